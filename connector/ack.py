@@ -1,0 +1,53 @@
+"""What a source is told about an order, and the four ways in which that can end."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+__all__ = ["AckOutcome", "Acknowledgement", "Confirmed", "NotApplied", "Refused", "Unknown"]
+
+
+class Acknowledgement(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    What a source is to be told about one order.
+
+    Everything in it was fixed when the order was delivered, so that a repeated call repeats the same bytes.
+    `key` is the order's row in the journal; `at` is the time of delivery (UTC); `message` names the receiver's
+    reference, or the reason of a failure.
+    """
+
+    key: int
+    order_id: str
+    outcome: Literal["exported", "failed"]
+    at: datetime
+    message: str
+    attempts: int = 0
+
+
+class Confirmed(msgspec.Struct, frozen=True):
+    """The source knows now."""
+
+
+class NotApplied(msgspec.Struct, frozen=True):
+    """The source does not know, and nothing was done there; try again."""
+
+    reason: str
+    retry_after: float | None = None
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """The source will not take this acknowledgement as it is; a person has to look."""
+
+    reason: str
+
+
+class Unknown(msgspec.Struct, frozen=True):
+    """The source may know or not; read it back before repeating."""
+
+    reason: str
+
+
+AckOutcome = Confirmed | NotApplied | Refused | Unknown

@@ -1,0 +1,79 @@
+"""A bearer token that many calls share and one of them renews."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from connector.clock import Clock
+from connector.errors import AuthError, ConnectorError, InDoubtError, RejectedError, TransientError
+
+__all__ = ["Token"]
+
+EXPIRY_MARGIN = 300.0
+"""Seconds before its end at which a token is renewed: the margin that Propeller's documentation suggests."""
+
+
+class Token:
+    """
+    A bearer token that is fetched once for everybody who waits for it.
+
+    `fetch` returns the token and its life in seconds. It is renewed `EXPIRY_MARGIN` before its end (or at half of
+    a shorter life), and when the endpoint says 401 to it.
+    """
+
+    def __init__(self, fetch: Callable[[], Awaitable[tuple[str, float]]], clock: Clock) -> None:
+        self._fetch = fetch
+        self._clock = clock
+        self._lock = asyncio.Lock()
+        self._token = ""
+        self._renew_at = 0.0
+        self._failures = 0
+        self._failure: ConnectorError | None = None
+
+    async def get(self) -> str:
+        """
+        Return a token that is good for now.
+
+        Raises `AuthError`, `EndpointError` or `TransientError`, to everybody who waited for the fetch that failed.
+        """
+        if self._good():
+            return self._token
+        failures = self._failures
+        async with self._lock:
+            if self._good():
+                return self._token
+            if self._failures > failures and self._failure is not None:
+                # Fifty callers of a dead login are one failed login, not fifty time-outs one after the other.
+                raise self._failure.with_traceback(None)
+            self._token = ""
+            try:
+                token, life = await self._fetch()
+            except ConnectorError as exc:
+                self._failures += 1
+                self._failure = _not_sent(exc)
+                raise self._failure from None
+            self._renew_at = self._clock.monotonic() + max(life - EXPIRY_MARGIN, life / 2)
+            self._token = token
+            return token
+
+    def drop(self, token: str) -> None:
+        """Forget `token`, which was refused; a newer one that somebody fetched meanwhile stays."""
+        if self._token == token:
+            self._token = ""
+
+    def _good(self) -> bool:
+        return bool(self._token) and self._clock.monotonic() < self._renew_at
+
+
+def _not_sent(exc: ConnectorError) -> ConnectorError:
+    """
+    Return what a failed log-in means to the call that needed the token: that call never left.
+
+    A refused log-in is a matter of credentials and not of the order, and a lost one leaves no order in doubt.
+    """
+    if isinstance(exc, RejectedError):
+        return AuthError(str(exc))
+    if isinstance(exc, InDoubtError):
+        return TransientError(str(exc))
+    return exc

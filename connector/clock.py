@@ -1,0 +1,66 @@
+"""Time and randomness, injected: production code asks a `Clock`, never the operating system."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime
+from typing import Protocol
+
+import anyio
+
+__all__ = ["Clock", "SystemClock", "backoff"]
+
+
+class Clock(Protocol):
+    """What the connector may know of time and chance."""
+
+    def now(self) -> datetime:
+        """Return the wall clock, in UTC. For records and deadlines that outlive the process."""
+
+    def monotonic(self) -> float:
+        """Return seconds that never run backwards. For everything that the process waits for."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait `seconds`."""
+
+    def uniform(self, low: float, high: float) -> float:
+        """Return a random number between `low` and `high`."""
+
+
+class SystemClock:
+    """The machine's own clock, and a generator of its own."""
+
+    def __init__(self, seed: int | None = None) -> None:
+        self._random = random.Random(seed)
+
+    def now(self) -> datetime:
+        """Return the wall clock, in UTC."""
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """Return the event loop's clock, which tests may replace."""
+        return anyio.current_time()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait `seconds` of the event loop's clock."""
+        await anyio.sleep(seconds)
+
+    def uniform(self, low: float, high: float) -> float:
+        """Return a random number between `low` and `high`."""
+        return self._random.uniform(low, high)
+
+
+def backoff(clock: Clock, attempt: int, *, first: float, longest: float, at_least: float | None = None) -> float:
+    """
+    Return the seconds to wait after failed attempt number `attempt` (1 is the first): full jitter.
+
+    Full jitter spreads a thousand orders that failed in the same second over the whole window, where equal waits
+    would send them back as one wave. `at_least` is what the other side asked for (`Retry-After`); it is kept, up to
+    an hour, and jittered upwards only.
+    """
+    ceiling = min(longest, first * 2.0 ** min(attempt - 1, 32))
+    wait = clock.uniform(ceiling / 10, ceiling)
+    if at_least is not None:
+        asked = min(max(at_least, 0.0), 3600.0)
+        wait = max(wait, asked + clock.uniform(0, asked / 10))
+    return wait

@@ -1,0 +1,136 @@
+"""Draining: walk every source until nothing is new and all is settled. What `run --once` does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+import anyio
+import msgspec
+
+from connector.acknowledger import Acknowledger
+from connector.clock import Clock
+from connector.events import PassFinished
+from connector.journal.base import Journal
+from connector.receivers.base import Receiver
+from connector.receivers.consumer import Consumer
+from connector.sources.base import Source
+from connector.sources.producer import Producer
+
+__all__ = ["Drained", "Stages", "drain"]
+
+GLANCE = 0.02
+"""Seconds between two looks at stages that are busy: a look reads a few flags."""
+LONGEST_WAIT = 0.25
+"""Seconds after which the journal is read again while something in it waits for its time."""
+MOST_WALKS = 50
+"""Walks after which a source that lists something new every time is left to the next run."""
+PAUSES = 3
+"""Pauses of an endpoint without a success between them, after which it is given up."""
+TRIES = 3
+"""Walks that may fail in a row before a source is given up, unless it is clear at once that more cannot help."""
+
+
+class Drained(msgspec.Struct, frozen=True):
+    """
+    How a drain ended.
+
+    `failed` names the endpoints that were given up, with the reason; `later` is true when all of them may be back at
+    another time (nobody has to mend anything).
+    """
+
+    walks: int
+    failed: Mapping[str, str]
+    later: bool
+
+
+class Stages(msgspec.Struct, frozen=True, kw_only=True):
+    """The flow, as a drain sees it."""
+
+    sources: Mapping[str, Source]
+    receivers: Mapping[str, Receiver]
+    producers: Mapping[str, Producer]
+    consumers: Mapping[str, Consumer]
+    acknowledger: Acknowledger
+    journal: Journal
+    clock: Clock
+
+
+class _Patience:
+    """Which endpoints have failed so often since the drain began that it does not wait for them."""
+
+    def __init__(self, stages: Stages) -> None:
+        ends: dict[str, Source | Receiver] = {**stages.sources, **stages.receivers}
+        self._breakers = {name: end.endpoint.breaker for name, end in ends.items() if end.endpoint is not None}
+        self._before = {name: breaker.opened for name, breaker in self._breakers.items()}
+        self._tired: dict[str, str] = {}
+
+    def over(self, name: str) -> bool:
+        """Tell whether `name` has been given up."""
+        breaker = self._breakers.get(name)
+        if name in self._tired or breaker is None or breaker.state == "closed":
+            return name in self._tired
+        pauses = breaker.opened - self._before[name]
+        return pauses >= PAUSES or (breaker.hopeless and pauses > 0)
+
+    def tire(self, name: str, reason: str) -> None:
+        """Give `name` up."""
+        self._tired[name] = reason
+
+    def failed(self) -> dict[str, str]:
+        """Return what was given up, and why."""
+        return self._tired | {name: each.reason for name, each in self._breakers.items() if self.over(name)}
+
+    def hopeless(self) -> bool:
+        """Tell whether somebody has to mend one of them."""
+        return any(name in self._breakers and self._breakers[name].hopeless for name in self.failed())
+
+
+async def drain(stages: Stages) -> Drained:
+    """See `Connector.drain`."""
+    patience = _Patience(stages)
+    walks = 0
+    while walks < MOST_WALKS:
+        ended: list[PassFinished] = []
+        async with anyio.create_task_group() as tg:
+            for name in stages.producers:
+                if not patience.over(name):
+                    tg.start_soon(_walk, stages, name, patience, ended, name=f"walk {name}")
+        walks += 1
+        await _settled(stages, patience)
+        if not any(walk.new for walk in ended):
+            break
+    failed = patience.failed()
+    return Drained(walks, failed, bool(failed) and not patience.hopeless())
+
+
+async def _walk(stages: Stages, name: str, patience: _Patience, ended: list[PassFinished]) -> None:
+    for _ in range(TRIES):
+        walk = await stages.producers[name].walk()
+        if not walk.error:
+            ended.append(walk)
+            return
+        if patience.over(name):
+            return
+    patience.tire(name, walk.error)
+
+
+async def _settled(stages: Stages, patience: _Patience) -> None:
+    """Wait until nothing is in flight and nothing is due that an endpoint in working order would take."""
+    while True:
+        consuming = any(consumer.busy for consumer in stages.consumers.values())
+        if not consuming:
+            stages.acknowledger.flush()
+        if consuming or stages.acknowledger.busy:
+            await stages.clock.sleep(GLANCE)
+            continue
+        work = await stages.journal.open_work()
+        delivering = any(work.deliveries.get(name) and not patience.over(name) for name in stages.consumers)
+        telling = any(work.acks.get(name) and not patience.over(name) for name in stages.producers)
+        if not delivering and not telling:
+            return
+        wait = LONGEST_WAIT
+        if work.next_due is not None:
+            left = work.next_due - stages.clock.now()
+            wait = min(max(left / timedelta(seconds=1), GLANCE), LONGEST_WAIT)
+        await stages.clock.sleep(wait)

@@ -1,0 +1,121 @@
+"""
+Everything that can go wrong, filed by who acts next.
+
+::
+
+    ConnectorError
+    ├── SettingsError      the operator mends settings.yaml; nothing was started (exit 78)
+    ├── JournalError       the operator looks at the journal file; nothing was started (exit 1)
+    │   └── JournalBusy    the operator stops the other instance, or waits (exit 75)
+    ├── AuthError          the operator mends credentials or rights; nothing was applied
+    ├── EndpointError      the operator mends an address or a contract; nothing was applied
+    ├── TransientError     nobody: we wait and try again (see `retry_after`); nothing was applied
+    ├── InDoubtError       nobody yet: it may have been applied; we read back after the settle time
+    ├── RejectedError      a person, or the source: the other side will not take this order as it is
+    ├── ConflictError      a person: what the other side holds is not what we would have written
+    └── Unmappable         a person: the order lacks something; it is held under a cause
+
+Every outcome of a call is one of three: applied (it returned), not applied (`TransientError`, `AuthError`,
+`EndpointError`, `RejectedError`) or unknown (`InDoubtError`). Nothing else may leave a source or a receiver.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+__all__ = [
+    "AuthError",
+    "ConflictError",
+    "ConnectorError",
+    "EndpointError",
+    "InDoubtError",
+    "JournalBusy",
+    "JournalError",
+    "RejectedError",
+    "SettingsError",
+    "TransientError",
+    "Unmappable",
+    "readable",
+]
+
+LONGEST_TEXT = 500
+"""Characters of a vendor's text that we keep: enough to act on, too little to fill a log or a disk."""
+
+
+def readable(text: str, longest: int = LONGEST_TEXT) -> str:
+    """Return foreign `text` as one printable line of at most `longest` characters."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text[: longest * 4]).split())
+    return line if len(line) <= longest else line[: longest - 1] + "…"
+
+
+class ConnectorError(Exception):
+    """The root of the tree; catching it catches everything the connector raises on purpose."""
+
+
+class SettingsError(ConnectorError):
+    """The settings cannot be used. `problems` holds every mistake, one line each, with its place."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+class JournalError(ConnectorError):
+    """The journal file cannot be used as it is; the text says what to do."""
+
+
+class JournalBusy(JournalError):
+    """Another process holds the journal; the text says which."""
+
+
+class AuthError(ConnectorError):
+    """The endpoint refused our credentials or rights (401, 403). The call was not applied."""
+
+
+class EndpointError(ConnectorError):
+    """The endpoint is not what the settings say it is (404, 405, 3xx ...). The call was not applied."""
+
+
+class TransientError(ConnectorError):
+    """
+    The same call may succeed later, unchanged. It provably was not applied.
+
+    `retry_after` is the number of seconds that the endpoint asked us to wait, if it did.
+    """
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class InDoubtError(ConnectorError):
+    """The call may have been applied, or may yet be. Only reading back can tell."""
+
+
+class RejectedError(ConnectorError):
+    """
+    The other side understood the call and will not take it.
+
+    `duplicate` says that the reason was that it holds such a record already: look it up.
+    """
+
+    def __init__(self, reason: str, *, duplicate: bool = False) -> None:
+        super().__init__(readable(reason))
+        self.duplicate = duplicate
+
+
+class ConflictError(ConnectorError):
+    """What the other side holds under our identity is not ours alone, or not what we wrote."""
+
+
+class Unmappable(ConnectorError):
+    """
+    The order cannot be turned into what is needed.
+
+    `cause` is short and the same for all orders that wait for the same thing; `detail` says more about this one.
+    """
+
+    def __init__(self, cause: str, detail: str = "") -> None:
+        super().__init__(f"{cause}: {detail}" if detail else cause)
+        self.cause = readable(cause, 200)
+        self.detail = readable(detail)

@@ -1,0 +1,290 @@
+"""
+One call to one endpoint, with the whole policy around it: every failure becomes one of errors.py.
+
+An `Endpoint` owns the session, the timeouts, the size cap, the concurrency and rate limits, the breaker and the
+renewal of a token. Vendor files say what to send and what an answer means, and hold none of this.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from typing import NamedTuple, TypeVar
+from urllib.parse import quote
+
+import aiohttp
+import msgspec
+from yarl import URL
+
+from connector.bearer import Token
+from connector.breaker import Breaker, BreakerState
+from connector.clock import Clock
+from connector.errors import (
+    AuthError,
+    ConnectorError,
+    EndpointError,
+    InDoubtError,
+    RejectedError,
+    TransientError,
+)
+from connector.outcomes import LOST, Effect, of_exception, of_status, retry_after
+from connector.pace import Pace
+from connector.settings.structs import EndpointSettings
+
+__all__ = ["Answer", "Effect", "Endpoint", "Token", "segment"]
+
+T = TypeVar("T")
+
+MIB = 1024 * 1024
+USER_AGENT = "connector/0.1"
+CONNECT_SECONDS = 10.0
+"""A host that does not accept a connection in ten seconds is down; nothing was sent, so there is nothing to lose."""
+ERROR_BYTES = 4096
+"""How much of an error's body is read: the status has said enough, and some bodies never end."""
+OPEN_HEADERS = frozenset({"user-agent", "accept", "content-type"})
+SHORTEST_SECRET = 6
+"""Header values shorter than this are codes, not keys; hiding them would garble the vendor's texts."""
+
+
+def segment(text: str) -> str:
+    """Return `text` as one path segment: an id of `../cancel` must stay an id (the cancel route is one step away)."""
+    if text in {"", ".", ".."}:
+        raise EndpointError(f"{text!r} cannot be an id in an address")
+    return quote(text, safe="")
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """A 2xx answer, whole."""
+
+    status: int
+    body: bytes
+    what: str
+    effect: Effect
+
+    def decode(self, decoder: msgspec.json.Decoder[T]) -> T:
+        """
+        Decode the body.
+
+        A body that is not what the vendor documents raises `InDoubtError` after a write (it was taken, we know not
+        how) and `TransientError` after a read.
+        """
+        try:
+            return decoder.decode(self.body)
+        except (ValueError, RecursionError) as exc:  # ValueError: msgspec's errors, and invalid UTF-8
+            raise self.unusable(str(exc)) from None
+
+    def unusable(self, why: str) -> ConnectorError:
+        """Return the error for an answer that does not say what it should."""
+        said = f"{self.what}: {self.status}, but the answer is not what the vendor documents ({why})"
+        return InDoubtError(said) if self.effect is Effect.WRITE else TransientError(said)
+
+
+class Endpoint:
+    """
+    Calls to one vendor's address, under that endpoint's policy.
+
+    `headers` go with every call; `token`, if set, adds `Authorization: Bearer`. `listen` hears of the breaker.
+    `largest` caps an answer's bytes after decompression. `secrets` are texts that no error may repeat, beyond the
+    values of the headers, should the other side send them back.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        base_url: str,
+        settings: EndpointSettings,
+        clock: Clock,
+        *,
+        headers: Mapping[str, str] | None = None,
+        secrets: Iterable[str] = (),
+        largest: int = 32 * MIB,
+    ) -> None:
+        self.name = name
+        self.token: Token | None = None
+        self._base_url = base_url
+        self._clock = clock
+        self._largest = largest
+        self._secrets = {*secrets, *_keys(headers or {})}
+        self._headers = {"User-Agent": USER_AGENT, "Accept": "application/json", **(headers or {})}
+        seconds = float(settings.timeout)
+        self._timeout = aiohttp.ClientTimeout(
+            total=seconds,
+            connect=min(seconds, CONNECT_SECONDS),
+            sock_connect=min(seconds, CONNECT_SECONDS),
+            sock_read=seconds,
+        )
+        self._slots = asyncio.Semaphore(settings.concurrency)
+        self._pace = Pace(settings.rate_limit, clock)
+        self.listen: Callable[[BreakerState, str], None] = lambda _state, _reason: None
+        self.breaker = Breaker(
+            clock,
+            first=float(settings.retry.first),
+            longest=float(settings.retry.longest),
+            listen=lambda state, reason: self.listen(state, reason),
+        )
+        self._session: aiohttp.ClientSession | None = None
+
+    def url(self, path: str) -> URL:
+        """Return the address of `path` (already encoded, see `segment`) below the base address, whose path is kept."""
+        return URL(self._base_url + path, encoded=True)
+
+    async def call(
+        self,
+        method: str,
+        path: str | URL,
+        *,
+        effect: Effect,
+        query: Sequence[tuple[str, str]] | None = None,
+        body: bytes | None = None,
+        content_type: str = "application/json",
+        headers: Mapping[str, str] | None = None,
+        authorized: bool = True,
+        expected: Container[int] = (),
+    ) -> Answer:
+        """
+        Make one call and return its answer: 2xx, or one of the `expected` statuses.
+
+        Raises `TransientError` (not applied), `AuthError`, `EndpointError`, `RejectedError` (not applied) or
+        `InDoubtError` (unknown; only with `Effect.WRITE`). A 401 renews the token and repeats the call once: it
+        was not applied. `authorized=False` is for the log-in: it is a part of the call that needs the token, so it
+        neither asks the breaker nor reports to it.
+        """
+        url = path if isinstance(path, URL) else self.url(path)
+        if query:
+            url = url.with_query(query)
+        sent = dict(self._headers)
+        if body is not None:
+            sent["Content-Type"] = content_type
+        if headers:
+            sent.update(headers)
+        request = _Request(
+            method, url, body, sent, effect, f"{self.name}: {method} {url.raw_path}", expected, authorized
+        )
+        if not authorized:
+            return self._judge(request, await self._once(request))
+
+        self._pause(self.breaker.wait())
+        try:
+            answer = self._judge(request, await self._authorized(request))
+        except _Paused:
+            raise
+        except (AuthError, EndpointError) as exc:
+            self.breaker.failed(str(exc), hopeless=True)
+            raise
+        except TransientError as exc:
+            self.breaker.failed(str(exc), at_once=exc.retry_after is not None, at_least=exc.retry_after)
+            raise
+        except InDoubtError as exc:
+            self.breaker.failed(str(exc))
+            raise
+        except RejectedError:
+            self.breaker.succeeded()
+            raise
+        self.breaker.succeeded()
+        return answer
+
+    async def _authorized(self, request: _Request) -> _Reply:
+        if self.token is None:
+            return await self._once(request)
+        token = await self.token.get()
+        request.headers["Authorization"] = f"Bearer {token}"
+        reply = await self._once(request)
+        if reply.status != 401 or request.takes(401):
+            return reply
+        self.token.drop(token)
+        request.headers["Authorization"] = f"Bearer {await self.token.get()}"
+        return await self._once(request)
+
+    async def _once(self, request: _Request) -> _Reply:
+        await self._pace.wait()
+        async with self._slots:
+            if request.guarded and self.breaker.state == "open":  # it opened while this call waited for its turn
+                self._pause(self.breaker.wait())
+            try:
+                async with self._opened().request(
+                    request.method, request.url, data=request.body, headers=request.headers, allow_redirects=False
+                ) as response:
+                    text = await self._read(response, whole=request.takes(response.status))
+                    return _Reply(response.status, text, response.headers.get("Retry-After"))
+            except LOST as exc:
+                raise of_exception(exc, request.effect, request.what) from None
+            except _TooLarge:
+                unread = Answer(response.status, b"", request.what, request.effect)
+                raise unread.unusable(f"more than {self._largest} bytes") from None
+
+    def _judge(self, request: _Request, reply: _Reply) -> Answer:
+        if request.takes(reply.status):
+            return Answer(reply.status, reply.body, request.what, request.effect)
+        said = reply.body[:ERROR_BYTES].decode("utf-8", "replace")
+        for secret in self._secrets | _keys(request.headers):
+            said = said.replace(secret, "***")
+        asked = retry_after(reply.asked, self._clock.now())
+        raise of_status(reply.status, request.effect, request.what, said, asked)
+
+    def _pause(self, wait: float) -> None:
+        if wait > 0:
+            raise _Paused(f"{self.name} is paused: {self.breaker.reason}", retry_after=wait)
+
+    async def _read(self, response: aiohttp.ClientResponse, *, whole: bool) -> bytes:
+        chunks: list[bytes] = []
+        size = 0
+        while chunk := await response.content.readany():
+            chunks.append(chunk)
+            size += len(chunk)
+            if not whole and size >= ERROR_BYTES:
+                break
+            if size > self._largest:
+                raise _TooLarge
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0),  # the semaphore is the limit; waiting in the pool is in doubt
+                cookie_jar=aiohttp.DummyCookieJar(),
+                timeout=self._timeout,
+                trust_env=False,
+                raise_for_status=False,
+            )
+        return self._session
+
+    async def aclose(self) -> None:
+        """Close the session. Idempotent."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+
+class _Request(NamedTuple):
+    method: str
+    url: URL
+    body: bytes | None
+    headers: dict[str, str]
+    effect: Effect
+    what: str
+    expected: Container[int]
+    guarded: bool
+
+    def takes(self, status: int) -> bool:
+        return 200 <= status < 300 or status in self.expected
+
+
+class _Reply(NamedTuple):
+    status: int
+    body: bytes
+    asked: str | None
+    """The `Retry-After` header."""
+
+
+class _Paused(TransientError):
+    """The breaker said no: nothing was tried, and so the breaker learns nothing from it."""
+
+
+class _TooLarge(Exception):
+    """The answer is larger than we read."""
+
+
+def _keys(headers: Mapping[str, str]) -> set[str]:
+    """Return the header values that may be keys, without the scheme's name before them."""
+    values = (value.rpartition(" ")[2] for name, value in headers.items() if name.lower() not in OPEN_HEADERS)
+    return {value for value in values if len(value) >= SHORTEST_SECRET}

@@ -1,0 +1,1 @@
+"""The record of every order's journey (see `base`), in SQLite."""

@@ -1,0 +1,113 @@
+"""
+The journal's writes for acknowledgements. Each function runs inside a transaction, on the database thread.
+
+What is open is always asked for in the words of the partial index `acks_open`: SQLite uses it only for the same words.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from connector.ack import Acknowledgement, Confirmed, NotApplied, Refused, Unknown
+from connector.journal.base import AckResult, OpenWork, millis, moment
+
+__all__ = ["claim", "due", "next_due", "open_work", "settle"]
+
+
+def claim(keys: Sequence[int], db: sqlite3.Connection) -> list[bool]:
+    """Mark as being sent; see `Journal.claim_acks`."""
+    return [
+        db.execute(
+            "UPDATE orders SET ack_state = 'sending', ack_attempts = ack_attempts + 1"
+            " WHERE key = ? AND ack_state = 'pending'",
+            (key,),
+        ).rowcount
+        == 1
+        for key in keys
+    ]
+
+
+def settle(results: Sequence[AckResult], now: int, db: sqlite3.Connection) -> None:
+    """Record what became of them; see `Journal.settle_acks`."""
+    confirmed: list[tuple[int, int, int]] = []
+    others: list[tuple[str, str, int, int]] = []
+    for result in results:
+        match result.outcome:
+            case Confirmed():
+                confirmed.append((now, now, result.key))
+            case NotApplied(reason):
+                others.append(("pending", reason, millis(result.next_try_at), result.key))
+            case Unknown(reason):
+                others.append(("in_doubt", reason, millis(result.next_try_at), result.key))
+            case Refused(reason):
+                others.append(("parked", reason, 0, result.key))
+    db.executemany(
+        "UPDATE orders SET ack_state = 'confirmed', ack_done_at = ?, updated_at = ?, ack_reason = NULL"
+        " WHERE key = ? AND ack_state IN ('pending', 'sending', 'in_doubt')",
+        confirmed,
+    )
+    # What the order was is no longer needed, and it holds people's addresses.
+    db.executemany(
+        "DELETE FROM payloads WHERE key = ? AND NOT EXISTS"
+        " (SELECT 1 FROM deliveries d WHERE d.key = payloads.key AND d.state <> 'delivered')",
+        [(key,) for _, _, key in confirmed],
+    )
+    db.executemany(
+        "UPDATE orders SET ack_state = ?, ack_reason = ?, ack_next = ? WHERE key = ?"
+        " AND ack_state IN ('pending', 'sending', 'in_doubt')",
+        others,
+    )
+    db.executemany(
+        "INSERT INTO history (key, at, what, detail) VALUES (?, ?, ?, ?)",
+        [(key, now, _SAID[state], reason) for state, reason, _, key in others],
+    )
+
+
+_SAID = {
+    "pending": "acknowledgement not taken",
+    "in_doubt": "acknowledgement in doubt",
+    "parked": "acknowledgement refused",
+}
+
+
+def due(source: str, state: str, now: int, db: sqlite3.Connection) -> list[Acknowledgement]:
+    """Return what is due; see `Journal.acks_due`."""
+    rows = db.execute(
+        "SELECT key, order_id, ack_outcome, ack_at, ack_message, ack_attempts FROM orders"
+        " WHERE source = ? AND ack_state IN ('pending', 'sending', 'in_doubt') AND ack_state = ?"
+        " AND ack_next <= ? ORDER BY ack_next, key LIMIT 1000",
+        (source, state, now),
+    )
+    return [
+        Acknowledgement(key=key, order_id=order_id, outcome=outcome, at=moment(at), message=message, attempts=attempts)
+        for key, order_id, outcome, at, message, attempts in rows
+    ]
+
+
+def next_due(source: str, after: int, db: sqlite3.Connection) -> int | None:
+    """Return when the next one falls due; see `Journal.next_ack`."""
+    (at,) = db.execute(
+        "SELECT min(ack_next) FROM orders WHERE source = ? AND ack_next > ?"
+        " AND ack_state IN ('pending', 'sending', 'in_doubt') AND ack_state <> 'sending'",
+        (source, after),
+    ).fetchone()
+    return int(at) if at is not None else None
+
+
+def open_work(db: sqlite3.Connection) -> OpenWork:
+    """Return what is not at an end; see `Journal.open_work`."""
+    deliveries = db.execute(
+        "SELECT receiver, count(*), min(next_try_at) FROM deliveries"
+        " WHERE state IN ('new', 'ready', 'intent', 'in_doubt') GROUP BY receiver"
+    ).fetchall()
+    acks = db.execute(
+        "SELECT source, count(*), min(ack_next) FROM orders"
+        " WHERE ack_state IN ('pending', 'sending', 'in_doubt') GROUP BY source"
+    ).fetchall()
+    times = [at for _, _, at in (*deliveries, *acks)]
+    return OpenWork(
+        {name: count for name, count, _ in deliveries},
+        {name: count for name, count, _ in acks},
+        moment(min(times)) if times else None,
+    )

@@ -1,0 +1,146 @@
+"""The journal's writes for what a feed lists. Each function runs inside a transaction, on the database thread."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+
+import msgspec
+
+from connector.journal.base import Arrival, Ingested
+
+__all__ = ["ingest", "polled"]
+
+
+class _Known(msgspec.Struct):
+    """An order that the journal holds already."""
+
+    key: int
+    revision: str
+    ack_state: str
+    ack_outcome: str | None
+    ack_done_at: int | None
+    states: frozenset[str]
+
+
+WAITING = frozenset({"new", "ready"})
+STUCK = frozenset({"held", "rejected", "skipped", "cancelled", "vanished"})
+
+
+def ingest(
+    source: str, arrivals: Sequence[Arrival], now: int, listed_at: int, db: sqlite3.Connection
+) -> list[Ingested]:
+    """Take a page in; see `Journal.ingest`."""
+    known = _known(db, source, [arrival.order_id for arrival in arrivals])
+    (last,) = db.execute("SELECT coalesce(max(key), 0) FROM orders").fetchone()
+    answers: list[Ingested] = []
+    fresh: list[tuple[int, Arrival]] = []
+    for arrival in arrivals:
+        row = known.get(arrival.order_id)
+        if row is None:
+            last += 1
+            fresh.append((last, arrival))
+            answers.append(Ingested(last, "new"))
+            # A page may list an order twice: the second time it is known.
+            known[arrival.order_id] = _Known(last, arrival.revision, "none", None, None, frozenset())
+        else:
+            answers.append(_again(db, row, arrival, now, listed_at))
+    _insert(db, source, fresh, now)
+    return answers
+
+
+def _known(db: sqlite3.Connection, source: str, order_ids: Sequence[str]) -> dict[str, _Known]:
+    rows = db.execute(
+        "SELECT order_id, key, revision, ack_state, ack_outcome, ack_done_at,"
+        " (SELECT group_concat(DISTINCT state) FROM deliveries d WHERE d.key = o.key)"
+        " FROM orders o WHERE source = ? AND order_id IN (SELECT value FROM json_each(?))",
+        (source, json.dumps(list(order_ids))),
+    )
+    return {
+        order_id: _Known(key, revision, ack_state, outcome, done_at, frozenset((states or "").split(",")))
+        for order_id, key, revision, ack_state, outcome, done_at, states in rows
+    }
+
+
+def _insert(db: sqlite3.Connection, source: str, fresh: Sequence[tuple[int, Arrival]], now: int) -> None:
+    db.executemany(
+        "INSERT INTO orders (key, source, order_id, external_id, revision, found_at, updated_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [(key, source, a.order_id, a.external_id, a.revision, now, now) for key, a in fresh],
+    )
+    db.executemany("INSERT INTO payloads (key, raw) VALUES (?, ?)", [(key, a.raw) for key, a in fresh])
+    db.executemany(
+        "INSERT INTO deliveries (key, receiver, state, required, cause, detail) VALUES (?, ?, ?, ?, ?, ?)",
+        [
+            (key, receiver, a.state, required, a.cause or None, a.detail or None)
+            for key, a in fresh
+            for receiver, required in a.receivers
+        ],
+    )
+
+
+def _again(db: sqlite3.Connection, row: _Known, arrival: Arrival, now: int, listed_at: int) -> Ingested:
+    """Decide about an order that the journal holds already and that the feed lists again."""
+    if row.ack_state == "confirmed" and row.ack_outcome == "exported":
+        if row.revision != arrival.revision:
+            _note_once(db, row.key, now, "changed after delivery", arrival.revision)
+        if row.ack_done_at is not None and row.ack_done_at < listed_at:
+            return _reacknowledge(db, row.key, now)
+        return Ingested(row.key, "known")
+    if row.revision == arrival.revision:
+        returned = row.states & {"vanished", "cancelled"}
+        return _renew(db, row.key, arrival, now) if returned else Ingested(row.key, "known")
+    if row.states <= STUCK | WAITING:
+        return _renew(db, row.key, arrival, now)
+    # On its way or delivered: what was sent is what counts; the change is for a person to see.
+    _note_once(db, row.key, now, "changed after delivery", arrival.revision)
+    return Ingested(row.key, "known")
+
+
+def _renew(db: sqlite3.Connection, key: int, arrival: Arrival, now: int) -> Ingested:
+    """Put a new revision in the place of one that was not delivered."""
+    db.execute("UPDATE orders SET revision = ?, updated_at = ? WHERE key = ?", (arrival.revision, now, key))
+    db.execute("INSERT OR REPLACE INTO payloads (key, raw) VALUES (?, ?)", (key, arrival.raw))
+    db.execute(
+        "UPDATE deliveries SET state = 'new', cause = NULL, detail = NULL, next_try_at = 0 WHERE key = ?", (key,)
+    )
+    if arrival.state != "new":
+        db.execute(
+            "UPDATE deliveries SET state = ?, cause = ?, detail = ? WHERE key = ?",
+            (arrival.state, arrival.cause, arrival.detail, key),
+        )
+    db.execute(
+        "INSERT INTO history (key, at, what, detail) VALUES (?, ?, 'changed at the source', ?)",
+        (key, now, arrival.revision),
+    )
+    return Ingested(key, "changed")
+
+
+def _reacknowledge(db: sqlite3.Connection, key: int, now: int) -> Ingested:
+    db.execute(
+        "UPDATE orders SET ack_state = 'pending', ack_next = 0, ack_attempts = 0, updated_at = ? WHERE key = ?",
+        (now, key),
+    )
+    db.execute(
+        "INSERT INTO history (key, at, what, detail) VALUES (?, ?, 'listed again', ?)",
+        (key, now, "the source had confirmed it; it is told again"),
+    )
+    return Ingested(key, "reacknowledge")
+
+
+def _note_once(db: sqlite3.Connection, key: int, now: int, what: str, detail: str) -> None:
+    db.execute(
+        "INSERT INTO history (key, at, what, detail) SELECT ?1, ?2, ?3, ?4"
+        " WHERE NOT EXISTS (SELECT 1 FROM history WHERE key = ?1 AND what = ?3 AND detail = ?4)",
+        (key, now, what, detail),
+    )
+
+
+def polled(source: str, at: int, error: str, db: sqlite3.Connection) -> None:
+    """Note the end of a walk; one that failed leaves the time of the last good one."""
+    db.execute(
+        "INSERT INTO sources (name, last_poll, error) VALUES (?1, CASE WHEN ?3 = '' THEN ?2 END, ?3)"
+        " ON CONFLICT (name) DO UPDATE SET last_poll = coalesce(excluded.last_poll, last_poll), error = excluded.error",
+        (source, at, error),
+    )

@@ -1,0 +1,232 @@
+"""
+What a journal is: the record of every order's journey. The bus may forget; the journal may not.
+
+Every method that writes is one transaction, returns when it is durable, and finishes even when its caller is
+cancelled meanwhile. Each write is guarded by the state it starts from, so that repeating one, or losing a race, does
+nothing and says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Literal, Protocol
+
+import msgspec
+
+from connector.ack import Acknowledgement, AckOutcome
+
+Waiting = Literal["in_doubt", "ready", "new"]
+"""The states from which a delivery is taken up again."""
+
+__all__ = [
+    "AckResult",
+    "Arrival",
+    "Delivered",
+    "Held",
+    "InDoubt",
+    "Ingested",
+    "Intent",
+    "Job",
+    "Journal",
+    "NotSent",
+    "OpenWork",
+    "Outcome",
+    "Rejected",
+    "Settled",
+    "Settlement",
+    "Waiting",
+    "millis",
+    "moment",
+]
+
+
+def millis(at: datetime) -> int:
+    """Return a time as the journal keeps it: milliseconds since 1970."""
+    return round(at.timestamp() * 1000)
+
+
+def moment(ms: int) -> datetime:
+    """Return a kept time as a `datetime` in UTC."""
+    return datetime.fromtimestamp(ms / 1000, UTC)
+
+
+class Arrival(msgspec.Struct, frozen=True, kw_only=True):
+    """One order as a feed listed it. `receivers` are names, with whether the source waits for that one."""
+
+    order_id: str
+    external_id: str
+    revision: str
+    raw: bytes
+    receivers: tuple[tuple[str, bool], ...]
+    state: Literal["new", "held", "skipped"] = "new"
+    cause: str = ""
+    detail: str = ""
+
+
+class Ingested(msgspec.Struct, frozen=True):
+    """
+    What an arrival was: `new`, `changed` (a new revision that is due for delivery), or `known`.
+
+    `reacknowledge`: it is known, the source had confirmed it, and yet lists it; it is told again.
+    """
+
+    key: int
+    what: Literal["new", "changed", "known", "reacknowledge"]
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """One delivery that is due, read back from the journal, with the state it waits in."""
+
+    key: int
+    source: str
+    order_id: str
+    external_id: str
+    revision: str
+    receiver: str
+    state: Waiting
+    attempts: int
+    raw: bytes
+
+
+class Intent(msgspec.Struct, frozen=True):
+    """The will to create: committed before the first byte is sent."""
+
+    key: int
+    receiver: str
+    revision: str
+    payload_hash: bytes
+
+
+class Delivered(msgspec.Struct, frozen=True):
+    """The receiver has it. `adopted`: a look-up found it there."""
+
+    receipt: str
+    reference: str
+    adopted: bool = False
+
+
+class NotSent(msgspec.Struct, frozen=True):
+    """It provably was not applied; due again at `next_try_at`."""
+
+    reason: str
+    next_try_at: datetime
+
+
+class InDoubt(msgspec.Struct, frozen=True):
+    """It may have been applied; a look-up can be believed from `settled_at` on."""
+
+    reason: str
+    settled_at: datetime
+
+
+class Rejected(msgspec.Struct, frozen=True):
+    """The receiver refused it and does not have it. `tell`: the source has a word for that."""
+
+    reason: str
+    tell: bool = False
+
+
+class Held(msgspec.Struct, frozen=True):
+    """It waits for a person under `cause`."""
+
+    cause: str
+    detail: str = ""
+
+
+Outcome = Delivered | NotSent | InDoubt | Rejected | Held
+
+
+class Settlement(msgspec.Struct, frozen=True):
+    """What became of one delivery."""
+
+    key: int
+    receiver: str
+    outcome: Outcome
+
+
+class Settled(msgspec.Struct, frozen=True):
+    """A settlement in the journal; `ack` is set when it was the last one that the source waited for."""
+
+    applied: bool
+    ack: Acknowledgement | None = None
+
+
+class AckResult(msgspec.Struct, frozen=True):
+    """What became of one acknowledgement; `next_try_at` counts where it is to be tried or read back again."""
+
+    key: int
+    outcome: AckOutcome
+    next_try_at: datetime
+
+
+class OpenWork(msgspec.Struct, frozen=True):
+    """What is not at an end: deliveries by receiver, acknowledgements by source, and when the next one is due."""
+
+    deliveries: Mapping[str, int]
+    acks: Mapping[str, int]
+    next_due: datetime | None
+
+
+class Journal(Protocol):
+    """The record. See the module's text for what holds for every method that writes."""
+
+    async def recover(self, now: datetime, settle: Mapping[str, float], longest: float) -> int:
+        """
+        Turn what was in flight when the last process ended into in-doubt; return how many deliveries and acks.
+
+        `settle` is seconds by receiver. Deadlines further off than the settings allow are pulled in, so that a clock
+        that once stood wrong delays nothing for long (`longest` is the longest wait between tries, in seconds).
+        """
+
+    async def ingest(
+        self, source: str, arrivals: Sequence[Arrival], *, now: datetime, listed_at: datetime
+    ) -> list[Ingested]:
+        """
+        Take a page of a feed in, all or nothing; return what each arrival was, in order.
+
+        `listed_at` is when the page was asked for: what was confirmed before then and is listed all the same is
+        acknowledged again.
+        """
+
+    async def intend(self, intents: Sequence[Intent], now: datetime) -> list[bool]:
+        """
+        Commit the will to create; return for each whether it was granted.
+
+        It is not when the delivery is elsewhere by now, or when the order has a newer revision.
+        """
+
+    async def settle(self, settlements: Sequence[Settlement], now: datetime) -> list[Settled]:
+        """Record outcomes. A delivery and the acknowledgement that it makes due are one transaction."""
+
+    async def due(self, receiver: str, states: Sequence[Waiting], now: datetime, limit: int) -> list[Job]:
+        """Return up to `limit` deliveries to `receiver` that are due, state by state, the longest waiting first."""
+
+    async def next_due(self, receiver: str, states: Sequence[Waiting], after: datetime) -> datetime | None:
+        """Return when the next delivery in one of `states` falls due after `after`; None if none does."""
+
+    async def claim_acks(self, keys: Sequence[int], now: datetime) -> list[bool]:
+        """Mark acknowledgements as being sent; return for each whether it was pending."""
+
+    async def settle_acks(self, results: Sequence[AckResult], now: datetime) -> None:
+        """Record what became of acknowledgements that were being sent or in doubt."""
+
+    async def acks_due(
+        self, source: str, state: Literal["pending", "in_doubt"], now: datetime
+    ) -> list[Acknowledgement]:
+        """Return the acknowledgements of `source` in `state` that are due, oldest first, at most 1,000."""
+
+    async def next_ack(self, source: str, after: datetime) -> datetime | None:
+        """Return when the next acknowledgement to `source` falls due after `after`; None if none does."""
+
+    async def polled(self, source: str, at: datetime, error: str) -> None:
+        """Note that a walk over the feed of `source` ended, and how."""
+
+    async def endpoint_changed(self, receiver: str, state: str, reason: str, at: datetime) -> None:
+        """Note the state of a receiver's breaker, for `status`."""
+
+    async def open_work(self) -> OpenWork:
+        """Return what is not at an end."""
+
+    async def aclose(self) -> None:
+        """Finish what was asked for and close. Idempotent."""

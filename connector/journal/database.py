@@ -1,0 +1,146 @@
+"""The journal's file: opened once, with what durability needs set and read back, its schema brought up to date."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import stat
+from functools import partial
+from importlib import resources
+from pathlib import Path
+from typing import TypeVar
+
+import aiosqlite
+
+from connector.errors import JournalError
+from connector.journal.commit import Operation
+
+__all__ = ["Database", "InlineDatabase", "migrate", "schema_files"]
+
+T = TypeVar("T")
+
+SMALL = 64 * 1024 * 1024
+"""Bytes up to which the whole file is checked at start: a check reads all of it, and a start must stay quick."""
+
+
+class Database(aiosqlite.Connection):
+    """The one connection that writes, on its own thread (aiosqlite's)."""
+
+    @classmethod
+    async def open(cls, path: Path) -> Database:
+        """
+        Open the journal at `path`, creating it with mode 0600.
+
+        Raises `JournalError` when the file is not ours, not sound, or from a newer version.
+        """
+        _create(path)
+        database = cls(partial(_connect, path), iter_chunk_size=64)
+        try:
+            await database
+        except (sqlite3.Error, JournalError) as exc:
+            raise _unusable(path, exc) from exc
+        try:
+            await database.submit(partial(_prepare, path))
+        except BaseException as exc:
+            await database.close()
+            if isinstance(exc, sqlite3.Error):
+                raise _unusable(path, exc) from exc
+            raise
+        return database
+
+    def submit(self, operation: Operation[T]) -> asyncio.Future[T]:
+        """Queue `operation` for the thread; it runs whatever happens to the caller."""
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        if self._connection is None:
+            future.set_exception(JournalError("the journal is closed"))
+        else:
+            self._tx.put_nowait((future, partial(operation, self._conn)))
+        return future
+
+
+class InlineDatabase:
+    """The same, in memory and without a thread: for tests that own the time, and for the demonstration."""
+
+    def __init__(self) -> None:
+        self._db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        self._db.execute("PRAGMA foreign_keys = ON")
+        migrate(self._db)
+
+    def submit(self, operation: Operation[T]) -> asyncio.Future[T]:
+        """Run `operation` at once; the future is done when it returns."""
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        try:
+            future.set_result(operation(self._db))
+        except Exception as exc:  # noqa: BLE001 - handed to whoever awaits
+            future.set_exception(exc)
+        return future
+
+    async def close(self) -> None:
+        """Forget everything."""
+        self._db.close()
+
+
+def _create(path: Path) -> None:
+    """Create the file for our eyes only, and refuse one that somebody else could have put there."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+        found = path.stat(follow_symlinks=False)
+    except OSError as exc:
+        raise JournalError(f"{path}: cannot open the journal: {exc.strerror}") from exc
+    if not stat.S_ISREG(found.st_mode):
+        raise JournalError(f"{path}: the journal must be a plain file")
+    if found.st_uid != os.geteuid():
+        raise JournalError(f"{path}: the journal belongs to another user; run as that user, or choose another file")
+    if found.st_mode & 0o077:
+        path.chmod(0o600)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
+
+
+def _prepare(path: Path, db: sqlite3.Connection) -> None:
+    db.execute("PRAGMA busy_timeout = 5000")
+    db.execute("PRAGMA mmap_size = 0")
+    for pragma, value in (("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1)):
+        db.execute(f"PRAGMA {pragma} = {value}")
+        (got,) = db.execute(f"PRAGMA {pragma}").fetchone()
+        if got != value:
+            raise JournalError(f"{path}: SQLite would not set {pragma} to {value} (it is {got}); use a local disk")
+    if path.stat().st_size <= SMALL:
+        (sound,) = db.execute("PRAGMA quick_check(1)").fetchone()
+        if sound != "ok":
+            raise JournalError(f"{path}: the journal is damaged ({sound}); restore a backup, or move it away")
+    migrate(db)
+
+
+def schema_files() -> list[tuple[int, str]]:
+    """Return the schema's steps in order: number and SQL."""
+    folder = resources.files("connector.journal") / "schema"
+    files = [entry for entry in folder.iterdir() if entry.name.endswith(".sql")]
+    return sorted((int(entry.name.removesuffix(".sql")), entry.read_text("utf-8")) for entry in files)
+
+
+def migrate(db: sqlite3.Connection) -> None:
+    """Bring the schema up to date, each step all or nothing. Raises `JournalError` for a newer file than we know."""
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    steps = schema_files()
+    newest = steps[-1][0]
+    if version > newest:
+        raise JournalError(f"the journal is of version {version}, and this program knows {newest}; use a newer one")
+    for number, sql in steps:
+        if number > version:
+            try:
+                db.executescript(f"BEGIN IMMEDIATE;\n{sql}\nPRAGMA user_version = {number};\nCOMMIT;")
+            except BaseException:
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
+                raise
+
+
+def _unusable(path: Path, exc: BaseException) -> JournalError:
+    if isinstance(exc, JournalError):
+        return exc
+    return JournalError(f"{path}: the journal cannot be used: {exc}; restore a backup, or move it away")

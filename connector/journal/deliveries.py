@@ -1,0 +1,213 @@
+"""
+The journal's writes for deliveries. Each function runs inside a transaction, on the database thread.
+
+What is open is always asked for in the words of the partial index `deliveries_open`: SQLite uses it only for those.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from connector.ack import Acknowledgement
+from connector.journal.base import (
+    Delivered,
+    Held,
+    InDoubt,
+    Intent,
+    Job,
+    NotSent,
+    Rejected,
+    Settled,
+    Settlement,
+    Waiting,
+    millis,
+    moment,
+)
+
+__all__ = ["due", "intend", "next_due", "recover", "settle"]
+
+
+def recover(now: int, settle_ms: Mapping[str, int], longest_ms: int, db: sqlite3.Connection) -> int:
+    """Turn what was in flight into in-doubt; see `Journal.recover`."""
+    changed = 0
+    for receiver, settle in settle_ms.items():
+        rows = db.execute(
+            "SELECT key FROM deliveries WHERE receiver = ?"
+            " AND state IN ('new', 'ready', 'intent', 'in_doubt') AND state = 'intent'",
+            (receiver,),
+        ).fetchall()
+        db.executemany(
+            "UPDATE deliveries SET state = 'in_doubt', next_try_at = ? WHERE key = ? AND receiver = ?",
+            [(now + settle, key, receiver) for (key,) in rows],
+        )
+        _note(db, [(key, now, "in doubt", f"{receiver}: the process ended while it was sent") for (key,) in rows])
+        db.execute(
+            "UPDATE deliveries SET next_try_at = ? WHERE receiver = ?"
+            " AND state IN ('new', 'ready', 'intent', 'in_doubt')"
+            " AND state = 'in_doubt' AND next_try_at > ?",
+            (now + settle, receiver, now + max(settle, longest_ms)),
+        )
+        db.execute(
+            "UPDATE deliveries SET next_try_at = ?1 WHERE receiver = ?2"
+            " AND state IN ('new', 'ready', 'intent', 'in_doubt')"
+            " AND state IN ('new', 'ready') AND next_try_at > ?1",
+            (now + longest_ms, receiver),
+        )
+        changed += len(rows)
+    changed += db.execute(
+        "UPDATE orders SET ack_state = 'in_doubt', ack_next = 0"
+        " WHERE ack_state IN ('pending', 'sending', 'in_doubt') AND ack_state = 'sending'"
+    ).rowcount
+    db.execute(
+        "UPDATE orders SET ack_next = ?1 WHERE ack_state IN ('pending', 'sending', 'in_doubt') AND ack_next > ?1",
+        (now + longest_ms,),
+    )
+    return changed
+
+
+def intend(intents: Sequence[Intent], now: int, db: sqlite3.Connection) -> list[bool]:
+    """Commit the will to create; see `Journal.intend`."""
+    return [
+        db.execute(
+            "UPDATE deliveries SET state = 'intent', attempts = attempts + 1, intent_at = ?, payload_hash = ?,"
+            " fence = fence + 1 WHERE key = ? AND receiver = ? AND state IN ('new', 'ready', 'in_doubt')"
+            " AND (SELECT revision FROM orders o WHERE o.key = deliveries.key) = ?",
+            (now, intent.payload_hash, intent.key, intent.receiver, intent.revision),
+        ).rowcount
+        == 1
+        for intent in intents
+    ]
+
+
+def settle(settlements: Sequence[Settlement], now: int, db: sqlite3.Connection) -> list[Settled]:
+    """Record outcomes; see `Journal.settle`."""
+    return [_settle_one(db, one, now) for one in settlements]
+
+
+def _settle_one(db: sqlite3.Connection, one: Settlement, now: int) -> Settled:
+    key, receiver, outcome = one.key, one.receiver, one.outcome
+    match outcome:
+        case Delivered():
+            applied = db.execute(
+                "UPDATE deliveries SET state = 'delivered', receipt = ?, reference = ?, delivered_at = ?,"
+                " cause = NULL, detail = NULL"
+                " WHERE key = ? AND receiver = ? AND state IN ('new', 'ready', 'intent', 'in_doubt')",
+                (outcome.receipt, outcome.reference, now, key, receiver),
+            ).rowcount
+            if outcome.adopted and applied:
+                _note(db, [(key, now, "found", f"{receiver}: a look-up found it there as {outcome.reference}")])
+            return Settled(bool(applied), _ack_due(db, key, now) if applied else None)
+        case NotSent():
+            return _step(db, one, "ready", now, at=millis(outcome.next_try_at), detail=outcome.reason, said="not sent")
+        case InDoubt():
+            return _step(
+                db, one, "in_doubt", now, at=millis(outcome.settled_at), detail=outcome.reason, said="in doubt"
+            )
+        case Rejected():
+            step = _step(db, one, "rejected", now, cause=outcome.reason, detail="", said="rejected")
+            if step.applied and outcome.tell:
+                return Settled(True, _make_due(db, key, now, "failed", outcome.reason))
+            return step
+        case Held():
+            return _step(db, one, "held", now, cause=outcome.cause, detail=outcome.detail, said="held")
+
+
+def _step(
+    db: sqlite3.Connection,
+    one: Settlement,
+    state: str,
+    now: int,
+    *,
+    said: str,
+    detail: str,
+    at: int = 0,
+    cause: str | None = None,
+) -> Settled:
+    # A failed look-up of an order that is in doubt, or was never sent, leaves it in its state; the rest moves it.
+    if state in ("ready", "in_doubt"):
+        target = f"CASE WHEN state IN ('new', 'in_doubt') AND '{state}' = 'ready' THEN state ELSE '{state}' END"
+    else:
+        target = f"'{state}'"
+    applied = db.execute(
+        f"UPDATE deliveries SET state = {target}, next_try_at = ?, cause = ?, detail = ?"  # noqa: S608 - our own words
+        " WHERE key = ? AND receiver = ? AND state IN ('new', 'ready', 'intent', 'in_doubt')",
+        (at, cause, detail, one.key, one.receiver),
+    ).rowcount
+    if applied:
+        text = f"{one.receiver}: " + ": ".join(part for part in (cause, detail) if part)
+        _note(db, [(one.key, now, said, text)])
+    return Settled(bool(applied))
+
+
+def _ack_due(db: sqlite3.Connection, key: int, now: int) -> Acknowledgement | None:
+    """Make the acknowledgement due if this was the last required receiver."""
+    rows = db.execute(
+        "SELECT receiver, state, required, coalesce(nullif(reference, ''), receipt) FROM deliveries WHERE key = ?",
+        (key,),
+    ).fetchall()
+    if any(required and state != "delivered" for _, state, required, _ in rows):
+        return None
+    message = "; ".join(f"{receiver}: {reference}" for receiver, state, _, reference in rows if state == "delivered")
+    return _make_due(db, key, now, "exported", message)
+
+
+def _make_due(
+    db: sqlite3.Connection, key: int, now: int, outcome: Literal["exported", "failed"], message: str
+) -> Acknowledgement | None:
+    row = db.execute(
+        "UPDATE orders SET ack_state = 'pending', ack_outcome = ?, ack_message = ?, ack_at = ?, ack_next = 0,"
+        " ack_attempts = 0, updated_at = ? WHERE key = ? AND ack_state = 'none' RETURNING order_id",
+        (outcome, message, now, now, key),
+    ).fetchone()
+    if row is None:
+        return None
+    return Acknowledgement(key=key, order_id=row[0], outcome=outcome, at=moment(now), message=message)
+
+
+def _note(db: sqlite3.Connection, rows: Sequence[tuple[int, int, str, str]]) -> None:
+    db.executemany("INSERT INTO history (key, at, what, detail) VALUES (?, ?, ?, ?)", rows)
+
+
+def due(receiver: str, states: Sequence[Waiting], now: int, limit: int, db: sqlite3.Connection) -> list[Job]:
+    """Return what is due; see `Journal.due`."""
+    jobs: list[Job] = []
+    for state in states:
+        rows = db.execute(
+            "SELECT d.key, o.source, o.order_id, o.external_id, o.revision, d.attempts, p.raw"
+            " FROM deliveries d JOIN orders o ON o.key = d.key JOIN payloads p ON p.key = d.key"
+            " WHERE d.receiver = ? AND d.state IN ('new', 'ready', 'intent', 'in_doubt') AND d.state = ?"
+            " AND d.next_try_at <= ? ORDER BY d.next_try_at, d.key LIMIT ?",
+            (receiver, state, now, limit - len(jobs)),
+        )
+        jobs += [
+            Job(
+                key=key,
+                source=source,
+                order_id=order_id,
+                external_id=external,
+                revision=revision,
+                receiver=receiver,
+                state=state,
+                attempts=attempts,
+                raw=raw,
+            )
+            for key, source, order_id, external, revision, attempts, raw in rows
+        ]
+    return jobs
+
+
+def next_due(receiver: str, states: Sequence[Waiting], after: int, db: sqlite3.Connection) -> int | None:
+    """Return when the next one falls due; see `Journal.next_due`."""
+    times: list[int] = []
+    for state in states:
+        times += [
+            at
+            for (at,) in db.execute(
+                "SELECT next_try_at FROM deliveries WHERE receiver = ? AND state = ? AND next_try_at > ?"
+                " AND state IN ('new', 'ready', 'intent', 'in_doubt') ORDER BY next_try_at LIMIT 1",
+                (receiver, state, after),
+            )
+        ]
+    return min(times, default=None)

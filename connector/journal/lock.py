@@ -1,0 +1,47 @@
+"""One process a journal: a lock beside the file, which says who holds it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+from pathlib import Path
+
+from connector.errors import JournalBusy, JournalError, readable
+
+__all__ = ["InstanceLock"]
+
+
+class InstanceLock:
+    """
+    Holds `JOURNAL.lock` for as long as the process lives; the kernel lets go of it however the process ends.
+
+    A file of its own: closing any descriptor of the database file would drop SQLite's locks on it.
+    """
+
+    def __init__(self, journal: Path) -> None:
+        self._path = journal.with_name(journal.name + ".lock")
+        self._fd: int | None = None
+
+    def acquire(self, since: str) -> None:
+        """Take the lock, or raise `JournalBusy` that names the holder. `since` is the time to write into it."""
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        except OSError as exc:
+            raise JournalError(f"{self._path}: cannot open the lock file: {exc.strerror}") from exc
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = readable(os.read(fd, 200).decode("utf-8", "replace")) or "another process"
+            os.close(fd)
+            raise JournalBusy(f"{self._path}: the journal is in use by {holder}; stop it first") from None
+        os.ftruncate(fd, 0)
+        os.write(fd, f"process {os.getpid()} on {socket.gethostname()}, since {since}\n".encode())
+        self._fd = fd
+
+    def release(self) -> None:
+        """Let go. Idempotent. The file stays: removing it would let two processes hold two files of one name."""
+        fd, self._fd = self._fd, None
+        if fd is not None:
+            os.close(fd)

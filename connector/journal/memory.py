@@ -1,0 +1,15 @@
+"""The journal in memory: the same SQL without a file or a thread, for tests that own the time and for the demo."""
+
+from __future__ import annotations
+
+from connector.journal.database import InlineDatabase
+from connector.journal.sqlite import SqliteJournal
+
+__all__ = ["MemoryJournal"]
+
+
+class MemoryJournal(SqliteJournal):
+    """A `Journal` that is gone with the process."""
+
+    def __init__(self) -> None:
+        super().__init__(InlineDatabase())

@@ -1,0 +1,161 @@
+"""The journal in SQLite: the protocol's methods, each one transaction of the functions beside this file."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Literal, TypeVar
+from uuid import uuid4
+
+from connector.ack import Acknowledgement
+from connector.clock import Clock
+from connector.errors import JournalError
+from connector.journal import acks, arrivals, deliveries
+from connector.journal.base import (
+    AckResult,
+    Arrival,
+    Ingested,
+    Intent,
+    Job,
+    OpenWork,
+    Settled,
+    Settlement,
+    Waiting,
+    millis,
+    moment,
+)
+from connector.journal.commit import GroupCommit, verdict
+from connector.journal.database import Database, InlineDatabase
+from connector.journal.lock import InstanceLock
+
+__all__ = ["SqliteJournal"]
+
+T = TypeVar("T")
+
+
+class SqliteJournal:
+    """A `Journal` over one SQLite connection. Use `open`."""
+
+    def __init__(self, database: Database | InlineDatabase, lock: InstanceLock | None = None) -> None:
+        self._database = database
+        self._lock = lock
+        self._commits = GroupCommit(database)
+
+    @classmethod
+    async def open(cls, path: str | Path, clock: Clock) -> SqliteJournal:
+        """
+        Open the file for this process alone, creating it if need be.
+
+        Raises `JournalBusy` when another process has it, `JournalError` when it cannot be used.
+        """
+        path = Path(path)
+        lock = InstanceLock(path)
+        lock.acquire(clock.now().isoformat(timespec="seconds"))
+        try:
+            journal = cls(await Database.open(path), lock)
+            await journal._write(_identify)
+        except BaseException:
+            lock.release()
+            raise
+        return journal
+
+    async def recover(self, now: datetime, settle: Mapping[str, float], longest: float) -> int:
+        """See `Journal.recover`."""
+        settle_ms = {receiver: round(seconds * 1000) for receiver, seconds in settle.items()}
+        return await self._write(partial(deliveries.recover, millis(now), settle_ms, round(longest * 1000)))
+
+    async def ingest(
+        self, source: str, page: Sequence[Arrival], *, now: datetime, listed_at: datetime
+    ) -> list[Ingested]:
+        """See `Journal.ingest`."""
+        return await self._write(partial(arrivals.ingest, source, page, millis(now), millis(listed_at)))
+
+    async def intend(self, intents: Sequence[Intent], now: datetime) -> list[bool]:
+        """See `Journal.intend`."""
+        return await self._write(partial(deliveries.intend, intents, millis(now)))
+
+    async def settle(self, settlements: Sequence[Settlement], now: datetime) -> list[Settled]:
+        """See `Journal.settle`."""
+        return await self._write(partial(deliveries.settle, settlements, millis(now)))
+
+    async def due(self, receiver: str, states: Sequence[Waiting], now: datetime, limit: int) -> list[Job]:
+        """See `Journal.due`."""
+        return await self._read(partial(deliveries.due, receiver, states, millis(now), limit))
+
+    async def next_due(self, receiver: str, states: Sequence[Waiting], after: datetime) -> datetime | None:
+        """See `Journal.next_due`."""
+        return _moment(await self._read(partial(deliveries.next_due, receiver, states, millis(after))))
+
+    async def claim_acks(self, keys: Sequence[int], now: datetime) -> list[bool]:
+        """See `Journal.claim_acks`."""
+        return await self._write(partial(acks.claim, keys))
+
+    async def settle_acks(self, results: Sequence[AckResult], now: datetime) -> None:
+        """See `Journal.settle_acks`."""
+        await self._write(partial(acks.settle, results, millis(now)))
+
+    async def acks_due(
+        self, source: str, state: Literal["pending", "in_doubt"], now: datetime
+    ) -> list[Acknowledgement]:
+        """See `Journal.acks_due`."""
+        return await self._read(partial(acks.due, source, state, millis(now)))
+
+    async def next_ack(self, source: str, after: datetime) -> datetime | None:
+        """See `Journal.next_ack`."""
+        return _moment(await self._read(partial(acks.next_due, source, millis(after))))
+
+    async def polled(self, source: str, at: datetime, error: str) -> None:
+        """See `Journal.polled`."""
+        await self._write(partial(arrivals.polled, source, millis(at), error))
+
+    async def endpoint_changed(self, receiver: str, state: str, reason: str, at: datetime) -> None:
+        """See `Journal.endpoint_changed`."""
+        await self._write(partial(_endpoint_changed, receiver, state, reason, millis(at)))
+
+    async def open_work(self) -> OpenWork:
+        """See `Journal.open_work`."""
+        return await self._read(acks.open_work)
+
+    async def read(self, question: Callable[[sqlite3.Connection], T]) -> T:
+        """Ask one of the questions of `connector.journal.reader` on this connection."""
+        return await self._read(question)
+
+    async def aclose(self) -> None:
+        """Finish what was asked for and close. Idempotent."""
+        try:
+            await self._database.close()
+        finally:
+            if self._lock is not None:
+                self._lock.release()
+
+    async def _write(self, operation: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            return await self._commits.transact(operation)
+        except sqlite3.Error as exc:
+            raise JournalError(f"the journal could not be written: {exc}; nothing of it was done") from exc
+
+    async def _read(self, operation: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            return await verdict(self._database.submit(operation))
+        except sqlite3.Error as exc:
+            raise JournalError(f"the journal could not be read: {exc}") from exc
+
+
+def _moment(ms: int | None) -> datetime | None:
+    return None if ms is None else moment(ms)
+
+
+def _identify(db: sqlite3.Connection) -> None:
+    """Give a new journal its identity, by which a restored backup can be told from the one that was in use."""
+    db.execute("INSERT OR IGNORE INTO identity (name, value) VALUES ('journal', ?)", (uuid4().hex,))
+
+
+def _endpoint_changed(receiver: str, state: str, reason: str, at: int, db: sqlite3.Connection) -> None:
+    db.execute(
+        "INSERT INTO receivers (name, breaker, reason, since) VALUES (?, ?, ?, ?) ON CONFLICT (name) DO UPDATE"
+        " SET breaker = excluded.breaker, reason = excluded.reason, since = excluded.since",
+        (receiver, state, reason, at),
+    )

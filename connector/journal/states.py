@@ -1,0 +1,77 @@
+"""
+The states of a delivery and of an acknowledgement, and the only ways between them (faults.md 4.2).
+
+::
+
+    new ──intent──▶ intent ──▶ delivered + acknowledgement pending     (one transaction)
+     ▲                │  ├──▶ rejected                                (after a look-up found nothing)
+     │                │  ├──▶ ready      provably not sent; due again after a wait
+     │ released,      │  └──▶ in_doubt   may have been applied; looked up when it has settled
+     │ corrected      ▼                      ├──▶ delivered   the look-up found it
+    held ◀── a person has to look ◀──────────┤
+                                             └──▶ intent      the look-up found nothing: create again
+
+    none ─▶ pending ─▶ sending ─▶ confirmed
+               ▲          ├──▶ pending    provably not applied; due again after a wait
+               │          ├──▶ in_doubt   the answer was lost; read back, then pending or confirmed
+               └──────────└──▶ parked     the source refused it; a person has to look
+
+The same edges are a trigger in the journal (schema/0001.sql), so that not even a wrong build can take another way;
+a test compares the two.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+__all__ = ["ACK_EDGES", "DELIVERY_EDGES", "AckState", "DeliveryState", "PublicState", "allowed"]
+
+DeliveryState = Literal[
+    "new", "ready", "intent", "in_doubt", "delivered", "rejected", "held", "cancelled", "vanished", "skipped"
+]
+AckState = Literal["none", "pending", "sending", "in_doubt", "confirmed", "parked"]
+PublicState = Literal[
+    "new",
+    "delivering",
+    "in_doubt",
+    "delivered",
+    "acknowledged",
+    "held",
+    "rejected",
+    "cancelled",
+    "vanished",
+    "skipped",
+]
+"""An order's state as users see it (design.md, section 8): the least advanced of its deliveries, then its ack."""
+
+DELIVERY_EDGES: dict[DeliveryState, frozenset[DeliveryState]] = {
+    # A look-up before the first create may find the order there already.
+    "new": frozenset({"intent", "delivered", "held", "in_doubt", "cancelled", "vanished", "skipped"}),
+    "ready": frozenset({"intent", "delivered", "held", "in_doubt", "cancelled", "vanished", "skipped", "new"}),
+    "intent": frozenset({"delivered", "rejected", "ready", "in_doubt", "held"}),
+    "in_doubt": frozenset({"intent", "delivered", "rejected", "held"}),
+    "delivered": frozenset(),
+    "rejected": frozenset({"new", "vanished", "skipped", "cancelled"}),
+    "held": frozenset({"new", "in_doubt", "vanished", "skipped", "cancelled"}),
+    "cancelled": frozenset({"new"}),
+    "vanished": frozenset({"new"}),
+    "skipped": frozenset({"new"}),
+}
+
+ACK_EDGES: dict[AckState, frozenset[AckState]] = {
+    "none": frozenset({"pending"}),
+    "pending": frozenset({"sending", "confirmed", "parked"}),
+    "sending": frozenset({"confirmed", "pending", "in_doubt", "parked"}),
+    "in_doubt": frozenset({"confirmed", "pending", "parked"}),
+    # The source lists the order again although it had confirmed: somebody there took it back.
+    "confirmed": frozenset({"pending"}),
+    "parked": frozenset({"pending"}),
+}
+
+assert set(DELIVERY_EDGES) == set(get_args(DeliveryState)), "every state has its row"  # noqa: S101 - checked at import
+assert set(ACK_EDGES) == set(get_args(AckState)), "every state has its row"  # noqa: S101 - checked at import
+
+
+def allowed(before: DeliveryState, after: DeliveryState) -> bool:
+    """Tell whether a delivery may go from `before` to `after`; staying is no move, and always allowed."""
+    return before == after or after in DELIVERY_EDGES[before]

@@ -1,0 +1,203 @@
+"""
+The default mapping: canonical order to eWarehousing's create request (seed 004).
+
+Pure, and the same for the same order on every day: the journal keeps the hash of what was sent, and a retry must
+send it again. What the receiver requires and the order lacks holds the order under `missing field: ...`; nothing is
+invented. What the receiver does not require is left out when the order does not have it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, date, timedelta
+from decimal import Decimal
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from connector.errors import Unmappable
+from connector.mapping.money import minor_units, rounded
+from connector.order import Address, Line, Order
+from connector.receivers.ewarehousing_wire import CreateOrder, OrderLine, ShippingAddress
+
+__all__ = ["LinePrice", "create_order", "delivery_date", "meta_data"]
+
+LinePrice = Literal["cents", "units", "none"]
+
+WITHOUT_ZIPCODE = frozenset({"AE", "HK"})
+"""The countries that the seed names as having no mandatory postal code."""
+
+_encode = msgspec.json.encode
+_decode = msgspec.json.Decoder(CreateOrder).decode
+
+
+def create_order(
+    order: Order,
+    *,
+    delivery_days: int = 1,
+    zone: str = "Europe/Amsterdam",
+    line_price: LinePrice = "cents",
+) -> CreateOrder:
+    """
+    Return the create request for `order`, checked against the documented fields.
+
+    `delivery_days` and `zone` are for orders without a delivery date of their own, see `delivery_date`;
+    `line_price` says whether the unit price goes out in minor units, in currency units, or not at all, as the seed
+    leaves it open (vendors.md 6/004 #2). `order_amount` includes tax and is in minor units. Amounts are sent only
+    with their currency. Raises `Unmappable`, and nothing else.
+    """
+    currency = _currency(order.currency)
+    if not order.lines:
+        raise Unmappable("missing field: order_lines")
+    if order.delivery_address is None:
+        raise Unmappable("missing field: shipping_address")
+    address = order.delivery_address
+    amount = order.totals.including_tax
+    request = CreateOrder(
+        external_reference=order.external_id,
+        external_id=order.external_id,
+        order_lines=tuple(_line(line, currency, line_price) for line in order.lines),
+        shipping_address=_address(address, order),
+        shipping_contactperson=_required(
+            "shipping_contactperson", _text(address.person) or _text(order.contact.name) or _text(address.company)
+        ),
+        shipping_email=_text(address.email) or _text(order.contact.email) or None,
+        requested_delivery_date=delivery_date(order, delivery_days, zone),
+        meta_data=_origin(order),
+        language=_language(order.language),
+        customer_note=_block(order.notes) or None,
+        order_amount=minor_units(amount, currency) if amount is not None and currency else None,
+        currency=currency or None,
+    )
+    try:
+        return _decode(_encode(request))
+    except ValueError as exc:  # msgspec's errors, and text that is not Unicode
+        raise Unmappable("not a valid eWarehousing order", str(exc)) from None
+
+
+def delivery_date(order: Order, days: int, zone: str) -> date:
+    """
+    Return the requested delivery date, which the receiver requires and sources may lack.
+
+    The order's own date, else the day the order was made, on the warehouse's calendar (`zone`), plus `days`. Never
+    counted from today: the request must be the same when it is sent again tomorrow. An order with neither raises
+    `Unmappable`.
+    """
+    if order.requested_delivery_date is not None:
+        return order.requested_delivery_date
+    if order.created_at is None:
+        raise Unmappable("missing field: requested_delivery_date")
+    made = order.created_at if order.created_at.tzinfo is not None else order.created_at.replace(tzinfo=UTC)
+    try:
+        return made.astimezone(ZoneInfo(zone)).date() + timedelta(days=days)
+    except OverflowError:
+        raise Unmappable("not a valid date", f"created_at {made.isoformat()}") from None
+
+
+def meta_data(pairs: Mapping[str, str]) -> dict[str, str]:
+    """
+    Return `pairs` with keys as the receiver wants them (lower case, `_` or `-`), without empty ones.
+
+    Where two keys become one, the first in alphabetical order stays.
+    """
+    result: dict[str, str] = {}
+    for key in sorted(pairs):
+        snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", key).lower()
+        name = re.sub(r"[^a-z0-9_-]+", "_", snake).strip("_-")
+        value = _block(pairs[key])
+        if name and value:
+            result.setdefault(name, value)
+    return result
+
+
+def _origin(order: Order) -> dict[str, str]:
+    """Tell where the order came from; what the source itself calls so cannot overwrite that."""
+    told = {"source": order.source, "source_order_id": order.order_id}
+    if order.reference and order.reference != order.order_id:
+        told["reference"] = order.reference
+    return meta_data(order.metadata) | meta_data(told)
+
+
+def _line(line: Line, currency: str, line_price: LinePrice) -> OrderLine:
+    # An article code is opaque ("#117", "A  1"): nothing in it is changed.
+    sku = _required("order_lines.article_code", line.sku.strip(), f"line {line.line_id} {line.name}")
+    return OrderLine(
+        article_code=sku,
+        quantity=_quantity(line.quantity, sku),
+        description=_text(line.name) or sku,
+        price=_price(line.unit_price, currency, line_price),
+        meta_data=meta_data(line.metadata),
+    )
+
+
+def _quantity(quantity: Decimal, sku: str) -> int:
+    if not quantity.is_finite() or quantity.adjusted() > 8:
+        raise Unmappable("quantity out of range", sku)
+    if quantity <= 0:
+        raise Unmappable("quantity is not above zero", sku)
+    # The bound from below keeps the remainder cheap and exact: 1E-400000000 is a number, too.
+    if quantity.adjusted() < 0 or quantity % 1:
+        raise Unmappable("fractional quantity", sku)
+    return int(quantity)
+
+
+def _price(price: Decimal | None, currency: str, line_price: LinePrice) -> int | float | None:
+    if price is None or not currency or line_price == "none":
+        return None
+    if line_price == "cents":
+        return minor_units(price, currency)
+    # A JSON number; the shortest text of a float gives back the same decimals, as `rounded` bounds them.
+    return float(rounded(price, currency))
+
+
+def _address(address: Address, order: Order) -> ShippingAddress:
+    country = _required("shipping_address.country", _text(address.country)).upper()
+    if not re.fullmatch(r"[A-Z]{2}", country):
+        raise Unmappable(f"not an ISO 3166 alpha-2 country code: {country}")
+    zipcode = _text(address.postal_code)
+    if country not in WITHOUT_ZIPCODE:
+        _required("shipping_address.zipcode", zipcode)
+    return ShippingAddress(
+        addressed_to=_required("shipping_address.addressed_to", _text(address.company) or _text(address.person)),
+        street=_required("shipping_address.street", _text(address.street)),
+        street_number=_text(address.number) or None,
+        street_number_addition=_text(address.number_addition) or None,
+        street2=_text(address.street2) or None,
+        zipcode=zipcode or None,
+        city=_required("shipping_address.city", _text(address.city)),
+        state=_text(address.region) or None,
+        country=country,
+        phone_number=_text(address.phone) or _text(order.contact.phone) or None,
+        mobile_number=_text(address.mobile) or None,
+    )
+
+
+def _currency(currency: str) -> str:
+    code = _text(currency).upper()
+    if code and not re.fullmatch(r"[A-Z]{3}", code):
+        raise Unmappable(f"not an ISO 4217 currency code: {code}")
+    return code
+
+
+def _language(language: str) -> str | None:
+    """`NL`, `nl_NL` and `nl-NL` are `nl`; what is no language code is left out, as the receiver can do without."""
+    found = re.fullmatch(r"([A-Za-z]{2})(?:[-_].*)?", _text(language))
+    return found[1].lower() if found else None
+
+
+def _required(field: str, value: str, detail: str = "") -> str:
+    if not value:
+        raise Unmappable(f"missing field: {field}", detail)
+    return value
+
+
+def _text(value: str) -> str:
+    """Return `value` as one line without control characters (faults.md, section 3, #16)."""
+    return " ".join("".join(c if c.isprintable() else " " for c in value).split())
+
+
+def _block(value: str) -> str:
+    """Return `value` like `_text`, with its line breaks."""
+    return "\n".join(_text(line) for line in value.splitlines()).strip()

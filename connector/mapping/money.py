@@ -1,0 +1,55 @@
+"""Money on the wire: `Decimal` amounts to whole minor units, by the currency's own number of decimals."""
+
+from __future__ import annotations
+
+from decimal import ROUND_HALF_UP, Context, Decimal
+
+from connector.errors import Unmappable
+
+__all__ = ["decimals", "minor_units", "rounded"]
+
+# ISO 4217: everything that is not named here has two decimals.
+_DECIMALS = {
+    **dict.fromkeys(("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW"), 0),
+    **dict.fromkeys(("PYG", "RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF"), 0),
+    **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
+    **dict.fromkeys(("CLF", "UYW"), 4),
+}
+
+_LARGEST_EXPONENT = 9
+"""Amounts stay below 10^10: far beyond any order, and small enough that a JSON number still holds them exactly."""
+_SMALLEST_EXPONENT = -30
+_CONTEXT = Context(prec=60, rounding=ROUND_HALF_UP)
+"""An own context: the caller's may round differently, and 28 digits are fewer than a source can send."""
+
+
+def decimals(currency: str) -> int:
+    """Return how many decimals amounts in `currency` (ISO 4217, upper case) have."""
+    return _DECIMALS.get(currency, 2)
+
+
+def rounded(amount: Decimal, currency: str) -> Decimal:
+    """
+    Return `amount` rounded half up (away from zero) to the decimals of `currency`.
+
+    Raises `Unmappable` for amounts that are not numbers or absurdly large: `Decimal("1E+400000000")` is valid JSON,
+    and turning it into an integer would take the process with it (faults.md, 8.4).
+    """
+    if not amount.is_finite() or amount.adjusted() > _LARGEST_EXPONENT:
+        raise Unmappable("amount out of range", f"{amount} {currency}")
+    if amount.adjusted() < _SMALLEST_EXPONENT:
+        amount = Decimal(0)
+    digits = amount.as_tuple().digits
+    if len(digits) > _CONTEXT.prec // 2:
+        raise Unmappable("amount out of range", f"{len(digits)} digits")
+    result = amount.quantize(Decimal(1).scaleb(-decimals(currency)), context=_CONTEXT)
+    return result if result else abs(result)  # no "-0.00" on the wire
+
+
+def minor_units(amount: Decimal, currency: str) -> int:
+    """
+    Return `amount` in the smallest unit of `currency`: cents for EUR, yen for JPY, fils for BHD.
+
+    Rounds half up, never through a float; raises `Unmappable` as `rounded` does (vendors.md 6/004 #2 and #3).
+    """
+    return int(rounded(amount, currency).scaleb(decimals(currency), context=_CONTEXT))

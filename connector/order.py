@@ -1,0 +1,143 @@
+"""The canonical order: one vocabulary for all sources (design.md, section 6)."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from hashlib import blake2b
+from typing import Literal
+
+import msgspec
+
+__all__ = ["Address", "Contact", "Customer", "Line", "Order", "Parcel", "Totals", "external_id", "revision"]
+
+Kind = Literal["sales", "production", "shipment"]
+
+
+class Address(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A postal address with the people at it. Absent parts are empty, never invented."""
+
+    company: str = ""
+    first_name: str = ""
+    middle_name: str = ""
+    last_name: str = ""
+    street: str = ""
+    number: str = ""
+    number_addition: str = ""
+    street2: str = ""
+    postal_code: str = ""
+    city: str = ""
+    region: str = ""
+    country: str = ""
+    """ISO 3166 code, as the source gave it."""
+    email: str = ""
+    phone: str = ""
+    mobile: str = ""
+
+    @property
+    def person(self) -> str:
+        """The person's full name, or an empty text."""
+        return " ".join(part for part in (self.first_name, self.middle_name, self.last_name) if part)
+
+
+class Contact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Whom to ask about the order."""
+
+    name: str = ""
+    email: str = ""
+    phone: str = ""
+
+
+class Customer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Who bought."""
+
+    id: str = ""
+    name: str = ""
+    vat_number: str = ""
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One ordered article. Prices exclude tax and are per unit, in the order's currency."""
+
+    line_id: str = ""
+    sku: str = ""
+    name: str = ""
+    quantity: Decimal = Decimal(0)
+    unit_price: Decimal | None = None
+    tax_percentage: Decimal | None = None
+    metadata: dict[str, str] = {}
+
+
+class Totals(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The order's sums as the source states them, never recomputed here."""
+
+    excluding_tax: Decimal | None = None
+    including_tax: Decimal | None = None
+    tax: Decimal | None = None
+    shipping_excluding_tax: Decimal | None = None
+    discount: Decimal | None = None
+
+
+class Parcel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One parcel of a shipment: kilograms and centimetres."""
+
+    parcel_id: str = ""
+    description: str = ""
+    quantity: Decimal = Decimal(1)
+    weight: Decimal | None = None
+    length: Decimal | None = None
+    width: Decimal | None = None
+    height: Decimal | None = None
+    barcode: str = ""
+    metadata: dict[str, str] = {}
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One order as every receiver's mapping sees it. Money is `Decimal`, ids are text, times are UTC."""
+
+    source: str
+    """The source's name in settings.yaml."""
+    order_id: str
+    """The source's own id."""
+    kind: Kind = "sales"
+    reference: str = ""
+    """What people call the order: its number, or its id where the source has no number."""
+    created_at: datetime | None = None
+    currency: str = ""
+    language: str = ""
+    customer: Customer = Customer()
+    contact: Contact = Contact()
+    delivery_address: Address | None = None
+    invoice_address: Address | None = None
+    lines: tuple[Line, ...] = ()
+    totals: Totals = Totals()
+    notes: str = ""
+    requested_delivery_date: date | None = None
+    parcels: tuple[Parcel, ...] = ()
+    cash_on_delivery: Decimal | None = None
+    metadata: dict[str, str] = {}
+    raw: bytes = b""
+    """The order as the source sent it; kept for people and for mappings that need more."""
+
+    @property
+    def external_id(self) -> str:
+        """The identity under which every receiver knows the order."""
+        return external_id(self.source, self.order_id)
+
+
+def external_id(source: str, order_id: str) -> str:
+    """
+    Return the identity of an order at every receiver: derived, never random.
+
+    It must come out the same after the journal was lost, or a look-up could not find what was created before.
+    """
+    return f"{source}-{order_id}"
+
+
+_encode = msgspec.json.Encoder(order="sorted").encode
+
+
+def revision(order: Order) -> str:
+    """Return the hash of the order's content; a changed order under the same id is a new revision."""
+    content = _encode(msgspec.structs.replace(order, raw=b""))
+    return blake2b(content, digest_size=16).hexdigest()

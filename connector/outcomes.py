@@ -1,0 +1,97 @@
+"""
+What a failed call means: applied, not applied, or unknown (faults.md 4.3, measured with aiohttp 3.14).
+
+The one table that decides. Whatever it does not name is in doubt: to take an unknown failure for a refusal loses the
+truth, and to take it for a success loses the order.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from enum import Enum
+
+import aiohttp
+from aiohttp.http_exceptions import HttpProcessingError
+
+from connector.errors import (
+    AuthError,
+    ConnectorError,
+    EndpointError,
+    InDoubtError,
+    RejectedError,
+    TransientError,
+    readable,
+)
+
+__all__ = ["LOST", "NOT_SENT", "Effect", "of_exception", "of_status", "retry_after"]
+
+
+class Effect(Enum):
+    """What a call does at the other side, which decides what its loss means."""
+
+    READ = "read"
+    """Changes nothing: any failure to answer is transient."""
+    WRITE = "write"
+    """Changes something: a lost answer is in doubt."""
+
+
+NOT_SENT: tuple[type[BaseException], ...] = (
+    aiohttp.ClientConnectorError,  # refused, DNS, TLS: a sub-class of ClientOSError, so it is asked first
+    aiohttp.ConnectionTimeoutError,  # a sub-class of ServerTimeoutError, likewise
+    aiohttp.InvalidURL,
+    aiohttp.NonHttpUrlClientError,
+)
+"""The exceptions that prove that no byte of the request left."""
+
+
+LOST: tuple[type[Exception], ...] = (
+    aiohttp.ClientError,
+    HttpProcessingError,  # the parser's own, should one come through unwrapped
+    OSError,  # holds every kind of TimeoutError
+    ValueError,
+)
+"""Everything that the HTTP client raises for a call; beside those of `NOT_SENT` it leaves open what happened."""
+
+
+def of_exception(exc: BaseException, effect: Effect, what: str) -> ConnectorError:
+    """Turn an exception of the HTTP client into one of ours. Its own text is dropped: it may hold headers and keys."""
+    kind = type(exc).__name__
+    if isinstance(exc, NOT_SENT):
+        return TransientError(f"{what}: could not connect ({kind})")
+    if effect is Effect.READ:
+        return TransientError(f"{what}: no usable answer ({kind})")
+    return InDoubtError(f"{what}: the answer was lost ({kind})")
+
+
+def of_status(status: int, effect: Effect, what: str, text: str, wait: float | None) -> ConnectorError:
+    """Turn a status outside 2xx into one of our errors. `text` is what the other side said, already readable."""
+    said = f"{what}: {status}" + (f": {readable(text)}" if text else "")
+    if status in (401, 403):
+        return AuthError(said)
+    if status == 429:
+        return TransientError(said, retry_after=wait)
+    if 300 <= status < 400 or status in (404, 405, 406, 407, 410, 411, 413, 414, 415, 431, 501):
+        return EndpointError(said)
+    if status in (400, 422):
+        return RejectedError(said)
+    if status == 409:
+        return RejectedError(said, duplicate=True) if effect is Effect.WRITE else TransientError(said)
+    if effect is Effect.READ:
+        return TransientError(said, retry_after=wait)
+    return InDoubtError(said)
+
+
+def retry_after(value: str | None, now: datetime) -> float | None:
+    """Return the seconds that a `Retry-After` header asks for: a number or an HTTP date; None if it makes no sense."""
+    if not value:
+        return None
+    if value.strip().isdecimal():
+        return float(min(int(value.strip()[:12]), 86_400))
+    try:
+        at = parsedate_to_datetime(value)
+    except (ValueError, OverflowError, TypeError, IndexError):  # the last three for the oddest of texts
+        return None
+    if at.tzinfo is None:
+        return None
+    return min(max((at - now).total_seconds(), 0.0), 86_400.0)

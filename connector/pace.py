@@ -1,0 +1,37 @@
+"""The limit on calls per time, as vendors count it: over any window, not on average."""
+
+from __future__ import annotations
+
+import asyncio
+
+from connector.clock import Clock
+from connector.settings.values import Rate
+
+__all__ = ["Pace"]
+
+
+class Pace:
+    """
+    Lets no window of the rate's length hold more calls than the rate allows; without a rate, lets all pass.
+
+    A bucket as large as the rate lets nearly twice as many through in the window after a pause. Here a tenth of the
+    rate may come at once, and the rest is spread over the window. Callers pass in the order in which they came.
+    """
+
+    def __init__(self, rate: Rate | None, clock: Clock) -> None:
+        self._clock = clock
+        self._turn = asyncio.Lock()
+        self._due = 0.0
+        burst = max(1, rate.calls // 10) if rate else 1
+        self._interval = rate.seconds / (rate.calls - burst + 1) if rate else 0.0
+        self._ahead = (burst - 1) * self._interval
+
+    async def wait(self) -> None:
+        """Return when one more call may be made; whoever is cancelled meanwhile uses nothing up."""
+        if not self._interval:
+            return
+        async with self._turn:
+            early = self._due - self._ahead - self._clock.monotonic()
+            if early > 0:
+                await self._clock.sleep(early)
+            self._due = max(self._due, self._clock.monotonic()) + self._interval

@@ -1,0 +1,243 @@
+"""
+Read this first: the flow, and how it is wired.
+
+::
+
+     sources/                                   receivers/
+     propeller ┐                                ┌ ewarehousing
+               ┤ producer ─OrderFound─▶ event ─▶│ consumer: map, look up, deliver
+               ┘ (one per source)       bus     └──────┬─────────────────────────
+         ▲                               ▲             │ OrderDelivered · OrderRejected · OrderHeld
+         │                               └─────────────┘
+         └───────── acknowledger (one) ◀── ack events ── batches per source, at most its limit per call
+                            │
+                       journal (SQLite): every arrow above is a row before it is an event
+
+A stage ends when what it hears has ended: a stop ends the producers, their closed publishers end the consumers, and
+those end the acknowledger, which sends what it holds. A stage that raises takes the others down with it: what was in
+flight is in the journal, and the next start takes it up from there.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Mapping
+from functools import partial
+from types import TracebackType
+from typing import Any
+
+import anyio
+
+from connector.acknowledger import Acknowledger
+from connector.breaker import BreakerState
+from connector.bus import Bus
+from connector.clock import Clock, SystemClock
+from connector.drain import Drained, Stages, drain
+from connector.events import EndpointChanged, Event
+from connector.journal.base import Journal
+from connector.journal.sqlite import SqliteJournal
+from connector.mapping.custom import mapper
+from connector.receivers.base import Receiver
+from connector.receivers.consumer import Consumer, Lane
+from connector.registry import make_receivers, make_sources
+from connector.settings import Settings
+from connector.sources.base import Source
+from connector.sources.producer import Producer
+
+__all__ = ["Connector"]
+
+logger = logging.getLogger(__name__)
+
+GRACE = 20.0
+"""Seconds that a stop may take before what is under way is left in doubt: less than the 30 that Kubernetes gives."""
+
+
+class Connector:
+    """
+    Carries orders from the sources to the receivers of `settings`, as its routes say.
+
+    Enter it (it opens the journal), then `run` it in a task group. `sources` and `receivers` take the place of what
+    the settings would build under the same names; `journal` that of the file. It installs no signal handlers and
+    configures no logging. Entering raises `JournalBusy` when another process has the journal, and `JournalError`
+    when it cannot be used.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        sources: Mapping[str, Source] | None = None,
+        receivers: Mapping[str, Receiver] | None = None,
+        journal: Journal | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self.settings = settings
+        self.clock = clock or SystemClock()
+        self.bus = Bus()
+        self.sources = make_sources(settings, self.clock, sources or {})
+        self.receivers = make_receivers(settings, self.clock, receivers or {})
+        self._given = journal
+        self._journal: Journal | None = journal
+        self._stop = anyio.Event()
+        self._running = anyio.Event()
+        self._stages: Stages | None = None
+
+    async def __aenter__(self) -> Connector:
+        if self._journal is None:
+            self._journal = await SqliteJournal.open(self.settings.journal, self.clock)
+        try:
+            await self._journal.recover(
+                self.clock.now(),
+                {name: float(self.settings.receivers[name].settle) for name in self.receivers},
+                max(float(endpoint.retry.longest) for endpoint in self._endpoint_settings()),
+            )
+            self._stages = self._wire(self._journal)
+        except BaseException:
+            await self.aclose()
+            raise
+        return self
+
+    def _wire(self, journal: Journal) -> Stages:
+        """Put the stages together, from the last to the first: nobody may publish to nobody."""
+        settings, bus, clock = self.settings, self.bus, self.clock
+        acknowledger = Acknowledger(
+            {name: (source, settings.sources[name]) for name, source in self.sources.items()},
+            journal=journal,
+            bus=bus,
+            clock=clock,
+        )
+        lanes: dict[str, dict[str, Lane]] = {name: {} for name in self.receivers}
+        for route in settings.routes:
+            for name in route.receivers:
+                receiver = self.receivers[name]
+                lanes[name][route.source] = Lane(
+                    self.sources[route.source], mapper(route.mapping, receiver.request, receiver.default)
+                )
+        consumers = {
+            name: Consumer(receiver, settings.receivers[name], lanes[name], journal=journal, bus=bus, clock=clock)
+            for name, receiver in self.receivers.items()
+            if lanes[name]
+        }
+        producers = {
+            route.source: Producer(
+                self.sources[route.source],
+                settings.sources[route.source],
+                [(receiver, True) for receiver in route.receivers],
+                journal=journal,
+                bus=bus,
+                clock=clock,
+                confirmed=partial(acknowledger.confirmed, route.source),
+                reacknowledge=partial(acknowledger.look, route.source),
+            )
+            for route in settings.routes
+        }
+        bus.seal()
+        for name in (*producers, *consumers):
+            self._listen(name)
+        return Stages(
+            sources=self.sources,
+            receivers=self.receivers,
+            producers=producers,
+            consumers=consumers,
+            acknowledger=acknowledger,
+            journal=journal,
+            clock=clock,
+        )
+
+    async def run(self) -> None:
+        """
+        Run until `stop`, or until cancelled; native cancellation is safe at every await.
+
+        After a stop what is under way is finished, within `GRACE` seconds; after a cancellation it is left, and
+        looked up at the next start.
+        """
+        stages = self._entered()
+        try:
+            async with anyio.create_task_group() as tg:
+                tg.start_soon(self._stop_in_time, tg.cancel_scope, name="stop in time")
+                async with anyio.create_task_group() as flow:
+                    flow.start_soon(stages.acknowledger.run, name="acknowledger")
+                    for name, consumer in stages.consumers.items():
+                        flow.start_soon(consumer.run, name=f"consumer of {name}")
+                    for name, producer in stages.producers.items():
+                        flow.start_soon(producer.run, name=f"producer of {name}")
+                    self._running.set()
+                tg.cancel_scope.cancel()
+        finally:
+            self.stop()
+            self.bus.close()
+
+    def stop(self) -> None:
+        """Ask the sources to end; `run` returns when everything behind them has. Idempotent."""
+        self._stop.set()
+        if self._stages is not None:
+            for producer in self._stages.producers.values():
+                producer.stop()
+
+    async def drain(self) -> Drained:
+        """
+        Walk every source until a walk finds nothing new and all that was found is settled; `run` must be running.
+
+        An endpoint that keeps failing is given up; the answer names it. What is held or rejected counts as settled.
+        """
+        await self._running.wait()
+        return await drain(self._entered())
+
+    def events(self) -> AsyncIterator[Event]:
+        """Observe what happens from now on. A slow observer never slows the flow; it loses the oldest events."""
+        return self.bus.observe().__aiter__()
+
+    @property
+    def journal(self) -> Journal:
+        """The journal; it is there once the connector is entered."""
+        return self._entered().journal
+
+    def _entered(self) -> Stages:
+        if self._stages is None:
+            raise RuntimeError("enter the connector first: async with Connector(...) as connector")
+        return self._stages
+
+    async def aclose(self) -> None:
+        """Close every connection and the journal. Idempotent; leaving the context does it."""
+        self.bus.close()
+        with anyio.CancelScope(shield=True):
+            for source in self.sources.values():
+                await source.aclose()
+            for receiver in self.receivers.values():
+                await receiver.aclose()
+            if self._journal is not None:
+                await self._journal.aclose()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        self.stop()
+        await self.aclose()
+
+    async def _stop_in_time(self, scope: anyio.CancelScope) -> None:
+        await self._stop.wait()
+        await self.clock.sleep(GRACE)
+        logger.warning("what is under way did not end within %g seconds; the next start looks it up", GRACE)
+        scope.cancel()
+
+    def _endpoint_settings(self) -> list[Any]:
+        return [*self.settings.sources.values(), *self.settings.receivers.values()]
+
+    def _listen(self, name: str) -> None:
+        """Turn a breaker's moves into events; they are rare, and somebody should know."""
+        endpoint = (self.sources[name] if name in self.sources else self.receivers[name]).endpoint
+        if endpoint is None:
+            return
+
+        said: set[str] = set()
+
+        def moved(state: BreakerState, reason: str) -> None:
+            self.bus.notice(EndpointChanged(at=self.clock.now(), endpoint=name, state=state, reason=reason))
+            if state == "open" and name not in said:
+                said.add(name)
+                logger.warning("%s is paused: %s", name, reason)
+            elif state == "closed":
+                said.clear()
+                logger.warning("%s is back", name)
+
+        endpoint.listen = moved

@@ -1,0 +1,115 @@
+"""One attempt to deliver one order: look it up where that is due, create it, and say which of the outcomes it was."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+
+from connector.clock import Clock, backoff
+from connector.errors import (
+    AuthError,
+    ConflictError,
+    ConnectorError,
+    EndpointError,
+    InDoubtError,
+    RejectedError,
+    TransientError,
+)
+from connector.journal.base import Delivered, Held, InDoubt, NotSent, Outcome, Rejected
+from connector.receivers.base import Delivery, Receiver
+from connector.settings.structs import ReceiverSettings
+
+__all__ = ["Attempt"]
+
+logger = logging.getLogger(__name__)
+
+
+class Attempt:
+    """Makes attempts at one receiver."""
+
+    def __init__(self, receiver: Receiver, settings: ReceiverSettings, clock: Clock) -> None:
+        self._receiver = receiver
+        self._settings = settings
+        self._clock = clock
+
+    async def first(self, delivery: Delivery, *, tell: bool) -> Outcome:
+        """Create an order whose intent is committed. `tell`: its source has a word for "refused"."""
+        try:
+            receipt = await self._receiver.create(delivery)
+        except (TransientError, AuthError, EndpointError) as exc:
+            return self._not_sent(exc, 1)
+        except InDoubtError as exc:
+            return self._in_doubt(str(exc))
+        except ConflictError as exc:
+            return Held(f"conflict at {self._receiver.name}", str(exc))
+        except RejectedError as exc:
+            return await self._refused(delivery, exc, tell=tell)
+        except Exception as exc:
+            # A fault in a vendor file, at a point that nobody knows: the order may be there.
+            logger.exception("%s: creating %s failed in a way that nobody foresaw", self._receiver.name, delivery)
+            return self._in_doubt(f"{type(exc).__name__} while creating it")
+        return Delivered(receipt.id, receipt.reference)
+
+    async def again(
+        self, delivery: Delivery, attempts: int, grant: Callable[[], Awaitable[bool]], *, doubtful: bool, tell: bool
+    ) -> Outcome | None:
+        """
+        Look an order up before it is created again, after `attempts` attempts.
+
+        `grant` commits the intent and tells whether it was granted; None is returned when it was not. `doubtful`:
+        the last attempt may have been applied, so a receiver that cannot be asked leaves it to a person.
+        """
+        if self._receiver.finds:
+            try:
+                found = await self._receiver.find(delivery.external_id)
+            except ConflictError as exc:
+                return Held(f"conflict at {self._receiver.name}", str(exc))
+            except ConnectorError as exc:
+                return self._not_sent(exc, attempts)
+            except Exception as exc:
+                logger.exception("%s: looking %s up failed", self._receiver.name, delivery.external_id)
+                return self._not_sent(TransientError(f"{type(exc).__name__} while looking it up"), attempts)
+            if found is not None:
+                return Delivered(found.id, found.reference, adopted=True)
+        elif doubtful:
+            return Held(
+                f"in doubt at {self._receiver.name}",
+                "it may have been delivered, and this receiver cannot be asked: look there, then retry or skip",
+            )
+        if not await grant():
+            return None
+        return await self.first(delivery, tell=tell)
+
+    async def _refused(self, delivery: Delivery, refusal: RejectedError, *, tell: bool) -> Outcome:
+        """Ask before believing a refusal: what was refused as a duplicate, or twice, may well be there."""
+        if not self._receiver.finds:
+            return Rejected(str(refusal), tell)
+        try:
+            found = await self._receiver.find(delivery.external_id)
+        except ConflictError as exc:
+            return Held(f"conflict at {self._receiver.name}", f"{refusal}; {exc}")
+        except ConnectorError as exc:
+            return self._in_doubt(f"refused ({refusal}), and it could not be looked up: {exc}")
+        if found is not None:
+            return Delivered(found.id, found.reference, adopted=True)
+        if refusal.duplicate:
+            return self._in_doubt(f"refused as a duplicate ({refusal}), but a look-up does not show it")
+        return Rejected(str(refusal), tell)
+
+    def _not_sent(self, exc: ConnectorError, attempts: int) -> NotSent:
+        retry = self._settings.retry
+        wait = backoff(
+            self._clock,
+            max(attempts, 1),
+            first=float(retry.first),
+            longest=float(retry.longest),
+            at_least=exc.retry_after if isinstance(exc, TransientError) else None,
+        )
+        return NotSent(str(exc), self._in(wait))
+
+    def _in_doubt(self, reason: str) -> InDoubt:
+        return InDoubt(reason, self._in(float(self._settings.settle)))
+
+    def _in(self, seconds: float) -> datetime:
+        return self._clock.now() + timedelta(seconds=seconds)

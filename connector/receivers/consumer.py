@@ -1,0 +1,285 @@
+"""
+The consumer: takes the orders for one receiver from the bus, or back from the journal, and delivers them.
+
+::
+
+    inbox ─▶ take in: map, commit the intents of a batch ─▶ queue ─▶ N workers: look up, create ─▶ record: settle ─▶ bus
+                 ▲                                                                          a batch in one commit
+    journal ─────┘ what is due again, and what was not taken while the receiver was paused
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from hashlib import sha256
+
+import anyio
+import msgspec
+
+from connector.bus import Bus, Inbox
+from connector.clock import Clock
+from connector.errors import Unmappable
+from connector.events import AckEvent, OrderDelivered, OrderFound, OrderHeld, OrderRejected
+from connector.journal.base import Held, InDoubt, Intent, Job, Journal, NotSent, Outcome, Settlement, Waiting
+from connector.mapping.custom import Mapper
+from connector.order import Order
+from connector.receivers.attempt import Attempt
+from connector.receivers.base import Delivery, Receiver
+from connector.receivers.notices import notice_of
+from connector.settings.structs import ReceiverSettings
+from connector.sources.base import Source
+
+__all__ = ["Consumer", "Lane"]
+
+AGAIN: tuple[Waiting, ...] = ("in_doubt", "ready")
+ALL: tuple[Waiting, ...] = ("in_doubt", "ready", "new")
+
+
+class Lane(msgspec.Struct, frozen=True):
+    """How the orders of one source become this receiver's requests."""
+
+    source: Source
+    map: Mapper
+
+
+class Work(msgspec.Struct, frozen=True):
+    """One delivery in hand. `state` is where it stood when it was taken up."""
+
+    key: int
+    source: str
+    order_id: str
+    external_id: str
+    revision: str
+    state: Waiting
+    attempts: int
+    delivery: Delivery | None = None
+
+    @property
+    def look_up(self) -> bool:
+        """Whether the receiver may have it, or was tried before: then it is asked first."""
+        return self.state == "in_doubt" or self.attempts > 0
+
+
+class Consumer:
+    """Delivers to `receiver` what the sources in `lanes` list for it."""
+
+    def __init__(
+        self,
+        receiver: Receiver,
+        settings: ReceiverSettings,
+        lanes: Mapping[str, Lane],
+        *,
+        journal: Journal,
+        bus: Bus,
+        clock: Clock,
+    ) -> None:
+        self.receiver = receiver
+        self._concurrency = settings.concurrency
+        self._lanes = lanes
+        self._journal = journal
+        self._bus = bus
+        self._clock = clock
+        self._attempt = Attempt(receiver, settings, clock)
+        # How many are taken up at once: enough to share a commit and keep the workers busy; where a rate limit makes
+        # them wait, only as many as can be under way, because after a crash each of them has to be looked up.
+        self._room = settings.concurrency if settings.rate_limit else max(16, 2 * settings.concurrency)
+        self._inbox = bus.subscribe(OrderFound, topic=receiver.name)
+        self._out = bus.publisher(OrderDelivered, OrderRejected, OrderHeld)
+        self._queue: asyncio.Queue[Work] = asyncio.Queue()
+        self._results: asyncio.Queue[tuple[Work, Outcome | None]] = asyncio.Queue()
+        self._in_hand: set[int] = set()
+        self._taking = 0
+        self._moved = anyio.Event()
+        self._stopping = False
+        # What an earlier process left is found in the journal.
+        self._behind = True
+        self._wake_at: datetime | None = clock.now()
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything is in hand or waits in the inbox."""
+        return bool(self._in_hand or self._taking or self._inbox.waiting)
+
+    def look(self) -> None:
+        """Look into the journal: somebody has put something there that is due."""
+        self._behind = True
+        self._wake_at = self._clock.now()
+        self._signal()
+
+    async def run(self) -> None:
+        """Deliver until the inbox ends; then finish what is under way and end."""
+        name = self.receiver.name
+        with self._inbox, self._out:
+            async with anyio.create_task_group() as tg:
+                for number in range(self._concurrency):
+                    tg.start_soon(self._deliver, name=f"deliver to {name}, {number + 1}")
+                tg.start_soon(self._record, name=f"record what {name} answered")
+                tg.start_soon(self._take_back, name=f"take back what is due at {name}")
+                await self._take_in(self._inbox)
+                self._stopping = True
+                while self._in_hand or self._taking:
+                    await self._moved.wait()
+                tg.cancel_scope.cancel()
+
+    def _signal(self) -> None:
+        self._moved.set()
+        self._moved = anyio.Event()
+
+    async def _take_in(self, inbox: Inbox[OrderFound]) -> None:
+        while events := await inbox.take(self._room):
+            if self._probing:
+                self._behind = True  # they are in the journal; taking them in now would only hold up their source
+                continue
+            while len(self._in_hand) >= self._room:
+                await self._moved.wait()
+            await self._prepare(
+                [
+                    (Work(e.key, e.source, e.order_id, e.order.external_id, e.revision, "new", 0), e.order)
+                    for e in events
+                ]
+            )
+
+    async def _take_back(self) -> None:
+        while True:
+            moved = self._moved
+            if (wait := self._wait()) != 0:
+                with anyio.move_on_after(wait):
+                    await moved.wait()
+            else:
+                await self._pull()
+
+    def _wait(self) -> float | None:
+        """Return the seconds until something may be due; None when only a move can tell."""
+        if self.receiver.name in self._bus.overflowed:
+            self._bus.overflowed.discard(self.receiver.name)
+            self._behind = True
+        room = 1 if self._probing else self._room
+        if self._stopping or len(self._in_hand) >= room:
+            return None
+        if paused := self._paused:
+            return paused
+        if self._behind and not self.busy:
+            return 0
+        if self._wake_at is None:
+            return None
+        return max(0.0, (self._wake_at - self._clock.now()).total_seconds())
+
+    async def _pull(self) -> None:
+        """Take up what is due again; and what is new, if nothing else is in hand and some of it was left behind."""
+        now = self._clock.now()
+        fresh = self._behind and not self.busy
+        room = 1 if self._probing else self._room - len(self._in_hand)
+        limit = room + len(self._in_hand)
+        self._taking += 1
+        try:
+            due = await self._journal.due(self.receiver.name, ALL if fresh else AGAIN, now, limit)
+            jobs = [job for job in due if job.key not in self._in_hand][:room]
+            more = len(due) == limit
+            if fresh:
+                self._behind = more
+            self._wake_at = now if more else await self._journal.next_due(self.receiver.name, AGAIN, now)
+            await self._prepare([self._again(job) for job in jobs])
+        finally:
+            self._taking -= 1
+            self._signal()
+
+    def _again(self, job: Job) -> tuple[Work, Order | Unmappable]:
+        work = Work(job.key, job.source, job.order_id, job.external_id, job.revision, job.state, job.attempts)
+        lane = self._lanes.get(job.source)
+        if lane is None:
+            return work, Unmappable("no route", f"no route leads from {job.source} to {self.receiver.name} any more")
+        try:
+            return work, lane.source.to_order(job.raw)
+        except Unmappable as exc:
+            return work, exc
+
+    async def _prepare(self, orders: Sequence[tuple[Work, Order | Unmappable]]) -> None:
+        """Map a batch, commit its intents, and queue it. What is looked up first gets its intent after that."""
+        ready: list[Work] = []
+        for bare, order in orders:
+            if bare.key in self._in_hand:
+                continue
+            self._in_hand.add(bare.key)
+            try:
+                if isinstance(order, Unmappable):
+                    raise order
+                body = self._lanes[bare.source].map(order)
+            except Unmappable as exc:
+                self._results.put_nowait((bare, Held(exc.cause, exc.detail)))
+            else:
+                ready.append(msgspec.structs.replace(bare, delivery=Delivery(bare.external_id, body)))
+        fresh = [work for work in ready if not work.look_up]
+        granted = await self._grant(fresh) if fresh else []
+        for work, grant in zip(fresh, granted, strict=True):
+            if grant:
+                self._queue.put_nowait(work)
+            else:  # taken up meanwhile, or there is a newer revision, which has an event of its own
+                self._in_hand.discard(work.key)
+        for work in ready:
+            if work.look_up:
+                self._queue.put_nowait(work)
+        self._signal()
+
+    async def _grant(self, works: Sequence[Work]) -> list[bool]:
+        intents = [
+            Intent(work.key, self.receiver.name, work.revision, sha256(work.delivery.body).digest())
+            for work in works
+            if work.delivery is not None
+        ]
+        return await self._journal.intend(intents, self._clock.now())
+
+    async def _deliver(self) -> None:
+        while True:
+            work = await self._queue.get()
+            self._results.put_nowait((work, await self._outcome(work)))
+
+    async def _outcome(self, work: Work) -> Outcome | None:
+        assert work.delivery is not None, "only what was mapped is queued"  # noqa: S101
+        if self._stopping:
+            return NotSent("the connector was stopped before it was sent", self._clock.now())
+        tell = self._lanes[work.source].source.says_failed
+        if not work.look_up:
+            return await self._attempt.first(work.delivery, tell=tell)
+
+        async def grant() -> bool:
+            return (await self._grant([work]))[0]
+
+        doubtful = work.state == "in_doubt"
+        return await self._attempt.again(work.delivery, work.attempts, grant, doubtful=doubtful, tell=tell)
+
+    async def _record(self) -> None:
+        """Settle what has been answered, as much as there is in one commit; then tell."""
+        while True:
+            batch = [await self._results.get()]
+            while not self._results.empty():
+                batch.append(self._results.get_nowait())
+            ended = [(work, outcome) for work, outcome in batch if outcome is not None]
+            now = self._clock.now()
+            settled = await self._journal.settle(
+                [Settlement(work.key, self.receiver.name, outcome) for work, outcome in ended], now
+            )
+            for (work, outcome), done in zip(ended, settled, strict=True):
+                if isinstance(outcome, NotSent | InDoubt):
+                    at = outcome.next_try_at if isinstance(outcome, NotSent) else outcome.settled_at
+                    self._wake_at = at if self._wake_at is None else min(at, self._wake_at)
+                if done.applied:
+                    event = notice_of(work.key, work.source, work.order_id, self.receiver.name, outcome, done, now)
+                    if isinstance(event, AckEvent):
+                        await self._out.publish(event)
+                    elif event is not None:
+                        self._bus.notice(event)
+            self._in_hand.difference_update(work.key for work, _ in batch)
+            self._signal()
+
+    @property
+    def _paused(self) -> float:
+        endpoint = self.receiver.endpoint
+        return endpoint.breaker.remaining if endpoint is not None else 0.0
+
+    @property
+    def _probing(self) -> bool:
+        """Whether the receiver was paused, and has not answered since: then one order goes first."""
+        endpoint = self.receiver.endpoint
+        return endpoint is not None and endpoint.breaker.state != "closed"

@@ -1,0 +1,146 @@
+"""
+What eWarehousing takes and gives, field by field (seed 004).
+
+Requests know only the documented keys, since the receiver refuses others (vendors.md, section 4). Answers are read
+with an open mind: unknown keys are ignored, ids may be numbers, and everything but the sign of life is optional.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Literal
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta
+
+__all__ = [
+    "CreateOrder",
+    "Login",
+    "MetaData",
+    "NewDocument",
+    "OrderLine",
+    "OrderSummary",
+    "Refresh",
+    "Session",
+    "ShippingAddress",
+    "text",
+]
+
+Text = Annotated[str, Meta(min_length=1)]
+MetaKey = Annotated[str, Meta(pattern=r"^[a-z0-9_-]+$")]
+MetaData = dict[MetaKey, str]
+"""Keys are lower case with `_` or `-` (seed 004, "The meta data model"); the examples' values are all text."""
+
+
+class OrderLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """One line of a create. `article_code` matches the receiver's article code, EAN or SKU."""
+
+    article_code: Text
+    quantity: Annotated[int, Meta(ge=1, le=2**31 - 1)]
+    description: Text
+    price: int | float | None = None
+    """Unit price. The seed says "number" and shows 2299; whether that is cents is the setting `line_price`."""
+    meta_data: MetaData = {}
+
+
+class ShippingAddress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Where the goods go. `zipcode` is required but for countries that have none."""
+
+    addressed_to: Text
+    street: Text
+    street_number: str | None = None
+    street_number_addition: str | None = None
+    street2: str | None = None
+    zipcode: str | None = None
+    city: Text
+    state: str | None = None
+    country: Annotated[str, Meta(pattern=r"^[A-Z]{2}$", description="ISO 3166 alpha-2")]
+    phone_number: str | None = None
+    mobile_number: str | None = None
+    fax_number: str | None = None
+    invalid: bool | None = None
+
+
+class NewDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A document to print with the order, in the shape of "Add a document to an order". `file` is base64."""
+
+    file: Text
+    title: Text
+    quantity: Annotated[int, Meta(ge=1)] | None = None
+    order_price: int | float | None = None
+    shipping_label: bool | None = None
+
+
+class CreateOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """
+    The body of `POST /wms/orders/`.
+
+    `msgspec.json.encode` of it is what goes on the wire: amounts are whole minor units, dates are `YYYY-MM-DD`, and
+    what is not set is not sent.
+    """
+
+    external_reference: Text
+    external_id: Text | None = None
+    po_number: str | None = None
+    """Printed on the pick-up label instead of `external_reference` when set (vendors.md, section 4)."""
+    order_lines: Annotated[tuple[OrderLine, ...], Meta(min_length=1)]
+    shipping_method: UUID | None = None
+    shipping_address: ShippingAddress
+    shipping_contactperson: Text
+    shipping_email: str | None = None
+    requested_delivery_date: date
+    documents: tuple[NewDocument, ...] = ()
+    ioss_number: str | None = None
+    eori_number: str | None = None
+    vat_number: str | None = None
+    inbound_vat_number: str | None = None
+    inbound_eori_number: str | None = None
+    meta_data: MetaData = {}
+    language: str | None = None
+    note: str | None = None
+    customer_note: str | None = None
+    order_amount: int | None = None
+    assured_amount: int | None = None
+    inco_terms: Literal["DAP", "DDP"] | None = None
+    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$", description="ISO 4217")] | None = None
+
+
+class OrderSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """An order as the list and the answer to a create show it. Compare and store ids as `text`."""
+
+    id: str | int | None = None
+    external_id: str | int | None = None
+    external_reference: str | int | None = None
+    reference: str | int | None = None
+    status: str | None = None
+
+
+class Login(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of `POST /wms/auth/login/`. It holds the password: encode it and let go of it."""
+
+    username: str
+    password: str
+
+
+class Refresh(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of `POST /wms/auth/refresh/`."""
+
+    refresh_token: str
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """What both of them answer. `exp - iat` is the token's life in seconds; the receiver's clock is its own."""
+
+    token: Annotated[str, Meta(pattern=r"^[\x21-\x7e]+$")]
+    iat: float
+    exp: float
+    refresh_token: str | None = None
+
+    def __repr__(self) -> str:
+        return "Session(***)"
+
+
+def text(value: str | int | None) -> str:
+    """Return an id as text; an absent one is empty."""
+    return "" if value is None else str(value)

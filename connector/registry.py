@@ -1,0 +1,70 @@
+"""From settings to sources and receivers: the built-in ones, those of other packages, and those handed in."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, cast
+
+from connector import settings as settings_module
+from connector.clock import Clock
+from connector.receivers import RECEIVERS
+from connector.receivers.base import Receiver
+from connector.settings import Settings
+from connector.sources import SOURCES
+from connector.sources.base import Source
+
+__all__ = ["load_settings", "make_receivers", "make_sources", "receiver_types", "source_types"]
+
+
+def source_types() -> dict[str, Any]:
+    """Return every known source class by its `type`: ours, and entry points of the group `connector.sources`."""
+    return {**_plugged("connector.sources"), **SOURCES}
+
+
+def receiver_types() -> dict[str, Any]:
+    """Return every known receiver class by its `type`: ours, and entry points of the group `connector.receivers`."""
+    return {**_plugged("connector.receivers"), **RECEIVERS}
+
+
+def _plugged(group: str) -> dict[str, Any]:
+    return {point.name: point.load() for point in entry_points(group=group)}
+
+
+def load_settings(path: str | os.PathLike[str] = "settings.yaml", environ: Mapping[str, str] | None = None) -> Settings:
+    """
+    Read and check settings.yaml. `environ` (default: the process's) fills in `${...}`.
+
+    A relative `journal` stays relative to the working directory. Raises `SettingsError` with every mistake at its
+    line.
+    """
+    return settings_module.load(
+        Path(path),
+        sources={name: kind.settings for name, kind in source_types().items()},
+        receivers={name: kind.settings for name, kind in receiver_types().items()},
+        environ=os.environ if environ is None else environ,
+    )
+
+
+def make_sources(settings: Settings, clock: Clock, given: Mapping[str, Source]) -> dict[str, Source]:
+    """Build the sources of `settings`, taking those in `given` as they are."""
+    types = source_types()
+    return {
+        name: given[name] if name in given else cast("Source", types[_type(own)](name, own, clock))
+        for name, own in settings.sources.items()
+    }
+
+
+def make_receivers(settings: Settings, clock: Clock, given: Mapping[str, Receiver]) -> dict[str, Receiver]:
+    """Build the receivers of `settings`, taking those in `given` as they are."""
+    types = receiver_types()
+    return {
+        name: given[name] if name in given else cast("Receiver", types[_type(own)](name, own, clock))
+        for name, own in settings.receivers.items()
+    }
+
+
+def _type(own: Any) -> str:
+    return str(own.__struct_config__.tag)

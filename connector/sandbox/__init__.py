@@ -1,0 +1,12 @@
+"""
+Stand-in vendors on real local HTTP, faithful to the vendors' documents. Runtime code never imports them.
+
+`connector demo`, `connector sandbox` and the tests do. The ports are those of `connector sandbox`.
+"""
+
+from __future__ import annotations
+
+__all__ = ["EWAREHOUSING_PORT", "PROPELLER_PORT"]
+
+PROPELLER_PORT = 18081
+EWAREHOUSING_PORT = 18082

@@ -1,0 +1,270 @@
+"""
+eWarehousing Solutions' middleware, as its documents describe it (seed 004; vendors.md sections 4 and 6): login,
+orders, cancelling and documents.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import secrets
+from collections.abc import Callable, Collection
+from datetime import datetime, timedelta
+from typing import Any
+
+from aiohttp import web
+
+from connector.sandbox.ewarehousing_list import Index, listed
+from connector.sandbox.ewarehousing_orders import (
+    CREATED,
+    UPDATED,
+    change,
+    document,
+    groups,
+    listed_document,
+    new_order,
+    shown,
+)
+from connector.sandbox.ewarehousing_rules import Refused, document_problems, order_problems
+from connector.sandbox.standin import StandIn, decode, reply, system_now
+
+__all__ = ["EwarehousingStandIn"]
+
+FIRST_NUMBER = 5939
+OPEN = ("created", "planned", "invalid_address")
+"""The statuses in which an order may be cancelled (seed 004), and, by inference, updated (vendors.md section 6)."""
+
+Handler = Callable[..., web.Response]
+
+
+class _NotFound(Exception):
+    """There is no such order or document."""
+
+
+class EwarehousingStandIn(StandIn):
+    """
+    eWarehousing's orders for one customer behind the middleware's API.
+
+    `articles` are the article codes that exist, None for any. `unique_reference` refuses an `external_reference`
+    that any order has, a cancelled one too; `external_id` is never checked. `page_base` is the number of the first
+    page of a list, `fuzzy` matches the `external_id` filter by prefix, and `index_lag` is the number of seconds of
+    `now()` after which a new order can be listed: the three things that the vendor does not state.
+
+    `orders` is the live state by id, in order of creation: a test may change all but an order's external id and
+    reference. `created` is every create body that was applied. Numbers with a fraction are `Decimal`.
+    """
+
+    def __init__(
+        self,
+        *,
+        username: str = "sandbox",
+        password: str = "sandbox-secret",  # noqa: S107 - opens nothing but this stand-in
+        wms_code: str = "DEV",
+        customer_code: str = "SANDBOX",
+        unique_reference: bool = True,
+        token_life: int = 3600,
+        articles: Collection[str] | None = None,
+        page_base: int = 1,
+        fuzzy: bool = False,
+        index_lag: float = 0.0,
+        now: Callable[[], datetime] = system_now,
+    ) -> None:
+        super().__init__(now)
+        self.orders: dict[str, dict[str, Any]] = {}
+        self.created: list[dict[str, Any]] = []
+        self._login_body = {"username": username, "password": password}
+        self._wms_code = wms_code
+        self._customer_code = customer_code
+        self._unique_reference = unique_reference
+        self._token_life = timedelta(seconds=token_life)
+        self._articles = articles if articles is None else frozenset(articles)
+        self._page_base = page_base
+        self._fuzzy = fuzzy
+        self._index_lag = timedelta(seconds=index_lag)
+        self._tokens: dict[str, datetime] = {}
+        self._refresh_tokens: set[str] = set()
+        self._made: dict[str, datetime] = {}
+        self._by_external_id = Index("external_id")
+        self._by_reference = Index("external_reference")
+        self._routes: tuple[tuple[re.Pattern[str], dict[str, Handler]], ...] = (
+            (re.compile(r"/wms/orders/"), {"GET": self._list, "POST": self._create}),
+            (re.compile(r"/wms/auth/login/"), {"POST": self._login}),
+            (re.compile(r"/wms/auth/refresh/"), {"POST": self._refresh}),
+            (re.compile(r"/wms/orders/([^/]+)/"), {"GET": self._retrieve, "PATCH": self._update}),
+            (re.compile(r"/wms/orders/([^/]+)/cancel/"), {"PATCH": self._cancel}),
+            (re.compile(r"/wms/orders/([^/]+)/documents/"), {"GET": self._documents, "POST": self._attach}),
+            (re.compile(r"/wms/orders/([^/]+)/documents/([^/]+)/"), {"GET": self._document}),
+        )
+
+    def by_external_id(self, external_id: str) -> list[dict[str, Any]]:
+        """Return the orders under exactly this external id, in order of creation; more than one is a double."""
+        return self._by_external_id.find(self.orders, external_id)
+
+    def answer(self, request: web.Request, body: bytes) -> web.Response:
+        """Carry out one request: the route, then the headers, then the call."""
+        path = request.rel_url.raw_path
+        methods, ids = self._route(path if path.endswith("/") else path + "/")
+        if methods is None:
+            return reply(404, {"code": 404, "message": "Not Found"})
+        if not path.endswith("/"):
+            query = request.rel_url.raw_query_string
+            return web.Response(status=301, headers={"Location": f"{path}/?{query}" if query else f"{path}/"})
+        handler = methods.get(request.method)
+        if handler is None:
+            return reply(405, {"code": 405, "message": "Method Not Allowed"})
+        refused = self._entry(request, public=path.startswith("/wms/auth/"))
+        if refused is not None:
+            return refused
+        try:
+            return handler(request, body, *ids)
+        except Refused as refusal:
+            return reply(400, refusal.content())
+        except _NotFound:
+            return reply(404, {"code": 404, "message": "Not Found"})
+
+    def unauthorized(self) -> web.Response:
+        """Return the 401 of a token that is not, or no longer, good."""
+        return reply(401, {"code": 401, "message": "Invalid JWT Token"})
+
+    def _route(self, path: str) -> tuple[dict[str, Handler] | None, tuple[str, ...]]:
+        for pattern, methods in self._routes:
+            if match := pattern.fullmatch(path):
+                return methods, match.groups()
+        return None, ()
+
+    def _entry(self, request: web.Request, *, public: bool) -> web.Response | None:
+        """Check the headers that come with every call, or with all but the `public` ones."""
+        wms_code = request.headers.get("X-Wms-Code")
+        if wms_code is None:
+            return reply(400, {"message": "Missing 'X-Wms-Code' header"})
+        if wms_code != self._wms_code:
+            return reply(400, {"message": "Invalid WMS"})
+        if public:
+            return None
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        end = self._tokens.get(token)
+        if scheme != "Bearer" or end is None or end <= self.now():
+            return self.unauthorized()
+        customer_code = request.headers.get("X-Customer-Code")
+        if customer_code is None:
+            return reply(400, {"message": "Missing 'X-Customer-Code' header"})
+        if customer_code != self._customer_code:
+            return reply(400, {"message": "Invalid customer"})
+        return None
+
+    def _login(self, request: web.Request, body: bytes) -> web.Response:
+        if _content(request, body) != self._login_body:
+            return reply(401, {"code": 401, "message": "Invalid credentials."})
+        return self._session()
+
+    def _refresh(self, request: web.Request, body: bytes) -> web.Response:
+        """A refresh token is good once; whoever uses it again has to log in."""
+        given = _content(request, body).get("refresh_token")
+        if not isinstance(given, str) or given not in self._refresh_tokens:
+            return reply(401, {"code": 401, "message": "JWT Refresh Token Not Found"})
+        self._refresh_tokens.remove(given)
+        return self._session()
+
+    def _session(self) -> web.Response:
+        token, refresh_token, now = secrets.token_urlsafe(48), secrets.token_urlsafe(48), self.now()
+        self._tokens[token] = now + self._token_life
+        self._refresh_tokens.add(refresh_token)
+        issued = int(now.timestamp())
+        ends = issued + int(self._token_life.total_seconds())
+        return reply(200, {"token": token, "iat": issued, "exp": ends, "refresh_token": refresh_token})
+
+    def _list(self, request: web.Request, _body: bytes) -> web.Response:
+        query = dict(request.query)
+        if "external_id" in query and not self._fuzzy:
+            orders = self._by_external_id.find(self.orders, query["external_id"])
+        elif "external_reference" in query:
+            orders = self._by_reference.find(self.orders, query["external_reference"])
+        else:
+            orders = list(self.orders.values())
+        if self._index_lag:
+            newest = self.now() - self._index_lag
+            orders = [order for order in orders if self._made.get(order["id"], newest) <= newest]
+        return reply(200, listed(orders, query, page_base=self._page_base, fuzzy=self._fuzzy))
+
+    def _create(self, request: web.Request, body: bytes) -> web.Response:
+        content = _content(request, body)
+        if problems := order_problems(content, self._articles):
+            raise Refused(*problems)
+        if self._unique_reference and self._by_reference.find(self.orders, content["external_reference"]):
+            raise Refused(("external_reference", "Reference is not unique"))
+        now = self.now()
+        order = new_order(content, FIRST_NUMBER + len(self.created), self._customer_code, now)
+        for part in content.get("documents", ()):
+            _attach(order, part)
+        self.orders[order["id"]] = order
+        self.created.append(content)
+        self._made[order["id"]] = now
+        self._by_external_id.add(order)
+        self._by_reference.add(order)
+        return reply(201, {name: order[name] for name in CREATED if name in order})
+
+    def _retrieve(self, request: web.Request, _body: bytes, order_id: str) -> web.Response:
+        expand = groups(request.headers.get("expand", ""))
+        return reply(200, shown(self._order(order_id), expand))
+
+    def _update(self, request: web.Request, body: bytes, order_id: str) -> web.Response:
+        order, content = self._order(order_id), _content(request, body)
+        if problems := order_problems(content, self._articles, update=True):
+            raise Refused(*problems)
+        _check_open(order, "updated")
+        change(order, content, self.now())
+        for part in content.get("documents", ()):
+            _attach(order, part)
+        return reply(200, {name: order[name] for name in UPDATED if name in order})
+
+    def _cancel(self, _request: web.Request, _body: bytes, order_id: str) -> web.Response:
+        order = self._order(order_id)
+        _check_open(order, "canceled")
+        change(order, {"status": "cancelled"}, self.now())
+        return web.Response(status=204)
+
+    def _documents(self, _request: web.Request, _body: bytes, order_id: str) -> web.Response:
+        return reply(200, [listed_document(record) for record in self._order(order_id)["documents"]])
+
+    def _document(self, _request: web.Request, _body: bytes, order_id: str, document_id: str) -> web.Response:
+        for record in self._order(order_id)["documents"]:
+            if record["id"] == document_id:
+                return reply(200, listed_document(record))
+        raise _NotFound
+
+    def _attach(self, request: web.Request, body: bytes, order_id: str) -> web.Response:
+        order, content = self._order(order_id), _content(request, body)
+        if problems := document_problems(content):
+            raise Refused(*problems)
+        return reply(201, listed_document(_attach(order, content)))
+
+    def _order(self, order_id: str) -> dict[str, Any]:
+        order = self.orders.get(order_id)
+        if order is None:
+            raise _NotFound
+        return order
+
+
+def _check_open(order: dict[str, Any], what: str) -> None:
+    if order["status"] not in OPEN:
+        raise Refused(("", f"Order with status {order['status']} cannot be {what}"))
+
+
+def _attach(order: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
+    file = base64.b64decode(content["file"])
+    record = document(content, order["id"], len(order["documents"]) + 1, file)
+    order["documents"].append(record)
+    return record
+
+
+def _content(request: web.Request, body: bytes) -> dict[str, Any]:
+    """Return the body as an object, or refuse it."""
+    if request.content_type != "application/json":
+        raise Refused(("", "The body must be application/json"))
+    try:
+        content = decode(body)
+    except (ValueError, RecursionError):
+        raise Refused(("", "The body is not valid JSON")) from None
+    if not isinstance(content, dict):
+        raise Refused(("", "The body must be an object"))
+    return content

@@ -1,0 +1,177 @@
+"""
+Propeller Commerce, as its documents describe it (seed 000; vendors.md sections 1 and 6): the token, the search for
+orders that were not exported yet, and the mark that takes them out of it.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import secrets
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qsl, unquote_plus
+
+from aiohttp import web
+
+from connector.sandbox.propeller_search import EXPORT_STATUSES, Refusal, expanded, search
+from connector.sandbox.standin import StandIn, decode, reply, system_now
+
+__all__ = ["PropellerStandIn"]
+
+ORDER_PATH = re.compile(r"/v2/orders/id/([^/]+)")
+ORDER_ID = re.compile(r"[0-9]{1,18}")
+EXPORTED_AT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+TYPES = {400: "BAD_REQUEST", 401: "UNAUTHORIZED", 404: "NOT_FOUND"}
+
+
+class PropellerStandIn(StandIn):
+    """
+    Propeller's orders behind its REST API.
+
+    `token` is good for ever; `POST /oauth2/token` issues others that live `token_life` seconds of `now()`.
+    `largest_page` is the largest `offset` (which is the page size) that a search may ask for.
+
+    `orders` is the live state, by id and in id order: what a test changes there, the next search finds. `marked` is
+    every `PATCH` that was applied, as (id, body), in order. Numbers with a fraction are `Decimal`.
+    """
+
+    def __init__(
+        self,
+        orders: Iterable[dict[str, Any]] = (),
+        *,
+        client_id: str = "sandbox",
+        client_secret: str = "sandbox-secret",  # noqa: S107 - opens nothing but this stand-in
+        token: str = "sandbox-token",  # noqa: S107 - likewise
+        token_life: int = 1800,
+        largest_page: int = 100,
+        now: Callable[[], datetime] = system_now,
+    ) -> None:
+        super().__init__(now)
+        self.orders: dict[int, dict[str, Any]] = {order["id"]: order for order in sorted(orders, key=lambda o: o["id"])}
+        self.marked: list[tuple[int, dict[str, Any]]] = []
+        self._client = (client_id, client_secret)
+        self._token = f"Bearer {token}"
+        self._token_life = token_life
+        self._issued: dict[str, datetime] = {}
+        self._largest_page = largest_page
+
+    def add(self, order: dict[str, Any]) -> None:
+        """Take in an order that was just placed, or replace the one of the same id."""
+        late = bool(self.orders) and order["id"] < next(reversed(self.orders))
+        self.orders[order["id"]] = order
+        if late:
+            in_order = sorted(self.orders.items())
+            self.orders.clear()
+            self.orders.update(in_order)
+
+    def answer(self, request: web.Request, body: bytes) -> web.Response:
+        """Carry out one request; paths and methods that are not documented are 404."""
+        path = request.rel_url.raw_path
+        if path == "/oauth2/token" and request.method == "POST":
+            return self._issue(request, body)
+        if not path.startswith("/v2/"):
+            return _error(404, 10008, "no such resource")
+        if not self._authorized(request.headers.get("Authorization", "")):
+            return self.unauthorized()
+        try:
+            if path == "/v2/orders/search" and request.method == "POST":
+                groups = expanded(request.query.getall("expands", []))
+                return reply(200, search(self.orders, _content(request, body), groups, largest_page=self._largest_page))
+            if (match := ORDER_PATH.fullmatch(path)) and request.method == "PATCH":
+                return self._mark(match[1], request, body)
+        except Refusal as refusal:
+            return _error(400, refusal.code, str(refusal))
+        return _error(404, 10008, "no such resource")
+
+    def unauthorized(self) -> web.Response:
+        """Return the 401 of a token that is not, or no longer, good. Its body is a guess: the vendor shows none."""
+        return _error(401, 401, "the access token is missing, unknown or expired")
+
+    def _issue(self, request: web.Request, body: bytes) -> web.Response:
+        """Issue a token for the client's credentials, given in the form or as HTTP Basic."""
+        if request.content_type != "application/x-www-form-urlencoded":
+            return reply(400, {"error": "invalid_request", "error_description": "the body must be a form"})
+        form = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
+        given = _basic(request.headers.get("Authorization", "")) or (form.get("client_id"), form.get("client_secret"))
+        if given != self._client:
+            return reply(401, {"error": "invalid_client", "error_description": "unknown client, or wrong secret"})
+        if form.get("grant_type") != "client_credentials":
+            return reply(400, {"error": "unsupported_grant_type"})
+        token = secrets.token_urlsafe(24)
+        self._issued[f"Bearer {token}"] = self.now() + timedelta(seconds=self._token_life)
+        return reply(200, {"access_token": token, "token_type": "Bearer", "expires_in": self._token_life})
+
+    def _authorized(self, header: str) -> bool:
+        if header == self._token:
+            return True
+        end = self._issued.get(header)
+        return end is not None and self.now() < end
+
+    def _mark(self, order_id: str, request: web.Request, body: bytes) -> web.Response:
+        order = self.orders.get(int(order_id)) if ORDER_ID.fullmatch(order_id) else None
+        if order is None:
+            return _error(404, 10008, f"order {order_id} was not found")
+        change = _content(request, body)
+        _check_change(change)
+        order.update(change)
+        self.marked.append((order["id"], change))
+        shown = ("id", "status", "exportedAt", "exportStatus", "exportMessage")
+        return reply(200, {key: order[key] for key in shown})
+
+
+def _check_change(change: Any) -> None:
+    """Refuse (10007) what the update does not document; only the fields that are sent change."""
+    if not isinstance(change, dict):
+        raise Refusal(10007, "the body must be an object")
+    for key, value in change.items():
+        if key not in ("exportedAt", "exportStatus", "exportMessage", "status", "reference", "remarks"):
+            raise Refusal(10007, f"{key}: unknown field")
+        if not isinstance(value, str):
+            raise Refusal(10007, f"{key}: must be a string")
+        if key == "exportStatus" and value not in EXPORT_STATUSES:
+            raise Refusal(10007, f"{key}: must be one of exported, finished, failed")
+        if key == "status" and not value:
+            raise Refusal(10007, f"{key}: must not be empty")
+        if key == "exportedAt" and not _is_moment(value):
+            raise Refusal(10007, f"{key}: must be UTC with milliseconds, like 2026-03-24T10:00:00.000Z")
+
+
+def _is_moment(text: str) -> bool:
+    """Say whether `text` is a moment in the one form that the seed shows, and on the calendar."""
+    if not EXPORTED_AT.fullmatch(text):
+        return False
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _content(request: web.Request, body: bytes) -> Any:
+    if request.content_type != "application/json":
+        raise Refusal(10005, "the body must be application/json")
+    try:
+        return decode(body)
+    except (ValueError, RecursionError):
+        raise Refusal(10005, "the body is not valid JSON") from None
+
+
+def _basic(header: str) -> tuple[str, str] | None:
+    """Return the credentials of an HTTP Basic header, whose two parts are form-encoded (RFC 6749, section 2.3.1)."""
+    scheme, _, encoded = header.partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        name, _, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return None
+    return unquote_plus(name), unquote_plus(secret)
+
+
+def _error(status: int, code: int, message: str) -> web.Response:
+    """Return an error in the vendor's documented shape."""
+    error = {"code": code, "status": status, "type": TYPES[status], "messages": [message], "moreInfo": ""}
+    return reply(status, {"error": error})

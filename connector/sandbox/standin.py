@@ -1,0 +1,214 @@
+"""
+What every stand-in vendor is made of: an application, the record of what reached it, and faults on demand.
+
+A vendor file holds one plain function from a request to a response, without an await in it: a call is applied as a
+whole or not at all, whenever the client leaves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import Enum
+from typing import Any
+
+import anyio
+import msgspec
+from aiohttp import web
+
+__all__ = ["Call", "Fault", "StandIn", "decode", "encode", "reply", "serving", "system_now"]
+
+LARGEST_BODY = 64 * 1024 * 1024
+SHUTDOWN_SECONDS = 1.0
+
+encode = msgspec.json.Encoder(decimal_format="number").encode
+"""Encode to JSON; a `Decimal` becomes a number with the same digits."""
+decode = msgspec.json.Decoder(float_hook=Decimal).decode
+"""Decode JSON; a number with a fraction becomes a `Decimal` with the same digits."""
+
+
+def system_now() -> datetime:
+    """Return the machine's clock, in UTC."""
+    return datetime.now(UTC)
+
+
+def reply(status: int, content: Any) -> web.Response:
+    """Return `content` as a JSON response."""
+    return web.Response(status=status, body=encode(content), content_type="application/json")
+
+
+class Fault(Enum):
+    """What can happen to one request."""
+
+    LOSE_REQUEST = "the connection closes before anything is done"
+    LOSE_ANSWER = "the request is applied, then the connection closes without an answer"
+    SERVER_ERROR = "500, not applied"
+    SERVER_ERROR_APPLIED = "500, after the request was applied"
+    THROTTLE = "429 with Retry-After: 1, not applied"
+    UNAUTHORIZED = "401, not applied"
+    HTML = "200 with an HTML page, not applied"
+    EMPTY = "applied, then a 2xx answer with an empty body"
+    HANG = "nothing is applied and nothing answered until the client leaves"
+    REDIRECT = "307 to another host, not applied"
+
+
+@dataclass(slots=True)
+class Call:
+    """
+    One request that reached the vendor, recorded when its body was complete.
+
+    `path` is as it was on the wire, still percent-encoded. `status` is what was answered, 0 while or because nothing
+    was. `applied` says that the vendor carried the request out (it would have answered 2xx), whatever the client got
+    to hear of it. Headers and body hold credentials and stay out of the repr.
+    """
+
+    method: str
+    path: str
+    query: list[tuple[str, str]]
+    headers: dict[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    status: int = 0
+    applied: bool = False
+
+
+@dataclass(slots=True)
+class _Planned:
+    fault: Fault
+    times: int
+    on: Callable[[web.Request], bool] | None
+
+
+class StandIn(ABC):
+    """
+    A vendor that can be told to misbehave.
+
+    `history` is every request in the order of arrival. `redirect_to` is the host that `Fault.REDIRECT` names.
+    """
+
+    def __init__(self, now: Callable[[], datetime] = system_now) -> None:
+        self.now = now
+        self.history: list[Call] = []
+        self.redirect_to = "http://elsewhere.invalid"
+        self.app = web.Application(client_max_size=LARGEST_BODY)
+        self.app.router.add_route("*", "/{path:.*}", self._serve)
+        self.app.on_startup.append(self._open)
+        self.app.on_shutdown.append(self._close)
+        self._planned: list[_Planned] = []
+        self._closing = asyncio.Event()
+
+    @abstractmethod
+    def answer(self, request: web.Request, body: bytes) -> web.Response:
+        """Carry out one request and return what the vendor answers. Everything happens in this one step."""
+
+    @abstractmethod
+    def unauthorized(self) -> web.Response:
+        """Return the vendor's 401 for a token that it does not take."""
+
+    def fault(self, fault: Fault, *, times: int = 1, on: Callable[[web.Request], bool] | None = None) -> None:
+        """
+        Let `fault` befall the next `times` requests, or the next ones that `on` picks.
+
+        Faults queue: a request gets the oldest one that wants it. Without `on` that is any request, one for a token
+        too.
+        """
+        self._planned.append(_Planned(fault, times, on))
+
+    async def _serve(self, request: web.Request) -> web.Response:
+        body = await request.read()
+        call = Call(
+            request.method,
+            request.rel_url.raw_path,
+            list(request.query.items()),
+            {name.lower(): value for name, value in request.headers.items()},
+            body,
+        )
+        self.history.append(call)
+        fault = self._due(request) if self._planned else None
+        if fault is Fault.HANG:
+            await self._closing.wait()
+        response = self._applied(call, request) if fault is None else self._faulty(fault, call, request)
+        if response is None:
+            return _hang_up(request)
+        call.status = response.status
+        return response
+
+    def _due(self, request: web.Request) -> Fault | None:
+        for planned in self._planned:
+            if planned.on is None or planned.on(request):
+                planned.times -= 1
+                if planned.times <= 0:
+                    self._planned.remove(planned)
+                return planned.fault
+        return None
+
+    def _applied(self, call: Call, request: web.Request) -> web.Response:
+        response = self.answer(request, call.body)
+        call.applied = 200 <= response.status < 300
+        return response
+
+    def _faulty(self, fault: Fault, call: Call, request: web.Request) -> web.Response | None:
+        """Return the response of a request that `fault` befalls; None hangs up."""
+        if fault in (Fault.LOSE_ANSWER, Fault.SERVER_ERROR_APPLIED, Fault.EMPTY):
+            response = self._applied(call, request)
+            if fault is Fault.LOSE_ANSWER:
+                return None
+            if fault is Fault.EMPTY:
+                return web.Response(status=response.status) if call.applied else response
+            return _server_error()
+        if fault is Fault.SERVER_ERROR:
+            return _server_error()
+        if fault is Fault.THROTTLE:
+            throttled = reply(429, {"message": "Too Many Requests"})
+            throttled.headers["Retry-After"] = "1"
+            return throttled
+        if fault is Fault.UNAUTHORIZED:
+            return self.unauthorized()
+        if fault is Fault.HTML:
+            page = "<!DOCTYPE html><html><head><title>Sign in</title></head><body>Sign in to go on.</body></html>"
+            return web.Response(text=page, content_type="text/html")
+        if fault is Fault.REDIRECT:
+            return web.Response(status=307, headers={"Location": self.redirect_to + request.raw_path})
+        return None
+
+    async def _open(self, _app: web.Application) -> None:
+        self._closing.clear()
+
+    async def _close(self, _app: web.Application) -> None:
+        self._closing.set()
+
+
+def _server_error() -> web.Response:
+    return web.Response(status=500, text="Internal Server Error")
+
+
+def _hang_up(request: web.Request) -> web.Response:
+    """Drop the TCP connection. What is returned is written to nobody."""
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response()
+
+
+@asynccontextmanager
+async def serving(standin: StandIn, *, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
+    """
+    Serve `standin` and yield its base address; port 0 takes any free one.
+
+    Leaving ends the requests that hang. The same stand-in can be served again afterwards, in the same event loop,
+    which is how a vendor is down for a while.
+    """
+    runner = web.AppRunner(
+        standin.app, access_log=None, handler_cancellation=True, shutdown_timeout=SHUTDOWN_SECONDS, handle_signals=False
+    )
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, host, port)
+        await site.start()
+        yield f"http://{host}:{runner.addresses[0][1]}"
+    finally:
+        with anyio.CancelScope(shield=True):
+            await runner.cleanup()

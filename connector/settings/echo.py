@@ -1,0 +1,62 @@
+"""The settings as they were understood: defaults written out, secrets masked."""
+
+from __future__ import annotations
+
+import enum
+import io
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+from ruamel.yaml import YAML
+
+from connector.settings.structs import Settings
+from connector.settings.values import Duration, Rate, Secret
+
+__all__ = ["echo", "plain"]
+
+
+def plain(value: Any) -> Any:
+    """Turn a value of the settings into what YAML or JSON can hold; a secret becomes `***`, unset keys are left out."""
+    if isinstance(value, msgspec.Struct):
+        config, found = value.__struct_config__, {}
+        if config.tag_field and config.tag is not None:
+            found[config.tag_field] = config.tag
+        for field in msgspec.structs.fields(value):
+            if (inner := plain(getattr(value, field.name))) is not None:
+                found[field.encode_name] = inner
+        return found
+    if isinstance(value, Mapping):
+        return {str(key): plain(inner) for key, inner in value.items()}
+    if isinstance(value, AbstractSet):
+        return sorted(plain(inner) for inner in value)
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    if isinstance(value, enum.Enum):
+        return value.value
+    if value is None or isinstance(value, bool) or type(value) in (int, float):
+        return value
+    if isinstance(value, str | Secret | Duration | Rate | Decimal):
+        return str(value)
+    raise TypeError(f"no settings value: {type(value).__name__}")
+
+
+def echo(settings: Settings) -> str:
+    """Return `settings` as YAML that loads again, except that every secret is `***`."""
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    yaml.width = 4096
+    out = io.StringIO()
+    yaml.dump(_escaped(plain(settings)), out)
+    return out.getvalue()
+
+
+def _escaped(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _escaped(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_escaped(inner) for inner in value]
+    return value.replace("${", "$${") if isinstance(value, str) else value

@@ -1,0 +1,112 @@
+"""
+From settings.yaml to `Settings`, or to the list of everything that is wrong with it.
+
+Read (places.py), fill in references (interpolation.py), check each part against its own schema (mistakes.py), check
+what must hold between the parts (routes.py), convert. A mistake in one part never hides those in another.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path as FilePath
+from typing import Any
+
+import msgspec
+
+from connector.errors import SettingsError
+from connector.settings.convert import converted
+from connector.settings.endpoints import endpoints
+from connector.settings.findings import Findings
+from connector.settings.interpolation import fill
+from connector.settings.mistakes import check
+from connector.settings.places import Path, read
+from connector.settings.routes import check_routes, check_sandbox
+from connector.settings.schema import of
+from connector.settings.structs import ReceiverSettings, Settings, SourceSettings
+
+__all__ = ["load", "parse"]
+
+LARGEST = 1024 * 1024
+"""Bytes that a settings file may have."""
+
+
+def load(
+    path: str | os.PathLike[str],
+    *,
+    sources: Mapping[str, type[SourceSettings]],
+    receivers: Mapping[str, type[ReceiverSettings]],
+    environ: Mapping[str, str] = os.environ,
+) -> Settings:
+    """
+    Load a settings file; `sources` and `receivers` say which struct each `type:` has.
+
+    Raises `SettingsError` with every mistake, one line each: `settings.yaml:LINE:COLUMN: path: what is wrong`.
+    """
+    name = os.fspath(path)
+    content, problem = b"", ""
+    try:
+        with FilePath(path).open("rb") as file:
+            content = file.read(LARGEST + 1)
+    except FileNotFoundError:
+        problem = f"{name}: there is no such file; `connector init` writes one"
+    except (OSError, ValueError) as exc:
+        problem = f"{name}: the file cannot be read: {getattr(exc, 'strerror', None) or 'not a path'}"
+    if len(content) > LARGEST:
+        problem = f"{name}: the file is larger than 1 MiB"
+    if problem:
+        raise SettingsError([problem])
+    return parse(_text(content, name), name, sources=sources, receivers=receivers, environ=environ)
+
+
+def _text(content: bytes, name: str) -> str:
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as exc:
+        before = content[: exc.start].decode("utf-8").split("\n")
+    raise SettingsError([f"{name}:{len(before)}:{len(before[-1]) + 1}: this is not text in UTF-8"])
+
+
+def parse(
+    text: str,
+    name: str = "settings.yaml",
+    *,
+    sources: Mapping[str, type[SourceSettings]],
+    receivers: Mapping[str, type[ReceiverSettings]],
+    environ: Mapping[str, str] = os.environ,
+) -> Settings:
+    """Do what `load` does with the text of a file; `name` stands in the messages, and its folder is where files are."""
+    document = read(text)
+    findings = Findings(name, document)
+    if not isinstance(document.values, dict):
+        findings.raise_any()
+    values = _filled(document.values, (), findings, environ, FilePath(name).parent)
+    values = check(values, of(Settings), (), findings)
+    production = values.get("environment") == "production"
+    from_here = endpoints("sources", values, sources, findings, production=production)
+    to_here = endpoints("receivers", values, receivers, findings, production=production)
+    check_routes(values, findings)
+    if production and isinstance(values.get("routes"), list):
+        check_sandbox(values["routes"], from_here, to_here, findings)
+    findings.raise_any()
+    settings = converted(values, Settings, (), findings)
+    findings.raise_any()
+    assert settings is not None  # noqa: S101 - else there was a finding
+    return msgspec.structs.replace(settings, sources=from_here, receivers=to_here)
+
+
+def _filled(value: Any, path: Path, findings: Findings, environ: Mapping[str, str], folder: FilePath) -> Any:
+    if isinstance(value, dict):
+        return {key: _filled(inner, (*path, key), findings, environ, folder) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_filled(inner, (*path, index), findings, environ, folder) for index, inner in enumerate(value)]
+    if not isinstance(value, str):
+        return value
+    try:
+        found = fill(value, environ, folder)
+    except ValueError as exc:
+        findings.break_at(path, str(exc))
+        return value
+    if found.references:
+        findings.filled[path] = found
+    return found.text

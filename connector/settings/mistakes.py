@@ -1,0 +1,201 @@
+"""One value against one schema: what was filled in takes the wanted type, and every mistake is said in words."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+
+from connector.settings.findings import Findings, did_you_mean, nearest
+from connector.settings.places import Path
+from connector.settings.schema import KINDS
+
+__all__ = ["check"]
+
+WORDS = {
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "a mapping",
+}
+
+FORMS = {
+    "duration": "a duration such as 30s",
+    "rate": "a rate such as 60/min",
+    "url": "an address such as https://api.example.com",
+}
+
+LIMITS = {
+    "minimum": "must be at least {}",
+    "maximum": "must be at most {}",
+    "exclusiveMinimum": "must be more than {}",
+    "exclusiveMaximum": "must be less than {}",
+    "multipleOf": "must be a multiple of {}",
+}
+
+SIZES = {
+    "minLength": "must have at least {} character(s)",
+    "maxLength": "must have at most {} character(s)",
+    "minItems": "must have at least {} item(s)",
+    "maxItems": "must have at most {} item(s)",
+    "minProperties": "must have at least {} entry",
+    "maxProperties": "must have at most {} entries",
+}
+
+
+def check(value: Any, schema: dict[str, Any], path: Path, findings: Findings) -> Any:
+    """Add every mistake in `value` to `findings`; return it with its filled-in texts in the types wanted."""
+    value = _typed(value, schema, path, findings)
+    for error in Draft202012Validator(schema).iter_errors(value):
+        _report(error, path, findings)
+    return value
+
+
+def _typed(value: Any, schema: dict[str, Any], path: Path, findings: Findings) -> Any:
+    wanted = _kinds(schema)
+    if isinstance(value, str) and path in findings.filled and wanted and "string" not in wanted:
+        value = _converted(value, wanted)
+    if "anyOf" in schema:
+        fitting = (each for each in schema["anyOf"] if _fits(value, _kinds(each)))
+        return _typed(value, next(fitting, {}), path, findings)
+    if isinstance(value, dict):
+        known, others = schema.get("properties", {}), schema.get("additionalProperties")
+        others = others if isinstance(others, dict) else {}
+        return {key: _typed(inner, known.get(key, others), (*path, key), findings) for key, inner in value.items()}
+    if isinstance(value, list):
+        items = schema.get("items", {})
+        return [_typed(inner, items, (*path, index), findings) for index, inner in enumerate(value)]
+    if "x-kind" in schema and value is not None and _fits(value, wanted):
+        _check_kind(value, schema, path, findings)
+    return value
+
+
+def _check_kind(value: Any, schema: dict[str, Any], path: Path, findings: Findings) -> None:
+    kind = schema["x-kind"]
+    try:
+        read = KINDS[kind](value)
+        if isinstance(read, float) and read < schema.get("x-least", 0):
+            raise ValueError("this may not be 0")
+    except ValueError as exc:
+        # An address may have a password in it, by mistake.
+        shown = "" if kind in ("secret", "url") else f"{findings.shown(path, value)} will not do: "
+        findings.add(path, f"{shown}{exc}")
+
+
+def _converted(text: str, wanted: set[str]) -> Any:
+    """Read a filled-in text as the one of `wanted` that it is; return it as it is if it is none of them."""
+    text = text.strip()
+    if not text and "null" in wanted:
+        return None
+    if "boolean" in wanted and text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    if wanted & {"integer", "number"} and re.fullmatch(r"[+-]?\d{1,18}", text, re.ASCII):
+        return int(text)
+    if "number" in wanted and re.fullmatch(r"[+-]?\d{1,18}\.\d{1,18}", text, re.ASCII):
+        return float(text)
+    return text
+
+
+def _kinds(schema: dict[str, Any]) -> set[str]:
+    if "anyOf" in schema:
+        return set().union(*(_kinds(each) for each in schema["anyOf"]))
+    if "enum" in schema:
+        return set().union(*(_names(each) for each in schema["enum"]))
+    kinds = schema.get("type", [])
+    return {kinds} if isinstance(kinds, str) else set(kinds)
+
+
+def _names(value: Any) -> set[str]:
+    if value is None:
+        return {"null"}
+    if isinstance(value, bool):
+        return {"boolean"}
+    if isinstance(value, int):
+        return {"integer", "number"}
+    if isinstance(value, float):
+        return {"number"} if math.isfinite(value) else set()
+    return {"string"} if isinstance(value, str) else {"array"} if isinstance(value, list) else {"object"}
+
+
+def _fits(value: Any, wanted: set[str]) -> bool:
+    return bool(_names(value) & wanted)
+
+
+def _report(error: ValidationError, root: Path, findings: Findings) -> None:
+    path: Path = (*root, *error.absolute_path)
+    schema: dict[str, Any] = dict(error.schema) if isinstance(error.schema, Mapping) else {}
+    value: Any = error.instance
+    rule = error.validator
+    secret = schema.get("x-kind") == "secret"
+    if "propertyNames" in error.absolute_schema_path:
+        findings.add((*path, value), f"'{value}' cannot be a name; a name has {schema.get('x-form')}", at_key=True)
+    elif rule == "additionalProperties":
+        for key in value.keys() - schema["properties"].keys():
+            hint = _hint(key, value, schema)
+            known = ", ".join(schema["properties"])
+            findings.add((*path, key), f"unknown key{hint or f'; the keys here are {known}'}", at_key=True)
+    elif rule == "required":
+        meant = {_meant(key, value, schema) for key in value.keys() - schema["properties"].keys()}
+        for key in schema["required"]:
+            if key not in value and key not in meant:
+                findings.add(path, f"the key '{key}' is missing", at_key=True)
+    elif rule in ("type", "anyOf", "enum") and not _fits(value, _kinds(schema)):
+        findings.add(path, _wrong_type(value, path, schema, findings, secret=secret))
+    elif rule == "anyOf":
+        for inner in error.context or ():
+            if _fits(value, _kinds(schema["anyOf"][int(inner.relative_schema_path[0])])):
+                _report(inner, root, findings)
+    elif "x-kind" in schema or rule in ("const", "type"):
+        pass  # said by _check_kind, or when the struct was chosen
+    else:
+        findings.add(path, _wrong_value(error, path, schema, findings))
+
+
+def _wrong_type(value: Any, path: Path, schema: dict[str, Any], findings: Findings, *, secret: bool) -> str:
+    wanted = _kinds(schema)
+    words = FORMS.get(schema.get("x-kind", "")) or " or ".join(
+        word for kind, word in WORDS.items() if kind in wanted and not (kind == "integer" and "number" in wanted)
+    )
+    scalar = wanted & {"string", "integer", "number", "boolean"}
+    text = f"must be {words}" + (f", not {findings.shown(path, value)}" if scalar and not secret else "")
+    if path in findings.filled or value is None or isinstance(value, dict | list):
+        return text
+    if "string" in wanted and schema.get("x-kind", "secret") == "secret":
+        return text + ("; write it in quotes" + ("" if secret else f': "{findings.document.written[path]}"'))
+    return text + ("; write it in [ ], or as lines that begin with -" if "array" in wanted else "")
+
+
+def _wrong_value(error: ValidationError, path: Path, schema: dict[str, Any], findings: Findings) -> str:
+    value, rule, limit = error.instance, str(error.validator), error.validator_value
+    shown = findings.shown(path, value)
+    if rule == "enum":
+        known = [str(each) for each in schema["enum"] if each is not None]
+        hint = did_you_mean(value, known) if isinstance(value, str) and path not in findings.filled else ""
+        return f"{shown} is not one of {', '.join(known)}{hint}"
+    if rule == "pattern":
+        return f"{shown} is not {_form(schema)}"
+    if rule in LIMITS:
+        return f"{LIMITS[rule].format(limit)}, not {shown}"
+    if rule in SIZES:
+        return SIZES[rule].format(limit)
+    return "the same item is there twice" if rule == "uniqueItems" else f"breaks the rule {rule}"
+
+
+def _form(schema: dict[str, Any]) -> str:
+    return f"of the form {schema.get('x-form') or schema['pattern']}"
+
+
+def _meant(key: str, value: dict[str, Any], schema: dict[str, Any]) -> str | None:
+    known = list(schema["properties"])
+    return nearest(key, [each for each in known if each not in value]) or nearest(key, known)
+
+
+def _hint(key: str, value: dict[str, Any], schema: dict[str, Any]) -> str:
+    meant = _meant(key, value, schema)
+    return f", did you mean '{meant}'?" if meant else ""

@@ -1,0 +1,81 @@
+"""What must hold between the parts of the settings: names that exist, one route to a source, no sandbox by mistake."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from connector.settings.findings import Findings, did_you_mean, nearest
+from connector.settings.places import Path
+from connector.settings.structs import EndpointSettings
+
+__all__ = ["check_routes", "check_sandbox"]
+
+
+def check_routes(values: Mapping[str, Any], findings: Findings) -> None:
+    """Check the names in the routes of the file as it was read; parts of a wrong type are left to the schema."""
+    sources, receivers, routes = (values.get(key) for key in ("sources", "receivers", "routes"))
+    if not isinstance(sources, dict) or not isinstance(routes, list) or not routes:
+        return
+    first: dict[str, int] = {}
+    complete = True  # whether every route says which source it means
+    for index, route in enumerate(routes):
+        path: Path = ("routes", index)
+        source = route.get("source") if isinstance(route, dict) else None
+        if isinstance(source, str) and source in sources:
+            if source in first:
+                line = findings.document.place(("routes", first[source], "source"))[0]
+                text = f"the source '{source}' has a route already, in line {line}; list several receivers in one route"
+                findings.add((*path, "source"), text)
+            first.setdefault(source, index)
+        elif isinstance(source, str):
+            _unknown("source", source, sources, (*path, "source"), findings)
+            if (path_meant := nearest(source, sources)) is not None:
+                first.setdefault(path_meant, index)
+        else:
+            complete = False
+        if isinstance(route, dict) and isinstance(route.get("receivers"), list) and isinstance(receivers, dict):
+            _check_receivers(route["receivers"], receivers, (*path, "receivers"), findings)
+    for name in sources:
+        if complete and name not in first:
+            findings.add(("sources", name), "no route uses this source: its orders would go nowhere", at_key=True)
+
+
+def _check_receivers(named: list[Any], known: Mapping[str, Any], path: Path, findings: Findings) -> None:
+    for position, name in enumerate(named):
+        if not isinstance(name, str):
+            continue
+        if name not in known:
+            _unknown("receiver", name, known, (*path, position), findings)
+        elif name in named[:position]:
+            findings.add((*path, position), f"the receiver {findings.shown((*path, position), name)} is there twice")
+
+
+def _unknown(what: str, name: str, known: Mapping[str, Any], path: Path, findings: Findings) -> None:
+    hint = "" if path in findings.filled else did_you_mean(name, known)
+    listed = "" if hint else f"; there is {', '.join(known) or 'none'}"
+    findings.add(path, f"there is no {what} {findings.shown(path, name)}{hint}{listed}")
+
+
+def check_sandbox(
+    routes: list[Any],
+    sources: Mapping[str, EndpointSettings],
+    receivers: Mapping[str, EndpointSettings],
+    findings: Findings,
+) -> None:
+    """Refuse, in production, a route from a vendor's real system to a vendor's test system (design.md, section 5)."""
+    for index, route in enumerate(routes):
+        if not isinstance(route, dict) or not isinstance(route.get("receivers"), list):
+            continue
+        source = sources.get(str(route.get("source")))
+        if source is None or _is_sandbox(source):
+            continue
+        for position, name in enumerate(route["receivers"]):
+            receiver = receivers.get(str(name))
+            if receiver is not None and _is_sandbox(receiver):
+                text = "a production source would be acknowledged for a sandbox receiver"
+                findings.add(("routes", index, "receivers", position), text)
+
+
+def _is_sandbox(endpoint: EndpointSettings) -> bool:
+    return getattr(getattr(endpoint, "base_url", None), "host", "") in endpoint.sandbox_hosts

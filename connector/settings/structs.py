@@ -1,0 +1,117 @@
+"""The shape of settings.yaml (design.md, section 5). Vendors add their own keys in their own files."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+import msgspec
+from msgspec import Meta
+
+from connector.settings.values import Duration, Rate
+
+__all__ = [
+    "EndpointSettings",
+    "ReceiverSettings",
+    "RetrySettings",
+    "RouteSettings",
+    "ServerSettings",
+    "Settings",
+    "SourceSettings",
+]
+
+Name = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,39}$",
+        description="Your name for it.",
+        extra_json_schema={"x-form": "1 to 40 letters, digits, _ . or -, the first not . or -"},
+    ),
+]
+
+Function = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$",
+        extra_json_schema={"x-form": "module:function"},
+    ),
+]
+
+# A time of nothing at all would make every call fail, or hammer the vendor.
+Wait = Meta(extra_json_schema={"x-least": 0.001})
+
+
+class RetrySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How long to wait between tries: the first wait, doubled up to the longest, with full jitter."""
+
+    first: Annotated[Duration, Wait, Meta(description="The first wait.")] = Duration(1)
+    longest: Annotated[Duration, Wait, Meta(description="No wait is longer than this.")] = Duration(300)
+
+    def problems(self) -> list[tuple[str, str]]:
+        """Return what is wrong between the keys: the key, and what is wrong with it."""
+        return [("first", "the first wait is longer than the longest one")] if self.first > self.longest else []
+
+
+class EndpointSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type"):
+    """What every endpoint takes."""
+
+    sandbox_hosts: ClassVar[frozenset[str]] = frozenset()
+    """Host names that are known to be the vendor's test system."""
+
+    timeout: Annotated[Duration, Wait, Meta(description="Longest time for one call, answer included.")] = Duration(30)
+    concurrency: Annotated[int, Meta(ge=1, le=256, description="Calls in flight at once.")] = 8
+    rate_limit: Annotated[Rate | None, Meta(description="For example 60/min.")] = None
+    retry: RetrySettings = RetrySettings()
+
+    def problems(self) -> list[tuple[str, str]]:
+        """Return what is wrong between the keys, for example of two that exclude each other: (key, what is wrong)."""
+        return []
+
+
+class SourceSettings(EndpointSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every source takes."""
+
+    poll_interval: Annotated[Duration, Wait, Meta(description="Pause between two walks over the feed.")] = Duration(60)
+    ack_interval: Annotated[
+        Duration, Meta(description="How long an acknowledgement may wait for others to share its call.")
+    ] = Duration(1)
+
+
+class ReceiverSettings(EndpointSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every receiver takes."""
+
+    settle: Annotated[Duration, Meta(description="How long after a doubtful call a look-up can be believed.")] = (
+        Duration(60)
+    )
+
+
+class RouteSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One source and where its orders go."""
+
+    source: Annotated[str, Meta(description="Name of a source.")]
+    receivers: Annotated[
+        list[str], Meta(min_length=1, description="Names of the receivers; each gets every order of the source.")
+    ]
+    mapping: Annotated[
+        Function | None, Meta(description="module:function that maps an order for the route's receivers.")
+    ] = None
+
+
+class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where health and metrics are served; leave it out to listen on nothing."""
+
+    host: Annotated[str, Meta(min_length=1, description="Address to listen on; it has no password.")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535, description="0 takes any free port.")] = 8080
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The whole file. `sources` and `receivers` hold the vendors' own structs."""
+
+    environment: Annotated[
+        Literal["sandbox", "production"],
+        Meta(description="A production source is never acknowledged for a sandbox receiver."),
+    ] = "sandbox"
+    journal: Annotated[str, Meta(min_length=1, description="The SQLite file that is the record.")] = "connector.db"
+    server: ServerSettings | None = None
+    sources: Annotated[dict[Name, Any], Meta(min_length=1, description="Where orders come from.")]
+    receivers: Annotated[dict[Name, Any], Meta(min_length=1, description="Where orders go.")]
+    routes: Annotated[list[RouteSettings], Meta(min_length=1, description="Which source goes to which receivers.")]

@@ -1,0 +1,147 @@
+"""
+The kinds of value that settings.yaml has beyond plain YAML: secrets, durations, rates and addresses.
+
+No message here repeats the value: it may have come from the environment, where secrets live.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+__all__ = ["Duration", "Rate", "Secret", "Url"]
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class Secret:
+    """A text that prints as `***` wherever it is printed by accident; `reveal()` gives it to the wire."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        if not text.strip():
+            raise ValueError("a secret may not be empty")
+        if not text.isprintable():
+            raise ValueError("a secret may not hold line breaks or control characters")
+        self._text = text
+
+    def reveal(self) -> str:
+        """Return the secret itself. Call it where it goes on the wire, and nowhere else."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "***"
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        return "***"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a secret is not pickled")
+
+
+class Duration(float):
+    """Seconds, written as `500ms`, `30s`, `5m`, `2h` or a number."""
+
+    UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}  # noqa: RUF012 - a constant
+    LONGEST = 366 * 24 * 3600.0
+
+    @classmethod
+    def parse(cls, value: object) -> Duration:
+        """Read a duration; raise `ValueError` with the accepted forms."""
+        if isinstance(value, bool) or not isinstance(value, int | float | str):
+            raise ValueError("a duration is written 500ms, 30s, 5m, 2h, or as a number of seconds")
+        if isinstance(value, str):
+            found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,6})?)\s*(ms|s|m|h)?", value.strip(), re.ASCII)
+            if not found:
+                raise ValueError("a duration is written 500ms, 30s, 5m, 2h, or as a number of seconds")
+            seconds = float(found[1]) * cls.UNITS[found[2] or "s"]
+        else:
+            seconds = float(value)
+        if not 0 <= seconds <= cls.LONGEST:
+            raise ValueError("a duration is from 0 to one year")
+        return cls(seconds)
+
+    def __str__(self) -> str:
+        for unit, size in (("h", 3600), ("m", 60)):
+            if self >= size and self % size == 0:
+                return f"{int(self / size)}{unit}"
+        number, unit = (self * 1000, "ms") if 0 < self < 1 else (float(self), "s")
+        return f"{number:.6f}".rstrip("0").rstrip(".") + unit
+
+
+class Rate:
+    """At most `calls` in any `seconds`, written as `60/min`, `5/s` or `1000/hour`."""
+
+    __slots__ = ("_written", "calls", "seconds")
+
+    UNITS = {"s": 1.0, "sec": 1.0, "second": 1.0, "min": 60.0, "minute": 60.0, "h": 3600.0, "hour": 3600.0}  # noqa: RUF012 - a constant
+
+    def __init__(self, calls: int, seconds: float, written: str) -> None:
+        self.calls, self.seconds, self._written = calls, seconds, written
+
+    @classmethod
+    def parse(cls, value: object) -> Rate:
+        """Read a rate; raise `ValueError` with the accepted forms."""
+        found = re.fullmatch(r"(\d{1,7})\s*/\s*([a-z]+)", value.strip(), re.ASCII) if isinstance(value, str) else None
+        if not found or found[2] not in cls.UNITS or int(found[1]) < 1:
+            raise ValueError("a rate is written 60/min, 5/s or 1000/hour")
+        return cls(int(found[1]), cls.UNITS[found[2]], f"{int(found[1])}/{found[2]}")
+
+    def __str__(self) -> str:
+        return self._written
+
+    def __repr__(self) -> str:
+        return f"Rate({self._written!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Rate) and (self.calls, self.seconds) == (other.calls, other.seconds)
+
+    def __hash__(self) -> int:
+        return hash((self.calls, self.seconds))
+
+
+class Url(str):
+    """
+    The address of an endpoint, without a trailing slash and with its path kept.
+
+    https, or http to this machine. No user name, query or fragment: they would end up in logs, or be lost.
+    """
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, value: object) -> Url:
+        """Read an address; raise `ValueError` with what is wrong about it."""
+        if not isinstance(value, str):
+            raise ValueError("an address is a text such as https://api.example.com")
+        try:
+            parts = urlsplit(value)
+            host, _port = parts.hostname, parts.port
+        except ValueError:
+            raise ValueError("the host or the port of the address cannot be read") from None
+        if parts.scheme not in ("http", "https") or not host:
+            raise ValueError("an address starts with https:// and a host name")
+        if not value.isprintable() or any(c in value for c in ' \\"<>{}|^`'):
+            raise ValueError("an address may not hold spaces or control characters")
+        if parts.username is not None or parts.password is not None:
+            raise ValueError("an address may not hold a user name or password; there are keys for those")
+        if parts.query or parts.fragment or value.endswith(("?", "#")):
+            raise ValueError("an address may not hold a query or a fragment")
+        if parts.scheme == "http" and host not in LOOPBACK:
+            raise ValueError("plain http is accepted for this machine only (127.0.0.1, localhost, [::1]); use https")
+        return cls(value.rstrip("/"))
+
+    @property
+    def host(self) -> str:
+        """The host name, in lower case."""
+        return urlsplit(self).hostname or ""

@@ -1,0 +1,117 @@
+"""What a source is: a system that lists un-exported orders and takes acknowledgements."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from typing import ClassVar, Protocol, runtime_checkable
+
+import msgspec
+
+from connector.ack import Acknowledgement, AckOutcome, Confirmed, NotApplied, Refused, Unknown
+from connector.http import Endpoint
+from connector.order import Order
+
+__all__ = [
+    "AckOutcome",
+    "Acknowledgement",
+    "Confirmed",
+    "FeedItem",
+    "NotApplied",
+    "Page",
+    "ReadsBack",
+    "Refused",
+    "Source",
+    "Unknown",
+    "next_page",
+]
+
+
+class FeedItem(msgspec.Struct, frozen=True):
+    """
+    One order of a feed page, still as the vendor's bytes: one bad order must never lose its page.
+
+    `skip` names why the order is none of ours (a quotation, say); empty means that it is.
+    """
+
+    order_id: str
+    raw: bytes
+    skip: str = ""
+
+
+class Page(msgspec.Struct, frozen=True):
+    """One page of a feed. `total` is how many orders the vendor says the feed holds, where it says so."""
+
+    items: Sequence[FeedItem]
+    total: int | None = None
+
+
+class Source(Protocol):
+    """
+    A system that lists un-exported orders (the feed) and takes acknowledgements.
+
+    `fetch`, `acknowledge` and `check` raise only `TransientError`, `InDoubtError`, `RejectedError`, `AuthError` and
+    `EndpointError`. Retries, rate limits, breakers and concurrency are around a source, never in it.
+    """
+
+    name: str
+    """The source's name in settings.yaml."""
+
+    ack_limit: ClassVar[int]
+    """How many orders one `acknowledge` may carry: the vendor's limit."""
+
+    ack_repeatable: ClassVar[bool]
+    """Whether an acknowledgement may be sent again after a lost answer without doing anything twice."""
+
+    says_failed: ClassVar[bool]
+    """Whether the source has a word for "could not be exported"."""
+
+    @property
+    def endpoint(self) -> Endpoint | None:
+        """The connection, whose breaker the flow obeys; None for a source that has none."""
+
+    def fetch(self, gone: Callable[[], int]) -> AsyncGenerator[Page]:
+        """
+        Walk the feed once, page by page, and end where it ends.
+
+        Called once per pass; the caller stops reading while it has no room. `gone()` tells how many orders of this
+        pass have left the feed since the pass began (we acknowledged them): a feed that is paged by number has
+        shrunk by that many, see `next_page`. The walk ends on an empty page, on the vendor's last page, and on a
+        page that brings nothing new, so that lying metadata cannot keep it going for ever. An order that the vendor
+        lists although it is exported already is left out.
+        """
+
+    async def acknowledge(self, batch: Sequence[Acknowledgement]) -> Mapping[str, AckOutcome]:
+        """
+        Tell the source about 1 to `ack_limit` orders in one call; return what became of each, by order id.
+
+        An order that is missing from the answer counts as `Unknown`. A raised `TransientError`, `AuthError` or
+        `EndpointError` means that nothing was applied, `RejectedError` that the call as a whole was refused,
+        `InDoubtError` that nobody knows.
+        """
+
+    def to_order(self, raw: bytes) -> Order:
+        """Turn one order of the feed into the canonical form. Pure; raises `Unmappable` and nothing else."""
+
+    async def check(self) -> str:
+        """Prove address, credentials and rights without changing anything; return one line for the operator."""
+
+    async def aclose(self) -> None:
+        """Release the connections. Idempotent."""
+
+
+@runtime_checkable
+class ReadsBack(Protocol):
+    """A source that can be asked what it knows, for acknowledgements whose answer was lost."""
+
+    async def is_acknowledged(self, order_ids: Sequence[str]) -> Mapping[str, bool]:
+        """Tell for each order whether the source knows; leave out the ones about which it cannot be certain."""
+
+
+def next_page(seen: int, gone: int, size: int) -> int:
+    """
+    Return the number (from 0) of the page to read next in a feed of pages of `size`.
+
+    `seen` orders were listed in this pass, and `gone` of them have left the feed since; what comes next has moved
+    up by that many. Rounding down re-reads a few orders, which is harmless, where rounding up would skip some.
+    """
+    return max(seen - gone, 0) // size

@@ -1,0 +1,273 @@
+"""
+Propeller Commerce, REST v2: search the orders without an export status, and mark each one exported.
+
+Seed 000; vendors.md section 1, and section 6 for the readings of its ambiguous places.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from datetime import UTC
+from hashlib import blake2b
+from typing import Annotated, Any, ClassVar, Literal
+from urllib.parse import urlencode
+
+import msgspec
+from msgspec import Meta
+
+from connector.clock import Clock
+from connector.errors import EndpointError, RejectedError, readable
+from connector.http import Effect, Endpoint, Token, segment
+from connector.order import Order
+from connector.settings.structs import SourceSettings
+from connector.settings.values import Secret, Url
+from connector.sources.base import (
+    Acknowledgement,
+    AckOutcome,
+    Confirmed,
+    FeedItem,
+    Page,
+    Refused,
+    Unknown,
+    next_page,
+)
+from connector.sources.propeller_order import Head, order_id, to_order
+
+__all__ = ["PropellerSettings", "PropellerSource"]
+
+TOKEN_LIFE = 1800.0
+"""Seconds that a token lives where the answer does not say (vendors.md 1)."""
+MOST_PAGES = 100_000
+STALE_PAGES = 3
+"""Pages without a new order after which a walk ends: the feed repeats itself."""
+PAGE_TOO_LARGE = "10015"
+NOT_FOUND = 10008
+"""The vendor's codes for these two (vendors.md 1, error body)."""
+
+
+class PropellerSettings(SourceSettings, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="propeller"):
+    """A Propeller tenant. Either `client_id` and `client_secret`, or `token`."""
+
+    base_url: Url = Url("https://api.helice.cloud")
+    client_id: str | None = None
+    client_secret: Secret | None = None
+    token: Secret | None = None
+    statuses: Annotated[
+        list[str], Meta(min_length=1, description="Order statuses to export; tenants name their own.")
+    ] = msgspec.field(default_factory=lambda: ["NEW"])
+    page_size: Annotated[int, Meta(ge=1, le=100)] = 50
+    export_statuses: Annotated[
+        list[str], Meta(description='Sent as exportStatuses. Should [] not select un-exported orders, try [""].')
+    ] = msgspec.field(default_factory=list)
+    status_key: Annotated[
+        Literal["status", "statuses"], Meta(description="What the search calls the status filter; its pages differ.")
+    ] = "status"
+
+    def problems(self) -> list[tuple[str, str]]:
+        """Return what no type can say: (key, what is wrong with it)."""
+        pair = self.client_id is not None, self.client_secret is not None
+        if (self.token is None and not all(pair)) or (self.token is not None and any(pair)):
+            return [("token", "give either token, or client_id and client_secret")]
+        return []
+
+
+class _Found(msgspec.Struct, rename="camel"):
+    """One page of the search. What it says about paging is a hint, and may be of any type."""
+
+    items: list[msgspec.Raw]
+    items_found: Any = None
+    pages: Any = None
+    offset: Any = None
+
+
+class _Marked(msgspec.Struct, rename="camel"):
+    id: str | int
+    export_status: str | None = None
+
+
+class _Granted(msgspec.Struct):
+    access_token: Annotated[str, Meta(min_length=1, pattern=r"^[!-~]+$")]
+    expires_in: Any = None
+
+
+class _Error(msgspec.Struct):
+    code: Any = None
+
+
+class _Failed(msgspec.Struct):
+    error: _Error
+
+
+_head = msgspec.json.Decoder(Head)
+_found = msgspec.json.Decoder(_Found)
+_marked = msgspec.json.Decoder(_Marked)
+_granted = msgspec.json.Decoder(_Granted)
+_failed = msgspec.json.Decoder(_Failed)
+
+
+class PropellerSource:
+    """A Propeller tenant as a source. Quotations share its feed and are skipped (vendors.md 6, seed 000, #11)."""
+
+    settings: ClassVar[type[PropellerSettings]] = PropellerSettings
+    ack_limit: ClassVar[int] = 1
+    ack_repeatable: ClassVar[bool] = True
+    says_failed: ClassVar[bool] = False
+
+    def __init__(self, name: str, settings: PropellerSettings, clock: Clock) -> None:
+        self.name = name
+        self._settings = settings
+        self._statuses = {status.casefold() for status in settings.statuses}
+        self._exports = {status.casefold() for status in settings.export_statuses} - {"", "empty"}
+        secrets = [secret.reveal() for secret in (settings.client_secret, settings.token) if secret]
+        fixed = {"Authorization": f"Bearer {settings.token.reveal()}"} if settings.token else {}
+        self.endpoint = Endpoint(name, settings.base_url, settings, clock, headers=fixed, secrets=secrets)
+        if not settings.token:
+            self.endpoint.token = Token(self._log_in, clock)
+
+    async def fetch(self, gone: Callable[[], int]) -> AsyncGenerator[Page, None]:
+        """
+        Walk the orders that are not exported; see `Source.fetch`.
+
+        What the search was asked for is checked on every order (vendors.md 6, seed 000, #1 and #2): a filter that
+        the server ignores would bring all orders, exported ones too. `offset` is the page's size (#3); a size that
+        the server will not have (error 10015) is halved, and the size that it answers with is believed.
+        """
+        size, number, stale = self._settings.page_size, 0, 0
+        seen: set[str] = set()
+        for _ in range(MOST_PAGES):
+            try:
+                found = await self._search(number + 1, size)
+            except RejectedError as exc:
+                if PAGE_TOO_LARGE not in str(exc) or size == 1:
+                    raise
+                size //= 2
+                number = next_page(len(seen), gone(), size)
+                continue
+
+            before = len(seen)
+            items = [item for raw in found.items if (item := self._item(bytes(raw), seen))]
+            total, pages = _count(found.items_found), _count(found.pages)
+            yield Page(items, total)
+
+            short = pages is not None and number + 1 < pages and len(found.items) < size
+            size = min(size, _count(found.offset) or size, len(found.items) if short else size) or 1
+            ended = pages is not None and number + 1 >= pages and (total is None or (number + 1) * size >= total)
+            stale = stale + 1 if len(seen) == before else 0
+            if not found.items or ended or stale >= STALE_PAGES:
+                return
+            number = number + 1 if stale else next_page(len(seen), gone(), size)
+
+    async def acknowledge(self, batch: Sequence[Acknowledgement]) -> Mapping[str, AckOutcome]:
+        """
+        Mark one order as exported; see `Source.acknowledge`.
+
+        Repeating it sends the same bytes and changes nothing (vendors.md 6, seed 000, #8). Only the id and the status
+        of the answer are compared (#9). Propeller has a word for a failure, but it hides the order (#10): not said.
+        """
+        (ack,) = batch
+        if ack.outcome != "exported":
+            return {ack.order_id: Refused("Propeller is told of exported orders only")}
+        body = {
+            "exportedAt": ack.at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "exportMessage": readable(ack.message),
+            "exportStatus": "exported",
+        }
+        answer = await self.endpoint.call(
+            "PATCH",
+            f"/v2/orders/id/{segment(ack.order_id)}",
+            effect=Effect.WRITE,
+            body=msgspec.json.encode(body),
+            expected={404},
+        )
+        if answer.status == 404:
+            if _code(answer.body) != NOT_FOUND:
+                wrong = EndpointError(f"{answer.what}: 404")
+                self.endpoint.breaker.failed(str(wrong), hopeless=True)
+                raise wrong
+            return {ack.order_id: Refused("the order is not there any more (404, or no permission)")}
+        marked = answer.decode(_marked)
+        if order_id(marked.id) == ack.order_id and (marked.export_status or "").casefold() == "exported":
+            return {ack.order_id: Confirmed()}
+        return {ack.order_id: Unknown(f"{answer.what}: the answer shows another order or export status")}
+
+    def to_order(self, raw: bytes) -> Order:
+        """Turn one order of the feed into the canonical form. Pure; raises `Unmappable` and nothing else."""
+        return to_order(self.name, raw)
+
+    async def check(self) -> str:
+        """Search for one order; see `Source.check`. The right to mark orders cannot be proved without doing it."""
+        total = _count((await self._search(1, 1)).items_found)
+        return "search works" if total is None else f"search works, {total} orders to export"
+
+    async def aclose(self) -> None:
+        """Release the connections. Idempotent."""
+        await self.endpoint.aclose()
+
+    async def _search(self, page: int, size: int) -> _Found:
+        body = {
+            self._settings.status_key: self._settings.statuses,
+            "exportStatuses": self._settings.export_statuses,
+            "page": page,
+            "offset": size,
+        }
+        answer = await self.endpoint.call(
+            "POST",
+            "/v2/orders/search",
+            effect=Effect.READ,
+            query=[("expands", "ORDER_ITEMS,ADDRESSES")],
+            body=msgspec.json.encode(body),
+        )
+        return answer.decode(_found)
+
+    def _item(self, raw: bytes, seen: set[str]) -> FeedItem | None:
+        """Return a listed order unless it is known in this pass, or none that was asked for; note it as seen."""
+        try:
+            head = _head.decode(raw)
+            found = order_id(head.id)
+        except (ValueError, RecursionError):
+            head, found = Head(id=0), None
+        key = found or f"unreadable-{blake2b(raw, digest_size=8).hexdigest()}"
+        if key in seen:
+            return None
+        seen.add(key)
+        if found is None:
+            return FeedItem(key, raw)
+        export = (head.export_status or "").strip().casefold()
+        if export not in self._exports and (export not in ("", "empty") or head.exported_at):
+            return None
+        if (head.status or "").casefold() not in self._statuses:
+            return None
+        return FeedItem(key, raw, "quotation" if (head.type or "").casefold() == "quotation" else "")
+
+    async def _log_in(self) -> tuple[str, float]:
+        """Fetch a token by OAuth2 client credentials; its life comes as a number or as text (vendors.md 1)."""
+        secret = self._settings.client_secret
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": self._settings.client_id or "",
+            "client_secret": secret.reveal() if secret else "",
+        }
+        answer = await self.endpoint.call(
+            "POST",
+            "/oauth2/token",
+            effect=Effect.READ,
+            body=urlencode(form).encode(),
+            content_type="application/x-www-form-urlencoded",
+            authorized=False,
+        )
+        granted = answer.decode(_granted)
+        return granted.access_token, float(_count(granted.expires_in) or TOKEN_LIFE)
+
+
+def _count(value: object) -> int | None:
+    """Return a number that a vendor may also write as text, if it is a sensible one."""
+    if isinstance(value, str) and value.isascii() and value.isdecimal():
+        value = int(value[:18])
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63 else None
+
+
+def _code(body: bytes) -> int | None:
+    try:
+        return _count(_failed.decode(body).error.code)
+    except (ValueError, RecursionError):
+        return None

@@ -1,0 +1,35 @@
+"""What two of the test libraries need before they work here."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Generator
+from types import SimpleNamespace
+from typing import Any
+
+import aiohttp
+import pytest
+from aioresponses import core
+
+if "stream_writer" in inspect.signature(aiohttp.ClientResponse.__init__).parameters:
+    # aioresponses 0.7.9 cannot build a response on aiohttp >= 3.14 (pnuckowski/aioresponses#289);
+    # tests/unit/test_shim_needed.py says when this can go.
+    class _Response(aiohttp.ClientResponse):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            kwargs.setdefault("stream_writer", SimpleNamespace(output_size=0))
+            super().__init__(*args, **kwargs)
+
+    core.ClientResponse = _Response  # type: ignore[attr-defined]
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    """
+    Keep looptime out of tests that are not marked with it.
+
+    It asks the policy for a loop in synchronous tests too; before Python 3.14 that makes one which nobody closes,
+    and the warning fails some later test.
+    """
+    if pyfuncitem.get_closest_marker("looptime") is None:
+        pyfuncitem.funcargs.pop("event_loop_policy", None)
+    return (yield)

@@ -1,0 +1,121 @@
+"""What every receiver must do. Each receiver's test inherits it; what a receiver cannot do is skipped, visibly."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from connector.errors import (
+    ConflictError,
+    Unmappable,
+)
+from tests.contracts.receiver_harness import Vendor, mutated
+from tests.contracts.receiver_outcomes import OutcomeRules
+
+__all__ = ["ReceiverContract"]
+
+
+class ReceiverContract(OutcomeRules):
+    """
+    The promises of `connector.receivers.base.Receiver`, over real sockets.
+
+    A subclass named `Test...` says which receiver it tests and what its vendor can do, and makes a harness.
+    """
+
+    async def test_a_created_order_is_at_the_vendor_once_and_found(self) -> None:
+        """The receipt of a create names the record that a look-up finds."""
+        async with self.make(Vendor()) as h:
+            created = await self.create(h, "1")
+            assert h.ids("shop-1") == [created]
+            if self.receiver.finds:
+                found = await h.receiver.find("shop-1")
+                assert found is not None
+                assert found.id == created
+
+    async def test_an_unknown_order_is_not_found(self) -> None:
+        """None means that it is not there, and is leave to create."""
+        self.needs_find()
+        async with self.make(Vendor()) as h:
+            await self.create(h, "1")
+            assert await h.receiver.find("shop-2") is None
+
+    async def test_a_look_up_compares_exactly(self) -> None:
+        """A vendor that shows shop-10 to who asks for shop-1 has not got shop-1 (faults.md #71)."""
+        self.needs_find()
+        async with self.make(Vendor(fuzzy=True)) as h:
+            h.put("shop-10")
+            assert await h.receiver.find("shop-1") is None
+            created = await self.create(h, "1")
+            found = await h.receiver.find("shop-1")
+            assert found is not None
+            assert found.id == created
+
+    async def test_a_look_up_reads_every_page(self) -> None:
+        """A match on the last page of many is found, whatever number the first page has."""
+        self.needs_find()
+        for first_page in self.first_pages:
+            async with self.make(Vendor(fuzzy=True, first_page=first_page)) as h:
+                for number in range(120):
+                    h.put(f"shop-1{number}")
+                assert await h.receiver.find("shop-1") is None
+                last = h.put("shop-1")
+                found = await h.receiver.find("shop-1")
+                assert found is not None
+                assert found.id == last
+
+    async def test_two_records_are_a_conflict(self) -> None:
+        """Which of two is ours is for a person to say (faults.md #72)."""
+        self.needs_find()
+        async with self.make(Vendor()) as h:
+            h.put("shop-1")
+            h.put("shop-1")
+            with pytest.raises(ConflictError):
+                await h.receiver.find("shop-1")
+
+    async def test_a_cancelled_record_is_a_conflict(self) -> None:
+        """A cancelled record is neither taken for ours nor created anew (faults.md #73)."""
+        self.needs_find()
+        async with self.make(Vendor()) as h:
+            h.put("shop-1", cancelled=True)
+            with pytest.raises(ConflictError):
+                await h.receiver.find("shop-1")
+
+    async def test_the_default_mapping_turns_any_order_into_a_request_or_a_hold(self) -> None:
+        """Whatever is missing or hostile in an order raises `Unmappable`, or leaves a request that can be encoded."""
+        async with self.make(Vendor()) as h:
+            for order in mutated():
+                try:
+                    request = h.receiver.default(order)
+                except Unmappable:
+                    continue
+                body = msgspec.json.encode(request)
+                assert msgspec.json.decode(body, type=self.receiver.request) == request
+
+    async def test_what_the_default_mapping_lets_through_is_taken(self) -> None:
+        """The vendor refuses nothing that the mapping made: its checks are the vendor's (design.md, section 7)."""
+        async with self.make(Vendor()) as h:
+            taken = 0
+            for number, order in enumerate(mutated()):
+                fresh = msgspec.structs.replace(order, order_id=str(number), reference="")
+                try:
+                    delivery = h.delivery(fresh)
+                except Unmappable:
+                    continue
+                await h.receiver.create(delivery)
+                taken += 1
+            assert taken > 50
+
+    async def test_a_check_changes_nothing(self) -> None:
+        """It says one printable line and writes no order."""
+        async with self.make(Vendor()) as h:
+            line = await h.receiver.check()
+            assert line.isprintable()
+            assert h.requests("create") == 0
+            assert not any(secret in line for secret in h.secrets)
+
+    async def test_closing_twice_is_harmless(self) -> None:
+        """`aclose` is called on every way out, and on some of them twice."""
+        async with self.make(Vendor()) as h:
+            await h.receiver.check()
+            await h.receiver.aclose()
+            await h.receiver.aclose()

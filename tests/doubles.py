@@ -1,0 +1,276 @@
+"""In-memory ends of the flow, held to the same contracts as the real ones; and a clock on the event loop's time."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter, deque
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar
+
+import anyio
+import msgspec
+
+from connector.ack import Acknowledgement, AckOutcome, Confirmed
+from connector.breaker import Breaker
+from connector.errors import ConflictError, ConnectorError, InDoubtError, TransientError, Unmappable
+from connector.http import Endpoint
+from connector.order import Order
+from connector.receivers.base import Delivery, Receipt
+from connector.settings.structs import ReceiverSettings, SourceSettings
+from connector.sources.base import FeedItem, Page, next_page
+
+EPOCH = datetime(2026, 3, 24, 9, 0, tzinfo=UTC)
+
+
+class LoopClock:
+    """A clock that shows the event loop's time from a fixed day on, and a seeded generator."""
+
+    def __init__(self, seed: int = 1) -> None:
+        self._random = random.Random(seed)
+        self._start: float | None = None
+
+    def now(self) -> datetime:
+        """Return the day plus what the loop has run."""
+        return EPOCH + timedelta(seconds=self.monotonic())
+
+    def monotonic(self) -> float:
+        """Return the seconds that the loop has run."""
+        try:
+            time = asyncio.get_running_loop().time()
+        except RuntimeError:
+            return 0.0
+        if self._start is None:
+            self._start = time
+        return time - self._start
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait on the loop."""
+        await anyio.sleep(seconds)
+
+    def uniform(self, low: float, high: float) -> float:
+        """Return a seeded number."""
+        return self._random.uniform(low, high)
+
+
+class Link(Endpoint):
+    """An endpoint that is only its breaker: the double behind it does not go over the wire."""
+
+    def __init__(self, name: str, clock: LoopClock, *, first: float = 1.0, longest: float = 300.0) -> None:
+        self.name = name
+        self.listen = lambda _state, _reason: None
+        self.breaker = Breaker(
+            clock, first=first, longest=longest, listen=lambda state, reason: self.listen(state, reason)
+        )
+
+    def guard(self) -> None:
+        """Raise what a paused endpoint raises."""
+        if (wait := self.breaker.wait()) > 0:
+            raise TransientError(f"{self.name} is paused", retry_after=wait)
+
+    def report(self, exc: BaseException | None) -> None:
+        """Count a call as the real endpoint does."""
+        if exc is None:
+            self.breaker.succeeded()
+        else:
+            self.breaker.failed(str(exc))
+
+
+class DoubleSourceSettings(SourceSettings, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="double"):
+    """Settings of the double."""
+
+    page_size: int = 50
+
+
+class DoubleReceiverSettings(ReceiverSettings, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="double"):
+    """Settings of the double."""
+
+
+class MemorySource:
+    """A feed in memory that shrinks as it is acknowledged. `failures` are raised by the next acknowledgements."""
+
+    settings = DoubleSourceSettings
+    ack_limit: ClassVar[int] = 10
+    ack_repeatable: ClassVar[bool] = True
+    says_failed: ClassVar[bool] = False
+
+    def __init__(self, name: str, clock: LoopClock, *, page_size: int = 50) -> None:
+        self.name = name
+        self.feed: dict[str, dict[str, Any]] = {}
+        self.calls: list[tuple[str, ...]] = []
+        self.told: Counter[str] = Counter()
+        self.messages: dict[str, str] = {}
+        self.walks = 0
+        self.fetch_failures: deque[ConnectorError] = deque()
+        self.failures: deque[ConnectorError] = deque()
+        self.lost: deque[ConnectorError] = deque()
+        """Raised after the acknowledgement was applied."""
+        self._page_size = page_size
+        self._link = Link(name, clock)
+
+    @property
+    def endpoint(self) -> Endpoint | None:
+        """Its breaker."""
+        return self._link
+
+    def put(self, *ids: str, **content: Any) -> None:
+        """List orders."""
+        for order_id in ids:
+            self.feed[order_id] = {"id": order_id, **content}
+
+    async def fetch(self, gone: Callable[[], int]) -> AsyncGenerator[Page]:
+        """Walk the feed; a page is read when it is asked for."""
+        self.walks += 1
+        listed: set[str] = set()
+        stale = 0
+        while stale < 3:
+            self._link.guard()
+            if self.fetch_failures:
+                exc = self.fetch_failures.popleft()
+                self._link.report(exc)
+                raise exc
+            await anyio.sleep(0.001)
+            start = (next_page(len(listed), gone(), self._page_size) + stale) * self._page_size
+            ids = list(self.feed)[start : start + self._page_size]
+            self._link.report(None)
+            if not ids:
+                return
+            stale = 0 if set(ids) - listed else stale + 1
+            listed.update(ids)
+            yield Page([FeedItem(i, msgspec.json.encode(self.feed[i]), self.feed[i].get("skip", "")) for i in ids])
+
+    async def acknowledge(self, batch: Sequence[Acknowledgement]) -> Mapping[str, AckOutcome]:
+        """Take orders out of the feed."""
+        assert 1 <= len(batch) <= self.ack_limit
+        self._link.guard()
+        await anyio.sleep(0.001)
+        if self.failures:
+            raise self.failures.popleft()
+        self.calls.append(tuple(ack.order_id for ack in batch))
+        for ack in batch:
+            self.told[ack.order_id] += 1
+            self.messages[ack.order_id] = ack.message
+            self.feed.pop(ack.order_id, None)
+        if self.lost:
+            raise self.lost.popleft()
+        return {ack.order_id: Confirmed() for ack in batch}
+
+    async def is_acknowledged(self, order_ids: Sequence[str]) -> Mapping[str, bool]:
+        """Tell what has left the feed."""
+        return {order_id: order_id not in self.feed for order_id in order_ids}
+
+    def to_order(self, raw: bytes) -> Order:
+        """Decode the double's own form."""
+        try:
+            content = msgspec.json.decode(raw, type=dict[str, Any])
+        except (ValueError, RecursionError) as exc:
+            raise Unmappable("unreadable order", str(exc)) from None
+        if missing := content.get("missing"):
+            raise Unmappable(f"missing field: {missing}")
+        return Order(source=self.name, order_id=str(content["id"]), notes=str(content.get("notes", "")))
+
+    async def check(self) -> str:
+        """Change nothing."""
+        return "ok"
+
+    async def aclose(self) -> None:
+        """Nothing to close."""
+
+
+class MemoryRequest(msgspec.Struct, frozen=True):
+    """What the double takes."""
+
+    external_id: str
+    notes: str = ""
+
+
+class MemoryReceiver:
+    """
+    A receiver in memory that takes duplicates, as the worst of them do. `delay` is seconds for a create to answer.
+
+    `failures` are raised by the next creates before anything is done, `lost` after it was done.
+    """
+
+    settings = DoubleReceiverSettings
+    finds: ClassVar[bool] = True
+    request: ClassVar[type[msgspec.Struct]] = MemoryRequest
+
+    def __init__(self, name: str, clock: LoopClock, *, delay: float = 0.001) -> None:
+        self.name = name
+        self.delay = delay
+        self.orders: list[tuple[str, bytes]] = []
+        self.creates: list[str] = []
+        self.finds_of: list[str] = []
+        self.failures: deque[ConnectorError] = deque()
+        self.lost: deque[ConnectorError] = deque()
+        self.find_failures: deque[ConnectorError] = deque()
+        self.down = False
+        self.most_at_once = 0
+        self._at_once = 0
+        self._link = Link(name, clock)
+
+    @property
+    def endpoint(self) -> Endpoint | None:
+        """Its breaker."""
+        return self._link
+
+    def default(self, order: Order) -> MemoryRequest:
+        """Map the two things that matter here."""
+        if order.notes == "unmappable":
+            raise Unmappable("missing field: street")
+        return MemoryRequest(order.external_id, order.notes)
+
+    async def find(self, external_id: str) -> Receipt | None:
+        """Look among the orders."""
+        self._link.guard()
+        self.finds_of.append(external_id)
+        await anyio.sleep(self.delay)
+        if self.down:
+            self._link.report(TransientError("down"))
+            raise TransientError(f"{self.name} is down")
+        if self.find_failures:
+            raise self.find_failures.popleft()
+        self._link.report(None)
+        found = [number for number, (external, _) in enumerate(self.orders) if external == external_id]
+        if len(found) > 1:
+            raise ConflictError(f"{len(found)} orders are {external_id}")
+        return Receipt(id=str(found[0]), reference=f"R{found[0]}") if found else None
+
+    async def create(self, delivery: Delivery) -> Receipt:
+        """Take an order."""
+        self._link.guard()
+        self._at_once += 1
+        self.most_at_once = max(self._at_once, self.most_at_once)
+        try:
+            self.creates.append(delivery.external_id)
+            await anyio.sleep(self.delay)
+            if self.down:
+                self._link.report(TransientError("down"))
+                raise TransientError(f"{self.name} is down")
+            if self.failures:
+                raise self.failures.popleft()
+            self.orders.append((delivery.external_id, delivery.body))
+            self._link.report(None)
+            if self.lost:
+                raise self.lost.popleft()
+        finally:
+            self._at_once -= 1
+        number = len(self.orders) - 1
+        return Receipt(id=str(number), reference=f"R{number}")
+
+    async def check(self) -> str:
+        """Change nothing."""
+        return "ok"
+
+    async def aclose(self) -> None:
+        """Nothing to close."""
+
+    def count(self) -> Counter[str]:
+        """Return how many times each order is here."""
+        return Counter(external for external, _ in self.orders)
+
+
+def lost_answer() -> InDoubtError:
+    """Return what a lost answer raises."""
+    return InDoubtError("the answer was lost")

@@ -1,0 +1,30 @@
+"""A clock for tests of things that wait for minutes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+__all__ = ["Hands"]
+
+
+class Hands:
+    """A clock that is moved by hand, and chance that always takes the longest wait."""
+
+    def __init__(self) -> None:
+        self.at = 1000.0
+
+    def now(self) -> datetime:
+        """Return a time of day."""
+        return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=self.at)
+
+    def monotonic(self) -> float:
+        """Return where the hands are."""
+        return self.at
+
+    async def sleep(self, seconds: float) -> None:
+        """Move the hands."""
+        self.at += seconds
+
+    def uniform(self, low: float, high: float) -> float:
+        """Return the longest."""
+        return high

@@ -1,0 +1,182 @@
+"""What settings.yaml means once it has no mistake."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from connector.errors import SettingsError
+from connector.settings import Duration, Secret, load
+from tests.unit.settings_vendors import (
+    ENVIRON,
+    GOOD,
+    RECEIVERS,
+    SOURCES,
+    ShopSettings,
+    WmsSettings,
+    changed,
+    good,
+    problems,
+)
+
+USER = "username: me"
+TOKEN = "token: ${SHOP_TOKEN}"
+
+
+def shop(text: str, **environ: str) -> ShopSettings:
+    """Return the source of these settings."""
+    found = good(text, {**ENVIRON, **environ}).sources["shop"]
+    assert isinstance(found, ShopSettings)
+    return found
+
+
+def wms(text: str, **environ: str) -> WmsSettings:
+    """Return the receiver of these settings."""
+    found = good(text, {**ENVIRON, **environ}).receivers["wms"]
+    assert isinstance(found, WmsSettings)
+    return found
+
+
+def test_endpoints_are_their_vendors_structs() -> None:
+    """Sources and receivers come as the structs that their `type` names, with the defaults of the family."""
+    settings = good()
+    assert shop(GOOD).token == Secret(ENVIRON["SHOP_TOKEN"])
+    assert wms(GOOD).settle == Duration(60)
+    assert (settings.routes[0].source, settings.routes[0].receivers) == ("shop", ["wms"])
+
+
+@pytest.mark.parametrize("text", ["NO", "22:30", "2026-01-01", "on", "y", '"0123"', "0x", "1.2.3", "="])
+def test_yaml_1_2_text_is_text(text: str) -> None:
+    """Country codes, times, dates and quoted numbers stay the text that is written."""
+    assert wms(changed(USER, f"username: {text}")).username == text.strip('"')
+
+
+def test_byte_order_mark_and_line_ends() -> None:
+    """A byte order mark and Windows line ends are no mistake, and move no place."""
+    assert good("\ufeff" + GOOD.replace("\n", "\r\n")) == good()
+    assert problems("\ufeff" + changed("sandbox", "prod").replace("\n", "\r\n"))[0].startswith("settings.yaml:1:14: ")
+
+
+@pytest.mark.parametrize(
+    ("written", "environ", "expected"),
+    [
+        ("${X}", {"X": "a"}, "a"),
+        ("${X}", {"X": ""}, ""),
+        ("${X:-b}", {"X": "a"}, "a"),
+        ("${X:-b}", {"X": ""}, "b"),
+        ("${X:-b}", {}, "b"),
+        ("'${X:-}'", {}, ""),
+        ("a-${X}-${Y:-c}", {"X": "b"}, "a-b-c"),
+        ("$${X}", {"X": "a"}, "${X}"),
+        ("$X $ {X} }", {"X": "a"}, "$X $ {X} }"),
+        ("${X}", {"X": "${Y}"}, "${Y}"),
+        ("${X}", {"X": "a: [1]\nb: !!python/object:os.system {}"}, "a: [1]\nb: !!python/object:os.system {}"),
+        ("${X}", {"X": "0123"}, "0123"),
+        ("${X}", {"X": "true"}, "true"),
+    ],
+)
+def test_references(written: str, environ: dict[str, str], expected: str) -> None:
+    """References are filled in once, in values, and what is filled in is never read as YAML."""
+    assert wms(changed(USER, f"username: {written}"), **environ).username == expected
+
+
+def test_filled_in_text_takes_the_wanted_type() -> None:
+    """Where a number, a switch or a duration is wanted, the text that is filled in becomes one."""
+    more = "\n    page_size: ${P:-7}\n    archived: ${A:-True}\n    timeout: ${T:-90}\n    concurrency: ${C}"
+    found = shop(changed(TOKEN, TOKEN + more), C=" 3 ")
+    assert (found.page_size, found.archived, found.timeout, found.concurrency) == (7, True, 90.0, 3)
+    assert good(changed("routes:", "server: {port: '${PORT:-9090}'}\nroutes:")).server.port == 9090  # type: ignore[union-attr]
+
+
+def test_references_in_keys_are_not_filled_in() -> None:
+    """A key is taken as it is written."""
+    assert any("${SHOP_TOKEN}" in line for line in problems(changed("  wms:", "  ${SHOP_TOKEN}:")))
+
+
+def test_secret_from_a_file(tmp_path: Path) -> None:
+    """`${file:...}` is the file without its last line break; a relative path is relative to settings.yaml."""
+    (tmp_path / "token").write_bytes(b"from-the-file\r\n")
+    name = str(tmp_path / "settings.yaml")
+    for path in (tmp_path / "token", "token"):
+        settings = good(changed(TOKEN, f"token: ${{file:{path}}}"), name=name)
+        assert settings.sources["shop"].token.reveal() == "from-the-file"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(b"x" * 65537, "larger than 64 KiB"), (b"\xff\xfe", "not text in UTF-8"), (b"a\0b", "not text in UTF-8")],
+)
+def test_unusable_secret_file(tmp_path: Path, content: bytes, words: str) -> None:
+    """A file that cannot be a secret is refused by name, not by what is in it."""
+    (tmp_path / "token").write_bytes(content)
+    (problem,) = problems(changed(TOKEN, f"token: ${{file:{tmp_path / 'token'}}}"))
+    assert problem.startswith("settings.yaml:6:12: sources.shop.token: the file ")
+    assert problem.endswith(words)
+
+
+def test_folder_as_secret_file(tmp_path: Path) -> None:
+    """A folder, a pipe or a device is no secret; a pipe would be waited for without end."""
+    (problem,) = problems(changed(TOKEN, f"token: ${{file:{tmp_path}}}"))
+    assert problem.endswith("is not a regular file")
+
+
+def test_production_refuses_literal_secrets() -> None:
+    """In production a secret comes from outside the file: neither a literal one nor a default is accepted."""
+    text = changed("sandbox", "production").replace("${SHOP_TOKEN}", "plain").replace("${WMS_PASSWORD}", "${NO:-plain}")
+    first, second = problems(text)
+    assert first.startswith("settings.yaml:6:12: sources.shop.token: in production a secret is not in this file")
+    assert second.startswith("settings.yaml:12:15: receivers.wms.password: in production a secret is not in this file")
+    assert "plain" not in first + second
+    assert good(changed("sandbox", "production")).environment == "production"
+    assert good(text.replace("production", "sandbox")).environment == "sandbox"
+
+
+def test_production_refuses_a_sandbox_receiver() -> None:
+    """A production source is never acknowledged because a vendor's test system took the order."""
+    text = changed("sandbox", "production").replace("//wms.example", "//TEST.wms.example")
+    (problem,) = problems(text)
+    assert problem.startswith("settings.yaml:15:17: routes.0.receivers.0: a production source would be acknowledged")
+    assert good(text.replace("//shop.example", "//test.shop.example")).environment == "production"
+    assert good(text.replace("production", "sandbox")).environment == "sandbox"
+
+
+def test_unused_receiver() -> None:
+    """A receiver that no route names is accepted."""
+    more = "  spare: {type: wms, base_url: https://w.example, username: a, password: b}\nroutes:"
+    assert "spare" in good(changed("routes:", more)).receivers
+
+
+def test_load_reads_a_file(tmp_path: Path) -> None:
+    """A file is loaded, and its mistakes carry its name as the user gave it."""
+    path = tmp_path / "my.yaml"
+    path.write_text(GOOD, encoding="utf-8")
+    assert load(path, sources=SOURCES, receivers=RECEIVERS, environ=ENVIRON) == good()
+    path.write_text(changed("sandbox", "prod"), encoding="utf-8")
+    with pytest.raises(SettingsError) as caught:
+        load(str(path), sources=SOURCES, receivers=RECEIVERS, environ=ENVIRON)
+    assert caught.value.problems[0].startswith(f"{path}:1:14: environment: ")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"a: \xc3\xa4\nb: \xc3\xa4\xff\n", ":2:5: this is not text in UTF-8"),
+        (b"# \xc3\xa4" * 300_000, ": the file is larger than 1 MiB"),
+        (None, ": there is no such file; `connector init` writes one"),
+    ],
+)
+def test_unreadable_file(tmp_path: Path, content: bytes | None, words: str) -> None:
+    """A file that cannot be read as text says so in one line."""
+    path = tmp_path / "settings.yaml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(SettingsError) as caught:
+        load(path, sources=SOURCES, receivers=RECEIVERS, environ=ENVIRON)
+    assert caught.value.problems == (f"{path}{words}",)
+
+
+def test_folder_as_settings(tmp_path: Path) -> None:
+    """A folder in place of the file is a settings error, not a crash."""
+    with pytest.raises(SettingsError, match="the file cannot be read: Is a directory"):
+        load(tmp_path, sources=SOURCES, receivers=RECEIVERS, environ=ENVIRON)
