@@ -88,13 +88,14 @@ class Breaker:
         if self.state == "open" and left > 0 and (at_least is None or at_least <= left):
             return  # one burst of calls that fail together is one failure of the endpoint
         if hopeless or at_once or self.state == "half_open" or self._failures >= THRESHOLD:
-            self._openings += self.state != "open" or left <= 0
+            fresh = self.state != "open" or left <= 0
+            self._openings += fresh
             pause = backoff(
                 self._clock, self._openings + 2, first=self._first, longest=self._longest, at_least=at_least
             )
             self._until = self._clock.monotonic() + pause
             self.hopeless = hopeless
-            self.opened += 1
+            self.opened += fresh
             self._move("open", reason)
 
     def _move(self, state: BreakerState, reason: str) -> None:

@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 import anyio
+from anyio.lowlevel import checkpoint
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from connector.events import Event
@@ -30,7 +31,7 @@ OBSERVER_BUFFER = 10_000
 
 
 class Inbox(Generic[E]):
-    """What one stage hears, in order. Iterate it, or `take` what there is; it ends by itself."""
+    """What one stage hears, in order: `take` what there is; it ends by itself."""
 
     def __init__(self, stream: MemoryObjectReceiveStream[E]) -> None:
         self._stream = stream
@@ -81,9 +82,13 @@ class Publisher:
         for topic in topics or ("",):
             outlet = self._outlets[type(event), topic]
             try:
-                outlet.send_nowait(event)
-            except anyio.WouldBlock:
-                await outlet.send(event)
+                try:
+                    outlet.send_nowait(event)
+                except anyio.WouldBlock:
+                    await outlet.send(event)
+            except anyio.BrokenResourceError:
+                await checkpoint()  # where everything is being cancelled, the stage is gone for that reason only
+                raise
 
     def offer(self, event: Event, topic: str) -> bool:
         """Send `event` to one inbox if it has room now; tell whether it had. Observers do not see it."""
@@ -155,10 +160,10 @@ class Bus:
 
     def subscribe(self, *types: type[E], topic: str = "") -> Inbox[E]:
         """Open an inbox for `types` under `topic`: one subscriber each, opened before its publishers."""
+        if taken := [kind.__name__ for kind in types if (kind, topic) in self._inlets]:
+            raise LookupError(f"{', '.join(taken)} for {topic!r} has a subscriber already")
         send, receive = anyio.create_memory_object_stream[Any](self._capacity)
         for kind in types:
-            if (kind, topic) in self._inlets:
-                raise LookupError(f"{kind.__name__} for {topic!r} has a subscriber already")
             self._inlets[kind, topic] = send.clone()
         send.close()
         inbox = Inbox[E](receive)

@@ -188,6 +188,11 @@ class Connector:
         return self.bus.observe().__aiter__()
 
     @property
+    def running(self) -> bool:
+        """Whether `run` is under way and no stop was asked for."""
+        return self._running.is_set() and not self._stop.is_set()
+
+    @property
     def journal(self) -> Journal:
         """The journal; it is there once the connector is entered."""
         return self._entered().journal

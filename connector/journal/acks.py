@@ -44,7 +44,7 @@ def settle(results: Sequence[AckResult], now: int, db: sqlite3.Connection) -> No
                 others.append(("parked", reason, 0, result.key))
     db.executemany(
         "UPDATE orders SET ack_state = 'confirmed', ack_done_at = ?, updated_at = ?, ack_reason = NULL"
-        " WHERE key = ? AND ack_state IN ('pending', 'sending', 'in_doubt')",
+        " WHERE key = ? AND ack_state IN ('sending', 'in_doubt')",
         confirmed,
     )
     # What the order was is no longer needed, and it holds people's addresses.
@@ -53,15 +53,16 @@ def settle(results: Sequence[AckResult], now: int, db: sqlite3.Connection) -> No
         " (SELECT 1 FROM deliveries d WHERE d.key = payloads.key AND d.state <> 'delivered')",
         [(key,) for _, _, key in confirmed],
     )
-    db.executemany(
-        "UPDATE orders SET ack_state = ?, ack_reason = ?, ack_next = ? WHERE key = ?"
-        " AND ack_state IN ('pending', 'sending', 'in_doubt')",
-        others,
-    )
-    db.executemany(
-        "INSERT INTO history (key, at, what, detail) VALUES (?, ?, ?, ?)",
-        [(key, now, _SAID[state], reason) for state, reason, _, key in others],
-    )
+    for state, reason, next_try, key in others:
+        applied = db.execute(
+            "UPDATE orders SET ack_state = ?, ack_reason = ?, ack_next = ? WHERE key = ?"
+            " AND ack_state IN ('sending', 'in_doubt')",
+            (state, reason, next_try, key),
+        ).rowcount
+        if applied:
+            db.execute(
+                "INSERT INTO history (key, at, what, detail) VALUES (?, ?, ?, ?)", (key, now, _SAID[state], reason)
+            )
 
 
 _SAID = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Sequence
 
@@ -24,8 +23,8 @@ class _Known(msgspec.Struct):
     states: frozenset[str]
 
 
-WAITING = frozenset({"new", "ready"})
-STUCK = frozenset({"held", "rejected", "skipped", "cancelled", "vanished"})
+IN_FLIGHT = frozenset({"intent", "in_doubt"})
+RETURNED = frozenset({"cancelled", "vanished"})
 
 
 def ingest(
@@ -36,31 +35,37 @@ def ingest(
     (last,) = db.execute("SELECT coalesce(max(key), 0) FROM orders").fetchone()
     answers: list[Ingested] = []
     fresh: list[tuple[int, Arrival]] = []
+    listed: dict[str, int] = {}
     for arrival in arrivals:
+        if (twice := listed.get(arrival.order_id)) is not None:
+            # A page may list an order twice: the first counts. Should they differ, the next walk shows which holds.
+            answers.append(Ingested(twice, "known"))
+            continue
         row = known.get(arrival.order_id)
         if row is None:
             last += 1
             fresh.append((last, arrival))
             answers.append(Ingested(last, "new"))
-            # A page may list an order twice: the second time it is known.
-            known[arrival.order_id] = _Known(last, arrival.revision, "none", None, None, frozenset())
         else:
             answers.append(_again(db, row, arrival, now, listed_at))
+        listed[arrival.order_id] = answers[-1].key
     _insert(db, source, fresh, now)
     return answers
 
 
 def _known(db: sqlite3.Connection, source: str, order_ids: Sequence[str]) -> dict[str, _Known]:
-    rows = db.execute(
-        "SELECT order_id, key, revision, ack_state, ack_outcome, ack_done_at,"
-        " (SELECT group_concat(DISTINCT state) FROM deliveries d WHERE d.key = o.key)"
-        " FROM orders o WHERE source = ? AND order_id IN (SELECT value FROM json_each(?))",
-        (source, json.dumps(list(order_ids))),
-    )
-    return {
-        order_id: _Known(key, revision, ack_state, outcome, done_at, frozenset((states or "").split(",")))
-        for order_id, key, revision, ack_state, outcome, done_at, states in rows
-    }
+    found: dict[str, _Known] = {}
+    for order_id in order_ids:
+        row = db.execute(
+            "SELECT key, revision, ack_state, ack_outcome, ack_done_at,"
+            " (SELECT group_concat(DISTINCT state) FROM deliveries d WHERE d.key = o.key)"
+            " FROM orders o WHERE source = ? AND order_id = ?",
+            (source, order_id),
+        ).fetchone()
+        if row is not None:
+            key, revision, ack_state, outcome, done_at, states = row
+            found[order_id] = _Known(key, revision, ack_state, outcome, done_at, frozenset((states or "").split(",")))
+    return found
 
 
 def _insert(db: sqlite3.Connection, source: str, fresh: Sequence[tuple[int, Arrival]], now: int) -> None:
@@ -89,25 +94,36 @@ def _again(db: sqlite3.Connection, row: _Known, arrival: Arrival, now: int, list
             return _reacknowledge(db, row.key, now)
         return Ingested(row.key, "known")
     if row.revision == arrival.revision:
-        returned = row.states & {"vanished", "cancelled"}
-        return _renew(db, row.key, arrival, now) if returned else Ingested(row.key, "known")
-    if row.states <= STUCK | WAITING:
-        return _renew(db, row.key, arrival, now)
-    # On its way or delivered: what was sent is what counts; the change is for a person to see.
-    _note_once(db, row.key, now, "changed after delivery", arrival.revision)
-    return Ingested(row.key, "known")
+        return _renew(db, row.key, arrival, now, _TAKE_BACK) if row.states & RETURNED else Ingested(row.key, "known")
+    if row.ack_outcome == "failed" and row.ack_state in ("pending", "sending", "in_doubt"):
+        # The source is about to hear that the old revision failed; a later walk brings the new one.
+        return Ingested(row.key, "known")
+    if row.states & {"delivered"} or row.states & IN_FLIGHT:
+        # On its way or delivered: what was sent is what counts; the change is for a person to see.
+        _note_once(db, row.key, now, "changed after delivery", arrival.revision)
+    if row.states <= {"delivered"} or row.states & IN_FLIGHT:
+        return Ingested(row.key, "known")
+    return _renew(db, row.key, arrival, now, _START_AGAIN)
 
 
-def _renew(db: sqlite3.Connection, key: int, arrival: Arrival, now: int) -> Ingested:
-    """Put a new revision in the place of one that was not delivered."""
+_TAKE_BACK = (
+    "UPDATE deliveries SET state = 'new', cause = NULL, detail = NULL, next_try_at = 0"
+    " WHERE key = ? AND state IN ('cancelled', 'vanished')"
+)
+_START_AGAIN = (
+    "UPDATE deliveries SET state = 'new', cause = NULL, detail = NULL, next_try_at = 0"
+    " WHERE key = ? AND state IN ('new', 'ready', 'held', 'rejected', 'skipped', 'cancelled', 'vanished')"
+)
+
+
+def _renew(db: sqlite3.Connection, key: int, arrival: Arrival, now: int, step: str) -> Ingested:
+    """Put a new revision in the place of one that was not delivered; what was delivered elsewhere stays so."""
     db.execute("UPDATE orders SET revision = ?, updated_at = ? WHERE key = ?", (arrival.revision, now, key))
     db.execute("INSERT OR REPLACE INTO payloads (key, raw) VALUES (?, ?)", (key, arrival.raw))
-    db.execute(
-        "UPDATE deliveries SET state = 'new', cause = NULL, detail = NULL, next_try_at = 0 WHERE key = ?", (key,)
-    )
+    db.execute(step, (key,))
     if arrival.state != "new":
         db.execute(
-            "UPDATE deliveries SET state = ?, cause = ?, detail = ? WHERE key = ?",
+            "UPDATE deliveries SET state = ?, cause = ?, detail = ? WHERE key = ? AND state = 'new'",
             (arrival.state, arrival.cause, arrival.detail, key),
         )
     db.execute(

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
 import anyio
+
+from connector.errors import JournalError
 
 __all__ = ["GroupCommit", "Runner", "verdict"]
 
@@ -53,6 +56,12 @@ class GroupCommit:
             loop.call_soon(self._flush)
         return await verdict(future)
 
+    async def finish(self) -> None:
+        """Wait until everything that was asked for has its verdict."""
+        while self._busy:
+            with suppress(sqlite3.Error, JournalError):
+                await self.transact(_nothing)
+
     def _flush(self) -> None:
         group, self._waiting = self._waiting, []
         self.commits += 1
@@ -81,6 +90,9 @@ def _run(operations: Sequence[Operation[Any]], db: sqlite3.Connection) -> list[A
     """Run a group on the database thread; return a result, or the exception, for each."""
     try:
         db.execute("BEGIN IMMEDIATE")
+    except Exception as exc:  # noqa: BLE001 - handed to all: one by one, each would wait for the same lock again
+        return [exc] * len(operations)
+    try:
         results = [operation(db) for operation in operations]
         db.execute("COMMIT")
     except Exception as exc:  # noqa: BLE001 - handed to the caller it belongs to
@@ -90,6 +102,10 @@ def _run(operations: Sequence[Operation[Any]], db: sqlite3.Connection) -> list[A
             return [exc]
         return [result for operation in operations for result in _run([operation], db)]
     return results
+
+
+def _nothing(db: sqlite3.Connection) -> None:
+    """Write nothing."""
 
 
 async def verdict(future: asyncio.Future[T]) -> T:

@@ -13,8 +13,8 @@ from typing import TypeVar
 
 import aiosqlite
 
-from connector.errors import JournalError
-from connector.journal.commit import Operation
+from connector.errors import JournalBusy, JournalError
+from connector.journal.commit import Operation, verdict
 
 __all__ = ["Database", "InlineDatabase", "migrate", "schema_files"]
 
@@ -27,27 +27,37 @@ SMALL = 64 * 1024 * 1024
 class Database(aiosqlite.Connection):
     """The one connection that writes, on its own thread (aiosqlite's)."""
 
+    _closing: asyncio.Future[None] | None = None
+
     @classmethod
     async def open(cls, path: Path) -> Database:
         """
         Open the journal at `path`, creating it with mode 0600.
 
-        Raises `JournalError` when the file is not ours, not sound, or from a newer version.
+        Raises `JournalError` when the file is not ours, not sound, or from a newer version, and `JournalBusy` when
+        another program has locked it.
         """
         _create(path)
         database = cls(partial(_connect, path), iter_chunk_size=64)
         try:
-            await database
-        except (sqlite3.Error, JournalError) as exc:
-            raise _unusable(path, exc) from exc
-        try:
-            await database.submit(partial(_prepare, path))
+            # Each to its end, come what may: a connection that nobody holds keeps its thread, and so the process.
+            await verdict(asyncio.ensure_future(database._started()))
+            await verdict(database.submit(partial(_prepare, path)))
         except BaseException as exc:
             await database.close()
             if isinstance(exc, sqlite3.Error):
                 raise _unusable(path, exc) from exc
             raise
         return database
+
+    async def _started(self) -> None:
+        await self
+
+    async def close(self) -> None:
+        """Run what is queued, and close; it is closed when this returns or raises. Idempotent."""
+        if self._closing is None:
+            self._closing = asyncio.ensure_future(super().close())
+        await verdict(self._closing)
 
     def submit(self, operation: Operation[T]) -> asyncio.Future[T]:
         """Queue `operation` for the thread; it runs whatever happens to the caller."""
@@ -103,6 +113,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 def _prepare(path: Path, db: sqlite3.Connection) -> None:
     db.execute("PRAGMA busy_timeout = 5000")
+    _refuse_foreign(path, db)
     db.execute("PRAGMA mmap_size = 0")
     for pragma, value in (("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1)):
         db.execute(f"PRAGMA {pragma} = {value}")
@@ -114,6 +125,14 @@ def _prepare(path: Path, db: sqlite3.Connection) -> None:
         if sound != "ok":
             raise JournalError(f"{path}: the journal is damaged ({sound}); restore a backup, or move it away")
     migrate(db)
+
+
+def _refuse_foreign(path: Path, db: sqlite3.Connection) -> None:
+    """Refuse the database of another program before anything is written to it."""
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if not (tables >= {"identity", "orders", "deliveries"} if version else not tables):
+        raise JournalError(f"{path}: this is the database of another program; choose another file for the journal")
 
 
 def schema_files() -> list[tuple[int, str]]:
@@ -140,7 +159,10 @@ def migrate(db: sqlite3.Connection) -> None:
                 raise
 
 
-def _unusable(path: Path, exc: BaseException) -> JournalError:
-    if isinstance(exc, JournalError):
-        return exc
-    return JournalError(f"{path}: the journal cannot be used: {exc}; restore a backup, or move it away")
+def _unusable(path: Path, exc: sqlite3.Error) -> JournalError:
+    code = getattr(exc, "sqlite_errorcode", 0) & 0xFF
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return JournalBusy(f"{path}: another program has locked the journal; close it there first")
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return JournalError(f"{path}: the journal is damaged ({exc}); restore a backup, or move it away")
+    return JournalError(f"{path}: the journal cannot be used: {exc}; look at the disk and at the rights to the file")

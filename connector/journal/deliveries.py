@@ -98,7 +98,10 @@ def _settle_one(db: sqlite3.Connection, one: Settlement, now: int) -> Settled:
             ).rowcount
             if outcome.adopted and applied:
                 _note(db, [(key, now, "found", f"{receiver}: a look-up found it there as {outcome.reference}")])
-            return Settled(bool(applied), _ack_due(db, key, now) if applied else None)
+            ack = _ack_due(db, key, now) if applied else None
+            if applied and ack is None:
+                _forget(db, key)
+            return Settled(bool(applied), ack)
         case NotSent():
             return _step(db, one, "ready", now, at=millis(outcome.next_try_at), detail=outcome.reason, said="not sent")
         case InDoubt():
@@ -125,20 +128,26 @@ def _step(
     at: int = 0,
     cause: str | None = None,
 ) -> Settled:
-    # A failed look-up of an order that is in doubt, or was never sent, leaves it in its state; the rest moves it.
-    if state in ("ready", "in_doubt"):
-        target = f"CASE WHEN state IN ('new', 'in_doubt') AND '{state}' = 'ready' THEN state ELSE '{state}' END"
-    else:
-        target = f"'{state}'"
-    applied = db.execute(
-        f"UPDATE deliveries SET state = {target}, next_try_at = ?, cause = ?, detail = ?"  # noqa: S608 - our own words
-        " WHERE key = ? AND receiver = ? AND state IN ('new', 'ready', 'intent', 'in_doubt')",
-        (at, cause, detail, one.key, one.receiver),
-    ).rowcount
+    applied = db.execute(_STEPS[state], (at, cause, detail, one.key, one.receiver)).rowcount
     if applied:
         text = f"{one.receiver}: " + ": ".join(part for part in (cause, detail) if part)
         _note(db, [(one.key, now, said, text)])
     return Settled(bool(applied))
+
+
+_STEPS = {
+    # A look-up that failed leaves what is in doubt in doubt.
+    "ready": "UPDATE deliveries SET state = CASE state WHEN 'in_doubt' THEN state ELSE 'ready' END,"
+    " next_try_at = ?, cause = ?, detail = ?"
+    " WHERE key = ? AND receiver = ? AND state IN ('new', 'ready', 'intent', 'in_doubt')",
+    "in_doubt": "UPDATE deliveries SET state = 'in_doubt', next_try_at = ?, cause = ?, detail = ?"
+    " WHERE key = ? AND receiver = ? AND state IN ('new', 'ready', 'intent', 'in_doubt')",
+    "rejected": "UPDATE deliveries SET state = 'rejected', next_try_at = ?, cause = ?, detail = ?"
+    " WHERE key = ? AND receiver = ? AND state IN ('intent', 'in_doubt')",
+    "held": "UPDATE deliveries SET state = 'held', next_try_at = ?, cause = ?, detail = ?"
+    " WHERE key = ? AND receiver = ? AND state IN ('new', 'ready', 'intent', 'in_doubt')",
+}
+"""How an outcome other than a delivery moves one, from the states that have a way there."""
 
 
 def _ack_due(db: sqlite3.Connection, key: int, now: int) -> Acknowledgement | None:
@@ -158,12 +167,25 @@ def _make_due(
 ) -> Acknowledgement | None:
     row = db.execute(
         "UPDATE orders SET ack_state = 'pending', ack_outcome = ?, ack_message = ?, ack_at = ?, ack_next = 0,"
-        " ack_attempts = 0, updated_at = ? WHERE key = ? AND ack_state = 'none' RETURNING order_id",
+        " ack_attempts = 0, ack_reason = NULL, updated_at = ? WHERE key = ?"
+        # What failed may be delivered, or fail again, in a newer revision; nothing follows an export.
+        " AND (ack_state = 'none' OR (ack_state IN ('confirmed', 'parked') AND ack_outcome = 'failed'))"
+        " RETURNING order_id",
         (outcome, message, now, now, key),
     ).fetchone()
     if row is None:
         return None
     return Acknowledgement(key=key, order_id=row[0], outcome=outcome, at=moment(now), message=message)
+
+
+def _forget(db: sqlite3.Connection, key: int) -> None:
+    """Remove what the order was, if its source has confirmed already and no receiver waits for it any more."""
+    db.execute(
+        "DELETE FROM payloads WHERE key = ?1"
+        " AND EXISTS (SELECT 1 FROM orders WHERE key = ?1 AND ack_state = 'confirmed')"
+        " AND NOT EXISTS (SELECT 1 FROM deliveries WHERE key = ?1 AND state <> 'delivered')",
+        (key,),
+    )
 
 
 def _note(db: sqlite3.Connection, rows: Sequence[tuple[int, int, str, str]]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import socket
+from contextlib import suppress
 from pathlib import Path
 
 from connector.errors import JournalBusy, JournalError, readable
@@ -36,8 +37,12 @@ class InstanceLock:
             holder = readable(os.read(fd, 200).decode("utf-8", "replace")) or "another process"
             os.close(fd)
             raise JournalBusy(f"{self._path}: the journal is in use by {holder}; stop it first") from None
-        os.ftruncate(fd, 0)
-        os.write(fd, f"process {os.getpid()} on {socket.gethostname()}, since {since}\n".encode())
+        except OSError as exc:
+            os.close(fd)
+            raise JournalError(f"{self._path}: cannot lock: {exc.strerror}; use a local disk") from exc
+        with suppress(OSError):  # who holds it is a courtesy, and the disk may be full
+            os.ftruncate(fd, 0)
+            os.write(fd, f"process {os.getpid()} on {socket.gethostname()}, since {since}\n".encode())
         self._fd = fd
 
     def release(self) -> None:

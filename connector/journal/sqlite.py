@@ -56,9 +56,13 @@ class SqliteJournal:
         lock.acquire(clock.now().isoformat(timespec="seconds"))
         try:
             journal = cls(await Database.open(path), lock)
-            await journal._write(_identify)
         except BaseException:
             lock.release()
+            raise
+        try:
+            await journal._write(_identify)
+        except BaseException:
+            await journal.aclose()
             raise
         return journal
 
@@ -126,10 +130,13 @@ class SqliteJournal:
     async def aclose(self) -> None:
         """Finish what was asked for and close. Idempotent."""
         try:
-            await self._database.close()
+            await self._commits.finish()
         finally:
-            if self._lock is not None:
-                self._lock.release()
+            try:
+                await self._database.close()
+            finally:
+                if self._lock is not None:
+                    self._lock.release()
 
     async def _write(self, operation: Callable[[sqlite3.Connection], T]) -> T:
         try:

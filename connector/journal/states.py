@@ -45,8 +45,8 @@ PublicState = Literal[
 """An order's state as users see it (design.md, section 8): the least advanced of its deliveries, then its ack."""
 
 DELIVERY_EDGES: dict[DeliveryState, frozenset[DeliveryState]] = {
-    # A look-up before the first create may find the order there already.
-    "new": frozenset({"intent", "delivered", "held", "in_doubt", "cancelled", "vanished", "skipped"}),
+    # A look-up before a create may find the order there already; one that fails is due again after a wait.
+    "new": frozenset({"ready", "intent", "delivered", "held", "in_doubt", "cancelled", "vanished", "skipped"}),
     "ready": frozenset({"intent", "delivered", "held", "in_doubt", "cancelled", "vanished", "skipped", "new"}),
     "intent": frozenset({"delivered", "rejected", "ready", "in_doubt", "held"}),
     "in_doubt": frozenset({"intent", "delivered", "rejected", "held"}),

@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, date, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -104,12 +105,17 @@ def meta_data(pairs: Mapping[str, str]) -> dict[str, str]:
     """
     result: dict[str, str] = {}
     for key in sorted(pairs):
-        snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", key).lower()
-        name = re.sub(r"[^a-z0-9_-]+", "_", snake).strip("_-")
+        name = _key(key)
         value = _block(pairs[key])
         if name and value:
             result.setdefault(name, value)
     return result
+
+
+@lru_cache(maxsize=1024)
+def _key(key: str) -> str:
+    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", key).lower()
+    return re.sub(r"[^a-z0-9_-]+", "_", snake).strip("_-")
 
 
 def _origin(order: Order) -> dict[str, str]:
@@ -195,9 +201,13 @@ def _required(field: str, value: str, detail: str = "") -> str:
 
 def _text(value: str) -> str:
     """Return `value` as one line without control characters (faults.md, section 3, #16)."""
-    return " ".join("".join(c if c.isprintable() else " " for c in value).split())
+    if not value.isprintable():
+        value = "".join(c if c.isprintable() else " " for c in value)
+    return " ".join(value.split())
 
 
 def _block(value: str) -> str:
     """Return `value` like `_text`, with its line breaks."""
+    if value.isprintable():
+        return _text(value)
     return "\n".join(_text(line) for line in value.splitlines()).strip()

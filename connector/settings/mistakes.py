@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError
 
 from connector.settings.findings import Findings, did_you_mean, nearest
@@ -15,6 +15,14 @@ from connector.settings.places import Path
 from connector.settings.schema import KINDS
 
 __all__ = ["check"]
+
+Strict = validators.extend(  # type: ignore[no-untyped-call]
+    Draft202012Validator,
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine(
+        "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
+    ),
+)
+"""JSON Schema, except that 8.0 is no whole number, because the structs do not take it for one."""
 
 WORDS = {
     "string": "text",
@@ -52,7 +60,7 @@ SIZES = {
 def check(value: Any, schema: dict[str, Any], path: Path, findings: Findings) -> Any:
     """Add every mistake in `value` to `findings`; return it with its filled-in texts in the types wanted."""
     value = _typed(value, schema, path, findings)
-    for error in Draft202012Validator(schema).iter_errors(value):
+    for error in Strict(schema).iter_errors(value):
         _report(error, path, findings)
     return value
 

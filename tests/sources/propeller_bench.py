@@ -6,17 +6,24 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import msgspec
 from aiohttp import web
+from aioresponses import aioresponses
 
 from connector.clock import SystemClock
 from connector.sandbox.orders import seed_order
 from connector.sandbox.propeller import PropellerStandIn
 from connector.sandbox.standin import Fault, encode, serving
 from connector.settings.values import Secret, Url
+from connector.sources.base import FeedItem
 from connector.sources.propeller import PropellerSettings, PropellerSource
 from tests.contracts.source_harness import Call, SourceHarness, closed_port
 
-__all__ = ["PropellerHarness", "listed", "order", "propeller"]
+__all__ = ["BASE", "SEARCH", "TOKEN", "PropellerHarness", "bodies", "found", "listed", "order", "propeller", "walk"]
+
+BASE = "https://api.helice.cloud"
+SEARCH = f"{BASE}/v2/orders/search?expands=ORDER_ITEMS,ADDRESSES"
+TOKEN = Secret("token-of-the-tenant")
 
 CLIENT_SECRET = "sandbox-secret"
 PATHS: dict[Call, str] = {"fetch": "/v2/orders/search", "ack": "/v2/orders/id/"}
@@ -77,3 +84,24 @@ async def propeller(
                 yield PropellerHarness(source, vendor)
             finally:
                 await source.aclose()
+
+
+def found(*items: Any, **changes: Any) -> dict[str, Any]:
+    """Return a page of the search as the seed shows it."""
+    page = {"items": list(items), "itemsFound": len(items), "offset": 50, "page": 1, "pages": 1}
+    return {key: value for key, value in {**page, **changes}.items() if value is not ...}
+
+
+async def walk(tenant: PropellerSource) -> list[FeedItem]:
+    """Walk the feed once."""
+    return [item async for page in tenant.fetch(lambda: 0) for item in page.items]
+
+
+def bodies(vendor: aioresponses, method: str) -> list[Any]:
+    """Return the bodies that were sent."""
+    return [
+        msgspec.json.decode(call.kwargs["data"])
+        for (verb, _), calls in vendor.requests.items()
+        for call in calls
+        if verb == method
+    ]

@@ -12,6 +12,8 @@ class Hands:
 
     def __init__(self) -> None:
         self.at = 1000.0
+        self.tick = 0.0
+        """Seconds that pass with every look at it."""
 
     def now(self) -> datetime:
         """Return a time of day."""
@@ -19,6 +21,7 @@ class Hands:
 
     def monotonic(self) -> float:
         """Return where the hands are."""
+        self.at += self.tick
         return self.at
 
     async def sleep(self, seconds: float) -> None:

@@ -138,33 +138,33 @@ def test_the_success_of_an_older_call_does_not_end_the_pause() -> None:
     assert w.breaker.wait() >= 60
 
 
-def test_it_says_whether_the_fault_lasts() -> None:
-    """Refused credentials last until they are mended, whatever calls from before come to; time-outs may pass."""
+def test_it_says_whether_waiting_helps() -> None:
+    """Refused credentials stay refused until a call goes through, whatever calls from before come to."""
     w = Watched()
     w.breaker.failed("429", at_once=True, at_least=1)
-    assert not w.breaker.lasting
+    assert not w.breaker.hopeless
     w.probe()
     w.breaker.failed("wrong key", hopeless=True)
     w.breaker.failed("500")
     w.breaker.succeeded()
-    assert w.breaker.lasting
+    assert w.breaker.hopeless
     w.probe()
-    assert w.breaker.lasting
+    assert w.breaker.hopeless
     w.breaker.succeeded()
-    assert not w.breaker.lasting
+    assert not w.breaker.hopeless
 
 
-def test_three_pauses_without_a_success_last() -> None:
-    """An outage is told from a hiccup by its length."""
+def test_pauses_are_counted() -> None:
+    """Each pause counts once, however many calls fail in it or make it longer; a recovery does not undo the count."""
     w = Watched()
-    lasting = []
-    for _ in range(THRESHOLD):
-        w.breaker.failed("500")
+    counts = []
     for _ in range(3):
-        lasting.append(w.breaker.lasting)
+        w.pause()
+        w.breaker.failed("429", at_once=True, at_least=1000)
+        counts.append(w.breaker.opened)
         w.probe()
-        w.breaker.failed("500")
-    assert lasting == [False, False, True]
+        w.breaker.succeeded()
+    assert counts == [1, 2, 3]
 
 
 def test_looking_at_the_pause_takes_no_turn() -> None:

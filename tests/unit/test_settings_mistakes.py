@@ -54,6 +54,7 @@ WRONG = [
     ("text for list", "[wms]", "wms", "15:16", "must be a list; write it in [ ]"),
     ("text for number", TOKEN, TOKEN + "\n    page_size: many", "7:16", "must be a whole number, not 'many'"),
     ("fraction", TOKEN, TOKEN + "\n    page_size: 2.5", "7:16", "must be a whole number, not 2.5"),
+    ("whole fraction", TOKEN, TOKEN + "\n    page_size: 8.0", "7:16", "must be a whole number, not 8.0"),
     ("union", TOKEN, TOKEN + "\n    filters: [{key: a, value: 1}]", "7:31", "must be text or a list, not 1"),
     ("in a union", TOKEN, TOKEN + "\n    filters: [{key: a, value: [x, 1]}]", "7:35", "must be text, not 1"),
     # Values.

@@ -97,7 +97,8 @@ CREATE TABLE leases (
 
 CREATE TRIGGER delivery_edges BEFORE UPDATE OF state ON deliveries
 WHEN NEW.state <> OLD.state AND OLD.state || '>' || NEW.state NOT IN (
-    'new>intent', 'new>delivered', 'new>held', 'new>in_doubt', 'new>cancelled', 'new>vanished', 'new>skipped',
+    'new>ready', 'new>intent', 'new>delivered', 'new>held', 'new>in_doubt', 'new>cancelled', 'new>vanished',
+    'new>skipped',
     'ready>intent', 'ready>delivered', 'ready>held', 'ready>in_doubt', 'ready>cancelled', 'ready>vanished',
     'ready>skipped', 'ready>new',
     'intent>delivered', 'intent>rejected', 'intent>ready', 'intent>in_doubt', 'intent>held',
@@ -142,7 +143,7 @@ SELECT o.key,
            WHEN d.held THEN 'held'
            WHEN o.ack_state = 'parked' THEN 'held'
            WHEN d.rejected THEN 'rejected'
-           WHEN o.ack_state = 'confirmed' THEN 'acknowledged'
+           WHEN o.ack_state = 'confirmed' AND o.ack_outcome = 'exported' THEN 'acknowledged'
            WHEN d.in_doubt THEN 'in_doubt'
            WHEN d.delivering THEN 'delivering'
            WHEN d.fresh THEN 'new'

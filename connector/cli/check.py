@@ -1,0 +1,179 @@
+"""`connector check`: everything that can be known before the first order, without changing anything."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import anyio
+import click
+import msgspec
+
+from connector.cli import exits, settings_of
+from connector.cli.tables import table
+from connector.errors import (
+    AuthError,
+    ConnectorError,
+    EndpointError,
+    JournalError,
+    RejectedError,
+    SettingsError,
+    TransientError,
+)
+
+if TYPE_CHECKING:
+    from connector.receivers.base import Receiver
+    from connector.settings import Settings
+    from connector.sources.base import Source
+
+__all__ = ["Finding", "command"]
+
+Verdict = Literal["ok", "warning", "FAILED"]
+
+ADVICE: Mapping[type[ConnectorError], str] = {
+    AuthError: "mend its credentials in the settings, or its rights at the vendor",
+    EndpointError: "mend its address in the settings",
+    TransientError: "see whether it can be reached from here, or try again later",
+    RejectedError: "mend what the settings ask of it",
+}
+
+SOON = 60.0
+"""Seconds of `settle` below which a vendor that is slow to list what it took is mistaken for one that took nothing."""
+
+LOCAL = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """What was found of one thing: an endpoint, a mapping or the journal."""
+
+    name: str
+    verdict: Verdict
+    message: str
+
+
+@click.command("check")
+@click.option("--offline", is_flag=True, help="Ask no endpoint: only what can be known on this machine.")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.pass_context
+def command(ctx: click.Context, *, offline: bool, as_json: bool) -> None:
+    """
+    Report every mistake in the settings (exit 78); then try the journal, the mappings and each endpoint.
+
+    Nothing is changed anywhere. Exit 1 if something does not work; a warning is no failure.
+    """
+    try:
+        settings = settings_of(ctx)
+    except SettingsError as exc:
+        if as_json:
+            click.echo(json.dumps({"ok": False, "problems": list(exc.problems), "checks": []}, indent=2))
+        raise
+    findings = anyio.run(_findings, settings, offline)
+    failed = any(finding.verdict == "FAILED" for finding in findings)
+    if as_json:
+        checks = [{"name": each.name, "result": each.verdict.lower(), "message": each.message} for each in findings]
+        click.echo(json.dumps({"ok": not failed, "problems": [], "checks": checks}, indent=2))
+    else:
+        rows = table(["", "", ""], [[each.name, each.verdict, each.message] for each in findings])
+        click.echo(rows.partition("\n")[2])
+    if failed:
+        ctx.exit(exits.TROUBLE)
+
+
+async def _findings(settings: Settings, offline: bool) -> list[Finding]:
+    from connector.clock import SystemClock
+    from connector.registry import make_receivers, make_sources
+
+    clock = SystemClock()
+    sources, receivers = make_sources(settings, clock, {}), make_receivers(settings, clock, {})
+    ends: list[tuple[str, Source | Receiver]] = [*sources.items(), *receivers.items()]
+    answers: dict[int, Finding] = {}
+    try:
+        if not offline:
+            async with anyio.create_task_group() as tg:
+                for number, (name, end) in enumerate(ends):
+                    tg.start_soon(_ask, number, name, end, answers, name=f"check {name}")
+    finally:
+        with anyio.CancelScope(shield=True):
+            for _, end in ends:
+                await end.aclose()
+    here = [_journal(settings), *_mappings(settings, receivers), *_risks(settings, receivers)]
+    return [Finding("settings", "ok", _summary(settings)), *here, *(answers[number] for number in sorted(answers))]
+
+
+def _summary(settings: Settings) -> str:
+    routes = "; ".join(f"{route.source} to {', '.join(route.receivers)}" for route in settings.routes)
+    return f"no mistakes, {settings.environment}: {routes}"
+
+
+async def _ask(number: int, name: str, end: Source | Receiver, answers: dict[int, Finding]) -> None:
+    try:
+        answers[number] = Finding(name, "ok", await end.check())
+    except ConnectorError as exc:
+        advice = next((text for kind, text in ADVICE.items() if isinstance(exc, kind)), "see what it says")
+        answers[number] = Finding(name, "FAILED", f"{exc}; {advice}")
+    except Exception as exc:  # noqa: BLE001 - a plugged-in endpoint may raise anything, and the others have their line
+        answers[number] = Finding(name, "FAILED", f"its check is broken: {type(exc).__name__}: {exc}")
+
+
+def _journal(settings: Settings) -> Finding:
+    """Try whether the journal can be read, if there is one, and written; nothing is created for it."""
+    from connector.journal.reader import NoJournal, open_reader
+
+    path = Path(settings.journal)
+    try:
+        with open_reader(path) as db:
+            (orders,) = db.execute("SELECT count(*) FROM orders").fetchone()
+        said = f"{path}, {orders} orders"
+    except NoJournal:
+        said = f"{path}, not there yet"
+    except JournalError as exc:
+        return Finding("journal", "FAILED", str(exc))
+    if path.exists() and not os.access(path, os.R_OK | os.W_OK):
+        return Finding(
+            "journal", "FAILED", f"{path}: the file cannot be written by this user; change its owner or mode"
+        )
+    # The connector makes the folders that are missing.
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        return Finding("journal", "FAILED", f"{path}: the folder {folder} cannot be written; change its owner or mode")
+    return Finding("journal", "ok", said)
+
+
+def _mappings(settings: Settings, receivers: Mapping[str, Receiver]) -> Iterator[Finding]:
+    """Try whether each route's own mapping can be loaded."""
+    from connector.mapping.custom import mapper
+
+    for route in settings.routes:
+        if route.mapping is None:
+            continue
+        name = f"mapping of {route.source}"
+        receiver = receivers[route.receivers[0]]
+        try:
+            mapper(route.mapping, receiver.request, receiver.default)
+        except SettingsError as exc:
+            yield Finding(name, "FAILED", f"{exc}; is it installed, or in the folder that Python looks in?")
+        except Exception as exc:  # noqa: BLE001 - a module may raise anything while it is imported
+            yield Finding(name, "FAILED", f"importing {route.mapping} raised {type(exc).__name__}: {exc}")
+        else:
+            yield Finding(name, "ok", route.mapping)
+
+
+def _risks(settings: Settings, receivers: Mapping[str, Receiver]) -> Iterator[Finding]:
+    """Name what is legal, and may still not be meant."""
+    for name, receiver in receivers.items():
+        own = settings.receivers[name]
+        host = getattr(getattr(own, "base_url", None), "host", "localhost")
+        if not receiver.finds:
+            text = "it cannot be asked what it has: an order whose answer is lost is held until a person has looked"
+            yield Finding(name, "warning", text)
+        elif own.settle < SOON and host not in LOCAL:
+            text = (
+                f"settle is {own.settle}: if it lists an order later than that, the order may be sent twice; take 60s"
+            )
+            yield Finding(name, "warning", text)
+    if settings.server is not None and settings.server.host not in LOCAL:
+        text = f"{settings.server.host} is more than this machine, and there is no password"
+        yield Finding("server", "warning", text)

@@ -1,0 +1,111 @@
+"""`connector show`: one order's whole timeline."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from connector.cli import exits, settings_of
+from connector.cli.orders import data_of
+from connector.cli.status import reading
+from connector.cli.tables import escaped, iso, table
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from connector.journal.listing import OrderRow
+    from connector.journal.timeline import Moment
+
+__all__ = ["command"]
+
+
+@click.command("show")
+@click.argument("source", metavar="SOURCE")
+@click.argument("order_id", metavar="ID")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.pass_context
+def command(ctx: click.Context, *, source: str, order_id: str, as_json: bool) -> None:
+    """
+    Show the whole timeline of order ID of SOURCE.
+
+    Works while the connector runs and while it does not; asks no endpoint. Exit 1 if there is no such order.
+    """
+    from connector.journal.listing import find
+    from connector.journal.timeline import timeline
+
+    settings = settings_of(ctx)
+    with reading(settings) as db:
+        row = find(db, source, order_id)
+        if row is None:
+            _unknown(db, source, order_id, list(settings.sources))
+            ctx.exit(exits.TROUBLE)
+        moments = timeline(db, row)
+    click.echo(json.dumps(_data(row, moments), indent=2) if as_json else _text(row, moments))
+
+
+def _unknown(db: sqlite3.Connection, source: str, order_id: str, sources: list[str]) -> None:
+    from connector.journal.listing import near
+
+    line = f"there is no order {order_id!r} of source {source!r} in the journal"
+    if meant := near(db, source, order_id):
+        line += "; did you mean " + " or ".join(f"`connector show {name} {found}`" for name, found in meant) + "?"
+    elif source not in sources:
+        line += f"; the sources are {', '.join(sources)}"
+    click.echo(escaped(line), err=True)
+
+
+def _data(row: OrderRow, moments: list[Moment]) -> dict[str, Any]:
+    receivers = {
+        name: {
+            "state": each.state,
+            "receipt": each.receipt,
+            "reference": each.reference,
+            "cause": each.cause,
+            "detail": each.detail,
+            "attempts": each.attempts,
+            "next_try_at": iso(each.next_try_at),
+        }
+        for name, each in row.deliveries.items()
+    }
+    return {
+        **data_of(row),
+        "revision": row.revision,
+        "receivers": receivers,
+        "acknowledgement": {
+            "state": row.ack_state,
+            "outcome": row.ack_outcome,
+            "message": row.ack_message,
+            "attempts": row.ack_attempts,
+            "reason": row.ack_reason,
+        },
+        "timeline": [{"at": iso(each.at), "what": each.what, "detail": each.detail} for each in moments],
+    }
+
+
+def _text(row: OrderRow, moments: list[Moment]) -> str:
+    head = f"{row.source} {row.order_id}  {row.state}" + (f"  {row.cause}" if row.cause else "")
+    lines = [head, f"external id {row.external_id}, revision {row.revision}", ""]
+    lines = [escaped(line) for line in lines]
+    lines.append(
+        table(
+            ["RECEIVER", "STATE", "TRIES", "RECEIPT", "REFERENCE", "WHY", "NEXT TRY"],
+            [
+                [
+                    name,
+                    each.state,
+                    each.attempts,
+                    each.receipt or "",
+                    each.reference or "",
+                    ": ".join(part for part in (each.cause, each.detail) if part),
+                    iso(each.next_try_at) or "",
+                ]
+                for name, each in row.deliveries.items()
+            ],
+            right=[2],
+        )
+    )
+    lines.append("")
+    lines.append(table(["TIME", "WHAT", "DETAIL"], [[iso(each.at), each.what, each.detail] for each in moments]))
+    return "\n".join(lines)

@@ -1,0 +1,68 @@
+"""How the journal stands when a run ends: how many orders are in each state, and what the held ones wait for."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from connector.journal.reader import REFUSED, causes, snapshot, status
+
+__all__ = ["Standing", "Waiting", "standing"]
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    """Orders of one source that are in `state` for the same cause, and the id of one of them."""
+
+    state: str
+    cause: str
+    count: int
+    example: str
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """Numbers of orders by source and state; and by source what is held, rejected or skipped, the most first."""
+
+    states: Mapping[str, Mapping[str, int]]
+    causes: Mapping[str, Sequence[Waiting]]
+
+    def count(self, *states: str) -> int:
+        """Return how many orders are in one of `states`."""
+        return sum(numbers.get(state, 0) for numbers in self.states.values() for state in states)
+
+
+def standing(db: sqlite3.Connection) -> Standing:
+    """Read how the journal stands, all of it at one moment."""
+    with snapshot(db):
+        states = {name: counts.orders for name, counts in status(db).sources.items()}
+        return Standing(states, {name: [*_stuck(db, name), *_skipped(db, name, states[name])] for name in states})
+
+
+def _stuck(db: sqlite3.Connection, source: str) -> list[Waiting]:
+    return [
+        Waiting(each.state, each.cause, each.orders, _example(db, source, each.cause)) for each in causes(db, source)
+    ]
+
+
+def _example(db: sqlite3.Connection, source: str, cause: str) -> str:
+    if cause == REFUSED:
+        sql = "SELECT order_id FROM orders WHERE source = ? AND ack_state = 'parked' AND ? <> '' LIMIT 1"
+    else:
+        sql = (
+            "SELECT o.order_id FROM deliveries d JOIN orders o ON o.key = d.key"
+            " WHERE o.source = ? AND d.cause = ? AND d.state IN ('held', 'rejected') LIMIT 1"
+        )
+    row = db.execute(sql, (source, cause)).fetchone()
+    return str(row[0]) if row else ""
+
+
+def _skipped(db: sqlite3.Connection, source: str, states: Mapping[str, int]) -> list[Waiting]:
+    if not states.get("skipped"):
+        return []
+    rows = db.execute(
+        "SELECT d.cause, count(DISTINCT d.key), min(o.order_id) FROM deliveries d JOIN orders o ON o.key = d.key"
+        " WHERE d.state = 'skipped' AND o.source = ? GROUP BY 1 ORDER BY 2 DESC",
+        (source,),
+    )
+    return [Waiting("skipped", *row) for row in rows]

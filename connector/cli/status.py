@@ -1,0 +1,164 @@
+"""`connector status`: how everything stands, by source and by receiver."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, get_args
+
+import click
+
+from connector.cli import settings_of
+from connector.cli.tables import age, escaped, iso, table
+from connector.journal.states import PublicState
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from connector.journal.reader import Cause, Status
+    from connector.settings import Settings
+
+__all__ = ["command", "reading"]
+
+MOST_CAUSES = 20
+"""Causes that are named; a receiver that puts the order's number into each refusal makes thousands."""
+
+
+@click.command("status")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.pass_context
+def command(ctx: click.Context, *, as_json: bool) -> None:
+    """
+    Show the counts by state, by source and by receiver.
+
+    Works while the connector runs and while it does not; asks no endpoint.
+    """
+    from connector.journal import reader
+
+    settings = settings_of(ctx)
+    with reading(settings) as db:
+        status, causes = reader.status(db), reader.causes(db)
+    if as_json:
+        click.echo(json.dumps(as_data(settings, status, datetime.now(UTC)), indent=2))
+    else:
+        click.echo(as_text(settings, status, causes, datetime.now(UTC)))
+
+
+@contextmanager
+def reading(settings: Settings) -> Iterator[sqlite3.Connection]:
+    """Open the journal for reading; where there is none yet, say so on stderr and open an empty one."""
+    from connector.journal import reader
+
+    with ExitStack() as stack:
+        try:
+            db = stack.enter_context(reader.open_reader(settings.journal))
+        except reader.NoJournal as exc:
+            click.echo(escaped(str(exc)), err=True)
+            db = stack.enter_context(closing(reader.empty()))
+        yield db
+
+
+def as_data(settings: Settings, status: Status, now: datetime) -> dict[str, Any]:
+    """Return what `--json` prints (design.md, section 8): what is configured, and what the journal knows beside it."""
+    from connector.journal.reader import ReceiverCounts, SourceCounts
+
+    sources = {name: status.sources.get(name, SourceCounts()) for name in _names(settings.sources, status.sources)}
+    receivers = {
+        name: status.receivers.get(name, ReceiverCounts()) for name in _names(settings.receivers, status.receivers)
+    }
+    return {
+        "sources": {
+            name: {
+                "orders": dict(each.orders),
+                "oldest_unacknowledged_seconds": _seconds(each.untold_since, now),
+                "last_poll": iso(each.last_poll),
+            }
+            for name, each in sources.items()
+        },
+        "receivers": {
+            name: {
+                "deliveries": dict(each.deliveries),
+                "breaker": each.breaker,
+                "reason": each.reason,
+                **_limits(settings, name),
+            }
+            for name, each in receivers.items()
+        },
+    }
+
+
+def _limits(settings: Settings, name: str) -> dict[str, Any]:
+    own = settings.receivers.get(name)
+    rate = None if own is None or own.rate_limit is None else str(own.rate_limit)
+    return {"rate_limit": rate, "concurrency": None if own is None else own.concurrency}
+
+
+def as_text(settings: Settings, status: Status, causes: list[Cause], now: datetime) -> str:
+    """Return two tables and, below them, what has to be looked at."""
+    data = as_data(settings, status, now)
+    parts = [_sources(data["sources"], now), _receivers(data["receivers"])]
+    lines = [
+        f"{name}: the last walk over the feed failed: {each.error}"
+        for name, each in status.sources.items()
+        if each.error and name in settings.sources
+    ]
+    lines += [f"{name}: paused, {each.reason}" for name, each in status.receivers.items() if each.breaker == "open"]
+    lines += [f"{each.orders} {each.state}: {each.cause}" for each in causes[:MOST_CAUSES]]
+    if (more := len(causes) - MOST_CAUSES) > 0:
+        lines.append(f"and {more} more cause{'s' if more > 1 else ''}; `connector orders --state held` lists them all")
+    if lines:
+        parts.append("\n".join(escaped(line) for line in lines))
+    return "\n\n".join(parts)
+
+
+def _sources(sources: Mapping[str, dict[str, Any]], now: datetime) -> str:
+    states = _occurring([each["orders"] for each in sources.values()])
+    rows = []
+    for name, each in sources.items():
+        oldest, poll = each["oldest_unacknowledged_seconds"], each["last_poll"]
+        ago = "" if poll is None else f"{age((now - datetime.fromisoformat(poll)).total_seconds())} ago"
+        rows.append(
+            [
+                name,
+                *(each["orders"].get(state, 0) for state in states),
+                "" if oldest is None else age(oldest),
+                ago,
+            ]
+        )
+    head = ["SOURCE", *map(_heading, states), "OLDEST UNACKNOWLEDGED", "LAST POLL"]
+    return table(head, rows, right=range(1, len(head) - 1))
+
+
+def _receivers(receivers: Mapping[str, dict[str, Any]]) -> str:
+    states = _occurring([each["deliveries"] for each in receivers.values()])
+    rows = [
+        [
+            name,
+            *(each["deliveries"].get(state, 0) for state in states),
+            each["breaker"],
+            each["rate_limit"] or "",
+            "" if each["concurrency"] is None else each["concurrency"],
+        ]
+        for name, each in receivers.items()
+    ]
+    head = ["RECEIVER", *map(_heading, states), "BREAKER", "RATE LIMIT", "CONCURRENCY"]
+    return table(head, rows, right=range(1, len(states) + 1))
+
+
+def _occurring(counts: list[dict[str, int]]) -> list[str]:
+    found = [state for state in get_args(PublicState) if any(state in each for each in counts)]
+    return found or ["new"]
+
+
+def _heading(state: str) -> str:
+    return state.upper().replace("_", " ")
+
+
+def _names(configured: Mapping[str, Any], known: Mapping[str, Any]) -> list[str]:
+    return [*configured, *(name for name in known if name not in configured)]
+
+
+def _seconds(since: datetime | None, now: datetime) -> float | None:
+    return None if since is None else max(0.0, round((now - since).total_seconds(), 3))

@@ -1,0 +1,78 @@
+"""What a run has done so far, counted from its events."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator
+
+from connector.events import (
+    EndpointChanged,
+    Event,
+    OrderAcknowledged,
+    OrderDelivered,
+    OrderFound,
+    OrderHeld,
+    OrderInDoubt,
+    OrderRejected,
+    OrderSkipped,
+    PassFinished,
+)
+
+__all__ = ["COLUMNS", "Tally"]
+
+COLUMNS = ("found", "delivered", "acknowledged", "held", "rejected", "skipped", "in doubt")
+
+_KINDS: dict[type[Event], str] = {
+    OrderFound: "found",
+    OrderAcknowledged: "acknowledged",
+    OrderHeld: "held",
+    OrderRejected: "rejected",
+    OrderSkipped: "skipped",
+    OrderInDoubt: "in doubt",
+}
+
+
+class Tally:
+    """
+    Counts by source, each under one of `COLUMNS`.
+
+    `found` counts orders that were passed on to the receivers; `new` all that the sources listed for the first time,
+    or changed, in the walks that have ended. `delivered` counts an order when the last of its receivers has it, and
+    `adopted` those that a look-up found there. `paused` holds the reasons by endpoint.
+    """
+
+    def __init__(self) -> None:
+        self.counts: dict[str, Counter[str]] = {name: Counter() for name in COLUMNS}
+        self.new: Counter[str] = Counter()
+        self.adopted: Counter[str] = Counter()
+        self.paused: dict[str, str] = {}
+
+    async def watch(self, events: AsyncIterator[Event]) -> None:
+        """Count until the events end."""
+        async for event in events:
+            self.count(event)
+
+    def count(self, event: Event) -> None:
+        """Count one event."""
+        match event:
+            case PassFinished(source=source, new=new):
+                self.new[source] += new
+            case EndpointChanged(endpoint=endpoint, state="closed"):
+                self.paused.pop(endpoint, None)
+            case EndpointChanged(endpoint=endpoint, reason=reason):
+                self.paused[endpoint] = reason
+            case OrderDelivered(source=source, adopted=adopted, ack=ack):
+                self.adopted[source] += adopted
+                self.counts["delivered"][source] += ack is not None
+            case OrderFound(source=source) | OrderAcknowledged(source=source) | OrderSkipped(source=source):
+                self.counts[_KINDS[type(event)]][source] += 1
+            case OrderHeld(source=source) | OrderRejected(source=source) | OrderInDoubt(source=source):
+                self.counts[_KINDS[type(event)]][source] += 1
+
+    def total(self, column: str) -> int:
+        """Return the sum of one of `COLUMNS` over the sources."""
+        return self.counts[column].total()
+
+    def line(self) -> str:
+        """Return what is not zero as one line: `120 found, 40 delivered`."""
+        return ", ".join(f"{self.total(name):,} {name}" for name in COLUMNS if self.total(name)) or "nothing new so far"

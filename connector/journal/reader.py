@@ -1,0 +1,268 @@
+"""
+Reading the journal: what `status`, `orders` and `show` ask, next to a running connector or without one.
+
+Each question is a function of a connection that changes nothing, quick with a million orders: what is open or held is
+found by the partial indexes (asked for in their own words, else SQLite does not use them), and the rest is counted,
+never looped over. Everything that a question returns was true at one moment.
+"""
+
+# ruff: noqa: S608 - the SQL is put together from our own words; every value is a parameter.
+
+from __future__ import annotations
+
+import sqlite3
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import get_args
+
+import msgspec
+
+from connector.errors import JournalError
+from connector.journal.base import moment
+from connector.journal.database import migrate, schema_files
+from connector.journal.states import PublicState
+
+__all__ = [
+    "Cause",
+    "NoJournal",
+    "ReceiverCounts",
+    "SourceCounts",
+    "Status",
+    "causes",
+    "empty",
+    "open_reader",
+    "snapshot",
+    "state_of",
+    "status",
+]
+
+PATIENCE = 5.0
+"""Seconds to wait for a connector that is just recovering the file."""
+
+OPEN = "('new', 'ready', 'intent', 'in_doubt')"
+HELD = "('held', 'rejected')"
+UNTOLD = "('pending', 'sending', 'in_doubt')"
+"""The words of the partial indexes."""
+
+PUBLIC = "CASE WHEN state IN ('intent', 'ready') THEN 'delivering' ELSE state END"
+"""A delivery's state as users see it."""
+
+ODD = (
+    "SELECT key FROM deliveries WHERE state <> 'delivered' UNION SELECT key FROM orders WHERE ack_state <> 'confirmed'"
+)
+"""The orders that are not simply delivered everywhere and confirmed; of a large journal it is a small part."""
+
+
+class NoJournal(JournalError):
+    """There is no journal yet: the connector has not run with these settings."""
+
+
+class SourceCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    How the orders of one source stand. `orders` counts them by state; states without an order are left out.
+
+    `untold_since` is when the oldest order that the source has still to be told about was delivered; `last_poll` the
+    end of the last walk that went through, and `error` what was wrong with the last one, if it did not.
+    """
+
+    orders: Mapping[str, int] = {}
+    untold_since: datetime | None = None
+    last_poll: datetime | None = None
+    error: str = ""
+
+
+class ReceiverCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """How the deliveries to one receiver stand, and its breaker since `since`."""
+
+    deliveries: Mapping[str, int] = {}
+    breaker: str = "closed"
+    reason: str = ""
+    since: datetime | None = None
+
+
+class Status(msgspec.Struct, frozen=True):
+    """Every source and receiver that the journal knows, by name."""
+
+    sources: Mapping[str, SourceCounts]
+    receivers: Mapping[str, ReceiverCounts]
+
+
+class Cause(msgspec.Struct, frozen=True):
+    """How many orders wait in `state` for the same thing."""
+
+    state: str
+    cause: str
+    orders: int
+
+
+@contextmanager
+def open_reader(path: str | Path) -> Iterator[sqlite3.Connection]:
+    """
+    Open the journal at `path` for reading only, beside whatever has it open.
+
+    Raises `NoJournal` when there is none yet, and `JournalError` when it cannot be read, now or while it is in use.
+    """
+    path = Path(path)
+    _check_file(path)
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=PATIENCE)) as db:
+            db.isolation_level = None
+            _check_version(path, db)
+            yield db
+    except sqlite3.Error as exc:
+        raise JournalError(f"{path}: the journal cannot be read: {exc}") from exc
+
+
+def _check_file(path: Path) -> None:
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise JournalError(f"{path}: the journal must be a plain file")
+        with path.open("rb"):  # for the operating system's words, which SQLite keeps to itself
+            pass
+    except FileNotFoundError:
+        raise NoJournal(f"{path}: there is no journal yet; `connector run` starts one") from None
+    except OSError as exc:
+        raise JournalError(f"{path}: cannot read the journal: {exc.strerror}") from exc
+
+
+def _check_version(path: Path, db: sqlite3.Connection) -> None:
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    newest = schema_files()[-1][0]
+    if version == 0:
+        (tables,) = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        if tables:
+            raise JournalError(f"{path}: this is an SQLite file, but not a journal")
+        raise NoJournal(f"{path}: the journal is empty as yet; `connector run` fills it")
+    if version > newest:
+        raise JournalError(
+            f"{path}: the journal is of version {version}, and this program knows {newest}; use a newer one"
+        )
+    if version < newest:
+        raise JournalError(f"{path}: the journal is of an older version; `connector run` brings it up to date")
+
+
+def empty() -> sqlite3.Connection:
+    """Return a journal without an order, to ask the same questions of."""
+    db = sqlite3.connect(":memory:", isolation_level=None)
+    migrate(db)
+    return db
+
+
+@contextmanager
+def snapshot(db: sqlite3.Connection) -> Iterator[None]:
+    """Let every question inside see the same moment."""
+    inner = db.in_transaction
+    if not inner:
+        db.execute("BEGIN")
+    try:
+        yield
+    finally:
+        if not inner:
+            db.execute("COMMIT")
+
+
+def state_of(order: str) -> str:
+    """
+    Return the SQL for the state of the row `order` of `orders`: the rules of the view `order_states`.
+
+    Only written so that SQLite looks at one order's deliveries at a time; the view makes it go through all of them.
+    """
+    return f"""(
+        SELECT CASE
+            WHEN max(d.state = 'held') THEN 'held'
+            WHEN {order}.ack_state = 'parked' THEN 'held'
+            WHEN max(d.state = 'rejected') THEN 'rejected'
+            WHEN {order}.ack_state = 'confirmed' THEN 'acknowledged'
+            WHEN max(d.state = 'in_doubt') THEN 'in_doubt'
+            WHEN max(d.state IN ('intent', 'ready')) THEN 'delivering'
+            WHEN max(d.state = 'new') THEN 'new'
+            WHEN max(d.state = 'skipped') THEN 'skipped'
+            WHEN max(d.state = 'cancelled') THEN 'cancelled'
+            WHEN max(d.state = 'vanished') THEN 'vanished'
+            ELSE 'delivered'
+        END
+        FROM deliveries d WHERE d.key = {order}.key
+    )"""
+
+
+def status(db: sqlite3.Connection) -> Status:
+    """Return how everything stands."""
+    with snapshot(db):
+        orders = _counts(
+            db,
+            f"""
+            WITH odd AS MATERIALIZED ({ODD})
+            SELECT source, state, sum(n) FROM (
+                SELECT source, 'acknowledged' AS state, count(*) AS n FROM orders GROUP BY source
+                UNION ALL
+                SELECT source, 'acknowledged', -count(*) FROM orders WHERE key IN odd GROUP BY source
+                UNION ALL
+                SELECT source, {state_of("o")}, count(*) FROM orders o WHERE key IN odd GROUP BY 1, 2
+            ) GROUP BY source, state
+            """,
+        )
+        deliveries = _counts(
+            db,
+            f"SELECT receiver, {PUBLIC}, count(*) FROM deliveries WHERE state <> 'delivered' GROUP BY 1, 2"
+            " UNION ALL"
+            " SELECT receiver, 'delivered', count(*) FROM deliveries WHERE state = 'delivered' GROUP BY 1",
+        )
+        untold = dict(
+            db.execute(
+                # One that was confirmed and is listed again counts from then on.
+                "SELECT source, min(CASE WHEN ack_done_at IS NULL THEN ack_at ELSE updated_at END) FROM orders"
+                f" WHERE ack_state IN {UNTOLD} AND ack_outcome = 'exported' GROUP BY source"
+            )
+        )
+        walks = {name: (at, error) for name, at, error in db.execute("SELECT name, last_poll, error FROM sources")}
+        breakers = {name: rest for name, *rest in db.execute("SELECT name, breaker, reason, since FROM receivers")}
+    sources = {}
+    for name in sorted(orders.keys() | walks.keys()):
+        at, error = walks.get(name, (None, ""))
+        sources[name] = SourceCounts(
+            orders=orders.get(name, {}), untold_since=_moment(untold.get(name)), last_poll=_moment(at), error=error
+        )
+    receivers = {}
+    for name in sorted(deliveries.keys() | breakers.keys()):
+        breaker, reason, since = breakers.get(name, ("closed", "", None))
+        receivers[name] = ReceiverCounts(
+            deliveries=deliveries.get(name, {}), breaker=breaker, reason=reason, since=_moment(since)
+        )
+    return Status(sources, receivers)
+
+
+def causes(db: sqlite3.Connection, source: str | None = None) -> list[Cause]:
+    """Return what orders (of `source`) are held or rejected for, the most frequent first."""
+    rows = db.execute(
+        "SELECT state, cause, count(DISTINCT key) AS n FROM deliveries"
+        f" WHERE state IN {HELD} AND (?1 IS NULL OR (SELECT source FROM orders o WHERE o.key = deliveries.key) = ?1)"
+        " GROUP BY cause, state"
+        " UNION ALL"
+        " SELECT 'held', ?2, count(*) FROM orders WHERE ack_state = 'parked' AND (?1 IS NULL OR source = ?1)"
+        " HAVING count(*) > 0 ORDER BY n DESC, 1, 2",
+        (source, REFUSED),
+    )
+    return [Cause(*row) for row in rows]
+
+
+REFUSED = "acknowledgement refused"
+"""The cause of an order that waits because its source will not take the acknowledgement."""
+
+
+def _counts(db: sqlite3.Connection, question: str) -> dict[str, dict[str, int]]:
+    """Return counts by name and state, the states in the order of an order's life."""
+    found: dict[str, dict[str, int]] = {}
+    for name, state, count in db.execute(question):
+        if count:
+            found.setdefault(name, {})[state] = count
+    return {
+        name: {state: counts[state] for state in get_args(PublicState) if state in counts}
+        for name, counts in found.items()
+    }
+
+
+def _moment(ms: int | None) -> datetime | None:
+    return None if ms is None else moment(ms)

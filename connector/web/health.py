@@ -1,0 +1,173 @@
+"""
+Whether the connector does its work: what the readiness probe says, and the journal's part in it.
+
+Not ready is what the connector itself is to blame for: it does not run, its journal does not answer, or a source has
+not been walked yet. What others fail at makes it degraded, and ready: taking it out of service would mend nothing.
+
+The answers hold booleans, the names of the settings and ages; no addresses, no ids, nothing of an order (faults.md,
+section 3, number 31).
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Mapping
+from functools import partial
+
+import anyio
+import msgspec
+from anyio.abc import TaskGroup
+
+from connector.journal.base import millis
+from connector.journal.sqlite import SqliteJournal
+from connector.pipeline import Connector
+from connector.receivers.base import Receiver
+from connector.sources.base import Source
+from connector.web.metrics import Tally
+
+__all__ = ["Asker", "Readiness", "oldest_unacknowledged", "paused", "readiness"]
+
+logger = logging.getLogger(__name__)
+
+LATE = 15 * 60.0
+"""Seconds after which an acknowledgement that is not confirmed should worry somebody (faults.md, case 98)."""
+MISSED_POLLS = 3
+"""Poll intervals without a good walk that make a source stale: one may fail, and one may take long."""
+PATIENCE = 2.0
+"""Seconds that the journal may take to answer a probe: a commit on a slow disk fits, and most probes wait longer."""
+
+
+class SourceHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """One source. Ages are seconds; null where there is nothing to be old."""
+
+    polled: bool
+    fresh: bool
+    paused: bool
+    late: bool
+    last_poll_seconds: float | None
+    oldest_unacknowledged_seconds: float | None
+
+
+class ReceiverHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """One receiver."""
+
+    paused: bool
+
+
+class Readiness(msgspec.Struct, frozen=True, kw_only=True):
+    """What the probe answers: `reasons` say why it is not ready, `degraded` names who has trouble all the same."""
+
+    ready: bool
+    running: bool
+    journal: bool
+    reasons: list[str]
+    degraded: list[str]
+    sources: dict[str, SourceHealth]
+    receivers: dict[str, ReceiverHealth]
+
+
+def readiness(connector: Connector, tally: Tally, ages: Mapping[str, float] | None) -> Readiness:
+    """Judge. `ages` is what the journal said about acknowledgements; None when it did not answer."""
+    running = connector.running
+    out_sources, out_receivers = paused(connector.sources), paused(connector.receivers)
+    now = connector.clock.monotonic()
+    reasons = [] if running else ["the connector is not running"]
+    if ages is None:
+        reasons.append("the journal does not answer")
+    sources: dict[str, SourceHealth] = {}
+    for name in sorted({route.source for route in connector.settings.routes}):
+        settings = connector.settings.sources[name]
+        heard = tally.heard.get(name)
+        age = None if heard is None else now - heard
+        oldest = (ages or {}).get(name, 0.0)
+        if age is None:
+            reasons.append(f"{name} has not been polled yet")
+        sources[name] = SourceHealth(
+            polled=age is not None,
+            fresh=age is not None and age <= MISSED_POLLS * float(settings.poll_interval) + float(settings.timeout),
+            paused=out_sources.get(name, False),
+            late=oldest > LATE,
+            last_poll_seconds=None if age is None else round(age, 1),
+            oldest_unacknowledged_seconds=round(oldest, 1) if oldest else None,
+        )
+    receivers = {
+        name: ReceiverHealth(paused=out_receivers.get(name, False))
+        for name in sorted({name for route in connector.settings.routes for name in route.receivers})
+    }
+    troubled = {name for name, each in sources.items() if each.paused or each.late or (each.polled and not each.fresh)}
+    troubled |= {name for name, each in receivers.items() if each.paused}
+    return Readiness(
+        ready=not reasons,
+        running=running,
+        journal=ages is not None,
+        reasons=reasons,
+        degraded=sorted(troubled),
+        sources=sources,
+        receivers=receivers,
+    )
+
+
+def paused(ends: Mapping[str, Source | Receiver]) -> dict[str, bool]:
+    """Return, for each endpoint that has a breaker, whether it is paused, or only being tried again."""
+    return {name: end.endpoint.breaker.state != "closed" for name, end in ends.items() if end.endpoint is not None}
+
+
+def oldest_unacknowledged(now: int, db: sqlite3.Connection) -> dict[str, float]:
+    """
+    Return, by source, the age in seconds of the oldest acknowledgement that is due and not confirmed.
+
+    One that is due for a second time, because the source lists the order again, counts from then on.
+    """
+    rows = db.execute(
+        "SELECT source, min(CASE WHEN ack_done_at IS NULL THEN ack_at ELSE updated_at END) FROM orders"
+        " WHERE ack_state IN ('pending', 'sending', 'in_doubt') GROUP BY source"
+    )
+    return {source: max(0, now - at) / 1000 for source, at in rows}
+
+
+class _Answer:
+    """What the journal is being asked, and what it said."""
+
+    def __init__(self) -> None:
+        self.there = anyio.Event()
+        self.ages: Mapping[str, float] | None = None
+
+
+class Asker:
+    """
+    Asks the journal, on `tasks`: one question at a time, however many probes there are, and however slow the disk.
+
+    The journal sees to the end what it was asked, so a probe cannot be made to wait for it directly.
+    """
+
+    def __init__(self, connector: Connector, tasks: TaskGroup) -> None:
+        self._connector = connector
+        self._tasks = tasks
+        self._asked: _Answer | None = None
+
+    async def ages(self) -> Mapping[str, float] | None:
+        """Return `oldest_unacknowledged` for every source of the settings; None if no answer comes in time."""
+        asked = self._asked
+        if asked is None:
+            asked = self._asked = _Answer()
+            self._tasks.start_soon(self._ask, asked, name="ask the journal how it is")
+        with anyio.move_on_after(PATIENCE):
+            await asked.there.wait()
+        return asked.ages
+
+    async def _ask(self, answer: _Answer) -> None:
+        connector = self._connector
+        try:
+            journal = connector.journal
+            if isinstance(journal, SqliteJournal):
+                ages = await journal.read(partial(oldest_unacknowledged, millis(connector.clock.now())))
+                answer.ages = {name: ages.get(name, 0.0) for name in connector.settings.sources}
+            else:
+                await journal.open_work()
+                answer.ages = {}
+        except Exception as exc:  # noqa: BLE001 - a probe must not stop the flow, whatever a journal raises
+            logger.debug("the journal did not answer a probe: %s", exc)
+        finally:
+            self._asked = None
+            answer.there.set()

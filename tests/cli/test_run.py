@@ -1,0 +1,156 @@
+"""`connector run --once`, as a process of its own between real sockets and over a real journal."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections import Counter
+from pathlib import Path
+
+from tests.cli.process import Vendors, said, started
+
+CANARY = "canary-5up3r-5ecret"
+
+
+async def test_a_run_delivers_what_can_be_delivered_and_holds_the_rest(tmp_path: Path) -> None:
+    """Of 130 orders 126 are created and marked once, 2 wait under their cause, 2 are none of ours; that is exit 1."""
+    vendors = Vendors(tmp_path, 130, without_address=2, quotations=2)
+    async with vendors.serving():
+        ended = await vendors.run_once()
+
+    assert 1 == ended.code
+    assert 126 == len(vendors.created)
+    assert vendors.wanted == vendors.created == vendors.told
+    assert {1} == set(vendors.marked.values())
+    assert "shop: 130 new, 126 delivered, 126 acknowledged\n" in ended.out
+    assert "2 held: missing field: shipping_address (for example order 20" in ended.out
+    assert "connector orders --cause 'missing field: shipping_address'" in ended.out
+    assert "2 skipped: quotation" in ended.out
+    assert "126 orders delivered in " in ended.out
+
+
+async def test_a_second_run_writes_nothing_anywhere(tmp_path: Path) -> None:
+    """What is delivered, held or skipped stays as it is: the next run only reads, and still says what is held."""
+    vendors = Vendors(tmp_path, 130, without_address=2, quotations=2)
+    async with vendors.serving():
+        await vendors.run_once()
+        writes, reads = vendors.writes, len(vendors.shop.history)
+        ended = await vendors.run_once()
+
+    assert 1 == ended.code
+    assert writes == vendors.writes
+    assert reads < len(vendors.shop.history)
+    assert "shop: 0 new, 0 delivered, 0 acknowledged\n" in ended.out
+    assert "2 held: missing field: shipping_address" in ended.out
+
+
+async def test_all_well_is_exit_0_and_with_quiet_no_word(tmp_path: Path) -> None:
+    """When nothing is left to do for anybody the exit code is 0, and `--quiet` leaves stdout and stderr empty."""
+    vendors = Vendors(tmp_path, 7)
+    async with vendors.serving():
+        first = await vendors.run_once("--log-format", "console")
+        second = await vendors.run_once("--quiet")
+
+    assert (0, 0) == (first.code, second.code)
+    assert "shop: 7 new, 7 delivered, 7 acknowledged\n" in first.out
+    assert "" == second.out
+    assert vendors.wanted == vendors.told
+
+
+async def test_the_log_is_json_on_stderr_and_stdout_holds_only_data(tmp_path: Path) -> None:
+    """Every line of stderr is one JSON object with time, level and event; none of it is on stdout."""
+    vendors = Vendors(tmp_path, 7)
+    async with vendors.serving():
+        ended = await vendors.run_once()
+
+    records = [json.loads(line) for line in ended.err.splitlines()]
+    assert records
+    assert all({"timestamp", "level", "event", "logger"} <= record.keys() for record in records)
+    assert "started: from shop to warehouse" in [record["event"] for record in records]
+    assert not [line for line in ended.out.splitlines() if line.startswith("{")]
+
+
+async def test_a_receiver_that_is_down_is_for_a_later_try(tmp_path: Path) -> None:
+    """A refused connection ends the run with 75, names the receiver, and loses nothing: the next run delivers all."""
+    vendors = Vendors(tmp_path, 20)
+    async with vendors.serving():
+        good = (tmp_path / "settings.yaml").read_text("utf-8")
+        (tmp_path / "settings.yaml").write_text(_warehouse_at(good, f"http://127.0.0.1:{_closed_port()}"), "utf-8")
+        down = await vendors.run_once()
+        (tmp_path / "settings.yaml").write_text(good, "utf-8")
+        up = await vendors.run_once()
+
+    assert 75 == down.code
+    assert "warehouse failed: POST /wms/auth/login/: could not connect" in down.out
+    assert "20 not finished" in down.out
+    assert 0 == up.code
+    assert vendors.wanted == vendors.created == vendors.told
+
+
+async def test_a_refused_password_names_the_credentials_and_no_secret_gets_out(tmp_path: Path) -> None:
+    """A wrong password is exit 1 and says what to mend; no secret is on stdout or stderr, nor in any file we write."""
+    vendors = Vendors(tmp_path, 5)
+    vendors.secrets["password"] = CANARY
+    async with vendors.serving():
+        wrong = await vendors.run_once()
+        vendors.secrets = {"client_secret": CANARY, "password": "sandbox-secret"}
+        vendors.write(*_addresses(tmp_path))
+        other = await vendors.run_once()
+
+    assert (1, 1) == (wrong.code, other.code)
+    assert "mend username and password of receivers.warehouse in the settings" in wrong.out
+    assert "mend client_id and client_secret of sources.shop in the settings" in other.out
+    files = _written(tmp_path)
+    assert "connector.db" in files
+    for text in (wrong.out, wrong.err, other.out, other.err, *files.values()):
+        assert CANARY not in text
+        assert "sandbox-secret" not in text
+
+
+async def test_a_second_instance_is_told_who_holds_the_journal(tmp_path: Path) -> None:
+    """While one process runs, another on the same journal ends with 75 and names the first one's process id."""
+    vendors = Vendors(tmp_path, 3)
+    async with vendors.serving(), started("run", folder=tmp_path) as first:
+        await said(first, "started: from shop to warehouse")
+        second = await vendors.run_once()
+        first.terminate()
+        await first.wait()
+
+    assert 75 == second.code
+    assert f"process {first.pid} " in second.err
+    assert "" == second.out
+    assert 0 == first.returncode
+
+
+async def test_the_counter_counts_doubles(tmp_path: Path) -> None:
+    """The check itself would see a double: two creates under one external id are not `wanted`."""
+    vendors = Vendors(tmp_path, 1)
+    vendors.warehouse.created += [{"external_id": "shop-20106"}] * 2
+
+    assert Counter({"shop-20106": 2}) == vendors.created != vendors.wanted
+
+
+def _written(folder: Path) -> dict[str, str]:
+    """Return every file that the command wrote, by name, with its bytes as text."""
+    files = [path for path in folder.iterdir() if path.name != "settings.yaml"]
+    return {path.name: path.read_bytes().decode("latin-1") for path in files}
+
+
+def _warehouse_at(settings: str, address: str) -> str:
+    return settings.replace(_addresses_in(settings)[1], address)
+
+
+def _addresses(folder: Path) -> list[str]:
+    return _addresses_in((folder / "settings.yaml").read_text("utf-8"))
+
+
+def _addresses_in(settings: str) -> list[str]:
+    return [line.partition("base_url: ")[2] for line in settings.splitlines() if "base_url: " in line]
+
+
+def _closed_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port: int = taken.getsockname()[1]
+    return port

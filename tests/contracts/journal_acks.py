@@ -1,0 +1,266 @@
+"""What every journal must do with acknowledgements, at a start, and when it is asked what is left."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import pytest
+
+from connector.ack import AckOutcome, Confirmed, NotApplied, Refused, Unknown
+from connector.journal.base import Delivered, Held, InDoubt, Intent, NotSent, Rejected, Settlement
+from connector.journal.states import ACK_EDGES, AckState
+from tests.contracts.journal_bench import (
+    HASH,
+    JournalBench,
+    acknowledged,
+    arrival,
+    at,
+    delivered,
+    deliveries,
+    found,
+    intend,
+    is_open,
+    notes,
+    place_ack,
+    rows,
+    settle,
+    settle_ack,
+)
+
+__all__ = ["AckRules"]
+
+OUTCOMES: list[AckOutcome] = [Confirmed(), NotApplied("down"), Unknown("lost"), Refused("no such order")]
+
+
+class AckRules(JournalBench):
+    """The promises of the rest of `Journal`."""
+
+    async def test_an_acknowledgement_is_claimed_once(self) -> None:
+        """Nobody else sends it meanwhile; what is not pending is not granted."""
+        async with self.open() as journal:
+            keys = [await found(journal, str(number)) for number in range(3)]
+            for key in keys[:2]:
+                await delivered(journal, key)
+            assert await journal.claim_acks([*keys, keys[0], 999], at()) == [True, True, False, False, False]
+            assert await journal.claim_acks(keys, at()) == [False] * 3
+            assert await journal.acks_due("shop", "pending", at(99)) == []
+
+    @pytest.mark.parametrize(
+        ("outcome", "state"),
+        [
+            (Confirmed(), "confirmed"),
+            (NotApplied("down"), "pending"),
+            (Unknown("lost"), "in_doubt"),
+            (Refused("no such order"), "parked"),
+        ],
+    )
+    async def test_every_outcome_leads_where_it_should(self, outcome: AckOutcome, state: str) -> None:
+        """Confirmed is forgotten; not applied is tried again, unknown read back, refused left to a person."""
+        async with self.open() as journal:
+            key = await found(journal)
+            ack = await delivered(journal, key)
+            assert ack is not None
+            assert await journal.claim_acks([key], at()) == [True]
+            await settle_ack(journal, key, outcome, next_try=60)
+            reason = None if isinstance(outcome, Confirmed) else outcome.reason
+            assert await rows(journal, "SELECT ack_state, ack_reason FROM orders") == [(state, reason)]
+            opened = state in ("pending", "in_doubt")
+            assert await is_open(journal) == ({}, {"shop": 1} if opened else {})
+            for asked in ("pending", "in_doubt"):
+                assert await journal.acks_due("shop", asked, at(59)) == []
+                again = await journal.acks_due("shop", asked, at(60))
+                assert [(one.message, one.at, one.attempts) for one in again] == (
+                    [(ack.message, ack.at, 1)] if asked == state else []
+                )
+            assert len(await notes(journal, key)) == (0 if state == "confirmed" else 1)
+
+    @pytest.mark.parametrize("outcome", OUTCOMES, ids=lambda outcome: type(outcome).__name__)
+    @pytest.mark.parametrize("state", get_args(AckState))
+    async def test_an_outcome_that_comes_late_does_nothing(self, state: AckState, outcome: AckOutcome) -> None:
+        """It counts for what is being sent or in doubt; in every other state it changes nothing, and never fails."""
+        async with self.open() as journal:
+            key = await place_ack(journal, state)
+            await settle_ack(journal, key, outcome, next_try=60)
+            ((after,),) = await rows(journal, "SELECT ack_state FROM orders")
+            if state in ("sending", "in_doubt"):
+                assert after == state or after in ACK_EDGES[state]
+            else:
+                assert after == state
+                assert await notes(journal, key) == []
+
+    async def test_what_an_order_was_is_removed_once_it_is_confirmed(self) -> None:
+        """It holds people's addresses, and nobody needs it any more; who got it under which number stays."""
+        async with self.open() as journal:
+            key = await found(journal)
+            await delivered(journal, key)
+            assert await rows(journal, "SELECT count(*) FROM payloads") == [(1,)]
+            await acknowledged(journal, key)
+            assert await rows(journal, "SELECT count(*) FROM payloads") == [(0,)]
+            kept = await rows(journal, "SELECT external_id, receipt, reference FROM orders JOIN deliveries USING (key)")
+            assert kept == [("shop-1", f"id-{key}", f"R{key}")]
+
+    async def test_what_an_order_was_is_removed_when_the_last_receiver_has_it(self) -> None:
+        """An optional receiver may get it after the source has confirmed; then it goes, too."""
+        async with self.open() as journal:
+            key = await found(journal, receivers=(("wms", True), ("archive", False)))
+            await delivered(journal, key)
+            await acknowledged(journal, key)
+            await delivered(journal, key, receiver="archive")
+            assert await rows(journal, "SELECT count(*) FROM payloads") == [(0,)]
+
+    async def test_what_a_failed_order_was_is_kept(self) -> None:
+        """A person has to look at it, and may try it again."""
+        async with self.open() as journal:
+            key = await found(journal)
+            assert await intend(journal, key)
+            await settle(journal, key, Rejected("no such article", tell=True))
+            await acknowledged(journal, key)
+            assert await rows(journal, "SELECT count(*) FROM payloads") == [(1,)]
+
+    async def test_due_acknowledgements_are_of_one_source_and_state_oldest_first(self) -> None:
+        """What has waited longest comes first."""
+        async with self.open() as journal:
+            keys = [await found(journal, str(number)) for number in range(5)]
+            for key in keys:
+                await delivered(journal, key)
+            last, doubtful = keys[0], keys[1]
+            assert await journal.claim_acks([last, doubtful], at()) == [True, True]
+            await settle_ack(journal, last, NotApplied("down"), next_try=60)
+            await settle_ack(journal, doubtful, Unknown("lost"), next_try=60)
+            assert await journal.acks_due("wholesale", "pending", at(99)) == []
+            assert [ack.key for ack in await journal.acks_due("shop", "pending", at(99))] == [*keys[2:], last]
+            assert [ack.key for ack in await journal.acks_due("shop", "in_doubt", at(99))] == [doubtful]
+
+    async def test_no_more_than_a_thousand_acknowledgements_are_read_at_once(self) -> None:
+        """A source that was away for a week does not fill the memory."""
+        page = [arrival(str(number)) for number in range(1001)]
+        async with self.open() as journal:
+            keys = [one.key for one in await journal.ingest("shop", page, now=at(), listed_at=at())]
+            assert all(await journal.intend([Intent(key, "wms", "a", HASH) for key in keys], at()))
+            await journal.settle([Settlement(key, "wms", Delivered("id", "R1")) for key in keys], at())
+            assert [ack.key for ack in await journal.acks_due("shop", "pending", at(99))] == keys[:1000]
+
+    async def test_next_ack_is_strictly_later_and_never_one_that_is_being_sent(self) -> None:
+        """What is being sent is waited for elsewhere."""
+        async with self.open() as journal:
+            keys = [await found(journal, str(number)) for number in range(3)]
+            for key in keys:
+                await delivered(journal, key)
+            await journal.claim_acks(keys, at())
+            await settle_ack(journal, keys[0], NotApplied("down"), next_try=40)
+            await settle_ack(journal, keys[1], Unknown("lost"), next_try=20)
+            await settle_ack(journal, keys[2], NotApplied("down"), next_try=10)
+            assert await journal.next_ack("shop", at(5)) == at(10)
+            assert await journal.claim_acks([keys[2]], at(10)) == [True]
+            assert await journal.next_ack("shop", at(5)) == at(20)
+            assert await journal.next_ack("shop", at(20)) == at(40)
+            assert await journal.next_ack("shop", at(40)) is None
+            assert await journal.next_ack("wholesale", at(5)) is None
+
+    async def test_open_work_is_everything_that_is_not_at_an_end(self) -> None:
+        """Deliveries by receiver, acknowledgements by source, and the next moment at which something is due."""
+        async with self.open() as journal:
+            work = await journal.open_work()
+            assert (work.deliveries, work.acks, work.next_due) == ({}, {}, None)
+            keys = [await found(journal, str(number), receivers=(("wms", True), ("erp", True))) for number in range(4)]
+            await delivered(journal, keys[0])
+            await settle(journal, keys[1], Held("no street"))
+            assert await intend(journal, keys[2])
+            assert await is_open(journal) == ({"wms": 2, "erp": 4}, {})
+            await settle(journal, keys[2], NotSent("down", at(70)))
+            await settle(journal, keys[3], NotSent("down", at(60)))
+            for key in keys[1:]:
+                await settle(journal, key, Held("no street"), receiver="erp")
+            await delivered(journal, keys[0], receiver="erp")
+            await journal.claim_acks([keys[0]], at())
+            assert await is_open(journal) == ({"wms": 2}, {"shop": 1})
+            await settle_ack(journal, keys[0], NotApplied("down"), next_try=80)
+            work = await journal.open_work()
+            assert work.next_due == at(60)
+            assert await journal.claim_acks([keys[0]], at()) == [True]
+            await settle_ack(journal, keys[0], Confirmed())
+            assert await is_open(journal) == ({"wms": 2}, {})
+
+    async def test_a_start_puts_what_was_in_flight_in_doubt(self) -> None:
+        """It may have been applied: a delivery is looked up when it has settled, an acknowledgement read back now."""
+        async with self.open() as journal:
+            sent, new, told, idle = [await found(journal, str(number)) for number in range(4)]
+            assert await intend(journal, sent)
+            for key in (told, idle):
+                await delivered(journal, key)
+            await journal.claim_acks([told], at(4))
+            assert await journal.recover(at(10), {"wms": 30.0}, 300.0) == 2
+            assert await deliveries(journal, sent) == {"wms": "in_doubt"}
+            assert await deliveries(journal, new) == {"wms": "new"}
+            assert await journal.due("wms", ["in_doubt"], at(39.999), 10) == []
+            assert [job.key for job in await journal.due("wms", ["in_doubt"], at(40), 10)] == [sent]
+            assert [ack.key for ack in await journal.acks_due("shop", "in_doubt", at(10))] == [told]
+            assert [ack.key for ack in await journal.acks_due("shop", "pending", at(10))] == [idle]
+            assert await notes(journal, sent) == ["in doubt"]
+
+    async def test_a_start_after_a_start_finds_nothing_to_do(self) -> None:
+        """A crash during recovery, or one crash after another, moves no deadline (faults.md #21)."""
+        async with self.open() as journal:
+            key = await found(journal)
+            assert await intend(journal, key)
+            assert await journal.recover(at(10), {"wms": 30.0}, 300.0) == 1
+            assert await journal.recover(at(20), {"wms": 30.0}, 300.0) == 0
+            assert [job.key for job in await journal.due("wms", ["in_doubt"], at(40), 10)] == [key]
+            assert await notes(journal, key) == ["in doubt"]
+
+    async def test_a_start_pulls_far_off_deadlines_in(self) -> None:
+        """A clock that once stood wrong delays nothing for long; what is due within reason stays (faults.md #121)."""
+        year = 365 * 86400
+        async with self.open() as journal:
+            keys = [await found(journal, str(number)) for number in range(6)]
+            for key in keys:
+                assert await intend(journal, key)
+            await settle(journal, keys[0], NotSent("down", at(year)))
+            await settle(journal, keys[1], NotSent("down", at(299)))
+            await settle(journal, keys[2], InDoubt("lost", at(year)))
+            await settle(journal, keys[3], InDoubt("lost", at(299)))
+            for key, wait in ((keys[4], year), (keys[5], 299)):
+                await settle(journal, key, Delivered("id", "R1"))
+                await journal.claim_acks([key], at())
+                await settle_ack(journal, key, NotApplied("down"), next_try=wait)
+            await journal.recover(at(0), {"wms": 30.0}, 300.0)
+            assert [job.key for job in await journal.due("wms", ["ready"], at(300), 10)] == [keys[1], keys[0]]
+            assert [job.key for job in await journal.due("wms", ["ready"], at(299), 10)] == [keys[1]]
+            assert [job.key for job in await journal.due("wms", ["in_doubt"], at(30), 10)] == [keys[2]]
+            assert [job.key for job in await journal.due("wms", ["in_doubt"], at(299), 10)] == [keys[2], keys[3]]
+            assert [ack.key for ack in await journal.acks_due("shop", "pending", at(300))] == [keys[5], keys[4]]
+            assert [ack.key for ack in await journal.acks_due("shop", "pending", at(299))] == [keys[5]]
+
+    async def test_a_long_settle_time_is_not_shortened(self) -> None:
+        """A receiver may need longer to show an order than we wait between tries."""
+        async with self.open() as journal:
+            key = await found(journal)
+            assert await intend(journal, key)
+            await settle(journal, key, InDoubt("lost", at(1000)))
+            await journal.recover(at(0), {"wms": 1000.0}, 300.0)
+            assert await journal.due("wms", ["in_doubt"], at(999), 10) == []
+            assert len(await journal.due("wms", ["in_doubt"], at(1000), 10)) == 1
+
+    async def test_a_walk_that_failed_leaves_the_time_of_the_last_good_one(self) -> None:
+        """`status` shows both: since when the source is silent, and why."""
+        async with self.open() as journal:
+            await journal.polled("shop", at(1), "down")
+            assert await rows(journal, "SELECT * FROM sources") == [("shop", None, "down")]
+            await journal.polled("shop", at(2), "")
+            await journal.polled("shop", at(3), "down")
+            assert await rows(journal, "SELECT * FROM sources") == [("shop", round(at(2).timestamp() * 1000), "down")]
+
+    async def test_the_last_word_about_an_endpoint_is_kept(self) -> None:
+        """One row a receiver."""
+        async with self.open() as journal:
+            await journal.endpoint_changed("wms", "open", "down", at(1))
+            await journal.endpoint_changed("wms", "closed", "", at(2))
+            assert await rows(journal, "SELECT * FROM receivers") == [
+                ("wms", "closed", "", round(at(2).timestamp() * 1000))
+            ]
+
+    async def test_closing_twice_is_harmless(self) -> None:
+        """And leaving the block closes it once more."""
+        async with self.open() as journal:
+            await journal.aclose()
+            await journal.aclose()

@@ -1,0 +1,59 @@
+"""What is on the disk when something happens on the wire. Real file, real thread, real time."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+
+from connector.ack import Acknowledgement, AckOutcome
+from connector.journal.sqlite import SqliteJournal
+from connector.receivers.base import Delivery, Receipt
+from tests.flow.bench import Bench
+
+
+async def test_the_intent_is_on_disk_before_the_first_byte_of_a_create(tmp_path: Path) -> None:
+    """When a create reaches the receiver, another connection to the file sees its intent, with the body's hash."""
+    bench = Bench()
+    bench.shop.put("1", "2", "3")
+    seen: list[tuple[str, int, bool]] = []
+    create = bench.wms.create
+
+    async def looking(delivery: Delivery) -> Receipt:
+        with closing(sqlite3.connect(f"file:{tmp_path / 'journal.db'}?mode=ro", uri=True)) as reader:
+            row = reader.execute(
+                "SELECT d.state, d.attempts, d.payload_hash IS NOT NULL FROM deliveries d JOIN orders USING (key)"
+                " WHERE external_id = ?",
+                (delivery.external_id,),
+            ).fetchone()
+        seen.append(row)
+        return await create(delivery)
+
+    bench.wms.create = looking  # type: ignore[method-assign]
+    await bench.drained(await SqliteJournal.open(tmp_path / "journal.db", bench.clock))
+
+    assert [("intent", 1, 1)] * 3 == seen
+
+
+async def test_the_acknowledgement_is_marked_as_being_sent_before_it_is(tmp_path: Path) -> None:
+    """When the source is told, another connection to the file sees the delivery, and its acknowledgement on its way."""
+    bench = Bench()
+    bench.shop.put("1", "2", "3")
+    seen: list[tuple[str, str]] = []
+    acknowledge = bench.shop.acknowledge
+
+    async def looking(batch: Sequence[Acknowledgement]) -> Mapping[str, AckOutcome]:
+        with closing(sqlite3.connect(f"file:{tmp_path / 'journal.db'}?mode=ro", uri=True)) as reader:
+            seen.extend(
+                reader.execute(
+                    "SELECT d.state, o.ack_state FROM deliveries d JOIN orders o USING (key) WHERE key = ?", (ack.key,)
+                ).fetchone()
+                for ack in batch
+            )
+        return await acknowledge(batch)
+
+    bench.shop.acknowledge = looking  # type: ignore[method-assign]
+    await bench.drained(await SqliteJournal.open(tmp_path / "journal.db", bench.clock))
+
+    assert [("delivered", "sending")] * 3 == seen

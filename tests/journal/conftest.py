@@ -1,0 +1,29 @@
+"""Databases for the tests of the group commit."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from connector.journal.database import Database
+from tests.journal.by_hand import ByHand
+
+
+@pytest.fixture
+def runner() -> Iterator[ByHand]:
+    """Make a database with one table."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
+        db.execute("CREATE TABLE t (name TEXT PRIMARY KEY) STRICT")
+        yield ByHand(db)
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    """Open a journal's file, which has a thread of its own."""
+    opened = await Database.open(tmp_path / "journal.db")
+    yield opened
+    await opened.close()

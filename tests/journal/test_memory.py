@@ -1,0 +1,45 @@
+"""The journal in memory keeps the contract of all journals."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from connector.journal.memory import MemoryJournal
+from tests.contracts.journal import JournalContract
+from tests.contracts.journal_bench import arrival, ingest
+
+
+class TestMemoryJournal(JournalContract):
+    """In memory, without a thread."""
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[MemoryJournal]:
+        """Open one."""
+        journal = MemoryJournal()
+        try:
+            yield journal
+        finally:
+            await journal.aclose()
+
+
+IDS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
+
+
+@settings(deadline=None)
+@given(st.lists(IDS, unique=True, max_size=8), st.lists(IDS, unique=True, max_size=8))
+def test_any_text_is_an_id(before: list[str], after: list[str]) -> None:
+    """Whatever a vendor calls its orders, the journal knows them again, and tells them apart."""
+
+    async def holds() -> None:
+        async with TestMemoryJournal().open() as journal:
+            assert await ingest(journal, *map(arrival, before)) == ["new"] * len(before)
+            assert await ingest(journal, *map(arrival, after)) == [
+                "known" if order_id in before else "new" for order_id in after
+            ]
+
+    asyncio.run(holds())

@@ -1,0 +1,96 @@
+"""The Host allow-list: a page whose name was made to point here gets nothing (faults.md, section 3, number 30)."""
+
+from __future__ import annotations
+
+import pytest
+
+from connector.web.hosts import acceptable
+from tests.flow.bench import Bench
+from tests.unit.web_bench import PATHS, raw, served
+
+
+@pytest.mark.parametrize(
+    ("listening", "hosts", "expected"),
+    [
+        ("127.0.0.1", ["127.0.0.1:8080"], True),
+        ("127.0.0.1", ["localhost:8080"], True),
+        ("127.0.0.1", ["LocalHost:8080"], True),
+        ("127.0.0.1", ["[::1]:8080"], True),
+        ("127.0.0.1", ["[0:0:0:0:0:0:0:1]:8080"], True),
+        ("localhost", ["127.0.0.1:8080"], True),
+        ("10.0.0.5", ["10.0.0.5:8080"], True),
+        ("connector.internal", ["connector.internal:8080"], True),
+        ("::1", ["[::1]:8080"], True),
+        ("127.0.0.1", [], False),
+        ("127.0.0.1", [""], False),
+        ("127.0.0.1", ["evil.example:8080"], False),
+        ("127.0.0.1", ["127.0.0.1.evil.example:8080"], False),
+        ("127.0.0.1", ["localhost.evil.example:8080"], False),
+        ("127.0.0.1", ["evil.example@127.0.0.1:8080"], False),
+        ("127.0.0.1", ["127.0.0.1:8080", "127.0.0.1:8080"], False),
+        ("127.0.0.1", ["127.0.0.1:8080, evil.example"], False),
+        ("127.0.0.1", ["127.0.0.1"], False),
+        ("127.0.0.1", ["localhost:8081"], False),
+        ("127.0.0.1", ["localhost:08080x"], False),
+        ("127.0.0.1", ["localhost:"], False),
+        ("127.0.0.1", ["localhost.:8080"], False),
+        ("127.0.0.1", ["localhost:８０８０"], False),  # noqa: RUF001 - digits that are not ASCII
+        ("127.0.0.1", ["127.1:8080"], False),
+        ("127.0.0.1", ["0x7f000001:8080"], False),
+        ("127.0.0.1", ["10.0.0.5:8080"], False),
+        ("127.0.0.1", ["0.0.0.0:8080"], False),
+        ("10.0.0.5", ["connector.internal:8080"], False),
+        ("0.0.0.0", ["192.168.1.5:9090"], True),  # noqa: S104 - what is tested
+        ("0.0.0.0", ["192.168.1.5"], True),  # noqa: S104 - what is tested
+        ("0.0.0.0", ["localhost:8080"], True),  # noqa: S104 - what is tested
+        ("::", ["[2001:db8::7]:8080"], True),
+        ("::", ["192.168.1.5:8080"], True),
+        ("0.0.0.0", ["evil.example:8080"], False),  # noqa: S104 - what is tested
+        ("::", ["evil.example:8080"], False),
+        ("::", ["[evil]:8080"], False),
+    ],
+)
+def test_the_table(listening: str, hosts: list[str], expected: bool) -> None:
+    """Only who names our address and port is answered; on every address, only who names an address."""
+    assert expected == acceptable(hosts, listening, 8080)
+
+
+def test_no_port_means_the_one_of_http() -> None:
+    """A browser leaves port 80 out."""
+    assert acceptable(["localhost"], "127.0.0.1", 80)
+
+
+@pytest.mark.parametrize("path", [*PATHS, "/"])
+async def test_a_rebound_name_gets_nothing(path: str) -> None:
+    """A page that has its own name point here is refused on every path, with the right port or not."""
+    async with served(Bench()) as site:
+        answers = [
+            await site.ask(path, headers={"Host": host})
+            for host in (f"evil.example:{site.port}", f"127.0.0.1:{site.port + 1}", "127.0.0.1")
+        ]
+
+        assert [403, 403, 403] == [answer.status for answer, _ in answers]
+        assert {"403: this server does not go by that name\n"} == {text for _, text in answers}
+
+
+async def test_our_names_are_answered() -> None:
+    """Each of the names on the list is served."""
+    async with served(Bench()) as site:
+        answers = [
+            await site.ask("/health/live", headers={"Host": f"{host}:{site.port}"})
+            for host in ("127.0.0.1", "localhost", "[::1]")
+        ]
+
+        assert [200, 200, 200] == [answer.status for answer, _ in answers]
+
+
+async def test_a_request_without_a_host_gets_nothing() -> None:
+    """Neither an old client that sends none nor one that sends two is answered."""
+    async with served(Bench()) as site:
+        none = await raw(site.port, b"GET /health/live HTTP/1.0\r\n\r\n")
+        host = b"Host: localhost:%d\r\n" % site.port
+        two = await raw(site.port, b"GET /health/live HTTP/1.0\r\n" + host + host + b"\r\n")
+
+        assert none.split()[1] == b"403"
+        assert two.split()[1] in (b"400", b"403")
+        assert b"alive" not in none + two
