@@ -140,9 +140,13 @@ class Endpoint:
         headers: Mapping[str, str] | None = None,
         authorized: bool = True,
         expected: Container[int] = (),
+        judge: Callable[[Answer], None] | None = None,
     ) -> Answer:
         """
         Make one call and return its answer: 2xx, or one of the `expected` statuses.
+
+        `judge` looks at the answer before it counts as a success of the endpoint, and raises what it means if it
+        means something else.
 
         Raises `TransientError` (not applied), `AuthError`, `EndpointError`, `RejectedError` (not applied) or
         `InDoubtError` (unknown; only with `Effect.WRITE`). A 401 renews the token and repeats the call once: it
@@ -166,6 +170,8 @@ class Endpoint:
         self._pause(self.breaker.wait())
         try:
             answer = self._judge(request, await self._authorized(request))
+            if judge is not None:
+                judge(answer)
         except _Paused:
             raise
         except (AuthError, EndpointError) as exc:

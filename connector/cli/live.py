@@ -12,12 +12,16 @@ from connector.clock import Clock
 if TYPE_CHECKING:
     from rich.console import Group
 
-__all__ = ["show"]
+__all__ = ["OFTEN", "SELDOM", "show"]
 
 logger = logging.getLogger(__name__)
 
 REDRAW = 0.2
 """Seconds between two pictures on a terminal."""
+OFTEN, SELDOM = 1.0, 60.0
+"""Seconds between two lines of progress: of a run that somebody waits for, and of one that runs for months."""
+SLOWER = 1.25
+"""The factor between two pauses: a run of minutes tells every few seconds, one of hours every minute."""
 
 
 async def show(tally: Tally, clock: Clock, *, every: float) -> None:
@@ -25,7 +29,7 @@ async def show(tally: Tally, clock: Clock, *, every: float) -> None:
     Show what `tally` counts until cancelled.
 
     On a terminal that is a table which stays in place, on stderr; elsewhere a line of the log, at most one in `every`
-    seconds, and none while nothing changes.
+    seconds, fewer the longer it takes, and none while nothing changes.
     """
     if sys.stderr.isatty():
         await _draw(tally, clock)
@@ -34,7 +38,7 @@ async def show(tally: Tally, clock: Clock, *, every: float) -> None:
         await clock.sleep(every)
         if (line := tally.line()) != said:
             logger.info("so far: %s", line)
-            said = line
+            said, every = line, max(every, min(every * SLOWER, SELDOM))
 
 
 async def _draw(tally: Tally, clock: Clock) -> None:

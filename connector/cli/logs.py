@@ -85,13 +85,13 @@ class Hide:
 
     def __call__(self, _logger: Any, _method: str, event_dict: EventDict) -> EventDict:
         """Take the secrets out of a record."""
-        return {key: self._clean(value) for key, value in event_dict.items()}
+        return {self.text(key): self._clean(value) for key, value in event_dict.items()}
 
     def _clean(self, value: Any) -> Any:
         if value is None or isinstance(value, bool | int | float):
             return value
         if isinstance(value, Mapping):
-            return {self._clean(str(key)): self._clean(inner) for key, inner in value.items()}
+            return {self.text(str(key)): self._clean(inner) for key, inner in value.items()}
         if isinstance(value, list | tuple | set | frozenset):
             return [self._clean(inner) for inner in value]
         return self.text(value if isinstance(value, str) else str(value))

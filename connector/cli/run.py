@@ -24,9 +24,6 @@ __all__ = ["command"]
 
 logger = logging.getLogger(__name__)
 
-OFTEN, SELDOM = 1.0, 60.0
-"""Seconds between two lines of progress: of a run that somebody waits for, and of one that runs for months."""
-
 
 @click.command("run")
 @click.option("--once", is_flag=True, help="End when a pass over every source finds nothing new and all is settled.")
@@ -95,7 +92,7 @@ class Shift:
         return await self._sum_up(drained, clock.monotonic() - started)
 
     async def _run(self, signals: AsyncIterator[signal.Signals]) -> Drained | None:
-        from connector.cli.live import show
+        from connector.cli.live import OFTEN, SELDOM, show
 
         connector, drained = self._connector, None
         events = connector.events()

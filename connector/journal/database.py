@@ -13,12 +13,15 @@ from typing import TypeVar
 
 import aiosqlite
 
-from connector.errors import JournalBusy, JournalError
+from connector.errors import JournalBusy, JournalError, readable
 from connector.journal.commit import Operation, verdict
 
 __all__ = ["Database", "InlineDatabase", "migrate", "schema_files"]
 
 T = TypeVar("T")
+
+PATIENCE = 5000
+"""Milliseconds to wait for another program (a backup, an SQLite shell) to let go of the file."""
 
 SMALL = 64 * 1024 * 1024
 """Bytes up to which the whole file is checked at start: a check reads all of it, and a start must stay quick."""
@@ -112,7 +115,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _prepare(path: Path, db: sqlite3.Connection) -> None:
-    db.execute("PRAGMA busy_timeout = 5000")
+    db.execute(f"PRAGMA busy_timeout = {PATIENCE}")
     _refuse_foreign(path, db)
     db.execute("PRAGMA mmap_size = 0")
     for pragma, value in (("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1)):
@@ -123,7 +126,7 @@ def _prepare(path: Path, db: sqlite3.Connection) -> None:
     if path.stat().st_size <= SMALL:
         (sound,) = db.execute("PRAGMA quick_check(1)").fetchone()
         if sound != "ok":
-            raise JournalError(f"{path}: the journal is damaged ({sound}); restore a backup, or move it away")
+            raise JournalError(f"{path}: the journal is damaged ({readable(sound)}); restore a backup, or move it away")
     migrate(db)
 
 

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from connector.clock import Clock
-from connector.errors import AuthError, ConflictError, ConnectorError, RejectedError, TransientError
+from connector.errors import AuthError, ConflictError, RejectedError, TransientError
 from connector.http import Answer, Effect, Endpoint, Token
 
 # The module, not the function: the mapping needs the wire structs of this package, so each may come in first.
@@ -128,10 +128,14 @@ class EwarehousingReceiver:
         our headers or codes raises `AuthError` and pauses the receiver: no order is to blame (faults.md #58).
         """
         answer = await self.endpoint.call(
-            "POST", ORDERS, effect=Effect.WRITE, body=delivery.body, headers=self._customer, expected=REFUSALS
+            "POST",
+            ORDERS,
+            effect=Effect.WRITE,
+            body=delivery.body,
+            headers=self._customer,
+            expected=REFUSALS,
+            judge=self._judge,
         )
-        if answer.status in REFUSALS:
-            raise self._refused(answer)
         if answer.status not in (200, 201):
             raise answer.unusable("neither 200 nor 201")
         record = answer.decode(_order)
@@ -183,25 +187,29 @@ class EwarehousingReceiver:
 
     async def _list(self, query: Sequence[tuple[str, str]]) -> list[OrderSummary]:
         answer = await self.endpoint.call(
-            "GET", ORDERS, effect=Effect.READ, query=query, headers=self._customer, expected=REFUSALS
+            "GET",
+            ORDERS,
+            effect=Effect.READ,
+            query=query,
+            headers=self._customer,
+            expected=REFUSALS,
+            judge=self._judge,
         )
-        if answer.status in REFUSALS:
-            raise self._refused(answer)
         records = answer.decode(_orders)
         if not all(text(record.id) for record in records):
             raise answer.unusable("an order without id")
         return records
 
-    def _refused(self, answer: Answer) -> ConnectorError:
-        """Return what a refusal means: our settings, this order, or (of a look-up) nothing that we may rely on."""
+    def _judge(self, answer: Answer) -> None:
+        """Raise what a refusal means: our settings, this order, or (of a look-up) nothing that we may rely on."""
+        if answer.status not in REFUSALS:
+            return
         why = reason(answer.status, self._session.hide(answer.body))
         if answer.status != 409 and is_ours(why):
-            # To the endpoint this was an answer like any other; only its text says that none will be better.
-            self.endpoint.breaker.failed(why, hopeless=True)
-            return AuthError(f"{answer.what}: {answer.status}: {why}")
+            raise AuthError(f"{answer.what}: {answer.status}: {why}")
         if answer.effect is Effect.WRITE:
-            return RejectedError(why, duplicate=answer.status == 409 or is_duplicate(why))
-        return TransientError(f"{answer.what}: {answer.status}: {why}")
+            raise RejectedError(why, duplicate=answer.status == 409 or is_duplicate(why))
+        raise TransientError(f"{answer.what}: {answer.status}: {why}")
 
 
 def _receipt(record: OrderSummary) -> Receipt:

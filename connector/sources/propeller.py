@@ -17,7 +17,7 @@ from msgspec import Meta
 
 from connector.clock import Clock
 from connector.errors import EndpointError, RejectedError, readable
-from connector.http import Effect, Endpoint, Token, segment
+from connector.http import Answer, Effect, Endpoint, Token, segment
 from connector.order import Order
 from connector.settings.structs import SourceSettings
 from connector.settings.values import Secret, Url
@@ -178,12 +178,9 @@ class PropellerSource:
             effect=Effect.WRITE,
             body=msgspec.json.encode(body),
             expected={404},
+            judge=_about_the_order,
         )
         if answer.status == 404:
-            if _code(answer.body) != NOT_FOUND:
-                wrong = EndpointError(f"{answer.what}: 404")
-                self.endpoint.breaker.failed(str(wrong), hopeless=True)
-                raise wrong
             return {ack.order_id: Refused("the order is not there any more (404, or no permission)")}
         marked = answer.decode(_marked)
         if order_id(marked.id) == ack.order_id and (marked.export_status or "").casefold() == "exported":
@@ -264,6 +261,12 @@ def _count(value: object) -> int | None:
     if isinstance(value, str) and value.isascii() and value.isdecimal():
         value = int(value[:18])
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63 else None
+
+
+def _about_the_order(answer: Answer) -> None:
+    """A 404 about one order (10008) is an answer; any other means that the address is wrong."""
+    if answer.status == 404 and _code(answer.body) != NOT_FOUND:
+        raise EndpointError(f"{answer.what}: 404")
 
 
 def _code(body: bytes) -> int | None:

@@ -1,9 +1,8 @@
-"""`connector status`, `orders` and `show` as processes of their own, over a journal that the flow itself could write."""
+"""`connector status`, `orders` and `show` as processes of their own, over a journal that the flow could write."""
 
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -56,6 +55,11 @@ async def in_use(folder: Path) -> AsyncIterator[Filler]:
         yield await fill(journal, datetime.now(UTC) - timedelta(seconds=100))
     finally:
         await journal.aclose()
+
+
+def names(folder: Path) -> list[str]:
+    """Return what is in `folder`."""
+    return sorted(path.name for path in folder.iterdir())
 
 
 async def read(*arguments: str, folder: Path) -> Any:
@@ -136,7 +140,7 @@ async def test_without_a_journal_there_are_no_orders(tmp_path: Path) -> None:
     assert [] == json.loads(orders.out)
     for each in (status, orders, show):
         assert "connector.db: there is no journal yet; `connector run` starts one" == each.err.splitlines()[0]
-    assert ["settings.yaml"] == os.listdir(tmp_path)
+    assert ["settings.yaml"] == names(tmp_path)
 
 
 async def test_what_is_no_longer_configured_is_still_shown(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ from email.utils import format_datetime
 import pytest
 from aiohttp import web
 
-from connector.errors import InDoubtError, RejectedError, TransientError
-from connector.http import Effect
+from connector.errors import AuthError, InDoubtError, RejectedError, TransientError
+from connector.http import Answer, Effect
 from tests.unit.endpoints import answering, failure, serving
 
 
@@ -126,3 +126,21 @@ async def test_retry_after_as_a_date() -> None:
         error = await failure(endpoint)
     assert isinstance(error, TransientError)
     assert error.retry_after == 90
+
+
+async def test_a_caller_that_reads_a_refusal_out_of_an_answer_keeps_the_endpoint_paused() -> None:
+    """An expected answer that its caller judges to be a fault of the endpoint is no success: the pauses grow."""
+    moves: list[str] = []
+
+    def judge(answer: Answer) -> None:
+        raise AuthError("Invalid WMS")
+
+    async with serving(answering(400, "{}")) as (endpoint, clock):
+        endpoint.listen = lambda state, _reason: moves.append(state)
+        for _ in range(3):
+            with pytest.raises(AuthError):
+                await endpoint.call("POST", "/", effect=Effect.WRITE, body=b"{}", expected={400}, judge=judge)
+            await clock.sleep(endpoint.breaker.remaining)
+
+    assert moves == ["open", "half_open", "open", "half_open", "open"]
+    assert endpoint.breaker.opened == 3

@@ -1,0 +1,147 @@
+"""What `run --once` says and answers at its end, from what is in the journal and what failed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from connector.ack import Acknowledgement
+from connector.cli.standing import Standing, Waiting, standing
+from connector.cli.summary import outcome, summary
+from connector.cli.tally import Tally
+from connector.drain import Drained
+from connector.events import EndpointChanged, OrderAcknowledged, OrderDelivered, OrderFound, PassFinished
+from connector.journal.base import AckResult, Arrival, Delivered, Intent, Rejected, Settlement
+from connector.journal.memory import MemoryJournal
+from connector.order import Order
+from connector.sources.base import Refused
+from tests.flow.bench import Bench
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+WELL = Drained(2, {}, later=False)
+DOWN = Drained(2, {"wms": "wms: POST /x: could not connect"}, later=True)
+REFUSED = Drained(2, {"wms": "wms: POST /login: 401: no"}, later=False)
+"""How drains end."""
+
+
+def settings() -> Any:
+    """Return settings with a source `shop` and a receiver `wms`."""
+    return Bench().settings
+
+
+def stands(**states: int) -> Standing:
+    """Return a journal's standing with these numbers of the orders of `shop`."""
+    return Standing({"shop": states}, {})
+
+
+@pytest.mark.parametrize(
+    ("drained", "states", "code"),
+    [
+        (WELL, {"acknowledged": 5, "skipped": 1, "cancelled": 1, "vanished": 1}, 0),
+        (WELL, {}, 0),
+        (WELL, {"acknowledged": 5, "held": 1}, 1),
+        (WELL, {"rejected": 1}, 1),
+        (WELL, {"delivered": 1}, 1),
+        (DOWN, {"new": 5}, 75),
+        (DOWN, {"in_doubt": 5}, 75),
+        (DOWN, {"new": 5, "held": 1}, 1),
+        (REFUSED, {"new": 5}, 1),
+    ],
+)
+def test_the_exit_code(drained: Drained, states: dict[str, int], code: int) -> None:
+    """0 when all is at its end, 1 when a person has to look, 75 when only another try would help."""
+    assert code == outcome(drained, stands(**states))
+
+
+def test_what_to_do_about_a_cause_can_be_pasted() -> None:
+    """A cause is foreign text: it is shown on one line, and quoted where it is a part of a command."""
+    cause = "no code for 'Den Haag'; $(reboot)\n"
+    text = summary(
+        settings(), Tally(), Standing({"shop": {"held": 3}}, {"shop": [Waiting("held", cause, 3, "7")]}), WELL, 1
+    )
+
+    assert "  3 held: no code for 'Den Haag'; $(reboot)\\n (for example order 7)\n" in text
+    assert """connector orders --cause 'no code for '"'"'Den Haag'"'"'; $(reboot)\\n'""" in text
+
+
+def test_endpoints_that_failed_are_named_with_what_to_do() -> None:
+    """Refused credentials are to be mended, what is only down to be tried later, a stop is said to be one."""
+    assert "  It refuses our credentials: mend the credentials of receivers.wms" in summary(
+        settings(), Tally(), stands(), REFUSED, 1
+    )
+    assert "wms failed: POST /x: could not connect\n  Nothing is known to be wrong" in summary(
+        settings(), Tally(), stands(), DOWN, 1
+    )
+    assert "Stopped before the end (4 orders under way)" in summary(settings(), Tally(), stands(new=4), None, 1)
+
+
+def test_many_causes_are_cut() -> None:
+    """A journal with a thousand causes does not scroll the rest away."""
+    causes = [Waiting("rejected", f"cause {number}", 2, "1") for number in range(1000)]
+    text = summary(settings(), Tally(), Standing({"shop": {"rejected": 2000}}, {"shop": causes}), WELL, 1)
+
+    assert len(text.splitlines()) < 25
+    assert "1,984 more for other causes" in text
+
+
+def test_an_order_counts_as_delivered_when_the_last_receiver_has_it() -> None:
+    """Of two receivers the second one makes it a delivered order; pauses are remembered until they end."""
+    tally = Tally()
+    common: dict[str, Any] = {"at": NOW, "key": 1, "source": "shop", "order_id": "1"}
+    ack = Acknowledgement(key=1, order_id="1", outcome="exported", at=NOW, message="")
+    order = Order(source="shop", order_id="1")
+    for event in (
+        OrderFound(**common, order=order, revision="r", receivers=("a", "b")),
+        OrderDelivered(**common, receiver="a", receipt="A"),
+        OrderDelivered(**common, receiver="b", receipt="B", adopted=True, ack=ack),
+        OrderAcknowledged(**common, outcome="exported"),
+        PassFinished(at=NOW, source="shop", seen=1, new=1, total=1),
+        EndpointChanged(at=NOW, endpoint="a", state="open", reason="down"),
+        EndpointChanged(at=NOW, endpoint="b", state="open", reason="down"),
+        EndpointChanged(at=NOW, endpoint="b", state="closed"),
+    ):
+        tally.count(event)
+
+    assert "1 found, 1 delivered, 1 acknowledged" == tally.line()
+    assert (1, 1) == (tally.new["shop"], tally.adopted["shop"])
+    assert {"a": "down"} == tally.paused
+
+
+async def test_how_a_journal_stands() -> None:
+    """What is held, rejected, skipped, or refused by its source is counted by cause, with an order to look at."""
+    journal = MemoryJournal()
+    places = (("wms", True),)
+    common: dict[str, Any] = {"revision": "r", "raw": b"{}", "receivers": places}
+    arrivals = [
+        Arrival(order_id=str(number), external_id=f"shop-{number}", **common, **state)
+        for number, state in enumerate(
+            [
+                {"state": "held", "cause": "no address"},
+                {"state": "held", "cause": "no address"},
+                {"state": "skipped", "cause": "quotation"},
+                {},
+                {},
+            ]
+        )
+    ]
+    keys = [each.key for each in await journal.ingest("shop", arrivals, now=NOW, listed_at=NOW)]
+    await journal.intend([Intent(key, "wms", "r", b"") for key in keys[3:]], NOW)
+    await journal.settle(
+        [Settlement(keys[3], "wms", Rejected("no such article")), Settlement(keys[4], "wms", Delivered("R1", "R1"))],
+        NOW,
+    )
+    await journal.claim_acks([keys[4]], NOW)
+    await journal.settle_acks([AckResult(keys[4], Refused("it is gone"), NOW)], NOW)
+
+    found = await journal.read(standing)
+
+    assert {"shop": {"held": 3, "rejected": 1, "skipped": 1}} == found.states
+    assert {
+        Waiting("held", "no address", 2, "0"),
+        Waiting("held", "acknowledgement refused", 1, "4"),
+        Waiting("rejected", "no such article", 1, "3"),
+        Waiting("skipped", "quotation", 1, "2"),
+    } == set(found.causes["shop"])
+    assert 4 == found.count("held", "rejected")

@@ -1,0 +1,53 @@
+"""Journals in files: opened, filled, refused, and tampered with."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from connector.clock import SystemClock
+from connector.errors import JournalError
+from connector.journal.sqlite import SqliteJournal
+from tests.contracts.journal_bench import arrival, ingest
+
+__all__ = ["content", "filled", "opened", "put", "refused"]
+
+
+@asynccontextmanager
+async def opened(path: Path) -> AsyncIterator[SqliteJournal]:
+    """Open a journal, and close it."""
+    journal = await SqliteJournal.open(path, SystemClock())
+    try:
+        yield journal
+    finally:
+        await journal.aclose()
+
+
+async def refused(path: Path, words: str) -> JournalError:
+    """Open a journal that must be refused with these words."""
+    with pytest.raises(JournalError, match=words) as caught:
+        await SqliteJournal.open(path, SystemClock())
+    return caught.value
+
+
+async def filled(path: Path) -> None:
+    """Write a journal of some forty pages."""
+    async with opened(path) as journal:
+        for number in range(40):
+            await ingest(journal, arrival(str(number), raw=b"x" * 4000))
+
+
+def put(path: Path, content: bytes, *, at: int | None = None) -> None:
+    """Write `content` in the place of the file, or over what it has from byte `at` on."""
+    if at is not None:
+        before = path.read_bytes()
+        content = before[:at] + content + before[at + len(content) :]
+    path.write_bytes(content)
+
+
+def content(path: Path) -> bytes:
+    """Return what is in the file."""
+    return path.read_bytes()
