@@ -64,6 +64,7 @@ class _Patience:
         self._breakers = {name: end.endpoint.breaker for name, end in ends.items() if end.endpoint is not None}
         self._before = {name: breaker.opened for name, breaker in self._breakers.items()}
         self._tired: dict[str, str] = {}
+        self._lasting = False
 
     def over(self, name: str) -> bool:
         """Tell whether `name` has been given up."""
@@ -73,9 +74,10 @@ class _Patience:
         pauses = breaker.opened - self._before[name]
         return pauses >= PAUSES or (breaker.hopeless and pauses > 0)
 
-    def tire(self, name: str, reason: str) -> None:
-        """Give `name` up."""
-        self._tired[name] = reason
+    def tire(self, walk: PassFinished) -> None:
+        """Give a source up whose walks fail."""
+        self._tired[walk.source] = walk.error
+        self._lasting = self._lasting or walk.lasting
 
     def failed(self) -> dict[str, str]:
         """Return what was given up, and why."""
@@ -83,7 +85,7 @@ class _Patience:
 
     def hopeless(self) -> bool:
         """Tell whether somebody has to mend one of them."""
-        return any(name in self._breakers and self._breakers[name].hopeless for name in self.failed())
+        return self._lasting or any(name in self._breakers and self._breakers[name].hopeless for name in self.failed())
 
 
 async def drain(stages: Stages) -> Drained:
@@ -110,9 +112,9 @@ async def _walk(stages: Stages, name: str, patience: _Patience, ended: list[Pass
         if not walk.error:
             ended.append(walk)
             return
-        if patience.over(name):
-            return
-    patience.tire(name, walk.error)
+        if patience.over(name) or walk.lasting:
+            break
+    patience.tire(walk)
 
 
 async def _settled(stages: Stages, patience: _Patience) -> None:

@@ -113,9 +113,12 @@ class Unmappable(ConnectorError):
     The order cannot be turned into what is needed.
 
     `cause` is short and the same for all orders that wait for the same thing; `detail` says more about this one.
+    `ours` says that the settings are to be mended (a code is missing from a table) and not the order: the source is
+    never told that such an order failed.
     """
 
-    def __init__(self, cause: str, detail: str = "") -> None:
+    def __init__(self, cause: str, detail: str = "", *, ours: bool = False) -> None:
         super().__init__(f"{cause}: {detail}" if detail else cause)
+        self.ours = ours
         self.cause = readable(cause, 200)
         self.detail = readable(detail)

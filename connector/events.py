@@ -99,13 +99,17 @@ class OrderAcknowledged(OrderEvent, frozen=True, kw_only=True):
 
 
 class PassFinished(Event, frozen=True, kw_only=True):
-    """One walk over a source's feed ended. `error` is empty when it went through."""
+    """
+    One walk over a source's feed ended. `error` is empty when it went through; `lasting` says that the same walk will
+    not go through later unless somebody mends something.
+    """
 
     source: str
     seen: int
     new: int
     total: int | None
     error: str = ""
+    lasting: bool = False
 
 
 class EndpointChanged(Event, frozen=True, kw_only=True):

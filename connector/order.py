@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-__all__ = ["Address", "Contact", "Customer", "Line", "Order", "Parcel", "Totals", "external_id", "revision"]
+__all__ = ["Address", "Contact", "Customer", "Document", "Line", "Order", "Parcel", "Totals", "external_id", "revision"]
 
 Kind = Literal["sales", "production", "shipment"]
 
@@ -92,6 +92,16 @@ class Parcel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     metadata: dict[str, str] = {}
 
 
+class Document(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A file that travels with the order: a label, a packing slip, a customs form."""
+
+    title: str
+    content: bytes
+    quantity: int = 1
+    """How many times it is to be printed."""
+    shipping_label: bool = False
+
+
 class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One order as every receiver's mapping sees it. Money is `Decimal`, ids are text, times are UTC."""
 
@@ -115,6 +125,9 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     requested_delivery_date: date | None = None
     parcels: tuple[Parcel, ...] = ()
     cash_on_delivery: Decimal | None = None
+    documents: tuple[Document, ...] = ()
+    cancelled: bool = False
+    """The source says that the order is not to be fulfilled any more."""
     metadata: dict[str, str] = {}
     raw: bytes = b""
     """The order as the source sent it; kept for people and for mappings that need more."""

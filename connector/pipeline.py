@@ -173,6 +173,8 @@ class Connector:
         if self._stages is not None:
             for producer in self._stages.producers.values():
                 producer.stop()
+            for consumer in self._stages.consumers.values():
+                consumer.stop()
 
     async def drain(self) -> Drained:
         """

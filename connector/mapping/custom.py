@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from connector.errors import SettingsError, Unmappable
+from connector.errors import SettingsError, Unmappable, readable
 from connector.order import Order
 
 __all__ = ["Mapper", "mapper"]
@@ -37,7 +37,9 @@ def mapper(spec: str | None, request: type[msgspec.Struct], default: Callable[[O
                 result = msgspec.convert(dict(result), request)
             if not isinstance(result, request):
                 raise Unmappable(f"mapping {spec} failed", f"it returned {type(result).__name__}")
-            return _encode(result)
+            body = _encode(result)
+            msgspec.json.decode(body, type=request)  # a struct takes whatever it is made with
+            return body
         except Unmappable:
             raise
         except msgspec.ValidationError as exc:
@@ -52,8 +54,8 @@ def _load(spec: str) -> Callable[[Order], Any]:
     module, _, name = spec.partition(":")
     try:
         function = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as exc:
-        raise SettingsError([f"mapping {spec!r} cannot be loaded: {exc}"]) from exc
+    except Exception as exc:
+        raise SettingsError([f"mapping {spec!r} cannot be loaded: {type(exc).__name__}: {readable(str(exc))}"]) from exc
     if not callable(function):
         raise SettingsError([f"mapping {spec!r} is not a function"])
     return function  # type: ignore[no-any-return]  # what it returns is checked where it is called

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import msgspec
 
 from connector.http import Endpoint
-from connector.order import Order
+from connector.order import Document, Order
 
-__all__ = ["Delivery", "Receipt", "Receiver"]
+__all__ = ["Amends", "Attaches", "Delivery", "Follows", "Receipt", "Receiver"]
 
 
 class Delivery(msgspec.Struct, frozen=True):
@@ -86,3 +87,34 @@ class Receiver(Protocol):
 
     async def aclose(self) -> None:
         """Release the connections. Idempotent."""
+
+
+@runtime_checkable
+class Amends(Protocol):
+    """A receiver whose orders can be changed and cancelled after they were created."""
+
+    async def update(self, receipt: Receipt, delivery: Delivery) -> Receipt:
+        """
+        Bring the order that `receipt` names to the form of `delivery`; doing it again changes nothing.
+
+        Raises `RejectedError`, with the status, when the receiver does not take changes of that order any more.
+        """
+
+    async def cancel(self, receipt: Receipt) -> None:
+        """Cancel the order; one that is cancelled already stays so. Raises `RejectedError` when it is too late."""
+
+
+@runtime_checkable
+class Attaches(Protocol):
+    """A receiver that takes documents with an order."""
+
+    async def attach(self, receipt: Receipt, documents: Sequence[Document]) -> None:
+        """Attach those of `documents` whose titles the order does not have yet; doing it again attaches none twice."""
+
+
+@runtime_checkable
+class Follows(Protocol):
+    """A receiver that can be asked how far its orders are."""
+
+    async def progress(self, receipts: Sequence[Receipt]) -> Mapping[str, str]:
+        """Return the status of each order by receipt id; leave out what is not known for certain."""

@@ -108,6 +108,11 @@ class Consumer:
         self._wake_at = self._clock.now()
         self._signal()
 
+    def stop(self) -> None:
+        """Take up nothing more; what is being sent is finished, the rest waits in the journal. Idempotent."""
+        self._stopping = True
+        self._signal()
+
     async def run(self) -> None:
         """Deliver until the inbox ends; then finish what is under way and end."""
         name = self.receiver.name
@@ -129,7 +134,7 @@ class Consumer:
 
     async def _take_in(self, inbox: Inbox[OrderFound]) -> None:
         while events := await inbox.take(self._room):
-            if self._probing:
+            if self._probing or self._stopping:
                 self._behind = True  # they are in the journal; taking them in now would only hold up their source
                 continue
             while len(self._in_hand) >= self._room:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from typing import ClassVar, Protocol, runtime_checkable
+from datetime import datetime
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import msgspec
 
@@ -19,7 +20,9 @@ __all__ = [
     "NotApplied",
     "Page",
     "ReadsBack",
+    "Refetches",
     "Refused",
+    "Reports",
     "Source",
     "Unknown",
     "next_page",
@@ -105,6 +108,33 @@ class ReadsBack(Protocol):
 
     async def is_acknowledged(self, order_ids: Sequence[str]) -> Mapping[str, bool]:
         """Tell for each order whether the source knows; leave out the ones about which it cannot be certain."""
+
+
+@runtime_checkable
+class Refetches(Protocol):
+    """A source that lists orders again that it was told about before."""
+
+    def refetch(self, since: datetime) -> AsyncGenerator[Page]:
+        """
+        Walk what was exported at or after `since` (UTC), and what was not exported yet.
+
+        As `fetch`, but orders that are marked as exported are yielded too. For replays only: which orders are known
+        is decided by the journal, never by this.
+        """
+
+
+@runtime_checkable
+class Reports(Protocol):
+    """A source that is told what happens to an order after it was delivered."""
+
+    async def report(self, order_id: str, body: bytes) -> None:
+        """Tell about one event; `body` is what `encode_report` made. Not to be repeated blindly: see `reported`."""
+
+    async def reported(self, order_id: str) -> Sequence[Mapping[str, Any]]:
+        """Return the events that the source shows for the order, oldest first."""
+
+    def encode_report(self, order_id: str, report: Any) -> bytes:
+        """Turn a report into the bytes of its call. Pure; raises `Unmappable` when it is none of this source's."""
 
 
 def next_page(seen: int, gone: int, size: int) -> int:

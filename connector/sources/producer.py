@@ -14,7 +14,7 @@ import anyio
 
 from connector.bus import Bus, Publisher
 from connector.clock import Clock, backoff
-from connector.errors import ConnectorError, JournalError, Unmappable
+from connector.errors import ConnectorError, InDoubtError, JournalError, TransientError, Unmappable
 from connector.events import OrderFound, OrderHeld, OrderSkipped, PassFinished
 from connector.journal.base import Arrival, Ingested, Journal
 from connector.order import Order, external_id, revision
@@ -121,7 +121,7 @@ class Producer:
         seen: set[str] = set()
         new = 0
         total: int | None = None
-        error = ""
+        error, lasting = "", False
         base = self._confirmed()
         try:
             async with aclosing(self.source.fetch(lambda: self._confirmed() - base)) as feed:
@@ -136,19 +136,21 @@ class Producer:
         except JournalError:
             raise
         except ConnectorError as exc:
-            error = str(exc)
+            error, lasting = str(exc), not isinstance(exc, TransientError | InDoubtError)
         except (anyio.BrokenResourceError, anyio.ClosedResourceError):
             raise  # the stage behind us is gone; so is the flow
         except Exception as exc:
             # A fault in a vendor file stops that source, and no other one.
             logger.exception("source %s: its feed could not be read", self.source.name)
-            error = f"{type(exc).__name__} while reading the feed"
+            error, lasting = f"{type(exc).__name__} while reading the feed", True
         if error and not self._failures:
             logger.warning("source %s: %s", self.source.name, error)
         self._failures = self._failures + 1 if error else 0
         now = self._clock.now()
         await self._journal.polled(self.source.name, now, error)
-        return PassFinished(at=now, source=self.source.name, seen=len(seen), new=new, total=total, error=error)
+        return PassFinished(
+            at=now, source=self.source.name, seen=len(seen), new=new, total=total, error=error, lasting=lasting
+        )
 
     async def _take(self, items: Sequence[FeedItem], asked_at: datetime, publisher: Publisher) -> int:
         """Record a page, then publish what is new of it; return how many that were."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -112,19 +112,24 @@ def test_an_order_counts_as_delivered_when_the_last_receiver_has_it() -> None:
 async def test_how_a_journal_stands() -> None:
     """What is held, rejected, skipped, or refused by its source is counted by cause, with an order to look at."""
     journal = MemoryJournal()
-    places = (("wms", True),)
-    common: dict[str, Any] = {"revision": "r", "raw": b"{}", "receivers": places}
+    states: list[tuple[Literal["new", "held", "skipped"], str]] = [
+        ("held", "no address"),
+        ("held", "no address"),
+        ("skipped", "quotation"),
+        ("new", ""),
+        ("new", ""),
+    ]
     arrivals = [
-        Arrival(order_id=str(number), external_id=f"shop-{number}", **common, **state)
-        for number, state in enumerate(
-            [
-                {"state": "held", "cause": "no address"},
-                {"state": "held", "cause": "no address"},
-                {"state": "skipped", "cause": "quotation"},
-                {},
-                {},
-            ]
+        Arrival(
+            order_id=str(number),
+            external_id=f"shop-{number}",
+            revision="r",
+            raw=b"{}",
+            receivers=(("wms", True),),
+            state=state,
+            cause=cause,
         )
+        for number, (state, cause) in enumerate(states)
     ]
     keys = [each.key for each in await journal.ingest("shop", arrivals, now=NOW, listed_at=NOW)]
     await journal.intend([Intent(key, "wms", "r", b"") for key in keys[3:]], NOW)

@@ -23,6 +23,11 @@ class JournalContract(ArrivalRules, DeliveryRules, AckRules):
     A subclass named `Test...` opens the journal that it tests.
     """
 
+    async def test_the_journal_is_the_one_that_the_test_names(self) -> None:
+        """And no other stands in for it."""
+        async with self.open() as journal:
+            assert type(journal) is self.journal
+
     async def test_due_has_an_order_and_a_limit(self) -> None:
         """State by state as they were asked for; in each the longest waiting first, then the oldest."""
         async with self.open() as journal:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from connector.ack import Acknowledgement, AckOutcome, Confirmed
 from connector.journal.base import AckResult, Arrival, Delivered, Intent, Outcome, Settled, Settlement
@@ -36,6 +36,8 @@ HASH = b"\x01" * 32
 
 class JournalBench(ABC):
     """Which journal is tested."""
+
+    journal: ClassVar[type[SqliteJournal]]
 
     @abstractmethod
     def open(self) -> AbstractAsyncContextManager[SqliteJournal]:

@@ -247,6 +247,23 @@ async def test_a_drain_gives_up_on_an_endpoint_that_stays_down() -> None:
     assert [] == bench.wms.orders
 
 
+async def test_a_fault_in_a_vendor_file_stops_its_source_only_and_does_not_call_for_a_later_try() -> None:
+    """A source whose code fails is given up by the drain, the others flow, and waiting is not what helps."""
+    bench = Bench(sources=("shop", "depot"))
+    for source in bench.sources.values():
+        source.put("1")
+
+    def broken(gone):  # type: ignore[no-untyped-def]
+        raise KeyError("items")
+
+    bench.shop.fetch = broken  # type: ignore[method-assign]
+    drained = await bench.drained()
+
+    assert Counter(["depot-1"]) == bench.wms.count()
+    assert ["shop"] == list(drained.failed)
+    assert not drained.later
+
+
 async def test_a_failed_walk_concludes_nothing_and_is_repeated() -> None:
     """A feed that answers with an error once is walked again; nothing is lost."""
     bench = Bench()

@@ -1,4 +1,4 @@
-"""The journal's file: safe by what is set and read back, and none the worse for a full disk, a lock, or a new schema."""
+"""The journal's file: durable as it says, and none the worse for a full disk, a lock, or a new schema."""
 
 from __future__ import annotations
 

@@ -17,6 +17,8 @@ from tests.contracts.journal_bench import arrival, ingest
 class TestMemoryJournal(JournalContract):
     """In memory, without a thread."""
 
+    journal = MemoryJournal
+
     @asynccontextmanager
     async def open(self) -> AsyncIterator[MemoryJournal]:
         """Open one."""

@@ -17,7 +17,7 @@ SETTLE = {"wms": 30.0}
 
 @pytest.mark.parametrize("state", get_args(DeliveryState))
 async def test_only_an_intent_changes_its_state(state: DeliveryState) -> None:
-    """ "Nothing else changes" (faults.md 4.2): no state but that of a create under way is touched, or counted."""
+    """No state but that of a create under way is touched, or counted (faults.md 4.2: nothing else changes)."""
     journal = MemoryJournal()
     key = await place(journal, state)
     before = await rows(journal, "SELECT * FROM deliveries JOIN orders USING (key)")
@@ -67,7 +67,7 @@ async def test_each_receiver_has_its_own_settle_time() -> None:
     await journal.aclose()
 
 
-async def test_twenty_starts_in_a_second_move_nothing(tmp_path: object) -> None:
+async def test_twenty_starts_in_a_second_move_nothing() -> None:
     """A crash loop neither hastens a look-up nor puts it off, and the history does not grow (faults.md #21)."""
     journal = MemoryJournal()
     keys = [await found(journal, str(number)) for number in range(3)]

@@ -49,7 +49,9 @@ async def test_what_is_no_plain_file_is_refused(path: Path) -> None:
     """A folder, a pipe."""
     os.mkfifo(path)
     await refused(path, "must be a plain file")
-    await refused(path.parent, "cannot open the journal")
+    folder = path.with_name("folder")
+    os.mkdir(folder)  # noqa: PTH102
+    await refused(folder, "cannot open the journal")
 
 
 async def test_a_file_of_another_user_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ from tests.contracts.journal_bench import arrival, at, delivered, found, ingest,
 class TestSqliteJournal(JournalContract):
     """On a real file, with its thread."""
 
+    journal = SqliteJournal
     path: Path
 
     @pytest.fixture(autouse=True)

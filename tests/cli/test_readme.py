@@ -1,0 +1,105 @@
+"""What the README states, shown: its example runs, its tables are the program's own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import sys
+from asyncio.subprocess import PIPE
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from connector.cli import COMMANDS, exits
+from connector.errors import SettingsError
+from connector.journal.states import PublicState
+from connector.receivers import RECEIVERS
+from connector.registry import load_settings
+from connector.sources import SOURCES
+from tests.cli.process import ROOT, Vendors
+
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def between(name: str) -> str:
+    """Return the code between two markers."""
+    found = re.search(rf"<!-- {name} -->\n```\w+\n(.*?)```\n<!-- /{name} -->", README, re.DOTALL)
+    assert found, f"the README has no part {name}"
+    return found[1]
+
+
+def section(title: str) -> str:
+    """Return the text under a heading."""
+    return README.split(f"\n## {title}\n", 1)[1].split("\n## ", 1)[0]
+
+
+def rows(text: str) -> list[str]:
+    """Return the first cells of a section's tables."""
+    return re.findall(r"^\| ([^|]+?) \|", text, re.MULTILINE)
+
+
+async def test_the_example_of_embedding_runs(tmp_path: Path) -> None:
+    """The README's program, as it stands, carries the orders of a settings.yaml in its folder."""
+    vendors = Vendors(tmp_path, 5)
+    async with vendors.serving():
+        (tmp_path / "app.py").write_text(between("embedding"), "utf-8")
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "app.py"),
+            cwd=tmp_path,
+            env={"PATH": os.environ.get("PATH", ""), "PYTHONPATH": str(ROOT)},
+            stdout=PIPE,
+            stderr=PIPE,
+        )
+        out, err = await asyncio.wait_for(process.communicate(), 30)
+
+    assert re.fullmatch(r"\d walks, failed: \{\}\n", out.decode()), err.decode()
+    assert vendors.wanted == vendors.created == vendors.told
+
+
+def test_every_command_is_in_the_table() -> None:
+    """The README lists the commands that there are, and no others."""
+    listed = {name for row in rows(section("Operating it")) for name in re.findall(r"`connector (\w+)", row)}
+
+    assert set(COMMANDS) == listed
+
+
+def test_every_exit_code_is_in_the_table() -> None:
+    """The README lists the exit codes that there are."""
+    listed = {int(row) for row in rows(section("Operating it")) if row.isdigit()}
+
+    assert {exits.OK, exits.TROUBLE, exits.USAGE, exits.LATER, exits.SETTINGS} == listed
+
+
+def test_every_state_is_explained() -> None:
+    """The README names each state that an order can have."""
+    missing = [state for state in get_args(PublicState) if f"`{state}`" not in section("Operating it")]
+
+    assert [] == missing
+
+
+def test_every_source_and_receiver_is_in_its_table() -> None:
+    """The README lists the types that are registered, and no others."""
+    listed = {row.strip("`") for row in rows(section("Sources and receivers")) if row.startswith("`")}
+
+    assert {*SOURCES, *RECEIVERS} == listed
+
+
+def test_the_sample_of_a_mistake_is_what_is_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The README's line about a misspelt key is what the program says, but for the place."""
+    (sample,) = re.findall(r"^settings\.yaml:\d+:\d+: (.*)$", README, re.MULTILINE)
+    text = (ROOT / "settings.yaml").read_text("utf-8").replace("page_size: 50", "page_sise: 50")
+    (tmp_path / "settings.yaml").write_text(text, "utf-8")
+
+    with pytest.raises(SettingsError) as caught:
+        load_settings(tmp_path / "settings.yaml", environ={})
+
+    assert [sample] == [problem.split(": ", 1)[1] for problem in caught.value.problems]
+
+
+def test_links_lead_to_files() -> None:
+    """Every file that the README links to is there."""
+    missing = [target for target in re.findall(r"\]\(([^)#:]+)\)", README) if not (ROOT / target).exists()]
+
+    assert [] == missing

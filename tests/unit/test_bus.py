@@ -1,0 +1,361 @@
+"""The bus: bounded, ordered, loud when it breaks; it ends by itself, and its observers hold nobody up."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import pairwise
+
+import anyio
+import pytest
+from anyio.lowlevel import checkpoint
+
+from connector import bus as bus_module
+from connector.bus import Bus, Inbox, Observer, Publisher
+from connector.events import Event, OrderAcknowledged, OrderHeld, OrderInDoubt, PassFinished
+
+AT = datetime(2026, 3, 24, 9, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def bus() -> Iterator[Bus]:
+    """Make a bus whose inboxes hold three events."""
+    made = Bus(capacity=3)
+    yield made
+    made.close()
+
+
+def walk(number: int) -> PassFinished:
+    """Return an event with a number."""
+    return PassFinished(at=AT, source="shop", seen=number, new=0, total=None)
+
+
+def held(number: int) -> OrderHeld:
+    """Return an event of another type, with a number."""
+    return OrderHeld(at=AT, key=number, source="shop", order_id="1", receiver="wms", cause="no street")
+
+
+def numbers(events: list[PassFinished]) -> list[int]:
+    """Return their numbers."""
+    return [event.seen for event in events]
+
+
+async def turns(count: int = 20) -> None:
+    """Let everybody else run until they wait for something."""
+    for _ in range(count):
+        await checkpoint()
+
+
+async def observed(observer: Observer) -> list[Event]:
+    """Read an observer to its end."""
+    return [event async for event in observer]
+
+
+async def test_events_come_in_order(bus: Bus) -> None:
+    """As they were published, however many publishers wait for room."""
+    inbox = bus.subscribe(PassFinished)
+    publishers = [bus.publisher(PassFinished) for _ in range(2)]
+    bus.seal()
+    heard: list[PassFinished] = []
+
+    async def publish(publisher: Publisher, first: int) -> None:
+        with publisher:
+            for number in range(first, 40, 2):
+                await publisher.publish(walk(number))
+
+    async with anyio.create_task_group() as tg:
+        for first, publisher in enumerate(publishers):
+            tg.start_soon(publish, publisher, first)
+        while events := await inbox.take(2):
+            heard += events
+    assert sorted(numbers(heard)) == list(range(40))
+    for first in range(2):
+        own = [number for number in numbers(heard) if number % 2 == first]
+        assert all(one < other for one, other in pairwise(own))
+
+
+async def test_a_full_inbox_makes_its_publisher_wait(bus: Bus) -> None:
+    """That is the back-pressure: one event taken makes room for one, and no more than the capacity is in memory."""
+    inbox, publisher = bus.subscribe(PassFinished), bus.publisher(PassFinished)
+    sent: list[int] = []
+
+    async def publish() -> None:
+        for number in range(6):
+            await publisher.publish(walk(number))
+            sent.append(number)
+
+    async with anyio.create_task_group() as tg:
+        tg.start_soon(publish)
+        await turns()
+        assert (sent, inbox.waiting) == ([0, 1, 2], 3)
+        await turns()
+        assert sent == [0, 1, 2]
+        assert numbers(await inbox.take(1)) == [0]
+        await turns()
+        assert (sent, inbox.waiting) == ([0, 1, 2, 3], 3)
+        assert numbers(await inbox.take(10)) == [1, 2, 3, 4]
+        await turns()
+    assert sent == list(range(6))
+
+
+async def test_only_the_full_inbox_is_waited_for(bus: Bus) -> None:
+    """A slow receiver keeps the orders for others back only when they come from the same publisher."""
+    slow, quick = (bus.subscribe(PassFinished, topic=topic) for topic in ("slow", "quick"))
+    publisher = bus.publisher(PassFinished, topics=["slow", "quick"])
+    for number in range(3):
+        await publisher.publish(walk(number), "slow")
+        await publisher.publish(walk(number), "quick")
+    async with anyio.create_task_group() as tg:
+        tg.start_soon(publisher.publish, walk(3), "slow")
+        await turns()
+        assert numbers(await quick.take(9)) == [0, 1, 2]
+        await publisher.publish(walk(4), "quick")
+        assert numbers(await quick.take(9)) == [4]
+        assert numbers(await slow.take(9)) == [0, 1, 2, 3]
+
+
+async def test_take_waits_for_one_and_returns_what_there_is(bus: Bus) -> None:
+    """At least one event, at most as many as were asked for, without waiting for more."""
+    inbox, publisher = bus.subscribe(PassFinished), bus.publisher(PassFinished)
+    taking = asyncio.create_task(inbox.take(2))
+    await turns()
+    assert not taking.done()
+    for number in range(3):
+        await publisher.publish(walk(number))
+    assert numbers(await taking) == [0, 1]
+    assert numbers(await inbox.take(2)) == [2]
+
+
+async def test_an_inbox_ends_when_its_last_publisher_closes(bus: Bus) -> None:
+    """Not before, and not before it has been read to its end: that is the shutdown."""
+    inbox = bus.subscribe(PassFinished)
+    one, other = bus.publisher(PassFinished), bus.publisher(PassFinished)
+    bus.seal()
+    await one.publish(walk(1))
+    one.close()
+    one.close()
+    await other.publish(walk(2))
+    assert numbers(await inbox.take(9)) == [1, 2]
+    ended = asyncio.create_task(inbox.take(9))
+    await turns()
+    assert not ended.done()
+    await other.publish(walk(3))
+    assert numbers(await ended) == [3]
+    await other.publish(walk(4))
+    with other:
+        pass
+    assert numbers(await inbox.take(9)) == [4]
+    assert await inbox.take(9) == []
+    assert await inbox.take(9) == []
+
+
+async def test_the_end_runs_down_the_stages(bus: Bus) -> None:
+    """A stage that reads until the end, and then closes what it publishes, ends the next one."""
+    first, second = bus.subscribe(PassFinished), bus.subscribe(OrderHeld)
+    source, middle = bus.publisher(PassFinished), bus.publisher(OrderHeld)
+    bus.seal()
+    heard: list[int] = []
+
+    async def stage() -> None:
+        with middle:
+            while events := await first.take(9):
+                for event in events:
+                    await middle.publish(held(event.seen))
+
+    async def last() -> None:
+        while events := await second.take(9):
+            heard.extend(event.key for event in events)
+
+    async with anyio.create_task_group() as tg:
+        tg.start_soon(stage)
+        tg.start_soon(last)
+        with source:
+            for number in range(10):
+                await source.publish(walk(number))
+    assert heard == list(range(10))
+
+
+async def test_a_bus_that_is_not_sealed_ends_nothing(bus: Bus) -> None:
+    """Until all publishers are open, another may come."""
+    inbox = bus.subscribe(PassFinished)
+    bus.publisher(PassFinished).close()
+    ended = asyncio.create_task(inbox.take(9))
+    await turns()
+    assert not ended.done()
+    bus.seal()
+    assert await ended == []
+
+
+def test_publishing_to_nobody_is_a_mistake_of_the_wiring(bus: Bus) -> None:
+    """It is found when the flow is put together, and it names all of what nobody hears."""
+    bus.subscribe(PassFinished, topic="wms")
+    with pytest.raises(LookupError, match="nobody subscribes to PassFinished for 'erp', OrderHeld for 'erp'"):
+        bus.publisher(PassFinished, OrderHeld, topics=["erp"])
+    with pytest.raises(LookupError):
+        bus.publisher(PassFinished)
+    with bus.publisher(PassFinished, topics=["wms"]):
+        pass
+
+
+def test_two_that_want_the_same_events_are_a_mistake_of_the_wiring(bus: Bus) -> None:
+    """Each event has one stage that acts on it; the one that was first keeps its inbox."""
+    bus.subscribe(PassFinished, topic="wms")
+    bus.subscribe(PassFinished, topic="erp")
+    with pytest.raises(LookupError, match="PassFinished for 'wms' has a subscriber already"):
+        bus.subscribe(OrderHeld, PassFinished, topic="wms")
+    with pytest.raises(LookupError, match="nobody"):
+        bus.publisher(OrderHeld, topics=["wms"])
+
+
+async def test_a_publisher_publishes_what_it_was_opened_for(bus: Bus) -> None:
+    """Neither another type nor another topic; nothing of it gets through."""
+    inbox = bus.subscribe(PassFinished, OrderHeld)
+    publisher = bus.publisher(PassFinished)
+    with pytest.raises(LookupError):
+        await publisher.publish(held(1))
+    with pytest.raises(LookupError):
+        await publisher.publish(walk(1), "wms")
+    with pytest.raises(LookupError):
+        publisher.offer(walk(1), "wms")
+    assert inbox.waiting == 0
+
+
+async def test_an_inbox_hears_its_types_and_no_other(bus: Bus) -> None:
+    """And its topic; several types come in one order."""
+    both: Inbox[Event] = bus.subscribe(PassFinished, OrderHeld)
+    other = bus.subscribe(PassFinished, topic="wms")
+    publisher = bus.publisher(PassFinished, OrderHeld)
+    await publisher.publish(walk(1))
+    await publisher.publish(held(2))
+    await publisher.publish(walk(3))
+    assert await both.take(9) == [walk(1), held(2), walk(3)]
+    assert other.waiting == 0
+
+
+@pytest.mark.parametrize("full", [False, True])
+async def test_a_dead_stage_breaks_its_publisher(bus: Bus, full: bool) -> None:
+    """What nobody will read is not dropped in silence; one that waits for room is woken to hear it."""
+    inbox, publisher = bus.subscribe(PassFinished), bus.publisher(PassFinished)
+    if full:
+        for number in range(3):
+            await publisher.publish(walk(number))
+    task = asyncio.create_task(publisher.publish(walk(4))) if full else None
+    await turns()
+    with inbox:
+        pass
+    if task is not None:
+        with pytest.raises(anyio.BrokenResourceError):
+            await task
+    with pytest.raises(anyio.BrokenResourceError):
+        await publisher.publish(walk(5))
+    with pytest.raises(anyio.BrokenResourceError):
+        publisher.offer(walk(5), "")
+
+
+async def test_a_closed_publisher_is_closed(bus: Bus) -> None:
+    """Publishing with it is a mistake, and not a silent one."""
+    bus.subscribe(PassFinished)
+    publisher = bus.publisher(PassFinished)
+    publisher.close()
+    with pytest.raises(anyio.ClosedResourceError):
+        await publisher.publish(walk(1))
+
+
+async def test_an_offer_never_waits(bus: Bus) -> None:
+    """What finds no room is marked: its stage looks into the journal, and takes the mark away itself."""
+    inbox, publisher = bus.subscribe(PassFinished, topic="wms"), bus.publisher(PassFinished, topics=["wms"])
+    observer = bus.observe()
+    assert [publisher.offer(walk(number), "wms") for number in range(5)] == [True] * 3 + [False] * 2
+    assert bus.overflowed == {"wms"}
+    assert numbers(await inbox.take(9)) == [0, 1, 2]
+    assert bus.overflowed == {"wms"}
+    assert publisher.offer(walk(5), "wms")
+    bus.close()
+    assert await observed(observer) == []
+
+
+async def test_an_observer_sees_everything_from_now_on(bus: Bus) -> None:
+    """What is published and what is only noticed, in order; what was before is not seen."""
+    bus.subscribe(PassFinished)
+    publisher = bus.publisher(PassFinished)
+    await publisher.publish(walk(0))
+    one, other = bus.observe(), bus.observe()
+    told = OrderAcknowledged(at=AT, key=1, source="shop", order_id="1", outcome="exported")
+    await publisher.publish(walk(1))
+    bus.notice(told)
+    await publisher.publish(walk(2))
+    bus.close()
+    assert await observed(one) == await observed(other) == [walk(1), told, walk(2)]
+
+
+async def test_an_event_for_many_topics_is_one_to_observers(bus: Bus) -> None:
+    """They see what happened, not who was told."""
+    for topic in ("wms", "erp"):
+        bus.subscribe(PassFinished, topic=topic)
+    observer = bus.observe()
+    await bus.publisher(PassFinished, topics=["wms", "erp"]).publish(walk(1), "wms", "erp")
+    bus.close()
+    assert await observed(observer) == [walk(1)]
+
+
+async def test_a_slow_observer_loses_the_oldest_and_is_told(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It holds nobody up and fills no memory; `missed` says how many it lost."""
+    monkeypatch.setattr(bus_module, "OBSERVER_BUFFER", 4)
+    slow = bus.observe()
+    for number in range(10):
+        bus.notice(walk(number))
+    assert slow.missed == 6
+    bus.close()
+    assert await observed(slow) == [walk(number) for number in range(6, 10)]
+
+
+async def test_an_observer_wakes_up_for_each_event(bus: Bus) -> None:
+    """It reads along while things happen, and misses nothing."""
+    observer = bus.observe()
+    reading = asyncio.create_task(observed(observer))
+    for number in range(5):
+        bus.notice(walk(number))
+        await turns(number)
+    assert not reading.done()
+    bus.close()
+    assert await reading == [walk(number) for number in range(5)]
+    assert observer.missed == 0
+
+
+async def test_an_observer_that_has_left_is_forgotten(bus: Bus) -> None:
+    """Nothing is kept for it any more."""
+    observer = bus.observe()
+    bus.notice(walk(1))
+    events = observer.__aiter__()
+    assert await anext(events) == walk(1)
+    await events.aclose()  # type: ignore[attr-defined]
+    bus.notice(walk(2))
+    assert await observed(observer_of_nothing(observer)) == []
+
+
+def observer_of_nothing(observer: Observer) -> Observer:
+    """End an observer, so that reading it ends, too."""
+    observer.end()
+    return observer
+
+
+async def test_a_closed_bus_is_closed_for_everybody(bus: Bus) -> None:
+    """Publishers, inboxes, and observers that come too late; closing again is harmless."""
+    inbox, publisher = bus.subscribe(PassFinished), bus.publisher(PassFinished)
+    bus.close()
+    bus.close()
+    with pytest.raises(anyio.ClosedResourceError):
+        await publisher.publish(walk(1))
+    with pytest.raises(anyio.ClosedResourceError):
+        await inbox.take(1)
+    with anyio.fail_after(5):
+        assert await observed(bus.observe()) == []
+
+
+async def test_events_are_values(bus: Bus) -> None:
+    """They cannot be changed on the way, and keep their type on the wire of the console."""
+    event = OrderInDoubt(at=AT, key=1, source="shop", order_id="1", receiver="wms", reason="lost")
+    with pytest.raises(AttributeError):
+        event.reason = "other"  # type: ignore[misc]
+    assert event == OrderInDoubt(at=AT, key=1, source="shop", order_id="1", receiver="wms", reason="lost")
