@@ -20,8 +20,10 @@ flight is in the journal, and the next start takes it up from there.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
 from functools import partial
 from types import TracebackType
 from typing import Any
@@ -79,6 +81,7 @@ class Connector:
         self._given = journal
         self._journal: Journal | None = journal
         self._stop = anyio.Event()
+        self._moves: asyncio.Queue[tuple[str, BreakerState, str, datetime]] = asyncio.Queue()
         self._running = anyio.Event()
         self._stages: Stages | None = None
 
@@ -155,6 +158,7 @@ class Connector:
         try:
             async with anyio.create_task_group() as tg:
                 tg.start_soon(self._stop_in_time, tg.cancel_scope, name="stop in time")
+                tg.start_soon(self._keep_moves, stages.journal, name="keep the breakers' moves")
                 async with anyio.create_task_group() as flow:
                     flow.start_soon(stages.acknowledger.run, name="acknowledger")
                     for name, consumer in stages.consumers.items():
@@ -230,6 +234,12 @@ class Connector:
     def _endpoint_settings(self) -> list[Any]:
         return [*self.settings.sources.values(), *self.settings.receivers.values()]
 
+    async def _keep_moves(self, journal: Journal) -> None:
+        """Write the moves of the receivers' breakers down, for a `status` from another process."""
+        while True:
+            name, state, reason, at = await self._moves.get()
+            await journal.endpoint_changed(name, state, reason, at)
+
     def _listen(self, name: str) -> None:
         """Turn a breaker's moves into events; they are rare, and somebody should know."""
         endpoint = (self.sources[name] if name in self.sources else self.receivers[name]).endpoint
@@ -239,7 +249,10 @@ class Connector:
         said: set[str] = set()
 
         def moved(state: BreakerState, reason: str) -> None:
-            self.bus.notice(EndpointChanged(at=self.clock.now(), endpoint=name, state=state, reason=reason))
+            at = self.clock.now()
+            self.bus.notice(EndpointChanged(at=at, endpoint=name, state=state, reason=reason))
+            if name in self.receivers:
+                self._moves.put_nowait((name, state, reason, at))
             if state == "open" and name not in said:
                 said.add(name)
                 logger.warning("%s is paused: %s", name, reason)

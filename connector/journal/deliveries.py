@@ -32,6 +32,7 @@ __all__ = ["due", "intend", "next_due", "recover", "settle"]
 def recover(now: int, settle_ms: Mapping[str, int], longest_ms: int, db: sqlite3.Connection) -> int:
     """Turn what was in flight into in-doubt; see `Journal.recover`."""
     changed = 0
+    db.execute("DELETE FROM receivers")  # breakers start closed
     for receiver, settle in settle_ms.items():
         rows = db.execute(
             "SELECT key FROM deliveries WHERE receiver = ?"

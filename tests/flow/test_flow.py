@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections import Counter
 
 import anyio
@@ -232,6 +233,24 @@ async def test_a_receiver_that_is_down_is_left_alone_and_caught_up_with_later() 
 
     assert Counter(f"shop-{n}" for n in ids(200)) == bench.wms.count()
     assert Counter(ids(200)) == bench.shop.told
+
+
+async def test_a_paused_receiver_is_seen_in_the_journal() -> None:
+    """`status` in another process learns from the journal that a receiver is paused, and why; and when it is back."""
+    bench = Bench()
+    bench.wms.down = True
+    bench.shop.put(*ids(20))
+    journal = MemoryJournal()
+
+    def breakers(db: sqlite3.Connection) -> list[tuple[str, str, str]]:
+        return db.execute("SELECT name, breaker, reason FROM receivers").fetchall()
+
+    async with bench.running(journal):
+        await anyio.sleep(10)
+        assert [("wms", "open", "down")] == await journal.read(breakers)
+        bench.wms.down = False
+        await anyio.sleep(600)
+        assert [("wms", "closed", "")] == await journal.read(breakers)
 
 
 async def test_a_drain_gives_up_on_an_endpoint_that_stays_down() -> None:
