@@ -12,6 +12,7 @@ from connector.acknowledger import Acknowledger
 from connector.clock import Clock
 from connector.events import PassFinished
 from connector.journal.base import Journal
+from connector.receivers.amender import Amender
 from connector.receivers.base import Receiver
 from connector.receivers.consumer import Consumer
 from connector.sources.base import Source
@@ -51,6 +52,7 @@ class Stages(msgspec.Struct, frozen=True, kw_only=True):
     receivers: Mapping[str, Receiver]
     producers: Mapping[str, Producer]
     consumers: Mapping[str, Consumer]
+    amenders: Mapping[str, Amender]
     acknowledger: Acknowledger
     journal: Journal
     clock: Clock
@@ -128,8 +130,9 @@ async def _settled(stages: Stages, patience: _Patience) -> None:
             continue
         work = await stages.journal.open_work()
         delivering = any(work.deliveries.get(name) and not patience.over(name) for name in stages.consumers)
+        amending = any(work.changes.get(name) and not patience.over(name) for name in stages.amenders)
         telling = any(work.acks.get(name) and not patience.over(name) for name in stages.producers)
-        if not delivering and not telling:
+        if not delivering and not amending and not telling:
             return
         wait = LONGEST_WAIT
         if work.next_due is not None:

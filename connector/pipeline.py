@@ -29,22 +29,28 @@ from types import TracebackType
 from typing import Any
 
 import anyio
+import msgspec
 
 from connector.acknowledger import Acknowledger
 from connector.breaker import BreakerState
 from connector.bus import Bus
 from connector.clock import Clock, SystemClock
 from connector.drain import Drained, Stages, drain
-from connector.events import EndpointChanged, Event
+from connector.errors import SettingsError
+from connector.events import EndpointChanged, Event, PassFinished
 from connector.journal.base import Journal
 from connector.journal.sqlite import SqliteJournal
-from connector.mapping.custom import mapper
+from connector.mapping.tables import known
+from connector.receivers.amender import Amender
 from connector.receivers.base import Receiver
-from connector.receivers.consumer import Consumer, Lane
+from connector.receivers.consumer import Consumer
+from connector.receivers.lane import Lane
 from connector.registry import make_receivers, make_sources
 from connector.settings import Settings
+from connector.settings.structs import RouteSettings
 from connector.sources.base import Source
 from connector.sources.producer import Producer
+from connector.wiring import lanes
 
 __all__ = ["Connector"]
 
@@ -52,6 +58,8 @@ logger = logging.getLogger(__name__)
 
 GRACE = 20.0
 """Seconds that a stop may take before what is under way is left in doubt: less than the 30 that Kubernetes gives."""
+GLANCE = 1.0
+"""Seconds between two looks at whether another process wrote to the journal; each reads one number from memory."""
 
 
 class Connector:
@@ -84,6 +92,7 @@ class Connector:
         self._moves: asyncio.Queue[tuple[str, BreakerState, str, datetime]] = asyncio.Queue()
         self._running = anyio.Event()
         self._stages: Stages | None = None
+        self._lanes: dict[str, dict[str, Lane]] = {}
 
     async def __aenter__(self) -> Connector:
         if self._journal is None:
@@ -95,6 +104,7 @@ class Connector:
                 max(float(endpoint.retry.longest) for endpoint in self._endpoint_settings()),
             )
             self._stages = self._wire(self._journal)
+            await self._release(self._journal)
         except BaseException:
             await self.aclose()
             raise
@@ -109,28 +119,40 @@ class Connector:
             bus=bus,
             clock=clock,
         )
-        lanes: dict[str, dict[str, Lane]] = {name: {} for name in self.receivers}
-        for route in settings.routes:
-            for name in route.receivers:
-                receiver = self.receivers[name]
-                lanes[name][route.source] = Lane(
-                    self.sources[route.source], mapper(route.mapping, receiver.request, receiver.default)
-                )
-        consumers = {
-            name: Consumer(receiver, settings.receivers[name], lanes[name], journal=journal, bus=bus, clock=clock)
+        self._lanes = ways = lanes(settings, self.sources, self.receivers)
+        amenders = {
+            name: Amender(receiver, settings.receivers[name], ways[name], journal=journal, clock=clock)
             for name, receiver in self.receivers.items()
-            if lanes[name]
+            if ways[name]
         }
+        consumers = {
+            name: Consumer(
+                self.receivers[name],
+                settings.receivers[name],
+                ways[name],
+                journal=journal,
+                bus=bus,
+                clock=clock,
+                amend=amender.look,
+            )
+            for name, amender in amenders.items()
+        }
+
+        def amend(route: RouteSettings) -> None:
+            for name in (*route.receivers, *route.optional):
+                amenders[name].look()
+
         producers = {
             route.source: Producer(
                 self.sources[route.source],
                 settings.sources[route.source],
-                [(receiver, True) for receiver in route.receivers],
+                route,
                 journal=journal,
                 bus=bus,
                 clock=clock,
                 confirmed=partial(acknowledger.confirmed, route.source),
-                reacknowledge=partial(acknowledger.look, route.source),
+                acknowledge=partial(acknowledger.look, route.source),
+                amend=partial(amend, route),
             )
             for route in settings.routes
         }
@@ -142,6 +164,7 @@ class Connector:
             receivers=self.receivers,
             producers=producers,
             consumers=consumers,
+            amenders=amenders,
             acknowledger=acknowledger,
             journal=journal,
             clock=clock,
@@ -158,11 +181,14 @@ class Connector:
         try:
             async with anyio.create_task_group() as tg:
                 tg.start_soon(self._stop_in_time, tg.cancel_scope, name="stop in time")
+                tg.start_soon(self._watch_journal, stages, name="see what other processes write")
                 tg.start_soon(self._keep_moves, stages.journal, name="keep the breakers' moves")
                 async with anyio.create_task_group() as flow:
                     flow.start_soon(stages.acknowledger.run, name="acknowledger")
                     for name, consumer in stages.consumers.items():
                         flow.start_soon(consumer.run, name=f"consumer of {name}")
+                    for name, amender in stages.amenders.items():
+                        tg.start_soon(amender.run, name=f"amender of {name}")
                     for name, producer in stages.producers.items():
                         flow.start_soon(producer.run, name=f"producer of {name}")
                     self._running.set()
@@ -188,6 +214,57 @@ class Connector:
         """
         await self._running.wait()
         return await drain(self._entered())
+
+    def look(self) -> None:
+        """Look into the journal: somebody has made something due there."""
+        stages = self._entered()
+        for consumer in stages.consumers.values():
+            consumer.look()
+        for amender in stages.amenders.values():
+            amender.look()
+        for name in stages.sources:
+            stages.acknowledger.look(name)
+
+    async def reload(self, settings: Settings) -> int:
+        """
+        Take the mappings and code tables of `settings`, and release what waited for a code that is there now.
+
+        Everything else in them counts from the next start. Returns how many orders were released; raises
+        `SettingsError`, and changes nothing, if a mapping cannot be used.
+        """
+        journal = self.journal
+        ways = lanes(settings, self.sources, self.receivers)
+        for name, way in self._lanes.items():
+            way.clear()
+            way.update(ways[name])
+        self.settings = msgspec.structs.replace(self.settings, tables=settings.tables)
+        released = await self._release(journal)
+        self.look()
+        return released
+
+    async def _release(self, journal: Journal) -> int:
+        """Make due what was held for a code that is in its table by now."""
+        now = self.clock.now()
+        return sum(
+            [
+                await journal.release(cause, now)
+                for cause in await journal.causes()
+                if known(cause, self.settings.tables)
+            ]
+        )
+
+    async def replay(self, source: str, since: datetime) -> PassFinished:
+        """
+        Walk what `source` exported at or after `since` (with a zone) again; `run` must be running.
+
+        What the journal knows is left alone, or amended if it is different now; nothing is delivered twice. Raises
+        `SettingsError` for a source that cannot do that, or is not there.
+        """
+        await self._running.wait()
+        producers = self._entered().producers
+        if source not in producers:
+            raise SettingsError([f"there is no source {source}"])
+        return await producers[source].replay(since)
 
     def events(self) -> AsyncIterator[Event]:
         """Observe what happens from now on. A slow observer never slows the flow; it loses the oldest events."""
@@ -233,6 +310,16 @@ class Connector:
 
     def _endpoint_settings(self) -> list[Any]:
         return [*self.settings.sources.values(), *self.settings.receivers.values()]
+
+    async def _watch_journal(self, stages: Stages) -> None:
+        """Notice that another process has written to the journal, and look what is due now."""
+        before = await stages.journal.changed_elsewhere()
+        while True:
+            await self.clock.sleep(GLANCE)
+            now = await stages.journal.changed_elsewhere()
+            if now != before:
+                before = now
+                self.look()
 
     async def _keep_moves(self, journal: Journal) -> None:
         """Write the moves of the receivers' breakers down, for a `status` from another process."""

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from connector import settings as settings_module
 from connector.clock import Clock
+from connector.mapping.custom import checker
 from connector.receivers import RECEIVERS
 from connector.receivers.base import Receiver
 from connector.settings import Settings
@@ -45,6 +46,7 @@ def load_settings(path: str | os.PathLike[str] = "settings.yaml", environ: Mappi
         sources={name: kind.settings for name, kind in source_types().items()},
         receivers={name: kind.settings for name, kind in receiver_types().items()},
         environ=os.environ if environ is None else environ,
+        mappings=checker({name: kind.request for name, kind in receiver_types().items()}),
     )
 
 

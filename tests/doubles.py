@@ -14,9 +14,9 @@ import msgspec
 
 from connector.ack import Acknowledgement, AckOutcome, Confirmed
 from connector.breaker import Breaker
-from connector.errors import ConflictError, ConnectorError, InDoubtError, TransientError, Unmappable
+from connector.errors import ConflictError, ConnectorError, InDoubtError, RejectedError, TransientError, Unmappable
 from connector.http import Endpoint
-from connector.order import Order
+from connector.order import Document, Order
 from connector.receivers.base import Delivery, Receipt
 from connector.settings.structs import ReceiverSettings, SourceSettings
 from connector.sources.base import FeedItem, Page, next_page
@@ -94,10 +94,13 @@ class MemorySource:
     ack_limit: ClassVar[int] = 10
     ack_repeatable: ClassVar[bool] = True
     says_failed: ClassVar[bool] = False
+    shrinks: ClassVar[bool] = True
 
     def __init__(self, name: str, clock: LoopClock, *, page_size: int = 50) -> None:
         self.name = name
         self.feed: dict[str, dict[str, Any]] = {}
+        self.archive: dict[str, dict[str, Any]] = {}
+        self.outcomes: list[tuple[str, str, str]] = []
         self.calls: list[tuple[str, ...]] = []
         self.told: Counter[str] = Counter()
         self.messages: dict[str, str] = {}
@@ -151,7 +154,10 @@ class MemorySource:
         for ack in batch:
             self.told[ack.order_id] += 1
             self.messages[ack.order_id] = ack.message
-            self.feed.pop(ack.order_id, None)
+            self.outcomes.append((ack.order_id, ack.outcome, ack.message))
+            content = self.feed.get(ack.order_id)
+            if content is not None and ack.outcome == "exported":
+                self.archive[ack.order_id] = self.feed.pop(ack.order_id)
         if self.lost:
             raise self.lost.popleft()
         return {ack.order_id: Confirmed() for ack in batch}
@@ -168,7 +174,21 @@ class MemorySource:
             raise Unmappable("unreadable order", str(exc)) from None
         if missing := content.get("missing"):
             raise Unmappable(f"missing field: {missing}")
-        return Order(source=self.name, order_id=str(content["id"]), notes=str(content.get("notes", "")))
+        return Order(
+            source=self.name,
+            order_id=str(content["id"]),
+            notes=str(content.get("notes", "")),
+            cancelled=bool(content.get("cancelled")),
+            documents=tuple(Document(title=title, content=b"%PDF") for title in content.get("documents", ())),
+        )
+
+    def refetch(self, since: datetime) -> AsyncGenerator[Page]:
+        """List everything that was ever listed, as it is now."""
+        return self._walk_all()
+
+    async def _walk_all(self) -> AsyncGenerator[Page]:
+        await anyio.sleep(0.001)
+        yield Page([FeedItem(i, msgspec.json.encode(content)) for i, content in (self.archive | self.feed).items()])
 
     async def check(self) -> str:
         """Change nothing."""
@@ -269,6 +289,53 @@ class MemoryReceiver:
     def count(self) -> Counter[str]:
         """Return how many times each order is here."""
         return Counter(external for external, _ in self.orders)
+
+
+class FailingSource(MemorySource):
+    """A source that has a word for "failed", and keeps listing what it was told has."""
+
+    says_failed: ClassVar[bool] = True
+
+
+class AmendableReceiver(MemoryReceiver):
+    """A receiver whose orders can be changed, while they are `open`, and given documents."""
+
+    def __init__(self, name: str, clock: LoopClock, *, delay: float = 0.001) -> None:
+        super().__init__(name, clock, delay=delay)
+        self.closed: set[str] = set()
+        self.cancelled: list[str] = []
+        self.updates: list[tuple[str, bytes]] = []
+        self.documents: dict[str, list[str]] = {}
+        self.amend_failures: deque[ConnectorError] = deque()
+
+    async def update(self, receipt: Receipt, delivery: Delivery) -> Receipt:
+        """Put a new form in the place of the old."""
+        self._open(receipt)
+        self.updates.append((receipt.id, delivery.body))
+        self.orders[int(receipt.id)] = (delivery.external_id, delivery.body)
+        return receipt
+
+    async def cancel(self, receipt: Receipt) -> None:
+        """Cancel."""
+        self._open(receipt)
+        self.cancelled.append(receipt.id)
+
+    async def attach(self, receipt: Receipt, documents: Sequence[Document]) -> None:
+        """Attach what is not there."""
+        there = self.documents.setdefault(receipt.id, [])
+        for document in documents:
+            if document.title not in there:
+                there.append(document.title)
+                self._fail()
+
+    def _open(self, receipt: Receipt) -> None:
+        self._fail()
+        if receipt.id in self.closed:
+            raise RejectedError("the order is processing")
+
+    def _fail(self) -> None:
+        if self.amend_failures:
+            raise self.amend_failures.popleft()
 
 
 def lost_answer() -> InDoubtError:

@@ -36,6 +36,10 @@ COMMANDS = {
     "status": "Show the counts by state, by source and by receiver.",
     "orders": "List orders.",
     "show": "Show one order's whole timeline.",
+    "preview": "Show what would be sent, changing nothing anywhere.",
+    "retry": "Make held or rejected orders due again.",
+    "skip": "Leave held or rejected orders alone for good.",
+    "replay": "Walk what a source has exported since a time again.",
     "echo": "Print the settings as they were understood, secrets masked.",
     "schema": "Print the JSON Schema of settings.yaml, for editors.",
 }

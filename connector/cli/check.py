@@ -143,22 +143,26 @@ def _journal(settings: Settings) -> Finding:
 
 
 def _mappings(settings: Settings, receivers: Mapping[str, Receiver]) -> Iterator[Finding]:
-    """Try whether each route's own mapping can be loaded."""
-    from connector.mapping.custom import mapper
+    """Try whether each route's own mappings can be used; what a file says wrongly was found when it was read."""
+    from connector.mapping.custom import for_route
 
     for route in settings.routes:
-        if route.mapping is None:
-            continue
-        name = f"mapping of {route.source}"
-        receiver = receivers[route.receivers[0]]
-        try:
-            mapper(route.mapping, receiver.request, receiver.default)
-        except SettingsError as exc:
-            yield Finding(name, "FAILED", f"{exc}; is it installed, or in the folder that Python looks in?")
-        except Exception as exc:  # noqa: BLE001 - a module may raise anything while it is imported
-            yield Finding(name, "FAILED", f"importing {route.mapping} raised {type(exc).__name__}: {exc}")
-        else:
-            yield Finding(name, "ok", route.mapping)
+        mappings = {name: route.mapping_for(name) for name in (*route.receivers, *route.optional)}
+        alike = all(mapping == route.mapping for mapping in mappings.values())
+        for receiver, mapping in list(mappings.items())[: 1 if alike else None]:
+            if mapping is None:
+                continue
+            for name in (*route.receivers, *route.optional):
+            receiver = receivers[name]
+            where = f"mapping of {route.source} to {name}"
+            try:
+                for_route(route, name, receiver.request, receiver.default, settings.tables)
+            except SettingsError as exc:
+                yield Finding(where, "FAILED", f"{exc}; is it installed, or in the folder that Python looks in?")
+            except Exception as exc:  # noqa: BLE001 - a module may raise anything while it is imported
+                yield Finding(where, "FAILED", f"importing {route.mapping} raised {type(exc).__name__}: {exc}")
+            else:
+                yield Finding(where, "ok", route.mapping if isinstance(route.mapping, str) else "as settings.yaml has it")
 
 
 def _risks(settings: Settings, receivers: Mapping[str, Receiver]) -> Iterator[Finding]:

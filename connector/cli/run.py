@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from functools import partial
 from importlib.util import find_spec
@@ -33,8 +33,8 @@ def command(ctx: click.Context, *, once: bool, quiet: bool) -> None:
     """
     Carry the orders, until SIGTERM or Ctrl-C.
 
-    The first signal finishes what is under way and ends with exit 0, the second ends at once. With --once: exit 0
-    when all is well, 1 when an order is held or rejected or an endpoint has to be mended, 75 when only a later try
+    SIGHUP reads mappings and code tables again. The first signal to end finishes what is under way and ends with
+    exit 0, the second ends at once. With --once: exit 0 when all is well, 1 when an order is held or rejected or an endpoint has to be mended, 75 when only a later try
     would help.
     """
     from connector.cli import logs, settings_of
@@ -43,17 +43,17 @@ def command(ctx: click.Context, *, once: bool, quiet: bool) -> None:
     hide = logs.Hide(logs.secrets_of(settings))
     logs.configure(ctx.find_root().params["log_format"], hide)
     code = anyio.run(
-        partial(_operate, settings, hide, once=once, quiet=quiet),
+        partial(_operate, settings, hide, partial(settings_of, ctx), once=once, quiet=quiet),
         backend_options={"use_uvloop": find_spec("uvloop") is not None},
     )
     raise SystemExit(code)
 
 
-async def _operate(settings: Settings, hide: Hide, *, once: bool, quiet: bool) -> int:
+async def _operate(settings: Settings, hide: Hide, reread: Callable[[], Settings], *, once: bool, quiet: bool) -> int:
     """Run a connector under signals; return the exit code."""
     from connector.pipeline import Connector
 
-    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
         async with Connector(settings) as connector, AsyncExitStack() as stack:
             if settings.server is not None:
                 from connector.web import serve
@@ -61,17 +61,20 @@ async def _operate(settings: Settings, hide: Hide, *, once: bool, quiet: bool) -
                 logger.info(
                     "health and metrics: %s", await stack.enter_async_context(serve(connector, settings.server))
                 )
-            return await Shift(connector, hide, once=once, quiet=quiet).work(signals)
+            return await Shift(connector, hide, reread, once=once, quiet=quiet).work(signals)
 
 
 class Shift:
     """One run of a connector, from its start to its end."""
 
-    def __init__(self, connector: Connector, hide: Hide, *, once: bool, quiet: bool) -> None:
+    def __init__(
+        self, connector: Connector, hide: Hide, reread: Callable[[], Settings], *, once: bool, quiet: bool
+    ) -> None:
         from connector.cli.tally import Tally
 
         self._connector = connector
         self._hide = hide
+        self._reread = reread
         self._once = once
         self._quiet = quiet
         self._tally: Tally = Tally()
@@ -116,6 +119,9 @@ class Shift:
     async def _listen(self, signals: AsyncIterator[signal.Signals]) -> None:
         """The first signal asks for an end in good order, the second takes what there is."""
         async for number in signals:
+            if number == signal.SIGHUP:
+                await self._reload()
+                continue
             self._signals.append(number)
             if len(self._signals) > 1:
                 logger.warning("%s again: ending at once; the next start looks up what was under way", number.name)
@@ -124,6 +130,18 @@ class Shift:
             logger.info("%s: finishing what is under way", number.name)
             self._draining.cancel()
             self._connector.stop()
+
+    async def _reload(self) -> None:
+        """Read the settings again, for their mappings and code tables; a mistake in them changes nothing."""
+        from connector.errors import SettingsError
+
+        try:
+            released = await self._connector.reload(self._reread())
+        except SettingsError as exc:
+            for problem in exc.problems:
+                logger.error("SIGHUP: %s", problem)
+            return
+        logger.info("SIGHUP: mappings and code tables were read again, %d orders released", released)
 
     async def _sum_up(self, drained: Drained | None, seconds: float) -> int:
         """Print what was done and what waits; return the exit code."""

@@ -43,14 +43,16 @@ def settle(results: Sequence[AckResult], now: int, db: sqlite3.Connection) -> No
             case Refused(reason):
                 others.append(("parked", reason, 0, result.key))
     db.executemany(
-        "UPDATE orders SET ack_state = 'confirmed', ack_done_at = ?, updated_at = ?, ack_reason = NULL"
+        "UPDATE orders SET ack_state = 'confirmed', ack_done_at = ?, updated_at = ?, ack_reason = NULL,"
+        " failures = failures + (ack_outcome = 'failed')"
         " WHERE key = ? AND ack_state IN ('sending', 'in_doubt')",
         confirmed,
     )
     # What the order was is no longer needed, and it holds people's addresses.
     db.executemany(
         "DELETE FROM payloads WHERE key = ? AND NOT EXISTS"
-        " (SELECT 1 FROM deliveries d WHERE d.key = payloads.key AND d.state <> 'delivered')",
+        " (SELECT 1 FROM deliveries d WHERE d.key = payloads.key AND d.state <> 'delivered')"
+        " AND NOT EXISTS (SELECT 1 FROM changes c WHERE c.key = payloads.key AND c.state = 'due')",
         [(key,) for _, _, key in confirmed],
     )
     for state, reason, next_try, key in others:
@@ -106,9 +108,13 @@ def open_work(db: sqlite3.Connection) -> OpenWork:
         "SELECT source, count(*), min(ack_next) FROM orders"
         " WHERE ack_state IN ('pending', 'sending', 'in_doubt') GROUP BY source"
     ).fetchall()
-    times = [at for _, _, at in (*deliveries, *acks)]
+    changes = db.execute(
+        "SELECT receiver, count(*), min(next_try_at) FROM changes WHERE state = 'due' GROUP BY receiver"
+    ).fetchall()
+    times = [at for _, _, at in (*deliveries, *acks, *changes)]
     return OpenWork(
         {name: count for name, count, _ in deliveries},
         {name: count for name, count, _ in acks},
+        {name: count for name, count, _ in changes},
         moment(min(times)) if times else None,
     )

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from connector.journal.base import Arrival, Ingested
+from connector.journal import changes
+from connector.journal.base import Arrival, Ingested, Listing, millis
+from connector.journal.deliveries import make_due
 
 __all__ = ["ingest", "polled"]
 
@@ -28,7 +30,7 @@ RETURNED = frozenset({"cancelled", "vanished"})
 
 
 def ingest(
-    source: str, arrivals: Sequence[Arrival], now: int, listed_at: int, db: sqlite3.Connection
+    source: str, arrivals: Sequence[Arrival], listing: Listing, now: int, db: sqlite3.Connection
 ) -> list[Ingested]:
     """Take a page in; see `Journal.ingest`."""
     known = _known(db, source, [arrival.order_id for arrival in arrivals])
@@ -47,10 +49,16 @@ def ingest(
             fresh.append((last, arrival))
             answers.append(Ingested(last, "new"))
         else:
-            answers.append(_again(db, row, arrival, now, listed_at))
+            answers.append(_again(db, row, arrival, listing, now))
         listed[arrival.order_id] = answers[-1].key
     _insert(db, source, fresh, now)
-    return answers
+    rejected = {key: arrival.cause for key, arrival in fresh if arrival.state == "rejected"}
+    return [_told(db, answer, rejected[answer.key], now) if answer.key in rejected else answer for answer in answers]
+
+
+def _told(db: sqlite3.Connection, answer: Ingested, reason: str, now: int) -> Ingested:
+    """Make it due to tell the source of an order that failed for good."""
+    return Ingested(answer.key, answer.what, make_due(db, answer.key, now, "failed", reason))
 
 
 def _known(db: sqlite3.Connection, source: str, order_ids: Sequence[str]) -> dict[str, _Known]:
@@ -85,25 +93,51 @@ def _insert(db: sqlite3.Connection, source: str, fresh: Sequence[tuple[int, Arri
     )
 
 
-def _again(db: sqlite3.Connection, row: _Known, arrival: Arrival, now: int, listed_at: int) -> Ingested:
-    """Decide about an order that the journal holds already and that the feed lists again."""
+def _again(db: sqlite3.Connection, row: _Known, arrival: Arrival, listing: Listing, now: int) -> Ingested:
+    """Decide about an order that the journal holds already and that is listed again."""
+    same = row.revision == arrival.revision
+    if row.states <= {"delivered"} and not same and _amend(db, row.key, arrival, listing, now):
+        return Ingested(row.key, "amended")
     if row.ack_state == "confirmed" and row.ack_outcome == "exported":
-        if row.revision != arrival.revision:
-            _note_once(db, row.key, now, "changed after delivery", arrival.revision)
-        if row.ack_done_at is not None and row.ack_done_at < listed_at:
+        if not listing.exported and row.ack_done_at is not None and row.ack_done_at < millis(listing.asked_at):
             return _reacknowledge(db, row.key, now)
         return Ingested(row.key, "known")
-    if row.revision == arrival.revision:
+    if same:
         return _renew(db, row.key, arrival, now, _TAKE_BACK) if row.states & RETURNED else Ingested(row.key, "known")
     if row.ack_outcome == "failed" and row.ack_state in ("pending", "sending", "in_doubt"):
         # The source is about to hear that the old revision failed; a later walk brings the new one.
         return Ingested(row.key, "known")
     if row.states & {"delivered"} or row.states & IN_FLIGHT:
-        # On its way or delivered: what was sent is what counts; the change is for a person to see.
+        # On its way, or delivered to some: what was sent is what counts; the change is for a person to see.
         _note_once(db, row.key, now, "changed after delivery", arrival.revision)
     if row.states <= {"delivered"} or row.states & IN_FLIGHT:
         return Ingested(row.key, "known")
     return _renew(db, row.key, arrival, now, _START_AGAIN)
+
+
+def _amend(db: sqlite3.Connection, key: int, arrival: Arrival, listing: Listing, now: int) -> bool:
+    """Make due what is to be done about a delivered order that is different now; tell whether anything is, for once."""
+    what = "cancel" if arrival.state == "cancelled" else "update"
+    policy = listing.on_cancel if what == "cancel" else listing.on_change
+    seen = db.execute(
+        "SELECT 1 FROM changes WHERE key = ? AND what = ? AND revision = ?", (key, what, arrival.revision)
+    ).fetchone()
+    if seen:
+        return False
+    said = "cancelled after delivery" if what == "cancel" else "changed after delivery"
+    _note_once(db, key, now, said, arrival.revision)
+    if policy == "ignore":
+        return False
+    db.execute("INSERT OR REPLACE INTO payloads (key, raw) VALUES (?, ?)", (key, arrival.raw))
+    why = arrival.cause or (f"{said}, and on_{'cancel' if what == 'cancel' else 'change'} is hold")
+    for (receiver,) in db.execute("SELECT receiver FROM deliveries WHERE key = ?", (key,)).fetchall():
+        changes.put(key, receiver, what, arrival.revision, now, db)
+        if policy == "hold" or arrival.state not in ("new", "cancelled"):
+            db.execute(
+                "UPDATE changes SET state = 'held', reason = ? WHERE key = ? AND receiver = ? AND what = ?",
+                (why, key, receiver, what),
+            )
+    return True
 
 
 _TAKE_BACK = (
@@ -130,7 +164,8 @@ def _renew(db: sqlite3.Connection, key: int, arrival: Arrival, now: int, step: s
         "INSERT INTO history (key, at, what, detail) VALUES (?, ?, 'changed at the source', ?)",
         (key, now, arrival.revision),
     )
-    return Ingested(key, "changed")
+    told = make_due(db, key, now, "failed", arrival.cause) if arrival.state == "rejected" else None
+    return Ingested(key, "changed", told)
 
 
 def _reacknowledge(db: sqlite3.Connection, key: int, now: int) -> Ingested:

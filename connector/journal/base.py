@@ -22,6 +22,8 @@ Waiting = Literal["in_doubt", "ready", "new"]
 __all__ = [
     "AckResult",
     "Arrival",
+    "Change",
+    "ChangeOutcome",
     "Delivered",
     "Held",
     "InDoubt",
@@ -29,6 +31,7 @@ __all__ = [
     "Intent",
     "Job",
     "Journal",
+    "Listing",
     "NotSent",
     "OpenWork",
     "Outcome",
@@ -59,20 +62,38 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     revision: str
     raw: bytes
     receivers: tuple[tuple[str, bool], ...]
-    state: Literal["new", "held", "skipped"] = "new"
+    state: Literal["new", "held", "skipped", "rejected", "cancelled"] = "new"
     cause: str = ""
     detail: str = ""
+
+
+class Listing(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    How a page came to be listed, which decides what it means that an order is on it.
+
+    `asked_at` is when it was asked for. `exported` says that orders are on it that the source knows as exported (a
+    replay, or a source whose feed does not shrink): then none is acknowledged again. `on_change` and `on_cancel` are
+    what is done about an order that was delivered and is now different, or cancelled.
+    """
+
+    asked_at: datetime
+    exported: bool = False
+    on_change: Literal["update", "hold", "ignore"] = "update"
+    on_cancel: Literal["cancel", "hold", "ignore"] = "cancel"
 
 
 class Ingested(msgspec.Struct, frozen=True):
     """
     What an arrival was: `new`, `changed` (a new revision that is due for delivery), or `known`.
 
-    `reacknowledge`: it is known, the source had confirmed it, and yet lists it; it is told again.
+    `reacknowledge`: it is known, the source had confirmed it, and yet lists it; it is told again. `amended`: it was
+    delivered in another revision, and a change is due at its receivers. `ack` is set for an arrival that failed for
+    good and of which the source is to be told.
     """
 
     key: int
-    what: Literal["new", "changed", "known", "reacknowledge"]
+    what: Literal["new", "changed", "known", "reacknowledge", "amended"]
+    ack: Acknowledgement | None = None
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,11 +120,12 @@ class Intent(msgspec.Struct, frozen=True):
 
 
 class Delivered(msgspec.Struct, frozen=True):
-    """The receiver has it. `adopted`: a look-up found it there."""
+    """The receiver has it. `adopted`: a look-up found it there. `attach`: it has documents that come after it."""
 
     receipt: str
     reference: str
     adopted: bool = False
+    attach: bool = False
 
 
 class NotSent(msgspec.Struct, frozen=True):
@@ -137,6 +159,29 @@ class Held(msgspec.Struct, frozen=True):
 Outcome = Delivered | NotSent | InDoubt | Rejected | Held
 
 
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that is due to be done to an order that was delivered."""
+
+    key: int
+    source: str
+    order_id: str
+    external_id: str
+    what: Literal["update", "cancel", "attach"]
+    revision: str
+    attempts: int
+    receipt: str
+    reference: str
+    raw: bytes
+
+
+class ChangeOutcome(msgspec.Struct, frozen=True):
+    """What became of a change; `again` is when it is tried again, for one that is still `due`."""
+
+    state: Literal["done", "held", "due"]
+    reason: str = ""
+    again: datetime | None = None
+
+
 class Settlement(msgspec.Struct, frozen=True):
     """What became of one delivery."""
 
@@ -161,10 +206,11 @@ class AckResult(msgspec.Struct, frozen=True):
 
 
 class OpenWork(msgspec.Struct, frozen=True):
-    """What is not at an end: deliveries by receiver, acknowledgements by source, and when the next one is due."""
+    """What is not at an end: deliveries and changes by receiver, acknowledgements by source; when the next is due."""
 
     deliveries: Mapping[str, int]
     acks: Mapping[str, int]
+    changes: Mapping[str, int]
     next_due: datetime | None
 
 
@@ -179,14 +225,11 @@ class Journal(Protocol):
         that once stood wrong delays nothing for long (`longest` is the longest wait between tries, in seconds).
         """
 
-    async def ingest(
-        self, source: str, arrivals: Sequence[Arrival], *, now: datetime, listed_at: datetime
-    ) -> list[Ingested]:
+    async def ingest(self, source: str, arrivals: Sequence[Arrival], listing: Listing, now: datetime) -> list[Ingested]:
         """
         Take a page of a feed in, all or nothing; return what each arrival was, in order.
 
-        `listed_at` is when the page was asked for: what was confirmed before then and is listed all the same is
-        acknowledged again.
+        What was confirmed before the page was asked for, and is listed all the same, is acknowledged again.
         """
 
     async def intend(self, intents: Sequence[Intent], now: datetime) -> list[bool]:
@@ -218,6 +261,24 @@ class Journal(Protocol):
 
     async def next_ack(self, source: str, after: datetime) -> datetime | None:
         """Return when the next acknowledgement to `source` falls due after `after`; None if none does."""
+
+    async def changes_due(self, receiver: str, now: datetime, limit: int) -> list[Change]:
+        """Return what is due to be done to orders that `receiver` has, the longest waiting first."""
+
+    async def next_change(self, receiver: str) -> datetime | None:
+        """Return when the next change at `receiver` is due, which may be past; None if none waits."""
+
+    async def settle_change(self, receiver: str, change: Change, outcome: ChangeOutcome, now: datetime) -> bool:
+        """Record what became of a change; tell whether it was still the one that was due."""
+
+    async def causes(self) -> list[str]:
+        """Return the causes for which orders are held."""
+
+    async def release(self, cause: str, now: datetime) -> int:
+        """Make every order that is held for `cause` due again; return how many."""
+
+    async def changed_elsewhere(self) -> int:
+        """Return a number that changes when another process has written (`connector retry`, say)."""
 
     async def polled(self, source: str, at: datetime, error: str) -> None:
         """Note that a walk over the feed of `source` ended, and how."""

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from connector.ack import Acknowledgement
+from connector.journal import changes
 from connector.journal.base import (
     Delivered,
     Held,
@@ -26,7 +27,7 @@ from connector.journal.base import (
     moment,
 )
 
-__all__ = ["due", "intend", "next_due", "recover", "settle"]
+__all__ = ["due", "intend", "make_due", "next_due", "recover", "settle"]
 
 
 def recover(now: int, settle_ms: Mapping[str, int], longest_ms: int, db: sqlite3.Connection) -> int:
@@ -99,6 +100,8 @@ def _settle_one(db: sqlite3.Connection, one: Settlement, now: int) -> Settled:
             ).rowcount
             if outcome.adopted and applied:
                 _note(db, [(key, now, "found", f"{receiver}: a look-up found it there as {outcome.reference}")])
+            if outcome.attach and applied:
+                changes.put(key, receiver, "attach", "", now, db)
             ack = _ack_due(db, key, now) if applied else None
             if applied and ack is None:
                 _forget(db, key)
@@ -112,7 +115,7 @@ def _settle_one(db: sqlite3.Connection, one: Settlement, now: int) -> Settled:
         case Rejected():
             step = _step(db, one, "rejected", now, cause=outcome.reason, detail="", said="rejected")
             if step.applied and outcome.tell:
-                return Settled(True, _make_due(db, key, now, "failed", outcome.reason))
+                return Settled(True, make_due(db, key, now, "failed", outcome.reason))
             return step
         case Held():
             return _step(db, one, "held", now, cause=outcome.cause, detail=outcome.detail, said="held")
@@ -144,7 +147,7 @@ _STEPS = {
     "in_doubt": "UPDATE deliveries SET state = 'in_doubt', next_try_at = ?, cause = ?, detail = ?"
     " WHERE key = ? AND receiver = ? AND state IN ('new', 'ready', 'intent', 'in_doubt')",
     "rejected": "UPDATE deliveries SET state = 'rejected', next_try_at = ?, cause = ?, detail = ?"
-    " WHERE key = ? AND receiver = ? AND state IN ('intent', 'in_doubt')",
+    " WHERE key = ? AND receiver = ? AND state IN ('new', 'ready', 'intent', 'in_doubt')",
     "held": "UPDATE deliveries SET state = 'held', next_try_at = ?, cause = ?, detail = ?"
     " WHERE key = ? AND receiver = ? AND state IN ('new', 'ready', 'intent', 'in_doubt')",
 }
@@ -160,12 +163,13 @@ def _ack_due(db: sqlite3.Connection, key: int, now: int) -> Acknowledgement | No
     if any(required and state != "delivered" for _, state, required, _ in rows):
         return None
     message = "; ".join(f"{receiver}: {reference}" for receiver, state, _, reference in rows if state == "delivered")
-    return _make_due(db, key, now, "exported", message)
+    return make_due(db, key, now, "exported", message)
 
 
-def _make_due(
+def make_due(
     db: sqlite3.Connection, key: int, now: int, outcome: Literal["exported", "failed"], message: str
 ) -> Acknowledgement | None:
+    """Make an acknowledgement due, unless the order has one that stands; return it."""
     row = db.execute(
         "UPDATE orders SET ack_state = 'pending', ack_outcome = ?, ack_message = ?, ack_at = ?, ack_next = 0,"
         " ack_attempts = 0, ack_reason = NULL, updated_at = ? WHERE key = ?"
@@ -184,7 +188,8 @@ def _forget(db: sqlite3.Connection, key: int) -> None:
     db.execute(
         "DELETE FROM payloads WHERE key = ?1"
         " AND EXISTS (SELECT 1 FROM orders WHERE key = ?1 AND ack_state = 'confirmed')"
-        " AND NOT EXISTS (SELECT 1 FROM deliveries WHERE key = ?1 AND state <> 'delivered')",
+        " AND NOT EXISTS (SELECT 1 FROM deliveries WHERE key = ?1 AND state <> 'delivered')"
+        " AND NOT EXISTS (SELECT 1 FROM changes WHERE key = ?1 AND state = 'due')",
         (key,),
     )
 

@@ -25,13 +25,15 @@ CHUNK = 500
 
 CANDIDATES = {
     "held": f"o.key IN (SELECT key FROM deliveries WHERE state IN {HELD} AND state = 'held'"
-    " UNION ALL SELECT key FROM orders WHERE ack_state = 'parked')",
+    " UNION ALL SELECT key FROM orders WHERE ack_state = 'parked'"
+    " UNION ALL SELECT key FROM changes WHERE state = 'held')",
     "rejected": f"o.key IN (SELECT key FROM deliveries WHERE state IN {HELD} AND state = 'rejected')",
     "in_doubt": f"o.key IN (SELECT key FROM deliveries WHERE state IN {OPEN} AND state = 'in_doubt')",
     "delivering": f"o.key IN (SELECT key FROM deliveries WHERE state IN {OPEN} AND state IN ('intent', 'ready'))",
     "new": f"o.key IN (SELECT key FROM deliveries WHERE state IN {OPEN} AND state = 'new')",
     "skipped": "o.key IN (SELECT key FROM deliveries WHERE state = 'skipped')",
-    "cancelled": "o.key IN (SELECT key FROM deliveries WHERE state = 'cancelled')",
+    "cancelled": "o.key IN (SELECT key FROM deliveries WHERE state = 'cancelled'"
+    " UNION ALL SELECT key FROM changes WHERE what = 'cancel')",
     "vanished": "o.key IN (SELECT key FROM deliveries WHERE state = 'vanished')",
     "delivered": "o.ack_state NOT IN ('confirmed', 'parked')",
     "acknowledged": "o.ack_state = 'confirmed'",
@@ -100,9 +102,10 @@ def matching(
         where.append(
             f"(o.key IN (SELECT key FROM deliveries WHERE state IN {HELD} AND cause = ?"
             f" UNION ALL SELECT key FROM deliveries WHERE state NOT IN {HELD} AND cause = ?)"
+            " OR o.key IN (SELECT key FROM changes WHERE state = 'held' AND reason = ?)"
             " OR (o.ack_state = 'parked' AND ? = ?))"
         )
-        values += [cause, cause, cause, REFUSED]
+        values += [cause, cause, cause, cause, REFUSED]
     if state is not None:
         where.append(f"{CANDIDATES[state]} AND {state_of('o')} = ?")
         values.append(state)
@@ -151,6 +154,7 @@ def orders(db: sqlite3.Connection, keys: Sequence[int]) -> list[OrderRow]:
             "     coalesce((SELECT max(max(coalesce(intent_at, 0), coalesce(delivered_at, 0)))"
             "               FROM deliveries d WHERE d.key = o.key), 0),"
             "     coalesce((SELECT max(at) FROM history h WHERE h.key = o.key), 0)),"
+            " (SELECT reason FROM changes c WHERE c.key = o.key AND c.state = 'held' LIMIT 1),"
             " ack_state, ack_outcome, ack_message, ack_attempts, ack_reason, ack_at, ack_done_at"
             " FROM orders o WHERE key IN (SELECT value FROM json_each(?)) ORDER BY key",
             wanted,
@@ -159,7 +163,7 @@ def orders(db: sqlite3.Connection, keys: Sequence[int]) -> list[OrderRow]:
 
 
 def _order(row: tuple[Any, ...], deliveries: Mapping[str, DeliveryRow]) -> OrderRow:
-    (key, source, order_id, external_id, revision, state, found, updated, *ack) = row
+    (key, source, order_id, external_id, revision, state, found, updated, change, *ack) = row
     ack_state, outcome, message, attempts, reason, due, done = ack
     return OrderRow(
         key=key,
@@ -168,7 +172,7 @@ def _order(row: tuple[Any, ...], deliveries: Mapping[str, DeliveryRow]) -> Order
         external_id=external_id,
         revision=revision,
         state=state,
-        cause=_cause(state, ack_state, deliveries),
+        cause=_cause(state, ack_state, deliveries) or change,
         attempts=max((each.attempts for each in deliveries.values()), default=0),
         deliveries=deliveries,
         found_at=moment(found),

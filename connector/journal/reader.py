@@ -52,6 +52,7 @@ PUBLIC = "CASE WHEN state IN ('intent', 'ready') THEN 'delivering' ELSE state EN
 
 ODD = (
     "SELECT key FROM deliveries WHERE state <> 'delivered' UNION SELECT key FROM orders WHERE ack_state <> 'confirmed'"
+    " UNION SELECT key FROM changes"
 )
 """The orders that are not simply delivered everywhere and confirmed; of a large journal it is a small part."""
 
@@ -174,6 +175,9 @@ def state_of(order: str) -> str:
         SELECT CASE
             WHEN max(d.state = 'held') THEN 'held'
             WHEN {order}.ack_state = 'parked' THEN 'held'
+            WHEN EXISTS (SELECT 1 FROM changes c WHERE c.key = {order}.key AND c.state = 'held') THEN 'held'
+            WHEN EXISTS (SELECT 1 FROM changes c WHERE c.key = {order}.key AND c.what = 'cancel' AND c.state = 'done')
+                THEN 'cancelled'
             WHEN max(d.state = 'rejected') THEN 'rejected'
             WHEN {order}.ack_state = 'confirmed' THEN 'acknowledged'
             WHEN max(d.state = 'in_doubt') THEN 'in_doubt'
@@ -242,7 +246,11 @@ def causes(db: sqlite3.Connection, source: str | None = None) -> list[Cause]:
         " GROUP BY cause, state"
         " UNION ALL"
         " SELECT 'held', ?2, count(*) FROM orders WHERE ack_state = 'parked' AND (?1 IS NULL OR source = ?1)"
-        " HAVING count(*) > 0 ORDER BY n DESC, 1, 2",
+        " HAVING count(*) > 0"
+        " UNION ALL"
+        " SELECT 'held', reason, count(DISTINCT key) FROM changes WHERE state = 'held'"
+        " AND (?1 IS NULL OR (SELECT source FROM orders o WHERE o.key = changes.key) = ?1) GROUP BY reason"
+        " ORDER BY n DESC, 1, 2",
         (source, REFUSED),
     )
     return [Cause(*row) for row in rows]

@@ -13,13 +13,16 @@ from uuid import uuid4
 from connector.ack import Acknowledgement
 from connector.clock import Clock
 from connector.errors import JournalError
-from connector.journal import acks, arrivals, deliveries
+from connector.journal import acks, arrivals, changes, deliveries, holds
 from connector.journal.base import (
     AckResult,
     Arrival,
+    Change,
+    ChangeOutcome,
     Ingested,
     Intent,
     Job,
+    Listing,
     OpenWork,
     Settled,
     Settlement,
@@ -71,11 +74,9 @@ class SqliteJournal:
         settle_ms = {receiver: round(seconds * 1000) for receiver, seconds in settle.items()}
         return await self._write(partial(deliveries.recover, millis(now), settle_ms, round(longest * 1000)))
 
-    async def ingest(
-        self, source: str, page: Sequence[Arrival], *, now: datetime, listed_at: datetime
-    ) -> list[Ingested]:
+    async def ingest(self, source: str, page: Sequence[Arrival], listing: Listing, now: datetime) -> list[Ingested]:
         """See `Journal.ingest`."""
-        return await self._write(partial(arrivals.ingest, source, page, millis(now), millis(listed_at)))
+        return await self._write(partial(arrivals.ingest, source, page, listing, millis(now)))
 
     async def intend(self, intents: Sequence[Intent], now: datetime) -> list[bool]:
         """See `Journal.intend`."""
@@ -110,6 +111,34 @@ class SqliteJournal:
     async def next_ack(self, source: str, after: datetime) -> datetime | None:
         """See `Journal.next_ack`."""
         return _moment(await self._read(partial(acks.next_due, source, millis(after))))
+
+    async def changes_due(self, receiver: str, now: datetime, limit: int) -> list[Change]:
+        """See `Journal.changes_due`."""
+        return await self._read(partial(changes.due, receiver, millis(now), limit))
+
+    async def next_change(self, receiver: str) -> datetime | None:
+        """See `Journal.next_change`."""
+        return _moment(await self._read(partial(changes.next_due, receiver)))
+
+    async def settle_change(self, receiver: str, change: Change, outcome: ChangeOutcome, now: datetime) -> bool:
+        """See `Journal.settle_change`."""
+        return await self._write(partial(changes.settle, change, receiver, outcome, millis(now)))
+
+    async def causes(self) -> list[str]:
+        """See `Journal.causes`."""
+        return await self._read(holds.causes)
+
+    async def release(self, cause: str, now: datetime) -> int:
+        """See `Journal.release`."""
+
+        def operation(db: sqlite3.Connection) -> int:
+            return len(holds.retry(holds.keys_of(None, (), cause, db), millis(now), db))
+
+        return await self._write(operation)
+
+    async def changed_elsewhere(self) -> int:
+        """See `Journal.changed_elsewhere`."""
+        return await self._read(holds.changed_elsewhere)
 
     async def polled(self, source: str, at: datetime, error: str) -> None:
         """See `Journal.polled`."""

@@ -46,8 +46,12 @@ PublicState = Literal[
 
 DELIVERY_EDGES: dict[DeliveryState, frozenset[DeliveryState]] = {
     # A look-up before a create may find the order there already; one that fails is due again after a wait.
-    "new": frozenset({"ready", "intent", "delivered", "held", "in_doubt", "cancelled", "vanished", "skipped"}),
-    "ready": frozenset({"intent", "delivered", "held", "in_doubt", "cancelled", "vanished", "skipped", "new"}),
+    "new": frozenset(
+        {"ready", "intent", "delivered", "held", "rejected", "in_doubt", "cancelled", "vanished", "skipped"}
+    ),
+    "ready": frozenset(
+        {"intent", "delivered", "held", "rejected", "in_doubt", "cancelled", "vanished", "skipped", "new"}
+    ),
     "intent": frozenset({"delivered", "rejected", "ready", "in_doubt", "held"}),
     "in_doubt": frozenset({"intent", "delivered", "rejected", "held"}),
     "delivered": frozenset(),

@@ -1,17 +1,25 @@
-"""A route's own mapping: a Python function named by `module:function` in settings.yaml, or the receiver's default."""
+"""A route's own mapping: a tree of settings.yaml (tree.py), a Python function, or the receiver's default."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 
 from connector.errors import SettingsError, Unmappable, readable
+from connector.mapping.street import split_addresses
+from connector.mapping.tables import Tables
+from connector.mapping.totals import CAUSE, check_totals
+from connector.mapping.tree import Mistake, compiled
 from connector.order import Order
+from connector.settings.structs import RouteSettings
 
-__all__ = ["Mapper", "mapper"]
+__all__ = ["Mapper", "checker", "for_route", "mapper"]
 
 Mapper = Callable[[Order], bytes]
 """Turns an order into the bytes of a receiver's request; raises `Unmappable` and nothing else."""
@@ -19,33 +27,110 @@ Mapper = Callable[[Order], bytes]
 _encode = msgspec.json.Encoder().encode
 
 
-def mapper(spec: str | None, request: type[msgspec.Struct], default: Callable[[Order], Any]) -> Mapper:
+def for_route(
+    route: RouteSettings, receiver: str, request: Any, default: Callable[[Order], Any], tables: Tables
+) -> Mapper:
     """
-    Return the mapping of a route to one receiver.
+    Return how the orders of `route` become requests of `receiver`, which takes `request` and maps by `default`.
 
-    What a function returns (a `request`, or a mapping with its keys) is checked against the receiver's documented
-    fields before anything is sent. Raises `SettingsError` when `spec` names no function.
+    The route's `split_street` is done before the mapping, and its `totals` hold the order if they are to. Raises
+    `SettingsError` when the route's mapping cannot be used.
     """
-    if spec is None:
+    own = mapper(route.mapping_for(receiver), request, default, tables)
+    if not route.split_street and route.totals.on_mismatch != "hold":
+        return own
+
+    def apply(order: Order) -> bytes:
+        if route.totals.on_mismatch == "hold" and (why := check_totals(order, route.totals.tolerance)):
+            raise Unmappable(CAUSE, why)
+        return own(split_addresses(order) if route.split_street else order)
+
+    return apply
+
+
+def mapper(
+    mapping: str | Mapping[str, Any] | None,
+    request: Any,
+    default: Callable[[Order], Any],
+    tables: Tables | None = None,
+) -> Mapper:
+    """
+    Return a mapping to a receiver: a function by `module:function`, a tree, or, of None, the receiver's default.
+
+    What a function returns (a `request`, or a mapping with its keys) and what a tree gives is checked against the
+    receiver's documented fields before anything is sent. Raises `SettingsError` when `mapping` names no function, or
+    has mistakes.
+    """
+    if mapping is None:
         return lambda order: _encode(default(order))
+    return _of_function(mapping, request) if isinstance(mapping, str) else _of_tree(mapping, request, default, tables)
+
+
+def checker(requests: Mapping[str, Any]) -> Callable[[Mapping[str, Any], str, Tables], Iterable[Mistake]]:
+    """
+    Return what finds the mistakes of a tree: `check(tree, type of the receiver, tables)`.
+
+    `requests` are the forms that the types of receiver take; a tree for a type that is not there may have any keys.
+    """
+
+    def check(tree: Mapping[str, Any], kind: str, tables: Tables) -> Iterable[Mistake]:
+        return compiled(tree, requests.get(kind, Any), tables)[1]
+
+    return check
+
+
+def _of_tree(tree: Mapping[str, Any], request: Any, default: Callable[[Order], Any], tables: Tables | None) -> Mapper:
+    mapping, mistakes = compiled(tree, request, tables or {})
+    if mistakes:
+        raise SettingsError([f"mapping: {'.'.join(map(str, each.path))}: {each.text}" for each in mistakes])
+
+    def apply(order: Order) -> bytes:
+        mapped = _plain(default(order)) if mapping.defaults else {}
+        try:
+            return _encode(msgspec.convert(mapping.apply(order, mapped), request))
+        except msgspec.ValidationError as exc:
+            raise _refused(str(exc)) from exc
+        except (ValueError, OverflowError) as exc:  # text that is not Unicode, a number beyond all measure
+            raise Unmappable("mapping failed", str(exc), ours=True) from exc
+
+    return apply
+
+
+def _plain(value: Any) -> Any:
+    return msgspec.to_builtins(value, builtin_types=(Decimal, datetime, date, bytes))
+
+
+def _refused(message: str) -> Unmappable:
+    """Return what holds an order whose request is not as documented: by our mapping, or for what the order lacks."""
+    text, _, where = message.partition(" - at `$")
+    path = re.sub(r"\[[^]]*\]", "", where).strip("`.")
+    if missing := re.search(r"missing required field `([^`]*)`", text):
+        return Unmappable(f"missing field: {'.'.join(part for part in (path, missing[1]) if part)}")
+    cause = f"not what the receiver takes: {path}" if path else "not what the receiver takes"
+    return Unmappable(cause, message, ours=", got `" in text)
+
+
+def _of_function(spec: str, request: Any) -> Mapper:
     function = _load(spec)
 
     def apply(order: Order) -> bytes:
         try:
             result = function(order)
+            if isinstance(result, Mapping) and getattr(request, "free_form", False):
+                return _encode(dict(result))  # this receiver takes any JSON object
             if isinstance(result, Mapping):
                 result = msgspec.convert(dict(result), request)
-            if not isinstance(result, request):
-                raise Unmappable(f"mapping {spec} failed", f"it returned {type(result).__name__}")
+            if isinstance(request, type) and not isinstance(result, request):
+                raise Unmappable(f"mapping {spec} failed", f"it returned {type(result).__name__}", ours=True)
             body = _encode(result)
             msgspec.json.decode(body, type=request)  # a struct takes whatever it is made with
             return body
         except Unmappable:
             raise
         except msgspec.ValidationError as exc:
-            raise Unmappable(f"mapping {spec} failed", str(exc)) from exc
+            raise Unmappable(f"mapping {spec} failed", str(exc), ours=True) from exc
         except Exception as exc:
-            raise Unmappable(f"mapping {spec} failed", f"{type(exc).__name__}: {exc}") from exc
+            raise Unmappable(f"mapping {spec} failed", f"{type(exc).__name__}: {exc}", ours=True) from exc
 
     return apply
 

@@ -32,6 +32,7 @@ class Attempt:
         self._receiver = receiver
         self._settings = settings
         self._clock = clock
+        self._repeatable: bool = getattr(receiver, "repeatable", False)
 
     async def first(self, delivery: Delivery, *, tell: bool) -> Outcome:
         """Create an order whose intent is committed. `tell`: its source has a word for "refused"."""
@@ -58,7 +59,8 @@ class Attempt:
         Look an order up before it is created again, after `attempts` attempts.
 
         `grant` commits the intent and tells whether it was granted; None is returned when it was not. `doubtful`:
-        the last attempt may have been applied, so a receiver that cannot be asked leaves it to a person.
+        the last attempt may have been applied, so a receiver that cannot be asked leaves it to a person, unless it
+        says of itself that it recognises what it is sent again (`repeatable`).
         """
         if self._receiver.finds:
             try:
@@ -72,7 +74,7 @@ class Attempt:
                 return self._not_sent(TransientError(f"{type(exc).__name__} while looking it up"), attempts)
             if found is not None:
                 return Delivered(found.id, found.reference, adopted=True)
-        elif doubtful:
+        elif doubtful and not self._repeatable:
             return Held(
                 f"in doubt at {self._receiver.name}",
                 "it may have been delivered, and this receiver cannot be asked: look there, then retry or skip",
@@ -84,7 +86,7 @@ class Attempt:
     async def _refused(self, delivery: Delivery, refusal: RejectedError, *, tell: bool) -> Outcome:
         """Ask before believing a refusal: what was refused as a duplicate, or twice, may well be there."""
         if not self._receiver.finds:
-            return Rejected(str(refusal), tell)
+            return self._unasked(delivery, refusal, tell=tell)
         try:
             found = await self._receiver.find(delivery.external_id)
         except ConflictError as exc:
@@ -96,6 +98,19 @@ class Attempt:
         if refusal.duplicate:
             return self._in_doubt(f"refused as a duplicate ({refusal}), but a look-up does not show it")
         return Rejected(str(refusal), tell)
+
+    def _unasked(self, delivery: Delivery, refusal: RejectedError, *, tell: bool) -> Outcome:
+        """
+        Take the word of a receiver that has no look-up.
+
+        A refusal as a duplicate is never one to tell the source: there is a record. With a receiver that recognises
+        what it is sent again it is ours; whose it is at another, a person has to see.
+        """
+        if not refusal.duplicate:
+            return Rejected(str(refusal), tell)
+        if self._repeatable:
+            return Delivered(delivery.external_id, "", adopted=True)
+        return Held(f"duplicate at {self._receiver.name}", f"{refusal}: look there, then retry or skip")
 
     def _not_sent(self, exc: ConnectorError, attempts: int) -> NotSent:
         retry = self._settings.retry

@@ -11,7 +11,7 @@ The consumer: takes the orders for one receiver from the bus, or back from the j
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from hashlib import sha256
 
@@ -22,26 +22,30 @@ from connector.bus import Bus, Inbox
 from connector.clock import Clock
 from connector.errors import Unmappable
 from connector.events import AckEvent, OrderDelivered, OrderFound, OrderHeld, OrderRejected
-from connector.journal.base import Held, InDoubt, Intent, Job, Journal, NotSent, Outcome, Settlement, Waiting
-from connector.mapping.custom import Mapper
+from connector.journal.base import (
+    Delivered,
+    Held,
+    InDoubt,
+    Intent,
+    Job,
+    Journal,
+    NotSent,
+    Outcome,
+    Rejected,
+    Settlement,
+    Waiting,
+)
 from connector.order import Order
 from connector.receivers.attempt import Attempt
 from connector.receivers.base import Delivery, Receiver
+from connector.receivers.lane import Lane
 from connector.receivers.notices import notice_of
 from connector.settings.structs import ReceiverSettings
-from connector.sources.base import Source
 
-__all__ = ["Consumer", "Lane"]
+__all__ = ["Consumer"]
 
 AGAIN: tuple[Waiting, ...] = ("in_doubt", "ready")
 ALL: tuple[Waiting, ...] = ("in_doubt", "ready", "new")
-
-
-class Lane(msgspec.Struct, frozen=True):
-    """How the orders of one source become this receiver's requests."""
-
-    source: Source
-    map: Mapper
 
 
 class Work(msgspec.Struct, frozen=True):
@@ -55,6 +59,7 @@ class Work(msgspec.Struct, frozen=True):
     state: Waiting
     attempts: int
     delivery: Delivery | None = None
+    attach: bool = False
 
     @property
     def look_up(self) -> bool:
@@ -63,7 +68,7 @@ class Work(msgspec.Struct, frozen=True):
 
 
 class Consumer:
-    """Delivers to `receiver` what the sources in `lanes` list for it."""
+    """Delivers to `receiver` what the sources in `lanes` list for it; `amend` is called for documents."""
 
     def __init__(
         self,
@@ -74,6 +79,7 @@ class Consumer:
         journal: Journal,
         bus: Bus,
         clock: Clock,
+        amend: Callable[[], None] = lambda: None,
     ) -> None:
         self.receiver = receiver
         self._concurrency = settings.concurrency
@@ -81,6 +87,7 @@ class Consumer:
         self._journal = journal
         self._bus = bus
         self._clock = clock
+        self._amend = amend
         self._attempt = Attempt(receiver, settings, clock)
         # How many are taken up at once: enough to share a commit and keep the workers busy; where a rate limit makes
         # them wait, only as many as can be under way, because after a crash each of them has to be looked up.
@@ -212,9 +219,10 @@ class Consumer:
                     raise order
                 body = self._lanes[bare.source].map(order)
             except Unmappable as exc:
-                self._results.put_nowait((bare, Held(exc.cause, exc.detail)))
+                self._results.put_nowait((bare, self._unmapped(bare, exc)))
             else:
-                ready.append(msgspec.structs.replace(bare, delivery=Delivery(bare.external_id, body)))
+                delivery = Delivery(bare.external_id, body)
+                ready.append(msgspec.structs.replace(bare, delivery=delivery, attach=bool(order.documents)))
         fresh = [work for work in ready if not work.look_up]
         granted = await self._grant(fresh) if fresh else []
         for work, grant in zip(fresh, granted, strict=True):
@@ -227,6 +235,13 @@ class Consumer:
                 self._queue.put_nowait(work)
         self._signal()
 
+    def _unmapped(self, work: Work, exc: Unmappable) -> Outcome:
+        """What the source has to mend it is told, where it has a word for that and nothing was ever sent."""
+        lane = self._lanes.get(work.source)
+        if lane is not None and lane.source.says_failed and not exc.ours and not work.look_up:
+            return Rejected(f"{exc.cause}: {exc.detail}" if exc.detail else exc.cause, tell=True)
+        return Held(exc.cause, exc.detail)
+
     async def _grant(self, works: Sequence[Work]) -> list[bool]:
         intents = [
             Intent(work.key, self.receiver.name, work.revision, sha256(work.delivery.body).digest())
@@ -238,7 +253,10 @@ class Consumer:
     async def _deliver(self) -> None:
         while True:
             work = await self._queue.get()
-            self._results.put_nowait((work, await self._outcome(work)))
+            outcome = await self._outcome(work)
+            if work.attach and isinstance(outcome, Delivered):
+                outcome = msgspec.structs.replace(outcome, attach=True)
+            self._results.put_nowait((work, outcome))
 
     async def _outcome(self, work: Work) -> Outcome | None:
         assert work.delivery is not None, "only what was mapped is queued"  # noqa: S101
@@ -266,6 +284,8 @@ class Consumer:
                 [Settlement(work.key, self.receiver.name, outcome) for work, outcome in ended], now
             )
             for (work, outcome), done in zip(ended, settled, strict=True):
+                if isinstance(outcome, Delivered) and outcome.attach:
+                    self._amend()
                 if isinstance(outcome, NotSent | InDoubt):
                     at = outcome.next_try_at if isinstance(outcome, NotSent) else outcome.settled_at
                     self._wake_at = at if self._wake_at is None else min(at, self._wake_at)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing
 from typing import Annotated, ClassVar
 from zoneinfo import ZoneInfo
 
@@ -10,42 +11,34 @@ import msgspec
 from msgspec import Meta
 
 from connector.clock import Clock
-from connector.errors import AuthError, ConflictError, RejectedError, TransientError
-from connector.http import Answer, Effect, Endpoint, Token
+from connector.errors import ConflictError, InDoubtError, RejectedError, TransientError
 
 # The module, not the function: the mapping needs the wire structs of this package, so each may come in first.
 from connector.mapping import ewarehousing as mapping
-from connector.order import Order
+from connector.order import Document, Order
+from connector.receivers import ewarehousing_amend as amend
 from connector.receivers.base import Delivery, Receipt
-from connector.receivers.ewarehousing_errors import is_duplicate, is_ours, reason
-from connector.receivers.ewarehousing_session import LoggedIn
-from connector.receivers.ewarehousing_wire import CreateOrder, OrderSummary, text
+from connector.receivers.ewarehousing_access import PRODUCTION, SANDBOX_HOSTS, HeaderText
+from connector.receivers.ewarehousing_amend import CANCELLED, receipt_of
+from connector.receivers.ewarehousing_answers import OrderRecord
+from connector.receivers.ewarehousing_client import EwarehousingClient, NotFound
+from connector.receivers.ewarehousing_reads import PAGE_SIZE, EndlessList
+from connector.receivers.ewarehousing_wire import CreateOrder
 from connector.settings.structs import ReceiverSettings
 from connector.settings.values import Secret, Url
 
-__all__ = ["EwarehousingReceiver", "EwarehousingSettings"]
+__all__ = ["PAGE_SIZE", "EwarehousingClient", "EwarehousingReceiver", "EwarehousingSettings", "NotFound"]
 
-ORDERS = "/wms/orders/"
-"""With its trailing slash: without it the call is redirected, and a redirected POST loses its body."""
-
-PAGE_SIZE = 50
-"""The documented default, which the receiver surely grants: a page shorter than what was asked for is the last."""
 MOST_PAGES = 20
-CANCELLED = frozenset({"cancelled", "canceled"})
-REFUSALS = frozenset({400, 409, 422})
-
-_order = msgspec.json.Decoder(OrderSummary)
-_orders = msgspec.json.Decoder(list[OrderSummary])
-
-HeaderText = Annotated[str, Meta(pattern=r"^[\x21-\x7e]+$")]
+"""Pages that a look-up reads: an external id that is on more of them than this is not being filtered by."""
 
 
 class EwarehousingSettings(ReceiverSettings, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="ewarehousing"):
     """A receiver of `type: ewarehousing`."""
 
-    sandbox_hosts: ClassVar[frozenset[str]] = frozenset({"eu-dev.middleware.ewarehousing-solutions.com"})
+    sandbox_hosts: ClassVar[frozenset[str]] = SANDBOX_HOSTS
 
-    base_url: Url = Url("https://eu.middleware.ewarehousing-solutions.com")
+    base_url: Url = PRODUCTION
     username: Annotated[str, Meta(min_length=1)]
     password: Secret
     wms_code: Annotated[HeaderText, Meta(description="Sent as X-Wms-Code.")]
@@ -66,7 +59,7 @@ class EwarehousingSettings(ReceiverSettings, frozen=True, kw_only=True, forbid_u
 
 
 class EwarehousingReceiver:
-    """Looks orders up by `external_id` and creates them. Implements `Receiver`."""
+    """Looks orders up by `external_id` and creates them. Implements `Receiver`, `Amends`, `Attaches` and `Follows`."""
 
     settings: ClassVar[type[ReceiverSettings]] = EwarehousingSettings
     finds: ClassVar[bool] = True
@@ -75,17 +68,8 @@ class EwarehousingReceiver:
     def __init__(self, name: str, settings: EwarehousingSettings, clock: Clock) -> None:
         self.name = name
         self._settings = settings
-        self._customer = {"X-Customer-Code": settings.customer_code}  # with all calls but the log-in
-        self.endpoint = Endpoint(
-            name,
-            settings.base_url,
-            settings,
-            clock,
-            headers={"X-Wms-Code": settings.wms_code},
-            secrets=[settings.password.reveal()],
-        )
-        self._session = LoggedIn(self.endpoint, settings.username, settings.password)
-        self.endpoint.token = Token(self._session.fetch, clock)
+        self._client = EwarehousingClient(settings, name=name, clock=clock)
+        self.endpoint = self._client.endpoint
 
     def default(self, order: Order) -> CreateOrder:
         """Map `order` the default way, see `connector.mapping.ewarehousing`. Raises `Unmappable` and nothing else."""
@@ -103,13 +87,12 @@ class EwarehousingReceiver:
         The documents do not say whether the filter compares exactly, so we do (vendors.md 6/004 #11). A cancelled
         record is a conflict: whether its reference may be used again is for a person to say (#12).
         """
-        found: dict[str, OrderSummary] = {}
-        certain = await self._scan(external_id, found)
+        found, certain = await self._matches(external_id)
         if len(found) > 1:
-            labels = ", ".join(sorted(_receipt(record).label for record in found.values()))
+            labels = ", ".join(sorted(receipt_of(record).label for record in found))
             raise ConflictError(f"{self.name} holds {len(found)} orders with external id {external_id}: {labels}")
-        for record in found.values():
-            receipt = _receipt(record)
+        for record in found:
+            receipt = receipt_of(record)
             if receipt.status.lower() in CANCELLED:
                 raise ConflictError(f"{self.name} holds order {receipt.label} for {external_id}, but it is cancelled")
             return receipt
@@ -127,33 +110,39 @@ class EwarehousingReceiver:
         Only a 200 or 201 that names the new id and repeats our external id is a success. A refusal that is about
         our headers or codes raises `AuthError` and pauses the receiver: no order is to blame (faults.md #58).
         """
-        answer = await self.endpoint.call(
-            "POST",
-            ORDERS,
-            effect=Effect.WRITE,
-            body=delivery.body,
-            headers=self._customer,
-            expected=REFUSALS,
-            judge=self._judge,
-        )
-        if answer.status not in (200, 201):
-            raise answer.unusable("neither 200 nor 201")
-        record = answer.decode(_order)
-        if not text(record.id):
-            raise answer.unusable("no id")
-        echo = text(record.external_id)
-        if not echo:
-            raise answer.unusable("no external_id")
-        if echo != delivery.external_id:
+        record = await self._client.create(delivery.body)
+        if not record.external_id:
+            raise InDoubtError(f"{self.name}: the answer to the create of {delivery.external_id} has no external_id")
+        if record.external_id != delivery.external_id:
             raise ConflictError(
-                f"{self.name} answered the create of {delivery.external_id} with order {_receipt(record).label}, "
-                f"whose external id is {echo}"
+                f"{self.name} answered the create of {delivery.external_id} with order {receipt_of(record).label}, "
+                f"whose external id is {record.external_id}"
             )
-        return _receipt(record)
+        return receipt_of(record)
+
+    async def update(self, receipt: Receipt, delivery: Delivery) -> Receipt:
+        """
+        Change the order; see `Amends.update` and `ewarehousing_amend.update`.
+
+        Allowed while it is created, planned or invalid_address; afterwards raises `RejectedError` with the status.
+        """
+        return await amend.update(self._client, receipt, delivery)
+
+    async def cancel(self, receipt: Receipt) -> None:
+        """Cancel the order, in the same statuses; see `Amends.cancel`."""
+        await amend.cancel(self._client, receipt)
+
+    async def attach(self, receipt: Receipt, documents: Sequence[Document]) -> None:
+        """Add the documents whose exact titles the order does not have; see `Attaches.attach`."""
+        await amend.attach(self._client, receipt, documents)
+
+    async def progress(self, receipts: Sequence[Receipt]) -> Mapping[str, str]:
+        """Return the status of each order by its id; see `Follows.progress`."""
+        return await amend.progress(self._client, receipts)
 
     async def check(self) -> str:
         """Log in and list one order; return one line for the operator. Changes nothing."""
-        await self._list([("limit", "1")])
+        await self._client.list(limit=1)
         return (
             f"{self._settings.base_url}: logged in, the order list answers "
             f"(WMS {self._settings.wms_code}, customer {self._settings.customer_code})"
@@ -161,56 +150,17 @@ class EwarehousingReceiver:
 
     async def aclose(self) -> None:
         """Release the connections. Idempotent."""
-        await self.endpoint.aclose()
+        await self._client.aclose()
 
-    async def _scan(self, external_id: str, found: dict[str, OrderSummary]) -> bool:
-        """
-        Collect into `found` the records with exactly this external id; return whether the whole list was seen.
-
-        Whether pages count from 0 or from 1 is not documented (vendors.md 6/004 #14): the first call names none,
-        and page 1 is then either the same page again or the second one. The next is page 2 either way.
-        """
-        query = [("external_id", external_id), ("limit", str(PAGE_SIZE)), ("sort", "createdAt"), ("direction", "asc")]
-        seen: set[str] = set()
-        for page in range(MOST_PAGES):
-            records = await self._list([*query, ("page", str(page))] if page else query)
-            for record in records:
-                if text(record.external_id) == external_id:
-                    found.setdefault(text(record.id), record)
-            if len(records) < PAGE_SIZE:
-                return True
-            new = {text(record.id) for record in records} - seen
-            if not new and page > 1:
-                return False  # a full page that we know: `page` is ignored, and nobody can say what comes after it
-            seen |= new
-        return False
-
-    async def _list(self, query: Sequence[tuple[str, str]]) -> list[OrderSummary]:
-        answer = await self.endpoint.call(
-            "GET",
-            ORDERS,
-            effect=Effect.READ,
-            query=query,
-            headers=self._customer,
-            expected=REFUSALS,
-            judge=self._judge,
-        )
-        records = answer.decode(_orders)
-        if not all(text(record.id) for record in records):
-            raise answer.unusable("an order without id")
-        return records
-
-    def _judge(self, answer: Answer) -> None:
-        """Raise what a refusal means: our settings, this order, or (of a look-up) nothing that we may rely on."""
-        if answer.status not in REFUSALS:
-            return
-        why = reason(answer.status, self._session.hide(answer.body))
-        if answer.status != 409 and is_ours(why):
-            raise AuthError(f"{answer.what}: {answer.status}: {why}")
-        if answer.effect is Effect.WRITE:
-            raise RejectedError(why, duplicate=answer.status == 409 or is_duplicate(why))
-        raise TransientError(f"{answer.what}: {answer.status}: {why}")
-
-
-def _receipt(record: OrderSummary) -> Receipt:
-    return Receipt(id=text(record.id), reference=text(record.reference), status=record.status or "")
+    async def _matches(self, external_id: str) -> tuple[list[OrderRecord], bool]:
+        """Return the records with exactly this external id, and whether the whole list was seen."""
+        found: list[OrderRecord] = []
+        try:
+            async with aclosing(self._client.pages(external_id=external_id, most=MOST_PAGES)) as pages:
+                async for page in pages:
+                    found += [record for record in page if record.external_id == external_id]
+        except EndlessList:
+            return found, False
+        except RejectedError as exc:  # a refused look-up says nothing about the order
+            raise TransientError(str(exc)) from None
+        return found, True

@@ -1,30 +1,31 @@
 """
-What eWarehousing takes and gives, field by field (seed 004).
+What eWarehousing takes, field by field (seed 004); what it gives is in `ewarehousing_answers`.
 
-Requests know only the documented keys, since the receiver refuses others (vendors.md, section 4). Answers are read
-with an open mind: unknown keys are ignored, ids may be numbers, and everything but the sign of life is optional.
+Requests know only the documented keys, since the receiver refuses others (vendors.md, section 4).
 """
 
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Literal
+from functools import lru_cache
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
 from msgspec import Meta
 
 __all__ = [
+    "AddressChange",
     "CreateOrder",
     "Login",
     "MetaData",
     "NewDocument",
     "OrderLine",
-    "OrderSummary",
     "Refresh",
     "Session",
     "ShippingAddress",
-    "text",
+    "UpdateOrder",
+    "encoded",
 ]
 
 Text = Annotated[str, Meta(min_length=1)]
@@ -106,14 +107,53 @@ class CreateOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
     currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$", description="ISO 4217")] | None = None
 
 
-class OrderSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """An order as the list and the answer to a create show it. Compare and store ids as `text`."""
+class AddressChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """The parts of a shipping address that an update changes; what is not set stays as it is."""
 
-    id: str | int | None = None
-    external_id: str | int | None = None
-    external_reference: str | int | None = None
-    reference: str | int | None = None
-    status: str | None = None
+    addressed_to: Text | None = None
+    street: Text | None = None
+    street_number: str | None = None
+    street_number_addition: str | None = None
+    street2: str | None = None
+    zipcode: str | None = None
+    city: Text | None = None
+    state: str | None = None
+    country: Annotated[str, Meta(pattern=r"^[A-Z]{2}$", description="ISO 3166 alpha-2")] | None = None
+    phone_number: str | None = None
+    mobile_number: str | None = None
+    fax_number: str | None = None
+    invalid: bool | None = None
+
+
+class UpdateOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """
+    The body of `PATCH /wms/orders/:id/`: what is not set stays as it is.
+
+    There is no `external_reference` and no `external_id`: the identity is fixed at the create. `order_lines` delete
+    the lines that the order has (seed 004), so give all of them or none.
+    """
+
+    po_number: str | None = None
+    order_lines: Annotated[tuple[OrderLine, ...], Meta(min_length=1)] | None = None
+    shipping_method: UUID | None = None
+    shipping_address: AddressChange | None = None
+    shipping_contactperson: Text | None = None
+    shipping_email: str | None = None
+    requested_delivery_date: date | None = None
+    documents: tuple[NewDocument, ...] = ()
+    ioss_number: str | None = None
+    eori_number: str | None = None
+    vat_number: str | None = None
+    inbound_vat_number: str | None = None
+    inbound_eori_number: str | None = None
+    meta_data: MetaData = {}
+    language: str | None = None
+    note: str | None = None
+    customer_note: str | None = None
+    order_amount: int | None = None
+    assured_amount: int | None = None
+    inco_terms: Literal["DAP", "DDP"] | None = None
+    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$", description="ISO 4217")] | None = None
 
 
 class Login(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,6 +181,17 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
         return "Session(***)"
 
 
-def text(value: str | int | None) -> str:
-    """Return an id as text; an absent one is empty."""
-    return "" if value is None else str(value)
+def encoded(request: CreateOrder | UpdateOrder | NewDocument) -> bytes:
+    """
+    Return what goes on the wire for `request`.
+
+    A struct takes whatever it is made with; here its values are checked. Raises `ValueError` that names the field.
+    """
+    body = msgspec.json.encode(request)
+    _decoder(type(request)).decode(body)
+    return body
+
+
+@lru_cache(maxsize=8)
+def _decoder(kind: type[Any]) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(kind)

@@ -6,7 +6,9 @@ Stand-in vendors on real local HTTP, faithful to the vendors' documents. Runtime
 
 from __future__ import annotations
 
-__all__ = ["EWAREHOUSING_PORT", "PROPELLER_PORT"]
+__all__ = ["EWAREHOUSING_PORT", "PROPELLER_PORT", "TRAEDE_PORT", "WEBHOOK_PORT"]
 
 PROPELLER_PORT = 18081
 EWAREHOUSING_PORT = 18082
+TRAEDE_PORT = 18083
+WEBHOOK_PORT = 18085

@@ -1,6 +1,6 @@
 """
 eWarehousing Solutions' middleware, as its documents describe it (seed 004; vendors.md sections 4 and 6): login,
-orders, cancelling and documents.
+orders, cancelling, documents and shipments.
 """
 
 from __future__ import annotations
@@ -20,12 +20,14 @@ from connector.sandbox.ewarehousing_orders import (
     UPDATED,
     change,
     document,
+    full_document,
     groups,
     listed_document,
     new_order,
     shown,
 )
 from connector.sandbox.ewarehousing_rules import Refused, document_problems, order_problems
+from connector.sandbox.ewarehousing_shipments import new_shipment, shipments
 from connector.sandbox.standin import StandIn, decode, reply, system_now
 
 __all__ = ["EwarehousingStandIn"]
@@ -51,7 +53,8 @@ class EwarehousingStandIn(StandIn):
     `now()` after which a new order can be listed: the three things that the vendor does not state.
 
     `orders` is the live state by id, in order of creation: a test may change all but an order's external id and
-    reference. `created` is every create body that was applied. Numbers with a fraction are `Decimal`.
+    reference; `move` and `ship` are what the warehouse does. `created` is every create body that was applied. Numbers
+    with a fraction are `Decimal`.
     """
 
     def __init__(
@@ -72,6 +75,7 @@ class EwarehousingStandIn(StandIn):
         super().__init__(now)
         self.orders: dict[str, dict[str, Any]] = {}
         self.created: list[dict[str, Any]] = []
+        self.shipments: list[dict[str, Any]] = []
         self._login_body = {"username": username, "password": password}
         self._wms_code = wms_code
         self._customer_code = customer_code
@@ -93,12 +97,25 @@ class EwarehousingStandIn(StandIn):
             (re.compile(r"/wms/orders/([^/]+)/"), {"GET": self._retrieve, "PATCH": self._update}),
             (re.compile(r"/wms/orders/([^/]+)/cancel/"), {"PATCH": self._cancel}),
             (re.compile(r"/wms/orders/([^/]+)/documents/"), {"GET": self._documents, "POST": self._attach}),
-            (re.compile(r"/wms/orders/([^/]+)/documents/([^/]+)/"), {"GET": self._document}),
+            (re.compile(r"/wms/orders/([^/]+)/documents/([^/]+)/"), {"GET": self._order_document}),
+            (re.compile(r"/wms/documents/([^/]+)/"), {"GET": self._document}),
+            (re.compile(r"/wms/shipments/"), {"GET": self._shipments}),
         )
 
     def by_external_id(self, external_id: str) -> list[dict[str, Any]]:
         """Return the orders under exactly this external id, in order of creation; more than one is a double."""
         return self._by_external_id.find(self.orders, external_id)
+
+    def move(self, order_id: str, status: str) -> None:
+        """Let the warehouse get on with an order: it has `status` from now on."""
+        change(self.orders[order_id], {"status": status}, self.now())
+
+    def ship(self, order_id: str, tracking_code: str = "3STEST000000001") -> dict[str, Any]:
+        """Let the warehouse ship all of an order as one parcel; return the shipment."""
+        self.move(order_id, "shipped")
+        shipment = new_shipment(self.orders[order_id], len(self.shipments) + 1, tracking_code, self.now())
+        self.shipments.append(shipment)
+        return shipment
 
     def answer(self, request: web.Request, body: bytes) -> web.Response:
         """Carry out one request: the route, then the headers, then the call."""
@@ -226,7 +243,18 @@ class EwarehousingStandIn(StandIn):
     def _documents(self, _request: web.Request, _body: bytes, order_id: str) -> web.Response:
         return reply(200, [listed_document(record) for record in self._order(order_id)["documents"]])
 
-    def _document(self, _request: web.Request, _body: bytes, order_id: str, document_id: str) -> web.Response:
+    def _document(self, _request: web.Request, _body: bytes, document_id: str) -> web.Response:
+        for order in self.orders.values():
+            for record in order["documents"]:
+                if record["id"] == document_id:
+                    return reply(200, full_document(record))
+        raise _NotFound
+
+    def _shipments(self, request: web.Request, _body: bytes) -> web.Response:
+        expand = request.headers.get("expand", "")
+        return reply(200, shipments(self.shipments, list(request.query.items()), expand, page_base=self._page_base))
+
+    def _order_document(self, _request: web.Request, _body: bytes, order_id: str, document_id: str) -> web.Response:
         for record in self._order(order_id)["documents"]:
             if record["id"] == document_id:
                 return reply(200, listed_document(record))

@@ -7,13 +7,14 @@ answer that a look-up must never take for its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from connector.sandbox.ewarehousing_rules import Refused, day
 
-__all__ = ["Index", "listed"]
+__all__ = ["Index", "choice", "cut", "listed"]
 
+T = TypeVar("T")
 Order = dict[str, Any]
 
 DEFAULT_LIMIT = 50
@@ -88,11 +89,16 @@ def listed(orders: Iterable[Order], query: Mapping[str, str], *, page_base: int,
     if field is None:
         raise Refused(("sort", f"Must be one of {', '.join(_SORT_FIELDS)}."))
     found.sort(key=lambda order: order.get(field, ""))
-    if _choice(query, "direction", ("asc", "desc"), "desc") == "desc":
+    if choice(query, "direction", ("asc", "desc"), "desc") == "desc":
         found.reverse()
+    return [_summary(order) for order in cut(found, query, page_base=page_base)]
+
+
+def cut(found: Sequence[T], query: Mapping[str, str], *, page_base: int) -> Sequence[T]:
+    """Return the page that `limit` and `page` name. Raises `Refused`."""
     limit = min(_number(query, "limit", DEFAULT_LIMIT, least=1), LARGEST_LIMIT)
     page = _number(query, "page", page_base, least=page_base) - page_base if "limit" in query else 0
-    return [_summary(order) for order in found[page * limit : (page + 1) * limit]]
+    return found[page * limit : (page + 1) * limit]
 
 
 def _summary(order: Order) -> Order:
@@ -106,7 +112,7 @@ def _tests(query: Mapping[str, str], *, fuzzy: bool) -> list[Callable[[Order], b
             same = _starts(name, query[name]) if fuzzy and name == "external_id" else _equals(name, query[name])
             tests.append(same)
     if "is_business_to_business" in query:
-        wanted = _choice(query, "is_business_to_business", ("true", "false", "1", "0"), "") in ("true", "1")
+        wanted = choice(query, "is_business_to_business", ("true", "false", "1", "0"), "") in ("true", "1")
         tests.append(lambda order: bool(order.get("business_to_business", False)) is wanted)
     if "requested_delivery_date_gte" in query:
         first = query["requested_delivery_date_gte"]
@@ -124,7 +130,8 @@ def _starts(name: str, value: str) -> Callable[[Order], bool]:
     return lambda order: str(order.get(name, "")).startswith(value)
 
 
-def _choice(query: Mapping[str, str], name: str, allowed: tuple[str, ...], default: str) -> str:
+def choice(query: Mapping[str, str], name: str, allowed: tuple[str, ...], default: str) -> str:
+    """Return a parameter that has but a few values. Raises `Refused`."""
     value = query.get(name, default)
     if value not in allowed:
         raise Refused((name, f"Must be one of {', '.join(allowed)}."))

@@ -9,7 +9,19 @@ from uuid import NAMESPACE_URL, uuid5
 
 from connector.sandbox.ewarehousing_rules import Refused
 
-__all__ = ["CREATED", "EXPAND", "UPDATED", "change", "document", "groups", "listed_document", "new_order", "shown"]
+__all__ = [
+    "CREATED",
+    "EXPAND",
+    "UPDATED",
+    "change",
+    "document",
+    "full_document",
+    "groups",
+    "listed_document",
+    "new_order",
+    "shown",
+    "stamp",
+]
 
 Order = dict[str, Any]
 
@@ -126,14 +138,19 @@ def document(body: Mapping[str, Any], order_id: str, number: int, content: bytes
 
 
 def listed_document(record: Mapping[str, Any]) -> Order:
-    """Return what the document routes show."""
+    """Return what the document routes below an order show."""
     return {name: record[name] for name in ("id", "title", "mime_type", "quantity")}
 
 
-def groups(header: str) -> frozenset[str]:
+def full_document(record: Mapping[str, Any]) -> Order:
+    """Return what `/wms/documents/:id/` shows: also a signed link that expires (vendors.md, section 4)."""
+    return {**record, "url": f"https://documents.invalid/{record['id']}?expires=600&signature=sandbox"}
+
+
+def groups(header: str, known: frozenset[str] = EXPAND) -> frozenset[str]:
     """Return the groups of an `expand` header; an unknown one is refused."""
     named = frozenset(name.strip() for name in header.split(",") if name.strip())
-    if unknown := named - EXPAND:
+    if unknown := named - known:
         raise Refused(("", f"Unknown expand group: {', '.join(sorted(unknown))}"))
     return named
 

@@ -2,7 +2,7 @@
 From settings.yaml to `Settings`, or to the list of everything that is wrong with it.
 
 Read (places.py), fill in references (interpolation.py), check each part against its own schema (mistakes.py), check
-what must hold between the parts (routes.py), convert. A mistake in one part never hides those in another.
+what must hold between the parts (routes.py, mappings.py), convert. A mistake in one part never hides those in another.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from connector.settings.convert import converted
 from connector.settings.endpoints import endpoints
 from connector.settings.findings import Findings
 from connector.settings.interpolation import fill
+from connector.settings.mappings import CheckMapping, check_mappings, unchecked
 from connector.settings.mistakes import check
 from connector.settings.places import Path, read
 from connector.settings.routes import check_routes, check_sandbox
@@ -37,9 +38,10 @@ def load(
     sources: Mapping[str, type[SourceSettings]],
     receivers: Mapping[str, type[ReceiverSettings]],
     environ: Mapping[str, str] = os.environ,
+    mappings: CheckMapping = unchecked,
 ) -> Settings:
     """
-    Load a settings file; `sources` and `receivers` say which struct each `type:` has.
+    Load a settings file; `sources` and `receivers` say which struct each `type:` has, `mappings` checks a mapping.
 
     Raises `SettingsError` with every mistake, one line each: `settings.yaml:LINE:COLUMN: path: what is wrong`.
     """
@@ -56,7 +58,8 @@ def load(
         problem = f"{name}: the file is larger than 1 MiB"
     if problem:
         raise SettingsError([problem])
-    return parse(_text(content, name), name, sources=sources, receivers=receivers, environ=environ)
+    text = _text(content, name)
+    return parse(text, name, sources=sources, receivers=receivers, environ=environ, mappings=mappings)
 
 
 def _text(content: bytes, name: str) -> str:
@@ -74,6 +77,7 @@ def parse(
     sources: Mapping[str, type[SourceSettings]],
     receivers: Mapping[str, type[ReceiverSettings]],
     environ: Mapping[str, str] = os.environ,
+    mappings: CheckMapping = unchecked,
 ) -> Settings:
     """Do what `load` does with the text of a file; `name` stands in the messages, and its folder is where files are."""
     document = read(text)
@@ -86,6 +90,7 @@ def parse(
     from_here = endpoints("sources", values, sources, findings, production=production)
     to_here = endpoints("receivers", values, receivers, findings, production=production)
     check_routes(values, findings)
+    check_mappings(values, mappings, findings)
     if production and isinstance(values.get("routes"), list):
         check_sandbox(values["routes"], from_here, to_here, findings)
     findings.raise_any()

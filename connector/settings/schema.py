@@ -86,7 +86,6 @@ def schema(
             definitions[f"{family}.{name}"] = _as_written(of(struct))
             here = {"properties": {"type": {"const": name}}, "required": ["type"]}
             choices.append({"if": here, "then": {"$ref": f"#/$defs/{family}.{name}"}})
-        whole["properties"][family]["propertyNames"].pop("x-form", None)
         whole["properties"][family]["additionalProperties"] = {
             "type": "object",
             "required": ["type"],
@@ -173,6 +172,10 @@ def _as_written(found: dict[str, Any]) -> dict[str, Any]:
     for key in ("items", "additionalProperties"):
         if isinstance(found.get(key), dict):
             found[key] = _as_written(found[key])
+    if "propertyNames" in found:
+        found["propertyNames"] = {key: value for key, value in found["propertyNames"].items() if key != "x-form"}
+    if "anyOf" in found:
+        found["anyOf"] = [_as_written(each) for each in found["anyOf"]]
     kinds = found.get("type", [])
     kinds = {kinds} if isinstance(kinds, str) else set(kinds)
     if kinds & {"object", "array"} or not (kinds or "enum" in found or "anyOf" in found):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
@@ -10,6 +13,7 @@ from msgspec import Meta
 from connector.settings.values import Duration, Rate
 
 __all__ = [
+    "FUNCTION",
     "EndpointSettings",
     "ReceiverSettings",
     "RetrySettings",
@@ -17,6 +21,8 @@ __all__ = [
     "ServerSettings",
     "Settings",
     "SourceSettings",
+    "TotalsSettings",
+    "by_receiver",
 ]
 
 Name = Annotated[
@@ -28,10 +34,12 @@ Name = Annotated[
     ),
 ]
 
+FUNCTION = re.compile(r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$")
+
 Function = Annotated[
     str,
     Meta(
-        pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$",
+        pattern=FUNCTION.pattern,
         extra_json_schema={"x-form": "module:function"},
     ),
 ]
@@ -84,6 +92,26 @@ class ReceiverSettings(EndpointSettings, frozen=True, kw_only=True, forbid_unkno
     )
 
 
+class TotalsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whether an order's lines must add up to the total that its source states."""
+
+    tolerance: Annotated[
+        Decimal,
+        Meta(
+            description="The difference that is no mismatch, in units of the order's currency.",
+            extra_json_schema={"minimum": 0, "pattern": r"^[0-9]{1,9}(\.[0-9]{1,9})?$", "x-form": "0.02"},
+        ),
+    ] = Decimal("0.02")
+    on_mismatch: Annotated[
+        Literal["report", "hold"], Meta(description="Note it in the order's history, or hold the order.")
+    ] = "report"
+
+
+def by_receiver(mapping: Mapping[str, Any], receivers: Sequence[str]) -> bool:
+    """Tell whether a route's mapping stands under the names of its receivers, as it has to if there are several."""
+    return len(receivers) > 1 or (len(mapping) == 1 and receivers[0] in mapping)
+
+
 class RouteSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One source and where its orders go."""
 
@@ -91,9 +119,35 @@ class RouteSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     receivers: Annotated[
         list[str], Meta(min_length=1, description="Names of the receivers; each gets every order of the source.")
     ]
+    optional: Annotated[
+        list[str], Meta(description="Names of further receivers, for which telling the source does not wait.")
+    ] = []
+    on_change: Annotated[
+        Literal["update", "hold", "ignore"],
+        Meta(description="What is done about an order that changed after it was delivered."),
+    ] = "update"
+    on_cancel: Annotated[
+        Literal["cancel", "hold", "ignore"],
+        Meta(description="What is done about an order that was cancelled after it was delivered."),
+    ] = "cancel"
     mapping: Annotated[
-        Function | None, Meta(description="module:function that maps an order for the route's receivers.")
+        Function | dict[str, Any] | None,
+        Meta(
+            description="Keys that lie over the receiver's default mapping (see connector/mapping/tree.py), or a "
+            "module:function; with several receivers, one of these under each receiver's name."
+        ),
     ] = None
+    split_street: Annotated[
+        bool, Meta(description="Whether a house number in a street is split off, where its form leaves no doubt.")
+    ] = False
+    totals: TotalsSettings = TotalsSettings()
+
+    def mapping_for(self, receiver: str) -> str | dict[str, Any] | None:
+        """Return the mapping to one of the route's receivers; None is its default."""
+        if isinstance(self.mapping, dict) and by_receiver(self.mapping, [*self.receivers, *self.optional]):
+            found: str | dict[str, Any] | None = self.mapping.get(receiver)
+            return found
+        return self.mapping
 
 
 class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -114,4 +168,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     server: ServerSettings | None = None
     sources: Annotated[dict[Name, Any], Meta(min_length=1, description="Where orders come from.")]
     receivers: Annotated[dict[Name, Any], Meta(min_length=1, description="Where orders go.")]
+    tables: Annotated[
+        dict[Name, dict[str, str | int | float]],
+        Meta(description="Code lists for lookup() in a mapping: for each table, a value for each code."),
+    ] = {}
     routes: Annotated[list[RouteSettings], Meta(min_length=1, description="Which source goes to which receivers.")]

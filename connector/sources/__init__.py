@@ -6,11 +6,14 @@ A new one is a file here, a line in `SOURCES`, and a test that inherits the cont
 
 from __future__ import annotations
 
+from connector.sources.ewarehousing import EwarehousingSource
 from connector.sources.propeller import PropellerSource
+from connector.sources.zendera import ZenderaSource
 
 __all__ = ["SOURCES"]
 
 SOURCES: dict[str, type] = {
+    "ewarehousing": EwarehousingSource,
     "propeller": PropellerSource,
 }
 """Each source under the word that `type:` has for it in settings.yaml."""

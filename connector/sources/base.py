@@ -68,6 +68,9 @@ class Source(Protocol):
     says_failed: ClassVar[bool]
     """Whether the source has a word for "could not be exported"."""
 
+    shrinks: ClassVar[bool]
+    """Whether an order leaves the feed once it is acknowledged. Where not, listing it again means nothing."""
+
     @property
     def endpoint(self) -> Endpoint | None:
         """The connection, whose breaker the flow obeys; None for a source that has none."""

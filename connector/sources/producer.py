@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from datetime import datetime
-from hashlib import blake2b
-from typing import Literal
 
 import anyio
 
 from connector.bus import Bus, Publisher
 from connector.clock import Clock, backoff
-from connector.errors import ConnectorError, InDoubtError, JournalError, TransientError, Unmappable
-from connector.events import OrderFound, OrderHeld, OrderSkipped, PassFinished
-from connector.journal.base import Arrival, Ingested, Journal
-from connector.order import Order, external_id, revision
-from connector.settings.structs import SourceSettings
-from connector.sources.base import FeedItem, Source
+from connector.errors import ConnectorError, InDoubtError, JournalError, SettingsError, TransientError
+from connector.events import OrderFound, PassFinished
+from connector.journal.base import Arrival, Ingested, Journal, Listing
+from connector.order import Order
+from connector.settings.structs import RouteSettings, SourceSettings
+from connector.sources.base import FeedItem, Page, Refetches, Source
+from connector.sources.intake import arrival_of, notices_of
 
 __all__ = ["Producer"]
 
@@ -31,38 +30,42 @@ SOON = 1.0
 
 class Producer:
     """
-    Polls one source for `receivers` (names, with whether the source waits for that one).
+    Polls the source of `route` for its receivers.
 
     `confirmed` counts the acknowledgements that the source has confirmed since the start, for a feed that shrinks
-    while it is read; `reacknowledge` is called when the journal has acknowledgements to repeat.
+    while it is read; `acknowledge` is called when the journal has acknowledgements that no delivery makes due, and
+    `amend` when it has changes of orders that were delivered.
     """
 
     def __init__(
         self,
         source: Source,
         settings: SourceSettings,
-        receivers: Sequence[tuple[str, bool]],
+        route: RouteSettings,
         *,
         journal: Journal,
         bus: Bus,
         clock: Clock,
         confirmed: Callable[[], int],
-        reacknowledge: Callable[[], None],
+        acknowledge: Callable[[], None],
+        amend: Callable[[], None],
     ) -> None:
         self.source = source
         self._settings = settings
-        self._receivers = tuple(receivers)
-        self._required = tuple(name for name, required in receivers if required)
-        self._optional = tuple(name for name, required in receivers if not required)
+        self._route = route
+        self._names = (*route.receivers, *route.optional)
+        self._receivers = (*((name, True) for name in route.receivers), *((name, False) for name in route.optional))
         self._journal = journal
         self._bus = bus
         self._clock = clock
         self._confirmed = confirmed
-        self._reacknowledge = reacknowledge
-        self._publisher = bus.publisher(OrderFound, topics=[name for name, _ in receivers])
+        self._acknowledge = acknowledge
+        self._amend = amend
+        self._publisher = bus.publisher(OrderFound, topics=self._names)
         self._stopping = False
         self._nudge = anyio.Event()
         self._asked: list[asyncio.Future[PassFinished]] = []
+        self._replays: list[tuple[datetime, asyncio.Future[PassFinished]]] = []
         self._failures = 0
 
     def stop(self) -> None:
@@ -79,24 +82,41 @@ class Producer:
         self._nudge.set()
         return await asked
 
+    async def replay(self, since: datetime) -> PassFinished:
+        """
+        Ask for a walk over what was exported at or after `since` too, and return how it ended.
+
+        What the journal knows unchanged is left alone; what is different now is amended, and nothing is delivered
+        twice. Raises `SettingsError` for a source that cannot list what it has exported.
+        """
+        if not isinstance(self.source, Refetches):
+            raise SettingsError([f"source {self.source.name} cannot list again what it has exported"])
+        if self._stopping:
+            return self._stopped()
+        asked: asyncio.Future[PassFinished] = asyncio.get_running_loop().create_future()
+        self._replays.append((since, asked))
+        self._nudge.set()
+        return await asked
+
     async def run(self) -> None:
         """Walk the feed at every poll interval, and when asked to, until stopped."""
         with self._publisher:
             try:
                 while not self._stopping:
                     self._nudge = anyio.Event()
-                    walking, self._asked = self._asked, []
-                    try:
-                        finished = await self._walk_once(self._publisher)
-                    finally:
-                        self._asked += walking  # whoever asked before it began is answered, one way or the other
-                    self._bus.notice(finished)
+                    while self._replays:
+                        since, replaying = self._replays[0]
+                        self._answer([replaying], await self._walk_once(self._publisher, since))
+                        self._replays.pop(0)
+                    walking = list(self._asked)
+                    finished = await self._walk_once(self._publisher)
                     self._answer(walking, finished)
                     with anyio.move_on_after(self._pause(finished)):
                         await self._nudge.wait()
             finally:
                 self.stop()
-                self._answer(self._asked, self._stopped())
+                # Whoever waits is answered, one way or the other.
+                self._answer([*self._asked, *(replaying for _, replaying in self._replays)], self._stopped())
 
     def _answer(self, asked: Sequence[asyncio.Future[PassFinished]], answer: PassFinished) -> None:
         for future in asked:
@@ -117,19 +137,19 @@ class Producer:
             return min(interval, SOON)
         return interval
 
-    async def _walk_once(self, publisher: Publisher) -> PassFinished:
+    async def _walk_once(self, publisher: Publisher, since: datetime | None = None) -> PassFinished:
         seen: set[str] = set()
         new = 0
         total: int | None = None
         error, lasting = "", False
         base = self._confirmed()
         try:
-            async with aclosing(self.source.fetch(lambda: self._confirmed() - base)) as feed:
+            async with aclosing(self._pages(lambda: self._confirmed() - base, since)) as feed:
                 asked_at = self._clock.now()
                 async for page in feed:
                     total = page.total
                     seen.update(item.order_id for item in page.items)
-                    new += await self._take(page.items, asked_at, publisher)
+                    new += await self._take(page.items, self._listing(asked_at, since), publisher)
                     if self._stopping:
                         break
                     asked_at = self._clock.now()
@@ -148,54 +168,44 @@ class Producer:
         self._failures = self._failures + 1 if error else 0
         now = self._clock.now()
         await self._journal.polled(self.source.name, now, error)
-        return PassFinished(
+        finished = PassFinished(
             at=now, source=self.source.name, seen=len(seen), new=new, total=total, error=error, lasting=lasting
         )
+        self._bus.notice(finished)
+        return finished
 
-    async def _take(self, items: Sequence[FeedItem], asked_at: datetime, publisher: Publisher) -> int:
+    def _pages(self, gone: Callable[[], int], since: datetime | None) -> AsyncGenerator[Page]:
+        if since is not None and isinstance(self.source, Refetches):
+            return self.source.refetch(since)
+        return self.source.fetch(gone)
+
+    def _listing(self, asked_at: datetime, since: datetime | None) -> Listing:
+        exported = since is not None or not self.source.shrinks
+        route = self._route
+        return Listing(asked_at=asked_at, exported=exported, on_change=route.on_change, on_cancel=route.on_cancel)
+
+    async def _take(self, items: Sequence[FeedItem], listing: Listing, publisher: Publisher) -> int:
         """Record a page, then publish what is new of it; return how many that were."""
         if not items:
             return 0
         arrivals: list[Arrival] = []
         orders: list[Order | None] = []
         for item in items:
-            arrival, order = self._arrival(item)
+            arrival, order = arrival_of(self.source, item, self._receivers)
             arrivals.append(arrival)
             orders.append(order)
         now = self._clock.now()
-        ingested = await self._journal.ingest(self.source.name, arrivals, now=now, listed_at=asked_at)
+        ingested = await self._journal.ingest(self.source.name, arrivals, listing, now)
         new = 0
         for arrival, order, taken in zip(arrivals, orders, ingested, strict=True):
             if taken.what in ("new", "changed"):
                 new += 1
                 await self._publish(arrival, order, taken, now, publisher)
-            elif taken.what == "reacknowledge":
-                self._reacknowledge()
+            elif taken.what == "amended":
+                self._amend()
+            if taken.what == "reacknowledge" or taken.ack is not None:
+                self._acknowledge()
         return new
-
-    def _arrival(self, item: FeedItem) -> tuple[Arrival, Order | None]:
-        order: Order | None = None
-        state: Literal["new", "held", "skipped"] = "new"
-        cause = detail = ""
-        try:
-            order = self.source.to_order(item.raw)
-            mark = revision(order)
-        except Unmappable as exc:
-            state, cause, detail = "held", exc.cause, exc.detail
-            mark = blake2b(item.raw, digest_size=16).hexdigest()  # whatever changes in it may be what was wrong
-        if item.skip:
-            state, cause, detail, order = "skipped", item.skip, "", None
-        arrival = Arrival(
-            order_id=item.order_id,
-            external_id=external_id(self.source.name, item.order_id),
-            revision=mark,
-            raw=item.raw,
-            receivers=self._receivers,
-            state=state,
-            cause=cause,
-            detail=detail,
-        )
-        return arrival, order
 
     async def _publish(
         self, arrival: Arrival, order: Order | None, taken: Ingested, now: datetime, publisher: Publisher
@@ -209,25 +219,11 @@ class Producer:
                 order_id=arrival.order_id,
                 order=order,
                 revision=arrival.revision,
-                receivers=tuple(receiver for receiver, _ in self._receivers),
+                receivers=self._names,
             )
-            await publisher.publish(found, *self._required)
-            for receiver in self._optional:
+            await publisher.publish(found, *self._route.receivers)
+            for receiver in self._route.optional:
                 publisher.offer(found, receiver)  # no room is no matter: the consumer finds it in the journal
-        elif arrival.state == "held":
-            for receiver, _ in self._receivers:
-                self._bus.notice(
-                    OrderHeld(
-                        at=now,
-                        key=taken.key,
-                        source=name,
-                        order_id=arrival.order_id,
-                        receiver=receiver,
-                        cause=arrival.cause,
-                        detail=arrival.detail,
-                    )
-                )
         else:
-            self._bus.notice(
-                OrderSkipped(at=now, key=taken.key, source=name, order_id=arrival.order_id, cause=arrival.cause)
-            )
+            for event in notices_of(arrival, taken.key, name, now):
+                self._bus.notice(event)

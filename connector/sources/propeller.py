@@ -112,6 +112,7 @@ class PropellerSource:
     ack_limit: ClassVar[int] = 1
     ack_repeatable: ClassVar[bool] = True
     says_failed: ClassVar[bool] = False
+    shrinks: ClassVar[bool] = True
 
     def __init__(self, name: str, settings: PropellerSettings, clock: Clock) -> None:
         self.name = name

@@ -13,7 +13,7 @@ from connector.cli.summary import outcome, summary
 from connector.cli.tally import Tally
 from connector.drain import Drained
 from connector.events import EndpointChanged, OrderAcknowledged, OrderDelivered, OrderFound, PassFinished
-from connector.journal.base import AckResult, Arrival, Delivered, Intent, Rejected, Settlement
+from connector.journal.base import AckResult, Arrival, Delivered, Intent, Listing, Rejected, Settlement
 from connector.journal.memory import MemoryJournal
 from connector.order import Order
 from connector.sources.base import Refused
@@ -131,7 +131,7 @@ async def test_how_a_journal_stands() -> None:
         )
         for number, (state, cause) in enumerate(states)
     ]
-    keys = [each.key for each in await journal.ingest("shop", arrivals, now=NOW, listed_at=NOW)]
+    keys = [each.key for each in await journal.ingest("shop", arrivals, Listing(asked_at=NOW), NOW)]
     await journal.intend([Intent(key, "wms", "r", b"") for key in keys[3:]], NOW)
     await journal.settle(
         [Settlement(keys[3], "wms", Rejected("no such article")), Settlement(keys[4], "wms", Delivered("R1", "R1"))],

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from connector.errors import JournalError
-from connector.journal.base import InDoubt, NotSent, Waiting
+from connector.journal.base import InDoubt, Listing, NotSent, Waiting
 from tests.contracts.journal_acks import AckRules
 from tests.contracts.journal_arrivals import ArrivalRules
 from tests.contracts.journal_bench import arrival, at, found, ingest, intend, is_open, settle
@@ -79,7 +79,7 @@ class JournalContract(ArrivalRules, DeliveryRules, AckRules):
         async with self.open() as journal:
             bad = arrival("bad", state="held", cause="")
             calls = [
-                journal.ingest("shop", [arrival(str(number)) if number != 13 else bad], now=at(), listed_at=at())
+                journal.ingest("shop", [arrival(str(number)) if number != 13 else bad], Listing(asked_at=at()), at())
                 for number in range(30)
             ]
             answers = await asyncio.gather(*calls, return_exceptions=True)

@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 
 from connector.ack import AckOutcome, Confirmed, NotApplied, Refused, Unknown
-from connector.journal.base import Delivered, Held, InDoubt, Intent, NotSent, Rejected, Settlement
+from connector.journal.base import Delivered, Held, InDoubt, Intent, Listing, NotSent, Rejected, Settlement
 from connector.journal.states import ACK_EDGES, AckState
 from tests.contracts.journal_bench import (
     HASH,
@@ -135,7 +135,7 @@ class AckRules(JournalBench):
         """A source that was away for a week does not fill the memory."""
         page = [arrival(str(number)) for number in range(1001)]
         async with self.open() as journal:
-            keys = [one.key for one in await journal.ingest("shop", page, now=at(), listed_at=at())]
+            keys = [one.key for one in await journal.ingest("shop", page, Listing(asked_at=at()), at())]
             assert all(await journal.intend([Intent(key, "wms", "a", HASH) for key in keys], at()))
             await journal.settle([Settlement(key, "wms", Delivered("id", "R1")) for key in keys], at())
             assert [ack.key for ack in await journal.acks_due("shop", "pending", at(99))] == keys[:1000]

@@ -6,7 +6,7 @@ import pytest
 
 from connector.ack import NotApplied, Refused, Unknown
 from connector.errors import JournalError
-from connector.journal.base import Delivered, Held, InDoubt, NotSent, Outcome, Rejected
+from connector.journal.base import Delivered, Held, InDoubt, Listing, NotSent, Outcome, Rejected
 from tests.contracts.journal_bench import (
     JournalBench,
     acknowledged,
@@ -55,7 +55,7 @@ class ArrivalRules(JournalBench):
         """The second listing is known, even if it is of another revision: the next page shows which one holds."""
         async with self.open() as journal:
             answers = await journal.ingest(
-                "shop", [arrival("1"), arrival("2"), arrival("1", second)], now=at(), listed_at=at()
+                "shop", [arrival("1"), arrival("2"), arrival("1", second)], Listing(asked_at=at()), at()
             )
             assert [answer.what for answer in answers] == ["new", "new", "known"]
             assert answers[0].key == answers[2].key
@@ -73,7 +73,7 @@ class ArrivalRules(JournalBench):
         """Sources number their orders as they like (faults.md #43)."""
         async with self.open() as journal:
             one, two = [
-                (await journal.ingest(source, [arrival("1")], now=at(), listed_at=at()))[0]
+                (await journal.ingest(source, [arrival("1")], Listing(asked_at=at()), at()))[0]
                 for source in ("shop", "wholesale")
             ]
             assert (one.what, two.what) == ("new", "new")
@@ -157,11 +157,12 @@ class ArrivalRules(JournalBench):
         async with self.open() as journal:
             key = await found(journal)
             await delivered(journal, key)
-            for _ in range(2):
-                assert await ingest(journal, arrival("1", "b")) == ["known"]
+            assert await ingest(journal, arrival("1", "b")) == ["amended"]
+            assert await ingest(journal, arrival("1", "b")) == ["known"]
             await acknowledged(journal, key, now=10)
             assert await ingest(journal, arrival("1", "b"), now=10) == ["known"]
-            assert await ingest(journal, arrival("1", "c"), now=10) == ["known"]
+            assert await ingest(journal, arrival("1", "c"), now=10) == ["amended"]
+            assert [("update", "c", "due")] == await rows(journal, "SELECT what, revision, state FROM changes")
             assert await notes(journal, key) == ["changed after delivery"] * 2
             assert await deliveries(journal, key) == {"wms": "delivered"}
             assert await rows(journal, "SELECT revision FROM orders") == [("a",)]

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Literal
 
 from connector.ack import Acknowledgement, AckOutcome, Confirmed
-from connector.journal.base import AckResult, Arrival, Delivered, Intent, Outcome, Settled, Settlement
+from connector.journal.base import AckResult, Arrival, Delivered, Intent, Listing, Outcome, Settled, Settlement
 from connector.journal.sqlite import SqliteJournal
 
 __all__ = [
@@ -72,7 +72,7 @@ def arrival(
 
 async def ingest(journal: SqliteJournal, *page: Arrival, now: float = 0, listed: float | None = None) -> list[str]:
     """Take a page in that was asked for at `listed` (`now` if nothing else is said); return what its orders were."""
-    answers = await journal.ingest("shop", page, now=at(now), listed_at=at(now if listed is None else listed))
+    answers = await journal.ingest("shop", page, Listing(asked_at=at(now if listed is None else listed)), at(now))
     return [answer.what for answer in answers]
 
 
@@ -80,7 +80,7 @@ async def found(
     journal: SqliteJournal, order_id: str = "1", *, receivers: tuple[tuple[str, bool], ...] = (("wms", True),)
 ) -> int:
     """Take one new order in; return its key."""
-    (answer,) = await journal.ingest("shop", [arrival(order_id, receivers=receivers)], now=at(), listed_at=at())
+    (answer,) = await journal.ingest("shop", [arrival(order_id, receivers=receivers)], Listing(asked_at=at()), at())
     assert answer.what == "new"
     return answer.key
 

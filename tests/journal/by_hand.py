@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 from typing import Any, TypeVar
 
+from connector.errors import JournalError
 from connector.journal.commit import GroupCommit, Operation
 
 __all__ = ["ByHand", "fail_after", "names", "start", "turns", "write"]
@@ -21,6 +22,7 @@ class ByHand:
         self.queued: list[tuple[Operation[Any], asyncio.Future[Any]]] = []
         self.began = 0
         self.committed = 0
+        self.ended = False
         db.set_trace_callback(self._count)
 
     def _count(self, statement: str) -> None:
@@ -30,8 +32,17 @@ class ByHand:
     def submit(self, operation: Operation[T]) -> asyncio.Future[T]:
         """Queue it."""
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self.queued.append((operation, future))
+        if self.ended:
+            future.set_exception(JournalError("the test is over"))
+        else:
+            self.queued.append((operation, future))
         return future
+
+    def end(self) -> None:
+        """Fail what is still queued: whoever waits for a verdict cannot be stopped in another way."""
+        self.ended = True
+        for _, future in self.queued:
+            future.set_exception(JournalError("the test is over"))
 
     async def sync(self) -> None:
         """Run what was queued first, and let everybody hear of it."""

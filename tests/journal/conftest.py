@@ -15,11 +15,13 @@ from tests.journal.by_hand import ByHand
 
 
 @pytest.fixture
-def runner() -> Iterator[ByHand]:
+async def runner() -> AsyncIterator[ByHand]:
     """Make a database with one table."""
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
         db.execute("CREATE TABLE t (name TEXT PRIMARY KEY) STRICT")
-        yield ByHand(db)
+        made = ByHand(db)
+        yield made
+        made.end()
 
 
 @pytest.fixture

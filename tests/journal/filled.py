@@ -12,6 +12,7 @@ from connector.journal.base import (
     Held,
     InDoubt,
     Intent,
+    Listing,
     NotSent,
     Outcome,
     Rejected,
@@ -52,7 +53,7 @@ class Filler:
 
     async def list(self, *arrivals: Arrival) -> None:
         """Take a page in."""
-        taken = await self.journal.ingest(self.source, arrivals, now=self.at, listed_at=self.at)
+        taken = await self.journal.ingest(self.source, arrivals, Listing(asked_at=self.at), self.at)
         self.keys |= {arrival.order_id: one.key for arrival, one in zip(arrivals, taken, strict=True)}
 
     def arrival(self, order_id: str, *, revision: str = "r1") -> Arrival:

@@ -109,7 +109,6 @@ def test_the_documented_ways_are_there(before: DeliveryState, after: DeliverySta
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        ("new", "rejected"),  # a refusal without a create
         ("in_doubt", "new"),
         ("in_doubt", "ready"),  # a doubt is not ended by a guess
         ("intent", "new"),

@@ -124,7 +124,7 @@ async def test_a_path_without_its_slash_is_redirected() -> None:
 async def test_what_is_not_there_is_not_found() -> None:
     """An unknown route is 404, a known one in another method 405, and an id cannot reach another route."""
     async with client(EwarehousingStandIn()) as session:
-        assert (await call(session, "GET", "/wms/shipments/"))[0] == 404
+        assert (await call(session, "GET", "/wms/stock/"))[0] == 404
         assert (await call(session, "DELETE", ORDERS))[0] == 405
         assert (await call(session, "PATCH", f"{ORDERS}5%2Fcancel/", {}))[0] == 404
         async with session.post(ORDERS, data=b"{", headers={"Content-Type": "application/json"}) as response:

@@ -12,7 +12,7 @@ import pytest
 from connector.ack import Confirmed
 from connector.errors import InDoubtError, RejectedError, TransientError
 from connector.events import OrderDelivered, OrderHeld, OrderInDoubt, PassFinished
-from connector.journal.base import AckResult, Arrival, Delivered, Settlement, millis
+from connector.journal.base import AckResult, Arrival, Delivered, Listing, Settlement, millis
 from connector.journal.memory import MemoryJournal
 from connector.web import health, serve
 from connector.web.health import oldest_unacknowledged
@@ -120,14 +120,14 @@ async def test_an_acknowledgement_that_is_due_again_counts_from_then_on() -> Non
     """An order that was delivered a week ago, confirmed, and is listed again today is not a week late."""
     journal, week = MemoryJournal(), timedelta(days=7)
     arrival = Arrival(order_id="1", external_id="shop-1", revision="r", raw=b"{}", receivers=(("wms", True),))
-    [taken] = await journal.ingest("shop", [arrival], now=EPOCH, listed_at=EPOCH)
+    [taken] = await journal.ingest("shop", [arrival], Listing(asked_at=EPOCH), EPOCH)
     await journal.settle([Settlement(taken.key, "wms", Delivered("7", "R7"))], EPOCH)
     ages = [await journal.read(partial(oldest_unacknowledged, millis(EPOCH + timedelta(seconds=5))))]
     assert [True] == await journal.claim_acks([taken.key], EPOCH)
     ages.append(await journal.read(partial(oldest_unacknowledged, millis(EPOCH + timedelta(seconds=6)))))
     await journal.settle_acks([AckResult(taken.key, Confirmed(), EPOCH)], EPOCH)
     ages.append(await journal.read(partial(oldest_unacknowledged, millis(EPOCH + week))))
-    [again] = await journal.ingest("shop", [arrival], now=EPOCH + week, listed_at=EPOCH + week)
+    [again] = await journal.ingest("shop", [arrival], Listing(asked_at=EPOCH + week), EPOCH + week)
     ages.append(await journal.read(partial(oldest_unacknowledged, millis(EPOCH + week + timedelta(seconds=9)))))
     await journal.aclose()
 

@@ -22,6 +22,7 @@ CREATE TABLE orders (
     ack_next     INTEGER NOT NULL DEFAULT 0,
     ack_attempts INTEGER NOT NULL DEFAULT 0,
     ack_reason   TEXT,
+    failures     INTEGER NOT NULL DEFAULT 0,   -- times the source was told that it failed (Zendera counts to five)
     ack_done_at  INTEGER,
     CHECK (ack_state = 'none' OR (ack_outcome IS NOT NULL AND ack_at IS NOT NULL AND ack_message IS NOT NULL)),
     UNIQUE (source, order_id)
@@ -64,6 +65,22 @@ CREATE INDEX deliveries_open ON deliveries (receiver, state, next_try_at)
     WHERE state IN ('new', 'ready', 'intent', 'in_doubt');
 CREATE INDEX deliveries_held ON deliveries (cause, key) WHERE state IN ('held', 'rejected');
 
+-- What is done to an order after it was delivered.
+CREATE TABLE changes (
+    key         INTEGER NOT NULL REFERENCES orders (key),
+    receiver    TEXT    NOT NULL,
+    what        TEXT    NOT NULL CHECK (what IN ('update', 'cancel', 'attach')),
+    revision    TEXT    NOT NULL,
+    state       TEXT    NOT NULL CHECK (state IN ('due', 'done', 'held')),
+    attempts    INTEGER NOT NULL DEFAULT 0,
+    next_try_at INTEGER NOT NULL DEFAULT 0,
+    reason      TEXT,
+    PRIMARY KEY (key, receiver, what)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX changes_due ON changes (receiver, next_try_at) WHERE state = 'due';
+CREATE INDEX changes_held ON changes (key) WHERE state = 'held';
+
 -- What was out of the ordinary in an order's life; the ordinary is in the columns above.
 CREATE TABLE history (
     id     INTEGER PRIMARY KEY,
@@ -97,9 +114,9 @@ CREATE TABLE leases (
 
 CREATE TRIGGER delivery_edges BEFORE UPDATE OF state ON deliveries
 WHEN NEW.state <> OLD.state AND OLD.state || '>' || NEW.state NOT IN (
-    'new>ready', 'new>intent', 'new>delivered', 'new>held', 'new>in_doubt', 'new>cancelled', 'new>vanished',
+    'new>ready', 'new>intent', 'new>delivered', 'new>held', 'new>rejected', 'new>in_doubt', 'new>cancelled', 'new>vanished',
     'new>skipped',
-    'ready>intent', 'ready>delivered', 'ready>held', 'ready>in_doubt', 'ready>cancelled', 'ready>vanished',
+    'ready>intent', 'ready>delivered', 'ready>held', 'ready>rejected', 'ready>in_doubt', 'ready>cancelled', 'ready>vanished',
     'ready>skipped', 'ready>new',
     'intent>delivered', 'intent>rejected', 'intent>ready', 'intent>in_doubt', 'intent>held',
     'in_doubt>intent', 'in_doubt>delivered', 'in_doubt>rejected', 'in_doubt>held',
@@ -142,6 +159,9 @@ SELECT o.key,
        CASE
            WHEN d.held THEN 'held'
            WHEN o.ack_state = 'parked' THEN 'held'
+           WHEN EXISTS (SELECT 1 FROM changes c WHERE c.key = o.key AND c.state = 'held') THEN 'held'
+           WHEN EXISTS (SELECT 1 FROM changes c WHERE c.key = o.key AND c.what = 'cancel' AND c.state = 'done')
+               THEN 'cancelled'
            WHEN d.rejected THEN 'rejected'
            WHEN o.ack_state = 'confirmed' AND o.ack_outcome = 'exported' THEN 'acknowledged'
            WHEN d.in_doubt THEN 'in_doubt'

@@ -1,0 +1,106 @@
+"""`connector preview`: what would be sent, changing nothing anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, aclosing
+from functools import partial
+from typing import TYPE_CHECKING
+
+import click
+
+from connector.cli import exits, settings_of
+from connector.cli.tables import escaped
+
+if TYPE_CHECKING:
+    from connector.settings import Settings
+    from connector.sources.base import FeedItem, Source
+
+__all__ = ["command"]
+
+MOST = 10
+"""Orders shown when none is named: enough to see what a mapping does."""
+
+
+@click.command("preview")
+@click.argument("source")
+@click.argument("order_id", required=False, metavar="[ID]")
+@click.option("--receiver", metavar="NAME", help="Only what would be sent to this receiver.")
+@click.pass_context
+def command(ctx: click.Context, *, source: str, order_id: str | None, receiver: str | None) -> None:
+    """
+    Show what would be sent, changing nothing anywhere.
+
+    Walks the feed of SOURCE as the connector would, and maps the order ID, or the first ten. The journal is not asked:
+    an order that was delivered already, and is still listed, is shown too. Exit 1 if an order would be held.
+    """
+    import anyio
+
+    settings = settings_of(ctx)
+    if source not in settings.sources:
+        raise click.UsageError(
+            escaped(f"there is no source {source!r}; there is {', '.join(settings.sources)}"), ctx=ctx
+        )
+    targets = [
+        name for route in settings.routes if route.source == source for name in (*route.receivers, *route.optional)
+    ]
+    if receiver is not None and receiver not in targets:
+        raise click.UsageError(escaped(f"no route leads from {source} to {receiver!r}"), ctx=ctx)
+    wanted = [receiver] if receiver is not None else targets
+    raise SystemExit(anyio.run(partial(_show, settings, source, order_id, wanted)))
+
+
+async def _show(settings: Settings, name: str, order_id: str | None, receivers: list[str]) -> int:
+    from connector.clock import SystemClock
+    from connector.errors import Unmappable
+    from connector.registry import make_receivers, make_sources
+    from connector.wiring import lanes
+
+    clock = SystemClock()
+    sources, ends = make_sources(settings, clock, {}), make_receivers(settings, clock, {})
+    async with AsyncExitStack() as stack:
+        for each in sources.values():
+            stack.push_async_callback(each.aclose)
+        for end in ends.values():
+            stack.push_async_callback(end.aclose)
+        ways = lanes(settings, sources, ends)
+        shown, held = 0, False
+        async for item in _items(sources[name], order_id):
+            shown += 1
+            for receiver in receivers:
+                head = f"{name} {item.order_id} -> {receiver}"
+                if item.skip:
+                    click.echo(escaped(f"{head}: skipped, it is none of ours: {item.skip}"))
+                    continue
+                try:
+                    body = ways[receiver][name].map(sources[name].to_order(item.raw))
+                except Unmappable as exc:
+                    held = True
+                    click.echo(escaped(f"{head}: would be held: {exc}"))
+                    continue
+                click.echo(escaped(f"{head}:"))
+                click.echo(_pretty(body))
+    if not shown:
+        click.echo(escaped(f"{name} does not list {order_id or 'any order'}"), err=True)
+        return exits.TROUBLE
+    return exits.TROUBLE if held else exits.OK
+
+
+async def _items(source: Source, order_id: str | None) -> AsyncIterator[FeedItem]:
+    """Yield the order that is meant, or the first ones of the feed."""
+    count = 0
+    async with aclosing(source.fetch(lambda: 0)) as pages:
+        async for page in pages:
+            for item in page.items:
+                if order_id is None or item.order_id == order_id:
+                    yield item
+                    count += 1
+                if count >= (MOST if order_id is None else 1):
+                    return
+
+
+def _pretty(body: bytes) -> str:
+    """Return a request as people read it; control characters stay escaped, as JSON has them."""
+    import msgspec
+
+    return msgspec.json.format(body, indent=2).decode()

@@ -1,0 +1,129 @@
+"""`connector replay`: walk what a source has exported since a time again."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack, aclosing
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+import click
+
+from connector.cli import exits, settings_of
+from connector.cli.tables import escaped
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from connector.settings import Settings
+
+__all__ = ["command"]
+
+
+class Since(click.ParamType[datetime]):
+    """A time in ISO 8601; one without a zone is taken for UTC."""
+
+    name = "time"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Read it."""
+        if isinstance(value, datetime):
+            return value
+        try:
+            at = datetime.fromisoformat(str(value))
+        except ValueError:
+            self.fail(f"{value!r} is not a time such as 2026-11-01 or 2026-11-01T12:00:00Z", param, ctx)
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+
+
+@click.command("replay")
+@click.argument("source")
+@click.option("--since", type=Since(), required=True, help="From when on, for example 2026-11-01T12:00:00Z.")
+@click.option("--dry-run", is_flag=True, help="Print the plan and change nothing.")
+@click.pass_context
+def command(ctx: click.Context, *, source: str, since: datetime, dry_run: bool) -> None:
+    """
+    Walk what SOURCE has exported since a time again.
+
+    Orders that the journal knows are left alone, or changed at their receivers if they are different now; none is
+    delivered twice. Needs the journal for itself (exit 75 while a connector runs); --dry-run does not.
+    """
+    import anyio
+
+    from connector.cli import logs
+
+    settings = settings_of(ctx)
+    if source not in settings.sources:
+        raise click.UsageError(
+            escaped(f"there is no source {source!r}; there is {', '.join(settings.sources)}"), ctx=ctx
+        )
+    logs.configure(ctx.find_root().params["log_format"], logs.Hide(logs.secrets_of(settings)))
+    work = _plan if dry_run else _replay
+    raise SystemExit(anyio.run(partial(work, settings, source, since)))
+
+
+async def _plan(settings: Settings, name: str, since: datetime) -> int:
+    from connector.cli.status import reading
+    from connector.clock import SystemClock
+    from connector.errors import SettingsError
+    from connector.journal.listing import find
+    from connector.registry import make_sources
+    from connector.sources.base import Refetches
+    from connector.sources.intake import arrival_of
+
+    sources = make_sources(settings, SystemClock(), {})
+    source = sources[name]
+    counts: dict[str, int] = {}
+    async with AsyncExitStack() as stack:
+        for each in sources.values():
+            stack.push_async_callback(each.aclose)
+        if not isinstance(source, Refetches):
+            raise SettingsError([f"source {name} cannot list again what it has exported"])
+        with reading(settings) as db:
+            async with aclosing(source.refetch(since)) as pages:
+                async for page in pages:
+                    for item in page.items:
+                        arrival, _ = arrival_of(source, item, ())
+                        known = find(db, name, item.order_id)
+                        if known is None:
+                            plan = {"new": "deliver"}.get(arrival.state, arrival.state)
+                        elif known.revision == arrival.revision:
+                            plan = f"leave alone ({known.state})"
+                        else:
+                            plan = "cancel" if arrival.state == "cancelled" else "change"
+                        counts[plan] = counts.get(plan, 0) + 1
+                        click.echo(
+                            escaped(f"{name} {item.order_id}: {plan}" + (f": {arrival.cause}" if arrival.cause else ""))
+                        )
+    click.echo(", ".join(f"{count} to {plan}" for plan, count in sorted(counts.items())) or "nothing is listed")
+    return exits.OK
+
+
+async def _replay(settings: Settings, name: str, since: datetime) -> int:
+    import anyio
+
+    from connector.cli.standing import standing
+    from connector.cli.summary import outcome
+    from connector.journal.sqlite import SqliteJournal
+    from connector.pipeline import Connector
+
+    async with Connector(settings) as connector:
+        async with anyio.create_task_group() as tg:
+            tg.start_soon(connector.run, name="run the connector")
+            walk = await connector.replay(name, since)
+            drained = await connector.drain()
+            connector.stop()
+        journal = connector.journal
+        assert isinstance(journal, SqliteJournal), "settings always lead to a file"  # noqa: S101
+        now = await journal.read(standing)
+        amended = await journal.read(_changes)
+    click.echo(escaped(f"{walk.seen} orders listed, {walk.new} of them new; {amended}"))
+    if walk.error:
+        click.echo(escaped(f"{name}: {walk.error}"), err=True)
+        return exits.TROUBLE
+    return outcome(drained, now)
+
+
+def _changes(db: sqlite3.Connection) -> str:
+    rows = db.execute("SELECT what, state, count(*) FROM changes GROUP BY what, state ORDER BY 1, 2").fetchall()
+    return "; ".join(f"{what}: {count} {state}" for what, state, count in rows) or "no change of a delivered order"

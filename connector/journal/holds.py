@@ -1,0 +1,87 @@
+"""
+The journal's writes for what a person decides: orders that wait are tried again, or left alone for good.
+
+They come from another process too, while the connector runs (`connector retry`, `skip`): each is one short transaction
+of its own, and the running connector sees that the file has changed.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+__all__ = ["causes", "changed_elsewhere", "keys_of", "retry", "skip"]
+
+
+def keys_of(source: str | None, order_ids: Sequence[str], cause: str | None, db: sqlite3.Connection) -> list[int]:
+    """Return the orders that wait for a person: those of `source` that are named, or all that share `cause`."""
+    if cause is not None:
+        rows = db.execute(
+            "SELECT key FROM deliveries WHERE cause = ?1 AND state IN ('held', 'rejected')"
+            " UNION SELECT key FROM orders WHERE ack_reason = ?1 AND ack_state = 'parked'"
+            " UNION SELECT key FROM changes WHERE reason = ?1 AND state = 'held'",
+            (cause,),
+        ).fetchall()
+        return [key for (key,) in rows]
+    found: list[int] = []
+    for order_id in order_ids:
+        row = db.execute("SELECT key FROM orders WHERE source = ? AND order_id = ?", (source, order_id)).fetchone()
+        if row is not None:
+            found.append(row[0])
+    return found
+
+
+def retry(keys: Sequence[int], now: int, db: sqlite3.Connection) -> list[int]:
+    """Make what waits for a person due again; return the orders of which something did."""
+    moved: list[int] = []
+    for key in keys:
+        count = db.execute(
+            "UPDATE deliveries SET state = 'new', cause = NULL, detail = NULL, next_try_at = 0"
+            " WHERE key = ? AND state IN ('held', 'rejected', 'skipped')",
+            (key,),
+        ).rowcount
+        count += db.execute(
+            "UPDATE orders SET ack_state = 'pending', ack_next = 0, ack_attempts = 0"
+            " WHERE key = ? AND ack_state = 'parked'",
+            (key,),
+        ).rowcount
+        count += db.execute(
+            "UPDATE changes SET state = 'due', next_try_at = 0, attempts = 0 WHERE key = ? AND state = 'held'", (key,)
+        ).rowcount
+        if count:
+            moved.append(key)
+    _note(db, moved, now, "released")
+    return moved
+
+
+def skip(keys: Sequence[int], now: int, db: sqlite3.Connection) -> list[int]:
+    """Leave what waits for a person alone for good; return the orders of which something did."""
+    moved: list[int] = []
+    for key in keys:
+        count = db.execute(
+            "UPDATE deliveries SET state = 'skipped', cause = 'skipped by a person', detail = cause"
+            " WHERE key = ? AND state IN ('held', 'rejected', 'new', 'ready')",
+            (key,),
+        ).rowcount
+        count += db.execute(
+            "UPDATE changes SET state = 'done', reason = 'skipped by a person' WHERE key = ? AND state = 'held'", (key,)
+        ).rowcount
+        if count:
+            moved.append(key)
+    _note(db, moved, now, "skipped by a person")
+    return moved
+
+
+def causes(db: sqlite3.Connection) -> list[str]:
+    """Return the causes for which orders are held."""
+    return [cause for (cause,) in db.execute("SELECT DISTINCT cause FROM deliveries WHERE state = 'held'")]
+
+
+def changed_elsewhere(db: sqlite3.Connection) -> int:
+    """Return a number that changes when another process has written to the file."""
+    (version,) = db.execute("PRAGMA data_version").fetchone()
+    return int(version)
+
+
+def _note(db: sqlite3.Connection, keys: Sequence[int], now: int, what: str) -> None:
+    db.executemany("INSERT INTO history (key, at, what) VALUES (?, ?, ?)", [(key, now, what) for key in keys])

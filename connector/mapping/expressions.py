@@ -1,0 +1,182 @@
+"""
+One expression: JMESPath over the canonical order, read and checked before the first order comes.
+
+What a vendor calls a text, a number or a list, JMESPath does too; the functions are in functions.py. In an expression
+a text stands in single quotes and a number in backquotes: ``=default(item.name, 'nameless')``, ``=mul(price, `2`)``.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from decimal import Decimal
+from itertools import pairwise
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+from jmespath.exceptions import EmptyExpressionError, ParseError
+from jmespath.lexer import Lexer
+from jmespath.parser import Parser
+from jmespath.visitor import Options, TreeInterpreter
+
+from connector.mapping.functions import MappingFunctions, arity, known_functions
+from connector.mapping.shapes import Record, Shape, names, unknown_fields
+from connector.mapping.tables import Tables
+from connector.settings.findings import did_you_mean
+
+__all__ = ["Expression", "ExpressionError", "Reader"]
+
+LONGEST = 2000
+NO_TABLE = "lookup() begins with the name of a table, in single quotes"
+EXACT = 15
+"""Digits that a number with a fraction may have in backquotes: a JSON number holds that many for certain."""
+
+
+class ExpressionError(ValueError):
+    """An expression that cannot be used; each of `mistakes` is one line, with the place marked by a `^`."""
+
+    def __init__(self, mistakes: list[str]) -> None:
+        super().__init__("; ".join(mistakes))
+        self.mistakes = mistakes
+
+
+class Expression(msgspec.Struct, frozen=True):
+    """`find` evaluates it; `shape` is what it gives, `used` what it reads of the root."""
+
+    text: str
+    find: Callable[[Mapping[str, Any]], Any]
+    shape: Shape
+    used: frozenset[str]
+
+
+class Reader:
+    """Reads expressions that may look up in `tables`."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+        self._visit = TreeInterpreter(Options(custom_functions=MappingFunctions(tables))).visit
+
+    def read(self, text: str, start: Record) -> Expression:
+        """Read an expression (without its `=`) that starts from `start`; raises `ExpressionError` with all mistakes."""
+        node = _parsed(text)
+        tree: Any = node  # the library has a type of its own for it
+        shape, unknown, used = unknown_fields(node, start)
+        wrong = self._calls(node)
+        if not any(why is NO_TABLE for _, why, _ in wrong):  # the name without quotes is no field
+            wrong += [(word, why, False) for word, why in unknown]
+        if wrong:
+            raise ExpressionError([_marked(text, why, _position(text, word, call=call)) for word, why, call in wrong])
+        visit = self._visit
+
+        def find(scope: Mapping[str, Any]) -> Any:
+            return visit(tree, scope)
+
+        return Expression(text, find, shape, frozenset(used))
+
+    def _calls(self, node: dict[str, Any]) -> list[tuple[str, str, bool]]:
+        """Return what is wrong with the calls: the function's name, and what."""
+        found = []
+        known = known_functions()
+        for call in names(node, "function_expression"):
+            name, arguments = call["value"], call["children"]
+            if name not in known:
+                hint = did_you_mean(name, known) or f"; there is {', '.join(known)}"
+                found.append((name, f"there is no function {name}(){hint}", True))
+                continue
+            least, most = arity(name)
+            if len(arguments) < least or (most is not None and len(arguments) > most):
+                wanted = f"{least}" if most == least else f"{least} or more" if most is None else f"{least} to {most}"
+                found.append((name, f"{name}() takes {wanted} argument(s), not {len(arguments)}", True))
+            elif why := self._arguments(name, arguments):
+                found.append((name, why, True))
+        return found
+
+    def _arguments(self, name: str, arguments: list[dict[str, Any]]) -> str:
+        """Return what can be told to be wrong with the arguments before there is an order."""
+        texts = [each["value"] if each["type"] == "literal" else None for each in arguments]
+        if name == "lookup":
+            table = texts[0]
+            if not isinstance(table, str):
+                return NO_TABLE
+            if table not in self._tables:
+                listed = f"; there is {', '.join(self._tables) or 'none'}"
+                return f"there is no table '{table}'{did_you_mean(table, self._tables) or listed}"
+        if name == "date" and len(texts) > 2 and texts[2] is not None:
+            try:
+                ZoneInfo(str(texts[2]))
+            except (KeyError, ValueError, OSError):  # unknown, malformed, a folder of the time zone database
+                return f"'{texts[2]}' is not a time zone such as Europe/Amsterdam"
+        return ""
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    if len(text) > LONGEST:
+        raise ExpressionError([f"the expression is longer than {LONGEST} characters"])
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", PendingDeprecationWarning)
+            # A copy: the library keeps what it has read for whoever asks next.
+            node: dict[str, Any] = deepcopy(dict(Parser().parse(text).parsed))
+    except EmptyExpressionError:
+        raise ExpressionError(["the expression is empty; write \\= for a text that begins with ="]) from None
+    except ParseError as exc:
+        raise ExpressionError([_marked(text, _why(exc), exc.lex_position)]) from None
+    except PendingDeprecationWarning:
+        raise ExpressionError(["what stands in backquotes is no JSON; a text goes in single quotes: 'x'"]) from None
+    except RecursionError:
+        raise ExpressionError(["the expression is nested too deeply"]) from None
+    for literal in names(node, "literal"):
+        literal["value"] = _exact(literal["value"])
+    return node
+
+
+def _exact(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_exact(each) for each in value]
+    if isinstance(value, dict):
+        return {key: _exact(each) for key, each in value.items()}
+    if not isinstance(value, float):
+        return value
+    number = Decimal(repr(value))
+    if not number.is_finite() or len(number.normalize().as_tuple().digits) > EXACT or abs(number.adjusted()) > EXACT:
+        raise ExpressionError([f"a number in backquotes has at most {EXACT} digits; write to_number('...')"])
+    return number
+
+
+def _why(exc: ParseError) -> str:
+    kind = str(exc.token_type or "").upper()
+    said = str(getattr(exc, "message", None) or getattr(exc, "msg", ""))
+    if type(exc).__name__ == "IncompleteExpressionError":
+        return "the expression ends too soon"
+    if kind == "NUMBER":
+        return f"a number is written in backquotes: `{exc.token_value}`"
+    if said.startswith("Unclosed"):
+        return f"the {said.split()[1]} is not closed"
+    if said.startswith("Quoted identifier"):
+        return "the name of a function stands without quotes"
+    if said == "Unknown token '='":
+        return "to compare, write =="
+    if said.startswith("Unknown token"):
+        return "this character has no meaning here"
+    return f"'{exc.token_value}' cannot stand here" if exc.token_value else "this cannot be read"
+
+
+def _position(text: str, word: str, *, call: bool) -> int | None:
+    """Return where `word` first stands as a name, or as the name of a function that is called."""
+    tokens = list(Lexer().tokenize(text))
+    for token, after in pairwise(tokens):
+        named = token["type"] in ("unquoted_identifier", "quoted_identifier") and token["value"] == word
+        if named and (after["type"] == "lparen") == call:
+            return int(token["start"])
+    return None
+
+
+def _marked(text: str, why: str, position: int | None) -> str:
+    """Return a mistake in one line, with a `^` before the place it is about. Columns count the `=` as the first."""
+    if position is None:
+        return f"{why}: ={text}"
+    if text[position : position + 1] == '"':
+        why += "; a text goes in single quotes"
+    return f"{why} (column {position + 2}): ={text[:position]}^{text[position:]}"

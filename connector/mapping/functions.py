@@ -1,0 +1,258 @@
+"""
+What an expression may call: JMESPath's own functions, and a few for orders.
+
+==================================  ==================================================================================
+`add(a, b, ...)`, `mul(a, b, ...)`  exact; null if any of them is null
+`total(list)`                       the sum of a list of numbers
+`round(n, digits)`                  half up; `digits` is 0 if left out
+`cents(n, currency)`                an amount in the currency's smallest unit, rounded half up
+`upper(t)`, `lower(t)`, `trim(t)`   null stays null
+`replace(t, old, new)`              every `old` becomes `new`
+`concat(a, b, ...)`, `text(x)`      as text; null is nothing
+`join(separator, list)`             leaves out what is null or empty
+`default(a, b, ...)`                the first that is neither null nor empty
+`date(x, format, zone)`             as in Python's strftime; `%Y-%m-%d` and UTC if left out
+`lookup('table', code, other)`      see tables.py; `other` for a code that is not there, else the order is held
+`street(address)`,                  see street.py; the address's own number is taken if it has one
+`house_number(address)`,
+`house_number_addition(address)`
+==================================  ==================================================================================
+
+Numbers are `Decimal` or whole, never `float`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from decimal import ROUND_HALF_UP, Context, Decimal
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
+
+from jmespath.functions import Functions
+
+from connector.mapping.kinds import as_number, as_text, kind_of, said, sound, text_of
+from connector.mapping.money import minor_units
+from connector.mapping.street import Split, split
+from connector.mapping.tables import Tables, look_up
+
+__all__ = ["MappingFunctions", "arity", "known_functions"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_CONTEXT = Context(prec=80, rounding=ROUND_HALF_UP)
+
+
+def takes(least: int, most: int | None) -> Callable[[F], F]:
+    """Register a method as a function of `least` to `most` arguments of any kind; None is no limit."""
+
+    def register(method: F) -> F:
+        method.signature = [{"types": []}] * least  # type: ignore[attr-defined]  # where the library looks for it
+        method.arity = (least, most)  # type: ignore[attr-defined]
+        return method
+
+    return register
+
+
+def _kinds(*kinds: str) -> Callable[[F], F]:
+    """Register a method as a function of one argument of these kinds, in the library's words."""
+
+    def register(method: F) -> F:
+        method.signature = [{"types": list(kinds)}]  # type: ignore[attr-defined]
+        return method
+
+    return register
+
+
+class MappingFunctions(Functions):
+    """The functions of one mapping, with its `tables`. They raise `Unmappable`, or an error that names no order."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    def call_function(self, function_name: str, resolved_args: Any) -> Any:
+        """Call a function; its name and the number of arguments were checked when the mapping was compiled."""
+        found = self.FUNCTION_TABLE[function_name]
+        for argument, wanted in zip(resolved_args, found["signature"], strict=False):
+            if wanted["types"]:
+                _check(function_name, argument, wanted["types"])
+        return found["function"](self, *resolved_args)
+
+    def _convert_to_jmespath_type(self, name: str) -> str:
+        """Serve the library's sort_by, min_by and max_by, which know no Decimal."""
+        return {"Decimal": "number", "int": "number", "str": "string"}.get(name, name)
+
+    @takes(1, None)
+    def _func_add(self, *numbers: Any) -> Decimal | None:
+        return None if None in numbers else self._func_total(list(numbers))
+
+    @takes(1, None)
+    def _func_mul(self, *numbers: Any) -> Decimal | None:
+        if None in numbers:
+            return None
+        result = Decimal(1)
+        for number in numbers:
+            result = sound(_CONTEXT.multiply(result, as_number(number)))
+        return result
+
+    @takes(1, 1)
+    def _func_total(self, numbers: Any) -> Decimal | None:
+        if numbers is None:
+            return None
+        if not isinstance(numbers, list):
+            raise TypeError(f"this takes a list of numbers, not {said(numbers)}")
+        result = Decimal(0)
+        for number in numbers:
+            result = sound(_CONTEXT.add(result, as_number(number)))
+        return result
+
+    @_kinds("array")
+    def _func_sum(self, numbers: list[Any]) -> Decimal | None:
+        return self._func_total(numbers)
+
+    @_kinds("array-number")
+    def _func_avg(self, numbers: list[Any]) -> Decimal | None:
+        total = self._func_total(numbers)
+        return _CONTEXT.divide(total, len(numbers)) if numbers and total is not None else None
+
+    @_kinds("number")
+    def _func_ceil(self, number: Any) -> int:
+        return math.ceil(as_number(number))
+
+    @_kinds("number")
+    def _func_floor(self, number: Any) -> int:
+        return math.floor(as_number(number))
+
+    @takes(1, 2)
+    def _func_round(self, number: Any, digits: Any = 0) -> Decimal | None:
+        if number is None:
+            return None
+        if not isinstance(digits, int) or not 0 <= digits <= 12:
+            raise TypeError("the digits are a whole number from 0 to 12")
+        return Decimal(as_number(number)).quantize(Decimal(1).scaleb(-digits), context=_CONTEXT)
+
+    @takes(2, 2)
+    def _func_cents(self, number: Any, currency: Any) -> int | None:
+        if number is None or not currency:
+            return None
+        return minor_units(Decimal(as_number(number)), text_of(currency).strip().upper())
+
+    @takes(1, 1)
+    def _func_to_number(self, value: Any) -> Decimal | int | None:
+        if isinstance(value, str):
+            return Decimal(value) if re.fullmatch(r"\s*[+-]?\d{1,28}(\.\d{1,28})?\s*", value, re.ASCII) else None
+        return value if isinstance(value, Decimal | int) and not isinstance(value, bool) else None
+
+    @takes(1, 1)
+    def _func_upper(self, value: Any) -> str | None:
+        return None if value is None else text_of(value).upper()
+
+    @takes(1, 1)
+    def _func_lower(self, value: Any) -> str | None:
+        return None if value is None else text_of(value).lower()
+
+    @takes(1, 1)
+    def _func_trim(self, value: Any) -> str | None:
+        return None if value is None else text_of(value).strip()
+
+    @takes(3, 3)
+    def _func_replace(self, value: Any, old: Any, new: Any) -> str | None:
+        if not text_of(old):
+            raise TypeError("what is to be replaced is empty")
+        return None if value is None else text_of(value).replace(old, text_of(new))
+
+    @takes(1, None)
+    def _func_concat(self, *values: Any) -> str:
+        return "".join(as_text(value) for value in values)
+
+    @takes(1, 1)
+    def _func_text(self, value: Any) -> str | None:
+        return None if value is None else as_text(value)
+
+    @takes(1, 1)
+    def _func_to_string(self, value: Any) -> str:
+        return json.dumps(value, default=as_text) if isinstance(value, list | dict) else as_text(value)
+
+    @takes(2, 2)
+    def _func_join(self, separator: Any, values: Any) -> str | None:
+        if values is None:
+            return None
+        if not isinstance(values, list):
+            raise TypeError(f"this takes a separator and a list, not {said(values)}")
+        return text_of(separator).join(text for value in values if (text := as_text(value)))
+
+    @takes(1, 1)
+    def _func_type(self, value: Any) -> str:
+        return kind_of(value)
+
+    @takes(1, None)
+    def _func_default(self, *values: Any) -> Any:
+        return next((value for value in values if value is not None and value != ""), None)
+
+    @takes(1, 3)
+    def _func_date(self, value: Any, form: Any = "%Y-%m-%d", zone: Any = "UTC") -> str | None:
+        if value is None or value == "":
+            return None
+        at = datetime.fromisoformat(value) if isinstance(value, str) else value
+        if isinstance(at, datetime):
+            at = (at if at.tzinfo is not None else at.replace(tzinfo=UTC)).astimezone(ZoneInfo(text_of(zone)))
+        if not isinstance(at, date):
+            raise TypeError(f"this takes a date, not {said(value)}")
+        return at.strftime(text_of(form))
+
+    @takes(2, 3)
+    def _func_lookup(self, table: Any, code: Any, *other: Any) -> Any:
+        found = as_text(code)
+        if other and found not in self._tables[table]:
+            return other[0]
+        return look_up(self._tables, table, found) if found else None
+
+    @takes(1, 1)
+    def _func_street(self, address: Any) -> str | None:
+        found = _split(address)
+        return found.street if found else None
+
+    @takes(1, 1)
+    def _func_house_number(self, address: Any) -> str | None:
+        found = _split(address)
+        return found.number if found else None
+
+    @takes(1, 1)
+    def _func_house_number_addition(self, address: Any) -> str | None:
+        found = _split(address)
+        return found.addition if found else None
+
+
+def _split(address: Any) -> Split | None:
+    if address is None:
+        return None
+    if not isinstance(address, dict) or "street" not in address:
+        raise TypeError(f"this takes an address, not {said(address)}")
+    if address["number"] or address["number_addition"]:
+        return Split(address["street"], address["number"], address["number_addition"])
+    return split(address["street"], address["country"])
+
+
+def _check(name: str, argument: Any, kinds: list[str]) -> None:
+    kind = kind_of(argument)
+    for wanted in kinds:
+        outer, _, inner = wanted.partition("-")
+        if kind == outer and (not inner or all(kind_of(each) == inner for each in argument)):
+            return
+    raise TypeError(f"{name}() takes {' or '.join(kinds)}, not {said(argument)}")
+
+
+def known_functions() -> list[str]:
+    """Return the names of all functions."""
+    return sorted(MappingFunctions.FUNCTION_TABLE)
+
+
+def arity(name: str) -> tuple[int, int | None]:
+    """Return the least and the greatest number of arguments that a function takes."""
+    found = MappingFunctions.FUNCTION_TABLE[name]
+    own: tuple[int, int | None] | None = getattr(found["function"], "arity", None)
+    signature = found["signature"]
+    return own or (len(signature), None if signature and signature[-1].get("variadic") else len(signature))

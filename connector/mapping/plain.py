@@ -1,0 +1,141 @@
+"""
+The plain order: the canonical order as JSON, for receivers that have no form of their own (a webhook, a file).
+
+Amounts and quantities are texts with their digits, never floats and never in scientific notation; times are ISO 8601
+in UTC, dates `YYYY-MM-DD`, ids text, documents base64. What an order does not have is left out.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Annotated, Any, ClassVar
+
+import msgspec
+from msgspec import Meta
+
+from connector.errors import Unmappable
+from connector.order import Address, Contact, Customer, Document, Kind, Order
+
+__all__ = ["PlainLine", "PlainOrder", "PlainParcel", "PlainTotals", "plain_order"]
+
+Amount = Annotated[str, Meta(pattern=r"^-?[0-9]+(\.[0-9]+)?$", description="A number as text, with its digits.")]
+
+LARGEST_EXPONENT = 15
+SMALLEST_EXPONENT = -30
+"""`Decimal("1E+400000000")` is valid JSON, and its digits fill the memory (faults.md, 8.4)."""
+
+
+class PlainLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One ordered article. Prices exclude tax and are per unit, in the order's currency."""
+
+    line_id: str = ""
+    sku: str = ""
+    name: str = ""
+    quantity: Amount
+    unit_price: Amount | None = None
+    tax_percentage: Amount | None = None
+    metadata: dict[str, str] = {}
+
+
+class PlainTotals(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The order's sums as the source states them."""
+
+    excluding_tax: Amount | None = None
+    including_tax: Amount | None = None
+    tax: Amount | None = None
+    shipping_excluding_tax: Amount | None = None
+    discount: Amount | None = None
+
+
+class PlainParcel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One parcel of a shipment: kilograms and centimetres."""
+
+    parcel_id: str = ""
+    description: str = ""
+    quantity: Amount
+    weight: Amount | None = None
+    length: Amount | None = None
+    width: Amount | None = None
+    height: Amount | None = None
+    barcode: str = ""
+    metadata: dict[str, str] = {}
+
+
+class PlainOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The fields of the canonical order, less the source's raw bytes."""
+
+    free_form: ClassVar[bool] = True
+    """A route's own mapping may return other keys than these: what takes a plain order takes any JSON object."""
+
+    external_id: str
+    source: str
+    order_id: str
+    kind: Kind
+    reference: str = ""
+    created_at: datetime | None = None
+    currency: str = ""
+    language: str = ""
+    customer: Customer = Customer()
+    contact: Contact = Contact()
+    delivery_address: Address | None = None
+    invoice_address: Address | None = None
+    lines: tuple[PlainLine, ...] = ()
+    totals: PlainTotals = PlainTotals()
+    notes: str = ""
+    requested_delivery_date: date | None = None
+    parcels: tuple[PlainParcel, ...] = ()
+    cash_on_delivery: Amount | None = None
+    documents: tuple[Document, ...] = ()
+    cancelled: bool = False
+    metadata: dict[str, str] = {}
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(PlainOrder).decode
+
+
+def plain_order(order: Order) -> PlainOrder:
+    """
+    Return `order` in its plain form, the same for the same order on every day.
+
+    Raises `Unmappable`, and nothing else: for amounts that are no numbers or absurdly large, a time without a zone,
+    and text that is not Unicode.
+    """
+    fields = {name: getattr(order, name) for name in Order.__struct_fields__ if name != "raw"}
+    fields |= {
+        "external_id": order.external_id,
+        "created_at": None if order.created_at is None else _utc(order.created_at),
+        "cash_on_delivery": None if order.cash_on_delivery is None else _amount(order.cash_on_delivery),
+        "lines": tuple(PlainLine(**_texts(line)) for line in order.lines),
+        "totals": PlainTotals(**_texts(order.totals)),
+        "parcels": tuple(PlainParcel(**_texts(parcel)) for parcel in order.parcels),
+    }
+    plain = PlainOrder(**fields)
+    try:
+        _decode(_encode(plain))
+    except ValueError as exc:  # msgspec's own, and texts with half a character
+        raise Unmappable("unwritable order", str(exc)) from None
+    return plain
+
+
+def _texts(struct: msgspec.Struct) -> dict[str, Any]:
+    values = msgspec.structs.asdict(struct)
+    return {name: _amount(value) if isinstance(value, Decimal) else value for name, value in values.items()}
+
+
+def _amount(value: Decimal) -> str:
+    """Return the digits of `value`: 2, 49.99, 0.0000001; the zeros at its end are kept, they say how exact it is."""
+    exponent = value.as_tuple().exponent
+    if not isinstance(exponent, int) or value.adjusted() > LARGEST_EXPONENT or exponent < SMALLEST_EXPONENT:
+        raise Unmappable("amount out of range", str(value)[:100])
+    return format(value if value else abs(value), "f")
+
+
+def _utc(at: datetime) -> datetime:
+    if at.tzinfo is None:
+        raise Unmappable("a time without a zone", at.isoformat())
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise Unmappable("time out of range", at.isoformat()) from None

@@ -1,0 +1,287 @@
+r"""
+A mapping written in settings.yaml: a tree of literals and expressions in the form of the receiver's request.
+
+::
+
+    mapping:
+      note: Handle with care                    # a literal; \=x is the text =x
+      customer_note: =notes                     # an expression: JMESPath over the canonical order
+      shipping_method: =lookup('methods', metadata.shipping_method)
+      po_number: null                           # not sent
+      meta_data: {channel: web, payment: =metadata.payment_method}
+      shipping_address:
+        when: =delivery_address.country == 'BE' # else it is as if this branch were not written
+        state: =upper(delivery_address.region)
+      order_lines:
+        each: =lines                            # one element per line, which is `item`; the order is there, too
+        do: {article_code: =item.sku, quantity: =item.quantity, description: =default(item.name, item.sku)}
+      language: {when: =language, then: =language, else: nl}
+
+The tree lies over the receiver's default mapping, key by key: a mapping in it is merged, everything else, lists too,
+replaces what the default has; `mapped` is what the default made of the order. A key whose expression gives null or an
+empty text is not sent. `defaults: false` at the top starts from nothing, which also serves orders that the default
+mapping would hold. A key that is one of the words above is written with a \ before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from connector.errors import Unmappable, readable
+from connector.mapping.expressions import Expression, ExpressionError, Reader
+from connector.mapping.shapes import ANY, Items, Record, Shape, element, root
+from connector.mapping.tables import Tables
+from connector.mapping.targets import Target
+from connector.mapping.view import scope_of
+from connector.order import Order
+from connector.settings.findings import did_you_mean
+
+__all__ = ["Mistake", "Tree", "compiled"]
+
+Path = tuple[str | int, ...]
+Scope = dict[str, Any]
+Node = Callable[[Scope, Any], Any]
+"""Returns what a place in the tree gives; its second argument is what the default mapping has there."""
+
+UNWRITTEN: Any = type("Unwritten", (), {"__repr__": lambda _: "UNWRITTEN"})()
+"""What a branch gives whose `when` is not fulfilled."""
+
+WORDS = ("when", "then", "else", "each", "do", "defaults")
+FALSE: tuple[Any, ...] = ("", [], {}, None)
+
+
+class Mistake(msgspec.Struct, frozen=True):
+    """What is wrong at one place in a tree; in the key there, or in its value."""
+
+    path: Path
+    text: str
+    at_key: bool = False
+
+
+class Tree(msgspec.Struct, frozen=True):
+    """A compiled mapping. `defaults` says whether it lies over the receiver's default."""
+
+    defaults: bool
+    used: frozenset[str]
+    node: Node
+
+    def apply(self, order: Order, mapped: Mapping[str, Any]) -> Any:
+        """Return the request for `order` as plain values; `mapped` is what the default mapping made. Not changed."""
+        scope = scope_of(order, self.used)
+        scope["mapped"] = mapped
+        return self.node(scope, mapped if self.defaults else None) or {}
+
+
+def compiled(tree: Mapping[str, Any], request: Any, tables: Tables) -> tuple[Tree, list[Mistake]]:
+    """
+    Compile a mapping to a receiver that takes `request`; a tree with mistakes is not to be used.
+
+    Found before the first order: expressions that cannot be read, functions, tables, and fields that do not exist,
+    keys that the receiver does not know, literals that it does not take, and keys that it requires and nobody gives.
+    """
+    defaults = tree.get("defaults", True)
+    compiler = _Compiler(request, tables, over=request if defaults is not False else None)
+    if not isinstance(defaults, bool):
+        compiler.wrong(("defaults",), "must be true or false")
+    fields = {key: value for key, value in tree.items() if key != "defaults"}
+    node = compiler.fields(fields, (), Target(request), compiler.root, fresh=defaults is False)
+    return Tree(defaults is not False, frozenset(compiler.used), node), compiler.mistakes
+
+
+class _Compiler:
+    def __init__(self, request: Any, tables: Tables, *, over: Any) -> None:
+        self.mistakes: list[Mistake] = []
+        self.used: set[str] = set()
+        self.root = root(over)
+        self._over = over
+        self._reader = Reader(tables)
+
+    def wrong(self, path: Path, text: str, *, at_key: bool = False) -> None:
+        self.mistakes.append(Mistake(path, text, at_key))
+
+    def node(self, value: Any, path: Path, target: Target, scope: Record, *, fresh: bool) -> Node:
+        """Compile what stands at `path`; `fresh` says that no default can lie under it."""
+        if isinstance(value, str):
+            if value.startswith("="):
+                return self._expression(value[1:], path, target, scope)
+            value = value[1:] if value.startswith("\\") and value.lstrip("\\").startswith("=") else value
+        elif isinstance(value, dict):
+            return self._mapping(value, path, target, scope, fresh=fresh)
+        elif isinstance(value, list):
+            self._expect(list, path, target)
+            items = [
+                self.node(each, (*path, index), target.item, scope, fresh=True) for index, each in enumerate(value)
+            ]
+            return lambda scope, _: [one for item in items if (one := item(scope, None)) not in (None, UNWRITTEN)]
+        return self._literal(value, path, target)
+
+    def fields(self, tree: Mapping[str, Any], path: Path, target: Target, scope: Record, *, fresh: bool) -> Node:
+        """Compile a mapping of keys of the request."""
+        named = {key.removeprefix("\\") if key[1:] in WORDS else key: key for key in tree}
+        known = target.fields
+        if known is not None:
+            for name in named.keys() - known.keys():
+                meant = did_you_mean(name, known.keys() - named.keys()) or did_you_mean(name, known)
+                text = "the receiver takes no such key" + (meant or f"; it takes {', '.join(known)}")
+                self.wrong((*path, named[name]), text, at_key=True)
+            for name in target.required if fresh else ():
+                if name not in named:
+                    self.wrong(path, f"the receiver requires the key '{name}'", at_key=True)
+        else:
+            self._expect(dict, path, target)
+            for name, key in named.items():
+                if why := target.key.refusal(name):
+                    self.wrong(
+                        (*path, key), f"the receiver does not take this key: {why[0].lower()}{why[1:]}", at_key=True
+                    )
+        nodes = {
+            name: self.node(tree[key], (*path, key), target.at(name), scope, fresh=fresh) for name, key in named.items()
+        }
+        return lambda scope, base: _merged(nodes, scope, base)
+
+    def _mapping(self, tree: dict[str, Any], path: Path, target: Target, scope: Record, *, fresh: bool) -> Node:
+        if "each" in tree:
+            return self._each(tree, path, target, scope)
+        condition = self._condition(tree, path, scope) if "when" in tree else None
+        rest = {key: value for key, value in tree.items() if key != "when"}
+        if "then" in tree or "else" in tree:
+            return self._choice(rest, condition, path, target, scope, fresh=fresh)
+        node = self.fields(rest, path, target, scope, fresh=fresh)
+        return node if condition is None else _when(condition, node, _unwritten)
+
+    def _choice(
+        self, tree: dict[str, Any], condition: Node | None, path: Path, target: Target, scope: Record, *, fresh: bool
+    ) -> Node:
+        self._only(tree, ("then", "else"), path)
+        if condition is None:
+            self.wrong(path, "'then' and 'else' need a 'when'", at_key=True)
+        branches = [
+            self.node(tree[key], (*path, key), target, scope, fresh=fresh) if key in tree else _unwritten
+            for key in ("then", "else")
+        ]
+        return _when(condition or _unwritten, branches[0], branches[1])
+
+    def _each(self, tree: dict[str, Any], path: Path, target: Target, scope: Record) -> Node:
+        self._only(tree, ("each", "do", "when"), path)
+        self._expect(list, path, target)
+        over, shape = self._asked(tree["each"], (*path, "each"), scope)
+        if not (isinstance(shape, Items) or shape is ANY):
+            self.wrong((*path, "each"), "this is no list")
+        if "do" not in tree:
+            self.wrong(path, "'each' needs a 'do', which says what becomes of each element", at_key=True)
+            return _unwritten
+        inner = root(self._over, element(shape))
+        do = self.node(tree["do"], (*path, "do"), target.item, inner, fresh=True)
+        where = _where(path)
+
+        def run(scope: Scope, _base: Any) -> Any:
+            items = over(scope, None)
+            if items is None:
+                return None
+            if not isinstance(items, list):
+                raise Unmappable(f"mapping failed: {where}", "what each goes over is no list", ours=True)
+            within = dict(scope)
+            found = []
+            for item in items:
+                within["item"] = item
+                if (one := do(within, None)) is not None and one is not UNWRITTEN:
+                    found.append(one)
+            return found
+
+        condition = self._condition(tree, path, scope) if "when" in tree else None
+        return run if condition is None else _when(condition, run, _unwritten)
+
+    def _condition(self, tree: dict[str, Any], path: Path, scope: Record) -> Node:
+        return self._asked(tree["when"], (*path, "when"), scope)[0]
+
+    def _asked(self, value: Any, path: Path, scope: Record) -> tuple[Node, Shape]:
+        """Compile what has to be an expression, and return its value as it is."""
+        if not isinstance(value, str) or not value.startswith("="):
+            self.wrong(path, f"must be an expression, such as {'=lines' if path[-1] == 'each' else '=notes'}")
+            return _unwritten, ANY
+        found = self._read(value[1:], path, scope)
+        return (_found(found, path), found.shape) if found else (_unwritten, ANY)
+
+    def _read(self, text: str, path: Path, scope: Record) -> Expression | None:
+        try:
+            found = self._reader.read(text, scope)
+        except ExpressionError as exc:
+            for mistake in exc.mistakes:
+                self.wrong(path, mistake)
+            return None
+        self.used |= found.used
+        return found
+
+    def _expression(self, text: str, path: Path, target: Target, scope: Record) -> Node:
+        found = self._read(text, path, scope)
+        if found is None:
+            return _unwritten
+        find, fit = _found(found, path), target.fit
+        return lambda scope, _: fit(find(scope, None))
+
+    def _literal(self, value: Any, path: Path, target: Target) -> Node:
+        if isinstance(value, float):
+            value = Decimal(repr(value))
+        fitted = target.fit(value) if isinstance(value, Decimal) else value
+        if fitted is not None and (why := target.refusal(fitted)):
+            self.wrong(path, f"the receiver does not take this: {why[0].lower()}{why[1:]}")
+        return lambda _, __: fitted
+
+    def _expect(self, kind: type, path: Path, target: Target) -> None:
+        """Refuse a list or a mapping where the receiver takes none."""
+        if not target.takes(kind):
+            self.wrong(path, f"the receiver takes no {'list' if kind is list else 'mapping'} here", at_key=True)
+
+    def _only(self, tree: Mapping[str, Any], known: tuple[str, ...], path: Path) -> None:
+        for key in tree.keys() - set(known):
+            hint = did_you_mean(key, known) or f"; here it is {', '.join(known)}"
+            self.wrong((*path, key), f"unknown key{hint}", at_key=True)
+
+
+def _merged(nodes: Mapping[str, Node], scope: Scope, base: Any) -> Any:
+    result = dict(base) if isinstance(base, Mapping) else {}
+    for key, node in nodes.items():
+        value = node(scope, result.get(key))
+        if value is UNWRITTEN:
+            continue
+        if value is None:
+            result.pop(key, None)
+        else:
+            result[key] = value
+    return result if result or not nodes else None
+
+
+def _when(condition: Node, then: Node, other: Node) -> Node:
+    def run(scope: Scope, base: Any) -> Any:
+        value = condition(scope, None)
+        return (other if value is False or value in FALSE else then)(scope, base)
+
+    return run
+
+
+def _unwritten(_scope: Scope, _base: Any) -> Any:
+    return UNWRITTEN
+
+
+def _found(expression: Expression, path: Path) -> Node:
+    """Return the evaluation of `expression`, whose every failure holds the order and nothing else."""
+    find, where = expression.find, _where(path)
+
+    def run(scope: Scope, _base: Any) -> Any:
+        try:
+            return find(scope)
+        except Unmappable:
+            raise
+        except Exception as exc:
+            why = f"={expression.text}: {exc}" if isinstance(exc, TypeError) else f"={expression.text}: {exc!r}"
+            raise Unmappable(f"mapping failed: {where}", readable(why), ours=True) from exc
+
+    return run
+
+
+def _where(path: Path) -> str:
+    return ".".join(str(step) for step in path)

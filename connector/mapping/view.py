@@ -1,0 +1,62 @@
+"""The canonical order as expressions see it: plain dicts and lists whose numbers, dates and times are still such."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from connector.order import Order
+
+__all__ = ["scope_of"]
+
+_raw = msgspec.json.Decoder(float_hook=Decimal)
+
+
+def scope_of(order: Order, used: frozenset[str]) -> dict[str, Any]:
+    """
+    Return what expressions start from: the fields of `order` that are `used`, and the whole of it as `order`.
+
+    Absent texts are empty, as in the order itself. `raw` is the vendor's own order, decoded; null if it is no JSON.
+    """
+    if "order" in used:
+        whole = {name: _value(getattr(order, name)) for name in _fields(Order)}
+        whole["raw"] = _decoded(order.raw)
+        return {**whole, "order": whole}
+    scope = {name: _value(getattr(order, name)) for name in used if name in _fields(Order)}
+    if "raw" in used:
+        scope["raw"] = _decoded(order.raw)
+    return scope
+
+
+def _decoded(raw: bytes) -> Any:
+    try:
+        return _raw.decode(raw)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _value(value: Any) -> Any:
+    kind: Any = type(value)
+    convert = _converter(kind)
+    return value if convert is None else convert(value)
+
+
+@cache
+def _fields(kind: type[msgspec.Struct]) -> tuple[str, ...]:
+    """Return what a struct shows: its fields, and what it tells as a property."""
+    own = [name for name in kind.__struct_fields__ if (kind, name) != (Order, "raw")]
+    return (*own, *(name for name, value in vars(kind).items() if isinstance(value, property)))
+
+
+@cache
+def _converter(kind: type) -> Callable[[Any], Any] | None:
+    if issubclass(kind, msgspec.Struct):
+        names = _fields(kind)
+        return lambda value: {name: _value(getattr(value, name)) for name in names}
+    if issubclass(kind, tuple):
+        return lambda value: [_value(each) for each in value]
+    return None

@@ -1,0 +1,108 @@
+"""The amender: does at one receiver what is due to orders that it has: updates, cancels, attaches documents."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from datetime import timedelta
+
+import anyio
+
+from connector.clock import Clock, backoff
+from connector.errors import ConflictError, ConnectorError, RejectedError, TransientError, Unmappable
+from connector.journal.base import Change, ChangeOutcome, Journal
+from connector.receivers.base import Amends, Attaches, Delivery, Receipt, Receiver
+from connector.receivers.lane import Lane
+from connector.settings.structs import ReceiverSettings
+
+__all__ = ["Amender"]
+
+logger = logging.getLogger(__name__)
+
+AT_ONCE = 50
+"""Changes read from the journal in one go; they are rare, and done one after the other."""
+
+
+class Amender:
+    """
+    Does the changes of one receiver, one at a time.
+
+    Each of them may be repeated: an update brings the order to a form, a cancellation to a state, and a document is
+    attached only if it is not there. So a lost answer needs no look-up, only another try.
+    """
+
+    def __init__(
+        self,
+        receiver: Receiver,
+        settings: ReceiverSettings,
+        lanes: Mapping[str, Lane],
+        *,
+        journal: Journal,
+        clock: Clock,
+    ) -> None:
+        self._receiver = receiver
+        self._settings = settings
+        self._lanes = lanes
+        self._journal = journal
+        self._clock = clock
+        self._there = anyio.Event()
+
+    def look(self) -> None:
+        """Look into the journal: there is something to do."""
+        self._there.set()
+
+    async def run(self) -> None:
+        """Do what is due, until cancelled. A change that is cut off is due again at the next start."""
+        while True:
+            self._there = there = anyio.Event()
+            now = self._clock.now()
+            for change in await self._journal.changes_due(self._receiver.name, now, AT_ONCE):
+                outcome = await self._outcome(change)
+                await self._journal.settle_change(self._receiver.name, change, outcome, self._clock.now())
+            at = await self._journal.next_change(self._receiver.name)
+            wait = None if at is None else max(0.0, (at - self._clock.now()) / timedelta(seconds=1))
+            if wait == 0:
+                continue
+            with anyio.move_on_after(wait):
+                await there.wait()
+
+    async def _outcome(self, change: Change) -> ChangeOutcome:
+        try:
+            return await self._do(change)
+        except (RejectedError, ConflictError, Unmappable) as exc:
+            return ChangeOutcome("held", str(exc))
+        except ConnectorError as exc:
+            return self._again(change, exc)
+        except Exception as exc:
+            logger.exception("%s: %s of %s failed", self._receiver.name, change.what, change.external_id)
+            return self._again(change, TransientError(f"{type(exc).__name__} in {change.what}"))
+
+    async def _do(self, change: Change) -> ChangeOutcome:
+        receiver, receipt = self._receiver, Receipt(id=change.receipt, reference=change.reference)
+        if change.what == "cancel":
+            if not isinstance(receiver, Amends):
+                return ChangeOutcome("held", f"{receiver.name} cannot cancel an order")
+            await receiver.cancel(receipt)
+            return ChangeOutcome("done")
+        lane = self._lanes[change.source]
+        order = lane.source.to_order(change.raw)
+        if change.what == "attach":
+            if not isinstance(receiver, Attaches):
+                return ChangeOutcome("held", f"{receiver.name} takes no documents")
+            await receiver.attach(receipt, order.documents)
+            return ChangeOutcome("done")
+        if not isinstance(receiver, Amends):
+            return ChangeOutcome("held", f"{receiver.name} cannot change an order")
+        await receiver.update(receipt, Delivery(change.external_id, lane.map(order)))
+        return ChangeOutcome("done")
+
+    def _again(self, change: Change, exc: ConnectorError) -> ChangeOutcome:
+        retry = self._settings.retry
+        wait = backoff(
+            self._clock,
+            change.attempts + 1,
+            first=float(retry.first),
+            longest=float(retry.longest),
+            at_least=exc.retry_after if isinstance(exc, TransientError) else None,
+        )
+        return ChangeOutcome("due", str(exc), self._clock.now() + timedelta(seconds=wait))

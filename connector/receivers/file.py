@@ -1,0 +1,199 @@
+"""A file as a receiver: JSON lines or CSV, appended to and never rewritten, each order in it once."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, date
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal, NamedTuple
+
+import anyio
+import msgspec
+from anyio import to_thread
+from msgspec import Meta
+
+from connector.clock import Clock
+from connector.errors import ConnectorError, EndpointError, InDoubtError, RejectedError, TransientError
+from connector.http import Endpoint
+from connector.mapping.plain import PlainOrder, plain_order
+from connector.order import Order
+from connector.pace import Pace
+from connector.receivers.base import Delivery, Receipt
+from connector.receivers.file_columns import PER_LINE, PER_ORDER, problem
+from connector.receivers.file_disk import Disk
+from connector.receivers.file_rows import LARGEST, CsvRows, JsonLines, Rows
+from connector.receivers.file_store import Store
+from connector.settings.structs import ReceiverSettings
+
+__all__ = ["FileReceiver", "FileSettings"]
+
+
+class FileSettings(ReceiverSettings, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="file"):
+    """A receiver of `type: file`."""
+
+    path: Annotated[
+        str, Meta(min_length=1, description="The file, relative to the working directory. Its folder must be there.")
+    ]
+    format: Literal["jsonl", "csv"] = "jsonl"
+    rotate: Annotated[
+        Literal["none", "daily"],
+        Meta(description="daily: orders.jsonl becomes orders-2026-03-24.jsonl, by the UTC day of writing."),
+    ] = "none"
+    columns: Annotated[
+        list[str],
+        Meta(description="For csv: names such as customer.name or lines.0.sku, with rows: line also lines.sku."),
+    ] = msgspec.field(default_factory=list)
+    rows: Annotated[
+        Literal["order", "line"], Meta(description="For csv: a row for each order, or for each of its lines.")
+    ] = "order"
+    concurrency: Annotated[int, Meta(ge=1, le=256, description="Orders that may share one write.")] = 64
+
+    def __post_init__(self) -> None:
+        if not self.path.isprintable() or Path(self.path).name in ("", "..") or self.path.endswith(("/", "/.")):
+            raise ValueError("path: this is not the name of a file")
+
+    def problems(self) -> list[tuple[str, str]]:
+        """What is only for csv, and columns that no order has."""
+        if self.format != "csv":
+            wrong = [("columns", bool(self.columns)), ("rows", self.rows != "order")]
+            return [(key, "this is for format: csv") for key, given in wrong if given]
+        found = [problem(column, per_line=self.rows == "line") for column in self.columns]
+        if len(set(self.columns)) < len(self.columns):
+            found.append("the same column is there twice")
+        return [("columns", text) for text in found if text]
+
+
+class Waiting(NamedTuple):
+    """A line that waits to be written, and who waits for that."""
+
+    external_id: str
+    record: bytes
+    done: asyncio.Future[Receipt]
+
+
+class FileReceiver:
+    """
+    Appends orders to a file and looks them up there. Implements `Receiver`.
+
+    All creates that come while a group is being written are the next group: one write and one sync for all of them.
+    An order that is there already is refused as a duplicate, so none is there twice. `endpoint` makes no calls; it is
+    there for its breaker, which pauses the receiver while the disk is full.
+    """
+
+    settings: ClassVar[type[ReceiverSettings]] = FileSettings
+    finds: ClassVar[bool] = True
+    request: ClassVar[type[msgspec.Struct]] = PlainOrder
+
+    def __init__(self, name: str, settings: FileSettings, clock: Clock, *, disk: Disk | None = None) -> None:
+        self.name = name
+        self.endpoint = Endpoint(name, "", settings, clock)
+        self._clock = clock
+        self._timeout = float(settings.timeout)
+        self._pace = Pace(settings.rate_limit, clock)
+        self._rows = _rows(settings)
+        self.store = Store(Path(settings.path), self._rows, daily=settings.rotate == "daily", disk=disk)
+        self._waiting: list[Waiting] = []
+        self._writer: asyncio.Task[None] | None = None
+
+    def default(self, order: Order) -> PlainOrder:
+        """Map `order` to its plain form, see `connector.mapping.plain`. Raises `Unmappable` and nothing else."""
+        return plain_order(order)
+
+    async def find(self, external_id: str) -> Receipt | None:
+        """Look an order up in the file, or in those of all days; see `Receiver.find`."""
+        self._guard()
+        receipt: Receipt | None = None
+        with anyio.move_on_after(self._timeout) as scope:
+            try:
+                receipt = await to_thread.run_sync(self.store.find, external_id, self._day(), abandon_on_cancel=True)
+            except ConnectorError as exc:
+                self._count(exc)
+                raise
+        if scope.cancelled_caught:
+            raise self._count(TransientError(f"{self.name}: the file could not be read within {self._timeout:g} s"))
+        self._count(None)
+        return receipt
+
+    async def create(self, delivery: Delivery) -> Receipt:
+        """
+        Write the order; return once it is on the disk. See `Receiver.create`.
+
+        `TransientError`: the disk is full, or another process has the file; what was begun was taken back.
+        """
+        record = self._rows.written(delivery)
+        if len(record) >= LARGEST:
+            raise RejectedError(f"the order has {len(record)} bytes; the file takes up to {LARGEST}")
+        self._guard()
+        await self._pace.wait()
+        waiting = Waiting(delivery.external_id, record, asyncio.get_running_loop().create_future())
+        self._waiting.append(waiting)
+        if self._writer is None or self._writer.done():
+            self._writer = asyncio.create_task(self._write(), name=f"write to {self.name}")
+        with anyio.move_on_after(self._timeout) as scope:
+            return await waiting.done
+        assert scope.cancelled_caught, "nothing else ends the block"  # noqa: S101
+        raise self._count(InDoubtError(f"{self.name}: it was not on the disk within {self._timeout:g} s"))
+
+    async def check(self) -> str:
+        """Prove that the file can be written, without making or changing it; return one line for the operator."""
+        return await to_thread.run_sync(self.store.look, self._day())
+
+    async def aclose(self) -> None:
+        """Wait for what is being written, and close the file. Idempotent."""
+        if self._writer is not None:
+            await asyncio.wait([self._writer])
+        await to_thread.run_sync(self.store.close)
+        await self.endpoint.aclose()
+
+    async def _write(self) -> None:
+        """Write group after group, until nobody waits."""
+        while self._waiting:
+            group = [each for each in self._waiting if not each.done.done()]  # the others have been given up
+            self._waiting = []
+            orders = [(each.external_id, each.record) for each in group]
+            results: list[Receipt | RejectedError] | Exception
+            try:
+                results = await to_thread.run_sync(self.store.append, orders, self._day())
+                self._count(None)
+            except ConnectorError as exc:
+                results = self._count(exc)
+            except Exception as exc:  # noqa: BLE001 - a fault of ours; each caller takes it for what it is
+                results = exc
+            except asyncio.CancelledError:
+                _settle(group, InDoubtError(f"{self.name} was stopped while it wrote"))
+                raise
+            _settle(group, results)
+
+    def _guard(self) -> None:
+        if (wait := self.endpoint.breaker.wait()) > 0:
+            raise TransientError(f"{self.name} is paused: {self.endpoint.breaker.reason}", retry_after=wait)
+
+    def _count(self, exc: ConnectorError | None) -> ConnectorError:
+        """Let the breaker know how a call went."""
+        if isinstance(exc, TransientError | InDoubtError | EndpointError):
+            self.endpoint.breaker.failed(str(exc), hopeless=isinstance(exc, EndpointError))
+        else:
+            self.endpoint.breaker.succeeded()
+        return exc or ConnectorError()
+
+    def _day(self) -> date:
+        return self._clock.now().astimezone(UTC).date()
+
+
+def _settle(group: list[Waiting], results: list[Receipt | RejectedError] | Exception) -> None:
+    each: list[Receipt | RejectedError] | list[Exception]
+    each = [results] * len(group) if isinstance(results, Exception) else results
+    for waiting, result in zip(group, each, strict=True):
+        if waiting.done.done():
+            continue
+        if isinstance(result, Exception):
+            waiting.done.set_exception(result)
+        else:
+            waiting.done.set_result(result)
+
+
+def _rows(settings: FileSettings) -> Rows:
+    if settings.format == "jsonl":
+        return JsonLines()
+    per_line = settings.rows == "line"
+    return CsvRows(settings.columns or (PER_ORDER + PER_LINE if per_line else PER_ORDER), per_line=per_line)

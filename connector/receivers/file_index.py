@@ -1,0 +1,141 @@
+"""Which orders the files hold, and where: read once, line by line, and kept as hashes."""
+
+from __future__ import annotations
+
+import logging
+import os
+from hashlib import blake2b
+from typing import NamedTuple
+
+from connector.errors import ConflictError, EndpointError
+from connector.receivers.file_disk import AppendFile
+from connector.receivers.file_rows import LARGEST, Rows, Seen
+
+__all__ = ["Index", "Mark", "read"]
+
+logger = logging.getLogger(__name__)
+
+
+class Mark(NamedTuple):
+    """How far a file has been read: which file it was, bytes, and lines."""
+
+    identity: tuple[int, int]
+    end: int = 0
+    lines: int = 0
+
+
+class Index:
+    """Where each order is, by the hash of its external id: sixteen bytes, however long the id."""
+
+    def __init__(self) -> None:
+        self._places: dict[bytes, tuple[str, int]] = {}
+        self._doubles: dict[bytes, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def add(self, external_id: str, file: str, line: int) -> None:
+        """Take in a record."""
+        key = _hash(external_id)
+        if key in self._places:
+            self._doubles[key] = self._doubles.get(key, 1) + 1
+        else:
+            self._places[key] = file, line
+
+    def place(self, external_id: str) -> str | None:
+        """Return where the order is first, as `FILE:LINE`."""
+        place = self._places.get(_hash(external_id))
+        return None if place is None else f"{place[0]}:{place[1]}"
+
+    def find(self, external_id: str) -> str | None:
+        """Return where the order is, as `FILE:LINE`. Raises `ConflictError` if there are more than one."""
+        place = self.place(external_id)
+        if doubles := self._doubles.get(_hash(external_id)):
+            raise ConflictError(f"{doubles} records are {external_id}, the first one at {place}")
+        return place
+
+
+class _Reader:
+    """Reads records one after the other, and holds the order whose rows have not all been seen."""
+
+    def __init__(self, file: AppendFile, rows: Rows, index: Index, mark: Mark) -> None:
+        self._file, self._rows, self._index = file, rows, index
+        self.end, self.lines = mark.end, mark.lines
+        self.half: _Half | None = None
+        self.tail = b""
+
+    def read(self) -> None:
+        """Read to the end."""
+        with os.fdopen(os.dup(self._file.fd), "rb") as stream:
+            stream.seek(self.end)
+            count = 0
+            while line := stream.readline(LARGEST):
+                self.tail += line
+                count += 1
+                if self._rows.ended(self.tail):
+                    self._take(self.tail)
+                    self.end += len(self.tail)
+                    self.lines += count
+                    self.tail, count = b"", 0
+                elif len(self.tail) >= LARGEST:
+                    raise EndpointError(f"{self._file.path}: line {self.lines + 1} does not end")
+
+    def _take(self, record: bytes) -> None:
+        if self.end == 0 and self._rows.header:
+            if record != self._rows.header:
+                raise EndpointError(f"{self._file.path}: its columns are not those of the settings; move it away")
+            return
+        seen = self._rows.seen(record)
+        if self.half is not None and self.half.seen == seen._replace(row=seen.row - 1):
+            self.half = self.half._replace(seen=seen)
+        else:
+            self._settle()  # there are rows missing in the middle of the file: somebody took them out
+            self.half = _Half(seen, self.end, self.lines + 1)
+        if seen.row == seen.rows:
+            self._settle()
+
+    def _settle(self) -> None:
+        half, self.half = self.half, None
+        if half is not None and half.seen.external_id:
+            self._index.add(half.seen.external_id, self._file.path.name, half.line)
+
+
+class _Half(NamedTuple):
+    """An order whose last row was not seen yet: its newest row, and where its first one begins."""
+
+    seen: Seen
+    start: int
+    line: int
+
+
+def read(file: AppendFile, rows: Rows, index: Index, mark: Mark | None, *, mend: bool = True) -> Mark:
+    """
+    Read what is behind `mark` into `index`; return the new mark.
+
+    `mend`: an unfinished end that a crash left is cut off, and a whole record that lacks only its line break gets it.
+    Raises `EndpointError` for a file that we must not write to: its header is not ours, or it ends in the middle of
+    something that is not ours.
+    """
+    reader = _Reader(file, rows, index, mark or Mark(file.identity))
+    reader.read()
+    if not mend or not (reader.tail or reader.half):
+        return Mark(file.identity, reader.end, reader.lines)
+    if reader.end == 0 and rows.header:
+        ours = rows.header.startswith(reader.tail)
+    else:
+        ours = not reader.tail or rows.torn(reader.tail)
+    if rows.lacks_end(reader.tail):
+        file.append(b"\n")
+    elif ours:
+        start = reader.half.start if reader.half else reader.end
+        logger.warning("%s: cut off the unfinished end that a crash left, from byte %d on", file.path, start)
+        file.cut(start)
+    else:
+        raise EndpointError(f"{file.path}: its last line does not end, and is not ours; end it, or move the file away")
+    if reader.half is not None:
+        return Mark(file.identity, reader.half.start, reader.half.line - 1)
+    return read(file, rows, index, Mark(file.identity, reader.end, reader.lines), mend=mend)
+
+
+def _hash(external_id: str) -> bytes:
+    return blake2b(external_id.encode("utf-8", "surrogatepass"), digest_size=16).digest()

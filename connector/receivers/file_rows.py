@@ -1,0 +1,209 @@
+"""
+Orders as the lines of a file: JSON lines, or CSV with a header.
+
+Either way an order can be told by its external id, which comes first, and an unfinished end can be told from a
+finished one.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+
+from connector.errors import RejectedError
+from connector.receivers.base import Delivery
+from connector.receivers.file_columns import value
+
+__all__ = ["LARGEST", "CsvRows", "JsonLines", "Rows", "Seen"]
+
+ID = "external_id"
+LARGEST = 64 * 1024 * 1024
+"""Bytes of one record: what has no end for so long is not ours, and would fill the memory."""
+
+
+class Seen(NamedTuple):
+    """One record of a file: whose it is (empty: not ours), and which of how many of that order."""
+
+    external_id: str
+    row: int = 1
+    rows: int = 1
+
+
+class Rows(Protocol):
+    """How orders are written, and told again."""
+
+    header: bytes
+    """The first line of a file; empty if there is none."""
+
+    def written(self, delivery: Delivery) -> bytes:
+        """Return an order's line or lines. Raises `RejectedError` if it cannot be one."""
+
+    def cell(self, external_id: str) -> str:
+        """Return an external id as it reads in the file."""
+
+    def ended(self, record: bytes) -> bool:
+        """Tell whether `record`, which is one line or more, is a whole record."""
+
+    def seen(self, record: bytes) -> Seen:
+        """Return what a whole record is."""
+
+    def torn(self, tail: bytes) -> bool:
+        """Tell whether `tail`, an unfinished end, is the beginning of a record of ours."""
+
+    def lacks_end(self, tail: bytes) -> bool:
+        """Tell whether `tail` is a whole record for certain, and lacks only its line break."""
+
+
+class _Named(msgspec.Struct):
+    external_id: str
+
+
+class JsonLines:
+    """One JSON object a line, the external id first."""
+
+    header = b""
+    START = b'{"external_id":'
+
+    def __init__(self) -> None:
+        self._fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
+        self._named = msgspec.json.Decoder(_Named)
+
+    def written(self, delivery: Delivery) -> bytes:
+        """Return the mapped order as one line, whatever line breaks it was handed over with."""
+        try:
+            fields = self._fields.decode(delivery.body)
+        except (ValueError, RecursionError) as exc:
+            raise RejectedError(f"the mapped order is not a JSON object: {exc}") from None
+        fields.pop(ID, None)
+        line = msgspec.json.encode({ID: delivery.external_id, **fields})
+        if b"\n" in line or b"\r" in line:
+            line = msgspec.json.format(line, indent=-1)
+        return line + b"\n"
+
+    def cell(self, external_id: str) -> str:
+        """An id is written as it is."""
+        return external_id
+
+    def ended(self, record: bytes) -> bool:
+        """A record is a line."""
+        return record.endswith(b"\n")
+
+    def seen(self, record: bytes) -> Seen:
+        """Any object with an external id counts, whoever wrote it."""
+        try:
+            return Seen(self._named.decode(record).external_id)
+        except (ValueError, RecursionError):
+            return Seen("")
+
+    def torn(self, tail: bytes) -> bool:
+        """Every line of ours begins in the same way."""
+        return tail.startswith(self.START) or self.START.startswith(tail)
+
+    def lacks_end(self, tail: bytes) -> bool:
+        """An object ends with its bracket."""
+        return bool(self.seen(tail).external_id)
+
+
+class CsvRows:
+    """
+    Comma, quotes and UTF-8 after RFC 4180: a row for each order, or (`per_line`) for each of its lines.
+
+    The external id is the first column, and with `per_line` the row's number and how many there are come next: a
+    crash may have left the first few. A cell that a spreadsheet would take for a formula gets a leading `'`, other
+    than a plain number; line breaks in a cell become line feeds, and other control characters U+FFFD.
+    """
+
+    def __init__(self, columns: Sequence[str], *, per_line: bool) -> None:
+        self._columns = [column for column in columns if column != ID]
+        self._per_line = per_line
+        names = [ID, *(["row", "rows"] if per_line else []), *self._columns]
+        self._width = len(names)
+        self.header = _row(names)
+        self._order = msgspec.json.Decoder(dict[str, Any], float_hook=str)
+
+    def written(self, delivery: Delivery) -> bytes:
+        """Return the order's row or rows."""
+        try:
+            order = self._order.decode(delivery.body)
+        except (ValueError, RecursionError) as exc:
+            raise RejectedError(f"the mapped order is not a JSON object: {exc}") from None
+        if not self._per_line:
+            return _row([_cell(each) for each in (delivery.external_id, *(value(order, c) for c in self._columns))])
+        lines = order.get("lines") or [{}]
+        return b"".join(
+            _row(
+                [
+                    _cell(each)
+                    for each in (
+                        delivery.external_id,
+                        number,
+                        len(lines),
+                        *(value(order, column, line) for column in self._columns),
+                    )
+                ]
+            )
+            for number, line in enumerate(lines, start=1)
+        )
+
+    def cell(self, external_id: str) -> str:
+        """An id is a cell like others."""
+        return _cell(external_id)
+
+    def ended(self, record: bytes) -> bool:
+        """Each quote that opens has to close: a line break between them belongs to a cell."""
+        return record.endswith(b"\n") and record.count(b'"') % 2 == 0
+
+    def seen(self, record: bytes) -> Seen:
+        """A row of another width is not ours."""
+        try:
+            (cells,) = csv.reader(io.StringIO(record.decode("utf-8"), newline=""), strict=True)
+        except (ValueError, csv.Error):
+            return Seen("")
+        if len(cells) != self._width:
+            return Seen("")
+        if not self._per_line:
+            return Seen(cells[0])
+        number, count = (int(cell) if re.fullmatch("[0-9]{1,9}", cell) else 0 for cell in cells[1:3])
+        return Seen(cells[0], number, count) if 1 <= number <= count else Seen("")
+
+    def torn(self, tail: bytes) -> bool:
+        """The header is ours, so the end is; but a whole row inside it shows that a quote before it is amiss."""
+        return not any(_ours(self.seen(line + b"\n").external_id) for line in tail.split(b"\n")[1:])
+
+    def lacks_end(self, tail: bytes) -> bool:
+        """Nobody can say whether the last cell is whole."""
+        return False
+
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001 - spreadsheets take these too
+_number = re.compile(r"-?[0-9]+(\.[0-9]+)?").fullmatch
+_ours = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*-\S.*").fullmatch
+_controls = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def _cell(content: Any) -> str:
+    """Return the text of a cell, harmless to whatever opens the file."""
+    if content is None:
+        return ""
+    if isinstance(content, str):
+        text = content
+    elif isinstance(content, bool):
+        text = "true" if content else "false"
+    elif isinstance(content, int):
+        text = str(content)
+    else:
+        text = msgspec.json.encode(content).decode("utf-8")
+    if text.lstrip(" ").startswith(_FORMULA) and not _number(text):
+        text = "'" + text
+    return _controls.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def _row(cells: Sequence[str]) -> bytes:
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerow(cells)
+    return out.getvalue().encode("utf-8")

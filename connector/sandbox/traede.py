@@ -1,0 +1,136 @@
+"""
+Traede, as its documents describe it (seeds 001 and 002; vendors.md sections 2 and 6): the exports of orders and of
+production orders, and the marks that take orders out of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any
+
+from aiohttp import web
+
+from connector.sandbox.standin import StandIn, decode, reply, system_now
+from connector.sandbox.traede_export import KINDS, Kind, Refusal, query, shaped
+
+__all__ = ["TraedeStandIn"]
+
+PATH = re.compile(r"/v10/(orders|production-orders)/(export|mark-as-exported)")
+MOST_MARKS = 10
+
+
+class TraedeStandIn(StandIn):
+    """
+    Traede's orders behind its two export APIs.
+
+    `pages=False` is a Traede whose export ignores `page` and `limit`, which the documents leave open. What its error
+    and mark answers hold is a guess: the vendor shows none.
+
+    `orders` and `production_orders` are the live state, by id and in id order: what a test changes there, the next
+    export lists. `exported` tells when which system was told to have which order, by (the word in the address, system,
+    id). `marked` is every mark that was applied, as (that word, what was sent), and `regulated` how many times stock
+    was moved for an order.
+    """
+
+    def __init__(
+        self,
+        orders: Iterable[dict[str, Any]] = (),
+        production_orders: Iterable[dict[str, Any]] = (),
+        *,
+        token: str = "sandbox-token",  # noqa: S107 - opens nothing but this stand-in
+        app_key: str = "sandbox-app-key",
+        pages: bool = True,
+        now: Callable[[], datetime] = system_now,
+    ) -> None:
+        super().__init__(now)
+        self.orders: dict[int, dict[str, Any]] = {}
+        self.production_orders: dict[int, dict[str, Any]] = {}
+        self.exported: dict[tuple[str, str, int], str] = {}
+        self.marked: list[tuple[str, dict[str, Any]]] = []
+        self.regulated: Counter[int] = Counter()
+        self._keys = (f"Bearer {token}", app_key)
+        self._pages = pages
+        self._held = {"orders": self.orders, "production-orders": self.production_orders}
+        for order in sorted(orders, key=lambda order: int(order["order_id"])):
+            self.orders[order["order_id"]] = order
+        for order in sorted(production_orders, key=lambda order: int(order["production_order_id"])):
+            self.production_orders[order["production_order_id"]] = order
+
+    def answer(self, request: web.Request, body: bytes) -> web.Response:
+        """Carry out one request; paths and methods that are not documented are 404."""
+        match = PATH.fullmatch(request.rel_url.raw_path)
+        if match is None or request.method != {"export": "GET", "mark-as-exported": "POST"}[match[2]]:
+            return reply(404, {"message": f"The route {request.path.strip('/')} could not be found."})
+        if (request.headers.get("Authorization"), request.headers.get("X-Traede-App-Key")) != self._keys:
+            return self.unauthorized()
+        try:
+            if match[2] == "export":
+                return self._export(match[1], list(request.query.items()))
+            return self._mark(match[1], request, body)
+        except Refusal as refusal:
+            errors = {refusal.field: [str(refusal)]}
+            return reply(422, {"message": "The given data was invalid.", "errors": errors})
+
+    def unauthorized(self) -> web.Response:
+        """Return the 401 of a missing or wrong token or app key. Its body is a guess: the vendor shows none."""
+        return reply(401, {"message": "Unauthenticated."})
+
+    def _export(self, word: str, pairs: list[tuple[str, str]]) -> web.Response:
+        kind = KINDS[word]
+        asked = query(kind, pairs)
+        found = []
+        for order_id, order in self._held[word].items():
+            at = self.exported.get((word, asked.system_id, order_id))
+            if (at is None or (asked.since and at >= asked.since)) and asked.wants(kind, order):
+                found.append(order)
+        if self._pages:
+            found = found[asked.page * asked.limit : (asked.page + 1) * asked.limit]
+        return reply(200, {kind.listed: [shaped(order, kind, asked.includes) for order in found]})
+
+    def _mark(self, word: str, request: web.Request, body: bytes) -> web.Response:
+        """Mark all orders of a call, or none: whatever is wrong with one refuses the call."""
+        kind = KINDS[word]
+        marks = _marks(kind, request, body)
+        for place, mark in enumerate(marks):
+            if mark[kind.id_key] not in self._held[word]:
+                field = f"{kind.listed}.{place}.{kind.id_key}"
+                raise Refusal(field, f"The selected {field} is invalid.")
+        at = f"{self.now():%Y-%m-%d %H:%M:%S}"
+        for mark in marks:
+            order_id = mark[kind.id_key]
+            self.exported[word, mark["system_id"], order_id] = at
+            self.marked.append((word, mark))
+            if mark.get("regulate_inventory"):
+                self.regulated[order_id] += 1
+                self.orders[order_id]["archived_at"] = at
+        return reply(200, {"success": True})
+
+
+def _marks(kind: Kind, request: web.Request, body: bytes) -> list[dict[str, Any]]:
+    """Return the marks of a call; raise `Refusal` for what is not documented."""
+    if request.content_type != "application/json":
+        raise Refusal("body", "must be application/json")
+    try:
+        content = decode(body)
+    except (ValueError, RecursionError):
+        raise Refusal("body", "is not valid JSON") from None
+    if not isinstance(content, dict) or content.keys() != {kind.listed} or not isinstance(content[kind.listed], list):
+        raise Refusal(kind.listed, f"The {kind.listed} field is required.")
+    marks: list[Any] = content[kind.listed]
+    if not 1 <= len(marks) <= MOST_MARKS:
+        raise Refusal(kind.listed, f"may not have more than {MOST_MARKS} items, nor none")
+    types: dict[str, type] = {kind.id_key: int, "system_id": str}
+    if kind.listed == "orders":
+        types["regulate_inventory"] = bool
+    for place, mark in enumerate(marks):
+        for key, wanted in types.items():
+            if not isinstance(mark, dict) or type(mark.get(key)) is not wanted or mark[key] == "":
+                raise Refusal(f"{kind.listed}.{place}.{key}", f"must be of type {wanted.__name__}")
+        if unknown := mark.keys() - {*types, "note"}:
+            raise Refusal(f"{kind.listed}.{place}", f"unknown: {', '.join(sorted(unknown))}")
+        if not isinstance(mark.get("note", ""), str):
+            raise Refusal(f"{kind.listed}.{place}.note", "must be a string")
+    return marks

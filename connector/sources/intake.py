@@ -1,0 +1,61 @@
+"""From an item of a feed to what the journal takes in, and what the bus hears of one that goes no further."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from hashlib import blake2b
+from typing import Literal
+
+from connector.errors import Unmappable
+from connector.events import Event, OrderHeld, OrderRejected, OrderSkipped
+from connector.journal.base import Arrival
+from connector.order import Order, external_id, revision
+from connector.sources.base import FeedItem, Source
+
+__all__ = ["arrival_of", "notices_of"]
+
+
+def arrival_of(source: Source, item: FeedItem, receivers: Sequence[tuple[str, bool]]) -> tuple[Arrival, Order | None]:
+    """Return what the journal is to take in, and the order, if there is one to deliver."""
+    order: Order | None = None
+    state: Literal["new", "held", "skipped", "rejected", "cancelled"] = "new"
+    cause = detail = ""
+    try:
+        order = source.to_order(item.raw)
+        mark = revision(order)
+    except Unmappable as exc:
+        # What the source has to mend it is told, where it has a word for that; the rest waits for a person here.
+        state = "rejected" if source.says_failed and not exc.ours else "held"
+        cause, detail = exc.cause, exc.detail
+        mark = blake2b(item.raw, digest_size=16).hexdigest()  # whatever changes in it may be what was wrong
+    if item.skip:
+        state, cause, detail, order = "skipped", item.skip, "", None
+    elif order is not None and order.cancelled:
+        state, cause, detail, order = "cancelled", "cancelled at the source", "", None
+    arrival = Arrival(
+        order_id=item.order_id,
+        external_id=external_id(source.name, item.order_id),
+        revision=mark,
+        raw=item.raw,
+        receivers=tuple(receivers),
+        state=state,
+        cause=cause,
+        detail=detail,
+    )
+    return arrival, order
+
+
+def notices_of(arrival: Arrival, key: int, source: str, at: datetime) -> Iterator[Event]:
+    """Yield what the bus hears of an order that is not to be delivered as it is."""
+    order_id, cause, detail = arrival.order_id, arrival.cause, arrival.detail
+    if arrival.state in ("skipped", "cancelled"):
+        yield OrderSkipped(at=at, key=key, source=source, order_id=order_id, cause=cause)
+        return
+    for receiver, _ in arrival.receivers:
+        if arrival.state == "rejected":
+            yield OrderRejected(at=at, key=key, source=source, order_id=order_id, receiver=receiver, reason=cause)
+        else:
+            yield OrderHeld(
+                at=at, key=key, source=source, order_id=order_id, receiver=receiver, cause=cause, detail=detail
+            )

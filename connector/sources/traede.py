@@ -1,0 +1,251 @@
+"""
+Traede v10: the export of orders and the export of production orders, and marking them as exported.
+
+Seeds 001 and 002, which are one document with two names for things; vendors.md section 2, and section 6 for the
+readings of their ambiguous places.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, ClassVar
+
+import msgspec
+
+from connector.clock import Clock
+from connector.errors import readable
+from connector.http import Effect, Endpoint
+from connector.order import Order
+from connector.sources import traede_order, traede_production
+from connector.sources.base import Acknowledgement, AckOutcome, FeedItem, Page, Refused
+from connector.sources.traede_feed import items, walk
+from connector.sources.traede_filters import encoded
+from connector.sources.traede_mark import judge, outcomes
+from connector.sources.traede_reading import order_id
+from connector.sources.traede_settings import TraedeOrdersSettings, TraedeProductionOrdersSettings, TraedeSettings
+
+__all__ = ["TraedeOrders", "TraedeProductionOrders", "TraedeSource"]
+
+LARGEST = 128 * 1024 * 1024
+"""Bytes of one answer: the export may come in one piece (6, #7), and `filters` make it smaller."""
+
+
+class _Orders(msgspec.Struct):
+    rows: list[msgspec.Raw] = msgspec.field(name="orders")
+
+
+class _ProductionOrders(msgspec.Struct):
+    rows: list[msgspec.Raw] = msgspec.field(name="production_orders")
+
+
+class TraedeSource(ABC):
+    """What both exports do."""
+
+    ack_limit: ClassVar[int] = 10
+    says_failed: ClassVar[bool] = False
+    shrinks: ClassVar[bool] = True
+
+    _path: ClassVar[str]
+    _listed: ClassVar[str]
+    """The key of the list in a mark and in the answer; with a blank in it, in seed 002, it is a slip (6, #3)."""
+    _id_keys: ClassVar[tuple[str, ...]]
+    """The keys of an order's id; the first is the mark's."""
+    _decoder: ClassVar[msgspec.json.Decoder[Any]]
+
+    def __init__(self, name: str, settings: TraedeSettings, clock: Clock) -> None:
+        self.name = name
+        self._own = settings
+        token, key = settings.token.reveal(), settings.app_key.reveal()
+        self.endpoint = Endpoint(
+            name,
+            settings.base_url,
+            settings,
+            clock,
+            headers={"Authorization": f"Bearer {token}", "X-Traede-App-Key": key},
+            secrets=[token, key],
+            largest=LARGEST,
+        )
+
+    def fetch(self, gone: Callable[[], int]) -> AsyncGenerator[Page, None]:
+        """
+        Walk the orders that are not exported; see `Source.fetch`.
+
+        `not_exported_since` is never sent here: its default, the current time, adds nothing (6, #2).
+        """
+        return walk(partial(self._read, self._query()), gone, self._own.page_size)
+
+    def refetch(self, since: datetime) -> AsyncGenerator[Page, None]:
+        """Walk what was exported at or after `since` as well; see `Refetches`. `since` without a zone is in UTC."""
+        at = since.replace(tzinfo=UTC) if since.tzinfo is None else since.astimezone(UTC)
+        again = [("not_exported_since", f"{at:%Y-%m-%d %H:%M:%S}")]
+        return walk(partial(self._read, self._query(again=True) + again), lambda: 0, self._own.page_size)
+
+    async def acknowledge(self, batch: Sequence[Acknowledgement]) -> Mapping[str, AckOutcome]:
+        """
+        Mark up to ten orders as exported; see `Source.acknowledge`.
+
+        A call that Traede refuses was refused whole (`RejectedError`); whoever calls splits it until the order that
+        is meant stands alone (6, #8). Traede has no word for a failure.
+        """
+        found: dict[str, AckOutcome] = {}
+        marked: list[Acknowledgement] = []
+        for ack in batch:
+            if ack.outcome != "exported":
+                found[ack.order_id] = Refused("Traede is told of exported orders only")
+            elif order_id(ack.order_id) != ack.order_id:
+                found[ack.order_id] = Refused("Traede's ids are whole numbers")
+            else:
+                marked.append(ack)
+        if marked:
+            ids = [ack.order_id for ack in marked]
+            answer = await self.endpoint.call(
+                "POST",
+                f"{self._path}/mark-as-exported",
+                effect=Effect.WRITE,
+                body=msgspec.json.encode({self._listed: [self._mark(ack) for ack in marked]}),
+                expected={404},
+                judge=partial(judge, ids=ids),
+            )
+            found |= outcomes(answer, ids, self._id_keys[0])
+        return found
+
+    async def is_acknowledged(self, order_ids: Sequence[str]) -> Mapping[str, bool]:
+        """
+        Tell which orders have left the feed; see `ReadsBack`.
+
+        The feed is read whole, with every flag set and without filters on `updated_at`, so that an order which was
+        merely cancelled or edited meanwhile is still seen. What moves between two pages can hide an order: a feed of
+        more than one page is read twice, and an absence counts if both readings found the same orders. An order that
+        was deleted in Traede counts as told, for there is nothing left to tell.
+        """
+        found, pages = await self._ids()
+        again = (await self._ids())[0] if pages > 1 else found
+        listed = {each: each in found or each in again for each in order_ids}
+        return {each: not here for each, here in listed.items() if here or found == again}
+
+    @abstractmethod
+    def to_order(self, raw: bytes) -> Order:
+        """Turn one order of the feed into the canonical form. Pure; raises `Unmappable` and nothing else."""
+
+    async def check(self) -> str:
+        """Read the first page; see `Source.check`. The right to mark orders cannot be proved without doing it."""
+        rows = await self._read(self._query(), 0)
+        return f"export works for system {readable(self._own.system_id, 60)}, {len(rows)} orders on the first page"
+
+    async def aclose(self) -> None:
+        """Release the connections. Idempotent."""
+        await self.endpoint.aclose()
+
+    @abstractmethod
+    def _flags(self, *, again: bool) -> dict[str, bool]:
+        """Return the seed's flags; `again` says that orders are wanted which were marked before."""
+
+    def _includes(self) -> list[str]:
+        """Return the nested resources to load; no order has lines unless they are asked for (6, #11)."""
+        return ["lines"]
+
+    def _mark(self, ack: Acknowledgement) -> dict[str, Any]:
+        """Return what a mark says of one order: the id as the number that it is, and the note if there is one."""
+        mark: dict[str, Any] = {self._id_keys[0]: int(ack.order_id), "system_id": self._own.system_id}
+        return {**mark, "note": readable(ack.message)} if ack.message else mark
+
+    def _query(self, *, again: bool = False, everything: bool = False) -> list[tuple[str, str]]:
+        """Return what the export is asked for; `everything` is whatever could possibly be listed."""
+        filters = [each for each in self._own.filters if not (everything and each.key == "updated_at")]
+        flags = self._flags(again=again)
+        return [
+            ("system_id", self._own.system_id),
+            *(("includes[]", name) for name in self._includes()),
+            *((name, "1" if on or everything else "0") for name, on in flags.items()),
+            *encoded(filters),
+        ]
+
+    async def _read(self, query: Sequence[tuple[str, str]], number: int) -> list[FeedItem]:
+        paging = [("page", str(number)), ("limit", str(self._own.page_size))]
+        answer = await self.endpoint.call("GET", f"{self._path}/export", effect=Effect.READ, query=[*query, *paging])
+        return items(answer.decode(self._decoder).rows, self._id_keys)
+
+    async def _ids(self) -> tuple[set[str], int]:
+        """Read the whole feed; return the ids in it, and the number of its pages."""
+        ids: set[str] = set()
+        pages = 0
+        read = partial(self._read, self._query(everything=True))
+        async with aclosing(walk(read, lambda: 0, self._own.page_size)) as feed:
+            async for page in feed:
+                ids.update(item.order_id for item in page.items)
+                pages += 1
+        return ids, pages
+
+
+class TraedeOrders(TraedeSource):
+    """A Traede account's orders (seed 001)."""
+
+    settings: ClassVar[type[TraedeOrdersSettings]] = TraedeOrdersSettings
+    _path = "/v10/orders"
+    _listed = "orders"
+    _id_keys = traede_order.ID_KEYS
+    _decoder = msgspec.json.Decoder(_Orders)
+
+    def __init__(self, name: str, settings: TraedeOrdersSettings, clock: Clock) -> None:
+        super().__init__(name, settings, clock)
+        self._settings = settings
+
+    @property
+    def ack_repeatable(self) -> bool:
+        """Whether a mark may be repeated: not if it moves stock, for a second one might move it again (6, #9)."""
+        return not self._settings.regulate_inventory
+
+    def to_order(self, raw: bytes) -> Order:
+        """Turn one order of the feed into the canonical form. Pure; raises `Unmappable` and nothing else."""
+        return traede_order.to_order(self.name, raw)
+
+    async def check(self) -> str:
+        """Read the first page, and warn of what marks will do; see `Source.check`."""
+        line = await super().check()
+        if not self._settings.regulate_inventory:
+            return line
+        return (
+            f"{line}; careful: regulate_inventory is true, so each mark moves stock and archives the order in Traede, "
+            "which cannot be undone"
+        )
+
+    def _flags(self, *, again: bool) -> dict[str, bool]:
+        own = self._settings
+        return {
+            "include_not_approved": own.include_not_approved,
+            "include_cancelled": own.include_cancelled,
+            # A mark that regulates archives the order: without this, nothing would be listed again (6, #14).
+            "include_archived": own.include_archived or (again and own.regulate_inventory),
+        }
+
+    def _mark(self, ack: Acknowledgement) -> dict[str, Any]:
+        return {**super()._mark(ack), "regulate_inventory": self._settings.regulate_inventory}
+
+
+class TraedeProductionOrders(TraedeSource):
+    """A Traede account's production orders (seed 002)."""
+
+    settings: ClassVar[type[TraedeProductionOrdersSettings]] = TraedeProductionOrdersSettings
+    ack_repeatable: ClassVar[bool] = True
+    _path = "/v10/production-orders"
+    _listed = "production_orders"
+    _id_keys = traede_production.ID_KEYS
+    _decoder = msgspec.json.Decoder(_ProductionOrders)
+
+    def __init__(self, name: str, settings: TraedeProductionOrdersSettings, clock: Clock) -> None:
+        super().__init__(name, settings, clock)
+        self._settings = settings
+
+    def to_order(self, raw: bytes) -> Order:
+        """Turn one production order into the canonical form. Pure; raises `Unmappable` and nothing else."""
+        return traede_production.to_order(self.name, raw)
+
+    def _flags(self, *, again: bool) -> dict[str, bool]:
+        return {"include_open": self._settings.include_open, "include_closed": self._settings.include_closed}
+
+    def _includes(self) -> list[str]:
+        return list(dict.fromkeys(["lines", *self._settings.include]))

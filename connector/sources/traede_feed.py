@@ -1,0 +1,81 @@
+"""
+Walking a feed of Traede's, of which nobody says whether it comes in pages.
+
+`page` counts from 0 and `limit` is at most 60 in Traede's other collections (vendors.md section 2, Pagination); the
+export may honour them, give smaller pages, or send everything each time (vendors.md 6, seeds 001/002, #7). One walk
+serves all three.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+from connector.errors import TransientError
+from connector.sources.base import FeedItem, Page, next_page
+from connector.sources.traede_reading import first, order_id
+
+__all__ = ["items", "walk"]
+
+MOST_PAGES = 100_000
+
+
+class _Head(msgspec.Struct):
+    """The ids that an order may have; the rest of it stays raw."""
+
+    order_id: Any = None
+    production_order_id: Any = None
+    id: Any = None
+
+
+_head = msgspec.json.Decoder(_Head)
+
+
+def items(rows: Iterable[msgspec.Raw], id_keys: Sequence[str]) -> list[FeedItem]:
+    """Return the orders of an answer; one without a usable id goes by a hash, and can be mapped by nobody."""
+    return [FeedItem(_key(bytes(row), id_keys), bytes(row)) for row in rows]
+
+
+async def walk(
+    read: Callable[[int], Awaitable[Sequence[FeedItem]]], gone: Callable[[], int], limit: int
+) -> AsyncGenerator[Page, None]:
+    """
+    Read page after page, and list each order once; no page that is yielded is larger than `limit`.
+
+    A page without a new order ends the walk, unless it was read again because the feed has shrunk: then the one after
+    it may have what is new. Raises what `read` raises, and `TransientError` for a feed that does not end.
+    """
+    seen: set[str] = set()
+    number, farthest, size = 0, -1, 1
+    for _ in range(MOST_PAGES):
+        before = gone()
+        rows = await read(number)
+        fresh = list({row.order_id: row for row in rows if row.order_id not in seen}.values())
+        seen.update(row.order_id for row in fresh)
+        for start in range(0, len(fresh), limit):
+            yield Page(fresh[start : start + limit])
+
+        read_again, farthest = number <= farthest, max(farthest, number)
+        size = max(size, len(rows))
+        back = next_page(len(seen), gone(), size)
+        if fresh:
+            number = min(number + 1, back) if gone() else number + 1
+        elif gone() > before and back < number:
+            number = back  # what was to come on this page moved up while we asked for it
+        elif rows and read_again:
+            number += 1
+        else:
+            return
+    raise TransientError(f"the feed has not ended after {MOST_PAGES} pages")
+
+
+def _key(raw: bytes, id_keys: Sequence[str]) -> str:
+    try:
+        head = _head.decode(raw)
+        found = order_id(first({key: getattr(head, key) for key in id_keys}, *id_keys))
+    except (ValueError, RecursionError):
+        found = None
+    return found or f"unreadable-{blake2b(raw, digest_size=8).hexdigest()}"

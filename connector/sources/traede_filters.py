@@ -1,0 +1,65 @@
+"""
+Filters of Traede's export, written readably in settings.yaml and sent the way that Traede's framework wants them.
+
+The seeds (001, 002) name the keys and call the form "our Filters Syntax"; that it is Bruno's is read off the vendor's
+older documents (vendors.md section 2, Filter syntax and Bruno encoding). Bruno's `not` is not offered: it turns `gt`
+into `lt` and loses the equal values (vendors.md 2, Bruno traps), and the opposite operator says the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+__all__ = ["Filter", "encoded"]
+
+FORM = "YYYY-MM-DD or YYYY-MM-DD HH:MM:SS, in UTC"
+LENGTHS = {10: "%Y-%m-%d", 19: "%Y-%m-%d %H:%M:%S"}
+
+# What is sent goes into Traede's SQL as it is: nothing but the signs of a time may be in it.
+Moment = Annotated[str, Meta(pattern=r"^[0-9][0-9: -]{0,18}$", extra_json_schema={"x-form": FORM})]
+
+
+class Filter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One condition on the orders of the feed; all conditions of a list must hold."""
+
+    key: Annotated[Literal["created_at", "updated_at"], Meta(description="What is compared.")]
+    operator: Annotated[
+        Literal["eq", "gt", "gte", "lt", "lte", "bt", "in", "ct", "sw", "ew"],
+        Meta(description="bt is between two values, in is one of a list, ct, sw and ew are a part of the text."),
+    ]
+    value: Annotated[Moment | Annotated[list[Moment], Meta(min_length=1)], Meta(description=f"Of the form {FORM}.")]
+
+    def __post_init__(self) -> None:
+        several = isinstance(self.value, list)
+        if several is not (self.operator in ("bt", "in")) or (self.operator == "bt" and len(self.value) != 2):
+            wanted = {"bt": "a list of two values", "in": "a list of values"}.get(self.operator, "one value")
+            raise ValueError(f"value: the operator {self.operator} takes {wanted}")
+        if self.operator not in ("ct", "sw", "ew"):
+            for value in self.value if isinstance(self.value, list) else [self.value]:
+                _check(value)
+
+
+def encoded(filters: Iterable[Filter]) -> list[tuple[str, str]]:
+    """Return the query of `filters`: one group, whose filters must all hold, numbered as they are written."""
+    query: list[tuple[str, str]] = []
+    for number, each in enumerate(filters):
+        name = f"filter_groups[0][filters][{number}]"
+        query += [(f"{name}[key]", each.key), (f"{name}[operator]", each.operator)]
+        if isinstance(each.value, list):
+            query += [(f"{name}[value][{place}]", value) for place, value in enumerate(each.value)]
+        else:
+            query.append((f"{name}[value]", each.value))
+    return query
+
+
+def _check(value: str) -> None:
+    """Raise `ValueError` unless `value` is a time on the calendar, in the one form that Traede's SQL reads."""
+    try:
+        datetime.strptime(value, LENGTHS[len(value)])  # noqa: DTZ007 - only whether it is one
+    except (KeyError, ValueError):
+        raise ValueError(f"value: {value!r} is not {FORM}") from None

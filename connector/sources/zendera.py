@@ -1,0 +1,243 @@
+"""
+Zendera, orders export v1: fetch the shipments to export, say which orders were taken, and report their progress.
+
+Seed 003; vendors.md section 3, and section 6 for the readings of its ambiguous places.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from typing import Annotated, Any, ClassVar
+from zoneinfo import ZoneInfo
+
+import anyio
+import msgspec
+from msgspec import Meta
+
+from connector.clock import Clock
+from connector.errors import RejectedError, TransientError
+from connector.http import Answer, Effect, Endpoint, segment
+from connector.order import Order
+from connector.settings.structs import SourceSettings
+from connector.settings.values import Secret, Url
+from connector.sources import zendera_feed as feed
+from connector.sources import zendera_timeline as timeline
+from connector.sources.base import Acknowledgement, AckOutcome, Confirmed, Page, Refused
+from connector.sources.zendera_ack import check_address, complaints, reason, status
+from connector.sources.zendera_report import encode_report
+from connector.sources.zendera_shipment import CashStated, to_order
+
+__all__ = ["ZenderaSettings", "ZenderaSource"]
+
+EXPORT = "/v1/orders/export"
+STATUS = "/v1/orders/export/status"
+UPDATE = "/v1/exported-order/update"
+UPDATES = "/v2/orders/{}/external-updates"
+
+READINGS = 3
+"""How often the feed is read while it moves; then the orders count that the last two readings agree on."""
+NO_TIMELINE = frozenset({400, 403, 404, 501})
+"""Answers after which an order's timeline is not known: what is not published may not be there, or not for this key."""
+
+
+class ZenderaSettings(SourceSettings, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="zendera"):
+    """
+    A Zendera organisation. Staging and production have keys of their own.
+
+    Zendera may count fetches among the five attempts after which an order leaves the feed, so do not poll more often
+    than once a minute (vendors.md 6, seed 003, #2). One copy of its documents allows 1000 calls an hour.
+    """
+
+    sandbox_hosts: ClassVar[frozenset[str]] = frozenset({"staging.zenderatms.com"})
+
+    base_url: Url = Url("https://app.zenderatms.com/api")
+    api_key: Secret
+    page_size: Annotated[int, Meta(ge=1, le=500, description="Shipments a page.")] = 50
+    timezone: Annotated[str, Meta(description="The calendar on which a delivery window's day is read.")] = "Europe/Oslo"
+    cash_on_delivery: Annotated[
+        CashStated | None,
+        Meta(
+            description="What several shipments of one order state: each its own amount, or all of them the order's "
+            "(once). Unset: such orders are held."
+        ),
+    ] = None
+
+    def __post_init__(self) -> None:
+        try:
+            ZoneInfo(self.timezone)
+        except (KeyError, ValueError, OSError):  # unknown, malformed, a folder of the time zone database
+            raise ValueError(f"timezone: {self.timezone!r} is not a time zone such as Europe/Oslo") from None
+
+
+_page = msgspec.json.Decoder(feed.FeedPage)
+_any = msgspec.json.Decoder()
+
+
+class ZenderaSource:
+    """A Zendera organisation as a source. Implements `Source`, `ReadsBack` and `Reports`."""
+
+    settings: ClassVar[type[ZenderaSettings]] = ZenderaSettings
+    ack_limit: ClassVar[int] = 50
+    ack_repeatable: ClassVar[bool] = False  # FAILED is a strike each time that it is said
+    says_failed: ClassVar[bool] = True
+
+    def __init__(self, name: str, settings: ZenderaSettings, clock: Clock) -> None:
+        self.name = name
+        self._settings = settings
+        self._zone = ZoneInfo(settings.timezone)
+        self._still = anyio.Lock()
+        key = settings.api_key.reveal()
+        self.endpoint = Endpoint(
+            name, settings.base_url, settings, clock, headers={"Authorization": f"apikey {key}"}, secrets=[key]
+        )
+
+    async def fetch(self, gone: Callable[[], int]) -> AsyncGenerator[Page, None]:
+        """
+        Read the whole feed, then yield its orders, each with all of its shipments; see `Source.fetch`.
+
+        While the pages are read, this source acknowledges nothing (vendors.md 6, seed 003, #4), so `gone` is not
+        needed. Should the feed move all the same, it is read again; if it never rests, the orders are yielded that
+        two readings in a row listed with the same shipments, and the stated total shows that there are more. Raises
+        `TransientError` when there are none such, or a page could not be read: then nothing was yielded.
+        """
+        del gone
+        reading, sure = await self._read()
+        if not reading.whole and not sure:
+            raise TransientError(f"{self.name}: the feed changed while it was read, {READINGS} times in a row")
+        items = [item for item in reading.items() if item.order_id in sure]
+        for start in range(0, max(len(items), 1), self._settings.page_size):
+            yield Page(items[start : start + self._settings.page_size], len(reading))
+
+    async def acknowledge(self, batch: Sequence[Acknowledgement]) -> Mapping[str, AckOutcome]:
+        """
+        Say which orders were taken, and which could not be; see `Source.acknowledge`.
+
+        The answer's body is not published: any 2xx confirms all, but for the orders that it names with an error.
+        """
+        body = msgspec.json.encode({"create": [status(ack) for ack in batch]})
+        refused: dict[str, str] = {}
+
+        def judge(answer: Answer) -> None:
+            check_address(answer, [ack.order_id for ack in batch])
+            refused.update(complaints(answer))
+
+        async with self._still:
+            await self.endpoint.call("POST", STATUS, effect=Effect.WRITE, body=body, expected={404}, judge=judge)
+        return {
+            ack.order_id: Refused(refused[ack.order_id]) if ack.order_id in refused else Confirmed() for ack in batch
+        }
+
+    async def is_acknowledged(self, order_ids: Sequence[str | Acknowledgement]) -> Mapping[str, bool]:
+        """
+        Tell for each order whether Zendera knows; leave out the ones about which it cannot be certain.
+
+        Asked with the acknowledgement itself, it tells whether Zendera knows of that outcome: an earlier failure of
+        the same order is not taken for a later one, nor for its success. Asked with an id only, an order that failed
+        before is left out. Reads the timeline of each order (faults.md #95), and the feed.
+        """
+        known: dict[str, bool] = {}
+        reading: feed.Reading | None = None
+        for asked in order_ids:
+            ack = asked if isinstance(asked, Acknowledgement) else None
+            order_id = asked.order_id if isinstance(asked, Acknowledgement) else asked
+            attempts = await self._attempts(order_id)
+            if ack is not None and ack.outcome == "failed":
+                told = None
+                if attempts is not None:
+                    told = timeline.told_failed(attempts, since=ack.at, reason=reason(ack.message))
+            elif ack is None and attempts and not any(attempt.success for attempt in attempts):
+                told = None
+            else:
+                if reading is None:
+                    reading, _ = await self._read()
+                listed = True if order_id in reading else False if reading.whole else None
+                told = timeline.told_exported(attempts or [], listed=listed)
+            if told is not None:
+                known[order_id] = told
+        return known
+
+    async def report(self, order_id: str, body: bytes) -> None:
+        """
+        Tell about one event; see `Reports.report`.
+
+        There is no key to repeat it under: told twice, it is on the timeline twice (vendors.md 6, seed 003, #11).
+        """
+
+        def judge(answer: Answer) -> None:
+            check_address(answer, [order_id])
+            if order_id in (refused := complaints(answer)):
+                raise RejectedError(f"{answer.what}: {refused[order_id]}")
+
+        await self.endpoint.call("POST", UPDATE, effect=Effect.WRITE, body=body, expected={404}, judge=judge)
+
+    async def reported(self, order_id: str) -> Sequence[Mapping[str, Any]]:
+        """Return the order's external-updates timeline, oldest first, as Zendera shows it."""
+        path = UPDATES.format(segment(order_id))
+        answer = await self.endpoint.call("GET", path, effect=Effect.READ, expected={404}, judge=_about_one)
+        return _events(answer)
+
+    def encode_report(self, order_id: str, report: object) -> bytes:
+        """Turn a report (zendera_report.py) into the bytes of its call. Pure; raises `Unmappable`."""
+        return encode_report(order_id, report)
+
+    def to_order(self, raw: bytes) -> Order:
+        """Turn one order of the feed into the canonical form. Pure; raises `Unmappable` and nothing else."""
+        return to_order(self.name, raw, zone=self._zone, cash_stated=self._settings.cash_on_delivery)
+
+    async def check(self) -> str:
+        """Read one shipment; see `Source.check`. The right to acknowledge cannot be proved without doing it."""
+        total = feed.count((await self._listed(1, 1)).total) or 0
+        return f"the feed can be read, {total} shipments to export"
+
+    async def aclose(self) -> None:
+        """Release the connections. Idempotent."""
+        await self.endpoint.aclose()
+
+    async def _read(self) -> tuple[feed.Reading, set[str]]:
+        """Read the feed until it rests; return the last reading, and the orders of which it has all shipments."""
+        async with self._still:
+            last: feed.Reading | None = None
+            agreed: set[str] = set()
+            for _ in range(READINGS):
+                reading = await feed.read(lambda number: self._listed(number, self._settings.page_size))
+                if reading.whole:
+                    return reading, set(reading)
+                agreed = reading.same(last) if last else set()
+                if last and agreed and len(agreed) == len(reading) == len(last):
+                    reading.whole = True  # it rests; the total that it states is not that of its shipments
+                    break
+                last = reading
+        return reading, agreed
+
+    async def _listed(self, number: int, size: int) -> feed.FeedPage:
+        answer = await self.endpoint.call(
+            "GET", EXPORT, effect=Effect.READ, query=[("page", str(number)), ("perPage", str(size))]
+        )
+        page = answer.decode(_page)
+        if not page.is_one:
+            raise answer.unusable("no shipments, but an error")
+        return page
+
+    async def _attempts(self, order_id: str) -> list[timeline.Export] | None:
+        """Return the attempts at exporting an order; None if its timeline cannot be read."""
+        path = UPDATES.format(segment(order_id))
+        answer = await self.endpoint.call("GET", path, effect=Effect.READ, expected=NO_TIMELINE)
+        if answer.status in NO_TIMELINE:
+            return None
+        try:
+            return timeline.exports(_events(answer))
+        except TransientError:
+            return None
+
+
+def _about_one(answer: Answer) -> None:
+    """A 404 of one order's timeline says nothing of the address: the feed is not paused for it."""
+    if answer.status == 404:
+        raise RejectedError(f"{answer.what}: 404, no such order, or it has no timeline")
+
+
+def _events(answer: Answer) -> list[dict[str, Any]]:
+    try:
+        return timeline.events(answer.decode(_any) if answer.body.strip() else [])
+    except ValueError as exc:
+        raise answer.unusable(str(exc)) from None

@@ -1,0 +1,70 @@
+"""
+What Zendera is told about an export, and what its answers mean for each order (seed 003, step 2).
+
+The shape of an answer is not published (vendors.md 3), so any 2xx will do; what it can say beyond that is inferred.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import msgspec
+
+from connector.ack import Acknowledgement
+from connector.errors import EndpointError, RejectedError, readable
+from connector.http import Answer
+from connector.sources.zendera_report import wire_id
+from connector.sources.zendera_wire import identity
+
+__all__ = ["check_address", "complaints", "reason", "status"]
+
+LONGEST_REASON = 250
+
+_any = msgspec.json.Decoder()
+
+
+def status(ack: Acknowledgement) -> dict[str, int | str]:
+    """Return one entry of the seed's `create`."""
+    told: dict[str, int | str] = {"orderId": wire_id(ack.order_id)}
+    if ack.outcome == "exported":
+        return {**told, "status": "EXPORTED_SUCCESSFULLY"}
+    return {**told, "status": "FAILED", "failureReason": reason(ack.message)}
+
+
+def reason(message: str) -> str:
+    """Return why an order failed, as one line for the dispatcher."""
+    return readable(message, LONGEST_REASON) or "no reason given"
+
+
+def check_address(answer: Answer, order_ids: Sequence[str]) -> None:
+    """A 404 that names one of the orders is about it; any other means that the address is wrong."""
+    if answer.status != 404:
+        return
+    said = answer.body[:4096].decode("utf-8", "replace")
+    for order_id in order_ids:
+        if re.search(rf"(?<!\w){re.escape(order_id)}(?!\w)", said):
+            raise RejectedError(f"{answer.what}: 404, it names order {order_id}")
+    raise EndpointError(f"{answer.what}: 404")
+
+
+def complaints(answer: Answer) -> dict[str, str]:
+    """
+    Return the orders that a 2xx names with an error, and the errors [INF].
+
+    Nothing at all is no complaint. What is no JSON, or an error that names no order, is no answer of Zendera's to
+    this call: nobody knows what became of it.
+    """
+    if not answer.body.strip():
+        return {}
+    body = answer.decode(_any)
+    if isinstance(body, dict) and (error := body.get("error")) and not identity(body.get("orderId")):
+        raise answer.unusable(f"an error: {readable(str(error), 100)}")
+    found: dict[str, str] = {}
+    lists = [value for value in body.values() if isinstance(value, list)] if isinstance(body, dict) else [body]
+    for entry in [body, *(each for listed in lists if isinstance(listed, list) for each in listed)]:
+        if not isinstance(entry, dict) or not (order_id := identity(entry.get("orderId"))):
+            continue
+        if said := entry.get("error") or entry.get("errors") or entry.get("errorMessage"):
+            found[order_id] = readable(said if isinstance(said, str) else msgspec.json.encode(said).decode())
+    return found

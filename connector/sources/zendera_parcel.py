@@ -1,0 +1,128 @@
+"""
+Zendera's parcels and rows of goods as the canonical order's parcels and lines, and its metadata as text (seed 003).
+
+A row that names a parent (`parentExternalId`) lies in it: the parent is the parcel, the row is the goods. A row that
+is nobody's parent and nobody's content is both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from connector.errors import Unmappable
+from connector.order import Line, Parcel
+from connector.sources import zendera_wire as wire
+from connector.sources.zendera_wire import Shipment, text
+
+__all__ = ["checked", "flat", "lines", "parcels"]
+
+DEEPEST = 3
+
+_encode = msgspec.json.Encoder(order="sorted", decimal_format="number").encode
+
+
+def parcels(shipments: Sequence[Shipment]) -> tuple[Parcel, ...]:
+    """Return what is carried as one piece; a row inside another one is a line only."""
+    return tuple(_parcel(row) for row, inside, _ in _rows(shipments) if not inside)
+
+
+def lines(shipments: Sequence[Shipment]) -> tuple[Line, ...]:
+    """
+    Return one line for each row of goods: none at all if no row has an article code, else all.
+
+    A row without a code then has an empty one. To leave it out would deliver the order without it. The article code
+    is the barcode, else the external id [INF]; the line's metadata has both.
+    """
+    found = tuple(_line(row) for row, _, holds in _rows(shipments) if not holds)
+    return found if any(line.sku for line in found) else ()
+
+
+def _rows(shipments: Sequence[Shipment]) -> Iterator[tuple[wire.Parcel, bool, bool]]:
+    """Yield each row, whether it lies in another one of its shipment, and whether others lie in it."""
+    for shipment in shipments:
+        rows = shipment.parcels or []
+        known = {text(row.external_id) for row in rows} - {""}
+        parents = {_parent(row) for row in rows} & known
+        for row in rows:
+            yield row, _parent(row) in parents, text(row.external_id) in parents
+
+
+def _parent(row: wire.Parcel) -> str:
+    parent = text(row.parent_external_id)
+    return parent if parent != text(row.external_id) else ""
+
+
+def _parcel(row: wire.Parcel) -> Parcel:
+    return Parcel(
+        parcel_id=text(row.id) or text(row.external_id),
+        description=text(row.description) or text(row.name),
+        quantity=Decimal(1) if row.quantity is None else checked(row.quantity, "quantity"),
+        weight=_measure(row.weight, "weight"),
+        length=_measure(row.length, "length"),
+        width=_measure(row.width, "width"),
+        height=_measure(row.height, "height"),
+        barcode=text(row.barcode_id),
+        metadata=_metadata(row),
+    )
+
+
+def _line(row: wire.Parcel) -> Line:
+    codes = {
+        "barcode_id": text(row.barcode_id),
+        "external_id": text(row.external_id),
+        "parent_external_id": text(row.parent_external_id),
+        "atom_type": text(row.atom_type),
+    }
+    return Line(
+        line_id=text(row.id),
+        sku=text(row.barcode_id) or text(row.external_id),
+        name=text(row.name) or text(row.description),
+        quantity=Decimal(1) if row.quantity is None else checked(row.quantity, "quantity"),
+        metadata=_metadata(row) | {key: value for key, value in codes.items() if value},
+    )
+
+
+def _metadata(row: wire.Parcel) -> dict[str, str]:
+    """Return the originating order rows' metadata as text; that of grouped trade items is under `contributor_`."""
+    return flat(row.contributor_metadata, "contributor") | flat(row.metadata)
+
+
+def flat(value: Any, name: str = "", depth: int = 0) -> dict[str, str]:
+    """
+    Return a JSON value as texts under the names that lead to them, joined by `_`; elements of a list are counted.
+
+    A text stays as it is, a number keeps its digits. What is empty is left out; what lies deeper than three levels is
+    JSON.
+    """
+    if value is None or value in ("", [], {}):
+        return {}
+    if isinstance(value, str):
+        return {name: value}
+    if isinstance(value, bool):
+        return {name: "true" if value else "false"}
+    if isinstance(value, int | Decimal):
+        return {name: str(value)}
+    if depth >= DEEPEST:
+        return {name: _encode(value).decode()}
+    inner = value.items() if isinstance(value, dict) else enumerate(value, 1)
+    found: dict[str, str] = {}
+    for key, each in inner:
+        for path, told in flat(each, f"{name}_{key}" if name else str(key), depth + 1).items():
+            found.setdefault(path, told)
+    return found
+
+
+def _measure(value: Decimal | None, field: str) -> Decimal | None:
+    """Return a measure, or None for 0: protobuf writes 0 where nothing is known, and no parcel weighs nothing."""
+    return None if value is None or not checked(value, field) else value
+
+
+def checked(value: Decimal, field: str) -> Decimal:
+    """Return `value` if it can be reckoned with: adding 1 to 1E+400000000 takes for ever (faults.md 3, #13)."""
+    if not value.is_finite() or abs(value.adjusted()) > 12 or len(value.as_tuple().digits) > 28:
+        raise Unmappable(f"number out of range: {field}", ours=True)
+    return value
