@@ -152,17 +152,17 @@ def _mappings(settings: Settings, receivers: Mapping[str, Receiver]) -> Iterator
         for receiver, mapping in list(mappings.items())[: 1 if alike else None]:
             if mapping is None:
                 continue
-            for name in (*route.receivers, *route.optional):
-            receiver = receivers[name]
-            where = f"mapping of {route.source} to {name}"
+            end = receivers[receiver]
+            name = f"mapping of {route.source}" + ("" if alike else f" to {receiver}")
+            shown = mapping if isinstance(mapping, str) else "as settings.yaml has it"
             try:
-                for_route(route, name, receiver.request, receiver.default, settings.tables)
+                for_route(route, receiver, end.request, end.default, settings.tables)
             except SettingsError as exc:
-                yield Finding(where, "FAILED", f"{exc}; is it installed, or in the folder that Python looks in?")
+                yield Finding(name, "FAILED", f"{exc}; is it installed, or in the folder that Python looks in?")
             except Exception as exc:  # noqa: BLE001 - a module may raise anything while it is imported
-                yield Finding(where, "FAILED", f"importing {route.mapping} raised {type(exc).__name__}: {exc}")
+                yield Finding(name, "FAILED", f"importing {shown} raised {type(exc).__name__}: {exc}")
             else:
-                yield Finding(where, "ok", route.mapping if isinstance(route.mapping, str) else "as settings.yaml has it")
+                yield Finding(name, "ok", shown)
 
 
 def _risks(settings: Settings, receivers: Mapping[str, Receiver]) -> Iterator[Finding]:

@@ -6,9 +6,10 @@ Stand-in vendors on real local HTTP, faithful to the vendors' documents. Runtime
 
 from __future__ import annotations
 
-__all__ = ["EWAREHOUSING_PORT", "PROPELLER_PORT", "TRAEDE_PORT", "WEBHOOK_PORT"]
+__all__ = ["EWAREHOUSING_PORT", "PROPELLER_PORT", "TRAEDE_PORT", "WEBHOOK_PORT", "ZENDERA_PORT"]
 
 PROPELLER_PORT = 18081
 EWAREHOUSING_PORT = 18082
 TRAEDE_PORT = 18083
+ZENDERA_PORT = 18084
 WEBHOOK_PORT = 18085

@@ -81,7 +81,7 @@ class EwarehousingStandIn(StandIn):
         self._customer_code = customer_code
         self._unique_reference = unique_reference
         self._token_life = timedelta(seconds=token_life)
-        self._articles = articles if articles is None else frozenset(articles)
+        self.articles = articles if articles is None else frozenset(articles)
         self._page_base = page_base
         self._fuzzy = fuzzy
         self._index_lag = timedelta(seconds=index_lag)
@@ -205,7 +205,7 @@ class EwarehousingStandIn(StandIn):
 
     def _create(self, request: web.Request, body: bytes) -> web.Response:
         content = _content(request, body)
-        if problems := order_problems(content, self._articles):
+        if problems := order_problems(content, self.articles):
             raise Refused(*problems)
         if self._unique_reference and self._by_reference.find(self.orders, content["external_reference"]):
             raise Refused(("external_reference", "Reference is not unique"))
@@ -226,7 +226,7 @@ class EwarehousingStandIn(StandIn):
 
     def _update(self, request: web.Request, body: bytes, order_id: str) -> web.Response:
         order, content = self._order(order_id), _content(request, body)
-        if problems := order_problems(content, self._articles, update=True):
+        if problems := order_problems(content, self.articles, update=True):
             raise Refused(*problems)
         _check_open(order, "updated")
         change(order, content, self.now())

@@ -89,7 +89,7 @@ class ZenderaStandIn(StandIn):
             if (request.method, path) == ("POST", f"{BASE}/v1/exported-order/update"):
                 return self._take_update(_content(request, body))
             if (match := UPDATES.fullmatch(path)) and request.method == "GET":
-                updates = self.timelines.get(self._known(match[1]), [])
+                updates = self.timelines.get(_known(match[1], self._ids()), [])
                 return reply(200, {"updates": updates} if updates else {})
         except _Refusal as refusal:
             return reply(400, {"error": str(refusal)})
@@ -121,20 +121,16 @@ class ZenderaStandIn(StandIn):
             return shipment
         return {key: str(value) if key in ("id", "orderId") else value for key, value in shipment.items()}
 
-    def _known(self, value: Any) -> str:
-        if isinstance(value, bool) or not isinstance(value, int | str):
-            raise _Refusal("orderId must be a number")
-        order_id = str(value)
-        if not any(str(shipment["orderId"]) == order_id for shipment in self.shipments):
-            raise _Refusal(f"order {order_id} not found")
-        return order_id
+    def _ids(self) -> set[str]:
+        return {str(shipment["orderId"]) for shipment in self.shipments}
 
     def _take_status(self, content: dict[str, Any]) -> web.Response:
         """Take all entries, or refuse them all."""
         entries = content.get("create")
         if content.keys() != {"create"} or not isinstance(entries, list) or not entries:
             raise _Refusal("create must be a list of orders, and the only key")
-        found = [self._checked(entry) for entry in entries]
+        known = self._ids()
+        found = [self._checked(entry, known) for entry in entries]
         if len(set(found)) < len(found):
             raise _Refusal("an order is listed twice")
         for order_id, entry in zip(found, entries, strict=True):
@@ -150,10 +146,10 @@ class ZenderaStandIn(StandIn):
             self.timelines.setdefault(order_id, []).append(event)
         return reply(200, {})
 
-    def _checked(self, entry: Any) -> str:
+    def _checked(self, entry: Any, known: set[str]) -> str:
         if not isinstance(entry, dict):
             raise _Refusal("create must be a list of objects")
-        order_id = self._known(entry.get("orderId"))
+        order_id = _known(entry.get("orderId"), known)
         if entry.get("status") == "EXPORTED_SUCCESSFULLY":
             if entry.keys() != {"orderId", "status"}:
                 raise _Refusal("an exported order has an orderId and a status")
@@ -168,7 +164,7 @@ class ZenderaStandIn(StandIn):
         return order_id
 
     def _take_update(self, content: dict[str, Any]) -> web.Response:
-        order_id = self._known(content.get("orderId"))
+        order_id = _known(content.get("orderId"), self._ids())
         status = content.get("status")
         if status not in INFOS:
             raise _Refusal(f"status must be one of {', '.join(INFOS)}")
@@ -188,6 +184,14 @@ class ZenderaStandIn(StandIn):
 
     def _time(self) -> str:
         return self.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _known(value: Any, ids: set[str]) -> str:
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise _Refusal("orderId must be a number")
+    if str(value) not in ids:
+        raise _Refusal(f"order {value} not found")
+    return str(value)
 
 
 def _check_info(name: str, info: dict[str, Any]) -> None:

@@ -15,5 +15,6 @@ __all__ = ["SOURCES"]
 SOURCES: dict[str, type] = {
     "ewarehousing": EwarehousingSource,
     "propeller": PropellerSource,
+    "zendera": ZenderaSource,
 }
 """Each source under the word that `type:` has for it in settings.yaml."""

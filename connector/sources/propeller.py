@@ -7,8 +7,8 @@ Seed 000; vendors.md section 1, and section 6 for the readings of its ambiguous 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from datetime import UTC
-from hashlib import blake2b
+from contextlib import aclosing
+from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlencode
 
@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Meta
 
 from connector.clock import Clock
-from connector.errors import EndpointError, RejectedError, readable
+from connector.errors import EndpointError, readable
 from connector.http import Answer, Effect, Endpoint, Token, segment
 from connector.order import Order
 from connector.settings.structs import SourceSettings
@@ -25,24 +25,19 @@ from connector.sources.base import (
     Acknowledgement,
     AckOutcome,
     Confirmed,
-    FeedItem,
     Page,
     Refused,
     Unknown,
-    next_page,
 )
-from connector.sources.propeller_order import Head, order_id, to_order
+from connector.sources.propeller_order import order_id, to_order
+from connector.sources.propeller_search import Search, Wanted, count
 
 __all__ = ["PropellerSettings", "PropellerSource"]
 
 TOKEN_LIFE = 1800.0
 """Seconds that a token lives where the answer does not say (vendors.md 1)."""
-MOST_PAGES = 100_000
-STALE_PAGES = 3
-"""Pages without a new order after which a walk ends: the feed repeats itself."""
-PAGE_TOO_LARGE = "10015"
 NOT_FOUND = 10008
-"""The vendor's codes for these two (vendors.md 1, error body)."""
+"""The vendor's code for an order that is not there, or may not be seen (vendors.md 1, error body)."""
 
 
 class PropellerSettings(SourceSettings, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="propeller"):
@@ -71,15 +66,6 @@ class PropellerSettings(SourceSettings, frozen=True, kw_only=True, forbid_unknow
         return []
 
 
-class _Found(msgspec.Struct, rename="camel"):
-    """One page of the search. What it says about paging is a hint, and may be of any type."""
-
-    items: list[msgspec.Raw]
-    items_found: Any = None
-    pages: Any = None
-    offset: Any = None
-
-
 class _Marked(msgspec.Struct, rename="camel"):
     id: str | int
     export_status: str | None = None
@@ -98,8 +84,6 @@ class _Failed(msgspec.Struct):
     error: _Error
 
 
-_head = msgspec.json.Decoder(Head)
-_found = msgspec.json.Decoder(_Found)
 _marked = msgspec.json.Decoder(_Marked)
 _granted = msgspec.json.Decoder(_Granted)
 _failed = msgspec.json.Decoder(_Failed)
@@ -117,46 +101,30 @@ class PropellerSource:
     def __init__(self, name: str, settings: PropellerSettings, clock: Clock) -> None:
         self.name = name
         self._settings = settings
-        self._statuses = {status.casefold() for status in settings.statuses}
-        self._exports = {status.casefold() for status in settings.export_statuses} - {"", "empty"}
         secrets = [secret.reveal() for secret in (settings.client_secret, settings.token) if secret]
         fixed = {"Authorization": f"Bearer {settings.token.reveal()}"} if settings.token else {}
         self.endpoint = Endpoint(name, settings.base_url, settings, clock, headers=fixed, secrets=secrets)
         if not settings.token:
             self.endpoint.token = Token(self._log_in, clock)
+        self._unexported = Wanted(settings.export_statuses)
+        self._search = Search(self.endpoint, settings.statuses, settings.status_key, settings.page_size)
 
-    async def fetch(self, gone: Callable[[], int]) -> AsyncGenerator[Page, None]:
+    def fetch(self, gone: Callable[[], int]) -> AsyncGenerator[Page]:
+        """Walk the orders that are not exported; see `Source.fetch`."""
+        return self._search.walk(self._unexported, gone)
+
+    async def refetch(self, since: datetime) -> AsyncGenerator[Page]:
         """
-        Walk the orders that are not exported; see `Source.fetch`.
+        Walk what was exported at or after `since`, then what was not exported yet; see `Refetches.refetch`.
 
-        What the search was asked for is checked on every order (vendors.md 6, seed 000, #1 and #2): a filter that
-        the server ignores would bring all orders, exported ones too. `offset` is the page's size (#3); a size that
-        the server will not have (error 10015) is halved, and the size that it answers with is believed.
+        The date filter's form differs between the vendor's pages (vendors.md 1), so `exportedAt` is checked on every
+        order, and an ignored filter costs pages only.
         """
-        size, number, stale = self._settings.page_size, 0, 0
-        seen: set[str] = set()
-        for _ in range(MOST_PAGES):
-            try:
-                found = await self._search(number + 1, size)
-            except RejectedError as exc:
-                if PAGE_TOO_LARGE not in str(exc) or size == 1:
-                    raise
-                size //= 2
-                number = next_page(len(seen), gone(), size)
-                continue
-
-            before = len(seen)
-            items = [item for raw in found.items if (item := self._item(bytes(raw), seen))]
-            total, pages = _count(found.items_found), _count(found.pages)
-            yield Page(items, total)
-
-            short = pages is not None and number + 1 < pages and len(found.items) < size
-            size = min(size, _count(found.offset) or size, len(found.items) if short else size) or 1
-            ended = pages is not None and number + 1 >= pages and (total is None or (number + 1) * size >= total)
-            stale = stale + 1 if len(seen) == before else 0
-            if not found.items or ended or stale >= STALE_PAGES:
-                return
-            number = number + 1 if stale else next_page(len(seen), gone(), size)
+        exported = Wanted(["exported"], since=since.astimezone(UTC))
+        for wanted in (exported, self._unexported):
+            async with aclosing(self._search.walk(wanted, lambda: 0)) as pages:
+                async for page in pages:
+                    yield page
 
     async def acknowledge(self, batch: Sequence[Acknowledgement]) -> Mapping[str, AckOutcome]:
         """
@@ -194,48 +162,12 @@ class PropellerSource:
 
     async def check(self) -> str:
         """Search for one order; see `Source.check`. The right to mark orders cannot be proved without doing it."""
-        total = _count((await self._search(1, 1)).items_found)
+        total = await self._search.total(self._unexported)
         return "search works" if total is None else f"search works, {total} orders to export"
 
     async def aclose(self) -> None:
         """Release the connections. Idempotent."""
         await self.endpoint.aclose()
-
-    async def _search(self, page: int, size: int) -> _Found:
-        body = {
-            self._settings.status_key: self._settings.statuses,
-            "exportStatuses": self._settings.export_statuses,
-            "page": page,
-            "offset": size,
-        }
-        answer = await self.endpoint.call(
-            "POST",
-            "/v2/orders/search",
-            effect=Effect.READ,
-            query=[("expands", "ORDER_ITEMS,ADDRESSES")],
-            body=msgspec.json.encode(body),
-        )
-        return answer.decode(_found)
-
-    def _item(self, raw: bytes, seen: set[str]) -> FeedItem | None:
-        """Return a listed order unless it is known in this pass, or none that was asked for; note it as seen."""
-        try:
-            head = _head.decode(raw)
-            found = order_id(head.id)
-        except (ValueError, RecursionError):
-            head, found = Head(id=0), None
-        key = found or f"unreadable-{blake2b(raw, digest_size=8).hexdigest()}"
-        if key in seen:
-            return None
-        seen.add(key)
-        if found is None:
-            return FeedItem(key, raw)
-        export = (head.export_status or "").strip().casefold()
-        if export not in self._exports and (export not in ("", "empty") or head.exported_at):
-            return None
-        if (head.status or "").casefold() not in self._statuses:
-            return None
-        return FeedItem(key, raw, "quotation" if (head.type or "").casefold() == "quotation" else "")
 
     async def _log_in(self) -> tuple[str, float]:
         """Fetch a token by OAuth2 client credentials; its life comes as a number or as text (vendors.md 1)."""
@@ -254,14 +186,7 @@ class PropellerSource:
             authorized=False,
         )
         granted = answer.decode(_granted)
-        return granted.access_token, float(_count(granted.expires_in) or TOKEN_LIFE)
-
-
-def _count(value: object) -> int | None:
-    """Return a number that a vendor may also write as text, if it is a sensible one."""
-    if isinstance(value, str) and value.isascii() and value.isdecimal():
-        value = int(value[:18])
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63 else None
+        return granted.access_token, float(count(granted.expires_in) or TOKEN_LIFE)
 
 
 def _about_the_order(answer: Answer) -> None:
@@ -272,6 +197,6 @@ def _about_the_order(answer: Answer) -> None:
 
 def _code(body: bytes) -> int | None:
     try:
-        return _count(_failed.decode(body).error.code)
+        return count(_failed.decode(body).error.code)
     except (ValueError, RecursionError):
         return None

@@ -73,7 +73,7 @@ def test_every_commented_out_key_works() -> None:
 
 OPTIONAL = {
     "token": 4, "server": 0, "  host": 0, "  port": 0, "timeout": 4, "concurrency": 4, "rate_limit": 4, "retry": 4,
-    "ack_interval": 4, "mapping": 4,
+    "ack_interval": 4, "mapping": 4, "split_street": 4, "totals": 4,
 }  # fmt: skip
 """The keys that the example has only as comments, with their indentation."""
 

@@ -1,0 +1,202 @@
+"""
+Examples of a mapping: an order, and what is to become of it. `connector test` runs them.
+
+::
+
+    examples:
+      - name: an order to Belgium
+        source: shop               # may be left out if the settings have but one
+        receiver: warehouse        # may be left out if the source's route has but one
+        order: {id: 20106, ...}    # as the source lists it; or `canonical:`, in the connector's own words
+        request: {...}             # all that is to be sent; or `contains:`, some of it; or `held:`, the cause
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from pathlib import Path as FilePath
+from typing import Annotated, Any, Protocol
+
+import msgspec
+from msgspec import Meta
+
+from connector.errors import SettingsError, Unmappable
+from connector.mapping.custom import for_route
+from connector.order import Order
+from connector.settings import Settings
+from connector.settings.findings import Findings
+from connector.settings.mistakes import check
+from connector.settings.places import Path, Place, read
+from connector.settings.schema import of
+
+__all__ = ["Example", "Result", "run"]
+
+_decode = msgspec.json.Decoder(float_hook=Decimal).decode
+_encode = msgspec.json.Encoder(decimal_format="number").encode
+
+MISSING: Any = object()
+
+
+class _Source(Protocol):
+    def to_order(self, raw: bytes) -> Order: ...
+
+
+class _Receiver(Protocol):
+    @property
+    def request(self) -> Any: ...
+
+    def default(self, order: Order) -> Any: ...
+
+
+class Example(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One example."""
+
+    name: Annotated[str, Meta(min_length=1, description="What it is an example of.")]
+    source: str | None = None
+    receiver: str | None = None
+    order: Annotated[dict[str, Any] | None, Meta(description="The order as the source lists it.")] = None
+    canonical: Annotated[dict[str, Any] | None, Meta(description="The order as expressions see it.")] = None
+    request: Annotated[dict[str, Any] | None, Meta(description="All that is to be sent.")] = None
+    contains: Annotated[dict[str, Any] | None, Meta(description="Some of what is to be sent.")] = None
+    held: Annotated[str | None, Meta(min_length=1, description="The cause under which the order is held.")] = None
+
+
+class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    examples: Annotated[list[Example], Meta(min_length=1)]
+
+
+class Result(msgspec.Struct, frozen=True):
+    """What became of an example: `differences` are lines for people, none if it came out as it should."""
+
+    name: str
+    place: str
+    differences: tuple[str, ...]
+
+
+def run(
+    settings: Settings,
+    path: str | os.PathLike[str],
+    sources: Mapping[str, _Source],
+    receivers: Mapping[str, _Receiver],
+) -> list[Result]:
+    """
+    Run the examples of a file through the mappings of `settings`; nothing is sent anywhere.
+
+    Raises `SettingsError` with every mistake in the file, each at its line and column.
+    """
+    findings, examples = _read(os.fspath(path))
+    results = []
+    for index, example in enumerate(examples):
+        at: Path = ("examples", index)
+        ends = _ends(example, at, settings, findings)
+        order = _order(example, at, ends[0] if ends else "", findings)
+        if ends and order is not None:
+            line, _ = findings.document.place(at)
+            differences = _differences(example, order, ends, settings, sources, receivers)
+            results.append(Result(example.name, f"{findings.name}:{line}", tuple(differences)))
+    findings.raise_any()
+    return results
+
+
+def _read(name: str) -> tuple[Findings, list[Example]]:
+    try:
+        document = read(FilePath(name).read_text("utf-8"))
+    except (OSError, ValueError) as exc:
+        raise SettingsError([f"{name}: the file cannot be read: {getattr(exc, 'strerror', None) or exc}"]) from None
+    findings = Findings(name, document)
+    if not isinstance(document.values, dict):
+        place: Place = document.problems[0][0] if document.problems else (1, 1)
+        text = document.problems[0][2].partition("; write sources:")[0] if document.problems else "this is no mapping"
+        raise SettingsError([f"{name}:{place[0]}:{place[1]}: {text}; write examples: and a list of them"])
+    values = check(document.values, of(_File), (), findings)
+    for index, value in enumerate(values.get("examples") if isinstance(values.get("examples"), list) else ()):
+        for keys in (("order", "canonical"), ("request", "contains", "held")):
+            if isinstance(value, dict) and sum(value.get(key) is not None for key in keys) != 1:
+                findings.add(("examples", index), f"give one of {', '.join(keys)}")
+    findings.raise_any()
+    return findings, msgspec.convert(values, _File).examples
+
+
+def _ends(example: Example, at: Path, settings: Settings, findings: Findings) -> tuple[str, str] | None:
+    """Return the source and the receiver that the example is for."""
+    source = example.source or (next(iter(settings.sources)) if len(settings.sources) == 1 else None)
+    route = next((route for route in settings.routes if route.source == source), None)
+    if source is None or route is None:
+        text = f"say which source it is of: {', '.join(route.source for route in settings.routes)}"
+        findings.add((*at, "source") if example.source else at, text)
+        return None
+    named = [*route.receivers, *route.optional]
+    receiver = example.receiver or (named[0] if len(named) == 1 else None)
+    if receiver not in named:
+        text = f"say which receiver of {source} it is for: {', '.join(named)}"
+        findings.add((*at, "receiver") if example.receiver else at, text)
+        return None
+    return source, receiver
+
+
+def _order(example: Example, at: Path, source: str, findings: Findings) -> Order | bytes | None:
+    if example.order is not None:
+        return msgspec.json.encode(example.order)
+    try:
+        return msgspec.convert({"source": source, "order_id": "1", **(example.canonical or {})}, Order)
+    except msgspec.ValidationError as exc:
+        findings.add((*at, "canonical"), f"this is no canonical order: {exc}")
+        return None
+
+
+def _differences(
+    example: Example,
+    order: Order | bytes,
+    ends: tuple[str, str],
+    settings: Settings,
+    sources: Mapping[str, _Source],
+    receivers: Mapping[str, _Receiver],
+) -> Iterator[str]:
+    source, name = ends
+    receiver = receivers[name]
+    route = next(route for route in settings.routes if route.source == source)
+    apply = for_route(route, name, receiver.request, receiver.default, settings.tables)
+    try:
+        found = _decode(apply(sources[source].to_order(order) if isinstance(order, bytes) else order))
+    except Unmappable as exc:
+        if example.held != exc.cause:
+            wanted = f"expected to be held for {example.held!r}, " if example.held else ""
+            yield f"{wanted}it was held for {exc.cause!r}" + (f": {exc.detail}" if exc.detail else "")
+        return
+    if example.held is not None:
+        yield f"expected to be held for {example.held!r}, it would be sent: {_shown(found)}"
+        return
+    wanted_form = example.request if example.request is not None else example.contains
+    yield from _compared(wanted_form, found, "", whole=example.request is not None)
+
+
+def _compared(expected: Any, found: Any, where: str, *, whole: bool) -> Iterator[str]:
+    """Yield a line for each difference; unless `whole`, keys that are not expected may be there."""
+    if isinstance(expected, dict) and isinstance(found, dict):
+        for key in (*expected, *(key for key in found if whole and key not in expected)):
+            inner = f"{where}.{key}" if where else str(key)
+            yield from _compared(expected.get(key, MISSING), found.get(key, MISSING), inner, whole=whole)
+    elif isinstance(expected, list) and isinstance(found, list):
+        for index in range(max(len(expected), len(found))):
+            one = expected[index] if index < len(expected) else MISSING
+            other = found[index] if index < len(found) else MISSING
+            yield from _compared(one, other, f"{where}[{index}]", whole=whole)
+    elif expected is MISSING:
+        yield f"{where}: not expected, sent {_shown(found)}"
+    elif found is MISSING:
+        if expected is not None:
+            yield f"{where}: expected {_shown(expected)}, not sent"
+    elif not _equal(expected, found):
+        yield f"{where}: expected {_shown(expected)}, sent {_shown(found)}"
+
+
+def _equal(expected: Any, found: Any) -> bool:
+    if isinstance(expected, bool) or isinstance(found, bool):
+        return expected is found
+    return bool((Decimal(repr(expected)) if isinstance(expected, float) else expected) == found)
+
+
+def _shown(value: Any) -> str:
+    return _encode(value).decode()

@@ -1,0 +1,132 @@
+"""`retry`, `skip`, `replay` and `preview`, by the real command."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.cli.process import Vendors, run, started
+
+
+def states(folder: Path) -> dict[str, str]:
+    """Return the public state of every order in the journal."""
+    with closing(sqlite3.connect(folder / "connector.db")) as db:
+        return dict(db.execute("SELECT order_id, s.state FROM orders JOIN order_states s USING (key)"))
+
+
+async def test_held_orders_are_released_by_cause(tmp_path: Path) -> None:
+    """After the source has not changed, a retry holds the orders again; skipping them ends the exit code 1."""
+    vendors = Vendors(tmp_path, 12, without_address=2)
+    async with vendors.serving():
+        assert (await vendors.run_once()).code == 1
+
+        retried = await run("retry", "--cause", "missing field: shipping_address", folder=tmp_path)
+        assert (retried.code, retried.out.split(":")[0]) == (0, "2 orders")
+        assert sorted(states(tmp_path).values()).count("new") == 2
+        assert (await vendors.run_once()).code == 1
+
+        skipped = await run("skip", "--cause", "missing field: shipping_address", folder=tmp_path)
+        assert (skipped.code, skipped.out.split(":")[0]) == (0, "2 orders")
+        assert (await vendors.run_once()).code == 0
+
+    assert vendors.wanted == vendors.created == vendors.told
+
+
+async def test_a_retry_reaches_a_running_connector(tmp_path: Path) -> None:
+    """A decision from another process is taken up without a restart."""
+    vendors = Vendors(tmp_path, 5)
+    vendors.warehouse.articles = set()
+    async with vendors.serving():
+        await vendors.run_once()
+        assert set(states(tmp_path).values()) == {"rejected"}
+        vendors.warehouse.articles = None
+        async with started("run", "--quiet", folder=tmp_path) as process:
+            while not [call for call in vendors.shop.history if call.path == "/v2/orders/search"][1:]:
+                await _turn()
+            orders = list(vendors.shop.orders)
+            told = await run("retry", "shop", *map(str, orders), folder=tmp_path)
+            assert told.code == 0, told.err
+            while len(vendors.shop.marked) < 5:
+                await _turn()
+            process.terminate()
+            await process.communicate()
+
+    assert vendors.wanted == vendors.created == vendors.told
+
+
+async def _turn() -> None:
+    import asyncio
+
+    await asyncio.sleep(0.02)  # the other process decides when; the test's own time limit ends it
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "text"),
+    [
+        (["retry"], 2, "name the orders"),
+        (["retry", "shop"], 2, "at least one order"),
+        (["skip", "shop", "1", "--cause", "x"], 2, "name the orders"),
+        (["retry", "shop", "999"], 1, "unknown or do not wait"),
+        (["retry", "--cause", "nothing"], 1, "no such order waits"),
+        (["replay", "nowhere", "--since", "2026-01-01"], 2, "there is no source"),
+        (["replay", "shop", "--since", "soon"], 2, "not a time"),
+        (["preview", "nowhere"], 2, "there is no source"),
+        (["preview", "shop", "--receiver", "elsewhere"], 2, "no route leads"),
+        (["preview", "shop", "999"], 1, "does not list"),
+    ],
+)
+async def test_what_cannot_be_done_is_said(tmp_path: Path, arguments: list[str], code: int, text: str) -> None:
+    """A wrong argument is told, with what there is instead, and changes nothing."""
+    vendors = Vendors(tmp_path, 3)
+    async with vendors.serving():
+        await vendors.run_once()
+        before = len(vendors.writes)
+        ended = await run(*arguments, folder=tmp_path)
+
+    assert ended.code == code
+    assert text in ended.out + ended.err
+    assert "Traceback" not in ended.err
+    assert before == len(vendors.writes)
+
+
+async def test_a_preview_changes_nothing_anywhere(tmp_path: Path) -> None:
+    """It prints the request of an order; no journal is made, and nothing is written at either end."""
+    vendors = Vendors(tmp_path, 3)
+    async with vendors.serving():
+        order_id = str(next(iter(vendors.shop.orders)))
+        ended = await run("preview", "shop", order_id, folder=tmp_path)
+
+    assert ended.code == 0, ended.err
+    head, _, body = ended.out.partition("\n")
+    assert head == f"shop {order_id} -> warehouse:"
+    assert json.loads(body)["external_id"] == f"shop-{order_id}"
+    assert vendors.writes == []
+    assert not (tmp_path / "connector.db").exists()
+
+
+async def test_a_replay_changes_what_changed_and_doubles_nothing(tmp_path: Path) -> None:
+    """Of twelve exported orders one is changed at the shop: the plan says so, and the replay updates that one alone."""
+    vendors = Vendors(tmp_path, 12)
+    async with vendors.serving():
+        assert (await vendors.run_once()).code == 0
+        order_id, order = next(iter(vendors.shop.orders.items()))
+        order["addresses"][-1]["street"] = "Nieuwe Kade"
+        before = len(vendors.writes)
+
+        plan = await run("replay", "shop", "--since", "2026-01-01", "--dry-run", folder=tmp_path)
+        assert f"shop {order_id}: change" in plan.out, plan.err
+        assert "1 to change, 11 to leave alone (acknowledged)" in plan.out
+        assert before == len(vendors.writes)
+
+        for _ in range(2):
+            replayed = await run("replay", "shop", "--since", "2026-01-01", folder=tmp_path)
+            assert replayed.code == 0, replayed.err + replayed.out
+
+    assert vendors.wanted == vendors.created == vendors.told
+    (record,) = vendors.warehouse.by_external_id(f"shop-{order_id}")
+    assert record["shipping_address"]["street"] == "Nieuwe Kade"
+    assert [call.method for call in vendors.warehouse.history].count("PATCH") == 1

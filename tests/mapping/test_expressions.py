@@ -1,0 +1,299 @@
+"""Expressions: what they find, what they can call, and what is wrong with one before there is an order."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from connector.errors import Unmappable
+from connector.mapping.expressions import ExpressionError, Reader
+from connector.mapping.shapes import root
+from connector.mapping.tables import Tables
+from connector.mapping.view import scope_of
+from connector.order import Address, Contact, Line, Order, Totals
+from connector.receivers.ewarehousing_wire import CreateOrder
+
+TABLES: Tables = {"methods": {"post": "P", "rate": 0.1}, "countries": {"NL": "Nederland"}}
+ORDER = Order(
+    source="shop",
+    order_id="7",
+    reference="R-7",
+    created_at=datetime(2026, 3, 24, 23, 30, tzinfo=UTC),
+    currency="EUR",
+    contact=Contact(name=" Jan ", email="Jan@Example.com"),
+    delivery_address=Address(first_name="Jan", last_name="de Vries", street="Dam 1 B", city="Amsterdam", country="NL"),
+    lines=(
+        Line(sku="A", name="one", quantity=Decimal(2), unit_price=Decimal("49.99")),
+        Line(sku="B", quantity=Decimal("1.5"), unit_price=Decimal("0.10"), metadata={"ean": "871"}),
+    ),
+    totals=Totals(excluding_tax=Decimal("100.13")),
+    requested_delivery_date=date(2026, 4, 1),
+    metadata={"method": "post"},
+    raw=b'{"extra": {"price": 5.10}}',
+)
+ROOT = root(CreateOrder)
+
+
+def found(text: str, order: Order = ORDER) -> Any:
+    """Evaluate an expression over an order."""
+    expression = Reader(TABLES).read(text, ROOT)
+    return expression.find(scope_of(order, expression.used))
+
+
+def mistakes(text: str) -> list[str]:
+    """Return what is wrong with an expression."""
+    with pytest.raises(ExpressionError) as caught:
+        Reader(TABLES).read(text, ROOT)
+    return caught.value.mistakes
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("reference", "R-7"),
+        ("delivery_address.city", "Amsterdam"),
+        ("delivery_address.person", "Jan de Vries"),
+        ("order.delivery_address.city", "Amsterdam"),
+        ("external_id", "shop-7"),
+        ("kind", "sales"),
+        ("invoice_address.city", None),
+        ("language", ""),
+        ("metadata.method", "post"),
+        ("metadata.nothing", None),
+        ("lines[0].sku", "A"),
+        ("lines[].sku", ["A", "B"]),
+        ("lines[-1].metadata.ean", "871"),
+        ("lines[?quantity > `1.5`].sku", ["A"]),
+        ("lines[?unit_price == `0.1`].sku | [0]", "B"),
+        ("lines[1:].name", [""]),
+        ("length(lines)", 2),
+        ("sort_by(lines, &unit_price)[0].sku", "B"),
+        ("max_by(lines, &quantity).sku", "A"),
+        ("notes || reference", "R-7"),
+        ("!cancelled", True),
+        ("created_at", ORDER.created_at),
+        ("requested_delivery_date", date(2026, 4, 1)),
+        ("totals.excluding_tax", Decimal("100.13")),
+        ("raw.extra.price", Decimal("5.10")),
+        ("order.raw.extra.price", Decimal("5.10")),
+        ("[reference, order_id]", ["R-7", "7"]),
+        ("lines[].{a: sku}[].a", ["A", "B"]),
+        ("@.reference", "R-7"),
+        ("order.lines | [0].sku", "A"),
+    ],
+)
+def test_expressions_find(text: str, value: Any) -> None:
+    """By the names of the canonical order, with what a default left out."""
+    assert found(text) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("add(`1`, `0.1`, `0.2`)", "1.3"),
+        ("mul(lines[0].quantity, lines[0].unit_price)", "99.98"),
+        ("total(lines[].mul(quantity, unit_price))", "100.130"),
+        ("total(`[]`)", "0"),
+        ("sum(lines[].quantity)", "3.5"),
+        ("avg(lines[].quantity)", "1.75"),
+        ("max(lines[].unit_price)", "49.99"),
+        ("min(lines[].unit_price)", "0.10"),
+        ("abs(`-1.5`)", "1.5"),
+        ("round(`2.345`, `2`)", "2.35"),
+        ("round(`-2.5`)", "-3"),
+        ("to_number('49.990')", "49.990"),
+        ("to_number('12345678901234567890.12')", "12345678901234567890.12"),
+        ("lookup('methods', 'rate')", "0.1"),
+        ("default(totals.tax, `0`)", "0"),
+    ],
+)
+def test_numbers_are_exact(text: str, value: str) -> None:
+    """Every digit is there, and no float on the way."""
+    number = found(text)
+    assert str(number) == value
+    assert not isinstance(number, float)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("cents(lines[0].unit_price, currency)", 4999),
+        ("cents(`5`, 'jpy')", 5),
+        ("cents(`0.005`, 'EUR')", 1),
+        ("cents(totals.tax, currency)", None),
+        ("cents(`5`, language)", None),
+        ("ceil(`1.2`)", 2),
+        ("floor(`1.9`)", 1),
+        ("upper(contact.email)", "JAN@EXAMPLE.COM"),
+        ("lower(contact.email)", "jan@example.com"),
+        ("trim(contact.name)", "Jan"),
+        ("upper(metadata.nothing)", None),
+        ("replace(reference, 'R-', '')", "7"),
+        ("concat('PO-', order_id, metadata.nothing, lines[0].unit_price)", "PO-749.99"),
+        ("text(lines[1].quantity)", "1.5"),
+        ("to_string(`true`)", "true"),
+        ("to_string(lines[].quantity)", '["2", "1.5"]'),
+        ("join(', ', [delivery_address.city, language, metadata.nothing, delivery_address.country])", "Amsterdam, NL"),
+        ("default(language, metadata.nothing, 'nl')", "nl"),
+        ("default(language, metadata.nothing)", None),
+        ("date(created_at)", "2026-03-24"),
+        ("date(created_at, '%d-%m-%Y %H:%M', 'Europe/Amsterdam')", "25-03-2026 00:30"),
+        ("date(requested_delivery_date, '%d/%m/%y')", "01/04/26"),
+        ("date('2026-05-06T10:00:00+02:00')", "2026-05-06"),
+        ("date(metadata.nothing)", None),
+        ("lookup('methods', metadata.method)", "P"),
+        ("lookup('methods', metadata.nothing)", None),
+        ("lookup('methods', 'dhl', 'none')", "none"),
+        ("lookup('methods', metadata.nothing, 'none')", "none"),
+        ("lookup('methods', 'dhl', `null`)", None),
+        ("street(delivery_address)", "Dam"),
+        ("house_number(delivery_address)", "1"),
+        ("house_number_addition(delivery_address)", "B"),
+        ("street(invoice_address)", None),
+        ("type(totals.excluding_tax)", "number"),
+        ("starts_with(reference, 'R')", True),
+        ("contains(lines[].sku, 'B')", True),
+    ],
+)
+def test_functions(text: str, value: Any) -> None:
+    """Each does what its name says; null in is null out."""
+    assert found(text) == value
+
+
+def test_an_address_with_a_number_of_its_own_is_not_split() -> None:
+    """The source told them apart."""
+    address = Address(street="Plein 1944", number="12", number_addition="a", country="NL")
+    order = msgspec.structs.replace(ORDER, delivery_address=address)
+    names = ("street", "house_number", "house_number_addition")
+    assert [found(f"{name}(delivery_address)", order) for name in names] == ["Plein 1944", "12", "a"]
+
+
+def test_a_code_that_is_missing_holds() -> None:
+    """Under a cause that names the table and the code; it is ours to mend."""
+    with pytest.raises(Unmappable) as caught:
+        found("lookup('methods', reference)")
+    assert (caught.value.cause, caught.value.ours) == ("missing code: methods/R-7", True)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("upper(totals.excluding_tax)", "this takes text, not a number"),
+        ("mul(reference, `2`)", "this takes numbers, not a string"),
+        ("mul(`true`, `2`)", "this takes numbers, not a boolean"),
+        ("total(reference)", "a list of numbers, not a string"),
+        ("concat(lines)", "no plain value but an array"),
+        ("street(reference)", "an address, not a string"),
+        ("date(`5`)", "a date, not a number"),
+        ("round(`1.5`, `-1`)", "from 0 to 12"),
+        ("replace(reference, '', 'x')", "is empty"),
+        ("length(metadata.nothing)", "length() takes string or array or object, not a null"),
+        ("max(lines[].[sku, quantity][])", "array"),
+        ("join(',', reference)", "a list, not a string"),
+    ],
+)
+def test_a_function_says_what_it_cannot_take(text: str, words: str) -> None:
+    """In words, with what it got."""
+    with pytest.raises(TypeError) as caught:
+        found(text)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["text(raw)", "mul(raw, `2`)", "round(raw)", "add(raw, `1`)"])
+def test_numbers_beyond_all_measure_hold_the_order(text: str) -> None:
+    """`1E+400000000` is valid JSON, and as text it would fill the memory."""
+    order = msgspec.structs.replace(ORDER, raw=b"1.0E+400000000")
+    with pytest.raises(Unmappable, match="out of range"):
+        found(text, order)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "the expression is empty"),
+        ("upper(reference", "the expression ends too soon (column 17): =upper(reference^"),
+        ("refrence", "the order has no 'refrence', did you mean 'reference'? (column 2): =^refrence"),
+        ("delivery_address.cty", "delivery_address has no 'cty', did you mean 'city'? (column 19)"),
+        ("order.refrence", "the order has no 'refrence', did you mean 'reference'? (column 8)"),
+        ("lines.sku", "a list has no 'sku': write [].sku for that of all, [0].sku for that of the first (column 8)"),
+        ("lines[].skuu", "line has no 'skuu', did you mean 'sku'?"),
+        ("lines[?skuu == 'a']", "line has no 'skuu'"),
+        ("lines[0].skuu", "line has no 'skuu'"),
+        ("lines[1:].skuu", "line has no 'skuu'"),
+        ("lines | [0].skuu", "line has no 'skuu'"),
+        ("sort_by(lines, &skuu)", "line has no 'skuu'"),
+        ("lines[].mul(quantity, price)", "line has no 'price', did you mean 'unit_price'?"),
+        ("[refrence]", "the order has no 'refrence'"),
+        ("{a: refrence}", "the order has no 'refrence'"),
+        ("{a: reference}.b", "this has no 'b'"),
+        ("!refrence", "the order has no 'refrence'"),
+        ("notes || refrence", "the order has no 'refrence'"),
+        ("@.refrence", "the order has no 'refrence'"),
+        ("reference.x", "this is a plain value, and has no 'x' (column 12)"),
+        ("mapped.noet", "mapped has no 'noet', did you mean 'note'?"),
+        ("item.sku", "item stands for an element, inside an each"),
+        ('concat("abc", reference)', 'a text goes in single quotes (column 9): =concat(^"abc", reference)'),
+        ("uper(reference)", "there is no function uper(), did you mean 'upper'? (column 2)"),
+        ("concat(upper, uper(notes))", "there is no function uper(), did you mean 'upper'? (column 16)"),
+        ("upper()", "upper() takes 1 argument(s), not 0"),
+        ("upper(notes, notes)", "upper() takes 1 argument(s), not 2"),
+        ("round(`1`, `2`, `3`)", "round() takes 1 to 2 argument(s), not 3"),
+        ("concat()", "concat() takes 1 or more argument(s), not 0"),
+        ("starts_with(notes)", "starts_with() takes 2 argument(s), not 1"),
+        ("not_null()", "not_null() takes 1 or more argument(s), not 0"),
+        ("lookup('method', notes)", "there is no table 'method', did you mean 'methods'? (column 2)"),
+        ("lookup('zzz', notes)", "there is no table 'zzz'; there is methods, countries"),
+        ("lookup(methods, notes)", "lookup() begins with the name of a table, in single quotes"),
+        ("date(created_at, '%Y', 'Mars/X')", "'Mars/X' is not a time zone such as Europe/Amsterdam"),
+        ("mul(`1`, 2)", "a number is written in backquotes: `2` (column 11)"),
+        ("concat('abc)", "the ' is not closed (column 9)"),
+        ("concat(`abc`)", "a text goes in single quotes: 'x'"),
+        ("reference = 'a'", "to compare, write == (column 12)"),
+        ("reference # x", "this character has no meaning here (column 12)"),
+        ("reference)", "')' cannot stand here (column 11)"),
+        ("mul(`1.1234567890123456789`, `1`)", "at most 15 digits"),
+        ("mul(`NaN`, `1`)", "at most 15 digits"),
+        ("[" * 1500, "nested too deeply"),
+        ("a" * 2001, "longer than 2000 characters"),
+    ],
+)
+def test_a_mistake_is_found_before_there_is_an_order(text: str, words: str) -> None:
+    """With the column, counted from the `=`, a `^` before the place, and what was probably meant."""
+    (line,) = mistakes(text)
+    assert words in line
+    assert "\n" not in line
+
+
+def test_every_mistake_of_an_expression_at_once() -> None:
+    """One does not hide the next."""
+    assert len(mistakes("concat(uper(notes), refrence, lookup('method', notes))")) == 3
+
+
+@pytest.mark.parametrize("text", ["metadata.x.y", "raw.a.b.c", "`{}`.a", "lines[].metadata.x", "values(metadata)[0]"])
+def test_beyond_what_is_known_everything_may_be(text: str) -> None:
+    """What a vendor adds has names of its own."""
+    assert Reader(TABLES).read(text, ROOT)
+
+
+def test_reading_twice_gives_the_same() -> None:
+    """The library's own cache is not changed by us."""
+    assert [found("mul(`1.10`, `2`)") for _ in range(2)] == [Decimal("2.2"), Decimal("2.2")]
+
+
+PIECES = ["lines", "reference", ".", "[", "]", "(", ")", "upper", "`1`", "'x'", "&", "|", "==", "<", "?", "*", "@", "!", ",", "{a: ", "}", " ", '"', "1", "-"]  # fmt: skip
+
+
+@settings(max_examples=300)
+@given(st.one_of(st.text(max_size=12), st.lists(st.sampled_from(PIECES), max_size=10).map("".join)))
+def test_no_text_breaks_the_reader(text: str) -> None:
+    """It is an expression, or what is wrong with it is said; the column is within the text."""
+    try:
+        Reader(TABLES).read(text, ROOT)
+    except ExpressionError as exc:
+        assert exc.mistakes

@@ -1,0 +1,220 @@
+"""Changing an order that eWarehousing has: when it is allowed, and what decides after a loss (seed 004)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from connector.errors import ConflictError, InDoubtError, RejectedError
+from connector.receivers.base import Amends, Attaches, Delivery, Follows, Receipt
+from connector.receivers.ewarehousing import EwarehousingReceiver
+from connector.sandbox.standin import Fault
+from tests.receivers.ewarehousing_amend_bench import LATE, OPEN, delivery, lines, on, sent, warehouse
+from tests.receivers.ewarehousing_bench import REQUEST, bench
+from tests.receivers.ewarehousing_client_bench import ORDERS
+
+
+def test_it_can_do_all_three() -> None:
+    """The flow asks what a receiver can do."""
+    assert issubclass(EwarehousingReceiver, Amends)
+    assert issubclass(EwarehousingReceiver, Attaches)
+    assert issubclass(EwarehousingReceiver, Follows)
+
+
+@pytest.mark.parametrize("status", OPEN)
+async def test_an_order_is_brought_to_its_new_form(status: str) -> None:
+    """All lines go out, the identity does not (it cannot be changed), and the receipt shows what was read after."""
+    async with warehouse() as (receiver, standin):
+        receipt = await receiver.create(delivery())
+        standin.move(receipt.id, status)
+        changed = await receiver.update(receipt, delivery(order_lines=lines(3, 1), note="Ring twice."))
+        order = standin.orders[receipt.id]
+
+    assert changed == Receipt(id=receipt.id, reference=receipt.reference, status=status)
+    assert [(line["variant"]["article_code"], line["quantity"]) for line in order["order_lines"]] == [
+        ("A-0", 3),
+        ("A-1", 1),
+    ]
+    assert order["note"] == "Ring twice."
+    (body,) = sent(standin, "PATCH")
+    assert not {"external_reference", "external_id", "documents"} & body.keys()
+    calls = [call.method for call in standin.history if call.path == f"{ORDERS}{receipt.id}/"]
+    assert calls == ["GET", "PATCH", "GET"]
+
+
+async def test_doing_it_again_changes_nothing() -> None:
+    """An order that has the form already is read, and not written."""
+    async with warehouse() as (receiver, standin):
+        receipt = await receiver.create(delivery())
+        for _ in range(3):
+            await receiver.update(receipt, delivery(note="New."))
+
+    assert len(sent(standin, "PATCH")) == 1
+
+
+@pytest.mark.parametrize("part", ["price", "vat_number"])
+async def test_what_no_answer_shows_is_sent_again(part: str) -> None:
+    """A price or a VAT number cannot be compared, so that the change goes out."""
+    changes: dict[str, Any] = {"order_lines": lines(2, price=100)} if part == "price" else {"vat_number": "NL1"}
+    async with warehouse() as (receiver, standin):
+        receipt = await receiver.create(delivery(**changes))
+        await receiver.update(receipt, delivery(**changes))
+
+    assert len(sent(standin, "PATCH")) == 1
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"note": "other"},
+        {"requested_delivery_date": "2026-04-19"},
+        {"order_amount": 1},
+        {"shipping_contactperson": "Other"},
+        {"shipping_email": "other@example.com"},
+        {"meta_data": {"priority": "high"}},
+        {"shipping_address": REQUEST["shipping_address"] | {"street_number": "28"}},
+        {"order_lines": lines(1)},
+        {"order_lines": [REQUEST["order_lines"][0] | {"description": "other"}]},
+        {"order_lines": [REQUEST["order_lines"][0] | {"meta_data": {"gift_wrap": "false"}}]},
+        {"shipping_method": "9eb93dd6-6929-4b91-8419-8a619a72905c"},
+    ],
+)
+async def test_every_difference_is_one(changes: dict[str, Any]) -> None:
+    """Whatever part of the order is new, the change goes out once."""
+    async with warehouse() as (receiver, standin):
+        receipt = await receiver.create(delivery())
+        await receiver.update(receipt, delivery(**changes))
+
+    assert len(sent(standin, "PATCH")) == 1
+
+
+@pytest.mark.parametrize("status", LATE)
+async def test_a_late_change_is_rejected_with_the_status(status: str) -> None:
+    """The status is read first, and nothing is sent (vendors.md 6/004 #10)."""
+    async with warehouse() as (receiver, standin):
+        receipt = await receiver.create(delivery())
+        standin.move(receipt.id, status)
+        with pytest.raises(RejectedError, match=f"ORD00000005939 is {status} and cannot be changed"):
+            await receiver.update(receipt, delivery(note="New."))
+
+    assert sent(standin, "PATCH") == []
+
+
+async def test_an_order_that_moves_on_between_read_and_change() -> None:
+    """The vendor refuses, and the reason names the status that it has by then."""
+    async with warehouse() as (receiver, standin):
+        receipt = await receiver.create(delivery())
+
+        def moving(request: web.Request) -> bool:
+            if request.method == "PATCH":
+                standin.move(receipt.id, "processing")
+            return False
+
+        standin.fault(Fault.HANG, on=moving)
+        with pytest.raises(RejectedError, match="is processing and cannot be changed"):
+            await receiver.update(receipt, delivery(note="New."))
+
+
+@pytest.mark.parametrize("applied", [True, False])
+async def test_after_a_lost_answer_what_is_read_decides(applied: bool) -> None:
+    """The loss is in doubt; called again, the change is repeated only if it is not there."""
+    async with warehouse() as (receiver, standin):
+        receipt = await receiver.create(delivery())
+        standin.fault(Fault.LOSE_ANSWER if applied else Fault.LOSE_REQUEST, on=on("PATCH", f"{receipt.id}/"))
+        with pytest.raises(InDoubtError):
+            await receiver.update(receipt, delivery(note="New."))
+        await receiver.update(receipt, delivery(note="New."))
+
+    assert len(sent(standin, "PATCH")) == (1 if applied else 2)
+    assert standin.orders[receipt.id]["note"] == "New."
+
+
+async def test_a_change_that_was_applied_before_the_order_moved_on_is_done() -> None:
+    """The answer was lost and the warehouse has gone on: what is there is what was wanted."""
+    async with warehouse() as (receiver, standin):
+        receipt = await receiver.create(delivery())
+        standin.fault(Fault.LOSE_ANSWER, on=on("PATCH", f"{receipt.id}/"))
+        with pytest.raises(InDoubtError):
+            await receiver.update(receipt, delivery(note="New."))
+        standin.move(receipt.id, "processing")
+        assert (await receiver.update(receipt, delivery(note="New."))).status == "processing"
+
+
+async def test_a_refused_change_keeps_the_vendors_reason() -> None:
+    """An article that does not exist is for a person to read about."""
+    async with warehouse() as (receiver, standin):
+        receipt = await receiver.create(delivery())
+        standin.articles = frozenset({"other"})
+        with pytest.raises(RejectedError, match='Variant "A-0" was not found'):
+            await receiver.update(receipt, delivery(order_lines=lines(1)))
+
+
+async def test_lines_that_became_something_else_are_a_conflict() -> None:
+    """What was read after the change does not have the quantities that were sent (vendors.md 6/004 #16)."""
+    async with bench() as b:
+        order = {"id": "1", "external_id": "order-1", "status": "created", "order_lines": []}
+        b.vendor.script("GET", f"{ORDERS}1/", (200, order), (200, order))
+        b.vendor.script("PATCH", f"{ORDERS}1/", (200, {"id": "1"}))
+        with pytest.raises(ConflictError, match="its lines are not those that were sent"):
+            await b.receiver.update(Receipt(id="1"), delivery())
+
+
+@pytest.mark.parametrize(
+    ("shown", "fine"),
+    [
+        ([{"variant": {"id": "v", "article_code": "a-0"}, "quantity": 5}], True),
+        ([{"variant": {"id": "v", "ean": "A-0"}, "quantity": 5}], True),
+        ([{"variant": {"id": "v", "article_code": "OTHER"}, "quantity": 5}], True),
+        ([{"variant": {"id": "v", "article_code": "A-0"}, "quantity": q} for q in (2, 3)], True),
+        ([{"variant": "v", "quantity": 2}, {"variant": "v", "quantity": 3}], True),
+        ([{"variant": {"id": "v", "article_code": "A-0"}, "quantity": 4}], False),
+        ([{"variant": {"id": "v", "article_code": "OTHER"}, "quantity": 4}], False),
+        ([{"variant": "v", "quantity": 2}, {"variant": "w", "quantity": 3}], False),
+        ([{"variant": {"id": "v", "article_code": "A-0"}, "quantity": 5}, {"variant": "w", "quantity": 1}], False),
+        (None, False),
+    ],
+)
+async def test_a_variant_may_show_another_code(shown: Any, fine: bool) -> None:
+    """An EAN or SKU is resolved to an article that may not show it: then the quantities are compared."""
+    order = {"id": "1", "external_id": "order-1", "status": "created", "order_lines": shown}
+    async with bench() as b:
+        b.vendor.script("GET", f"{ORDERS}1/", (200, order), (200, order))
+        b.vendor.script("PATCH", f"{ORDERS}1/", (200, {"id": "1"}))
+        if fine:
+            await b.receiver.update(Receipt(id="1"), delivery(order_lines=lines(5)))
+        else:
+            with pytest.raises(ConflictError):
+                await b.receiver.update(Receipt(id="1"), delivery(order_lines=lines(5)))
+
+
+@pytest.mark.parametrize("shown", [{"id": "2"}, {"id": "1", "external_id": "order-2"}])
+async def test_somebody_elses_order_is_never_changed(shown: dict[str, str]) -> None:
+    """A receipt that leads to another order is for a person."""
+    async with bench() as b:
+        b.vendor.script("GET", f"{ORDERS}1/", (200, shown | {"status": "created"}))
+        with pytest.raises(ConflictError, match="should be order-1"):
+            await b.receiver.update(Receipt(id="1"), delivery())
+
+    assert [call.method for call in b.vendor.sent(f"{ORDERS}1/")] == ["GET"]
+
+
+async def test_an_order_that_is_gone_cannot_be_changed_or_cancelled() -> None:
+    """A 404 about the order is about that order, and no reason to pause the receiver."""
+    async with warehouse() as (receiver, _):
+        with pytest.raises(RejectedError, match="404"):
+            await receiver.update(Receipt(id="gone"), delivery())
+        with pytest.raises(RejectedError, match="404"):
+            await receiver.cancel(Receipt(id="gone"))
+        await receiver.check()
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b'{"order_lines": []}', b'{"unknown": 1}'])
+async def test_what_is_no_order_is_not_sent(body: bytes) -> None:
+    """A delivery in another form than a create's is refused before any call."""
+    async with warehouse() as (receiver, standin):
+        with pytest.raises(RejectedError):
+            await receiver.update(Receipt(id="1"), Delivery("order-1", body))
+
+    assert standin.history == []
