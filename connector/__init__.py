@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from connector.order import Order as Order
     from connector.pipeline import Connector as Connector
     from connector.registry import load_settings as load_settings
+    from connector.report import Progress as Progress
     from connector.settings import Settings as Settings
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "JournalBusy",
     "JournalError",
     "Order",
+    "Progress",
     "Settings",
     "SettingsError",
     "Unmappable",
@@ -36,6 +38,7 @@ _HOMES = {
     "JournalBusy": "connector.errors",
     "JournalError": "connector.errors",
     "Order": "connector.order",
+    "Progress": "connector.report",
     "Settings": "connector.settings",
     "SettingsError": "connector.errors",
     "Unmappable": "connector.errors",

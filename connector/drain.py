@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 import anyio
@@ -12,9 +12,11 @@ from connector.acknowledger import Acknowledger
 from connector.clock import Clock
 from connector.events import PassFinished
 from connector.journal.base import Journal
+from connector.progress import Watcher
 from connector.receivers.amender import Amender
 from connector.receivers.base import Receiver
 from connector.receivers.consumer import Consumer
+from connector.reporter import Reporter
 from connector.sources.base import Source
 from connector.sources.producer import Producer
 
@@ -54,6 +56,8 @@ class Stages(msgspec.Struct, frozen=True, kw_only=True):
     consumers: Mapping[str, Consumer]
     amenders: Mapping[str, Amender]
     acknowledger: Acknowledger
+    reporters: Mapping[str, Reporter]
+    watchers: Sequence[Watcher]
     journal: Journal
     clock: Clock
 
@@ -93,6 +97,8 @@ class _Patience:
 async def drain(stages: Stages) -> Drained:
     """See `Connector.drain`."""
     patience = _Patience(stages)
+    for watcher in stages.watchers:
+        await watcher.poll()
     walks = 0
     while walks < MOST_WALKS:
         ended: list[PassFinished] = []
@@ -132,7 +138,8 @@ async def _settled(stages: Stages, patience: _Patience) -> None:
         delivering = any(work.deliveries.get(name) and not patience.over(name) for name in stages.consumers)
         amending = any(work.changes.get(name) and not patience.over(name) for name in stages.amenders)
         telling = any(work.acks.get(name) and not patience.over(name) for name in stages.producers)
-        if not delivering and not amending and not telling:
+        reporting = any(work.reports.get(name) and not patience.over(name) for name in stages.reporters)
+        if not (delivering or amending or telling or reporting):
             return
         wait = LONGEST_WAIT
         if work.next_due is not None:

@@ -6,6 +6,7 @@ An event is a wake-up or a notice; the journal is the record. Whatever is lost h
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal
 
@@ -27,6 +28,7 @@ __all__ = [
     "OrderRejected",
     "OrderSkipped",
     "PassFinished",
+    "ProgressReported",
 ]
 
 
@@ -96,6 +98,16 @@ class OrderAcknowledged(OrderEvent, frozen=True, kw_only=True):
     """The source confirmed that it knows."""
 
     outcome: Literal["exported", "failed"]
+
+
+class ProgressReported(OrderEvent, frozen=True, kw_only=True):
+    """
+    The source was told what happened to the order after its delivery, and has taken it.
+
+    `report` names the `status`, the `location` and the `date`. `key` is 0 for an order that the journal does not know.
+    """
+
+    report: Mapping[str, str]
 
 
 class PassFinished(Event, frozen=True, kw_only=True):

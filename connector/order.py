@@ -151,6 +151,11 @@ _encode = msgspec.json.Encoder(order="sorted").encode
 
 
 def revision(order: Order) -> str:
-    """Return the hash of the order's content; a changed order under the same id is a new revision."""
-    content = _encode(msgspec.structs.replace(order, raw=b""))
+    """
+    Return the hash of the order's content; a changed order under the same id is a new revision.
+
+    How far the order is at its source (`status` in the metadata) is no content: it moves on by itself.
+    """
+    metadata = {key: value for key, value in order.metadata.items() if key != "status"}
+    content = _encode(msgspec.structs.replace(order, raw=b"", metadata=metadata))
     return blake2b(content, digest_size=16).hexdigest()

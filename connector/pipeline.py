@@ -41,11 +41,13 @@ from connector.events import EndpointChanged, Event, PassFinished
 from connector.journal.base import Journal
 from connector.journal.sqlite import SqliteJournal
 from connector.mapping.tables import known
+from connector.progress import watchers
 from connector.receivers.amender import Amender
 from connector.receivers.base import Receiver
 from connector.receivers.consumer import Consumer
 from connector.receivers.lane import Lane
 from connector.registry import make_receivers, make_sources
+from connector.reporter import Reporter, reporters
 from connector.settings import Settings
 from connector.settings.structs import RouteSettings
 from connector.sources.base import Source
@@ -103,6 +105,11 @@ class Connector:
                 {name: float(self.settings.receivers[name].settle) for name in self.receivers},
                 max(float(endpoint.retry.longest) for endpoint in self._endpoint_settings()),
             )
+            await self._journal.recover_reports(
+                self.clock.now(),
+                max(float(source.timeout) for source in self.settings.sources.values()),
+                max(float(source.retry.longest) for source in self.settings.sources.values()),
+            )
             self._stages = self._wire(self._journal)
             await self._release(self._journal)
         except BaseException:
@@ -156,6 +163,7 @@ class Connector:
             )
             for route in settings.routes
         }
+        telling = reporters(self.sources, settings.sources, journal=journal, bus=bus, clock=clock)
         bus.seal()
         for name in (*producers, *consumers):
             self._listen(name)
@@ -166,6 +174,8 @@ class Connector:
             consumers=consumers,
             amenders=amenders,
             acknowledger=acknowledger,
+            reporters=telling,
+            watchers=watchers(settings, telling, self.receivers, journal=journal, clock=clock),
             journal=journal,
             clock=clock,
         )
@@ -184,7 +194,11 @@ class Connector:
                 tg.start_soon(self._watch_journal, stages, name="see what other processes write")
                 tg.start_soon(self._keep_moves, stages.journal, name="keep the breakers' moves")
                 async with anyio.create_task_group() as flow:
-                    flow.start_soon(stages.acknowledger.run, name="acknowledger")
+                    flow.start_soon(self._acknowledge, stages, name="acknowledger")
+                    for name, reporter in stages.reporters.items():
+                        flow.start_soon(reporter.run, name=f"report to {name}")
+                    for watcher in stages.watchers:
+                        tg.start_soon(watcher.run, name="watch the progress of orders")
                     for name, consumer in stages.consumers.items():
                         flow.start_soon(consumer.run, name=f"consumer of {name}")
                     for name, amender in stages.amenders.items():
@@ -224,6 +238,8 @@ class Connector:
             amender.look()
         for name in stages.sources:
             stages.acknowledger.look(name)
+        for reporter in stages.reporters.values():
+            reporter.look()
 
     async def reload(self, settings: Settings) -> int:
         """
@@ -266,6 +282,20 @@ class Connector:
             raise SettingsError([f"there is no source {source}"])
         return await producers[source].replay(since)
 
+    async def report(self, source: str, order_id: str, report: Any) -> bool:
+        """
+        Tell `source` what happened to an order after its delivery; `report` is a `Progress`, or the source's own kind.
+
+        Returns when the journal has it: `run`, now or later, tells the source, once, after what was reported of the
+        order before. Returns False if the very same report was made before. Raises `SettingsError` for a source that
+        is not there or takes no reports, and `Unmappable` for what it has no words for.
+        """
+        reporter: Reporter | None = self._entered().reporters.get(source)
+        if reporter is None:
+            what = "takes no reports" if source in self.sources else "is not there"
+            raise SettingsError([f"the source {source} {what}"])
+        return await reporter.add(order_id, report)
+
     def events(self) -> AsyncIterator[Event]:
         """Observe what happens from now on. A slow observer never slows the flow; it loses the oldest events."""
         return self.bus.observe().__aiter__()
@@ -301,6 +331,12 @@ class Connector:
     ) -> None:
         self.stop()
         await self.aclose()
+
+    async def _acknowledge(self, stages: Stages) -> None:
+        """Run the acknowledger; when it has told all that it can, the reporters tell what follows, and end."""
+        await stages.acknowledger.run()
+        for reporter in stages.reporters.values():
+            reporter.finish()
 
     async def _stop_in_time(self, scope: anyio.CancelScope) -> None:
         await self._stop.wait()

@@ -7,6 +7,7 @@ import random
 from collections import Counter, deque
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any, ClassVar
 
 import anyio
@@ -16,8 +17,9 @@ from connector.ack import Acknowledgement, AckOutcome, Confirmed
 from connector.breaker import Breaker
 from connector.errors import ConflictError, ConnectorError, InDoubtError, RejectedError, TransientError, Unmappable
 from connector.http import Endpoint
-from connector.order import Document, Order
+from connector.order import Document, Line, Order, Totals
 from connector.receivers.base import Delivery, Receipt
+from connector.report import Progress
 from connector.settings.structs import ReceiverSettings, SourceSettings
 from connector.sources.base import FeedItem, Page, next_page
 
@@ -179,6 +181,10 @@ class MemorySource:
             order_id=str(content["id"]),
             notes=str(content.get("notes", "")),
             cancelled=bool(content.get("cancelled")),
+            lines=(Line(sku="a", quantity=Decimal(1), unit_price=Decimal(content["unit_price"])),)
+            if "unit_price" in content
+            else (),
+            totals=Totals(excluding_tax=Decimal(content["total"])) if "total" in content else Totals(),
             documents=tuple(Document(title=title, content=b"%PDF") for title in content.get("documents", ())),
         )
 
@@ -341,3 +347,77 @@ class AmendableReceiver(MemoryReceiver):
 def lost_answer() -> InDoubtError:
     """Return what a lost answer raises."""
     return InDoubtError("the answer was lost")
+
+
+class ReportingSource(MemorySource):
+    """
+    A source that is told about progress, and shows each entry that it was given, repeated ones too.
+
+    `report_failures` are raised by the next reports before anything is done, `report_lost` after it was done. Some
+    time passes before an entry is there, and after.
+    """
+
+    def __init__(self, name: str, clock: LoopClock, *, page_size: int = 50, delay: float = 0.001) -> None:
+        super().__init__(name, clock, page_size=page_size)
+        self.delay = delay
+        self.timeline: dict[str, list[dict[str, Any]]] = {}
+        self.report_failures: deque[ConnectorError] = deque()
+        self.report_lost: deque[ConnectorError] = deque()
+        self.refused: set[str] = set()
+        self.read_back: list[str] = []
+        self.at_once: Counter[str] = Counter()
+
+    def said(self, order_id: str) -> list[str]:
+        """Return the comments of what was told about an order, oldest first."""
+        return [str(event["comment"]) for event in self.timeline.get(order_id, [])]
+
+    async def report(self, order_id: str, body: bytes) -> None:
+        """Add an entry."""
+        self._link.guard()
+        self.at_once[order_id] += 1
+        assert self.at_once[order_id] == 1, "one at a time for each order"
+        try:
+            await anyio.sleep(self.delay)
+            if order_id in self.refused:
+                raise RejectedError(f"order {order_id} is closed")
+            if self.report_failures:
+                raise self.report_failures.popleft()
+            self.timeline.setdefault(order_id, []).append(msgspec.json.decode(body))
+            await anyio.sleep(self.delay)
+            if self.report_lost:
+                raise self.report_lost.popleft()
+        finally:
+            self.at_once[order_id] -= 1
+
+    async def reported(self, order_id: str) -> Sequence[Mapping[str, Any]]:
+        """Show the entries."""
+        self.read_back.append(order_id)
+        await anyio.sleep(self.delay)
+        return list(self.timeline.get(order_id, []))
+
+    def encode_report(self, order_id: str, report: Any) -> bytes:
+        """Encode the neutral kind, which is the only one here."""
+        if not isinstance(report, Progress):
+            raise Unmappable("not a report", type(report).__name__)
+        event = {"status": report.status, "location": report.location, "date": report.at, "comment": report.comment}
+        return msgspec.json.encode(event)
+
+
+class FollowedReceiver(MemoryReceiver):
+    """A receiver that tells how far its orders are, by external id; `created` where `statuses` says nothing."""
+
+    def __init__(self, name: str, clock: LoopClock, *, delay: float = 0.001) -> None:
+        super().__init__(name, clock, delay=delay)
+        self.statuses: dict[str, str] = {}
+        self.asked: list[list[str]] = []
+
+    async def progress(self, receipts: Sequence[Receipt]) -> Mapping[str, str]:
+        """Look the statuses up."""
+        assert 1 <= len(receipts) <= 50
+        self._link.guard()
+        names = {receipt.id: self.orders[int(receipt.id)][0] for receipt in receipts}
+        self.asked.append(list(names.values()))
+        await anyio.sleep(self.delay)
+        if self.down:
+            raise TransientError(f"{self.name} is down")
+        return {number: self.statuses.get(name, "created") for number, name in names.items()}

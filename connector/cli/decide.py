@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -28,6 +27,7 @@ def decide(
     ctx: click.Context, decision: Decision, what: str, source: str | None, order_ids: Sequence[str], cause: str | None
 ) -> None:
     """Make `decision` about the orders that are meant, and say about how many; exit 1 if there was none to decide."""
+    from connector.clock import SystemClock
     from connector.journal.base import millis
     from connector.journal.decisions import deciding
     from connector.journal.holds import keys_of
@@ -39,7 +39,7 @@ def decide(
     settings = settings_of(ctx)
     with deciding(settings.journal) as db:
         keys = keys_of(source, order_ids, cause, db)
-        moved = decision(keys, millis(datetime.now(UTC)), db)
+        moved = decision(keys, millis(SystemClock().now()), db)
     count = len(moved)
     click.echo(
         f"{count} {'order' if count == 1 else 'orders'}: {what}" if count else "no such order waits for a person"

@@ -14,9 +14,14 @@ from connector.cli.tables import escaped, iso, table
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Mapping, Sequence
 
     from connector.journal.listing import OrderRow
+    from connector.journal.outbox import ReportRow
     from connector.journal.timeline import Moment
+    from connector.settings import Settings
+
+    Events = Sequence[Mapping[str, Any]] | None
 
 __all__ = ["command"]
 
@@ -24,15 +29,18 @@ __all__ = ["command"]
 @click.command("show")
 @click.argument("source", metavar="SOURCE")
 @click.argument("order_id", metavar="ID")
+@click.option("--online", is_flag=True, help="Ask the source, too, what it shows of the order's progress.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.pass_context
-def command(ctx: click.Context, *, source: str, order_id: str, as_json: bool) -> None:
+def command(ctx: click.Context, *, source: str, order_id: str, online: bool, as_json: bool) -> None:
     """
     Show the whole timeline of order ID of SOURCE.
 
-    Works while the connector runs and while it does not; asks no endpoint. Exit 1 if there is no such order.
+    Works while the connector runs and while it does not; asks no endpoint, unless with --online. Exit 1 if there is
+    no such order.
     """
     from connector.journal.listing import find
+    from connector.journal.reports import of_order
     from connector.journal.timeline import timeline
 
     settings = settings_of(ctx)
@@ -41,8 +49,61 @@ def command(ctx: click.Context, *, source: str, order_id: str, as_json: bool) ->
         if row is None:
             _unknown(db, source, order_id, list(settings.sources))
             ctx.exit(exits.TROUBLE)
-        moments = timeline(db, row)
-    click.echo(json.dumps(_data(row, moments), indent=2) if as_json else _text(row, moments))
+        moments, reports = timeline(db, row), of_order(source, order_id, db)
+    events = _asked(ctx, settings, source, order_id) if online else None
+    if as_json:
+        shown: dict[str, Any] = {**_data(row, moments), "reports": [_report(each) for each in reports]}
+        click.echo(json.dumps(shown if events is None else {**shown, "source_shows": events}, indent=2))
+    else:
+        click.echo("\n\n".join([_text(row, moments), *_about_progress(source, reports, events)]))
+
+
+def _asked(ctx: click.Context, settings: Settings, source: str, order_id: str) -> Events:
+    """Ask the source what it shows of the order's progress."""
+    import anyio
+
+    from connector.cli.report import one_source
+    from connector.sources.base import Reports
+
+    async def ask() -> Events:
+        told = one_source(ctx, settings, source)
+        try:
+            if not isinstance(told, Reports):
+                raise click.UsageError(escaped(f"the source {source!r} takes no reports, and shows none"), ctx=ctx)
+            return await told.reported(order_id)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await told.aclose()
+
+    return anyio.run(ask)
+
+
+def _report(row: ReportRow) -> dict[str, Any]:
+    from connector.readback import outline
+
+    return {
+        **outline(row.body),
+        "state": row.state,
+        "made_at": iso(row.made_at),
+        "told_at": iso(row.done_at),
+        "attempts": row.attempts,
+        "reason": row.reason or None,
+    }
+
+
+def _about_progress(source: str, reports: Sequence[ReportRow], events: Events) -> list[str]:
+    """Return what is to be read about the order's progress: our reports, and what the source shows."""
+    parts: list[str] = []
+    if reports:
+        rows = [
+            [each.get(key) or "" for key in ("status", "location", "date", "state", "attempts", "told_at", "reason")]
+            for each in map(_report, reports)
+        ]
+        parts.append(table(["REPORT", "STOP", "DATE", "STATE", "TRIES", "TOLD", "WHY"], rows, right=[4]))
+    if events is not None:
+        head = f"{source} shows:" if events else f"{source} shows nothing of its progress"
+        parts.append("\n".join([escaped(head), *(json.dumps(event) for event in events)]))
+    return parts
 
 
 def _unknown(db: sqlite3.Connection, source: str, order_id: str, sources: list[str]) -> None:

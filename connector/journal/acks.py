@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from connector.ack import Acknowledgement, Confirmed, NotApplied, Refused, Unknown
+from connector.journal import reports
 from connector.journal.base import AckResult, OpenWork, millis, moment
 
 __all__ = ["claim", "due", "next_due", "open_work", "settle"]
@@ -116,5 +117,6 @@ def open_work(db: sqlite3.Connection) -> OpenWork:
         {name: count for name, count, _ in deliveries},
         {name: count for name, count, _ in acks},
         {name: count for name, count, _ in changes},
+        reports.open_counts(db),
         moment(min(times)) if times else None,
     )

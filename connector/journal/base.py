@@ -15,6 +15,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from connector.ack import Acknowledgement, AckOutcome
+from connector.journal.outbox import Outbox
 
 Waiting = Literal["in_doubt", "ready", "new"]
 """The states from which a delivery is taken up again."""
@@ -120,12 +121,17 @@ class Intent(msgspec.Struct, frozen=True):
 
 
 class Delivered(msgspec.Struct, frozen=True):
-    """The receiver has it. `adopted`: a look-up found it there. `attach`: it has documents that come after it."""
+    """
+    The receiver has it. `adopted`: a look-up found it there.
+
+    `attach`: it has documents that come after it. `remark` is something about the order that a person may want to see.
+    """
 
     receipt: str
     reference: str
     adopted: bool = False
     attach: bool = False
+    remark: str = ""
 
 
 class NotSent(msgspec.Struct, frozen=True):
@@ -206,15 +212,20 @@ class AckResult(msgspec.Struct, frozen=True):
 
 
 class OpenWork(msgspec.Struct, frozen=True):
-    """What is not at an end: deliveries and changes by receiver, acknowledgements by source; when the next is due."""
+    """
+    What is not at an end: deliveries and changes by receiver, acknowledgements and reports by source.
+
+    `next_due` is when the next of it is due, reports aside.
+    """
 
     deliveries: Mapping[str, int]
     acks: Mapping[str, int]
     changes: Mapping[str, int]
+    reports: Mapping[str, int]
     next_due: datetime | None
 
 
-class Journal(Protocol):
+class Journal(Outbox, Protocol):
     """The record. See the module's text for what holds for every method that writes."""
 
     async def recover(self, now: datetime, settle: Mapping[str, float], longest: float) -> int:

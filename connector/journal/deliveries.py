@@ -100,6 +100,8 @@ def _settle_one(db: sqlite3.Connection, one: Settlement, now: int) -> Settled:
             ).rowcount
             if outcome.adopted and applied:
                 _note(db, [(key, now, "found", f"{receiver}: a look-up found it there as {outcome.reference}")])
+            if outcome.remark and applied:
+                _note(db, [(key, now, "remark", f"{receiver}: {outcome.remark}")])
             if outcome.attach and applied:
                 changes.put(key, receiver, "attach", "", now, db)
             ack = _ack_due(db, key, now) if applied else None

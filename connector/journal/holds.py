@@ -19,7 +19,9 @@ def keys_of(source: str | None, order_ids: Sequence[str], cause: str | None, db:
         rows = db.execute(
             "SELECT key FROM deliveries WHERE cause = ?1 AND state IN ('held', 'rejected')"
             " UNION SELECT key FROM orders WHERE ack_reason = ?1 AND ack_state = 'parked'"
-            " UNION SELECT key FROM changes WHERE reason = ?1 AND state = 'held'",
+            " UNION SELECT key FROM changes WHERE reason = ?1 AND state = 'held'"
+            " UNION SELECT o.key FROM reports r JOIN orders o ON o.source = r.source AND o.order_id = r.order_id"
+            " WHERE r.reason = ?1 AND r.state = 'parked'",
             (cause,),
         ).fetchall()
         return [key for (key,) in rows]
@@ -47,6 +49,11 @@ def retry(keys: Sequence[int], now: int, db: sqlite3.Connection) -> list[int]:
         ).rowcount
         count += db.execute(
             "UPDATE changes SET state = 'due', next_try_at = 0, attempts = 0 WHERE key = ? AND state = 'held'", (key,)
+        ).rowcount
+        count += db.execute(
+            "UPDATE reports SET state = 'pending', next_try_at = ?, attempts = 0 WHERE state = 'parked'"
+            " AND (source, order_id) = (SELECT source, order_id FROM orders WHERE key = ?)",
+            (now, key),
         ).rowcount
         if count:
             moved.append(key)

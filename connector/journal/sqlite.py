@@ -13,7 +13,7 @@ from uuid import uuid4
 from connector.ack import Acknowledgement
 from connector.clock import Clock
 from connector.errors import JournalError
-from connector.journal import acks, arrivals, changes, deliveries, holds
+from connector.journal import acks, arrivals, changes, deliveries, holds, reports
 from connector.journal.base import (
     AckResult,
     Arrival,
@@ -33,6 +33,7 @@ from connector.journal.base import (
 from connector.journal.commit import GroupCommit, verdict
 from connector.journal.database import Database, InlineDatabase
 from connector.journal.lock import InstanceLock
+from connector.journal.outbox import Followed, Report, ReportOutcome, Seen
 
 __all__ = ["SqliteJournal"]
 
@@ -123,6 +124,44 @@ class SqliteJournal:
     async def settle_change(self, receiver: str, change: Change, outcome: ChangeOutcome, now: datetime) -> bool:
         """See `Journal.settle_change`."""
         return await self._write(partial(changes.settle, change, receiver, outcome, millis(now)))
+
+    async def recover_reports(self, now: datetime, settle: float, longest: float) -> int:
+        """See `Outbox.recover_reports`."""
+        return await self._write(partial(reports.recover, millis(now), round(settle * 1000), round(longest * 1000)))
+
+    async def add_report(self, source: str, order_id: str, body: bytes, now: datetime) -> bool:
+        """See `Outbox.add_report`."""
+        return await self._write(partial(reports.add, source, order_id, body, millis(now)))
+
+    async def reports_due(self, source: str, now: datetime, limit: int) -> list[Report]:
+        """See `Outbox.reports_due`."""
+        return await self._read(partial(reports.due, source, millis(now), limit))
+
+    async def next_report(self, source: str) -> datetime | None:
+        """See `Outbox.next_report`."""
+        return _moment(await self._read(partial(reports.next_due, source)))
+
+    async def claim_reports(self, ids: Sequence[int], now: datetime) -> list[bool]:
+        """See `Outbox.claim_reports`."""
+        return await self._write(partial(reports.claim, ids))
+
+    async def settle_report(self, report: Report, outcome: ReportOutcome, now: datetime) -> None:
+        """See `Outbox.settle_report`."""
+        await self._write(partial(reports.settle, report, outcome, millis(now)))
+
+    async def reports_told(self, source: str, order_id: str) -> list[bytes]:
+        """See `Outbox.reports_told`."""
+        return await self._read(partial(reports.told, source, order_id))
+
+    async def followed(
+        self, source: str, receiver: str, final: Sequence[str], since: datetime, after: int, limit: int
+    ) -> tuple[list[Followed], int | None]:
+        """See `Outbox.followed`."""
+        return await self._read(partial(reports.followed, source, receiver, final, millis(since), after, limit))
+
+    async def progressed(self, receiver: str, seen: Sequence[Seen], now: datetime) -> int:
+        """See `Outbox.progressed`."""
+        return await self._write(partial(reports.progressed, receiver, seen, millis(now)))
 
     async def causes(self) -> list[str]:
         """See `Journal.causes`."""

@@ -16,6 +16,8 @@ The states of a delivery and of an acknowledgement, and the only ways between th
                │          ├──▶ in_doubt   the answer was lost; read back, then pending or confirmed
                └──────────└──▶ parked     the source refused it; a person has to look
 
+A report goes the ways of an acknowledgement that is due, except that nothing leads away from `confirmed`.
+
 The same edges are a trigger in the journal (schema/0001.sql), so that not even a wrong build can take another way;
 a test compares the two.
 """
@@ -24,12 +26,22 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-__all__ = ["ACK_EDGES", "DELIVERY_EDGES", "AckState", "DeliveryState", "PublicState", "allowed"]
+__all__ = [
+    "ACK_EDGES",
+    "DELIVERY_EDGES",
+    "REPORT_EDGES",
+    "AckState",
+    "DeliveryState",
+    "PublicState",
+    "ReportState",
+    "allowed",
+]
 
 DeliveryState = Literal[
     "new", "ready", "intent", "in_doubt", "delivered", "rejected", "held", "cancelled", "vanished", "skipped"
 ]
 AckState = Literal["none", "pending", "sending", "in_doubt", "confirmed", "parked"]
+ReportState = Literal["pending", "sending", "in_doubt", "confirmed", "parked"]
 PublicState = Literal[
     "new",
     "delivering",
@@ -72,8 +84,17 @@ ACK_EDGES: dict[AckState, frozenset[AckState]] = {
     "parked": frozenset({"pending"}),
 }
 
+REPORT_EDGES: dict[ReportState, frozenset[ReportState]] = {
+    "pending": frozenset({"sending"}),
+    "sending": frozenset({"confirmed", "pending", "in_doubt", "parked"}),
+    "in_doubt": frozenset({"confirmed", "pending", "parked"}),
+    "confirmed": frozenset(),
+    "parked": frozenset({"pending"}),
+}
+
 assert set(DELIVERY_EDGES) == set(get_args(DeliveryState)), "every state has its row"  # noqa: S101 - checked at import
 assert set(ACK_EDGES) == set(get_args(AckState)), "every state has its row"  # noqa: S101 - checked at import
+assert set(REPORT_EDGES) == set(get_args(ReportState)), "every state has its row"  # noqa: S101 - checked at import
 
 
 def allowed(before: DeliveryState, after: DeliveryState) -> bool:

@@ -24,9 +24,10 @@ from msgspec import Meta
 
 from connector.errors import SettingsError, Unmappable
 from connector.mapping.custom import for_route
+from connector.mapping.shapes import Items, Record, Shape, shape_of
 from connector.order import Order
 from connector.settings import Settings
-from connector.settings.findings import Findings
+from connector.settings.findings import Findings, did_you_mean
 from connector.settings.mistakes import check
 from connector.settings.places import Path, Place, read
 from connector.settings.schema import of
@@ -60,7 +61,7 @@ class Example(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     canonical: Annotated[dict[str, Any] | None, Meta(description="The order as expressions see it.")] = None
     request: Annotated[dict[str, Any] | None, Meta(description="All that is to be sent.")] = None
     contains: Annotated[dict[str, Any] | None, Meta(description="Some of what is to be sent.")] = None
-    held: Annotated[str | None, Meta(min_length=1, description="The cause under which the order is held.")] = None
+    held: Annotated[str, Meta(min_length=1, description="The cause under which the order is held.")] | None = None
 
 
 class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -139,11 +140,26 @@ def _ends(example: Example, at: Path, settings: Settings, findings: Findings) ->
 def _order(example: Example, at: Path, source: str, findings: Findings) -> Order | bytes | None:
     if example.order is not None:
         return msgspec.json.encode(example.order)
+    _check_names(example.canonical, shape_of(Order), (*at, "canonical"), findings)
     try:
         return msgspec.convert({"source": source, "order_id": "1", **(example.canonical or {})}, Order)
     except msgspec.ValidationError as exc:
         findings.add((*at, "canonical"), f"this is no canonical order: {exc}")
         return None
+
+
+def _check_names(value: Any, shape: Shape, at: Path, findings: Findings) -> None:
+    """Refuse the names that the canonical order does not have: nobody would read what stands there."""
+    if isinstance(value, list) and isinstance(shape, Items):
+        for index, inner in enumerate(value):
+            _check_names(inner, shape.of, (*at, index), findings)
+    elif isinstance(value, dict) and isinstance(shape, Record):
+        for key, inner in value.items():
+            if key in shape.fields:
+                _check_names(inner, shape.fields[key], (*at, key), findings)
+            else:
+                hint = did_you_mean(key, shape.fields) or f"; it has {', '.join(shape.fields)}"
+                findings.add((*at, key), f"{shape.name} has no such key{hint}", at_key=True)
 
 
 def _differences(

@@ -5,8 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from connector.receivers.ewarehousing import EwarehousingReceiver
+from connector.receivers.file import FileReceiver
+from connector.receivers.webhook import WebhookReceiver
 
 __all__ = ["RECEIVERS"]
 
-RECEIVERS: dict[str, type[Any]] = {"ewarehousing": EwarehousingReceiver}
+RECEIVERS: dict[str, type[Any]] = {
+    "ewarehousing": EwarehousingReceiver,
+    "file": FileReceiver,
+    "webhook": WebhookReceiver,
+}
 """By the `type` of settings.yaml. A registered receiver has a contract test (`tests/contracts/receiver.py`)."""

@@ -9,7 +9,7 @@ from datetime import timedelta
 import anyio
 
 from connector.clock import Clock, backoff
-from connector.errors import ConflictError, ConnectorError, RejectedError, TransientError, Unmappable
+from connector.errors import ConflictError, ConnectorError, InDoubtError, RejectedError, TransientError, Unmappable
 from connector.journal.base import Change, ChangeOutcome, Journal
 from connector.receivers.base import Amends, Attaches, Delivery, Receipt, Receiver
 from connector.receivers.lane import Lane
@@ -105,4 +105,6 @@ class Amender:
             longest=float(retry.longest),
             at_least=exc.retry_after if isinstance(exc, TransientError) else None,
         )
+        if isinstance(exc, InDoubtError):
+            wait = max(wait, float(self._settings.settle))  # before that, what is there does not show what was done
         return ChangeOutcome("due", str(exc), self._clock.now() + timedelta(seconds=wait))

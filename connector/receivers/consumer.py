@@ -24,47 +24,27 @@ from connector.errors import Unmappable
 from connector.events import AckEvent, OrderDelivered, OrderFound, OrderHeld, OrderRejected
 from connector.journal.base import (
     Delivered,
-    Held,
     InDoubt,
     Intent,
     Job,
     Journal,
     NotSent,
     Outcome,
-    Rejected,
     Settlement,
     Waiting,
 )
 from connector.order import Order
 from connector.receivers.attempt import Attempt
-from connector.receivers.base import Delivery, Receiver
+from connector.receivers.base import Receiver
 from connector.receivers.lane import Lane
 from connector.receivers.notices import notice_of
+from connector.receivers.work import Work, mapped
 from connector.settings.structs import ReceiverSettings
 
 __all__ = ["Consumer"]
 
 AGAIN: tuple[Waiting, ...] = ("in_doubt", "ready")
 ALL: tuple[Waiting, ...] = ("in_doubt", "ready", "new")
-
-
-class Work(msgspec.Struct, frozen=True):
-    """One delivery in hand. `state` is where it stood when it was taken up."""
-
-    key: int
-    source: str
-    order_id: str
-    external_id: str
-    revision: str
-    state: Waiting
-    attempts: int
-    delivery: Delivery | None = None
-    attach: bool = False
-
-    @property
-    def look_up(self) -> bool:
-        """Whether the receiver may have it, or was tried before: then it is asked first."""
-        return self.state == "in_doubt" or self.attempts > 0
 
 
 class Consumer:
@@ -212,17 +192,14 @@ class Consumer:
         ready: list[Work] = []
         for bare, order in orders:
             if bare.key in self._in_hand:
+                self._behind = True  # a newer revision, it may be: the journal has it when this one is out of hand
                 continue
             self._in_hand.add(bare.key)
-            try:
-                if isinstance(order, Unmappable):
-                    raise order
-                body = self._lanes[bare.source].map(order)
-            except Unmappable as exc:
-                self._results.put_nowait((bare, self._unmapped(bare, exc)))
+            work = mapped(self._lanes.get(bare.source), bare, order)
+            if isinstance(work, Work):
+                ready.append(work)
             else:
-                delivery = Delivery(bare.external_id, body)
-                ready.append(msgspec.structs.replace(bare, delivery=delivery, attach=bool(order.documents)))
+                self._results.put_nowait((bare, work))
         fresh = [work for work in ready if not work.look_up]
         granted = await self._grant(fresh) if fresh else []
         for work, grant in zip(fresh, granted, strict=True):
@@ -234,13 +211,6 @@ class Consumer:
             if work.look_up:
                 self._queue.put_nowait(work)
         self._signal()
-
-    def _unmapped(self, work: Work, exc: Unmappable) -> Outcome:
-        """What the source has to mend it is told, where it has a word for that and nothing was ever sent."""
-        lane = self._lanes.get(work.source)
-        if lane is not None and lane.source.says_failed and not exc.ours and not work.look_up:
-            return Rejected(f"{exc.cause}: {exc.detail}" if exc.detail else exc.cause, tell=True)
-        return Held(exc.cause, exc.detail)
 
     async def _grant(self, works: Sequence[Work]) -> list[bool]:
         intents = [
@@ -254,8 +224,8 @@ class Consumer:
         while True:
             work = await self._queue.get()
             outcome = await self._outcome(work)
-            if work.attach and isinstance(outcome, Delivered):
-                outcome = msgspec.structs.replace(outcome, attach=True)
+            if isinstance(outcome, Delivered) and (work.attach or work.remark):
+                outcome = msgspec.structs.replace(outcome, attach=work.attach, remark=work.remark)
             self._results.put_nowait((work, outcome))
 
     async def _outcome(self, work: Work) -> Outcome | None:

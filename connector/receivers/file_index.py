@@ -56,7 +56,7 @@ class Index:
 
 
 class _Reader:
-    """Reads records one after the other, and holds the order whose rows have not all been seen."""
+    """Reads line after line, and holds the order whose rows have not all been seen."""
 
     def __init__(self, file: AppendFile, rows: Rows, index: Index, mark: Mark) -> None:
         self._file, self._rows, self._index = file, rows, index
@@ -68,24 +68,22 @@ class _Reader:
         """Read to the end."""
         with os.fdopen(os.dup(self._file.fd), "rb") as stream:
             stream.seek(self.end)
-            count = 0
             while line := stream.readline(LARGEST):
-                self.tail += line
-                count += 1
-                if self._rows.ended(self.tail):
-                    self._take(self.tail)
-                    self.end += len(self.tail)
-                    self.lines += count
-                    self.tail, count = b"", 0
-                elif len(self.tail) >= LARGEST:
+                if line.endswith(b"\n"):
+                    self._take(line)
+                    self.end += len(line)
+                    self.lines += 1
+                elif len(line) >= LARGEST:
                     raise EndpointError(f"{self._file.path}: line {self.lines + 1} does not end")
+                else:
+                    self.tail = line
 
-    def _take(self, record: bytes) -> None:
+    def _take(self, line: bytes) -> None:
         if self.end == 0 and self._rows.header:
-            if record != self._rows.header:
+            if line.rstrip() != self._rows.header.rstrip():
                 raise EndpointError(f"{self._file.path}: its columns are not those of the settings; move it away")
             return
-        seen = self._rows.seen(record)
+        seen = self._rows.seen(line)
         if self.half is not None and self.half.seen == seen._replace(row=seen.row - 1):
             self.half = self.half._replace(seen=seen)
         else:
@@ -112,8 +110,8 @@ def read(file: AppendFile, rows: Rows, index: Index, mark: Mark | None, *, mend:
     """
     Read what is behind `mark` into `index`; return the new mark.
 
-    `mend`: an unfinished end that a crash left is cut off, and a whole record that lacks only its line break gets it.
-    Raises `EndpointError` for a file that we must not write to: its header is not ours, or it ends in the middle of
+    `mend`: an unfinished end that a crash left is cut off, and a whole JSON line that only lacks its line break gets
+    it. Raises `EndpointError` for a file that we must not write to: its header is not ours, or it ends in the middle of
     something that is not ours.
     """
     reader = _Reader(file, rows, index, mark or Mark(file.identity))

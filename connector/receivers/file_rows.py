@@ -46,17 +46,14 @@ class Rows(Protocol):
     def cell(self, external_id: str) -> str:
         """Return an external id as it reads in the file."""
 
-    def ended(self, record: bytes) -> bool:
-        """Tell whether `record`, which is one line or more, is a whole record."""
-
-    def seen(self, record: bytes) -> Seen:
-        """Return what a whole record is."""
+    def seen(self, line: bytes) -> Seen:
+        """Return what a whole line is."""
 
     def torn(self, tail: bytes) -> bool:
-        """Tell whether `tail`, an unfinished end, is the beginning of a record of ours."""
+        """Tell whether `tail`, an unfinished end of a file with our header, is the beginning of a line of ours."""
 
     def lacks_end(self, tail: bytes) -> bool:
-        """Tell whether `tail` is a whole record for certain, and lacks only its line break."""
+        """Tell whether `tail` is a whole line for certain, and lacks only its line break."""
 
 
 class _Named(msgspec.Struct):
@@ -89,14 +86,10 @@ class JsonLines:
         """An id is written as it is."""
         return external_id
 
-    def ended(self, record: bytes) -> bool:
-        """A record is a line."""
-        return record.endswith(b"\n")
-
-    def seen(self, record: bytes) -> Seen:
+    def seen(self, line: bytes) -> Seen:
         """Any object with an external id counts, whoever wrote it."""
         try:
-            return Seen(self._named.decode(record).external_id)
+            return Seen(self._named.decode(line).external_id)
         except (ValueError, RecursionError):
             return Seen("")
 
@@ -115,15 +108,14 @@ class CsvRows:
 
     The external id is the first column, and with `per_line` the row's number and how many there are come next: a
     crash may have left the first few. A cell that a spreadsheet would take for a formula gets a leading `'`, other
-    than a plain number; line breaks in a cell become line feeds, and other control characters U+FFFD.
+    than a plain number. Line breaks in a cell become spaces, so that a row is a line whatever happens to a quote, and
+    other control characters U+FFFD.
     """
 
     def __init__(self, columns: Sequence[str], *, per_line: bool) -> None:
         self._columns = [column for column in columns if column != ID]
         self._per_line = per_line
-        names = [ID, *(["row", "rows"] if per_line else []), *self._columns]
-        self._width = len(names)
-        self.header = _row(names)
+        self.header = _row([ID, *(["row", "rows"] if per_line else []), *self._columns])
         self._order = msgspec.json.Decoder(dict[str, Any], float_hook=str)
 
     def written(self, delivery: Delivery) -> bytes:
@@ -154,26 +146,18 @@ class CsvRows:
         """An id is a cell like others."""
         return _cell(external_id)
 
-    def ended(self, record: bytes) -> bool:
-        """Each quote that opens has to close: a line break between them belongs to a cell."""
-        return record.endswith(b"\n") and record.count(b'"') % 2 == 0
-
-    def seen(self, record: bytes) -> Seen:
-        """A row of another width is not ours."""
-        try:
-            (cells,) = csv.reader(io.StringIO(record.decode("utf-8"), newline=""), strict=True)
-        except (ValueError, csv.Error):
-            return Seen("")
-        if len(cells) != self._width:
-            return Seen("")
-        if not self._per_line:
-            return Seen(cells[0])
-        number, count = (int(cell) if re.fullmatch("[0-9]{1,9}", cell) else 0 for cell in cells[1:3])
-        return Seen(cells[0], number, count) if 1 <= number <= count else Seen("")
+    def seen(self, line: bytes) -> Seen:
+        """The first cell says whose a row is, even if somebody has changed the others."""
+        found = _first(line.decode("utf-8", "replace"))
+        external_id = found["plain"] or (found["quoted"] or "").replace('""', '"') if found else ""
+        if not self._per_line or found is None:
+            return Seen(external_id)
+        number, count = int(found["row"] or 0), int(found["rows"] or 0)
+        return Seen(external_id, number, count) if 1 <= number <= count else Seen("")
 
     def torn(self, tail: bytes) -> bool:
-        """The header is ours, so the end is; but a whole row inside it shows that a quote before it is amiss."""
-        return not any(_ours(self.seen(line + b"\n").external_id) for line in tail.split(b"\n")[1:])
+        """The header is ours, and so is the end."""
+        return True
 
     def lacks_end(self, tail: bytes) -> bool:
         """Nobody can say whether the last cell is whole."""
@@ -181,9 +165,12 @@ class CsvRows:
 
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001 - spreadsheets take these too
+_first = re.compile(
+    r'(?:"(?P<quoted>(?:[^"]|"")*)"|(?P<plain>[^",\r\n]*))(?:,(?P<row>[0-9]{1,9}),(?P<rows>[0-9]{1,9}))?(?=[,\r\n])'
+).match
 _number = re.compile(r"-?[0-9]+(\.[0-9]+)?").fullmatch
-_ours = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*-\S.*").fullmatch
-_controls = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_breaks = re.compile(r"\r\n|[\n\r\v\f\x85\u2028\u2029]")
+_controls = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f]")
 
 
 def _cell(content: Any) -> str:
@@ -200,7 +187,7 @@ def _cell(content: Any) -> str:
         text = msgspec.json.encode(content).decode("utf-8")
     if text.lstrip(" ").startswith(_FORMULA) and not _number(text):
         text = "'" + text
-    return _controls.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n"))
+    return _controls.sub("\ufffd", _breaks.sub(" ", text))
 
 
 def _row(cells: Sequence[str]) -> bytes:

@@ -10,11 +10,14 @@ from typing import Annotated, Any, ClassVar, Literal
 import msgspec
 from msgspec import Meta
 
+from connector.report import Location, Status
 from connector.settings.values import Duration, Rate
 
 __all__ = [
     "FUNCTION",
     "EndpointSettings",
+    "ProgressReport",
+    "ProgressSettings",
     "ReceiverSettings",
     "RetrySettings",
     "RouteSettings",
@@ -107,6 +110,44 @@ class TotalsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     ] = "report"
 
 
+class ProgressReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a source is told when an order has reached a status."""
+
+    status: Annotated[Status, Meta(description="What happened.")]
+    location: Annotated[Location, Meta(description="The stop at which it did.")]
+    comment: Annotated[str, Meta(description="Left empty, it names the receiver and its status.")] = ""
+
+
+def _reports() -> dict[str, ProgressReport | Literal["ignore"]]:
+    """Return what statuses mean where nothing else is said: the goods leave the warehouse, or never will."""
+    return {
+        "shipped": ProgressReport(status="COMPLETE", location="PICKUP"),
+        "problem": ProgressReport(status="OTHER", location="PICKUP"),
+        "cancelled": ProgressReport(status="CANNOT_HANDLE_ORDER", location="PICKUP"),
+    }
+
+
+class ProgressSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How orders are followed at their receivers, for a source that takes reports."""
+
+    interval: Annotated[Duration, Wait, Meta(description="Pause between two looks at the orders' statuses.")] = (
+        Duration(300)
+    )
+    statuses: Annotated[
+        dict[str, ProgressReport | Literal["ignore"]],
+        Meta(
+            description="What a receiver's status is reported as, or ignore. The defaults hold for those that are not "
+            "named; a status that is in neither is ignored."
+        ),
+    ] = msgspec.field(default_factory=_reports)
+    final: Annotated[list[str], Meta(description="Statuses after which an order is not followed any more.")] = (
+        msgspec.field(default_factory=lambda: ["shipped", "cancelled"])
+    )
+
+    def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "statuses", {**_reports(), **self.statuses})
+
+
 def by_receiver(mapping: Mapping[str, Any], receivers: Sequence[str]) -> bool:
     """Tell whether a route's mapping stands under the names of its receivers, as it has to if there are several."""
     return len(receivers) > 1 or (len(mapping) == 1 and receivers[0] in mapping)
@@ -141,6 +182,7 @@ class RouteSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         bool, Meta(description="Whether a house number in a street is split off, where its form leaves no doubt.")
     ] = False
     totals: TotalsSettings = TotalsSettings()
+    progress: ProgressSettings = ProgressSettings()
 
     def mapping_for(self, receiver: str) -> str | dict[str, Any] | None:
         """Return the mapping to one of the route's receivers; None is its default."""

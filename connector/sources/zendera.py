@@ -15,15 +15,17 @@ import msgspec
 from msgspec import Meta
 
 from connector.clock import Clock
-from connector.errors import RejectedError, TransientError
+from connector.errors import RejectedError, TransientError, Unmappable
 from connector.http import Answer, Effect, Endpoint, segment
 from connector.order import Order
+from connector.report import Progress
 from connector.settings.structs import SourceSettings
 from connector.settings.values import Secret, Url
 from connector.sources import zendera_feed as feed
 from connector.sources import zendera_timeline as timeline
 from connector.sources.base import Acknowledgement, AckOutcome, Confirmed, Page, Refused
 from connector.sources.zendera_ack import check_address, complaints, reason, status
+from connector.sources.zendera_progress import to_report
 from connector.sources.zendera_report import encode_report
 from connector.sources.zendera_shipment import CashStated, to_order
 
@@ -80,6 +82,7 @@ class ZenderaSource:
     ack_limit: ClassVar[int] = 50
     ack_repeatable: ClassVar[bool] = False  # FAILED is a strike each time that it is said
     says_failed: ClassVar[bool] = True
+    shrinks: ClassVar[bool] = True
 
     def __init__(self, name: str, settings: ZenderaSettings, clock: Clock) -> None:
         self.name = name
@@ -135,23 +138,24 @@ class ZenderaSource:
         the same order is not taken for a later one, nor for its success. Asked with an id only, an order that failed
         before is left out. Reads the timeline of each order (faults.md #95), and the feed.
         """
-        known: dict[str, bool] = {}
         reading: feed.Reading | None = None
+        known: dict[str, bool] = {}
         for asked in order_ids:
             ack = asked if isinstance(asked, Acknowledgement) else None
             order_id = asked.order_id if isinstance(asked, Acknowledgement) else asked
-            attempts = await self._attempts(order_id)
+            told: bool | None = None
             if ack is not None and ack.outcome == "failed":
-                told = None
+                attempts = await self._attempts(order_id)
                 if attempts is not None:
                     told = timeline.told_failed(attempts, since=ack.at, reason=reason(ack.message))
-            elif ack is None and attempts and not any(attempt.success for attempt in attempts):
-                told = None
             else:
                 if reading is None:
                     reading, _ = await self._read()
                 listed = True if order_id in reading else False if reading.whole else None
+                attempts = None if ack and listed else await self._attempts(order_id)
                 told = timeline.told_exported(attempts or [], listed=listed)
+                if ack is None and attempts != [] and not told:
+                    told = None  # what its attempts mean depends on what was told
             if told is not None:
                 known[order_id] = told
         return known
@@ -177,8 +181,12 @@ class ZenderaSource:
         return _events(answer)
 
     def encode_report(self, order_id: str, report: object) -> bytes:
-        """Turn a report (zendera_report.py) into the bytes of its call. Pure; raises `Unmappable`."""
-        return encode_report(order_id, report)
+        """Turn a report (zendera_report.py), or a `Progress`, into the bytes of its call. Pure; raises `Unmappable`."""
+        try:
+            told = to_report(report) if isinstance(report, Progress) else report
+        except ValueError as exc:
+            raise Unmappable("not a report that Zendera takes", str(exc)) from None
+        return encode_report(order_id, told)
 
     def to_order(self, raw: bytes) -> Order:
         """Turn one order of the feed into the canonical form. Pure; raises `Unmappable` and nothing else."""
@@ -202,8 +210,8 @@ class ZenderaSource:
                 reading = await feed.read(lambda number: self._listed(number, self._settings.page_size))
                 if reading.whole:
                     return reading, set(reading)
-                agreed = reading.same(last) if last else set()
-                if last and agreed and len(agreed) == len(reading) == len(last):
+                agreed = reading.same(last) if last is not None else set()
+                if last is not None and agreed and len(agreed) == len(reading) == len(last):
                     reading.whole = True  # it rests; the total that it states is not that of its shipments
                     break
                 last = reading

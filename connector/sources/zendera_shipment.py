@@ -166,7 +166,10 @@ def _customer(shipments: Sequence[Shipment]) -> Customer:
 def _references(shipments: Sequence[Shipment]) -> list[str]:
     """Return what people call the order, the best first: its reference, further ones, its id in the shop."""
     found = [text(shipment.reference) for shipment in shipments]
-    found += [value for shipment in shipments for value in flat(shipment.references).values()]
+    for shipment in shipments:
+        listed = shipment.references if isinstance(shipment.references, list) else [shipment.references]
+        for each in listed:  # a text, or what names its kind beside it
+            found += flat(each.get("value", each) if isinstance(each, dict) else each).values()
     found += [text(shipment.order_external_id) or text(shipment.external_id) for shipment in shipments]
     return _distinct(found)
 

@@ -66,28 +66,28 @@ def told_exported(attempts: Sequence[Export], *, listed: bool | None) -> bool | 
     """
     Tell whether Zendera knows that an order was exported; None if that is not certain.
 
-    It does if the timeline shows so, and does not while the order is in the feed (`listed`). One that left the feed
-    was acknowledged, unless the timeline knows of failures only: five of them take an order out of the feed, too.
+    While the order is in the feed (`listed`) it does not, whatever the timeline shows of an earlier export. Otherwise
+    it does if the timeline shows so. An order that left the feed was acknowledged, unless the timeline knows of
+    failures only: five of them take an order out of the feed, too.
     """
+    if listed:
+        return False
     if any(attempt.success for attempt in attempts):
         return True
-    if listed is None:
-        return None
-    return not listed and not attempts
+    return None if listed is None else not attempts
 
 
 def told_failed(attempts: Sequence[Export], *, since: datetime, reason: str) -> bool | None:
     """
     Tell whether Zendera knows of a failure at or after `since`; None if that is not certain.
 
-    A failure without a time counts if it gives our `reason`, and makes the answer uncertain if it does not.
+    A failure without a time counts if it gives our `reason`, and makes the answer uncertain if it does not. An export
+    since then counts as well: there is nothing to tell any more.
     """
-    if any(attempt.success for attempt in attempts):
-        return True
     undated = [attempt for attempt in attempts if attempt.at is None]
     if any(attempt.at is not None and attempt.at >= since - SKEW for attempt in attempts):
         return True
-    if any(reason in attempt.texts for attempt in undated):
+    if any(attempt.success or reason in attempt.texts for attempt in undated):
         return True
     return None if undated else False
 

@@ -35,6 +35,7 @@ Text = str | int | None
 """What is text may come as a number, and what is a 64-bit number comes as text (vendors.md 3, number encoding)."""
 
 LONGEST_ID = 64
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST_SECOND = 253_402_300_799
 """The last second of the year 9999; a larger number of a time is in milliseconds."""
 
@@ -179,7 +180,7 @@ def moment(value: object) -> datetime | None:
     Return a time in UTC, or None where there is none.
 
     ISO 8601, for UTC if it names no zone, or the number of milliseconds since 1970 as a number or as text, which is
-    how Zendera's other feeds write it (vendors.md 3). A time before 1970 is how an unset one comes out of protobuf or
+    how Zendera's other feeds write it (vendors.md 3). A time up to then is how an unset one comes out of protobuf or
     Go, and is none. Raises `ValueError` for anything else.
     """
     if value is None or value in ("", 0, "0"):
@@ -194,4 +195,4 @@ def moment(value: object) -> datetime | None:
             at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
     except (TypeError, ValueError, OverflowError, OSError) as exc:
         raise ValueError(f"not a time: {exc}") from None
-    return at if at.year >= 1970 else None
+    return at if at > EPOCH else None

@@ -72,6 +72,8 @@ ALLOWED: dict[tuple[str, str], str] = {
     ("connector.cli.sandbox", "anyio.sleep"): "tells a person at a terminal what the stand-ins hold; no order waits",
     ("connector.sandbox.standin", "datetime.datetime.now"): "the default of a stand-in's clock, which tests replace",
     ("connector.sandbox.orders", "random"): "made-up orders, from a seeded generator",
+    ("connector.sandbox.traede_orders", "random"): "made-up orders, from a seeded generator",
+    ("connector.sandbox.zendera_shipments", "random"): "made-up shipments, from a seeded generator",
     ("connector.sandbox.propeller", "secrets"): "the stand-in hands out tokens, as the vendor does",
     ("connector.sandbox.ewarehousing", "secrets"): "the stand-in hands out tokens, as the vendor does",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 import msgspec
@@ -76,7 +77,7 @@ def _edited(sample: bytes, edits: list[tuple[tuple[Any, ...], Any]]) -> bytes:
             if value is REMOVED:
                 del place[last]
             else:
-                place[last] = value
+                place[last] = deepcopy(value)  # two edits may put the same list in, one of them into the other
         except (KeyError, IndexError, TypeError):
             continue  # an earlier edit took the place away
     return msgspec.json.encode(whole)

@@ -29,7 +29,7 @@ async def opened(path: Path) -> AsyncIterator[SqliteJournal]:
 async def refused(path: Path, words: str) -> JournalError:
     """Open a journal that must be refused with these words."""
     with pytest.raises(JournalError, match=words) as caught:
-        await SqliteJournal.open(path, SystemClock())
+        await (await SqliteJournal.open(path, SystemClock())).aclose()
     return caught.value
 
 

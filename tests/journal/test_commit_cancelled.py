@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+from typing import Any
 
 import anyio
 import pytest
@@ -85,6 +87,8 @@ async def test_a_timeout_comes_after_the_verdict(runner: ByHand) -> None:
 
 async def test_a_cancelled_caller_whose_write_failed_is_cancelled(runner: ByHand) -> None:
     """The cancellation goes first; the failure is not left behind as a warning that nobody retrieved it."""
+    left: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: left.append(context))
     commits = GroupCommit(runner)
     (task,) = start(commits, fail_after("a"))
     await turns()
@@ -93,6 +97,10 @@ async def test_a_cancelled_caller_whose_write_failed_is_cancelled(runner: ByHand
     await runner.sync()
     assert task.cancelled()
     assert names(runner.db) == set()
+    del task
+    gc.collect()
+    await turns()
+    assert left == []
 
 
 @pytest.mark.parametrize("cancel_after", range(6))

@@ -63,7 +63,7 @@ async def test_a_second_process_is_told_who_has_it(path: Path) -> None:
         pid = holder.stdout.readline().strip()
         before = written(path)
         with pytest.raises(JournalBusy, match=rf"in use by process {pid} on \S+, since 20\d\d-\S+; stop it first"):
-            await SqliteJournal.open(path, SystemClock())
+            await (await SqliteJournal.open(path, SystemClock())).aclose()
         assert written(path) == before
 
 
@@ -71,7 +71,7 @@ async def test_our_own_process_is_told_as_well(path: Path) -> None:
     """An app that opens it twice would have two writers with one memory each."""
     journal = await SqliteJournal.open(path, SystemClock())
     with pytest.raises(JournalBusy, match=f"process {os.getpid()} on"):
-        await SqliteJournal.open(path, SystemClock())
+        await (await SqliteJournal.open(path, SystemClock())).aclose()
     with other_process(OPEN, path) as second:
         _, said = second.communicate()
     assert second.returncode == 1
@@ -102,7 +102,7 @@ async def test_a_failed_start_lets_go(path: Path) -> None:
     put(path, b"no database" * 100)
     for _ in range(2):
         with pytest.raises(JournalError, match="damaged"):
-            await SqliteJournal.open(path, SystemClock())
+            await (await SqliteJournal.open(path, SystemClock())).aclose()
 
 
 def test_a_child_process_does_not_inherit_the_lock(path: Path) -> None:
@@ -173,6 +173,8 @@ def test_a_full_disk_does_not_keep_the_lock_from_us(path: Path, monkeypatch: pyt
     with monkeypatch.context() as patch:
         patch.setattr(os, "write", full)
         lock.acquire("now")
+    before = len(list(Path("/dev/fd").iterdir()))
     with pytest.raises(JournalBusy, match="in use by another process"):
         InstanceLock(path).acquire("now")
+    assert len(list(Path("/dev/fd").iterdir())) == before
     lock.release()

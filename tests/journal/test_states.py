@@ -11,7 +11,16 @@ from typing import get_args
 import pytest
 
 from connector.journal.database import migrate
-from connector.journal.states import ACK_EDGES, DELIVERY_EDGES, AckState, DeliveryState, PublicState, allowed
+from connector.journal.states import (
+    ACK_EDGES,
+    DELIVERY_EDGES,
+    REPORT_EDGES,
+    AckState,
+    DeliveryState,
+    PublicState,
+    ReportState,
+    allowed,
+)
 
 DELIVERY_STATES: tuple[DeliveryState, ...] = get_args(DeliveryState)
 ACK_STATES: tuple[AckState, ...] = get_args(AckState)
@@ -239,3 +248,17 @@ def test_every_order_has_a_public_state(db: sqlite3.Connection) -> None:
         db.execute("DELETE FROM deliveries")
         db.execute("DELETE FROM orders")
     assert {state for (state,) in seen} == set(get_args(PublicState))
+
+
+@pytest.mark.parametrize(("before", "after"), list(product(get_args(ReportState), repeat=2)))
+def test_a_report_goes_the_ways_of_the_table_and_no_other(
+    db: sqlite3.Connection, before: ReportState, after: ReportState
+) -> None:
+    """Every pair of states, tried; what the source has is not told again."""
+    db.execute(
+        "INSERT INTO reports (source, order_id, digest, body, state, made_at, done_at)"
+        " VALUES ('shop', '1', x'00', x'00', ?, 0, 0)",
+        (before,),
+    )
+    assert goes(db, "UPDATE reports SET state = ?", after) == (before == after or after in REPORT_EDGES[before])
+    assert REPORT_EDGES["confirmed"] == frozenset()

@@ -23,7 +23,7 @@ from connector.receivers.file import FileReceiver, FileSettings
 from connector.receivers.file_disk import Disk
 from tests.contracts.receiver_harness import EXAMPLE
 
-__all__ = ["FORMS", "FailingDisk", "SetClock", "delivery", "held", "order", "receiver"]
+__all__ = ["FORMS", "FailingDisk", "SetClock", "delivery", "held", "names", "order", "receiver"]
 
 FORMS: dict[str, dict[str, Any]] = {
     "jsonl": {},
@@ -133,3 +133,8 @@ def _held(content: bytes, form: str) -> Iterator[str]:
         assert [(rows[at][0], str(n + 1), str(count)) for n in range(count)] == [tuple(row[:3]) for row in part]
         yield rows[at][0]
         at += count
+
+
+def names(folder: Path) -> list[str]:
+    """Return what is in a folder."""
+    return sorted(each.name for each in folder.iterdir())

@@ -18,7 +18,7 @@ from connector.settings.values import Secret, Url
 from connector.sources.zendera import ZenderaSettings, ZenderaSource
 from tests.contracts.source_harness import Call, SourceHarness, closed_port
 
-__all__ = ["BASE", "KEY", "ZenderaHarness", "failed", "group", "offline", "shipment", "told", "zendera"]
+__all__ = ["AT", "BASE", "KEY", "PATHS", "ZenderaHarness", "failed", "group", "offline", "shipment", "told", "zendera"]
 
 BASE = "https://app.zenderatms.com/api"
 KEY = Secret("key-of-the-organisation")

@@ -317,6 +317,8 @@ async def test_an_observer_wakes_up_for_each_event(bus: Bus) -> None:
     for number in range(5):
         bus.notice(walk(number))
         await turns(number)
+        with anyio.fail_after(5):
+            await anyio.wait_all_tasks_blocked()  # it waits, and does not turn in circles
     assert not reading.done()
     bus.close()
     assert await reading == [walk(number) for number in range(5)]

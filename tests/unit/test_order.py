@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.order import Address, Contact, Customer, Line, Order, Parcel, Totals, external_id, revision
+from connector.order import Address, Contact, Customer, Document, Line, Order, Parcel, Totals, external_id, revision
 
 ADDRESS = Address(first_name="Jan", middle_name="de", last_name="Vries", street="Keizersgracht", country="NL")
 ORDER = Order(
@@ -52,6 +52,8 @@ OTHER: dict[str, Any] = {
     "requested_delivery_date": date(2026, 3, 28),
     "parcels": (),
     "cash_on_delivery": Decimal("10.01"),
+    "documents": (Document(title="label", content=b"%PDF"),),
+    "cancelled": True,
     "metadata": {"method": "cash", "rank": "1"},
 }
 

@@ -53,6 +53,7 @@ CREATE TABLE deliveries (
     detail        TEXT,
     intent_at     INTEGER,
     delivered_at  INTEGER,
+    progress      TEXT,                         -- the last status that was seen of it at the receiver
     lease_owner   TEXT,                         -- for more than one process (design.md, section 10)
     lease_until   INTEGER,
     fence         INTEGER NOT NULL DEFAULT 0,
@@ -80,6 +81,26 @@ CREATE TABLE changes (
 
 CREATE INDEX changes_due ON changes (receiver, next_try_at) WHERE state = 'due';
 CREATE INDEX changes_held ON changes (key) WHERE state = 'held';
+
+-- What a source is told about an order after it was delivered; of each order in the order of the ids.
+CREATE TABLE reports (
+    id          INTEGER PRIMARY KEY,
+    source      TEXT    NOT NULL,
+    order_id    TEXT    NOT NULL,
+    digest      BLOB    NOT NULL,               -- of the body as it is sent: the same report is told once
+    body        BLOB    NOT NULL,               -- cut down to an outline when the source has it
+    state       TEXT    NOT NULL DEFAULT 'pending'
+                CHECK (state IN ('pending', 'sending', 'in_doubt', 'confirmed', 'parked')),
+    made_at     INTEGER NOT NULL,
+    next_try_at INTEGER NOT NULL DEFAULT 0,     -- for in_doubt: when a reading can be believed
+    attempts    INTEGER NOT NULL DEFAULT 0,
+    reason      TEXT,
+    done_at     INTEGER,
+    CHECK (state <> 'confirmed' OR done_at IS NOT NULL),
+    UNIQUE (source, order_id, digest)
+) STRICT;
+
+CREATE INDEX reports_open ON reports (source, order_id, id) WHERE state IN ('pending', 'sending', 'in_doubt');
 
 -- What was out of the ordinary in an order's life; the ordinary is in the columns above.
 CREATE TABLE history (
@@ -145,6 +166,17 @@ WHEN NEW.ack_state <> OLD.ack_state AND OLD.ack_state || '>' || NEW.ack_state NO
 )
 BEGIN
     SELECT RAISE(ABORT, 'an acknowledgement cannot go this way');
+END;
+
+CREATE TRIGGER report_edges BEFORE UPDATE OF state ON reports
+WHEN NEW.state <> OLD.state AND OLD.state || '>' || NEW.state NOT IN (
+    'pending>sending',
+    'sending>confirmed', 'sending>pending', 'sending>in_doubt', 'sending>parked',
+    'in_doubt>confirmed', 'in_doubt>pending', 'in_doubt>parked',
+    'parked>pending'
+)
+BEGIN
+    SELECT RAISE(ABORT, 'a report cannot go this way');
 END;
 
 CREATE TRIGGER exported_is_final BEFORE UPDATE OF ack_outcome ON orders

@@ -1,0 +1,101 @@
+"""`connector report`: tell a source what happened to an order after its delivery."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, get_args
+
+import click
+
+from connector.cli import exits, settings_of
+from connector.cli.tables import escaped
+from connector.report import Location, Progress, Status
+
+if TYPE_CHECKING:
+    from connector.settings import Settings
+    from connector.sources.base import Source
+
+__all__ = ["command", "one_source"]
+
+
+class Time(click.ParamType[datetime]):
+    """A time in ISO 8601 with its zone: when something happened is not to be guessed."""
+
+    name = "time"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Read it."""
+        if isinstance(value, datetime):
+            return value
+        try:
+            at = datetime.fromisoformat(str(value))
+        except ValueError:
+            self.fail(f"{value!r} is not a time such as 2026-06-11T14:30:00Z", param, ctx)
+        if at.tzinfo is None:
+            self.fail(f"{value!r} has no zone; write 2026-06-11T14:30:00Z, or +02:00 at its end", param, ctx)
+        return at
+
+
+@click.command("report")
+@click.argument("source", metavar="SOURCE")
+@click.argument("order_id", metavar="ID")
+@click.option("--status", type=click.Choice(get_args(Status)), required=True, help="What happened.")
+@click.option("--location", type=click.Choice(get_args(Location)), required=True, help="The stop at which it did.")
+@click.option("--at", type=Time(), help="When, for example 2026-06-11T14:30:00Z. [default: now]")
+@click.option("--comment", metavar="TEXT", default="", help="In words.")
+@click.option("--latitude", type=float, help="Where, in degrees.")
+@click.option("--longitude", type=float, help="Where, in degrees.")
+@click.option("--signee", metavar="NAME", default="", help="Who took the goods (with COMPLETE).")
+@click.option("--anyway", is_flag=True, help="Even about an order that the journal does not know.")
+@click.pass_context
+def command(ctx: click.Context, /, *, source: str, order_id: str, anyway: bool, **about: Any) -> None:
+    """
+    Tell SOURCE what happened to order ID after its delivery.
+
+    The report is put into the journal; a running connector sends it, or the next `connector run`. Reports about one
+    order are sent in the order in which they were made. The very same report is sent once: where a script may repeat
+    this, name the time with --at.
+    """
+    from connector.clock import SystemClock
+    from connector.errors import Unmappable
+    from connector.journal.base import millis
+    from connector.journal.decisions import deciding
+    from connector.journal.listing import find
+    from connector.journal.reports import add
+    from connector.sources.base import Reports
+
+    settings = settings_of(ctx)
+    now = SystemClock().now()
+    told = one_source(ctx, settings, source)
+    if not isinstance(told, Reports):
+        raise click.UsageError(escaped(f"the source {source!r} takes no reports"), ctx=ctx)
+    try:
+        body = told.encode_report(order_id, Progress(**{**about, "at": about["at"] or now}))
+    except (ValueError, Unmappable) as exc:
+        raise click.UsageError(escaped(str(exc)), ctx=ctx) from None
+    with deciding(settings.journal) as db:
+        known = find(db, source, order_id) is not None
+        added = (known or anyway) and add(source, order_id, body, millis(now), db)
+    if not known and not anyway:
+        click.echo(
+            escaped(f"there is no order {order_id!r} of source {source!r} in the journal; see --anyway"), err=True
+        )
+        ctx.exit(exits.TROUBLE)
+    where = f"; see `connector show {source} {order_id}`" if known else ""
+    if added:
+        click.echo(escaped(f"kept: a running connector sends it, otherwise the next `connector run`{where}"))
+    else:
+        click.echo(escaped(f"this very report was made before, and is not made again{where}"))
+
+
+def one_source(ctx: click.Context, settings: Settings, name: str) -> Source:
+    """Build one source of the settings; a name that is not there is a mistake of usage."""
+    from msgspec.structs import replace
+
+    from connector.clock import SystemClock
+    from connector.registry import make_sources
+
+    if name not in settings.sources:
+        raise click.UsageError(escaped(f"there is no source {name!r}; there is {', '.join(settings.sources)}"), ctx=ctx)
+    only = replace(settings, sources={name: settings.sources[name]})
+    return make_sources(only, SystemClock(), {})[name]

@@ -1,0 +1,57 @@
+"""One delivery in hand, from the order that it is about to the bytes that are sent."""
+
+from __future__ import annotations
+
+import msgspec
+
+from connector.errors import Unmappable
+from connector.journal.base import Held, Rejected, Waiting
+from connector.order import Order
+from connector.receivers.base import Delivery
+from connector.receivers.lane import Lane
+
+__all__ = ["Work", "mapped"]
+
+
+class Work(msgspec.Struct, frozen=True):
+    """
+    One delivery in hand. `state` is where it stood when it was taken up.
+
+    `delivery` is there once it is mapped; `attach` says that documents come after it.
+    """
+
+    key: int
+    source: str
+    order_id: str
+    external_id: str
+    revision: str
+    state: Waiting
+    attempts: int
+    delivery: Delivery | None = None
+    attach: bool = False
+    remark: str = ""
+
+    @property
+    def look_up(self) -> bool:
+        """Whether the receiver may have it, or was tried before: then it is asked first."""
+        return self.state == "in_doubt" or self.attempts > 0
+
+
+def mapped(lane: Lane | None, work: Work, order: Order | Unmappable) -> Work | Held | Rejected:
+    """
+    Return `work` with what is to be sent, or what becomes of an order that cannot be mapped.
+
+    What the source has to mend it is told, where it has a word for that and nothing was ever sent; the rest is held.
+    """
+    try:
+        if isinstance(order, Unmappable):
+            raise order
+        if lane is None:
+            raise Unmappable("no route", f"no route leads from {work.source} to here any more", ours=True)
+        delivery = Delivery(work.external_id, lane.map(order))
+        remark = lane.remark(order) or ""
+        return msgspec.structs.replace(work, delivery=delivery, attach=bool(order.documents), remark=remark)
+    except Unmappable as exc:
+        if lane is not None and lane.source.says_failed and not exc.ours and not work.look_up:
+            return Rejected(f"{exc.cause}: {exc.detail}" if exc.detail else exc.cause, tell=True)
+        return Held(exc.cause, exc.detail)

@@ -1,0 +1,47 @@
+"""What is told to a source about an order after it was delivered, in one vocabulary for all sources."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Literal, get_args
+
+import msgspec
+from msgspec.structs import force_setattr
+
+__all__ = ["Location", "Progress", "Status"]
+
+Status = Literal["COMPLETE", "DAMAGE", "NO_ONE_THERE", "OTHER", "CANNOT_HANDLE_ORDER"]
+"""What happened (seed 003, step 3)."""
+
+Location = Literal["PICKUP", "DELIVERY"]
+"""The stop at which it did."""
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    One event of an order on its way: `status` at the stop `location`, at the time `at` (with its zone; kept in UTC).
+
+    `latitude` and `longitude` are degrees, both or none; `signee` is who took the goods. A source that takes reports
+    accepts this beside its own, richer kinds. Raises `ValueError` for what cannot be told.
+    """
+
+    status: Status
+    location: Location
+    at: datetime
+    comment: str = ""
+    latitude: float | None = None
+    longitude: float | None = None
+    signee: str = ""
+
+    def __post_init__(self) -> None:
+        if self.status not in get_args(Status):
+            raise ValueError(f"status is one of {', '.join(get_args(Status))}")
+        if self.location not in get_args(Location):
+            raise ValueError(f"location is one of {', '.join(get_args(Location))}")
+        if self.at.utcoffset() is None:
+            raise ValueError("a time needs its zone")
+        if (self.latitude is None) != (self.longitude is None):
+            raise ValueError("a place has a latitude and a longitude")
+        if self.signee and self.status != "COMPLETE":
+            raise ValueError("only what was completed has been signed for")
+        force_setattr(self, "at", self.at.astimezone(UTC))

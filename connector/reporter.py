@@ -1,0 +1,198 @@
+"""The reporter: tells a source what happens to its orders after their delivery, in order for each order, once each."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Protocol
+
+import anyio
+import msgspec
+
+from connector.bus import Bus
+from connector.clock import Clock, backoff
+from connector.errors import ConnectorError, EndpointError, InDoubtError, RejectedError, TransientError
+from connector.events import ProgressReported
+from connector.journal.base import Journal
+from connector.journal.outbox import Report, ReportOutcome
+from connector.readback import outline, shown
+from connector.settings.structs import SourceSettings
+from connector.sources.base import Reports, Source
+
+__all__ = ["Reporter", "ReportingSource", "reporters"]
+
+logger = logging.getLogger(__name__)
+
+AT_ONCE = 50
+"""Reports, each of another order, that share the commit which marks them as being sent."""
+GLANCE = 1.0
+"""Seconds between two looks while an order's acknowledgement has to be confirmed before its reports."""
+
+
+class ReportingSource(Source, Reports, Protocol):
+    """A source that is told what happens to an order after it was delivered."""
+
+
+class Reporter:
+    """
+    Tells one source. Of each order it sends the oldest report that is open, and no other meanwhile.
+
+    A report is marked in the journal before it is sent. If its answer is lost, it is looked for in what the source
+    shows before it is sent again; where that cannot tell, it is parked, because a source shows people each report.
+    """
+
+    def __init__(
+        self, source: ReportingSource, settings: SourceSettings, *, journal: Journal, bus: Bus, clock: Clock
+    ) -> None:
+        self._source = source
+        self._settings = settings
+        self._journal = journal
+        self._bus = bus
+        self._clock = clock
+        self._there = anyio.Event()
+        self._ended = False
+
+    @property
+    def source(self) -> ReportingSource:
+        """The source that it tells."""
+        return self._source
+
+    async def add(self, order_id: str, report: Any) -> bool:
+        """
+        Keep a report to be sent; return False if the very same one was made before.
+
+        Raises `Unmappable` when the source has no words for it.
+        """
+        body = self._source.encode_report(order_id, report)
+        added = await self._journal.add_report(self._source.name, order_id, body, self._clock.now())
+        if added:
+            self.look()
+        return added
+
+    def look(self) -> None:
+        """Look into the journal: there is something to tell."""
+        self._there.set()
+
+    def finish(self) -> None:
+        """Tell what is due, and end."""
+        self._ended = True
+        self._there.set()
+
+    async def run(self) -> None:
+        """Tell what is due, until finished. What is cut off is in doubt at the next start."""
+        name = self._source.name
+        while True:
+            self._there = there = anyio.Event()
+            paused = self._paused
+            due = [] if paused else await self._journal.reports_due(name, self._clock.now(), AT_ONCE)
+            if due:
+                await self._tell(due)
+                continue
+            if self._ended:
+                return
+            at = await self._journal.next_report(name)
+            wait = None
+            if at is not None:
+                left = (at - self._clock.now()) / timedelta(seconds=1)
+                wait = max(left if left > 0 else GLANCE, paused)
+            with anyio.move_on_after(wait):
+                await there.wait()
+
+    async def _tell(self, due: list[Report]) -> None:
+        pending = [report for report in due if report.state == "pending"]
+        granted = await self._journal.claim_reports([report.id for report in pending], self._clock.now())
+        claimed = {report.id for report, grant in zip(pending, granted, strict=True) if grant}
+        work = deque(report for report in due if report.state == "in_doubt" or report.id in claimed)
+
+        async def one_by_one() -> None:
+            while work:
+                report = work.popleft()
+                await self._record(report, await self._outcome(report))
+
+        async with anyio.create_task_group() as tg:
+            for number in range(min(self._settings.concurrency, len(work))):
+                tg.start_soon(one_by_one, name=f"report to {self._source.name}, {number + 1}")
+
+    async def _outcome(self, report: Report) -> ReportOutcome:
+        if report.state == "in_doubt":
+            return await self._read_back(report)
+        try:
+            await self._source.report(report.order_id, report.body)
+        except RejectedError as exc:
+            return ReportOutcome("parked", str(exc))
+        except InDoubtError as exc:
+            return self._doubtful(str(exc))
+        except ConnectorError as exc:
+            return self._again("pending", report, exc)
+        except Exception as exc:
+            logger.exception("source %s: reporting failed in a way that nobody foresaw", self._source.name)
+            return self._doubtful(f"{type(exc).__name__} while telling it")
+        return self._confirmed(report)
+
+    async def _read_back(self, report: Report) -> ReportOutcome:
+        """Find out what became of a report whose answer was lost."""
+        lost = "the answer was lost, and the source does not show for certain whether it has the report"
+        try:
+            events = await self._source.reported(report.order_id)
+        except (RejectedError, EndpointError) as exc:
+            return ReportOutcome("parked", f"{lost}: {exc}")
+        except ConnectorError as exc:
+            return self._again("in_doubt", report, exc)
+        except Exception as exc:
+            logger.exception("source %s: reading reports back failed", self._source.name)
+            return self._again("in_doubt", report, TransientError(f"{type(exc).__name__} while reading it back"))
+        has = shown(report.body, events, await self._journal.reports_told(self._source.name, report.order_id))
+        if has is None:
+            return ReportOutcome("parked", f"{lost}; look there, then retry")
+        if has:
+            return self._confirmed(report)
+        return ReportOutcome("pending", "the answer was lost, and the source does not show it", self._clock.now())
+
+    async def _record(self, report: Report, outcome: ReportOutcome) -> None:
+        now, name = self._clock.now(), self._source.name
+        await self._journal.settle_report(report, outcome, now)
+        if outcome.state == "confirmed":
+            self._bus.notice(
+                ProgressReported(
+                    at=now, key=report.key, source=name, order_id=report.order_id, report=outline(report.body)
+                )
+            )
+        elif outcome.state == "parked":
+            logger.warning("source %s: a report about order %s is parked: %s", name, report.order_id, outcome.reason)
+
+    @staticmethod
+    def _confirmed(report: Report) -> ReportOutcome:
+        return ReportOutcome("confirmed", keep=msgspec.json.encode(outline(report.body)))
+
+    def _doubtful(self, reason: str) -> ReportOutcome:
+        """Read it back when the call is certain to have ended over there as well."""
+        return ReportOutcome("in_doubt", reason, self._clock.now() + timedelta(seconds=float(self._settings.timeout)))
+
+    def _again(self, state: Any, report: Report, exc: ConnectorError) -> ReportOutcome:
+        retry = self._settings.retry
+        wait = backoff(
+            self._clock,
+            report.attempts + 1,
+            first=float(retry.first),
+            longest=float(retry.longest),
+            at_least=exc.retry_after if isinstance(exc, TransientError) else None,
+        )
+        return ReportOutcome(state, str(exc), self._clock.now() + timedelta(seconds=wait))
+
+    @property
+    def _paused(self) -> float:
+        endpoint = self._source.endpoint
+        return endpoint.breaker.remaining if endpoint is not None else 0.0
+
+
+def reporters(
+    sources: Mapping[str, Source], settings: Mapping[str, SourceSettings], *, journal: Journal, bus: Bus, clock: Clock
+) -> dict[str, Reporter]:
+    """Return a reporter for each source that takes reports."""
+    return {
+        name: Reporter(source, settings[name], journal=journal, bus=bus, clock=clock)
+        for name, source in sources.items()
+        if isinstance(source, Reports)
+    }

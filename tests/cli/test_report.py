@@ -1,0 +1,236 @@
+"""`connector report`, and what becomes of it, by the real command between a stand-in carrier and warehouse."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import anyio
+import pytest
+from aiohttp import web
+
+from connector.sandbox.ewarehousing import EwarehousingStandIn
+from connector.sandbox.standin import Fault, serving
+from connector.sandbox.zendera import ZenderaStandIn
+from connector.sandbox.zendera_shipments import seed_shipment
+from tests.cli.process import Vendors, ended, run, started
+
+SETTINGS = """
+journal: connector.db
+sources:
+  transport:
+    type: zendera
+    base_url: {transport}/api
+    api_key: sandbox-key
+    timeout: 1s
+    ack_interval: 0
+    retry: {{first: 50ms, longest: 200ms}}
+receivers:
+  warehouse:
+    type: ewarehousing
+    base_url: {warehouse}
+    username: sandbox
+    password: sandbox-secret
+    wms_code: DEV
+    customer_code: SANDBOX
+    settle: 1s
+    retry: {{first: 50ms, longest: 200ms}}
+routes:
+  - source: transport
+    receivers: [warehouse]
+    progress: {{interval: 200ms}}
+"""
+
+DAMAGED = ["--status", "DAMAGE", "--location", "DELIVERY", "--at", "2026-06-11T16:30:00+02:00", "--comment", "wet"]
+
+
+class Carrier:
+    """A carrier with two orders, and the warehouse that they go to."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.transport = ZenderaStandIn(
+            [seed_shipment(orderId=number, id=700_000 + number) for number in (12345, 12346)]
+        )
+        self.warehouse = EwarehousingStandIn()
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[None]:
+        """Serve both, and write the settings that lead to them."""
+        async with AsyncExitStack() as stack:
+            transport = await stack.enter_async_context(serving(self.transport))
+            warehouse = await stack.enter_async_context(serving(self.warehouse))
+            text = SETTINGS.format(transport=transport, warehouse=warehouse)
+            (self.folder / "settings.yaml").write_text(text, "utf-8")
+            yield
+
+    async def run(self, *arguments: str, code: int = 0) -> str:
+        """Run a command that ends as it should; return what it printed."""
+        done = await run(*arguments, folder=self.folder)
+        assert done.code == code, done.err + done.out
+        return done.out
+
+    def ship(self, order_id: int) -> None:
+        """Let an order leave the warehouse."""
+        (order,) = self.warehouse.by_external_id(f"transport-{order_id}")
+        self.warehouse.ship(order["id"])
+
+    def told(self) -> list[tuple[int, str, str]]:
+        """Return every report that was taken: order, status, stop."""
+        return [(each["orderId"], each["status"], each["location"]) for each in self.transport.updates]
+
+    def lose(self, fault: Fault) -> None:
+        """Let the next report meet with `fault`."""
+
+        def on(request: web.Request) -> bool:
+            return request.path.endswith("/update")
+
+        self.transport.fault(fault, on=on)
+
+
+async def test_a_report_is_sent_by_the_next_run_and_once(tmp_path: Path) -> None:
+    """Made twice, it is told once; `show` has it, and with --online what the carrier shows."""
+    carrier = Carrier(tmp_path)
+    async with carrier.serving():
+        await carrier.run("run", "--once", "--quiet")
+        assert (await carrier.run("report", "transport", "12345", *DAMAGED)).startswith("kept: a running connector")
+        assert (await carrier.run("report", "transport", "12345", *DAMAGED)).startswith(
+            "this very report was made before"
+        )
+        assert carrier.told() == []
+        waiting = json.loads(await carrier.run("show", "transport", "12345", "--json"))["reports"]
+
+        await carrier.run("run", "--once", "--quiet")
+        await carrier.run("run", "--once", "--quiet")
+        shown = json.loads(await carrier.run("show", "transport", "12345", "--online", "--json"))
+        text = await carrier.run("show", "transport", "12345", "--online")
+
+    assert [(each["status"], each["state"]) for each in waiting] == [("DAMAGE", "pending")]
+    assert carrier.told() == [(12345, "DAMAGE", "DELIVERY")]
+    assert carrier.transport.updates[0]["damageInfo"] == {"date": "2026-06-11T14:30:00Z", "comment": "wet"}
+    (report,) = shown["reports"]
+    assert (report["state"], report["date"], report["attempts"]) == ("confirmed", "2026-06-11T14:30:00Z", 1)
+    assert [event["type"] for event in shown["source_shows"]] == ["EVENT_TYPE_DAMAGE", "EVENT_TYPE_ORDER_EXPORTED"]
+    assert "DAMAGE" in text
+    assert '"comment": "wet"' in text
+
+
+async def test_a_running_connector_takes_a_report_up_and_follows_the_warehouse(tmp_path: Path) -> None:
+    """What is written beside it is sent without a restart, and what is shipped is told as picked up."""
+    carrier = Carrier(tmp_path)
+    async with carrier.serving():
+        async with started("run", "--quiet", folder=tmp_path) as process:
+            with anyio.fail_after(30):
+                while len(carrier.transport.exported) < 2:
+                    await anyio.sleep(0.02)  # the other process decides when
+                await carrier.run("report", "transport", "12345", *DAMAGED)
+                carrier.ship(12346)
+                while len(carrier.told()) < 2:
+                    await anyio.sleep(0.02)  # the same
+            process.terminate()
+            assert (await ended(process)).code == 0
+        await carrier.run("run", "--once", "--quiet")
+
+    assert sorted(carrier.told()) == [(12345, "DAMAGE", "DELIVERY"), (12346, "COMPLETE", "PICKUP")]
+
+
+@pytest.mark.parametrize(
+    "fault", [Fault.LOSE_ANSWER, Fault.LOSE_REQUEST, Fault.SERVER_ERROR_APPLIED, Fault.SERVER_ERROR]
+)
+async def test_a_lost_answer_leaves_one_entry(tmp_path: Path, fault: Fault) -> None:
+    """Whether the carrier had taken the report or not, its timeline has it once."""
+    carrier = Carrier(tmp_path)
+    async with carrier.serving():
+        await carrier.run("run", "--once", "--quiet")
+        await carrier.run("report", "transport", "12345", *DAMAGED)
+        carrier.lose(fault)
+        await carrier.run("run", "--once", "--quiet")
+
+    assert carrier.told() == [(12345, "DAMAGE", "DELIVERY")]
+
+
+async def test_a_shipped_order_is_reported_once_by_runs_that_end(tmp_path: Path) -> None:
+    """Each `run --once` looks at the warehouse, and none repeats what another has told."""
+    carrier = Carrier(tmp_path)
+    async with carrier.serving():
+        await carrier.run("run", "--once", "--quiet")
+        carrier.ship(12345)
+        for _ in range(3):
+            await carrier.run("run", "--once", "--quiet")
+
+    assert carrier.told() == [(12345, "COMPLETE", "PICKUP")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "text"),
+    [
+        (["transport", "999", *DAMAGED], 1, "no order '999' of source 'transport'"),
+        (["depot", "12345", *DAMAGED], 2, "no source 'depot'; there is transport"),
+        (["transport", "12345", "--status", "LATE", "--location", "PICKUP"], 2, "--status"),
+        (["transport", "12345", *DAMAGED, "--at", "2026-06-11T14:30"], 2, "no zone"),
+        (["transport", "12345", *DAMAGED, "--at", "yesterday"], 2, "not a time"),
+        (["transport", "12345", *DAMAGED, "--latitude", "59.9"], 2, "a latitude and a longitude"),
+        (["transport", "12345", *DAMAGED, "--latitude", "159.9", "--longitude", "10"], 2, "latitude is from -90 to 90"),
+        (["transport", "12345", *DAMAGED, "--signee", "John"], 2, "only what was completed"),
+    ],
+)
+async def test_a_mistake_is_told_and_nothing_is_kept(
+    tmp_path: Path, arguments: list[str], code: int, text: str
+) -> None:
+    """An order that is not there, a time without a zone, half of a place: exit 2, or 1 for what the journal knows."""
+    carrier = Carrier(tmp_path)
+    async with carrier.serving():
+        await carrier.run("run", "--once", "--quiet")
+        done = await run("report", *arguments, folder=tmp_path)
+        await carrier.run("run", "--once", "--quiet")
+
+    assert done.code == code, done.err
+    assert text in " ".join(done.err.split())
+    assert carrier.told() == []
+
+
+async def test_who_took_the_goods_and_where(tmp_path: Path) -> None:
+    """The options that a delivery has become its proof of delivery; `--anyway` is for an order taken by hand."""
+    carrier = Carrier(tmp_path)
+    at = ["--at", "2026-06-11T14:30:00Z", "--latitude", "59.91", "--longitude", "10.75"]
+    async with carrier.serving():
+        await carrier.run("run", "--once", "--quiet")
+        carrier.transport.shipments.append(seed_shipment(orderId=777, id=700_777))
+        carrier.transport.exported.add("777")
+        complete = [
+            "--status",
+            "COMPLETE",
+            "--location",
+            "DELIVERY",
+            *at,
+            "--comment",
+            "front desk",
+            "--signee",
+            "John",
+        ]
+        await carrier.run("report", "transport", "777", *complete, "--anyway")
+        await carrier.run("run", "--once", "--quiet")
+
+    (update,) = carrier.transport.updates
+    assert (update["orderId"], update["completeInfo"]["pod"]["signeeName"]) == (777, "John")
+    assert update["completeInfo"]["pod"]["comment"] == "front desk"
+    assert {key: float(value) for key, value in update["completeInfo"]["coordinates"].items()} == {
+        "latitude": 59.91,
+        "longitude": 10.75,
+    }
+
+
+async def test_a_source_without_reports_and_a_journal_that_is_not_there(tmp_path: Path) -> None:
+    """Both are said in words."""
+    vendors = Vendors(tmp_path, 1)
+    async with vendors.serving():
+        plain = await run("report", "shop", "1", *DAMAGED, folder=tmp_path)
+    carrier = Carrier(tmp_path)
+    async with carrier.serving():
+        early = await run("report", "transport", "12345", *DAMAGED, folder=tmp_path)
+
+    assert (plain.code, "takes no reports" in plain.err) == (2, True)
+    assert (early.code, "there is no journal" in early.err) == (1, True)
+    assert not (tmp_path / "connector.db").exists()
