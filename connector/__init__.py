@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from connector.app import Connector as Connector
     from connector.drain import Drained as Drained
     from connector.errors import ConnectorError as ConnectorError
     from connector.errors import JournalBusy as JournalBusy
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
     from connector.errors import SettingsError as SettingsError
     from connector.errors import Unmappable as Unmappable
     from connector.order import Order as Order
-    from connector.pipeline import Connector as Connector
     from connector.registry import load_settings as load_settings
     from connector.report import Progress as Progress
     from connector.settings import Settings as Settings
@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Connector": "connector.pipeline",
+    "Connector": "connector.app",
     "ConnectorError": "connector.errors",
     "Drained": "connector.drain",
     "JournalBusy": "connector.errors",

@@ -97,6 +97,7 @@ class Teller:
         # What an earlier process left is found in the journal.
         self._behind = True
         self._wake_at: datetime | None = None
+        self._believe_at = clock.monotonic() + float(settings.settle)
         self.confirmed = 0
 
     @property
@@ -176,17 +177,23 @@ class Teller:
     async def _load(self) -> None:
         """Read back what is due: what was in doubt is asked about first, then what is pending waits its turn."""
         name, now = self._source.name, self._clock.now()
-        doubtful = await self._journal.acks_due(name, "in_doubt", now)
+        doubtful = await self._journal.acks_due(name, "in_doubt", now) if self._settled() else []
         if doubtful:
             await self._record(doubtful, await self._asked(doubtful))
         pending = await self._journal.acks_due(name, "pending", now)
         self._behind = False
         self._wake_at = await self._journal.next_ack(name, now)
+        if not self._settled():
+            self._wake_at = now + timedelta(seconds=self._believe_at - self._clock.monotonic())
         for ack in pending:
             self.add(ack)
         if pending or doubtful:
             self._behind = True  # there may be more than one reading shows
             self._flush = bool(pending)
+
+    def _settled(self) -> bool:
+        """Whether what an earlier process left in doubt can be asked about: not before it can have been applied."""
+        return self._source.ack_repeatable or self._clock.monotonic() >= self._believe_at
 
     async def _asked(self, doubtful: Sequence[Acknowledgement]) -> dict[str, AckOutcome]:
         """Find out what became of acknowledgements whose answer was lost."""
@@ -197,7 +204,7 @@ class Teller:
             lost = Refused("the answer was lost, and this source cannot be asked: look there, then retry or skip")
             return {ack.order_id: lost for ack in doubtful}
         try:
-            known = await self._source.is_acknowledged([ack.order_id for ack in doubtful])
+            known = await self._source.is_acknowledged(doubtful)
         except ConnectorError as exc:
             return {ack.order_id: Unknown(str(exc)) for ack in doubtful}
         applied, missing = Confirmed(), NotApplied("the source does not show it", retry_after=0.0)
@@ -279,6 +286,8 @@ class Teller:
         wait = backoff(
             self._clock, ack.attempts + 1, first=float(retry.first), longest=float(retry.longest), at_least=asked
         )
+        if isinstance(outcome, Unknown) and not self._source.ack_repeatable:
+            wait = max(wait, float(self._settings.settle))
         return AckResult(ack.key, outcome, now if asked == 0 else now + timedelta(seconds=wait))
 
     @property

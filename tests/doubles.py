@@ -164,9 +164,9 @@ class MemorySource:
             raise self.lost.popleft()
         return {ack.order_id: Confirmed() for ack in batch}
 
-    async def is_acknowledged(self, order_ids: Sequence[str]) -> Mapping[str, bool]:
+    async def is_acknowledged(self, acks: Sequence[Acknowledgement]) -> Mapping[str, bool]:
         """Tell what has left the feed."""
-        return {order_id: order_id not in self.feed for order_id in order_ids}
+        return {ack.order_id: ack.order_id not in self.feed for ack in acks}
 
     def to_order(self, raw: bytes) -> Order:
         """Decode the double's own form."""
@@ -297,6 +297,12 @@ class MemoryReceiver:
         return Counter(external for external, _ in self.orders)
 
 
+class OnceSource(MemorySource):
+    """A source at which telling twice does something twice."""
+
+    ack_repeatable: ClassVar[bool] = False
+
+
 class FailingSource(MemorySource):
     """A source that has a word for "failed", and keeps listing what it was told has."""
 
@@ -363,7 +369,6 @@ class ReportingSource(MemorySource):
         self.timeline: dict[str, list[dict[str, Any]]] = {}
         self.report_failures: deque[ConnectorError] = deque()
         self.report_lost: deque[ConnectorError] = deque()
-        self.refused: set[str] = set()
         self.read_back: list[str] = []
         self.at_once: Counter[str] = Counter()
 
@@ -378,8 +383,6 @@ class ReportingSource(MemorySource):
         assert self.at_once[order_id] == 1, "one at a time for each order"
         try:
             await anyio.sleep(self.delay)
-            if order_id in self.refused:
-                raise RejectedError(f"order {order_id} is closed")
             if self.report_failures:
                 raise self.report_failures.popleft()
             self.timeline.setdefault(order_id, []).append(msgspec.json.decode(body))

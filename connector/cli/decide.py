@@ -1,4 +1,4 @@
-"""What `connector retry` and `connector skip` have in common: which orders are meant, and one transaction about them."""
+"""What `connector retry` and `skip` have in common: which orders are meant, and one transaction about them."""
 
 from __future__ import annotations
 

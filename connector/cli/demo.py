@@ -119,8 +119,8 @@ def _settings(folder: str, here: str, there: str) -> Settings:
 
 async def _carry(settings: Settings, shop: PropellerStandIn, warehouse: EwarehousingStandIn) -> int:
     """Run a connector until all is settled, tell what it does, then compare."""
+    from connector.app import Connector
     from connector.cli.story import Story, compared
-    from connector.pipeline import Connector
 
     async with Connector(settings) as connector:
         story = Story(connector.clock)

@@ -102,10 +102,10 @@ async def _plan(settings: Settings, name: str, since: datetime) -> int:
 async def _replay(settings: Settings, name: str, since: datetime) -> int:
     import anyio
 
+    from connector.app import Connector
     from connector.cli.standing import standing
     from connector.cli.summary import outcome
     from connector.journal.sqlite import SqliteJournal
-    from connector.pipeline import Connector
 
     async with Connector(settings) as connector:
         async with anyio.create_task_group() as tg:

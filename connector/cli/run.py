@@ -14,10 +14,10 @@ import anyio
 import click
 
 if TYPE_CHECKING:
+    from connector.app import Connector
     from connector.cli.logs import Hide
     from connector.cli.tally import Tally
     from connector.drain import Drained
-    from connector.pipeline import Connector
     from connector.settings import Settings
 
 __all__ = ["command"]
@@ -34,8 +34,8 @@ def command(ctx: click.Context, *, once: bool, quiet: bool) -> None:
     Carry the orders, until SIGTERM or Ctrl-C.
 
     SIGHUP reads mappings and code tables again. The first signal to end finishes what is under way and ends with
-    exit 0, the second ends at once. With --once: exit 0 when all is well, 1 when an order is held or rejected or an endpoint has to be mended, 75 when only a later try
-    would help.
+    exit 0, the second ends at once. With --once: exit 0 when all is well, 1 when an order is held or rejected or an
+    endpoint has to be mended, 75 when only a later try would help.
     """
     from connector.cli import logs, settings_of
 
@@ -51,7 +51,7 @@ def command(ctx: click.Context, *, once: bool, quiet: bool) -> None:
 
 async def _operate(settings: Settings, hide: Hide, reread: Callable[[], Settings], *, once: bool, quiet: bool) -> int:
     """Run a connector under signals; return the exit code."""
-    from connector.pipeline import Connector
+    from connector.app import Connector
 
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
         async with Connector(settings) as connector, AsyncExitStack() as stack:

@@ -53,7 +53,7 @@ def settle(results: Sequence[AckResult], now: int, db: sqlite3.Connection) -> No
     db.executemany(
         "DELETE FROM payloads WHERE key = ? AND NOT EXISTS"
         " (SELECT 1 FROM deliveries d WHERE d.key = payloads.key AND d.state <> 'delivered')"
-        " AND NOT EXISTS (SELECT 1 FROM changes c WHERE c.key = payloads.key AND c.state = 'due')",
+        " AND NOT EXISTS (SELECT 1 FROM changes c WHERE c.key = payloads.key AND c.state <> 'done')",
         [(key,) for _, _, key in confirmed],
     )
     for state, reason, next_try, key in others:

@@ -212,11 +212,7 @@ class AckResult(msgspec.Struct, frozen=True):
 
 
 class OpenWork(msgspec.Struct, frozen=True):
-    """
-    What is not at an end: deliveries and changes by receiver, acknowledgements and reports by source.
-
-    `next_due` is when the next of it is due, reports aside.
-    """
+    """What is not at an end, by receiver or source; `next_due` is when the next of it is due, reports aside."""
 
     deliveries: Mapping[str, int]
     acks: Mapping[str, int]

@@ -83,7 +83,7 @@ def settle(change: Change, receiver: str, outcome: Outcome, now: int, db: sqlite
         "DELETE FROM payloads WHERE key = ?1"
         " AND EXISTS (SELECT 1 FROM orders WHERE key = ?1 AND ack_state = 'confirmed')"
         " AND NOT EXISTS (SELECT 1 FROM deliveries WHERE key = ?1 AND state <> 'delivered')"
-        " AND NOT EXISTS (SELECT 1 FROM changes WHERE key = ?1 AND state = 'due')",
+        " AND NOT EXISTS (SELECT 1 FROM changes WHERE key = ?1 AND state <> 'done')",
         (change.key,),
     )
     return True

@@ -191,7 +191,7 @@ def _forget(db: sqlite3.Connection, key: int) -> None:
         "DELETE FROM payloads WHERE key = ?1"
         " AND EXISTS (SELECT 1 FROM orders WHERE key = ?1 AND ack_state = 'confirmed')"
         " AND NOT EXISTS (SELECT 1 FROM deliveries WHERE key = ?1 AND state <> 'delivered')"
-        " AND NOT EXISTS (SELECT 1 FROM changes WHERE key = ?1 AND state = 'due')",
+        " AND NOT EXISTS (SELECT 1 FROM changes WHERE key = ?1 AND state <> 'done')",
         (key,),
     )
 

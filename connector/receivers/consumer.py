@@ -165,14 +165,16 @@ class Consumer:
         room = 1 if self._probing else self._room - len(self._in_hand)
         limit = room + len(self._in_hand)
         self._taking += 1
+        # Who has something to say from here on, while the journal is read, is not overruled by what it knew before.
+        self._behind = self._behind and not fresh
+        self._wake_at = None
         try:
             due = await self._journal.due(self.receiver.name, ALL if fresh else AGAIN, now, limit)
-            jobs = [job for job in due if job.key not in self._in_hand][:room]
-            more = len(due) == limit
-            if fresh:
-                self._behind = more
-            self._wake_at = now if more else await self._journal.next_due(self.receiver.name, AGAIN, now)
-            await self._prepare([self._again(job) for job in jobs])
+            jobs = [job for job in due if job.key not in self._in_hand]
+            more = len(due) == limit or len(jobs) > room
+            self._behind = self._behind or (fresh and more)
+            self._wake(now if more else await self._journal.next_due(self.receiver.name, AGAIN, now))
+            await self._prepare([self._again(job) for job in jobs[:room]])
         finally:
             self._taking -= 1
             self._signal()
@@ -256,9 +258,6 @@ class Consumer:
             for (work, outcome), done in zip(ended, settled, strict=True):
                 if isinstance(outcome, Delivered) and outcome.attach:
                     self._amend()
-                if isinstance(outcome, NotSent | InDoubt):
-                    at = outcome.next_try_at if isinstance(outcome, NotSent) else outcome.settled_at
-                    self._wake_at = at if self._wake_at is None else min(at, self._wake_at)
                 if done.applied:
                     event = notice_of(work.key, work.source, work.order_id, self.receiver.name, outcome, done, now)
                     if isinstance(event, AckEvent):
@@ -266,7 +265,15 @@ class Consumer:
                     elif event is not None:
                         self._bus.notice(event)
             self._in_hand.difference_update(work.key for work, _ in batch)
+            for _, outcome in ended:  # not before: what is in hand is passed over when it is due
+                if isinstance(outcome, NotSent | InDoubt):
+                    self._wake(outcome.next_try_at if isinstance(outcome, NotSent) else outcome.settled_at)
             self._signal()
+
+    def _wake(self, at: datetime | None) -> None:
+        """Look into the journal at that time, if not before."""
+        if at is not None and (self._wake_at is None or at < self._wake_at):
+            self._wake_at = at
 
     @property
     def _paused(self) -> float:

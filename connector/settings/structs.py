@@ -85,6 +85,10 @@ class SourceSettings(EndpointSettings, frozen=True, kw_only=True, forbid_unknown
     ack_interval: Annotated[
         Duration, Meta(description="How long an acknowledgement may wait for others to share its call.")
     ] = Duration(1)
+    settle: Annotated[
+        Duration,
+        Meta(description="How long after a lost answer to an acknowledgement the source can be asked about it."),
+    ] = Duration(30)
 
 
 class ReceiverSettings(EndpointSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):

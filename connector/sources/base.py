@@ -109,8 +109,8 @@ class Source(Protocol):
 class ReadsBack(Protocol):
     """A source that can be asked what it knows, for acknowledgements whose answer was lost."""
 
-    async def is_acknowledged(self, order_ids: Sequence[str]) -> Mapping[str, bool]:
-        """Tell for each order whether the source knows; leave out the ones about which it cannot be certain."""
+    async def is_acknowledged(self, acks: Sequence[Acknowledgement]) -> Mapping[str, bool]:
+        """Tell by order id whether the source knows; leave out the ones about which it cannot be certain."""
 
 
 @runtime_checkable

@@ -113,7 +113,7 @@ class TraedeSource(ABC):
             found |= outcomes(answer, ids, self._id_keys[0])
         return found
 
-    async def is_acknowledged(self, order_ids: Sequence[str]) -> Mapping[str, bool]:
+    async def is_acknowledged(self, acks: Sequence[Acknowledgement]) -> Mapping[str, bool]:
         """
         Tell which orders have left the feed; see `ReadsBack`.
 
@@ -124,7 +124,7 @@ class TraedeSource(ABC):
         """
         found, pages = await self._ids()
         again = (await self._ids())[0] if pages > 1 else found
-        listed = {each: each in found or each in again for each in order_ids}
+        listed = {ack.order_id: ack.order_id in found or ack.order_id in again for ack in acks}
         return {each: not here for each, here in listed.items() if here or found == again}
 
     @abstractmethod

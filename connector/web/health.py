@@ -19,9 +19,9 @@ import anyio
 import msgspec
 from anyio.abc import TaskGroup
 
+from connector.app import Connector
 from connector.journal.base import millis
 from connector.journal.sqlite import SqliteJournal
-from connector.pipeline import Connector
 from connector.receivers.base import Receiver
 from connector.sources.base import Source
 from connector.web.metrics import Tally

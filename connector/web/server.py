@@ -24,8 +24,8 @@ from aiohttp.typedefs import Handler
 from prometheus_client import CollectorRegistry
 from prometheus_client.aiohttp import make_aiohttp_handler
 
+from connector.app import Connector
 from connector.errors import SettingsError
-from connector.pipeline import Connector
 from connector.settings.structs import ServerSettings
 from connector.web.health import Asker, paused, readiness
 from connector.web.hosts import guard

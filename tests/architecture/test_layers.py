@@ -12,10 +12,12 @@ LAYERS: list[tuple[str, ...]] = [
     # Top to bottom. A module may import from its own layer and from those below; the longest pattern that fits counts.
     ("connector.__main__", "connector.cli", "connector.cli.*"),
     ("connector.web", "connector.web.*", "connector.sandbox", "connector.sandbox.*"),
-    ("connector", "connector.pipeline"),
+    ("connector", "connector.app"),
+    ("connector.pipeline",),
     ("connector.drain",),
     (
         "connector.acknowledger",
+        "connector.moves",
         "connector.progress",
         "connector.reporter",
         "connector.readback",

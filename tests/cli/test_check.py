@@ -103,7 +103,7 @@ async def test_all_well(tmp_path: Path) -> None:
     ("secret", "name", "other"), [("client_secret", "shop", "warehouse"), ("password", "warehouse", "shop")]
 )
 async def test_wrong_credentials(tmp_path: Path, secret: str, name: str, other: str) -> None:
-    """An endpoint that refuses fails with what to do, the others are asked all the same, and the secret is not shown."""
+    """An endpoint that refuses fails with what to do, the others are asked all the same, the secret is not shown."""
     vendors = Vendors(tmp_path, 1)
     vendors.secrets[secret] = "canary-0f-a-secret"
     async with vendors.serving():

@@ -108,7 +108,7 @@ async def test_a_journal_that_is_none(tmp_path: Path) -> None:
 
 
 async def test_init_check_echo_schema(tmp_path: Path) -> None:
-    """`init` writes a file that has no mistake, refuses to write over it, and `echo` shows it with its secrets masked."""
+    """`init` writes a file that has no mistake, refuses to write over it, and `echo` masks its secrets."""
     first = await run("init", folder=tmp_path)
     template = (tmp_path / "settings.yaml").read_bytes()
     (tmp_path / "settings.yaml").write_bytes(b"mine")

@@ -10,13 +10,17 @@ from asyncio.subprocess import PIPE
 from pathlib import Path
 from typing import get_args
 
+import msgspec
 import pytest
+from jmespath.functions import Functions
 
 from connector.cli import COMMANDS, exits
 from connector.errors import SettingsError
 from connector.journal.states import PublicState
+from connector.mapping.functions import known_functions
 from connector.receivers import RECEIVERS
 from connector.registry import load_settings
+from connector.settings.structs import RouteSettings
 from connector.sources import SOURCES
 from tests.cli.process import ROOT, Vendors
 
@@ -60,7 +64,8 @@ async def test_the_example_of_embedding_runs(tmp_path: Path) -> None:
 
 def test_every_command_is_in_the_table() -> None:
     """The README lists the commands that there are, and no others."""
-    listed = {name for row in rows(section("Operating it")) for name in re.findall(r"`connector (\w+)", row)}
+    first = [row for row in rows(section("Operating it")) if row.startswith("`connector")]
+    listed = {name for row in first for name in re.findall(r"`connector (\w+)", row)}
 
     assert set(COMMANDS) == listed
 
@@ -84,6 +89,23 @@ def test_every_source_and_receiver_is_in_its_table() -> None:
     listed = {row.strip("`") for row in rows(section("Sources and receivers")) if row.startswith("`")}
 
     assert {*SOURCES, *RECEIVERS} == listed
+
+
+def test_every_mapping_function_is_in_its_table() -> None:
+    """The README lists the functions that are ours, and no others; JMESPath's own are JMESPath's to list."""
+    listed = {name for row in rows(section("Settings")) for name in re.findall(r"`(\w+)\(", row)}
+    theirs = set(Functions.FUNCTION_TABLE) - {"replace"}
+
+    assert set(known_functions()) - theirs <= listed <= set(known_functions())
+
+
+def test_every_key_is_explained_in_the_example() -> None:
+    """Each key that a source, a receiver or a route takes stands in settings.yaml, at work or in a comment."""
+    text = (ROOT / "settings.yaml").read_text("utf-8")
+    structs = [kind.settings for kind in (*SOURCES.values(), *RECEIVERS.values())] + [RouteSettings]
+    keys = {field.encode_name for struct in structs for field in msgspec.structs.fields(struct)}
+
+    assert [] == sorted(key for key in keys if not re.search(rf"(^|[\s#{{,-]){key}:", text, re.MULTILINE))
 
 
 def test_the_sample_of_a_mistake_is_what_is_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

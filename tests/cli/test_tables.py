@@ -12,7 +12,7 @@ from connector.cli.tables import age, escaped, iso, table
 
 
 def test_columns_line_up() -> None:
-    """Columns are as wide as their widest cell, numbers end in line, an empty cell is a dash, and no line ends blank."""
+    """Columns are as wide as their widest cell, numbers end in line, an empty cell is a dash, no line ends blank."""
     text = table(["NAME", "N", "LAST"], [["a", 1, ""], ["long name", 1000, "x"]], right=[1])
 
     assert ["NAME          N  LAST", "a             1  -", "long name  1000  x"] == text.splitlines()

@@ -11,12 +11,13 @@ from connector.journal.base import InDoubt, Listing, NotSent, Waiting
 from tests.contracts.journal_acks import AckRules
 from tests.contracts.journal_arrivals import ArrivalRules
 from tests.contracts.journal_bench import arrival, at, found, ingest, intend, is_open, settle
+from tests.contracts.journal_changes import ChangeRules
 from tests.contracts.journal_deliveries import DeliveryRules
 
 __all__ = ["JournalContract"]
 
 
-class JournalContract(ArrivalRules, DeliveryRules, AckRules):
+class JournalContract(ArrivalRules, DeliveryRules, AckRules, ChangeRules):
     """
     The promises of `connector.journal.base.Journal`.
 

@@ -9,9 +9,9 @@ import anyio
 import msgspec
 import pytest
 
+from connector.app import Connector
 from connector.errors import SettingsError, TransientError
 from connector.journal.memory import MemoryJournal
-from connector.pipeline import Connector
 from tests.doubles import EPOCH, AmendableReceiver, FailingSource, lost_answer
 from tests.flow.bench import Bench
 

@@ -9,9 +9,9 @@ from collections import Counter
 import anyio
 import pytest
 
+from connector.app import Connector
 from connector.errors import TransientError
 from connector.journal.memory import MemoryJournal
-from connector.pipeline import Connector
 from connector.receivers.base import Delivery, Receipt
 from tests.doubles import LoopClock, MemoryReceiver, lost_answer
 from tests.flow.bench import Bench

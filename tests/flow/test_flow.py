@@ -11,7 +11,7 @@ import pytest
 from connector.errors import InDoubtError, RejectedError, TransientError
 from connector.events import OrderAcknowledged, OrderDelivered, OrderHeld, OrderSkipped
 from connector.journal.memory import MemoryJournal
-from tests.doubles import lost_answer
+from tests.doubles import OnceSource, lost_answer
 from tests.flow.bench import Bench
 
 pytestmark = pytest.mark.looptime
@@ -307,6 +307,23 @@ async def test_a_lost_answer_to_an_acknowledgement_is_settled() -> None:
     assert {} == bench.shop.feed
     confirmed = Counter(event.order_id for event in bench.events if isinstance(event, OrderAcknowledged))
     assert Counter(ids(25)) == confirmed
+
+
+@pytest.mark.parametrize("applied", [True, False])
+async def test_what_must_not_be_told_twice_is_read_back_first(applied: bool) -> None:
+    """After a lost answer the source is asked, once it has settled; only what it does not know is told again."""
+    bench = Bench(ack_interval=5)
+    source = OnceSource("shop", bench.clock)
+    bench.sources["shop"] = source
+    source.put(*ids(10))
+    (source.lost if applied else source.failures).append(lost_answer())
+
+    start = bench.clock.monotonic()
+    await bench.drained()
+
+    assert Counter(ids(10)) == source.told
+    assert {} == source.feed
+    assert bench.clock.monotonic() - start >= 30
 
 
 async def test_a_refused_batch_is_split_until_the_bad_one_stands_alone() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections import Counter
 from datetime import timedelta
@@ -10,11 +9,10 @@ from datetime import timedelta
 import anyio
 import pytest
 
+from connector.app import Connector
 from connector.errors import RejectedError, SettingsError, TransientError, Unmappable
 from connector.events import ProgressReported
-from connector.journal.base import Journal
 from connector.journal.memory import MemoryJournal
-from connector.pipeline import Connector
 from connector.report import Progress
 from connector.settings.structs import ProgressReport, ProgressSettings
 from connector.settings.values import Duration
@@ -97,13 +95,13 @@ async def test_the_same_report_is_told_once() -> None:
     yard = Yard()
     yard.source.put("1")
     journal = Kept()
-    for _ in range(3):
+    for run in range(3):
         async with yard.running(journal) as connector:
             await drained(connector)
             added = [await connector.report("shop", "1", event("once")) for _ in range(3)]
             await drained(connector)
             added.append(await connector.report("shop", "1", event("once")))
-        assert sum(added) == (_ == 0)
+        assert sum(added) == (run == 0)
 
     assert ["once"] == yard.source.said("1")
     await MemoryJournal.aclose(journal)
@@ -197,7 +195,6 @@ async def test_a_stop_sends_what_is_due() -> None:
         await drained(connector)
         for number in range(20):
             await connector.report("shop", "1", event(str(number), number))
-        yard.source.refused.add("2")
         connector.stop()
     assert 20 == len(yard.source.said("1"))
 
@@ -426,9 +423,3 @@ async def test_a_defect_of_a_source_is_a_lost_answer(caplog: pytest.LogCaptureFi
     assert ["a"] == yard.source.said("1")
     assert ["1"] == yard.source.read_back
     assert "nobody foresaw" in caplog.text
-
-
-def test_the_journal_is_a_journal() -> None:
-    """The doubles here are used as the real one is."""
-    journals: list[Journal] = [Kept(), Elsewhere()]
-    assert all(asyncio.iscoroutinefunction(journal.changed_elsewhere) for journal in journals)

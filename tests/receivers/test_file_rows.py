@@ -71,7 +71,7 @@ def test_a_cell_is_one_line_and_printable(text: str, cell: str) -> None:
 
 def test_values_that_are_no_text() -> None:
     """Numbers keep their digits, what is absent is empty, a list or an object is JSON."""
-    body = {
+    body: dict[str, Any] = {
         "a": 7,
         "b": True,
         "c": None,

@@ -11,7 +11,7 @@ from connector.receivers.base import Delivery
 from connector.receivers.file import FileReceiver
 from tests.receivers.file_bench import FORMS, held, receiver
 
-IDS = [f"shop-{n}" for n in range(1, 6)]
+IDS = [f"shop-{n}" for n in range(1, 4)]
 COLUMNS = {"columns": ["notes", "lines"]}
 
 

@@ -13,11 +13,11 @@ import pytest
 from aiohttp import web
 from standardwebhooks import Webhook
 
+from connector.app import Connector
 from connector.clock import SystemClock
 from connector.drain import Drained
 from connector.events import OrderHeld
 from connector.journal.sqlite import SqliteJournal
-from connector.pipeline import Connector
 from connector.receivers.webhook import WebhookReceiver
 from connector.sandbox.standin import Fault, serving
 from connector.sandbox.webhook import SECRET, WebhookStandIn

@@ -12,10 +12,10 @@ import aiohttp
 import anyio
 from prometheus_client.parser import text_string_to_metric_families
 
+from connector.app import Connector
 from connector.events import Event
 from connector.journal.base import Journal
 from connector.journal.memory import MemoryJournal
-from connector.pipeline import Connector
 from connector.settings.structs import ServerSettings
 from connector.web import serve
 from tests.doubles import LoopClock

@@ -1,0 +1,223 @@
+"""The connector as an object: what an asyncio application, and the command line, hold in their hands."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
+from types import TracebackType
+from typing import Any
+
+import anyio
+import msgspec
+
+from connector.bus import Bus
+from connector.clock import Clock, SystemClock
+from connector.drain import Drained, drain
+from connector.errors import SettingsError
+from connector.events import Event, PassFinished
+from connector.journal.base import Journal
+from connector.journal.sqlite import SqliteJournal
+from connector.mapping.tables import known
+from connector.pipeline import Pipeline, wired
+from connector.receivers.base import Receiver
+from connector.registry import make_receivers, make_sources
+from connector.settings import Settings
+from connector.sources.base import Source
+from connector.wiring import lanes
+
+__all__ = ["Connector"]
+
+logger = logging.getLogger(__name__)
+
+GRACE = 20.0
+"""Seconds that a stop may take before what is under way is left in doubt: less than the 30 that Kubernetes gives."""
+
+
+class Connector:
+    """
+    Carries orders from the sources to the receivers of `settings`, as its routes say.
+
+    Enter it (it opens the journal), then `run` it in a task group. `sources` and `receivers` take the place of what
+    the settings would build under the same names; `journal` that of the file. It installs no signal handlers and
+    configures no logging. Entering raises `JournalBusy` when another process has the journal, and `JournalError`
+    when it cannot be used.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        sources: Mapping[str, Source] | None = None,
+        receivers: Mapping[str, Receiver] | None = None,
+        journal: Journal | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self.settings = settings
+        self.clock = clock or SystemClock()
+        self.bus = Bus()
+        self.sources = make_sources(settings, self.clock, sources or {})
+        self.receivers = make_receivers(settings, self.clock, receivers or {})
+        self._journal: Journal | None = journal
+        self._pipeline: Pipeline | None = None
+        self._running = anyio.Event()
+        self._stop = anyio.Event()
+
+    async def __aenter__(self) -> Connector:
+        if self._journal is None:
+            self._journal = await SqliteJournal.open(self.settings.journal, self.clock)
+        try:
+            await self._recover(self._journal)
+            ways = lanes(self.settings, self.sources, self.receivers)
+            self._pipeline = wired(
+                self.settings, self.sources, self.receivers, ways, journal=self._journal, bus=self.bus, clock=self.clock
+            )
+            await self._release(self._journal)
+        except BaseException:
+            await self.aclose()
+            raise
+        return self
+
+    async def run(self) -> None:
+        """
+        Run until `stop`, or until cancelled; native cancellation is safe at every await.
+
+        After a stop what is under way is finished, within `GRACE` seconds; after a cancellation it is left, and
+        looked up at the next start.
+        """
+        pipeline = self._entered()
+        try:
+            async with anyio.create_task_group() as tg:
+                tg.start_soon(self._stop_in_time, tg.cancel_scope, name="stop in time")
+                await pipeline.run(self._running.set)
+                tg.cancel_scope.cancel()
+        finally:
+            self.stop()
+            self.bus.close()
+
+    def stop(self) -> None:
+        """Ask the sources to end; `run` returns when everything behind them has. Idempotent."""
+        self._stop.set()
+        if self._pipeline is not None:
+            self._pipeline.stop()
+
+    async def drain(self) -> Drained:
+        """
+        Walk every source until a walk finds nothing new and all that was found is settled; `run` must be running.
+
+        An endpoint that keeps failing is given up; the answer names it. What is held or rejected counts as settled.
+        """
+        await self._running.wait()
+        return await drain(self._entered().stages)
+
+    def look(self) -> None:
+        """Look into the journal: somebody has made something due there."""
+        self._entered().look()
+
+    async def reload(self, settings: Settings) -> int:
+        """
+        Take the mappings and code tables of `settings`, and release what waited for a code that is there now.
+
+        Everything else in them counts from the next start. Returns how many orders were released; raises
+        `SettingsError`, and changes nothing, if a mapping cannot be used.
+        """
+        self._entered().take(lanes(settings, self.sources, self.receivers))
+        self.settings = msgspec.structs.replace(self.settings, tables=settings.tables)
+        released = await self._release(self.journal)
+        self.look()
+        return released
+
+    async def replay(self, source: str, since: datetime) -> PassFinished:
+        """
+        Walk what `source` exported at or after `since` (with a zone) again; `run` must be running.
+
+        What the journal knows is left alone, or amended if it is different now; nothing is delivered twice. Raises
+        `SettingsError` for a source that cannot do that, or is not there.
+        """
+        await self._running.wait()
+        producers = self._entered().stages.producers
+        if source not in producers:
+            raise SettingsError([f"there is no source {source}"])
+        return await producers[source].replay(since)
+
+    async def report(self, source: str, order_id: str, report: Any) -> bool:
+        """
+        Tell `source` what happened to an order after its delivery; `report` is a `Progress`, or the source's own kind.
+
+        Returns when the journal has it: `run`, now or later, tells the source, once, after what was reported of the
+        order before. Returns False if the very same report was made before. Raises `SettingsError` for a source that
+        is not there or takes no reports, and `Unmappable` for what it has no words for.
+        """
+        reporter = self._entered().stages.reporters.get(source)
+        if reporter is None:
+            what = "takes no reports" if source in self.sources else "is not there"
+            raise SettingsError([f"the source {source} {what}"])
+        return await reporter.add(order_id, report)
+
+    def events(self) -> AsyncIterator[Event]:
+        """Observe what happens from now on. A slow observer never slows the flow; it loses the oldest events."""
+        return self.bus.observe().__aiter__()
+
+    @property
+    def running(self) -> bool:
+        """Whether `run` is under way and no stop was asked for."""
+        return self._running.is_set() and not self._stop.is_set()
+
+    @property
+    def journal(self) -> Journal:
+        """The journal; it is there once the connector is entered."""
+        return self._entered().stages.journal
+
+    async def aclose(self) -> None:
+        """Close every connection and the journal. Idempotent; leaving the context does it."""
+        self.bus.close()
+        with anyio.CancelScope(shield=True):
+            for source in self.sources.values():
+                await source.aclose()
+            for receiver in self.receivers.values():
+                await receiver.aclose()
+            if self._journal is not None:
+                await self._journal.aclose()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        self.stop()
+        await self.aclose()
+
+    def _entered(self) -> Pipeline:
+        if self._pipeline is None:
+            raise RuntimeError("enter the connector first: async with Connector(...) as connector")
+        return self._pipeline
+
+    async def _recover(self, journal: Journal) -> None:
+        """Turn what was in flight when the last process ended into in-doubt."""
+        now, own = self.clock.now(), self.settings
+        ends = [*own.sources.values(), *own.receivers.values()]
+        await journal.recover(
+            now,
+            {name: float(own.receivers[name].settle) for name in self.receivers},
+            max(float(end.retry.longest) for end in ends),
+        )
+        await journal.recover_reports(
+            now,
+            max(float(source.timeout) for source in own.sources.values()),
+            max(float(source.retry.longest) for source in own.sources.values()),
+        )
+
+    async def _release(self, journal: Journal) -> int:
+        """Make due what was held for a code that is in its table by now."""
+        now = self.clock.now()
+        return sum(
+            [
+                await journal.release(cause, now)
+                for cause in await journal.causes()
+                if known(cause, self.settings.tables)
+            ]
+        )
+
+    async def _stop_in_time(self, scope: anyio.CancelScope) -> None:
+        await self._stop.wait()
+        await self.clock.sleep(GRACE)
+        logger.warning("what is under way did not end within %g seconds; the next start looks it up", GRACE)
+        scope.cancel()

@@ -1,0 +1,151 @@
+"""What every journal must do with what follows a delivery: updates, cancellations, documents."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import pytest
+
+from connector.journal import holds
+from connector.journal.base import Arrival, Change, ChangeOutcome, Delivered, Listing
+from connector.journal.sqlite import SqliteJournal
+from tests.contracts.journal_bench import (
+    JournalBench,
+    acknowledged,
+    arrival,
+    at,
+    delivered,
+    found,
+    intend,
+    notes,
+    rows,
+    settle,
+)
+
+__all__ = ["ChangeRules"]
+
+CANCELLED = Arrival(
+    order_id="1",
+    external_id="shop-1",
+    revision="z",
+    raw=b"cancelled",
+    receivers=(("wms", True),),
+    state="cancelled",
+    cause="cancelled at the source",
+)
+
+
+class ChangeRules(JournalBench):
+    """The promises of `Journal.changes_due`, `next_change` and `settle_change`."""
+
+    async def test_a_change_is_due_with_all_that_it_needs(self) -> None:
+        """What the order is now, and under which numbers the receiver knows it."""
+        async with self.open() as journal:
+            key = await found(journal)
+            await delivered(journal, key)
+            await amend(journal, arrival("1", "b", raw=b"as it is now"))
+            (change,) = await journal.changes_due("wms", at(9), 10)
+            assert (change.key, change.source, change.order_id, change.external_id) == (key, "shop", "1", "shop-1")
+            assert (change.what, change.revision, change.attempts) == ("update", "b", 0)
+            assert (change.receipt, change.reference, change.raw) == (f"id-{key}", f"R{key}", b"as it is now")
+            assert await journal.changes_due("erp", at(9), 10) == []
+            assert await journal.next_change("erp") is None
+
+    async def test_a_change_that_is_done_is_over(self) -> None:
+        """The new revision is the delivered one, and what the order was is removed."""
+        async with self.open() as journal:
+            change = await changed(journal)
+            assert await journal.settle_change("wms", change, ChangeOutcome("done"), at(20))
+            assert await journal.changes_due("wms", at(99), 10) == []
+            assert await journal.next_change("wms") is None
+            assert await rows(journal, "SELECT revision, (SELECT count(*) FROM payloads) FROM orders") == [("b", 0)]
+            assert await amend(journal, arrival("1", "b")) == "known"
+
+    async def test_a_change_that_failed_is_due_again_after_a_wait(self) -> None:
+        """With its attempts counted, and with what it needs."""
+        async with self.open() as journal:
+            change = await changed(journal)
+            assert await journal.settle_change("wms", change, ChangeOutcome("due", "down", at(60)), at(20))
+            assert await journal.next_change("wms") == at(60)
+            assert await journal.changes_due("wms", at(59), 10) == []
+            assert [again.attempts for again in await journal.changes_due("wms", at(60), 10)] == [1]
+
+    @pytest.mark.parametrize("when", ["before", "after"])
+    @pytest.mark.parametrize("released", [True, False])
+    async def test_a_held_change_keeps_what_it_needs(self, when: str, released: bool) -> None:
+        """A person may release it long after the source has confirmed: then it is due, and can be done."""
+        async with self.open() as journal:
+            key = await found(journal)
+            await delivered(journal, key)
+            if when == "after":
+                await acknowledged(journal, key)
+            await amend(journal, arrival("1", "b", raw=b"as it is now"), on_change="hold")
+            if when == "before":
+                await acknowledged(journal, key)
+            assert await journal.changes_due("wms", at(99), 10) == []
+            assert await journal.next_change("wms") is None
+            if released:
+                assert await journal._write(lambda db: holds.retry([key], 0, db)) == [key]
+                (change,) = await journal.changes_due("wms", at(99), 10)
+                assert change.raw == b"as it is now"
+                assert await journal.settle_change("wms", change, ChangeOutcome("held", "too late"), at(20))
+                assert await journal._write(lambda db: holds.retry([key], 0, db)) == [key]
+                assert len(await journal.changes_due("wms", at(99), 10)) == 1
+            assert await rows(journal, "SELECT count(*) FROM payloads") == [(1,)]
+
+    async def test_a_newer_change_takes_the_place_of_an_older_one(self) -> None:
+        """What became of the older one does not end the newer one."""
+        async with self.open() as journal:
+            old = await changed(journal)
+            await amend(journal, arrival("1", "c", raw=b"newer"))
+            assert not await journal.settle_change("wms", old, ChangeOutcome("done"), at(20))
+            (new,) = await journal.changes_due("wms", at(99), 10)
+            assert (new.revision, new.raw) == ("c", b"newer")
+
+    async def test_a_cancellation_ends_what_was_to_be_updated(self) -> None:
+        """There is nothing left to update; the same cancellation again changes nothing."""
+        async with self.open() as journal:
+            await changed(journal)
+            assert [await amend(journal, CANCELLED) for _ in range(2)] == ["amended", "known"]
+            assert [change.what for change in await journal.changes_due("wms", at(99), 10)] == ["cancel"]
+
+    async def test_a_change_that_is_ignored_is_noted(self) -> None:
+        """Once; nothing is due."""
+        async with self.open() as journal:
+            key = await found(journal)
+            await delivered(journal, key)
+            for _ in range(2):
+                assert await amend(journal, arrival("1", "b"), on_change="ignore") == "known"
+            assert await journal.next_change("wms") is None
+            assert await notes(journal, key) == ["changed after delivery"]
+
+    async def test_documents_are_due_with_the_delivery(self) -> None:
+        """In the same transaction: a crash between the two would lose a label."""
+        async with self.open() as journal:
+            key = await found(journal)
+            assert await intend(journal, key)
+            await settle(journal, key, Delivered("id", "R1", attach=True))
+            await acknowledged(journal, key)
+            (change,) = await journal.changes_due("wms", at(99), 10)
+            assert (change.what, change.raw) == ("attach", b'{"id": 1}')
+            work = await journal.open_work()
+            assert work.changes == {"wms": 1}
+
+
+async def amend(
+    journal: SqliteJournal, one: Arrival, *, on_change: Literal["update", "hold", "ignore"] = "update"
+) -> str:
+    """List an order that was delivered; return what it was."""
+    listing = Listing(asked_at=at(), on_change=on_change)
+    (answer,) = await journal.ingest("shop", [one], listing, at(9))
+    return answer.what
+
+
+async def changed(journal: SqliteJournal) -> Change:
+    """Deliver an order, have it confirmed, and let it change; return the change that is due."""
+    key = await found(journal)
+    await delivered(journal, key)
+    await acknowledged(journal, key)
+    assert await amend(journal, arrival("1", "b", raw=b"as it is now")) == "amended"
+    (change,) = await journal.changes_due("wms", at(9), 10)
+    return change
