@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from connector.settings.findings import Findings, did_you_mean, nearest
@@ -34,21 +34,34 @@ def check_routes(values: Mapping[str, Any], findings: Findings) -> None:
                 first.setdefault(path_meant, index)
         else:
             complete = False
-        if isinstance(route, dict) and isinstance(route.get("receivers"), list) and isinstance(receivers, dict):
-            _check_receivers(route["receivers"], receivers, (*path, "receivers"), findings)
+        if isinstance(route, dict) and isinstance(receivers, dict):
+            _check_receivers(route, receivers, path, findings)
     for name in sources:
+        if isinstance(receivers, dict) and name in receivers:
+            # Breakers, logs and `status` call an endpoint by its name alone.
+            findings.add(("sources", name), "a receiver has this name, too; give one of them another", at_key=True)
         if complete and name not in first:
             findings.add(("sources", name), "no route uses this source: its orders would go nowhere", at_key=True)
 
 
-def _check_receivers(named: list[Any], known: Mapping[str, Any], path: Path, findings: Findings) -> None:
-    for position, name in enumerate(named):
+def _check_receivers(route: Mapping[str, Any], known: Mapping[str, Any], path: Path, findings: Findings) -> None:
+    before: list[str] = []
+    for place, name in _named(route, path):
         if not isinstance(name, str):
             continue
         if name not in known:
-            _unknown("receiver", name, known, (*path, position), findings)
-        elif name in named[:position]:
-            findings.add((*path, position), f"the receiver {findings.shown((*path, position), name)} is there twice")
+            _unknown("receiver", name, known, place, findings)
+        elif name in before:
+            findings.add(place, f"the receiver {findings.shown(place, name)} is there twice")
+        before.append(name)
+
+
+def _named(route: Mapping[str, Any], path: Path) -> Iterator[tuple[Path, Any]]:
+    """Yield the receivers of a route, with their places."""
+    for key in ("receivers", "optional"):
+        names = route.get(key)
+        for position, name in enumerate(names if isinstance(names, list) else ()):
+            yield (*path, key, position), name
 
 
 def _unknown(what: str, name: str, known: Mapping[str, Any], path: Path, findings: Findings) -> None:
@@ -65,16 +78,15 @@ def check_sandbox(
 ) -> None:
     """Refuse, in production, a route from a vendor's real system to a vendor's test system (design.md, section 5)."""
     for index, route in enumerate(routes):
-        if not isinstance(route, dict) or not isinstance(route.get("receivers"), list):
+        if not isinstance(route, dict):
             continue
         source = sources.get(str(route.get("source")))
         if source is None or _is_sandbox(source):
             continue
-        for position, name in enumerate(route["receivers"]):
+        for place, name in _named(route, ("routes", index)):
             receiver = receivers.get(str(name))
             if receiver is not None and _is_sandbox(receiver):
-                text = "a production source would be acknowledged for a sandbox receiver"
-                findings.add(("routes", index, "receivers", position), text)
+                findings.add(place, "a production source would be acknowledged for a sandbox receiver")
 
 
 def _is_sandbox(endpoint: EndpointSettings) -> bool:

@@ -90,6 +90,21 @@ async def test_reports_arrive_in_order_for_each_order() -> None:
     assert {"status": "OTHER", "location": "DELIVERY", "date": "2026-03-24T09:00:00Z"} == told[0].report
 
 
+async def test_nobodys_words_are_kept_when_the_source_has_them() -> None:
+    """Of a report that has arrived the journal keeps what it takes to know it again; comments name people."""
+    yard = Yard()
+    yard.source.put("1")
+    journal = MemoryJournal()
+    async with yard.running(journal) as connector:
+        await drained(connector)
+        await connector.report("shop", "1", event("John Smith has it"))
+        await drained(connector)
+        (body,) = await journal.read(lambda db: db.execute("SELECT body FROM reports").fetchone())
+
+    assert ["John Smith has it"] == yard.source.said("1")
+    assert b'{"status":"OTHER","location":"DELIVERY","date":"2026-03-24T09:00:00Z"}' == body
+
+
 async def test_the_same_report_is_told_once() -> None:
     """Made again, before it was sent or after, it is known; after a restart, too."""
     yard = Yard()
@@ -339,6 +354,7 @@ async def test_a_drain_looks_at_the_progress_of_orders() -> None:
     journal = Kept()
     await yard.drained(journal)
     yard.receiver.statuses["shop-1"] = "shipped"
+    yard.receiver.delay = 5
     await yard.drained(journal)
 
     assert [("1", "COMPLETE", "PICKUP")] == yard.entries()

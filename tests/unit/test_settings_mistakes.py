@@ -89,6 +89,14 @@ WRONG = [
     ("name", "  wms:", "  -wms:", "8:3", "'-wms' cannot be a name; a name has 1 to 40 letters"),
     ("source", "source: shop", "source: shpo", "14:13", "there is no source 'shpo', did you mean 'shop'?"),
     ("receiver", "[wms]", "[wms, erp]", "15:22", "routes.0.receivers.1: there is no receiver 'erp'; there is wms"),
+    (
+        "optional",
+        "[wms]",
+        "[wms]\n    optional: [arhive]",
+        "16:16",
+        "routes.0.optional.0: there is no receiver 'arhive'",
+    ),
+    ("twice, optional", "[wms]", "[wms]\n    optional: [wms]", "16:16", "the receiver 'wms' is there twice"),
     ("twice", "[wms]", "[wms, wms]", "15:22", "the receiver 'wms' is there twice"),
     ("mapping", "[wms]", "[wms]\n    mapping: my.module", "16:14", "'my.module' is not of the form module:function"),
     (
@@ -224,3 +232,10 @@ def test_no_change_breaks_the_loader(data: st.DataObject) -> None:
     except SettingsError as exc:
         found = exc.problems
     assert CANARY not in "".join(found)
+
+
+def test_a_source_and_a_receiver_do_not_share_a_name() -> None:
+    """Breakers, logs and `status` call an endpoint by its name alone; the mistake is told at the source."""
+    (problem,) = problems(GOOD.replace("  wms:", "  shop:").replace("[wms]", "[shop]"))
+
+    assert problem.startswith("settings.yaml:3:3: sources.shop: a receiver has this name, too")
