@@ -41,7 +41,7 @@ CONNECT_SECONDS = 10.0
 """A host that does not accept a connection in ten seconds is down; nothing was sent, so there is nothing to lose."""
 ERROR_BYTES = 4096
 """How much of an error's body is read: the status has said enough, and some bodies never end."""
-OPEN_HEADERS = frozenset({"user-agent", "accept", "content-type"})
+OPEN_HEADERS = frozenset({"user-agent", "accept", "content-type", "webhook-id", "webhook-timestamp"})
 SHORTEST_SECRET = 6
 """Header values shorter than this are codes, not keys; hiding them would garble the vendor's texts."""
 
@@ -101,7 +101,7 @@ class Endpoint:
     ) -> None:
         self.name = name
         self.token: Token | None = None
-        self._base_url = base_url
+        self._base_url = base_url.rstrip("/")
         self._clock = clock
         self._largest = largest
         self._secrets = {*secrets, *_keys(headers or {})}

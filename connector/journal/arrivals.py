@@ -145,7 +145,9 @@ _TAKE_BACK = (
     " WHERE key = ? AND state IN ('cancelled', 'vanished')"
 )
 _START_AGAIN = (
-    "UPDATE deliveries SET state = 'new', cause = NULL, detail = NULL, next_try_at = 0"
+    # What was tried before and left to a person may be there: only a look-up may let it be created again.
+    "UPDATE deliveries SET state = CASE WHEN state = 'held' AND attempts > 0 THEN 'in_doubt' ELSE 'new' END,"
+    " cause = NULL, detail = NULL, next_try_at = 0"
     " WHERE key = ? AND state IN ('new', 'ready', 'held', 'rejected', 'skipped', 'cancelled', 'vanished')"
 )
 

@@ -112,12 +112,17 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Intent(msgspec.Struct, frozen=True):
-    """The will to create: committed before the first byte is sent."""
+    """
+    The will to create: committed before the first byte is sent.
+
+    `asked` says that the receiver was just asked and does not have it; without that, only a first attempt is granted.
+    """
 
     key: int
     receiver: str
     revision: str
     payload_hash: bytes
+    asked: bool = False
 
 
 class Delivered(msgspec.Struct, frozen=True):
@@ -243,7 +248,8 @@ class Journal(Outbox, Protocol):
         """
         Commit the will to create; return for each whether it was granted.
 
-        It is not when the delivery is elsewhere by now, or when the order has a newer revision.
+        It is not when the delivery is elsewhere by now, when the order has a newer revision, or when it was tried
+        before and the receiver was not asked since.
         """
 
     async def settle(self, settlements: Sequence[Settlement], now: datetime) -> list[Settled]:

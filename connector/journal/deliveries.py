@@ -75,8 +75,8 @@ def intend(intents: Sequence[Intent], now: int, db: sqlite3.Connection) -> list[
         db.execute(
             "UPDATE deliveries SET state = 'intent', attempts = attempts + 1, intent_at = ?, payload_hash = ?,"
             " fence = fence + 1 WHERE key = ? AND receiver = ? AND state IN ('new', 'ready', 'in_doubt')"
-            " AND (SELECT revision FROM orders o WHERE o.key = deliveries.key) = ?",
-            (now, intent.payload_hash, intent.key, intent.receiver, intent.revision),
+            " AND (SELECT revision FROM orders o WHERE o.key = deliveries.key) = ? AND (? OR attempts = 0)",
+            (now, intent.payload_hash, intent.key, intent.receiver, intent.revision, intent.asked),
         ).rowcount
         == 1
         for intent in intents

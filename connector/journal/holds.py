@@ -38,6 +38,7 @@ def retry(keys: Sequence[int], now: int, db: sqlite3.Connection) -> list[int]:
     moved: list[int] = []
     for key in keys:
         count = db.execute(
+            # A receiver that can be asked is asked before a second attempt; where none can, the person has looked.
             "UPDATE deliveries SET state = 'new', cause = NULL, detail = NULL, next_try_at = 0"
             " WHERE key = ? AND state IN ('held', 'rejected', 'skipped')",
             (key,),
@@ -75,6 +76,13 @@ def skip(keys: Sequence[int], now: int, db: sqlite3.Connection) -> list[int]:
         ).rowcount
         if count:
             moved.append(key)
+    db.executemany(
+        "DELETE FROM payloads WHERE key = ?1"
+        " AND EXISTS (SELECT 1 FROM orders WHERE key = ?1 AND ack_state = 'confirmed')"
+        " AND NOT EXISTS (SELECT 1 FROM deliveries WHERE key = ?1 AND state <> 'delivered')"
+        " AND NOT EXISTS (SELECT 1 FROM changes WHERE key = ?1 AND state <> 'done')",
+        [(key,) for key in moved],
+    )
     _note(db, moved, now, "skipped by a person")
     return moved
 

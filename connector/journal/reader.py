@@ -179,7 +179,7 @@ def state_of(order: str) -> str:
             WHEN EXISTS (SELECT 1 FROM changes c WHERE c.key = {order}.key AND c.what = 'cancel' AND c.state = 'done')
                 THEN 'cancelled'
             WHEN max(d.state = 'rejected') THEN 'rejected'
-            WHEN {order}.ack_state = 'confirmed' THEN 'acknowledged'
+            WHEN {order}.ack_state = 'confirmed' AND {order}.ack_outcome = 'exported' THEN 'acknowledged'
             WHEN max(d.state = 'in_doubt') THEN 'in_doubt'
             WHEN max(d.state IN ('intent', 'ready')) THEN 'delivering'
             WHEN max(d.state = 'new') THEN 'new'

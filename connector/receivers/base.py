@@ -52,8 +52,13 @@ class Receiver(Protocol):
     name: str
     """The receiver's name in settings.yaml."""
 
-    finds: ClassVar[bool]
-    """Whether `find` works. In-doubt deliveries to a receiver without it are held for a person."""
+    @property
+    def finds(self) -> bool:
+        """
+        Whether `find` works. In-doubt deliveries to a receiver without it are held for a person.
+
+        Unless it has an attribute `repeatable` that is true: then it recognises a repeat, and they are sent again.
+        """
 
     request: ClassVar[type[msgspec.Struct]]
     """The documented fields of a create; a mapping's result is checked against it before it is sent."""

@@ -207,16 +207,17 @@ class Consumer:
         for work, grant in zip(fresh, granted, strict=True):
             if grant:
                 self._queue.put_nowait(work)
-            else:  # taken up meanwhile, or there is a newer revision, which has an event of its own
+            else:  # taken up meanwhile, tried before, or there is a newer revision: the journal has what is due
                 self._in_hand.discard(work.key)
+                self._behind = True
         for work in ready:
             if work.look_up:
                 self._queue.put_nowait(work)
         self._signal()
 
-    async def _grant(self, works: Sequence[Work]) -> list[bool]:
+    async def _grant(self, works: Sequence[Work], *, asked: bool = False) -> list[bool]:
         intents = [
-            Intent(work.key, self.receiver.name, work.revision, sha256(work.delivery.body).digest())
+            Intent(work.key, self.receiver.name, work.revision, sha256(work.delivery.body).digest(), asked)
             for work in works
             if work.delivery is not None
         ]
@@ -239,7 +240,7 @@ class Consumer:
             return await self._attempt.first(work.delivery, tell=tell)
 
         async def grant() -> bool:
-            return (await self._grant([work]))[0]
+            return (await self._grant([work], asked=True))[0]
 
         doubtful = work.state == "in_doubt"
         return await self._attempt.again(work.delivery, work.attempts, grant, doubtful=doubtful, tell=tell)

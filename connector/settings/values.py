@@ -112,7 +112,7 @@ class Rate:
 
 class Url(str):
     """
-    The address of an endpoint, without a trailing slash and with its path kept.
+    The address of an endpoint, as it is written.
 
     https, or http to this machine. No user name, query or fragment: they would end up in logs, or be lost.
     """
@@ -139,7 +139,7 @@ class Url(str):
             raise ValueError("an address may not hold a query or a fragment")
         if parts.scheme == "http" and host not in LOOPBACK:
             raise ValueError("plain http is accepted for this machine only (127.0.0.1, localhost, [::1]); use https")
-        return cls(value.rstrip("/"))
+        return cls(value)
 
     @property
     def host(self) -> str:

@@ -39,7 +39,7 @@ async def test_held_orders_are_released_by_cause(tmp_path: Path) -> None:
 async def test_a_retry_reaches_a_running_connector(tmp_path: Path) -> None:
     """A decision from another process is taken up without a restart."""
     vendors = Vendors(tmp_path, 5)
-    vendors.warehouse.articles = set()
+    vendors.warehouse.articles = frozenset()
     async with vendors.serving():
         await vendors.run_once()
         assert set(states(tmp_path).values()) == {"rejected"}

@@ -8,7 +8,7 @@ import re
 import sys
 from asyncio.subprocess import PIPE
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -19,7 +19,7 @@ from connector.errors import SettingsError
 from connector.journal.states import PublicState
 from connector.mapping.functions import known_functions
 from connector.receivers import RECEIVERS
-from connector.registry import load_settings
+from connector.registry import load_settings, source_types
 from connector.settings.structs import RouteSettings
 from connector.sources import SOURCES
 from tests.cli.process import ROOT, Vendors
@@ -102,7 +102,7 @@ def test_every_mapping_function_is_in_its_table() -> None:
 def test_every_key_is_explained_in_the_example() -> None:
     """Each key that a source, a receiver or a route takes stands in settings.yaml, at work or in a comment."""
     text = (ROOT / "settings.yaml").read_text("utf-8")
-    structs = [kind.settings for kind in (*SOURCES.values(), *RECEIVERS.values())] + [RouteSettings]
+    structs: list[Any] = [*(kind.settings for kind in (*source_types().values(), *RECEIVERS.values())), RouteSettings]
     keys = {field.encode_name for struct in structs for field in msgspec.structs.fields(struct)}
 
     assert [] == sorted(key for key in keys if not re.search(rf"(^|[\s#{{,-]){key}:", text, re.MULTILINE))

@@ -92,6 +92,16 @@ class ArrivalRules(JournalBench):
                 ("skipped", "a quotation"),
             ]
 
+    async def test_a_second_attempt_is_granted_only_after_a_look_up(self) -> None:
+        """Whoever has not just asked the receiver may make a first attempt, and no other (faults.md S6)."""
+        async with self.open() as journal:
+            key = await found(journal)
+            assert await intend(journal, key, asked=False)
+            await settle(journal, key, Rejected("no such article"))
+            assert await ingest(journal, arrival("1", "b")) == ["changed"]
+            assert not await intend(journal, key, revision="b", asked=False)
+            assert await intend(journal, key, revision="b", asked=True)
+
     @pytest.mark.parametrize("stuck", [Held("no street"), Rejected("no such article")])
     async def test_a_corrected_order_starts_again(self, stuck: Outcome) -> None:
         """A new revision of what is held or was rejected is due for delivery, with its new content (faults.md #38)."""
@@ -100,8 +110,10 @@ class ArrivalRules(JournalBench):
             assert await intend(journal, key)
             await settle(journal, key, stuck)
             assert await ingest(journal, arrival("1", "b", raw=b"corrected")) == ["changed"]
-            (job,) = await journal.due("wms", ["new"], at(9), 10)
+            (job,) = await journal.due("wms", ["in_doubt", "new"], at(9), 10)
             assert (job.key, job.revision, job.raw, job.attempts) == (key, "b", b"corrected", 1)
+            # What was refused is known not to be there; what was held after a try may be.
+            assert job.state == ("in_doubt" if isinstance(stuck, Held) else "new")
             assert await rows(journal, "SELECT cause, detail FROM deliveries") == [(None, None)]
             assert await notes(journal, key) == [
                 "held" if isinstance(stuck, Held) else "rejected",

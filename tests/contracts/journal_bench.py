@@ -86,10 +86,16 @@ async def found(
 
 
 async def intend(
-    journal: SqliteJournal, key: int, *, receiver: str = "wms", revision: str = "a", now: float = 1
+    journal: SqliteJournal,
+    key: int,
+    *,
+    receiver: str = "wms",
+    revision: str = "a",
+    now: float = 1,
+    asked: bool = True,
 ) -> bool:
-    """Ask for one intent; return whether it was granted."""
-    (granted,) = await journal.intend([Intent(key, receiver, revision, HASH)], at(now))
+    """Ask for one intent; return whether it was granted. `asked`: the receiver was looked up just before."""
+    (granted,) = await journal.intend([Intent(key, receiver, revision, HASH, asked)], at(now))
     return granted
 
 

@@ -32,7 +32,6 @@ async def test_an_order_that_changes_while_it_is_looked_up_is_delivered_as_it_is
     assert [b'{"external_id":"shop-1","notes":"new"}'] == [body for _, body in bench.wms.orders]
 
 
-@pytest.mark.xfail(reason="the event of a changed order is taken up as if it had never been tried", strict=True)
 async def test_an_order_that_was_tried_is_looked_up_before_its_correction_is_created() -> None:
     """The receiver may have it, although it is held (faults.md #38, S6): a correction must not double it."""
     bench = Bench(poll_interval=2)
