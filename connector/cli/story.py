@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import click
 
@@ -19,24 +19,26 @@ from connector.events import (
     OrderRejected,
     OrderSkipped,
     PassFinished,
+    ProgressReported,
 )
 from connector.order import external_id
-from connector.sandbox.ewarehousing import EwarehousingStandIn
-from connector.sandbox.propeller import PropellerStandIn
+from connector.sandbox.records import Feed
+from connector.sandbox.stage import Stage
 
-__all__ = ["Story", "compared"]
+__all__ = ["Story", "tell_records"]
 
-MARKS = (1, 10, 100)
+MARKS = (1, 100)
 """The numbers of orders at which progress is worth a line: these, and every thousandth."""
 
 
 class Story:
-    """Tells what happens as it happens, and remembers the way of the order that had the most of it."""
+    """Tells what happens as it happens, and remembers the way of the order whose answer was lost."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._start = clock.monotonic()
         self._counts: Counter[type[Event]] = Counter()
+        self._causes: Counter[str] = Counter()
         self._ways: dict[int, list[OrderEvent]] = {}
 
     async def tell(self, events: AsyncIterator[Event]) -> None:
@@ -51,39 +53,50 @@ class Story:
     def _lines(self, event: Event) -> list[str]:
         number = self._counts[type(event)]
         worth = number in MARKS or number % 1000 == 0
+        name = f"{event.source}-{event.order_id}" if isinstance(event, OrderEvent) else ""
         match event:
-            case OrderFound(order_id=order):
-                return [f"order {order} found: the first one"] if number == 1 else []
-            case OrderInDoubt(order_id=order):
+            case OrderInDoubt(receiver=receiver):
                 return [
-                    f"order {order}: THE ANSWER TO ITS CREATE WAS LOST; the warehouse may have it or not",
-                    f"order {order}: it is not sent again, but looked up when that can be believed",
+                    f"{name}: THE ANSWER TO ITS CREATE WAS LOST; the {receiver} may have it or not",
+                    f"{name}: it is not sent again, but looked up when that can be believed",
                 ]
-            case OrderDelivered(order_id=order, adopted=True, receipt=receipt):
-                return [f"order {order}: looked up, and found in the warehouse as {receipt}: it was there all the time"]
-            case OrderDelivered(order_id=order, receipt=receipt):
-                return [f"{number:,} delivered ({order} is {receipt} in the warehouse)"] if worth else []
-            case OrderAcknowledged(order_id=order):
-                return [f"{number:,} marked as exported in the shop ({order})"] if worth else []
-            case OrderHeld(order_id=order, cause=cause):
-                return [f"order {order} is held, it waits for a person: {cause}"]
-            case OrderSkipped(order_id=order, cause=cause):
-                return [f"order {order} is skipped, it is none of ours: {cause}"]
-            case OrderRejected(order_id=order, reason=reason):
-                return [f"order {order} is rejected: {reason}"]
-            case PassFinished(seen=seen, new=new):
-                return [f"a pass over the shop ended: {seen:,} listed, {new:,} of them new"]
+            case OrderDelivered(adopted=True, receipt=receipt):
+                return [f"{name}: looked up, and found as {receipt}: it was there all the time"]
+            case OrderDelivered(receiver=receiver, receipt=receipt):
+                return [f"{number:,} delivered ({name} is {receipt} at the {receiver})"] if worth else []
+            case OrderAcknowledged(source=source):
+                return [f"{number:,} marked as exported ({name} in the {source} system)"] if worth else []
+            case OrderHeld(cause=cause):
+                return [f"{name} is held, it waits for {_whom(cause)}: {cause}"] if self._first(cause) else []
+            case OrderSkipped(cause=cause):
+                return [f"{name} is skipped, it is none of ours: {cause}"] if self._first(cause) else []
+            case OrderRejected(reason=reason):
+                return [f"{name} is rejected: {reason}"]
+            case ProgressReported(report=report):
+                return [f"{name}: its carrier is told {report['status']} at {report['location']}"]
+            case PassFinished(source=source, seen=seen, new=new):
+                return [f"a pass over {source} ended: {seen:,} listed, {new:,} of them new"] if new else []
             case _:
                 return []
 
+    def _first(self, cause: str) -> bool:
+        """Count a cause; tell whether it is new."""
+        self._causes[cause] += 1
+        return self._causes[cause] == 1
+
     def example(self) -> None:
-        """Print the way of the order that the most happened to."""
-        way = max(self._ways.values(), key=len, default=[])
+        """Print the way of the order whose answer was lost, or of the one that the most happened to."""
+        lost = (way for way in self._ways.values() if any(isinstance(event, OrderInDoubt) for event in way))
+        way = next(lost, None) or max(self._ways.values(), key=len, default=[])
         if not way:
             return
         click.echo(f"\nOne order's way, {external_id(way[0].source, way[0].order_id)}:")
         for event in way:
             click.echo(f"  {event.at:%H:%M:%S}.{event.at.microsecond // 1000:03}  {_step(event)}")
+
+
+def _whom(cause: str) -> str:
+    return "a row of a table" if cause.startswith("missing code") else "a person"
 
 
 def _step(event: OrderEvent) -> str:
@@ -95,30 +108,26 @@ def _step(event: OrderEvent) -> str:
         case OrderDelivered(receipt=receipt, adopted=adopted):
             return f"{'looked up and found' if adopted else 'delivered'}: {receipt}"
         case OrderAcknowledged(outcome=outcome):
-            return f"acknowledged: the shop says {outcome}"
+            return f"acknowledged: the source says {outcome}"
         case OrderHeld(cause=cause) | OrderSkipped(cause=cause):
             return cause
         case _:
             return type(event).__name__
 
 
-def compared(shop: PropellerStandIn, warehouse: EwarehousingStandIn) -> bool:
+def tell_records(found: Sequence[Feed], stage: Stage) -> bool:
     """Print what the vendors' own records say; return whether it is what it should be."""
-    wanted = {
-        order_id: external_id("shop", str(order_id))
-        for order_id, order in shop.orders.items()
-        if order["addresses"] and order["type"] != "quotation"
-    }
-    there = Counter(order["external_id"] for order in warehouse.orders.values())
-    marked = Counter(order_id for order_id, _ in shop.marked)
-    once = sum(there[external] == 1 for external in wanted.values())
-    told = sum(marked[order_id] == 1 for order_id in wanted)
-    doubled = sum(count > 1 for count in there.values())
-    strange = len(set(there) - set(wanted.values())) + len(set(marked) - set(wanted))
-    without = sum(not order["addresses"] for order in shop.orders.values())
-    quotations = sum(order["type"] == "quotation" for order in shop.orders.values())
-    click.echo("What the two vendors' own records say:")
-    click.echo(f"  {once:,} of {len(wanted):,} orders are in the warehouse once, {doubled} are there twice")
-    click.echo(f"  {told:,} of {len(wanted):,} are marked as exported in the shop, {strange} that should not be")
+    click.echo("\nWhat the vendors' own records say:")
+    for feed in found:
+        where = " and ".join(feed.there)
+        wanted = len(feed.wanted)
+        click.echo(
+            f"  {feed.source + ':':11} {feed.once:,} of {wanted:,} orders are there once ({where}), "
+            f"{feed.doubled} twice; {feed.marked:,} are marked as exported, {feed.strange} that should not be"
+        )
+    without = sum(not order["addresses"] for order in stage.shop.orders.values())
+    quotations = sum(order["type"] == "quotation" for order in stage.shop.orders.values())
     click.echo(f"  {without} without an address and {quotations} quotations are left in the shop, and nowhere else")
-    return once == told == len(wanted) and not doubled and not strange
+    for update in stage.transport.updates:
+        click.echo(f"  the carrier was told once: order {update['orderId']} {update['status']} at {update['location']}")
+    return all(feed.good for feed in found)

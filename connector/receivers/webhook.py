@@ -86,12 +86,11 @@ class WebhookReceiver:
     """Posts signed orders to an address, and looks them up where there is one for that. Implements `Receiver`."""
 
     settings: ClassVar[type[ReceiverSettings]] = WebhookSettings
-    finds: ClassVar[bool] = False
     request: ClassVar[type[msgspec.Struct]] = PlainOrder
 
     def __init__(self, name: str, settings: WebhookSettings, clock: Clock) -> None:
         self.name = name
-        self.finds = settings.find_url is not None  # type: ignore[misc]  # this receiver's settings say, not its type
+        self.finds = settings.find_url is not None
         self.repeatable = settings.idempotent
         """Whether a delivery in doubt may be sent again without asking: the other side recognises it."""
         self._url = settings.url

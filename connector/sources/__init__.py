@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from connector.sources.ewarehousing import EwarehousingSource
 from connector.sources.propeller import PropellerSource
+from connector.sources.traede import TraedeOrders, TraedeProductionOrders
 from connector.sources.zendera import ZenderaSource
 
 __all__ = ["SOURCES"]
@@ -15,6 +16,8 @@ __all__ = ["SOURCES"]
 SOURCES: dict[str, type] = {
     "ewarehousing": EwarehousingSource,
     "propeller": PropellerSource,
+    "traede_orders": TraedeOrders,
+    "traede_production_orders": TraedeProductionOrders,
     "zendera": ZenderaSource,
 }
 """Each source under the word that `type:` has for it in settings.yaml."""

@@ -127,7 +127,7 @@ class TestWebhook(ReceiverContract):
 class Asked(WebhookReceiver):
     """What the contract takes for a receiver with look-up."""
 
-    finds: ClassVar[bool] = True
+    finds: bool = True
 
 
 class TestWebhookThatIsAsked(TestWebhook):

@@ -15,7 +15,7 @@ from connector.sandbox.standin import Fault, serving
 from connector.sandbox.traede import TraedeStandIn
 from connector.sandbox.traede_orders import production_orders, traede_orders
 from connector.settings.values import Secret, Url
-from connector.sources.base import FeedItem
+from connector.sources.base import FeedItem, Refetches
 from connector.sources.traede import TraedeOrders, TraedeProductionOrders
 from connector.sources.traede_settings import TraedeOrdersSettings, TraedeProductionOrdersSettings
 from tests.contracts.source_harness import Call, SourceHarness, closed_port
@@ -78,6 +78,7 @@ class TraedeHarness(SourceHarness):
 
     async def refetched(self, since: Any) -> list[FeedItem]:
         """Walk what was exported since then as well."""
+        assert isinstance(self.source, Refetches)
         return [item async for page in self.source.refetch(since) for item in page.items]
 
 

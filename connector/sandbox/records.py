@@ -1,0 +1,92 @@
+"""What the stand-ins' own records say of each feed: where its orders are, and what its source was told."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+from connector.order import external_id
+from connector.sandbox.stage import Stage
+from connector.sandbox.standin import decode
+
+__all__ = ["Feed", "feeds"]
+
+
+class Feed(NamedTuple):
+    """
+    The orders of one source, by external id: those that should be delivered, how often each is at each receiver, and
+    how often the source was told that each is exported.
+    """
+
+    source: str
+    wanted: frozenset[str]
+    there: dict[str, Counter[str]]
+    told: Counter[str]
+
+    @property
+    def once(self) -> int:
+        """How many of the orders are at every receiver, exactly once."""
+        return sum(all(count[each] == 1 for count in self.there.values()) for each in self.wanted)
+
+    @property
+    def doubled(self) -> int:
+        """How many records are there that should not be: an order's second one, or one of an order that is not wanted."""
+        return sum(sum((count - Counter(self.wanted)).values()) for count in self.there.values())
+
+    @property
+    def marked(self) -> int:
+        """How many of the orders the source was told of, exactly once."""
+        return sum(self.told[each] == 1 for each in self.wanted)
+
+    @property
+    def strange(self) -> int:
+        """How many orders the source was told of that should not be exported."""
+        return len(self.told.keys() - self.wanted)
+
+    @property
+    def good(self) -> bool:
+        """Whether all is as it should be."""
+        return self.once == self.marked == len(self.wanted) and not self.doubled and not self.strange
+
+
+def feeds(stage: Stage, archive: Path) -> list[Feed]:
+    """Return every feed of `stage`; `archive` is the file that production orders are written to."""
+    warehouse = Counter(order["external_id"] for order in stage.warehouse.orders.values())
+    erp = Counter(record.external_id for record in stage.erp.records)
+    filed = Counter(decode(line)["external_id"] for line in archive.read_bytes().splitlines())
+    marks: dict[str, Counter[str]] = {"orders": Counter(), "production-orders": Counter()}
+    for word, mark in stage.wholesale.marked:
+        marks[word][str(mark["order_id" if word == "orders" else "production_order_id"])] += 1
+    listed = {
+        "shop": [
+            order_id
+            for order_id, order in stage.shop.orders.items()
+            if order["addresses"] and order["type"] != "quotation"
+        ],
+        "wholesale": list(stage.wholesale.orders),
+        "production": list(stage.wholesale.production_orders),
+        "transport": [shipment["orderId"] for shipment in stage.transport.shipments],
+    }
+    told = {
+        "shop": Counter(str(order_id) for order_id, _ in stage.shop.marked),
+        "wholesale": marks["orders"],
+        "production": marks["production-orders"],
+        "transport": Counter(str(entry["orderId"]) for entry in stage.transport.told),
+    }
+    found = []
+    for source, ids in listed.items():
+        receivers = {"erp": erp, "archive": filed} if source == "production" else {"warehouse": warehouse}
+        own = {
+            name: Counter({key: count for key, count in there.items() if key.startswith(f"{source}-")})
+            for name, there in receivers.items()
+        }
+        found.append(
+            Feed(
+                source,
+                frozenset(external_id(source, str(order_id)) for order_id in ids),
+                own,
+                Counter({external_id(source, order_id): count for order_id, count in told[source].items()}),
+            )
+        )
+    return found

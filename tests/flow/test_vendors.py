@@ -1,0 +1,185 @@
+"""Whole routes between the stand-ins of real vendors, over real HTTP: what each seed's feed comes to."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+
+import anyio
+
+from connector.app import Connector
+from connector.journal.sqlite import SqliteJournal
+from connector.mapping.custom import checker
+from connector.registry import receiver_types, source_types
+from connector.sandbox.ewarehousing import EwarehousingStandIn
+from connector.sandbox.standin import Fault, StandIn, serving
+from connector.sandbox.traede import TraedeStandIn
+from connector.sandbox.traede_orders import production_orders, traede_orders
+from connector.sandbox.webhook import WebhookStandIn
+from connector.sandbox.zendera import ZenderaStandIn
+from connector.sandbox.zendera_shipments import zendera_shipments
+from connector.settings import Settings, parse
+
+WAREHOUSE = """
+receivers:
+  warehouse:
+    type: ewarehousing
+    base_url: {warehouse}
+    username: sandbox
+    password: sandbox-secret
+    wms_code: DEV
+    customer_code: SANDBOX
+    settle: 1s
+    retry: {{first: 50ms, longest: 200ms}}
+"""
+ZENDERA = """
+sources:
+  transport:
+    type: zendera
+    base_url: {transport}/api
+    api_key: sandbox-key
+    retry: {{first: 50ms, longest: 200ms}}
+routes:
+  - source: transport
+    receivers: [warehouse]
+"""
+
+
+def read(text: str, folder: Path, **addresses: str) -> Settings:
+    """Return the settings of `text` with a journal in `folder` and the stand-ins' addresses."""
+    sources, receivers = source_types(), receiver_types()
+    return parse(
+        f"journal: {folder / 'connector.db'}\n" + text.format(**addresses),
+        sources={name: kind.settings for name, kind in sources.items()},
+        receivers={name: kind.settings for name, kind in receivers.items()},
+        environ={},
+        mappings=checker({name: kind.request for name, kind in receivers.items()}),
+    )
+
+
+@asynccontextmanager
+async def flowing(text: str, folder: Path, **standins: StandIn) -> AsyncIterator[Connector]:
+    """Run a connector between `standins`, and stop it when the block is left."""
+    async with AsyncExitStack() as stack:
+        addresses = {name: await stack.enter_async_context(serving(each)) for name, each in standins.items()}
+        connector = await stack.enter_async_context(Connector(read(text, folder, **addresses)))
+        tg = await stack.enter_async_context(anyio.create_task_group())
+        tg.start_soon(connector.run, name="run the connector")
+        with anyio.fail_after(40):
+            yield connector
+        connector.stop()
+
+
+async def test_zendera_hears_of_each_order_once(tmp_path: Path) -> None:
+    """Seed 003: of 64 orders two lack their address; 62 are accepted, two fail with a reason, and no strike follows."""
+    transport, warehouse = ZenderaStandIn(zendera_shipments(64, without_address=2)), EwarehousingStandIn()
+    async with flowing(WAREHOUSE + ZENDERA, tmp_path, transport=transport, warehouse=warehouse) as connector:
+        for _ in range(11):
+            await connector.drain()
+
+    told = Counter(entry["status"] for entry in transport.told)
+    reasons = {entry["failureReason"] for entry in transport.told if entry["status"] == "FAILED"}
+    assert {"EXPORTED_SUCCESSFULLY": 62, "FAILED": 2} == told
+    assert {"missing field: delivery_address"} == reasons
+    assert Counter({1: 2}) == Counter(transport.strikes.values())
+    assert 62 == len(warehouse.created) == len({body["external_id"] for body in warehouse.created})
+
+
+TRAEDE = """
+sources:
+  wholesale:
+    type: traede_orders
+    base_url: {wholesale}
+    token: sandbox-token
+    app_key: sandbox-app-key
+    system_id: erp
+    regulate_inventory: false
+    include_cancelled: true
+    retry: {{first: 50ms, longest: 200ms}}
+routes:
+  - source: wholesale
+    receivers: [warehouse]
+"""
+SINCE = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+async def test_an_order_that_changed_is_updated_and_one_that_was_cancelled_is_cancelled(tmp_path: Path) -> None:
+    """Seeds 001 and 004: delivered, changed, replayed: updated, not doubled; cancelled as long as that is allowed."""
+    wholesale, warehouse = TraedeStandIn(traede_orders(3)), EwarehousingStandIn()
+    changed, cancelled, late = wholesale.orders
+    async with flowing(WAREHOUSE + TRAEDE, tmp_path, wholesale=wholesale, warehouse=warehouse) as connector:
+        await connector.drain()
+        assert 3 == len(warehouse.created)
+        ids = {number: warehouse.by_external_id(f"wholesale-{number}")[0]["id"] for number in wholesale.orders}
+
+        wholesale.orders[changed]["lines"] = wholesale.orders[changed]["lines"][:1]
+        for _ in range(2):
+            await connector.replay("wholesale", SINCE)
+            await connector.drain()
+        assert 1 == len(warehouse.orders[ids[changed]]["order_lines"])
+        assert [1] == [len(warehouse.by_external_id(f"wholesale-{number}")) for number in [changed]]
+
+        warehouse.move(ids[late], "processing")
+        for number in (cancelled, late):
+            wholesale.orders[number]["status"] = "cancelled"
+        for _ in range(2):
+            await connector.replay("wholesale", SINCE)
+            await connector.drain()
+        journal = connector.journal
+        assert isinstance(journal, SqliteJournal)
+        states = await journal.read(
+            lambda db: dict(db.execute("SELECT order_id, s.state FROM orders JOIN order_states s USING (key)"))
+        )
+        held = await journal.read(lambda db: db.execute("SELECT reason FROM changes WHERE state = 'held'").fetchall())
+
+    assert "cancelled" == warehouse.orders[ids[cancelled]]["status"]
+    assert "processing" == warehouse.orders[ids[late]]["status"]
+    assert {str(changed): "acknowledged", str(cancelled): "cancelled", str(late): "held"} == states
+    assert ["processing" in reason for (reason,) in held] == [True]
+    assert 3 == len(warehouse.created) == len(wholesale.marked)
+
+
+PRODUCTION = """
+sources:
+  production:
+    type: traede_production_orders
+    base_url: {production}
+    token: sandbox-token
+    app_key: sandbox-app-key
+    system_id: erp
+    include: [lines.variant, supplier]
+    retry: {{first: 50ms, longest: 200ms}}
+receivers:
+  erp:
+    type: webhook
+    url: {erp}/orders
+    secret: whsec_c2FuZGJveC1zZWNyZXQtb2YtdGhlLXN0YW5kLWlu
+    idempotent: true
+    concurrency: 2
+    settle: 100ms
+    retry: {{first: 20ms, longest: 50ms}}
+routes:
+  - source: production
+    receivers: [erp]
+"""
+
+
+async def test_production_orders_reach_a_webhook_that_fails_half_of_the_time(tmp_path: Path) -> None:
+    """Seed 002: each of 23 arrives under one webhook-id however often it is sent, properly signed, and is marked."""
+    production, erp = TraedeStandIn(production_orders=production_orders(23)), WebhookStandIn()
+    turn = count()
+    for fault in (Fault.SERVER_ERROR, Fault.SERVER_ERROR_APPLIED):
+        erp.fault(fault, times=12, on=lambda request: request.method == "POST" and next(turn) % 2 == 0)
+    async with flowing(PRODUCTION, tmp_path, production=production, erp=erp) as connector:
+        while len(production.marked) < 23:
+            await connector.drain()
+
+    posts = Counter(call.headers["webhook-id"] for call in erp.history if call.method == "POST")
+    assert {f"production-{number}" for number in production.production_orders} == set(posts)
+    assert posts.total() > 23
+    assert 23 == len(erp.records) == len(production.marked)
+    assert all(verified for _, verified in erp.signatures)
