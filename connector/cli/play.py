@@ -29,10 +29,10 @@ LOST = 10
 TABLE = "shipping_methods"
 OPENING = """\
 Five stand-in vendors run in this process, over real HTTP. Four feeds list orders that nobody has exported yet:
-  shop        {shop:6,} of a web shop in Propeller          to the warehouse, eWarehousing
-  wholesale   {wholesale:6,} of a fashion brand in Traede       to the warehouse
-  production  {production:6,} production orders of that brand    to an ERP by signed webhook, and to a file
-  transport   {transport:6,} of a carrier in Zendera            to the warehouse; the carrier is told of their progress
+  shop        {shop:7,}  orders of a web shop, in Propeller      go to the warehouse (eWarehousing)
+  wholesale   {wholesale:7,}  orders of a fashion brand, in Traede    go to the warehouse
+  production  {production:7,}  production orders of that brand         go to the erp (a signed webhook) and a file
+  transport   {transport:7,}  orders of a carrier, in Zendera         go to the warehouse
 """
 NEXT = """\
 Next:
@@ -79,25 +79,33 @@ class Play:
         writes = self._stage.writes
         await connector.drain()
         again = self._stage.writes - writes
-        click.echo(f"\nAll is settled. Another pass over the four feeds wrote {again or 'nothing'}.")
+        await self._catch_up(connector)
+        click.echo(f"\nAll is settled. Another pass over the four feeds wrote {again or 'nothing'}.\n")
         return not drained.failed and not again
 
     async def _add_code(self, connector: Connector) -> bool:
         """Add the missing row, which releases what waits for it."""
-        click.echo(f"Somebody adds the row {self._code} to the table {TABLE}:\n")
+        click.echo(f"Somebody adds the row {self._code} to the table {TABLE}, and reloads the settings:")
         released = await connector.reload(self._with(self._table))
         drained = await connector.drain()
+        await self._catch_up(connector)
         return released > 0 and not drained.failed
 
     async def _ship(self, connector: Connector) -> bool:
         """Let the warehouse ship an order of the carrier's, and the connector notice."""
-        order = next(
-            order for order in self._stage.warehouse.orders.values() if order["external_id"].startswith("transport-")
-        )
-        click.echo(f"\nThe warehouse ships {order['reference']}, which is the carrier's {order['external_id']}:\n")
+        orders = self._stage.warehouse.orders.values()
+        order = next((each for each in orders if each["external_id"].startswith("transport-")), None)
+        if order is None:
+            return False
+        click.echo(f"\nThe warehouse ships {order['reference']}, which is {order['external_id']}:")
         self._stage.warehouse.ship(order["id"])
         drained = await connector.drain()
         return not drained.failed and len(self._stage.transport.updates) == 1
+
+    @staticmethod
+    async def _catch_up(connector: Connector) -> None:
+        """Let what has happened be told before the next act is announced."""
+        await connector.clock.sleep(0.05)
 
     def _with(self, table: Mapping[str, str]) -> Settings:
         """Return the settings with a table by which wholesale orders are shipped."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -13,12 +13,10 @@ from typing import TYPE_CHECKING
 import anyio
 import click
 
-from connector.sandbox import EWAREHOUSING_PORT, PROPELLER_PORT
+from connector.sandbox import EWAREHOUSING_PORT, PROPELLER_PORT, TRAEDE_PORT, WEBHOOK_PORT, ZENDERA_PORT
 
 if TYPE_CHECKING:
-    from connector.sandbox.ewarehousing import EwarehousingStandIn
-    from connector.sandbox.propeller import PropellerStandIn
-    from connector.sandbox.standin import StandIn
+    from connector.sandbox.stage import Stage, Vendor
 
 __all__ = ["command"]
 
@@ -27,14 +25,23 @@ JOURNAL = "connector.db"
 LOOK, REMIND = 1.0, 60.0
 """Seconds between two looks at what has changed, and between two lines when nothing has."""
 
+Many = click.IntRange(0, 1_000_000)
+Port = click.IntRange(0, 65535)
+
 
 @click.command("sandbox")
-@click.option("--orders", default=120, show_default=True, type=click.IntRange(0, 1_000_000), help="Orders in the shop.")
+@click.option("--orders", default=120, show_default=True, type=Many, help="Orders in the shop (Propeller).")
 @click.option("--without-address", default=1, show_default=True, type=click.IntRange(0), help="Of these, unaddressed.")
 @click.option("--quotations", default=2, show_default=True, type=click.IntRange(0), help="Of these, quotations.")
+@click.option("--wholesale", default=30, show_default=True, type=Many, help="Orders of the brand (Traede).")
+@click.option("--production", default=30, show_default=True, type=Many, help="Production orders of the brand (Traede).")
+@click.option("--transport", default=30, show_default=True, type=Many, help="Orders of the carrier (Zendera).")
 @click.option("--seed", default=1, show_default=True, help="Which orders: the same number gives the same.")
-@click.option("--port-propeller", default=PROPELLER_PORT, show_default=True, type=click.IntRange(0, 65535))
-@click.option("--port-ewarehousing", default=EWAREHOUSING_PORT, show_default=True, type=click.IntRange(0, 65535))
+@click.option("--port-propeller", default=PROPELLER_PORT, show_default=True, type=Port)
+@click.option("--port-ewarehousing", default=EWAREHOUSING_PORT, show_default=True, type=Port)
+@click.option("--port-traede", default=TRAEDE_PORT, show_default=True, type=Port)
+@click.option("--port-zendera", default=ZENDERA_PORT, show_default=True, type=Port)
+@click.option("--port-webhook", default=WEBHOOK_PORT, show_default=True, type=Port)
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -42,9 +49,15 @@ def command(
     orders: int,
     without_address: int,
     quotations: int,
+    wholesale: int,
+    production: int,
+    transport: int,
     seed: int,
     port_propeller: int,
     port_ewarehousing: int,
+    port_traede: int,
+    port_zendera: int,
+    port_webhook: int,
 ) -> None:
     """
     Serve only the stand-in vendors, until SIGTERM or Ctrl-C.
@@ -53,57 +66,66 @@ def command(
     free one.
     """
     from connector.cli import logs
-    from connector.sandbox.ewarehousing import EwarehousingStandIn
-    from connector.sandbox.orders import propeller_orders
-    from connector.sandbox.propeller import PropellerStandIn
+    from connector.sandbox.stage import stage
 
     root = ctx.find_root().params
     logs.configure(root["log_format"])
     try:
-        listed = propeller_orders(orders, seed=seed, without_address=without_address, quotations=quotations)
+        vendors = stage(
+            orders,
+            wholesale=wholesale,
+            production=production,
+            transport=transport,
+            seed=seed,
+            without_address=without_address,
+            quotations=quotations,
+        )
     except ValueError:
         raise click.UsageError("--without-address and --quotations are more than --orders") from None
-    stand = Stand(Path(root["settings"]), PropellerStandIn(listed), EwarehousingStandIn())
-    anyio.run(partial(stand.serve, port_propeller, port_ewarehousing))
+    ports = {
+        "Propeller": port_propeller,
+        "eWarehousing": port_ewarehousing,
+        "Traede": port_traede,
+        "Zendera": port_zendera,
+        "Webhook": port_webhook,
+    }
+    anyio.run(partial(Stand(Path(root["settings"]), vendors).serve, ports))
 
 
 class Stand:
-    """The two vendors, side by side, and the settings file beside them."""
+    """The vendors, side by side, and the settings file beside them."""
 
-    def __init__(self, settings: Path, shop: PropellerStandIn, warehouse: EwarehousingStandIn) -> None:
+    def __init__(self, settings: Path, stage: Stage) -> None:
         self._settings = settings
-        self._shop = shop
-        self._warehouse = warehouse
+        self._stage = stage
 
-    async def serve(self, port_shop: int, port_warehouse: int) -> None:
-        """Serve until a signal comes, and tell what the vendors see."""
+    async def serve(self, ports: Mapping[str, int]) -> None:
+        """Serve until a signal comes, and tell what the vendors see; `ports` are by vendor."""
+        vendors = self._stage.vendors
         with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             async with AsyncExitStack() as stack:
-                here = await stack.enter_async_context(_serving(self._shop, port_shop, "--port-propeller"))
-                there = await stack.enter_async_context(
-                    _serving(self._warehouse, port_warehouse, "--port-ewarehousing")
-                )
-                self._introduce(here, there, fixed=(port_shop, port_warehouse) == (PROPELLER_PORT, EWAREHOUSING_PORT))
+                urls = {
+                    vendor.variable: await stack.enter_async_context(_serving(vendor, ports[vendor.name])) + vendor.path
+                    for vendor in vendors
+                }
+                self._introduce(urls, fixed=all(ports[vendor.name] == vendor.port for vendor in vendors))
                 async with anyio.create_task_group() as tg:
                     tg.start_soon(self._watch, name="watch the vendors")
                     async for _ in signals:
                         tg.cancel_scope.cancel()
                         break
 
-    def _introduce(self, here: str, there: str, *, fixed: bool) -> None:
+    def _introduce(self, urls: Mapping[str, str], *, fixed: bool) -> None:
         """Say where the vendors are, what opens them, and what to do next."""
-        click.echo(f"Propeller stand-in      {here}   client_id sandbox, client_secret sandbox-secret")
-        click.echo(
-            f"eWarehousing stand-in   {there}   username sandbox, password sandbox-secret, wms_code DEV, "
-            "customer_code SANDBOX"
-        )
+        for vendor in self._stage.vendors:
+            click.echo(f"{vendor.name:<12} stand-in   {urls[vendor.variable]:<29}   {vendor.opens}")
         if self._written():
             click.echo(f"Wrote {self._settings}, which leads to them.")
         else:
             click.echo(f"{self._settings} is there already, and was left as it is.")
         if not fixed:
             click.echo("These are not the usual ports. Where the connector runs:")
-            click.echo(f"  export PROPELLER_URL={here} EWH_URL={there}")
+            click.echo(f"  export {' '.join(f'{name}={url}' for name, url in urls.items())}")
         if Path(JOURNAL).exists():
             click.echo(f"{JOURNAL} remembers orders of another time; remove it to see these delivered anew.")
         click.echo("Next, in another terminal: connector run --once. Ctrl-C ends this.\n")
@@ -127,25 +149,26 @@ class Stand:
         said, quiet = "", REMIND
         while True:
             if (line := self._state()) != said or quiet >= REMIND:
-                click.echo(f"{line} ({len(self._shop.history) + len(self._warehouse.history):,} calls)")
+                click.echo(f"{line} ({self._stage.calls:,} calls)")
                 said, quiet = line, 0.0
             await anyio.sleep(LOOK)
             quiet += LOOK
 
     def _state(self) -> str:
-        left = sum(not order["exportStatus"] for order in self._shop.orders.values())
-        return f"{left:,} orders left in the shop, {len(self._warehouse.orders):,} in the warehouse"
+        left = ", ".join(f"{count:,} in {source}" for source, count in self._stage.left().items())
+        warehouse, erp = self._stage.warehouse.orders, self._stage.erp.records
+        return f"left to export: {left}; there are {len(warehouse):,} in the warehouse, {len(erp):,} in the erp"
 
 
 @asynccontextmanager
-async def _serving(standin: StandIn, port: int, option: str) -> AsyncIterator[str]:
+async def _serving(vendor: Vendor, port: int) -> AsyncIterator[str]:
     from connector.sandbox.standin import serving
 
     async with AsyncExitStack() as stack:
         try:
-            url = await stack.enter_async_context(serving(standin, port=port))
+            url = await stack.enter_async_context(serving(vendor.standin, port=port))
         except OSError as exc:
             if exc.errno != errno.EADDRINUSE:
                 raise click.ClickException(f"cannot listen on port {port}: {exc.strerror}") from None
-            raise click.ClickException(f"port {port} is in use; choose another one with {option}") from None
+            raise click.ClickException(f"port {port} is in use; choose another one with {vendor.option}") from None
         yield url

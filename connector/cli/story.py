@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 
 import click
 
+from connector.cli.tables import table
 from connector.clock import Clock
 from connector.events import (
     Event,
@@ -27,6 +29,7 @@ from connector.sandbox.stage import Stage
 
 __all__ = ["Story", "tell_records"]
 
+COLUMNS = ("orders of", "to deliver", "there once", "superfluous", "marked once", "marked wrongly", "where")
 MARKS = (1, 100)
 """The numbers of orders at which progress is worth a line: these, and every thousandth."""
 
@@ -62,10 +65,12 @@ class Story:
                 ]
             case OrderDelivered(adopted=True, receipt=receipt):
                 return [f"{name}: looked up, and found as {receipt}: it was there all the time"]
-            case OrderDelivered(receiver=receiver, receipt=receipt):
-                return [f"{number:,} delivered ({name} is {receipt} at the {receiver})"] if worth else []
-            case OrderAcknowledged(source=source):
-                return [f"{number:,} marked as exported ({name} in the {source} system)"] if worth else []
+            case OrderDelivered(key=key, receiver=receiver, receipt=receipt):
+                if (waited := self._waited(key)) and self._first(f"released: {waited}"):
+                    return [f"{name} is released, and delivered as {receipt}; so is whatever else waited for that"]
+                return [f"delivery {number:,}: {name} is {receipt} in the {receiver}"] if worth else []
+            case OrderAcknowledged():
+                return [f"acknowledgement {number:,}: {name} is marked as exported where it came from"] if worth else []
             case OrderHeld(cause=cause):
                 return [f"{name} is held, it waits for {_whom(cause)}: {cause}"] if self._first(cause) else []
             case OrderSkipped(cause=cause):
@@ -78,6 +83,10 @@ class Story:
                 return [f"a pass over {source} ended: {seen:,} listed, {new:,} of them new"] if new else []
             case _:
                 return []
+
+    def _waited(self, key: int) -> str:
+        """Return what an order was held for, if it was."""
+        return next((event.cause for event in self._ways[key] if isinstance(event, OrderHeld)), "")
 
     def _first(self, cause: str) -> bool:
         """Count a cause; tell whether it is new."""
@@ -111,6 +120,8 @@ def _step(event: OrderEvent) -> str:
             return f"acknowledged: the source says {outcome}"
         case OrderHeld(cause=cause) | OrderSkipped(cause=cause):
             return cause
+        case ProgressReported(report=report):
+            return f"told: {report['status']} at {report['location']}"
         case _:
             return type(event).__name__
 
@@ -118,16 +129,14 @@ def _step(event: OrderEvent) -> str:
 def tell_records(found: Sequence[Feed], stage: Stage) -> bool:
     """Print what the vendors' own records say; return whether it is what it should be."""
     click.echo("\nWhat the vendors' own records say:")
-    for feed in found:
-        where = " and ".join(feed.there)
-        wanted = len(feed.wanted)
-        click.echo(
-            f"  {feed.source + ':':11} {feed.once:,} of {wanted:,} orders are there once ({where}), "
-            f"{feed.doubled} twice; {feed.marked:,} are marked as exported, {feed.strange} that should not be"
-        )
+    rows = [
+        (feed.source, len(feed.wanted), feed.once, feed.doubled, feed.marked, feed.strange, " and ".join(feed.there))
+        for feed in found
+    ]
+    click.echo(textwrap.indent(table(COLUMNS, rows, right=range(1, 6)), "  "))
     without = sum(not order["addresses"] for order in stage.shop.orders.values())
     quotations = sum(order["type"] == "quotation" for order in stage.shop.orders.values())
     click.echo(f"  {without} without an address and {quotations} quotations are left in the shop, and nowhere else")
     for update in stage.transport.updates:
-        click.echo(f"  the carrier was told once: order {update['orderId']} {update['status']} at {update['location']}")
+        click.echo(f"  the carrier was told that {update['orderId']} is {update['status']} at {update['location']}")
     return all(feed.good for feed in found)

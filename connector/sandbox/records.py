@@ -31,7 +31,7 @@ class Feed(NamedTuple):
 
     @property
     def doubled(self) -> int:
-        """How many records are there that should not be: an order's second one, or one of an order that is not wanted."""
+        """How many records are there that should not be: an order's second one, or an unwanted order's first."""
         return sum(sum((count - Counter(self.wanted)).values()) for count in self.there.values())
 
     @property
@@ -72,7 +72,9 @@ def feeds(stage: Stage, archive: Path) -> list[Feed]:
         "shop": Counter(str(order_id) for order_id, _ in stage.shop.marked),
         "wholesale": marks["orders"],
         "production": marks["production-orders"],
-        "transport": Counter(str(entry["orderId"]) for entry in stage.transport.told),
+        "transport": Counter(
+            str(entry["orderId"]) for entry in stage.transport.told if entry["status"] == "EXPORTED_SUCCESSFULLY"
+        ),
     }
     found = []
     for source, ids in listed.items():

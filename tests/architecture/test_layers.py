@@ -50,6 +50,7 @@ STAGES = ("producer", "intake", "consumer", "attempt", "work", "amender", "lane"
 
 SANDBOX_USERS = {
     "connector.cli.demo": "the demonstration runs against the stand-ins",
+    "connector.cli.play": "the demonstration's acts, in which the stand-ins have their parts",
     "connector.cli.story": "tells what the demonstration did, as the stand-ins saw it",
     "connector.cli.sandbox": "serves the stand-ins",
 }

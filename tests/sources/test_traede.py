@@ -45,7 +45,8 @@ class TestTraedeOrders(_Traede):
     def sample(self) -> bytes:
         """Return an order of the stand-in, with the nested objects that a line may have."""
         made = traede_orders(3)[2]
-        made["lines"][0] |= {"variant": {"sku": "FJ-1", "ean": "5700000200019", "name": "Oat"}, "product": {"name": "F"}}
+        sizes = {"variant": {"sku": "FJ-1", "ean": "5700000200019", "name": "Oat"}, "product": {"name": "F"}}
+        made["lines"][0] |= sizes
         return encode(made)
 
 
