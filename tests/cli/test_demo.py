@@ -5,8 +5,13 @@ from __future__ import annotations
 import asyncio
 import re
 import signal
+from collections import Counter
 from pathlib import Path
 
+import pytest
+
+from connector.sandbox.records import Feed, feeds
+from connector.sandbox.stage import stage
 from tests.cli.process import ended, run, started
 
 
@@ -21,22 +26,52 @@ def _left(folder: Path) -> list[Path]:
     return [path for place in ("tmp", "work") for path in (folder / place).iterdir()]
 
 
+def _records(out: str) -> dict[str, str]:
+    """Return the last table by source, its columns apart by one space."""
+    rows = [line.split() for line in out.partition("own records say:\n")[2].splitlines()[1:5]]
+    return {row[0]: " ".join(row[1:]) for row in rows}
+
+
 async def test_the_demo_shows_a_lost_answer_and_proves_that_each_order_is_there_once(tmp_path: Path) -> None:
-    """It delivers 117 orders, the one whose answer was lost too, compares the vendors' records, and exits with 0."""
+    """It delivers 207 orders of four systems, one of a lost answer too, compares the vendors' records, exits with 0."""
     environ = _environ(tmp_path)
     ended = await run("demo", folder=tmp_path / "work", environ=environ)
 
     assert 0 == ended.code, ended
-    assert "117 of 117 orders are in the warehouse once, 0 are there twice" in ended.out
-    assert "117 of 117 are marked as exported in the shop, 0 that should not be" in ended.out
+    assert {
+        "shop": "117 117 0 117 0 warehouse",
+        "wholesale": "30 30 0 30 0 warehouse",
+        "production": "30 30 0 30 0 erp and archive",
+        "transport": "30 30 0 30 0 warehouse",
+    } == _records(ended.out)
+    assert "1 without an address and 2 quotations are left in the shop, and nowhere else" in ended.out
     assert "is held, it waits for a person: missing field: shipping_address" in ended.out
-    assert "Another pass over the shop wrote nothing." in ended.out
-    lost = re.search(r"order (\d+): THE ANSWER TO ITS CREATE WAS LOST", ended.out)
+    assert "is skipped, it is none of ours: quotation" in ended.out
+    assert "Another pass over the four feeds wrote nothing." in ended.out
+    lost = re.search(r"(\w+-\d+): THE ANSWER TO ITS CREATE WAS LOST", ended.out)
     assert lost
-    assert f"order {lost[1]}: looked up, and found in the warehouse as ORD" in ended.out
-    assert f"One order's way, shop-{lost[1]}:" in ended.out
+    assert f"{lost[1]}: looked up, and found as ORD" in ended.out
+    assert f"One order's way, {lost[1]}:" in ended.out
     assert "connector sandbox" in ended.out.partition("Next:")[2]
+    assert len(ended.out.splitlines()) <= 50
     assert [] == _left(tmp_path)
+
+
+async def test_the_demo_adds_a_missing_code_and_reports_a_shipment(tmp_path: Path) -> None:
+    """Only when the row is added is what waits for it delivered; when the warehouse ships, the carrier is told."""
+    ended = await run("demo", folder=tmp_path)
+
+    before, _, rest = ended.out.partition("Somebody adds the row ")
+    after, _, shipped = rest.partition("The warehouse ships ")
+    held = re.search(r"(wholesale-\d+) is held, it waits for a row of a table: missing code: (\w+)/(\w+)\n", before)
+    assert held, before
+    assert after.startswith(f"{held[3]} to the table {held[2]},")
+    assert f"{held[1]} is released, and delivered as ORD" in after
+    assert f"{held[1]} is released" not in before
+    told = re.match(r"ORD\d+, which is transport-(\d+):\n", shipped)
+    assert told, shipped
+    assert f"transport-{told[1]}: its carrier is told COMPLETE at PICKUP" in shipped
+    assert f"the carrier was told that {told[1]} is COMPLETE at PICKUP" in shipped
 
 
 async def test_the_demo_takes_a_number_of_orders_and_a_seed(tmp_path: Path) -> None:
@@ -45,7 +80,8 @@ async def test_the_demo_takes_a_number_of_orders_and_a_seed(tmp_path: Path) -> N
     ended = await run("demo", "--orders", "4", "--seed", "9", folder=tmp_path / "work", environ=environ)
 
     assert 0 == ended.code, ended
-    assert "4 of 4 orders are in the warehouse once" in ended.out
+    assert "4 4 0 4 0 warehouse" == _records(ended.out)["shop"]
+    assert "1 1 0 1 0 erp and archive" == _records(ended.out)["production"]
 
 
 async def test_an_interrupted_demo_leaves_no_file(tmp_path: Path) -> None:
@@ -61,3 +97,47 @@ async def test_an_interrupted_demo_leaves_no_file(tmp_path: Path) -> None:
 
     assert 128 + signal.SIGINT == interrupted.code, interrupted
     assert [] == _left(tmp_path)
+
+
+ONCE = Counter(["shop-1", "shop-2"])
+
+
+@pytest.mark.parametrize(
+    ("there", "told", "good"),
+    [
+        (ONCE, ONCE, True),
+        (ONCE + Counter(["shop-1"]), ONCE, False),
+        (ONCE + Counter(["shop-9"]), ONCE, False),
+        (Counter(["shop-1"]), ONCE, False),
+        (ONCE, Counter(["shop-1"]), False),
+        (ONCE, ONCE + Counter(["shop-2"]), False),
+        (ONCE, ONCE + Counter(["shop-9"]), False),
+    ],
+    ids=["all well", "there twice", "there wrongly", "not there", "not told", "told twice", "told wrongly"],
+)
+def test_the_closing_check_sees_whatever_is_not_as_it_should_be(
+    there: Counter[str], told: Counter[str], *, good: bool
+) -> None:
+    """Every order at every receiver once and told once, and nothing else anywhere; all else is no success."""
+    wanted = frozenset(ONCE)
+
+    assert good is Feed("shop", wanted, {"warehouse": there}, told).good
+    assert (good or there == ONCE) is Feed("shop", wanted, {"erp": ONCE, "file": there}, ONCE).good
+
+
+def test_the_closing_check_asks_the_vendors_themselves(tmp_path: Path) -> None:
+    """What it knows of each feed comes from the stand-ins and the file, so that no word of the connector's is in it."""
+    vendors = stage(3, wholesale=2, production=1, transport=1, without_address=1, quotations=1)
+    archive = tmp_path / "orders.jsonl"
+    archive.write_bytes(b'{"external_id": "production-3101"}\n')
+    vendors.erp.put("production-3101")
+    vendors.wholesale.marked += [("production-orders", {"production_order_id": 3101}), ("orders", {"order_id": 48202})]
+    vendors.transport.told += [{"orderId": 12345, "status": "FAILED"}]
+
+    found = {feed.source: feed for feed in feeds(vendors, archive)}
+
+    assert {"shop": 1, "wholesale": 2, "production": 1, "transport": 1} == {n: len(f.wanted) for n, f in found.items()}
+    assert found["production"].good
+    assert Counter(["wholesale-48202"]) == found["wholesale"].told
+    assert not found["transport"].told
+    assert not found["shop"].good

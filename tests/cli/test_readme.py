@@ -24,7 +24,9 @@ from connector.settings.structs import RouteSettings
 from connector.sources import SOURCES
 from tests.cli.process import ROOT, Vendors
 
-README = (ROOT / "README.md").read_text("utf-8")
+TOP = Path(__file__).resolve().parents[2]
+"""The checkout; the package itself may be installed elsewhere."""
+README = (TOP / "README.md").read_text("utf-8")
 
 
 def between(name: str) -> str:
@@ -101,7 +103,7 @@ def test_every_mapping_function_is_in_its_table() -> None:
 
 def test_every_key_is_explained_in_the_example() -> None:
     """Each key that a source, a receiver or a route takes stands in settings.yaml, at work or in a comment."""
-    text = (ROOT / "settings.yaml").read_text("utf-8")
+    text = (TOP / "settings.yaml").read_text("utf-8")
     structs: list[Any] = [*(kind.settings for kind in (*source_types().values(), *RECEIVERS.values())), RouteSettings]
     keys = {field.encode_name for struct in structs for field in msgspec.structs.fields(struct)}
 
@@ -111,7 +113,7 @@ def test_every_key_is_explained_in_the_example() -> None:
 def test_the_sample_of_a_mistake_is_what_is_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The README's line about a misspelt key is what the program says, but for the place."""
     (sample,) = re.findall(r"^settings\.yaml:\d+:\d+: (.*)$", README, re.MULTILINE)
-    text = (ROOT / "settings.yaml").read_text("utf-8").replace("page_size: 50", "page_sise: 50")
+    text = (TOP / "settings.yaml").read_text("utf-8").replace("page_size: 50", "page_sise: 50")
     (tmp_path / "settings.yaml").write_text(text, "utf-8")
 
     with pytest.raises(SettingsError) as caught:
@@ -122,6 +124,6 @@ def test_the_sample_of_a_mistake_is_what_is_printed(tmp_path: Path, monkeypatch:
 
 def test_links_lead_to_files() -> None:
     """Every file that the README links to is there."""
-    missing = [target for target in re.findall(r"\]\(([^)#:]+)\)", README) if not (ROOT / target).exists()]
+    missing = [target for target in re.findall(r"\]\(([^)#:]+)\)", README) if not (TOP / target).exists()]
 
     assert [] == missing

@@ -9,9 +9,13 @@ from asyncio.subprocess import Process
 from importlib import resources
 from pathlib import Path
 
+import pytest
+
 from tests.cli.process import ended, run, started
 
-FREE = ("--port-propeller", "0", "--port-ewarehousing", "0")
+VENDORS = ("propeller", "traede", "zendera", "ewarehousing", "webhook")
+FREE = tuple(word for vendor in VENDORS for word in (f"--port-{vendor}", "0"))
+FEW = ("--orders", "30", "--wholesale", "7", "--production", "5", "--transport", "6")
 
 
 async def _told(process: Process) -> str:
@@ -21,14 +25,14 @@ async def _told(process: Process) -> str:
     async with asyncio.timeout(20):
         async for line in process.stdout:
             lines.append(line.decode())
-            if "orders left in the shop" in lines[-1]:
+            if "left to export:" in lines[-1]:
                 break
     return "".join(lines)
 
 
 async def test_the_sandbox_is_all_that_a_run_needs(tmp_path: Path) -> None:
     """It writes the settings, says which variables other ports need, and a run delivers its orders; SIGTERM ends it."""
-    async with started("sandbox", "--orders", "30", *FREE, folder=tmp_path) as process:
+    async with started("sandbox", *FEW, *FREE, folder=tmp_path) as process:
         text = await _told(process)
         environ = dict(pair.split("=") for pair in re.findall(r"[A-Z_]+_URL=\S+", text))
         delivered = await run("run", "--once", folder=tmp_path, environ=environ)
@@ -37,10 +41,15 @@ async def test_the_sandbox_is_all_that_a_run_needs(tmp_path: Path) -> None:
 
     assert "client_id sandbox, client_secret sandbox-secret" in text
     assert "Wrote settings.yaml" in text
-    assert "30 orders left in the shop, 0 in the warehouse" in text
+    assert "app_key sandbox-app-key" in text
+    assert "left to export: 30 in shop, 7 in wholesale, 5 in production, 6 in transport; there are 0 in " in text
     template = resources.files("connector.settings") / "template.yaml"
     assert template.read_text("utf-8") == _content(tmp_path / "settings.yaml")
     assert "shop: 30 new, 27 delivered, 27 acknowledged\n" in delivered.out
+    assert "wholesale: 7 new, 7 delivered, 7 acknowledged\n" in delivered.out
+    assert "production: 5 new, 5 delivered, 5 acknowledged\n" in delivered.out
+    assert "transport: 6 new, 6 delivered, 6 acknowledged\n" in delivered.out
+    assert 5 == _content(tmp_path / "orders.jsonl").count("\n")
     assert 1 == delivered.code, "an order without an address is held"
     assert 0 == sandbox.code
 
@@ -58,27 +67,31 @@ async def test_a_settings_file_that_is_there_is_left_alone(tmp_path: Path) -> No
 
 
 async def test_the_vendors_say_what_they_have_seen(tmp_path: Path) -> None:
-    """When orders move, a line says how many are left in the shop and how many are in the warehouse."""
-    async with started("sandbox", "--orders", "30", *FREE, folder=tmp_path) as process:
+    """When orders move, a line says how many are left in each feed and how many are at the receivers."""
+    async with started("sandbox", *FEW, *FREE, folder=tmp_path) as process:
         text = await _told(process)
         environ = dict(pair.split("=") for pair in re.findall(r"[A-Z_]+_URL=\S+", text))
         await run("run", "--once", folder=tmp_path, environ=environ)
         after = await _told(process)
 
-    assert re.fullmatch(r"\d+ orders left in the shop, \d+ in the warehouse \(\d+ calls\)\n", after)
-    assert "30 orders left" not in after
+    number = r"[1-9]\d*"
+    assert re.fullmatch(
+        rf"left to export: .*; there are {number} in the warehouse, \d+ in the erp \({number} calls\)\n", after
+    )
+    assert "30 in shop" not in after
 
 
-async def test_a_port_in_use_is_said_in_a_line(tmp_path: Path) -> None:
+@pytest.mark.parametrize("vendor", VENDORS)
+async def test_a_port_in_use_is_said_in_a_line(tmp_path: Path, vendor: str) -> None:
     """A port that is taken is exit 1, with the option that chooses another one."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
-        ended = await run("sandbox", "--port-propeller", "0", "--port-ewarehousing", port, folder=tmp_path)
+        ended = await run("sandbox", *FREE, f"--port-{vendor}", port, folder=tmp_path)
 
     assert 1 == ended.code
-    assert f"Error: port {port} is in use; choose another one with --port-ewarehousing\n" == ended.err
+    assert f"Error: port {port} is in use; choose another one with --port-{vendor}\n" == ended.err
     assert not _exists(tmp_path / "settings.yaml")
 
 

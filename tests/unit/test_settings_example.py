@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from importlib import resources
 from pathlib import Path
 
+import msgspec
 import pytest
 from jsonschema import Draft202012Validator
 
 from connector.errors import SettingsError
 from connector.receivers import RECEIVERS
+from connector.sandbox import EWAREHOUSING_PORT, PROPELLER_PORT, TRAEDE_PORT, WEBHOOK_PORT, ZENDERA_PORT
 from connector.settings import Rate, ReceiverSettings, Settings, SourceSettings, load, parse, schema
 from connector.settings.places import read
 from connector.sources import SOURCES
@@ -25,28 +28,88 @@ def example(environ: dict[str, str] | None = None) -> Settings:
 
 
 def test_it_loads_in_an_empty_environment() -> None:
-    """Without a single variable set, it names the stand-ins on this machine."""
+    """Without a single variable set, it names the stand-ins on this machine, on their ports."""
     settings = example()
+    ends = {**settings.sources, **settings.receivers}
     assert settings.environment == "sandbox"
-    assert str(settings.sources["shop"].base_url) == "http://127.0.0.1:18081"
-    assert str(settings.receivers["warehouse"].base_url) == "http://127.0.0.1:18082"
+    assert {name: str(end.base_url) for name, end in ends.items() if hasattr(end, "base_url")} == {
+        "shop": f"http://127.0.0.1:{PROPELLER_PORT}",
+        "wholesale": f"http://127.0.0.1:{TRAEDE_PORT}",
+        "production": f"http://127.0.0.1:{TRAEDE_PORT}",
+        "transport": f"http://127.0.0.1:{ZENDERA_PORT}/api",
+        "warehouse": f"http://127.0.0.1:{EWAREHOUSING_PORT}",
+        "erp": f"http://127.0.0.1:{WEBHOOK_PORT}/orders",
+    }
+    assert settings.receivers["erp"].find_url == settings.receivers["erp"].url
     assert settings.receivers["warehouse"].settle == 2.0
-    assert (settings.routes[0].source, settings.routes[0].receivers) == ("shop", ["warehouse"])
+    assert {(route.source, *route.receivers, *route.optional) for route in settings.routes} == {
+        ("shop", "warehouse"),
+        ("wholesale", "warehouse"),
+        ("production", "erp", "archive"),
+        ("transport", "warehouse"),
+    }
+
+
+def test_it_has_every_kind_of_source_and_receiver() -> None:
+    """At work, or commented out: eWarehousing as a source is the one that the stand-ins' orders should not go through."""
+    settings = example()
+    kinds = [{type(own) for own in part.values()} for part in (settings.sources, settings.receivers)]
+    assert kinds == [set(FROM.values()) - {FROM["ewarehousing"]}, set(TO.values())]
+    assert "#   type: ewarehousing" in EXAMPLE.read_text("utf-8")
+
+
+def test_it_moves_no_stock() -> None:
+    """`regulate_inventory` is said, because it has to be, and as what can be undone."""
+    assert example().sources["wholesale"].regulate_inventory is False
 
 
 def test_its_variables_reach_the_endpoints() -> None:
     """Each variable that it names goes where it says."""
-    settings = example({"PROPELLER_URL": "https://api.helice.cloud", "EWH_WMS_CODE": "MIDDLE", "EWH_PASSWORD": "p"})
-    assert settings.sources["shop"].base_url.host == "api.helice.cloud"
-    assert settings.receivers["warehouse"].wms_code == "MIDDLE"
-    assert settings.receivers["warehouse"].password.reveal() == "p"
+    names = set(re.findall(r"\$\{([A-Z]\w*):-", EXAMPLE.read_text("utf-8")))
+    given = {name: f"https://{name.lower().replace('_', '-')}.example" for name in names - {"CONNECTOR_ENVIRONMENT"}}
+    settings = example(given)
+    shop, wholesale, production, transport = (
+        settings.sources[name] for name in ("shop", "wholesale", "production", "transport")
+    )
+    warehouse, erp, archive = (settings.receivers[name] for name in ("warehouse", "erp", "archive"))
+    reached = {
+        "CONNECTOR_JOURNAL": {settings.journal},
+        "PROPELLER_URL": {shop.base_url},
+        "PROPELLER_CLIENT_ID": {shop.client_id},
+        "PROPELLER_CLIENT_SECRET": {shop.client_secret.reveal()},
+        "TRAEDE_URL": {wholesale.base_url, production.base_url},
+        "TRAEDE_TOKEN": {wholesale.token.reveal(), production.token.reveal()},
+        "TRAEDE_APP_KEY": {wholesale.app_key.reveal(), production.app_key.reveal()},
+        "TRAEDE_SYSTEM_ID": {wholesale.system_id, production.system_id},
+        "ZENDERA_URL": {transport.base_url},
+        "ZENDERA_API_KEY": {transport.api_key.reveal()},
+        "EWH_URL": {warehouse.base_url},
+        "EWH_USERNAME": {warehouse.username},
+        "EWH_PASSWORD": {warehouse.password.reveal()},
+        "EWH_WMS_CODE": {warehouse.wms_code},
+        "EWH_CUSTOMER_CODE": {warehouse.customer_code},
+        "ERP_URL": {erp.url, erp.find_url},
+        "ERP_WEBHOOK_SECRET": {erp.secret.reveal()},
+        "ARCHIVE_PATH": {archive.path},
+    }
+    assert reached == {name: {value} for name, value in given.items()}
 
 
 def test_production_needs_real_secrets() -> None:
     """In production the secrets of the stand-ins are refused, each at its place."""
     with pytest.raises(SettingsError, match="in production a secret is not in this file") as caught:
         example({"CONNECTOR_ENVIRONMENT": "production"})
-    assert len(caught.value.problems) == 2
+    said = [problem.split(": ")[1] for problem in caught.value.problems]
+    assert said == [
+        "sources.shop.client_secret",
+        "sources.wholesale.token",
+        "sources.wholesale.app_key",
+        "sources.production.token",
+        "sources.production.app_key",
+        "sources.transport.api_key",
+        "receivers.warehouse.password",
+        "receivers.erp.secret",
+    ]
 
 
 def test_the_schema_accepts_it() -> None:
@@ -56,26 +119,44 @@ def test_the_schema_accepts_it() -> None:
 
 
 def test_every_commented_out_key_works() -> None:
-    """What is commented out works too, once the # is taken away."""
-    lines = []
-    for line in EXAMPLE.read_text("utf-8").splitlines():
-        text = line.lstrip().removeprefix("# ")
-        key = text.split(":")[0]
-        is_key = line.lstrip().startswith("# ") and key in OPTIONAL and "token" not in key
-        lines.append(line[: len(line) - len(line.lstrip())] + text if is_key else line)
-    text = "\n".join(lines)
-    assert all(f"\n{' ' * depth}{key}:" in text for key, depth in OPTIONAL.items() if key != "token")
-    settings = parse(text, sources=FROM, receivers=TO, environ={})
+    """What is commented out works too, once the # is taken away; `token` excludes what stands beside it."""
+    text = EXAMPLE.read_text("utf-8")
+    uncommented = [KEY.sub(r"\1\2", line) for line in text.splitlines() if "token: ${PROPELLER_TOKEN}" not in line]
+    settings = parse("\n".join(uncommented), sources=FROM, receivers=TO, environ={})
     assert settings.server is not None
-    assert settings.routes[0].mapping == "my_package.mapping:to_warehouse"
     assert settings.sources["shop"].rate_limit == Rate.parse("60/min")
+    assert settings.sources["transport"].cash_on_delivery == "each"
+    assert type(settings.sources["mirror"]) is FROM["ewarehousing"]
+    assert settings.receivers["archive"].format == "csv"
+    routes = {route.source: route for route in settings.routes}
+    assert routes["wholesale"].mapping == "my_package.mapping:to_warehouse"
+    assert routes["transport"].progress.interval == 300.0
+    assert routes["mirror"].receivers == ["archive"]
 
 
-OPTIONAL = {
-    "token": 4, "server": 0, "  host": 0, "  port": 0, "timeout": 4, "concurrency": 4, "rate_limit": 4, "retry": 4,
-    "ack_interval": 4, "mapping": 4, "split_street": 4, "totals": 4,
-}  # fmt: skip
-"""The keys that the example has only as comments, with their indentation."""
+def test_what_is_commented_out_as_the_default_is_the_default() -> None:
+    """A comment that shows the value of a key that is left out shows the right one."""
+    examples = {"token", "rate_limit", "cash_on_delivery", "format", "columns", "filters", "server", "progress"}
+    text = EXAMPLE.read_text("utf-8")
+    said = [(depth + key).split(":")[0].strip() for depth, key in KEY.findall(text) if len(depth) == DEEP]
+    shown = [name for name in said if name not in examples]
+    assert len(shown) > len(examples)
+    uncommented = [line if KEY.fullmatch(line) is None else _shown(line, shown) for line in text.splitlines()]
+    settings = parse("\n".join(uncommented), sources=FROM, receivers=TO, environ={})
+    assert (settings.sources, settings.receivers) == (example().sources, example().receivers)
+    assert [msgspec.structs.replace(route, mapping=None) for route in settings.routes] == example().routes
+
+
+def _shown(line: str, names: list[str]) -> str:
+    """Return a commented line without its # if its key is one of `names`."""
+    key = line.strip("# ").split(":")[0]
+    return KEY.sub(r"\1\2", line) if key in names else line
+
+
+DEEP = 4
+"""Columns before a key of an endpoint or of a route."""
+KEY = re.compile(r"^( *)# ((?:  )?(?:- \{)?[a-z_]+:(?: .*)?)$", re.MULTILINE)
+"""A key that is commented out: after a # and one space, or three within a block."""
 
 
 def test_the_template_is_the_example() -> None:
