@@ -1,15 +1,17 @@
-"""What two of the test libraries need before they work here."""
+"""What two of the test libraries need before they work here, and what every test is given."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
 import pytest
 from aioresponses import core
+
+from connector.journal.database import InlineDatabase
 
 if "stream_writer" in inspect.signature(aiohttp.ClientResponse.__init__).parameters:
     # aioresponses 0.7.9 cannot build a response on aiohttp >= 3.14 (pnuckowski/aioresponses#289);
@@ -33,3 +35,19 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
     if pyfuncitem.get_closest_marker("looptime") is None:
         pyfuncitem.funcargs.pop("event_loop_policy", None)
     return (yield)
+
+
+@pytest.fixture(autouse=True)
+def in_memory_journals_end_with_their_test(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Close what a test leaves open in memory: since Python 3.13 an unclosed database warns in some later test."""
+    made: list[InlineDatabase] = []
+    init = InlineDatabase.__init__
+
+    def noting(self: InlineDatabase) -> None:
+        init(self)
+        made.append(self)
+
+    monkeypatch.setattr(InlineDatabase, "__init__", noting)
+    yield
+    for database in made:
+        database._db.close()

@@ -85,8 +85,11 @@ class Play:
 
     async def _add_code(self, connector: Connector) -> bool:
         """Add the missing row, which releases what waits for it."""
-        click.echo(f"Somebody adds the row {self._code} to the table {TABLE}, and reloads the settings:")
         released = await connector.reload(self._with(self._table))
+        orders = "1 order is" if released == 1 else f"{released:,} orders are"
+        click.echo(
+            f"Somebody adds the row {self._code} to the table {TABLE}, and reloads the settings: {orders} released."
+        )
         drained = await connector.drain()
         await self._catch_up(connector)
         return released > 0 and not drained.failed
@@ -97,7 +100,7 @@ class Play:
         order = next((each for each in orders if each["external_id"].startswith("transport-")), None)
         if order is None:
             return False
-        click.echo(f"\nThe warehouse ships {order['reference']}, which is {order['external_id']}:")
+        click.echo(f"\nThe warehouse ships {order['reference']}, which is {order['external_id']}.")
         self._stage.warehouse.ship(order["id"])
         drained = await connector.drain()
         return not drained.failed and len(self._stage.transport.updates) == 1

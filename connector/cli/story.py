@@ -67,7 +67,7 @@ class Story:
                 return [f"{name}: looked up, and found as {receipt}: it was there all the time"]
             case OrderDelivered(key=key, receiver=receiver, receipt=receipt):
                 if (waited := self._waited(key)) and self._first(f"released: {waited}"):
-                    return [f"{name} is released, and delivered as {receipt}; so is whatever else waited for that"]
+                    return [f"{name} is released, and delivered as {receipt}"]
                 return [f"delivery {number:,}: {name} is {receipt} in the {receiver}"] if worth else []
             case OrderAcknowledged():
                 return [f"acknowledgement {number:,}: {name} is marked as exported where it came from"] if worth else []

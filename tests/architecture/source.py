@@ -8,8 +8,12 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import connector
+
 __all__ = ["ROOT", "Import", "Module", "imports", "package", "parsed", "walk"]
 
+HOME = Path(connector.__file__).resolve().parent.parent
+"""Where the package is; it may be installed, and then the checkout has none."""
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -46,8 +50,8 @@ def parsed(name: str, text: str, *, path: str | None = None, is_package: bool = 
 def package() -> Mapping[str, Module]:
     """Return every module of the package by its name."""
     found = {}
-    for path in sorted((ROOT / "connector").rglob("*.py")):
-        inside = path.relative_to(ROOT)
+    for path in sorted((HOME / "connector").rglob("*.py")):
+        inside = path.relative_to(HOME)
         is_package = path.name == "__init__.py"
         name = ".".join((inside.parent if is_package else inside.with_suffix("")).parts)
         found[name] = parsed(name, path.read_text("utf-8"), path=str(inside), is_package=is_package)

@@ -65,10 +65,12 @@ async def test_the_demo_adds_a_missing_code_and_reports_a_shipment(tmp_path: Pat
     after, _, shipped = rest.partition("The warehouse ships ")
     held = re.search(r"(wholesale-\d+) is held, it waits for a row of a table: missing code: (\w+)/(\w+)\n", before)
     assert held, before
-    assert after.startswith(f"{held[3]} to the table {held[2]},")
+    assert re.match(
+        rf"{held[3]} to the table {held[2]}, and reloads the settings: \d+ orders? (is|are) released\.\n", after
+    )
     assert f"{held[1]} is released, and delivered as ORD" in after
     assert f"{held[1]} is released" not in before
-    told = re.match(r"ORD\d+, which is transport-(\d+):\n", shipped)
+    told = re.match(r"ORD\d+, which is transport-(\d+)\.\n", shipped)
     assert told, shipped
     assert f"transport-{told[1]}: its carrier is told COMPLETE at PICKUP" in shipped
     assert f"the carrier was told that {told[1]} is COMPLETE at PICKUP" in shipped

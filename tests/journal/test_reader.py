@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from itertools import combinations_with_replacement, product
 from pathlib import Path
@@ -59,7 +60,8 @@ async def test_status() -> None:
 
 async def test_status_of_nothing() -> None:
     """A journal without an order has no counts."""
-    assert reader.Status({}, {}) == status(reader.empty())
+    with closing(reader.empty()) as db:
+        assert reader.Status({}, {}) == status(db)
     assert ({}, None, None) == (SourceCounts().orders, SourceCounts().untold_since, ReceiverCounts().since)
 
 
@@ -78,8 +80,9 @@ async def test_an_order_that_is_told_again_is_untold_since_then() -> None:
     assert AT + timedelta(days=3) == (await journal.read(status)).sources["shop"].untold_since
 
 
-def every_combination() -> sqlite3.Connection:
-    """Return a journal with an order for every pair of delivery states under every state of the acknowledgement."""
+@pytest.fixture
+def every_combination() -> Iterator[sqlite3.Connection]:
+    """Yield a journal with an order for every pair of delivery states under every state of the acknowledgement."""
     db = reader.empty()
     pairs = list(combinations_with_replacement(get_args(DeliveryState), 2))
     for key, (ack, pair) in enumerate(product(get_args(AckState), pairs), start=1):
@@ -93,21 +96,22 @@ def every_combination() -> sqlite3.Connection:
             "INSERT INTO deliveries (key, receiver, state, receipt, cause) VALUES (?, ?, ?, 'id', ?)",
             [(key, f"w{number}", state, f"cause {key % 5}") for number, state in enumerate(pair)],
         )
-    return db
+    yield db
+    db.close()
 
 
-def test_the_states_are_those_of_the_view() -> None:
+def test_the_states_are_those_of_the_view(every_combination: sqlite3.Connection) -> None:
     """The reader says of every order what the view `order_states` says, whatever its parts are."""
-    db = every_combination()
+    db = every_combination
 
     said = db.execute(f"SELECT key, {reader.state_of('o')} FROM orders o ORDER BY key").fetchall()  # noqa: S608 - our own words
 
     assert db.execute("SELECT key, state FROM order_states ORDER BY key").fetchall() == said
 
 
-def test_the_counts_are_those_of_the_view() -> None:
+def test_the_counts_are_those_of_the_view(every_combination: sqlite3.Connection) -> None:
     """Counting only what is out of the ordinary gives the same sums as looking at every order."""
-    db = every_combination()
+    db = every_combination
     expected: dict[str, Counter[str]] = {}
     for source, state in db.execute("SELECT source, state FROM orders JOIN order_states USING (key)"):
         expected.setdefault(source, Counter())[state] += 1
@@ -116,18 +120,18 @@ def test_the_counts_are_those_of_the_view() -> None:
 
 
 @pytest.mark.parametrize("state", get_args(PublicState))
-def test_a_state_finds_all_its_orders(state: str) -> None:
+def test_a_state_finds_all_its_orders(state: str, every_combination: sqlite3.Connection) -> None:
     """The short cut to the orders in a state leaves none out."""
-    db = every_combination()
+    db = every_combination
     expected = [key for (key,) in db.execute("SELECT key FROM order_states WHERE state = ? ORDER BY key", (state,))]
 
     assert expected
     assert expected == list(matching(db, state=state))
 
 
-def test_filters_go_together() -> None:
+def test_filters_go_together(every_combination: sqlite3.Connection) -> None:
     """Source, state and cause narrow each other; the limit takes the first found."""
-    db = every_combination()
+    db = every_combination
     both = set(matching(db, source="s1")) & set(matching(db, state="held")) & set(matching(db, cause="cause 2"))
 
     found = matching(db, source="s1", state="held", cause="cause 2")
@@ -169,6 +173,7 @@ def test_what_needs_attention_is_found_by_its_index(state: str) -> None:
     whole = [step for step in steps if step.startswith("SCAN ") and "INDEX" not in step]
     assert [] == whole, steps
     assert any("deliveries_held" in step or "deliveries_open" in step for step in steps)
+    db.close()
 
 
 async def test_rows() -> None:

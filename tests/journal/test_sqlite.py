@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -58,7 +59,7 @@ class TestSqliteJournal(JournalContract):
             closing.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await closing
-            with sqlite3.connect(self.path) as other:  # not even a lock is left
+            with contextlib.closing(sqlite3.connect(self.path)) as other:  # not even a lock is left
                 assert other.execute("PRAGMA journal_mode = delete").fetchone() == ("delete",)
             other.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import anyio
@@ -53,7 +54,7 @@ async def test_orders_that_stay_in_the_feed_are_carried_once(tmp_path: Path) -> 
 
 
 def _history(journal: Path) -> int:
-    with sqlite3.connect(journal) as db:
+    with closing(sqlite3.connect(journal)) as db:
         (states,) = db.execute("SELECT group_concat(DISTINCT state) FROM order_states").fetchone()
         assert states == "acknowledged"
         (count,) = db.execute("SELECT count(*) FROM history").fetchone()
