@@ -87,7 +87,8 @@ class _Patience:
 
     def failed(self) -> dict[str, str]:
         """Return what was given up, and why."""
-        return self._tired | {name: each.reason for name, each in self._breakers.items() if self.over(name)}
+        paused = {name: each.reason for name, each in self._breakers.items() if self.over(name) and each.reason}
+        return self._tired | paused
 
     def hopeless(self) -> bool:
         """Tell whether somebody has to mend one of them."""

@@ -283,6 +283,16 @@ async def test_a_fault_in_a_vendor_file_stops_its_source_only_and_does_not_call_
     assert not drained.later
 
 
+async def test_a_drain_says_why_it_gave_a_source_up() -> None:
+    """A source whose walks fail is given up with the last walk's reason, also while its breaker still waits."""
+    bench = Bench()
+    bench.shop.fetch_failures.extend(TransientError("502") for _ in range(4))  # one before the drain, and its three
+
+    drained = await bench.drained()
+
+    assert ({"shop": "502"}, True) == (drained.failed, drained.later)
+
+
 async def test_a_failed_walk_concludes_nothing_and_is_repeated() -> None:
     """A feed that answers with an error once is walked again; nothing is lost."""
     bench = Bench()
