@@ -12,10 +12,13 @@ from pathlib import Path
 import anyio
 
 from connector.app import Connector
+from connector.events import OrderDelivered
 from connector.journal.sqlite import SqliteJournal
 from connector.mapping.custom import checker
 from connector.registry import receiver_types, source_types
 from connector.sandbox.ewarehousing import EwarehousingStandIn
+from connector.sandbox.orders import seed_order
+from connector.sandbox.propeller import PropellerStandIn
 from connector.sandbox.standin import Fault, StandIn, serving
 from connector.sandbox.traede import TraedeStandIn
 from connector.sandbox.traede_orders import production_orders, traede_orders
@@ -183,3 +186,67 @@ async def test_production_orders_reach_a_webhook_that_fails_half_of_the_time(tmp
     assert posts.total() > 23
     assert 23 == len(erp.records) == len(production.marked)
     assert all(verified for _, verified in erp.signatures)
+
+
+PROPELLER = """
+sources:
+  shop:
+    type: propeller
+    base_url: {shop}
+    client_id: sandbox
+    client_secret: sandbox-secret
+routes:
+  - source: shop
+    receivers: [warehouse]
+"""
+
+
+async def test_the_order_of_the_seed_is_carried_from_propeller_to_the_warehouse(tmp_path: Path) -> None:
+    """Seeds 000 and 004: the example order is created as the warehouse documents it, and marked with its number."""
+    shop, warehouse = PropellerStandIn([seed_order()]), EwarehousingStandIn()
+    async with flowing(WAREHOUSE + PROPELLER, tmp_path, shop=shop, warehouse=warehouse) as connector:
+        await connector.drain()
+
+    (created,) = warehouse.created
+    (record,) = warehouse.orders.values()
+    ((order_id, mark),) = shop.marked
+    assert ("shop-20106", "shop-20106") == (created["external_id"], created["external_reference"])
+    assert 12924 == created["order_amount"]
+    assert [("#117", 2, 4999)] == [
+        (each["article_code"], each["quantity"], each["price"]) for each in created["order_lines"]
+    ]
+    assert (20106, "exported") == (order_id, mark["exportStatus"])
+    assert record["reference"] in mark["exportMessage"]
+
+
+async def test_traede_orders_are_marked_in_tens_and_one_without_lines_is_held(tmp_path: Path) -> None:
+    """Seed 001: of 75 orders one has no lines: 74 are delivered and marked in eight calls, and one is held."""
+    wholesale, warehouse = TraedeStandIn(traede_orders(75, without_lines=1)), EwarehousingStandIn()
+    text = (WAREHOUSE + TRAEDE).replace("    regulate", "    ack_interval: 5s\n    regulate")
+    async with flowing(text, tmp_path, wholesale=wholesale, warehouse=warehouse) as connector:
+        await connector.drain()
+
+    calls = [call for call in wholesale.history if call.path.endswith("mark-as-exported")]
+    assert 74 == len(warehouse.created) == len(wholesale.marked)
+    assert 8 == len(calls)
+
+
+async def test_one_order_that_traede_does_not_know_costs_its_neighbours_nothing(tmp_path: Path) -> None:
+    """Seed 001: a mark call that holds one unknown id: nine are marked, and the one alone is refused."""
+    wholesale, warehouse = TraedeStandIn(traede_orders(10)), EwarehousingStandIn()
+    text = (WAREHOUSE + TRAEDE).replace("    regulate", "    ack_interval: 1s\n    regulate")
+    async with flowing(text, tmp_path, wholesale=wholesale, warehouse=warehouse) as connector:
+        async for event in connector.events():
+            if isinstance(event, OrderDelivered) and len(warehouse.created) == 10:
+                break
+        gone = next(iter(wholesale.orders))
+        del wholesale.orders[gone]
+        await connector.drain()
+        journal = connector.journal
+        assert isinstance(journal, SqliteJournal)
+        parked = await journal.read(
+            lambda db: db.execute("SELECT order_id FROM orders WHERE ack_state = 'parked'").fetchall()
+        )
+
+    assert {*wholesale.orders} == {mark["order_id"] for _, mark in wholesale.marked}
+    assert [(str(gone),)] == parked
