@@ -140,6 +140,7 @@ def _data(row: OrderRow, moments: list[Moment]) -> dict[str, Any]:
             "message": row.ack_message,
             "attempts": row.ack_attempts,
             "reason": row.ack_reason,
+            "failures": row.failures,
         },
         "timeline": [{"at": iso(each.at), "what": each.what, "detail": each.detail} for each in moments],
     }
@@ -147,7 +148,10 @@ def _data(row: OrderRow, moments: list[Moment]) -> dict[str, Any]:
 
 def _text(row: OrderRow, moments: list[Moment]) -> str:
     head = f"{row.source} {row.order_id}  {row.state}" + (f"  {row.cause}" if row.cause else "")
-    lines = [head, f"external id {row.external_id}, revision {row.revision}", ""]
+    lines = [head, f"external id {row.external_id}, revision {row.revision}"]
+    if row.failures:
+        lines.append(f"{row.source} was told {row.failures} {'time' if row.failures == 1 else 'times'} that it failed")
+    lines.append("")
     lines = [escaped(line) for line in lines]
     lines.append(
         table(

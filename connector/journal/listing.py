@@ -83,6 +83,8 @@ class OrderRow(msgspec.Struct, frozen=True, kw_only=True):
     ack_reason: str | None
     ack_at: datetime | None
     acknowledged_at: datetime | None
+    failures: int
+    """How many times the source was told that the order failed (an order of Zendera has five)."""
 
 
 def matching(
@@ -155,7 +157,7 @@ def orders(db: sqlite3.Connection, keys: Sequence[int]) -> list[OrderRow]:
             "               FROM deliveries d WHERE d.key = o.key), 0),"
             "     coalesce((SELECT max(at) FROM history h WHERE h.key = o.key), 0)),"
             " (SELECT reason FROM changes c WHERE c.key = o.key AND c.state = 'held' LIMIT 1),"
-            " ack_state, ack_outcome, ack_message, ack_attempts, ack_reason, ack_at, ack_done_at"
+            " ack_state, ack_outcome, ack_message, ack_attempts, ack_reason, ack_at, ack_done_at, failures"
             " FROM orders o WHERE key IN (SELECT value FROM json_each(?)) ORDER BY key",
             wanted,
         ).fetchall()
@@ -164,7 +166,7 @@ def orders(db: sqlite3.Connection, keys: Sequence[int]) -> list[OrderRow]:
 
 def _order(row: tuple[Any, ...], deliveries: Mapping[str, DeliveryRow]) -> OrderRow:
     (key, source, order_id, external_id, revision, state, found, updated, change, *ack) = row
-    ack_state, outcome, message, attempts, reason, due, done = ack
+    ack_state, outcome, message, attempts, reason, due, done, failures = ack
     return OrderRow(
         key=key,
         source=source,
@@ -184,6 +186,7 @@ def _order(row: tuple[Any, ...], deliveries: Mapping[str, DeliveryRow]) -> Order
         ack_reason=reason,
         ack_at=_moment(due),
         acknowledged_at=_moment(done),
+        failures=failures,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -15,7 +16,10 @@ from tests.cli.process import Vendors, run, started
 def states(folder: Path) -> dict[str, str]:
     """Return the public state of every order in the journal."""
     with closing(sqlite3.connect(folder / "connector.db")) as db:
-        return dict(db.execute("SELECT order_id, s.state FROM orders JOIN order_states s USING (key)"))
+        try:
+            return dict(db.execute("SELECT order_id, s.state FROM orders JOIN order_states s USING (key)"))
+        except sqlite3.OperationalError:
+            return {}  # it is just being made
 
 
 async def test_held_orders_are_released_by_cause(tmp_path: Path) -> None:
@@ -130,3 +134,27 @@ async def test_a_replay_changes_what_changed_and_doubles_nothing(tmp_path: Path)
     (record,) = vendors.warehouse.by_external_id(f"shop-{order_id}")
     assert record["shipping_address"]["street"] == "Nieuwe Kade"
     assert [call.method for call in vendors.warehouse.history].count("PATCH") == 1
+
+
+async def test_a_code_that_was_added_is_taken_on_sighup(tmp_path: Path) -> None:
+    """Orders wait for a code; the row is added to settings.yaml, and SIGHUP releases them without a restart."""
+    vendors = Vendors(tmp_path, 5)
+    async with vendors.serving():
+        path = tmp_path / "settings.yaml"
+        text = path.read_text("utf-8") + "    mapping: {note: \"=lookup('places', delivery_address.country)\"}\n"
+        path.write_text(text + "tables:\n  places: {XX: nowhere}\n", "utf-8")
+        async with started("run", "--quiet", folder=tmp_path) as process:
+            while len(states(tmp_path) if (tmp_path / "connector.db").exists() else ()) < 5:
+                await _turn()
+            while set(states(tmp_path).values()) != {"held"}:
+                await _turn()
+            countries = {each["country"] for order in vendors.shop.orders.values() for each in order["addresses"]}
+            rows = ", ".join(f'"{country}": known' for country in sorted(countries))
+            path.write_text(f"{text}tables:\n  places: {{{rows}}}\n", "utf-8")
+            process.send_signal(signal.SIGHUP)
+            while len(vendors.shop.marked) < 5:
+                await _turn()
+            process.terminate()
+            await process.communicate()
+
+    assert vendors.wanted == vendors.created == vendors.told

@@ -284,7 +284,7 @@ async def test_show_for_people(tmp_path: Path) -> None:
 
     assert (0, "") == (found.code, found.err)
     lines = found.out.splitlines()
-    assert f"shop bare  held  {MISSING}" == lines[0]
+    assert f"shop bare  held  {MISSING, 'failures': 0}" == lines[0]
     assert "external id shop-bare" in lines[1]
     assert lines[-2].split()[1:] == ["found", "listed", "by", "shop"]
     assert lines[-1].endswith(f"held   warehouse: {MISSING}: the order has no address")

@@ -13,6 +13,7 @@ import anyio
 
 from connector.app import Connector
 from connector.events import OrderDelivered
+from connector.journal.listing import matching, orders
 from connector.journal.sqlite import SqliteJournal
 from connector.mapping.custom import checker
 from connector.registry import receiver_types, source_types
@@ -83,12 +84,16 @@ async def test_zendera_hears_of_each_order_once(tmp_path: Path) -> None:
     async with flowing(WAREHOUSE + ZENDERA, tmp_path, transport=transport, warehouse=warehouse) as connector:
         for _ in range(11):
             await connector.drain()
+        journal = connector.journal
+        assert isinstance(journal, SqliteJournal)
+        failed = await journal.read(lambda db: orders(db, matching(db, source="transport", state="rejected")))
 
     told = Counter(entry["status"] for entry in transport.told)
     reasons = {entry["failureReason"] for entry in transport.told if entry["status"] == "FAILED"}
     assert {"EXPORTED_SUCCESSFULLY": 62, "FAILED": 2} == told
     assert {"missing field: delivery_address"} == reasons
     assert Counter({1: 2}) == Counter(transport.strikes.values())
+    assert [1, 1] == [order.failures for order in failed]
     assert 62 == len(warehouse.created) == len({body["external_id"] for body in warehouse.created})
 
 
