@@ -270,6 +270,7 @@ async def test_show_for_programs(tmp_path: Path) -> None:
         "message": "warehouse: R-parked",
         "attempts": 1,
         "reason": "the order is not there any more",
+        "failures": 0,
     } == found["acknowledgement"]
     steps = ["found", "intent", "delivered", "acknowledgement due", "acknowledgement refused"]
     assert steps == [each["what"] for each in found["timeline"]]
@@ -284,7 +285,7 @@ async def test_show_for_people(tmp_path: Path) -> None:
 
     assert (0, "") == (found.code, found.err)
     lines = found.out.splitlines()
-    assert f"shop bare  held  {MISSING, 'failures': 0}" == lines[0]
+    assert f"shop bare  held  {MISSING}" == lines[0]
     assert "external id shop-bare" in lines[1]
     assert lines[-2].split()[1:] == ["found", "listed", "by", "shop"]
     assert lines[-1].endswith(f"held   warehouse: {MISSING}: the order has no address")
