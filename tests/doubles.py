@@ -141,9 +141,10 @@ class MemorySource:
             self._link.report(None)
             if not ids:
                 return
-            stale = 0 if set(ids) - listed else stale + 1
-            listed.update(ids)
-            yield Page([FeedItem(i, msgspec.json.encode(self.feed[i]), self.feed[i].get("skip", "")) for i in ids])
+            fresh = [order_id for order_id in ids if order_id not in listed]
+            stale = 0 if fresh else stale + 1
+            listed.update(fresh)
+            yield Page([FeedItem(i, msgspec.json.encode(self.feed[i]), self.feed[i].get("skip", "")) for i in fresh])
 
     async def acknowledge(self, batch: Sequence[Acknowledgement]) -> Mapping[str, AckOutcome]:
         """Take orders out of the feed."""
@@ -172,7 +173,8 @@ class MemorySource:
         """Decode the double's own form."""
         try:
             content = msgspec.json.decode(raw, type=dict[str, Any])
-        except (ValueError, RecursionError) as exc:
+            content["id"].encode()
+        except (ValueError, RecursionError, KeyError, AttributeError) as exc:
             raise Unmappable("unreadable order", str(exc)) from None
         if missing := content.get("missing"):
             raise Unmappable(f"missing field: {missing}")
@@ -186,6 +188,7 @@ class MemorySource:
             else (),
             totals=Totals(excluding_tax=Decimal(content["total"])) if "total" in content else Totals(),
             documents=tuple(Document(title=title, content=b"%PDF") for title in content.get("documents", ())),
+            raw=raw,
         )
 
     def refetch(self, since: datetime) -> AsyncGenerator[Page]:
@@ -198,6 +201,8 @@ class MemorySource:
 
     async def check(self) -> str:
         """Change nothing."""
+        if self.fetch_failures:
+            raise self.fetch_failures.popleft()
         return "ok"
 
     async def aclose(self) -> None:
@@ -232,6 +237,8 @@ class MemoryReceiver:
         self.lost: deque[ConnectorError] = deque()
         self.find_failures: deque[ConnectorError] = deque()
         self.down = False
+        self.withdrawn: set[int] = set()
+        """Numbers of orders that somebody cancelled."""
         self.most_at_once = 0
         self._at_once = 0
         self._link = Link(name, clock)
@@ -243,6 +250,10 @@ class MemoryReceiver:
 
     def default(self, order: Order) -> MemoryRequest:
         """Map the two things that matter here."""
+        try:
+            f"{order.external_id}{order.notes}".encode()
+        except UnicodeEncodeError as exc:
+            raise Unmappable("not a text", str(exc)) from None
         if order.notes == "unmappable":
             raise Unmappable("missing field: street")
         return MemoryRequest(order.external_id, order.notes)
@@ -259,6 +270,8 @@ class MemoryReceiver:
             raise self.find_failures.popleft()
         self._link.report(None)
         found = [number for number, (external, _) in enumerate(self.orders) if external == external_id]
+        if self.withdrawn & set(found):
+            raise ConflictError(f"{external_id} was cancelled")
         if len(found) > 1:
             raise ConflictError(f"{len(found)} orders are {external_id}")
         return Receipt(id=str(found[0]), reference=f"R{found[0]}") if found else None
