@@ -19,7 +19,11 @@ from tests.architecture.source import ROOT
 from tests.contracts.journal import JournalContract
 from tests.contracts.receiver import ReceiverContract
 from tests.contracts.source import SourceContract
-from tests.doubles import MemorySource
+from tests.doubles import MemoryReceiver, MemorySource
+
+
+class Stray:
+    """A vendor that nobody tests."""
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -28,6 +32,7 @@ def _every_test_is_imported() -> None:
     for family in ("sources", "receivers", "journal"):
         for path in sorted((ROOT / "tests" / family).glob("test_*.py")):
             import_module(f"tests.{family}.{path.stem}")
+    import_module("tests.unit.test_doubles")
 
 
 def subclasses(suite: type[Any]) -> Iterator[type[Any]]:
@@ -92,7 +97,7 @@ def test_every_journal_passes_the_contract_of_journals() -> None:
 def test_an_entry_without_its_test_is_found(suite: type, attribute: str, registry: Mapping[str, type]) -> None:
     """One that nobody tests, and one that only inherits from what is tested."""
     heir = type("Heir", (next(iter(registry.values()), SqliteJournal),), {})
-    found = untested({**registry, "untested": MemorySource, "heir": heir}, suite, attribute)
+    found = untested({**registry, "untested": Stray, "heir": heir}, suite, attribute)
     assert found == ["heir", "untested"]
 
 
@@ -100,13 +105,19 @@ def test_a_suite_that_would_not_run_does_not_count() -> None:
     """Pytest collects classes that are named `Test...`; an abstract one tests nothing."""
 
     class Unlucky(SourceContract):
-        source = MemorySource
+        source = Stray
 
     class TestHalf(SourceContract):
-        source = MemorySource
+        source = Stray
 
     assert {Unlucky, TestHalf} <= set(subclasses(SourceContract))
-    assert MemorySource not in covered(SourceContract, "source")
+    assert Stray not in covered(SourceContract, "source")
+
+
+def test_the_doubles_of_the_flow_pass_the_contracts() -> None:
+    """An in-memory end that does what no real one does would lie to the tests of the flow."""
+    assert MemorySource in covered(SourceContract, "source")
+    assert MemoryReceiver in covered(ReceiverContract, "receiver")
 
 
 @pytest.mark.parametrize(("name", "kind"), sorted({**SOURCES, **RECEIVERS}.items()))
