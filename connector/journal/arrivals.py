@@ -103,7 +103,8 @@ def _again(db: sqlite3.Connection, row: _Known, arrival: Arrival, listing: Listi
             return _reacknowledge(db, row.key, now)
         return Ingested(row.key, "known")
     if same:
-        return _renew(db, row.key, arrival, now, _TAKE_BACK) if row.states & RETURNED else Ingested(row.key, "known")
+        back = row.states & RETURNED and arrival.state != "cancelled"  # that one may be listed for ever
+        return _renew(db, row.key, arrival, now, _TAKE_BACK) if back else Ingested(row.key, "known")
     if row.ack_outcome == "failed" and row.ack_state in ("pending", "sending", "in_doubt"):
         # The source is about to hear that the old revision failed; a later walk brings the new one.
         return Ingested(row.key, "known")

@@ -11,6 +11,7 @@ import pytest
 
 from connector.app import Connector
 from connector.errors import SettingsError, TransientError
+from connector.events import PassFinished
 from connector.journal.memory import MemoryJournal
 from tests.doubles import EPOCH, AmendableReceiver, FailingSource, lost_answer
 from tests.flow.bench import Bench
@@ -98,6 +99,22 @@ async def test_an_order_that_is_cancelled_before_it_was_delivered_is_not_deliver
 
     assert Counter(["shop-2"]) == bench.wms.count()
     assert Counter(["2"]) == bench.shop.told
+
+
+async def test_an_order_that_stays_cancelled_is_no_news() -> None:
+    """A source that lists cancelled orders lists them for ever: once they are known, a walk over them is quiet."""
+    bench = Bench()
+    bench.shop.put("1", cancelled=True)
+    journal = MemoryJournal()
+    async with bench.running(journal) as connector:
+        for _ in range(3):
+            await connector.drain()
+        walks = [event.new for event in bench.events if isinstance(event, PassFinished)]
+        history = await journal.read(lambda db: db.execute("SELECT what FROM history").fetchall())
+
+    assert [1] == [new for new in walks if new]
+    assert [] == history
+    assert Counter() == bench.wms.count()
 
 
 async def test_documents_are_attached_once() -> None:
