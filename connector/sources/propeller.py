@@ -50,6 +50,13 @@ class PropellerSettings(SourceSettings, frozen=True, kw_only=True, forbid_unknow
     statuses: Annotated[
         list[str], Meta(min_length=1, description="Order statuses to export; tenants name their own.")
     ] = msgspec.field(default_factory=lambda: ["NEW"])
+    cancelled_statuses: Annotated[
+        list[str],
+        Meta(
+            description="Order statuses that mean cancelled, listed too: such an order is not exported, and what was "
+            "delivered of it is treated as the route's on_cancel says."
+        ),
+    ] = msgspec.field(default_factory=list)
     page_size: Annotated[int, Meta(ge=1, le=100)] = 50
     export_statuses: Annotated[
         list[str], Meta(description='Sent as exportStatuses. Should [] not select un-exported orders, try [""].')
@@ -60,10 +67,15 @@ class PropellerSettings(SourceSettings, frozen=True, kw_only=True, forbid_unknow
 
     def problems(self) -> list[tuple[str, str]]:
         """Return what no type can say: (key, what is wrong with it)."""
+        found = []
         pair = self.client_id is not None, self.client_secret is not None
         if (self.token is None and not all(pair)) or (self.token is not None and any(pair)):
-            return [("token", "give either token, or client_id and client_secret")]
-        return []
+            found.append(("token", "give either token, or client_id and client_secret"))
+        exported = {status.casefold() for status in self.statuses}
+        both = [status for status in self.cancelled_statuses if status.casefold() in exported]
+        if both:
+            found.append(("cancelled_statuses", f"{', '.join(both)}: cannot be exported (statuses) and cancelled"))
+        return found
 
 
 class _Marked(msgspec.Struct, rename="camel"):
@@ -107,7 +119,10 @@ class PropellerSource:
         if not settings.token:
             self.endpoint.token = Token(self._log_in, clock)
         self._unexported = Wanted(settings.export_statuses)
-        self._search = Search(self.endpoint, settings.statuses, settings.status_key, settings.page_size)
+        # The vendor documents no status that means so: tenants name their own (vendors.md 1, Order statuses).
+        self._cancelled = frozenset(status.casefold() for status in settings.cancelled_statuses)
+        statuses = [*settings.statuses, *settings.cancelled_statuses]
+        self._search = Search(self.endpoint, statuses, settings.status_key, settings.page_size)
 
     def fetch(self, gone: Callable[[], int]) -> AsyncGenerator[Page]:
         """Walk the orders that are not exported; see `Source.fetch`."""
@@ -158,7 +173,7 @@ class PropellerSource:
 
     def to_order(self, raw: bytes) -> Order:
         """Turn one order of the feed into the canonical form. Pure; raises `Unmappable` and nothing else."""
-        return to_order(self.name, raw)
+        return to_order(self.name, raw, self._cancelled)
 
     async def check(self) -> str:
         """Search for one order; see `Source.check`. The right to mark orders cannot be proved without doing it."""

@@ -91,9 +91,11 @@ class _Order(Head, rename="camel", kw_only=True):
 _decoder = msgspec.json.Decoder(_Order)
 
 
-def to_order(source: str, raw: bytes) -> Order:
+def to_order(source: str, raw: bytes, cancelled: frozenset[str] = frozenset()) -> Order:
     """
     Turn one order of the feed into the canonical form. Pure; raises `Unmappable` and nothing else.
+
+    `cancelled` are the statuses, in lower case, that the tenant says mean so.
 
     vendors.md 6, seed 000: line prices exclude tax; `paymentData` is never added to anything (#6); the sums are kept
     as given (#5); only products become lines (#12). A missing address is the receiver's concern, not ours.
@@ -130,6 +132,7 @@ def to_order(source: str, raw: bytes) -> Order:
         lines=tuple(_line(item) for item in products),
         totals=_totals(wire),
         notes=_text(wire.remarks),
+        cancelled=(wire.status or "").casefold() in cancelled,
         metadata={key: value for key, value in metadata.items() if value},
         raw=raw,
     )

@@ -224,6 +224,30 @@ async def test_the_order_of_the_seed_is_carried_from_propeller_to_the_warehouse(
     assert record["reference"] in mark["exportMessage"]
 
 
+async def test_an_order_that_propeller_shows_as_cancelled(tmp_path: Path) -> None:
+    """Seed 000: not delivered if it was cancelled before; cancelled at the warehouse if a replay shows it later."""
+    shop, warehouse = PropellerStandIn([{**seed_order(), "id": number} for number in (1, 2, 3)]), EwarehousingStandIn()
+    shop.orders[3]["status"] = "GEANNULEERD"
+    text = (WAREHOUSE + PROPELLER).replace("client_id", "cancelled_statuses: [geannuleerd, GEANNULEERD]\n    client_id")
+    async with flowing(text, tmp_path, shop=shop, warehouse=warehouse) as connector:
+        await connector.drain()
+        ids = {number: warehouse.by_external_id(f"shop-{number}")[0]["id"] for number in (1, 2)}
+        shop.orders[1]["status"] = "GEANNULEERD"
+        for _ in range(2):
+            await connector.replay("shop", SINCE)
+            await connector.drain()
+        journal = connector.journal
+        assert isinstance(journal, SqliteJournal)
+        states = await journal.read(
+            lambda db: dict(db.execute("SELECT order_id, s.state FROM orders JOIN order_states s USING (key)"))
+        )
+
+    assert {"1": "cancelled", "2": "acknowledged", "3": "cancelled"} == states
+    assert ["cancelled", "created"] == [warehouse.orders[ids[number]]["status"] for number in (1, 2)]
+    assert [1, 2] == sorted(order_id for order_id, _ in shop.marked)
+    assert 2 == len(warehouse.created)
+
+
 async def test_traede_orders_are_marked_in_tens_and_one_without_lines_is_held(tmp_path: Path) -> None:
     """Seed 001: of 75 orders one has no lines: 74 are delivered and marked in eight calls, and one is held."""
     wholesale, warehouse = TraedeStandIn(traede_orders(75, without_lines=1)), EwarehousingStandIn()

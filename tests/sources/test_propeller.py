@@ -72,6 +72,12 @@ def test_the_settings_want_one_way_in(given: dict[str, Any], fine: bool) -> None
     assert fine or problems == [("token", "give either token, or client_id and client_secret")]
 
 
+def test_no_status_means_both() -> None:
+    """A status that is exported cannot mean cancelled as well, in whatever case it is written."""
+    settings = PropellerSettings(token=TOKEN, statuses=["NEW", "VOID"], cancelled_statuses=["void", "GONE"])
+    assert settings.problems() == [("cancelled_statuses", "void: cannot be exported (statuses) and cancelled")]
+
+
 def test_the_settings_are_those_of_the_page() -> None:
     """The keys of design.md, section 5, with their defaults."""
     settings = msgspec.convert({"type": "propeller", "statuses": ["NEW"], "page_size": 50}, PropellerSettings)

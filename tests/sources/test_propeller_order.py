@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from connector.errors import Unmappable
-from connector.order import Address, Contact, Customer, Line, Order, Totals
+from connector.order import Address, Contact, Customer, Line, Order, Totals, revision
 from connector.sandbox.orders import propeller_orders, seed_order
 from connector.sandbox.standin import encode
 from connector.sources.propeller_order import to_order
@@ -112,6 +112,26 @@ def test_a_number_where_text_is_documented_is_text() -> None:
     )
     assert order.lines == (Line(sku="117", quantity=Decimal("2.50"), unit_price=Decimal("5.10")),)
     assert order.delivery_address == Address(street="Dam", number="100")
+
+
+@pytest.mark.parametrize(
+    ("status", "cancelled"), [("VOID", True), ("Void", True), ("NEW", False), ("", False), (None, False)]
+)
+def test_a_cancelled_order(status: str | None, cancelled: bool) -> None:
+    """What means cancelled is the tenant's to say; with nothing said, nothing does."""
+    raw = encode({**seed_order(), "status": status})
+    assert to_order("shop", raw, frozenset({"void"})).cancelled is cancelled
+    assert to_order("shop", raw).cancelled is False
+
+
+def test_a_status_is_no_content() -> None:
+    """An order whose status moves on is the same revision; one that is cancelled is another."""
+    cancelled = frozenset({"void"})
+    new, confirmed, void = (
+        revision(to_order("shop", encode({**seed_order(), "status": status}), cancelled))
+        for status in ("NEW", "CONFIRMED", "VOID")
+    )
+    assert new == confirmed != void
 
 
 @pytest.mark.parametrize("items", [None, ...])

@@ -76,6 +76,18 @@ async def test_failed_orders_can_be_asked_for() -> None:
         assert [item.order_id for item in await h.listed()] == ["1"]
 
 
+async def test_cancelled_orders_are_listed_as_such() -> None:
+    """Which statuses mean cancelled the tenant says; one search asks for them, too, and nothing else is let through."""
+    tenant = PropellerSource("shop", PropellerSettings(token=TOKEN, cancelled_statuses=["VOID"]), SystemClock())
+    with aioresponses() as vendor:
+        vendor.post(SEARCH, body=encode(found(order(1), order(2, status="void"), order(3, status="ARCHIVED"))))
+        orders = [tenant.to_order(item.raw) for item in await walk(tenant)]
+        (sent,) = bodies(vendor, "POST")
+    await tenant.aclose()
+    assert sent["status"] == ["NEW", "VOID"]
+    assert [(each.order_id, each.cancelled) for each in orders] == [("1", False), ("2", True)]
+
+
 async def test_quotations_are_skipped() -> None:
     """A quotation shares the search with the orders; it is listed with the reason why it is none."""
     async with propeller(propeller_orders(12, quotations=3)) as h:
