@@ -26,6 +26,7 @@ from tests.architecture.checks import (
 from tests.architecture.source import package, parsed
 
 
+@pytest.mark.attack(7, 19)
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_every_module_is_in_order(check: object) -> None:
     """See each check's own text."""

@@ -42,6 +42,7 @@ def log_all() -> None:
         logger.exception("it failed")
 
 
+@pytest.mark.attack(16, 17)
 def test_json_is_one_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     """Whatever a record holds, its line is one JSON object that gives the text back, and shows nothing invisible."""
     configure("json")
@@ -58,6 +59,7 @@ def test_json_is_one_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert "ValueError: first\nsecond" in second["exception"]
 
 
+@pytest.mark.attack(16, 17)
 def test_console_is_one_line_a_record(capsys: pytest.CaptureFixture[str]) -> None:
     """For people it is one line too: what is invisible is written out, an exception in short with its place."""
     configure("console")
@@ -72,6 +74,7 @@ def test_console_is_one_line_a_record(capsys: pytest.CaptureFixture[str]) -> Non
     assert "fail < test_logs.py" in lines[1]
 
 
+@pytest.mark.attack(24)
 @pytest.mark.parametrize("form", ["json", "console"])
 def test_no_secret_comes_through(capsys: pytest.CaptureFixture[str], form: str) -> None:
     """In a message, its arguments, its extras and a traceback, plain or as URLs and JSON write it: it is `***`."""

@@ -312,6 +312,7 @@ async def test_show_an_order_that_is_not_there(tmp_path: Path, source: str, orde
     assert 1 == len(found.err.splitlines())
 
 
+@pytest.mark.attack(16)
 async def test_foreign_text_does_not_steer_the_terminal(tmp_path: Path) -> None:
     """Control characters in what a vendor sent are shown as escapes, in tables and in JSON, and keep to their line."""
     async with in_use(tmp_path) as shop:

@@ -7,6 +7,8 @@ import socket
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from tests.cli.process import Vendors, said, started
 
 CANARY = "canary-5up3r-5ecret"
@@ -87,6 +89,7 @@ async def test_a_receiver_that_is_down_is_for_a_later_try(tmp_path: Path) -> Non
     assert vendors.wanted == vendors.created == vendors.told
 
 
+@pytest.mark.attack(24)
 async def test_a_refused_password_names_the_credentials_and_no_secret_gets_out(tmp_path: Path) -> None:
     """A wrong password is exit 1 and says what to mend; no secret is on stdout or stderr, nor in any file we write."""
     vendors = Vendors(tmp_path, 5)
@@ -107,6 +110,7 @@ async def test_a_refused_password_names_the_credentials_and_no_secret_gets_out(t
         assert "sandbox-secret" not in text
 
 
+@pytest.mark.fault(108)
 async def test_a_second_instance_is_told_who_holds_the_journal(tmp_path: Path) -> None:
     """While one process runs, another on the same journal ends with 75 and names the first one's process id."""
     vendors = Vendors(tmp_path, 3)

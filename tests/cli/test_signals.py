@@ -15,6 +15,7 @@ GRACE = 20.0
 ORDERS = 150
 
 
+@pytest.mark.fault(119)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("mode", [["run", "--once"], ["run"]])
 async def test_a_signal_finishes_what_is_under_way(tmp_path: Path, number: signal.Signals, mode: list[str]) -> None:
@@ -36,6 +37,7 @@ async def test_a_signal_finishes_what_is_under_way(tmp_path: Path, number: signa
         assert "Stopped before the end" in first.out
 
 
+@pytest.mark.fault(119)
 async def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
     """While the warehouse hangs the first signal waits for it, the second does not; nothing is lost or doubled."""
     vendors = Vendors(tmp_path, 30, unique_reference=False)

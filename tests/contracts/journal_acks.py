@@ -204,6 +204,7 @@ class AckRules(JournalBench):
             await settle_ack(journal, keys[0], Confirmed())
             assert await is_open(journal) == ({"wms": 2}, {})
 
+    @pytest.mark.fault(10, 18)
     async def test_a_start_puts_what_was_in_flight_in_doubt(self) -> None:
         """It may have been applied: a delivery is looked up when it has settled, an acknowledgement read back now."""
         async with self.open() as journal:
@@ -221,6 +222,7 @@ class AckRules(JournalBench):
             assert [ack.key for ack in await journal.acks_due("shop", "pending", at(10))] == [idle]
             assert await notes(journal, sent) == ["in doubt"]
 
+    @pytest.mark.fault(21)
     async def test_a_start_after_a_start_finds_nothing_to_do(self) -> None:
         """A crash during recovery, or one crash after another, moves no deadline (faults.md #21)."""
         async with self.open() as journal:
@@ -231,6 +233,7 @@ class AckRules(JournalBench):
             assert [job.key for job in await journal.due("wms", ["in_doubt"], at(40), 10)] == [key]
             assert await notes(journal, key) == ["in doubt"]
 
+    @pytest.mark.fault(121)
     async def test_a_start_pulls_far_off_deadlines_in(self) -> None:
         """A clock that once stood wrong delays nothing for long; what is due within reason stays (faults.md #121)."""
         year = 365 * 86400

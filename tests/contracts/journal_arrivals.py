@@ -29,6 +29,7 @@ __all__ = ["ArrivalRules"]
 class ArrivalRules(JournalBench):
     """The promises of `Journal.ingest`."""
 
+    @pytest.mark.fault(27)
     async def test_a_page_is_taken_in_once(self) -> None:
         """The same page again changes nothing, and says that all of it is known."""
         page = [arrival(str(number)) for number in range(5)]
@@ -40,6 +41,7 @@ class ArrivalRules(JournalBench):
             assert len(before) == 5
             assert after == before
 
+    @pytest.mark.fault(3)
     async def test_a_page_is_taken_in_whole_or_not_at_all(self) -> None:
         """An order that cannot be recorded takes its page with it; nothing of it is there, and it can come again."""
         bad = arrival("2", state="held", cause="")  # what is held has a cause: the table refuses this one
@@ -50,6 +52,7 @@ class ArrivalRules(JournalBench):
                 assert await rows(journal, f"SELECT * FROM {table}") == []  # noqa: S608 - three names
             assert await ingest(journal, arrival("1"), arrival("3")) == ["new", "new"]
 
+    @pytest.mark.fault(26)
     @pytest.mark.parametrize("second", ["a", "b"])
     async def test_an_order_that_a_page_lists_twice_is_one_order(self, second: str) -> None:
         """The second listing is known, even if it is of another revision: the next page shows which one holds."""
@@ -69,6 +72,7 @@ class ArrivalRules(JournalBench):
             assert await ingest(journal, arrival("1", "b"), arrival("1", "b")) == ["changed", "known"]
             assert await notes(journal, key) == ["changed at the source"]
 
+    @pytest.mark.fault(43)
     async def test_the_same_id_from_two_sources_is_two_orders(self) -> None:
         """Sources number their orders as they like (faults.md #43)."""
         async with self.open() as journal:
@@ -102,6 +106,7 @@ class ArrivalRules(JournalBench):
             assert not await intend(journal, key, revision="b", asked=False)
             assert await intend(journal, key, revision="b", asked=True)
 
+    @pytest.mark.fault(38)
     @pytest.mark.parametrize("stuck", [Held("no street"), Rejected("no such article")])
     async def test_a_corrected_order_starts_again(self, stuck: Outcome) -> None:
         """A new revision of what is held or was rejected is due for delivery, with its new content (faults.md #38)."""
@@ -120,6 +125,7 @@ class ArrivalRules(JournalBench):
                 "changed at the source",
             ]
 
+    @pytest.mark.fault(37)
     async def test_an_unchanged_rejected_order_stays_rejected(self) -> None:
         """Trying it again would earn the same refusal, and spend one of the source's strikes (faults.md #37)."""
         async with self.open() as journal:
@@ -140,6 +146,7 @@ class ArrivalRules(JournalBench):
             assert await ingest(journal, arrival("1", "c")) == ["changed"]
             assert len(await journal.due("wms", ["new"], at(9), 10)) == 1
 
+    @pytest.mark.fault(31)
     async def test_an_order_that_waits_is_delivered_as_it_is_now(self) -> None:
         """What has not been sent yet is replaced: the newest revision is the one to deliver."""
         async with self.open() as journal:
@@ -150,6 +157,7 @@ class ArrivalRules(JournalBench):
             assert not await intend(journal, key, revision="a")
             assert [job.revision for job in await journal.due("wms", ["new"], at(9), 10)] == ["b"]
 
+    @pytest.mark.fault(31)
     async def test_an_order_on_its_way_is_not_touched(self) -> None:
         """What was sent is what counts (faults.md #31); the change is noted, and taken up if the delivery fails."""
         async with self.open() as journal:
@@ -164,6 +172,7 @@ class ArrivalRules(JournalBench):
             await settle(journal, key, Rejected("no such article"))
             assert await ingest(journal, arrival("1", "b")) == ["changed"]
 
+    @pytest.mark.fault(32)
     async def test_a_delivered_order_that_changed_is_noted_once(self) -> None:
         """It is not delivered again, before and after its source was told; each revision is noted once (#32)."""
         async with self.open() as journal:
@@ -201,6 +210,7 @@ class ArrivalRules(JournalBench):
             assert await ingest(journal, arrival("1")) == ["changed"]
             assert await deliveries(journal, key) == {"erp": "held", "wms": "new"}
 
+    @pytest.mark.fault(36)
     async def test_what_is_listed_after_it_was_confirmed_is_acknowledged_again(self) -> None:
         """Somebody at the source took it back; the order is not delivered again (faults.md #36)."""
         async with self.open() as journal:
@@ -256,6 +266,7 @@ class ArrivalRules(JournalBench):
             assert await ingest(journal, arrival("1", "b")) == ["changed"]
             assert await delivered(journal, key, revision="b") is not None
 
+    @pytest.mark.fault(99)
     async def test_exported_is_final(self) -> None:
         """Whatever is recorded later, the source is never told that an exported order failed (faults.md S4)."""
         async with self.open() as journal:

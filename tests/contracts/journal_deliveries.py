@@ -101,6 +101,7 @@ class DeliveryRules(JournalBench):
             )  # fmt: skip
             assert await journal.acks_due("shop", "pending", at(99)) == [ack]
 
+    @pytest.mark.fault(12)
     async def test_a_delivery_and_its_acknowledgement_are_one_transaction(self) -> None:
         """What stops between the two leaves neither: a delivered order without its acknowledgement would be lost."""
 

@@ -22,6 +22,7 @@ class ReceiverContract(OutcomeRules):
     A subclass named `Test...` says which receiver it tests and what its vendor can do, and makes a harness.
     """
 
+    @pytest.mark.fault(51)
     async def test_a_created_order_is_at_the_vendor_once_and_found(self) -> None:
         """The receipt of a create names the record that a look-up finds."""
         async with self.make(Vendor()) as h:
@@ -39,6 +40,8 @@ class ReceiverContract(OutcomeRules):
             await self.create(h, "1")
             assert await h.receiver.find("shop-2") is None
 
+    @pytest.mark.attack(34)
+    @pytest.mark.fault(71)
     async def test_a_look_up_compares_exactly(self) -> None:
         """A vendor that shows shop-10 to who asks for shop-1 has not got shop-1 (faults.md #71)."""
         self.needs_find()
@@ -63,6 +66,7 @@ class ReceiverContract(OutcomeRules):
                 assert found is not None
                 assert found.id == last
 
+    @pytest.mark.fault(72)
     async def test_two_records_are_a_conflict(self) -> None:
         """Which of two is ours is for a person to say (faults.md #72)."""
         self.needs_find()
@@ -72,6 +76,7 @@ class ReceiverContract(OutcomeRules):
             with pytest.raises(ConflictError):
                 await h.receiver.find("shop-1")
 
+    @pytest.mark.fault(73)
     async def test_a_cancelled_record_is_a_conflict(self) -> None:
         """A cancelled record is neither taken for ours nor created anew (faults.md #73)."""
         self.needs_find()

@@ -35,6 +35,7 @@ NO_ANSWERS = [
 class OutcomeRules(ReceiverBench):
     """The rules for calls that go wrong (faults.md 2.C and 4.3)."""
 
+    @pytest.mark.fault(78)
     async def test_a_vendor_that_is_down_has_not_got_it(self) -> None:
         """A refused connection proves that nothing was sent: try again (faults.md #78)."""
         for call in self.calls():
@@ -42,6 +43,7 @@ class OutcomeRules(ReceiverBench):
                 with pytest.raises(TransientError):
                     await self.do(h, call)
 
+    @pytest.mark.fault(67, 68)
     @pytest.mark.parametrize("applied", [True, False])
     async def test_a_lost_answer_is_in_doubt_and_a_look_up_settles_it(self, applied: bool) -> None:
         """After a create without an answer only reading back can tell (faults.md #67, #68)."""
@@ -55,6 +57,7 @@ class OutcomeRules(ReceiverBench):
                 assert bool(found) is applied
                 assert h.ids("shop-1") == ([found.id] if found else [])
 
+    @pytest.mark.fault(75)
     async def test_a_lost_look_up_is_tried_again(self) -> None:
         """A look-up changes nothing: its loss is never an answer."""
         self.needs_find()
@@ -65,6 +68,7 @@ class OutcomeRules(ReceiverBench):
             with pytest.raises(TransientError):
                 await h.receiver.find("shop-1")
 
+    @pytest.mark.fault(66, 75)
     @pytest.mark.parametrize("status", [500, 502, 503, 504])
     @pytest.mark.parametrize("applied", [True, False])
     async def test_a_server_error_is_in_doubt_for_a_create_only(self, status: int, applied: bool) -> None:
@@ -78,6 +82,7 @@ class OutcomeRules(ReceiverBench):
                 with pytest.raises(TransientError):
                     await h.receiver.find("shop-1")
 
+    @pytest.mark.fault(59)
     async def test_a_refused_token_is_renewed_once(self) -> None:
         """A 401 was not applied: the call is repeated with a new token, and the order is there once (faults.md #59)."""
         if not self.logs_in:
@@ -88,6 +93,7 @@ class OutcomeRules(ReceiverBench):
             assert h.ids("shop-1") == [created]
             assert h.requests("create") == 2
 
+    @pytest.mark.fault(61, 75)
     async def test_credentials_that_stay_refused_are_the_operators(self) -> None:
         """A 401 that a new token does not cure, or a 403, stops the receiver and rejects no order (faults.md #61)."""
         for call in self.calls():
@@ -98,6 +104,7 @@ class OutcomeRules(ReceiverBench):
                         await self.do(h, call)
                     assert h.requests(call) <= 2
 
+    @pytest.mark.fault(62, 63, 83)
     @pytest.mark.parametrize("status", [301, 307, 404, 405, 415])
     async def test_a_wrong_address_is_the_operators(self, status: int) -> None:
         """What would befall every order is no order's fault (faults.md #62, #63, #83)."""
@@ -108,6 +115,7 @@ class OutcomeRules(ReceiverBench):
                     await self.do(h, call)
                 assert h.ids("shop-1") == []
 
+    @pytest.mark.fault(65, 75)
     async def test_a_throttled_call_waits_as_long_as_it_is_told(self) -> None:
         """A 429 was not applied, and says when to come back (faults.md #65)."""
         for call in self.calls():
@@ -117,6 +125,8 @@ class OutcomeRules(ReceiverBench):
                     await self.do(h, call)
                 assert caught.value.retry_after == 7
 
+    @pytest.mark.attack(16)
+    @pytest.mark.fault(56, 86)
     @pytest.mark.parametrize("status", [400, 422])
     async def test_a_refused_order_is_rejected_with_a_reason(self, status: int) -> None:
         """The reason is for a person: short, on one line, in the vendor's words (faults.md #56, #86)."""
@@ -128,6 +138,7 @@ class OutcomeRules(ReceiverBench):
             assert str(caught.value).isprintable()
             assert not caught.value.duplicate
 
+    @pytest.mark.fault(57)
     async def test_a_duplicate_says_so(self) -> None:
         """Created twice, the second is refused as a duplicate, and the look-up finds the first (faults.md #57)."""
         if not self.refuses_duplicates:
@@ -139,6 +150,7 @@ class OutcomeRules(ReceiverBench):
             assert caught.value.duplicate
             assert h.ids("shop-1") == [created]
 
+    @pytest.mark.fault(52, 53, 85)
     @pytest.mark.parametrize("body", NO_ANSWERS)
     @pytest.mark.parametrize("status", [200, 201])
     async def test_an_answer_that_proves_nothing_is_in_doubt(self, status: int, body: bytes) -> None:
@@ -150,6 +162,7 @@ class OutcomeRules(ReceiverBench):
             with pytest.raises(InDoubtError):
                 await self.do(h, "create")
 
+    @pytest.mark.fault(75)
     @pytest.mark.parametrize("body", NO_ANSWERS)
     async def test_a_look_up_that_cannot_be_read_never_says_no(self, body: bytes) -> None:
         """None is leave to create: a page, a broken list or nothing at all is not None (faults.md #75)."""
@@ -159,6 +172,8 @@ class OutcomeRules(ReceiverBench):
             with pytest.raises(TransientError):
                 await h.receiver.find("shop-1")
 
+    @pytest.mark.attack(34)
+    @pytest.mark.fault(54)
     async def test_an_answer_about_another_order_is_a_conflict(self) -> None:
         """A create that is answered with somebody else's order is for a person (faults.md #54)."""
         async with self.make(Vendor()) as h:
@@ -169,6 +184,7 @@ class OutcomeRules(ReceiverBench):
             with pytest.raises(ConflictError):
                 await self.do(h, "create")
 
+    @pytest.mark.attack(24)
     async def test_errors_hold_no_secret(self) -> None:
         """A vendor that repeats all it was sent cannot bring a secret into an error (faults.md, section 3, #24)."""
         calls: list[Call] = [*self.calls(), "login"] if self.logs_in else self.calls()

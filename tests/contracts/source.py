@@ -26,6 +26,7 @@ class SourceContract(SourceBench):
     A subclass named `Test...` says which source it tests, and makes a harness.
     """
 
+    @pytest.mark.fault(27)
     @pytest.mark.parametrize("pages", [0.0, 0.5, 1.0, 2.0, 3.3])
     async def test_every_order_is_listed_once_a_pass(self, pages: float) -> None:
         """However the feed fills its pages, a pass lists each order once, and so does the next pass."""
@@ -52,6 +53,7 @@ class SourceContract(SourceBench):
             await h.acknowledge(ids[::2])
             assert {item.order_id for item in await h.listed()} == set(ids[1::2])
 
+    @pytest.mark.fault(42)
     async def test_an_unreadable_order_does_not_lose_its_page(self) -> None:
         """One bad order is listed as it is, for a person to look at; its neighbours are as good as ever."""
         ids = numbers(self.page_limit)
@@ -67,6 +69,7 @@ class SourceContract(SourceBench):
                     unreadable.append((order_id, exc.cause))
             assert len(unreadable) == 1
 
+    @pytest.mark.fault(28)
     @pytest.mark.parametrize("step", [1, 2, 3, 7])
     async def test_a_feed_that_shrinks_while_it_is_read_loses_nothing(self, step: int) -> None:
         """Pages shift up while we acknowledge, every order or some of them: the pass lists all the same."""
@@ -99,6 +102,7 @@ class SourceContract(SourceBench):
             assert await h.acknowledge(["2"]) == {"2": Confirmed()}
             assert {item.order_id for item in await h.listed()} == {"1", "3"}
 
+    @pytest.mark.fault(93, 94, 97)
     @pytest.mark.parametrize(
         "fault",
         [Fault.LOSE_ANSWER, Fault.LOSE_REQUEST, Fault.SERVER_ERROR, Fault.SERVER_ERROR_APPLIED, Fault.HTML],
@@ -119,6 +123,7 @@ class SourceContract(SourceBench):
             with pytest.raises(TransientError):
                 await h.do(call)
 
+    @pytest.mark.fault(47)
     @pytest.mark.parametrize("fault", [Fault.LOSE_REQUEST, Fault.LOSE_ANSWER, Fault.SERVER_ERROR, Fault.HTML])
     async def test_a_page_that_is_no_page_is_tried_again(self, fault: Fault) -> None:
         """A lost page, an error, or somebody's log-in page: the walk fails, and nothing is concluded from it."""
@@ -127,6 +132,7 @@ class SourceContract(SourceBench):
             with pytest.raises(TransientError):
                 await h.listed()
 
+    @pytest.mark.fault(45, 97)
     @pytest.mark.parametrize("call", CALLS)
     async def test_refused_credentials(self, call: Call) -> None:
         """A 401 that stays is for the operator, and nothing was applied."""
@@ -145,6 +151,7 @@ class SourceContract(SourceBench):
             h.fault(call, Fault.UNAUTHORIZED)
             await h.do(call)
 
+    @pytest.mark.fault(46, 97)
     @pytest.mark.parametrize("call", CALLS)
     async def test_a_throttled_call_waits_as_long_as_it_was_told(self, call: Call) -> None:
         """A 429 was not applied, and its Retry-After reaches whoever repeats the call."""
@@ -155,6 +162,7 @@ class SourceContract(SourceBench):
             assert caught.value.retry_after == 1
             assert h.acknowledged() == []
 
+    @pytest.mark.attack(1)
     @pytest.mark.parametrize("call", CALLS)
     async def test_a_redirect_is_a_wrong_address(self, call: Call) -> None:
         """Neither orders nor keys follow a redirect."""
@@ -163,6 +171,7 @@ class SourceContract(SourceBench):
             with pytest.raises(EndpointError):
                 await h.do(call)
 
+    @pytest.mark.attack(24)
     @pytest.mark.parametrize("call", CALLS)
     @pytest.mark.parametrize("fault", [Fault.UNAUTHORIZED, Fault.SERVER_ERROR, Fault.LOSE_ANSWER, Fault.REDIRECT])
     async def test_no_error_holds_a_key(self, call: Call, fault: Fault) -> None:
@@ -206,6 +215,7 @@ class SourceContract(SourceBench):
         assert order.external_id == f"{source.name}-{order.order_id}"
         assert order == source.to_order(raw)
 
+    @pytest.mark.attack(12, 13, 15)
     def test_no_order_breaks_the_mapping(self) -> None:
         """Whatever a vendor lists becomes an order or is unmappable under a cause, the same one each time."""
         source = self.offline()

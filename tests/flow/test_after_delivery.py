@@ -34,6 +34,7 @@ async def replayed(bench: Bench, connector: Connector) -> None:
         await connector.drain()
 
 
+@pytest.mark.fault(32)
 async def test_a_changed_order_is_updated_and_not_doubled() -> None:
     """An order that was delivered and confirmed, then changed and replayed, is updated once at the receiver."""
     bench, wms = amendable()
@@ -89,6 +90,7 @@ async def test_settings_decide_what_a_change_leads_to(policy: str, state: list[t
     assert [] == wms.updates
 
 
+@pytest.mark.fault(33)
 async def test_an_order_that_is_cancelled_before_it_was_delivered_is_not_delivered() -> None:
     """The source says that it is cancelled: nothing is created, and nothing is told."""
     bench = Bench()
@@ -146,6 +148,7 @@ async def test_an_optional_receiver_does_not_hold_up_the_source() -> None:
     assert bench.receivers["archive"].count() == bench.wms.count() == Counter(f"shop-{n}" for n in range(600))
 
 
+@pytest.mark.fault(37, 38)
 async def test_failed_is_told_once_a_revision() -> None:
     """What the source has to mend is told as failed, once, however often it is listed; corrected, it is delivered."""
     bench = Bench()

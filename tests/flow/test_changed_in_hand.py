@@ -13,6 +13,7 @@ from tests.flow.bench import Bench
 pytestmark = pytest.mark.looptime
 
 
+@pytest.mark.fault(31)
 async def test_an_order_that_changes_while_it_is_looked_up_is_delivered_as_it_is_now() -> None:
     """Its event comes while the old revision is in hand, and is not the last word about it (faults.md #31)."""
     bench = Bench(poll_interval=2)
@@ -32,6 +33,7 @@ async def test_an_order_that_changes_while_it_is_looked_up_is_delivered_as_it_is
     assert [b'{"external_id":"shop-1","notes":"new"}'] == [body for _, body in bench.wms.orders]
 
 
+@pytest.mark.fault(38)
 async def test_an_order_that_was_tried_is_looked_up_before_its_correction_is_created() -> None:
     """The receiver may have it, although it is held (faults.md #38, S6): a correction must not double it."""
     bench = Bench(poll_interval=2)

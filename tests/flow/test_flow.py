@@ -36,6 +36,7 @@ async def test_every_order_is_delivered_once_and_told_once() -> None:
     assert ({}, False) == (drained.failed, drained.later)
 
 
+@pytest.mark.fault(91)
 async def test_acknowledgements_are_batched() -> None:
     """No call carries more than the source's limit, and nearly all carry that many."""
     bench = Bench(ack_interval=5)
@@ -47,6 +48,7 @@ async def test_acknowledgements_are_batched() -> None:
     assert len(bench.shop.calls) <= 12
 
 
+@pytest.mark.fault(28)
 async def test_a_feed_that_shrinks_while_it_is_read_loses_nothing() -> None:
     """Pages shift up while orders are acknowledged; every order is delivered, in two walks more at the most."""
     bench = Bench(page_size=10, ack_interval=0)
@@ -68,6 +70,7 @@ async def test_concurrency_is_kept() -> None:
     assert 3 == bench.wms.most_at_once
 
 
+@pytest.mark.fault(42)
 async def test_an_order_that_cannot_be_mapped_is_held_and_the_rest_flows() -> None:
     """A bad order is held under its cause, wherever it is found to be bad; it is not told, and the page is not lost."""
     bench = Bench()
@@ -100,6 +103,7 @@ async def test_a_second_run_writes_nothing() -> None:
         assert (creates, calls) == (bench.wms.creates, bench.shop.calls)
 
 
+@pytest.mark.fault(67)
 async def test_a_lost_answer_is_looked_up_after_the_settle_time_and_adopted() -> None:
     """A create whose answer is lost is not repeated: after the settle time a look-up finds it."""
     bench = Bench(settle=30)
@@ -116,6 +120,7 @@ async def test_a_lost_answer_is_looked_up_after_the_settle_time_and_adopted() ->
     assert {} == bench.shop.feed
 
 
+@pytest.mark.fault(68)
 async def test_a_request_that_was_lost_is_repeated_after_a_look_up() -> None:
     """A create that was never applied is looked up, not found, and created again: once."""
     bench = Bench(settle=30)
@@ -143,6 +148,7 @@ async def test_what_was_provably_not_sent_is_tried_again_after_a_look_up() -> No
     assert bench.clock.monotonic() - start < 60
 
 
+@pytest.mark.fault(56)
 async def test_a_refusal_is_believed_only_after_a_look_up() -> None:
     """A refused order is looked up; only what is not there is rejected, and a source without the word is not told."""
     bench = Bench()
@@ -156,6 +162,7 @@ async def test_a_refusal_is_believed_only_after_a_look_up() -> None:
     assert {"1"} == set(bench.shop.feed)
 
 
+@pytest.mark.fault(57)
 async def test_a_refusal_of_a_duplicate_is_an_adoption_when_the_order_is_there() -> None:
     """`Reference is not unique` for an order that a look-up finds means that it was delivered before."""
     bench = Bench()
@@ -169,6 +176,7 @@ async def test_a_refusal_of_a_duplicate_is_an_adoption_when_the_order_is_there()
     assert Counter(["1"]) == bench.shop.told
 
 
+@pytest.mark.fault(72)
 async def test_two_records_under_one_identity_are_held_for_a_person() -> None:
     """More than one match is a conflict: nothing is created, and the source is not told."""
     bench = Bench()
@@ -218,6 +226,7 @@ async def test_a_paused_receiver_holds_up_nobody_else() -> None:
         assert {} == bench.sources["depot"].feed
 
 
+@pytest.mark.fault(87)
 async def test_a_receiver_that_is_down_is_left_alone_and_caught_up_with_later() -> None:
     """A day of outage costs a call now and then, no order is failed, and afterwards all are delivered once."""
     bench = Bench(concurrency=4)
@@ -293,6 +302,7 @@ async def test_a_drain_says_why_it_gave_a_source_up() -> None:
     assert ({"shop": "502"}, True) == (drained.failed, drained.later)
 
 
+@pytest.mark.fault(47)
 async def test_a_failed_walk_concludes_nothing_and_is_repeated() -> None:
     """A feed that answers with an error once is walked again; nothing is lost."""
     bench = Bench()
@@ -305,6 +315,7 @@ async def test_a_failed_walk_concludes_nothing_and_is_repeated() -> None:
     assert {} == drained.failed
 
 
+@pytest.mark.fault(93, 94)
 async def test_a_lost_answer_to_an_acknowledgement_is_settled() -> None:
     """What was told and lost its answer ends confirmed, and so does what was not told."""
     bench = Bench()
@@ -319,6 +330,7 @@ async def test_a_lost_answer_to_an_acknowledgement_is_settled() -> None:
     assert Counter(ids(25)) == confirmed
 
 
+@pytest.mark.fault(93, 94)
 @pytest.mark.parametrize("applied", [True, False])
 async def test_what_must_not_be_told_twice_is_read_back_first(applied: bool) -> None:
     """After a lost answer the source is asked, once it has settled; only what it does not know is told again."""
@@ -336,6 +348,7 @@ async def test_what_must_not_be_told_twice_is_read_back_first(applied: bool) -> 
     assert bench.clock.monotonic() - start >= 30
 
 
+@pytest.mark.fault(90)
 async def test_a_refused_batch_is_split_until_the_bad_one_stands_alone() -> None:
     """One order that the source refuses costs its nine neighbours nothing."""
     bench = Bench(ack_interval=5)
@@ -369,6 +382,7 @@ async def test_a_changed_order_that_was_held_is_tried_again() -> None:
     assert {} == bench.shop.feed
 
 
+@pytest.mark.fault(36)
 async def test_an_order_that_is_listed_again_after_it_was_confirmed_is_told_again() -> None:
     """The source took the mark back: the order is not created again, and the source is told again."""
     bench = Bench()
@@ -384,6 +398,7 @@ async def test_an_order_that_is_listed_again_after_it_was_confirmed_is_told_agai
     assert {} == bench.shop.feed
 
 
+@pytest.mark.fault(43)
 async def test_two_sources_with_the_same_id_are_two_orders() -> None:
     """Identity is source and id: the same number from two sources is two orders everywhere."""
     bench = Bench(sources=("shop", "depot"))

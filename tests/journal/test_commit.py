@@ -114,6 +114,7 @@ async def test_a_transaction_that_cannot_begin_fails_all_at_once(runner: ByHand)
     assert runner.began == began + 1
 
 
+@pytest.mark.fault(116)
 async def test_a_runner_that_is_gone_fails_everybody(runner: ByHand) -> None:
     """Nobody waits for ever, and the next caller is told as well."""
     commits = GroupCommit(runner)

@@ -14,6 +14,7 @@ from connector.journal.database import Database
 from tests.journal.by_hand import ByHand, fail_after, names, start, turns, write
 
 
+@pytest.mark.fault(115)
 async def test_a_cancelled_caller_hears_after_the_verdict(runner: ByHand) -> None:
     """The native cancellation of a task does not come through before the operation is durable, however often."""
     commits = GroupCommit(runner)
@@ -103,6 +104,7 @@ async def test_a_cancelled_caller_whose_write_failed_is_cancelled(runner: ByHand
     assert left == []
 
 
+@pytest.mark.fault(115)
 @pytest.mark.parametrize("cancel_after", range(6))
 async def test_the_connection_is_never_left_in_a_transaction(database: Database, cancel_after: int) -> None:
     """Wherever a caller is cancelled: the transaction is over, and the next one can begin (faults.md #115)."""

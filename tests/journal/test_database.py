@@ -49,6 +49,7 @@ async def test_a_journal_of_a_newer_version_is_refused(path: Path) -> None:
     await refused(path, "version 99, and this program knows 1; use a newer one")
 
 
+@pytest.mark.fault(22)
 async def test_a_step_of_the_schema_is_all_or_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that fails in the middle leaves the journal as it was; the mended step then goes through (faults.md #22)."""
     await filled(path)
@@ -73,6 +74,7 @@ def test_the_steps_of_the_schema_are_numbered_without_a_gap() -> None:
     assert [number for number, _ in schema_files()] == list(range(1, len(schema_files()) + 1))
 
 
+@pytest.mark.fault(105)
 async def test_a_full_disk_loses_nothing_and_passes(path: Path) -> None:
     """The write fails as a whole and says so; when there is room again, the same write goes through (#105)."""
     async with opened(path) as journal:
@@ -89,6 +91,7 @@ async def test_a_full_disk_loses_nothing_and_passes(path: Path) -> None:
         assert await ingest(journal, *page) == ["new"] * 3
 
 
+@pytest.mark.fault(106)
 async def test_a_file_that_must_not_be_written_any_more_is_an_error(path: Path) -> None:
     """A disk that has become read-only (faults.md #106)."""
     async with opened(path) as journal:
@@ -99,6 +102,7 @@ async def test_a_file_that_must_not_be_written_any_more_is_an_error(path: Path) 
         assert await ingest(journal, arrival("1")) == ["new"]
 
 
+@pytest.mark.fault(107)
 async def test_a_write_waits_for_another_program_to_let_go(path: Path) -> None:
     """A backup tool holds the lock for a moment (faults.md #107)."""
     async with opened(path) as journal:

@@ -56,6 +56,7 @@ def written(path: Path) -> int:
 WAIT = "import sys; print('up', flush=True); sys.stdin.read()"
 
 
+@pytest.mark.fault(108)
 async def test_a_second_process_is_told_who_has_it(path: Path) -> None:
     """By process, machine and time; the database itself is not even opened (faults.md #108)."""
     with other_process(HOLD, path) as holder:
@@ -67,6 +68,7 @@ async def test_a_second_process_is_told_who_has_it(path: Path) -> None:
         assert written(path) == before
 
 
+@pytest.mark.fault(108)
 async def test_our_own_process_is_told_as_well(path: Path) -> None:
     """An app that opens it twice would have two writers with one memory each."""
     journal = await SqliteJournal.open(path, SystemClock())
@@ -87,6 +89,7 @@ async def test_closing_lets_go(path: Path) -> None:
             assert other.wait() == 0
 
 
+@pytest.mark.fault(108)
 async def test_a_kill_lets_go(path: Path) -> None:
     """However the holder ends, the kernel frees the lock: nobody has to remove a file."""
     with other_process(HOLD, path) as holder:
@@ -118,6 +121,7 @@ def test_a_child_process_does_not_inherit_the_lock(path: Path) -> None:
         again.release()
 
 
+@pytest.mark.attack(27)
 def test_the_file_stays_and_is_private(path: Path) -> None:
     """Removing it would let two processes hold two files of one name."""
     lock = InstanceLock(path)
@@ -141,6 +145,7 @@ def test_a_holder_that_left_a_longer_line_leaves_nothing_of_it(path: Path) -> No
     lock.release()
 
 
+@pytest.mark.attack(28)
 def test_a_symbolic_link_is_refused(path: Path, tmp_path: Path) -> None:
     """What it leads to is not written to."""
     (tmp_path / "precious").write_text("precious")
@@ -150,6 +155,7 @@ def test_a_symbolic_link_is_refused(path: Path, tmp_path: Path) -> None:
     assert (tmp_path / "precious").read_text() == "precious"
 
 
+@pytest.mark.fault(109)
 def test_a_disk_that_knows_no_locks_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """To go on without would let two processes write (faults.md #109)."""
 

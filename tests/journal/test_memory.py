@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -32,6 +33,7 @@ class TestMemoryJournal(JournalContract):
 IDS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
 
 
+@pytest.mark.attack(19)
 @settings(deadline=None)
 @given(st.lists(IDS, unique=True, max_size=8), st.lists(IDS, unique=True, max_size=8))
 def test_any_text_is_an_id(before: list[str], after: list[str]) -> None:

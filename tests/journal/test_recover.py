@@ -67,6 +67,7 @@ async def test_each_receiver_has_its_own_settle_time() -> None:
     await journal.aclose()
 
 
+@pytest.mark.fault(21)
 async def test_twenty_starts_in_a_second_move_nothing() -> None:
     """A crash loop neither hastens a look-up nor puts it off, and the history does not grow (faults.md #21)."""
     journal = MemoryJournal()
@@ -85,6 +86,7 @@ async def test_twenty_starts_in_a_second_move_nothing() -> None:
     await journal.aclose()
 
 
+@pytest.mark.fault(121)
 @pytest.mark.parametrize("jump", [-86400, -3600, 3600, 86400])
 async def test_a_clock_that_jumped_between_two_starts_delays_nothing_for_long(jump: float) -> None:
     """No deadline is further off than the settings allow from the clock as it stands now (faults.md #121)."""

@@ -16,6 +16,7 @@ from tests.journal.files import content, filled, opened, put, refused
 pytestmark = pytest.mark.usefixtures("no_thread_is_left")
 
 
+@pytest.mark.attack(27)
 @pytest.mark.parametrize("before", [None, 0o666])
 async def test_only_its_owner_may_read_it(path: Path, before: int | None) -> None:
     """The file and the two beside it hold people's addresses: 0600, whatever the umask, or the file, was."""
@@ -31,12 +32,14 @@ async def test_only_its_owner_may_read_it(path: Path, before: int | None) -> Non
     assert modes == {f"journal.db{suffix}": 0o600 for suffix in ("", "-wal", "-shm", ".lock")}
 
 
+@pytest.mark.attack(27)
 async def test_its_folder_is_made(tmp_path: Path) -> None:
     """For its owner alone."""
     async with opened(tmp_path / "state" / "journal.db"):
         assert stat.S_IMODE((tmp_path / "state").stat().st_mode) == 0o700
 
 
+@pytest.mark.attack(28)
 async def test_a_symbolic_link_is_refused(path: Path, tmp_path: Path) -> None:
     """In a folder that others can write to, it may lead anywhere; what it leads to is not touched."""
     put(tmp_path / "elsewhere", b"precious")
@@ -54,6 +57,7 @@ async def test_what_is_no_plain_file_is_refused(path: Path) -> None:
     await refused(folder, "cannot open the journal")
 
 
+@pytest.mark.attack(27, 28)
 async def test_a_file_of_another_user_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever owns it could change what we remember."""
     put(path, b"")
@@ -80,6 +84,7 @@ async def test_the_database_of_another_program_is_refused(path: Path, version: i
     assert content(path) == before
 
 
+@pytest.mark.fault(110)
 async def test_a_truncated_journal_is_refused(path: Path) -> None:
     """Half a file is found at the start, not at the first order that is missing (faults.md #110)."""
     await filled(path)
@@ -87,6 +92,7 @@ async def test_a_truncated_journal_is_refused(path: Path) -> None:
     await refused(path, "damaged .*restore a backup, or move it away")
 
 
+@pytest.mark.fault(110)
 async def test_a_page_of_garbage_is_refused(path: Path) -> None:
     """Counting rows would not notice; the check at the start does (faults.md #110)."""
     await filled(path)
@@ -94,6 +100,7 @@ async def test_a_page_of_garbage_is_refused(path: Path) -> None:
     await refused(path, "damaged .*restore a backup, or move it away")
 
 
+@pytest.mark.fault(110)
 async def test_a_header_of_garbage_is_refused(path: Path) -> None:
     """It is no database any more."""
     await filled(path)

@@ -149,6 +149,7 @@ def test_the_documented_ways_of_an_acknowledgement() -> None:
     }
 
 
+@pytest.mark.fault(99)
 @pytest.mark.parametrize("outcome", ["failed", None])
 @pytest.mark.parametrize("state", [state for state in ACK_STATES if state != "none"])
 def test_nothing_follows_an_export(db: sqlite3.Connection, state: AckState, outcome: str | None) -> None:

@@ -288,6 +288,7 @@ def test_the_origin_cannot_be_overwritten() -> None:
     assert sent["meta_data"]["reference"] == "WEB-7"
 
 
+@pytest.mark.attack(16)
 def test_notes_keep_their_lines_and_lose_their_control_characters() -> None:
     """A terminal escape in a remark reaches no label printer; a line break does."""
     assert wire(order(notes="ring twice\r\n\x1b[31mfloor 2\x00 "))["customer_note"] == "ring twice\n[31mfloor 2"

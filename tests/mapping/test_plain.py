@@ -52,6 +52,7 @@ def test_an_amount_is_a_text_with_its_digits(amount: str, text: str) -> None:
     assert content["lines"] == [{"sku": "A", "quantity": text, "unit_price": text}]
 
 
+@pytest.mark.attack(13)
 @pytest.mark.parametrize("amount", ["NaN", "Infinity", "-Infinity", "1E+400000000", "1E-400000000", "0E-400000000"])
 def test_an_amount_that_is_no_number_or_beyond_all_measure_holds_the_order(amount: str) -> None:
     """Wherever it stands, and before anything is made of it."""
@@ -80,6 +81,7 @@ def test_documents_travel_as_base64() -> None:
     assert content["cancelled"] is True
 
 
+@pytest.mark.attack(15)
 def test_text_that_is_not_unicode_holds_the_order() -> None:
     """Half a character cannot be written."""
     with pytest.raises(Unmappable, match="unwritable order"):

@@ -42,6 +42,7 @@ async def test_a_page_that_is_not_there_is_a_wrong_address() -> None:
                 await (made.list() if path == ORDERS else made.get("1"))
 
 
+@pytest.mark.attack(22)
 async def test_an_id_stays_an_id() -> None:
     """No id can reach another route: the cancel route is one segment away (faults.md 3, #22)."""
     async with scripted() as (made, vendor):
@@ -72,6 +73,7 @@ async def test_a_wrong_code_is_the_operators() -> None:
             await made.update("1", UpdateOrder(note="x"))
 
 
+@pytest.mark.attack(24)
 async def test_no_answer_holds_a_secret() -> None:
     """Should the vendor send our token or password back, the reason does not hold them."""
     async with scripted() as (made, vendor):
@@ -95,6 +97,7 @@ async def test_an_answer_that_cannot_be_read(answer: bytes) -> None:
             await made.update("1", UpdateOrder(note="x"))
 
 
+@pytest.mark.attack(34)
 async def test_another_order_is_no_answer_where_bytes_are_kept() -> None:
     """What is kept as somebody's order must be that order."""
     async with scripted() as (made, vendor):

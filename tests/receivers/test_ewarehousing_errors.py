@@ -7,6 +7,7 @@ import pytest
 from connector.receivers.ewarehousing_errors import reason
 
 
+@pytest.mark.fault(86)
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
@@ -30,6 +31,7 @@ def test_errors_of_every_shape_become_one_line(body: bytes, expected: str) -> No
     assert reason(400, body) == expected
 
 
+@pytest.mark.fault(86)
 @pytest.mark.parametrize("body", [b'{"errors": ["' + b"x" * 9000 + b'"]}', b"y" * 100_000, b'{"a":' * 5000])
 def test_a_reason_is_never_long(body: bytes) -> None:
     """A page of an error fills neither the log nor the source's message (faults.md #86)."""

@@ -55,6 +55,7 @@ async def test_the_seeds_list_is_a_receipt() -> None:
     }
 
 
+@pytest.mark.attack(22)
 @pytest.mark.parametrize("external_id", ["shop-a+b&c=d#1", "shop-#117/ä%2F", "shop-../cancel"])
 async def test_any_external_id_reaches_the_vendor_whole(external_id: str) -> None:
     """What an id holds stays a value of the query."""
@@ -65,6 +66,8 @@ async def test_any_external_id_reaches_the_vendor_whole(external_id: str) -> Non
     assert b.vendor.sent(ORDERS)[0].query["external_id"] == external_id
 
 
+@pytest.mark.attack(34)
+@pytest.mark.fault(71)
 @pytest.mark.parametrize("listed", [[], [record(1, "order-10")], [record(1, "ORDER-1")], [{"id": 5}]])
 async def test_only_the_same_external_id_is_a_match(listed: list[Any]) -> None:
     """A fuzzy filter shows order-10 for order-1; that is not our order (faults.md #71)."""
@@ -93,6 +96,7 @@ async def test_the_end_of_the_list_is_a_certain_no(base: int, count: int) -> Non
         assert await b.receiver.find("order-1") is None
 
 
+@pytest.mark.fault(72)
 @pytest.mark.parametrize("base", [0, 1])
 async def test_two_matches_are_a_conflict_wherever_they_are(base: int) -> None:
     """Two records of one external id are for a person, by their numbers (faults.md #72)."""
@@ -103,6 +107,7 @@ async def test_two_matches_are_a_conflict_wherever_they_are(base: int) -> None:
             await b.receiver.find("order-1")
 
 
+@pytest.mark.fault(73)
 @pytest.mark.parametrize("status", ["cancelled", "Cancelled", "canceled"])
 async def test_a_cancelled_record_is_a_conflict(status: str) -> None:
     """Whether a cancelled order is to be created anew is for a person to say (faults.md #73)."""
@@ -111,6 +116,7 @@ async def test_a_cancelled_record_is_a_conflict(status: str) -> None:
             await b.receiver.find("order-1")
 
 
+@pytest.mark.fault(74)
 async def test_a_list_without_end_is_no_answer() -> None:
     """A filter that is ignored shows everything: after the last page we read, nobody knows (faults.md #74)."""
 
@@ -125,6 +131,7 @@ async def test_a_list_without_end_is_no_answer() -> None:
     assert len(b.vendor.sent(ORDERS)) == MOST_PAGES
 
 
+@pytest.mark.fault(74)
 async def test_a_page_number_that_is_ignored_is_no_answer() -> None:
     """The same full page again and again says nothing about the next one."""
     async with bench(lambda _query: [record(number, f"x-{number}") for number in range(PAGE_SIZE)]) as b:
@@ -144,6 +151,7 @@ async def test_a_match_counts_even_when_the_list_does_not_end() -> None:
     assert receipt.id == "id-0"
 
 
+@pytest.mark.fault(75)
 @pytest.mark.parametrize(
     "answer",
     [

@@ -37,6 +37,7 @@ async def test_the_first_call_logs_in() -> None:
     assert create.body == DELIVERY.body
 
 
+@pytest.mark.fault(59)
 async def test_fifty_calls_share_one_log_in() -> None:
     """However many calls wait for a token, one of them fetches it."""
     async with bench() as b, anyio.create_task_group() as tasks:
@@ -75,6 +76,7 @@ async def test_a_refresh_token_is_used_once() -> None:
     assert all("X-Customer-Code" not in call.headers for call in renewals)
 
 
+@pytest.mark.fault(60)
 @pytest.mark.parametrize(
     "answer",
     [
@@ -109,6 +111,7 @@ async def test_a_session_without_a_refresh_token_is_followed_by_a_log_in() -> No
     assert [call.path for call in b.vendor.calls] == [LOGIN, ORDERS, LOGIN, ORDERS]
 
 
+@pytest.mark.fault(59)
 async def test_a_refused_token_is_renewed_and_the_create_applied_once() -> None:
     """A 401 was not applied: the token is renewed and the same bytes are sent again (faults.md #59)."""
     async with bench() as b:
@@ -146,6 +149,7 @@ async def test_a_lost_log_in_leaves_no_order_in_doubt() -> None:
             await b.receiver.create(DELIVERY)
 
 
+@pytest.mark.fault(60)
 async def test_a_refresh_token_of_unknown_fate_is_not_sent_again() -> None:
     """A renewal whose answer was lost has used its token: even after a failed log-in, a log-in comes next."""
     async with bench() as b:

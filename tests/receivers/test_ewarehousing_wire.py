@@ -67,6 +67,7 @@ def test_what_the_seed_does_not_know_is_refused(change: dict[str, Any]) -> None:
         msgspec.convert(REQUEST | change, CreateOrder)
 
 
+@pytest.mark.fault(51)
 async def test_the_seeds_answer_is_a_receipt() -> None:
     """The receipt names the new id, the number that people know it by, and its status."""
     async with bench() as b:
@@ -75,6 +76,7 @@ async def test_the_seeds_answer_is_a_receipt() -> None:
     assert receipt == Receipt(id=CREATED["id"], reference="ORD00000005939", status="created")
 
 
+@pytest.mark.fault(85)
 async def test_ids_may_be_numbers() -> None:
     """An id is opaque text, in whatever type it comes (faults.md #85)."""
     async with bench() as b:
@@ -84,6 +86,7 @@ async def test_ids_may_be_numbers() -> None:
     assert (receipt.id, receipt.reference, receipt.status) == (str(2**70), "7", "")
 
 
+@pytest.mark.fault(52, 53, 55, 64, 66, 85)
 @pytest.mark.parametrize(
     "answer",
     [
@@ -114,6 +117,8 @@ async def test_an_answer_that_proves_nothing_is_in_doubt(answer: tuple[int, Any]
             await b.receiver.create(DELIVERY)
 
 
+@pytest.mark.attack(34)
+@pytest.mark.fault(54)
 async def test_somebody_elses_order_is_a_conflict() -> None:
     """An answer that repeats another external id names both (faults.md #54)."""
     async with bench() as b:
@@ -122,6 +127,7 @@ async def test_somebody_elses_order_is_a_conflict() -> None:
             await b.receiver.create(DELIVERY)
 
 
+@pytest.mark.fault(56, 57)
 @pytest.mark.parametrize(
     ("status", "body", "expected", "duplicate"),
     [
@@ -149,6 +155,7 @@ async def test_a_refusal_is_one_readable_reason(status: int, body: Any, expected
     assert caught.value.duplicate is duplicate
 
 
+@pytest.mark.fault(58)
 @pytest.mark.parametrize(
     "body",
     [
@@ -170,6 +177,7 @@ async def test_a_refusal_of_our_settings_pauses_the_receiver(body: Any) -> None:
     assert len(b.vendor.sent(ORDERS)) == 1
 
 
+@pytest.mark.attack(24)
 async def test_a_refusal_repeats_no_secret() -> None:
     """Should the vendor send our password or token back, the reason does not hold them."""
     async with bench() as b:

@@ -32,6 +32,7 @@ def cells(external_id: str, *columns: str, per_line: bool = False, **body: Any) 
     return list(csv.reader(io.StringIO(written.decode(), newline=""), strict=True))
 
 
+@pytest.mark.attack(21)
 @pytest.mark.parametrize(
     ("text", "cell"),
     [
@@ -55,6 +56,7 @@ def test_a_cell_is_no_formula(text: str, cell: str) -> None:
     assert cells("shop-1", "notes", notes=text) == [["shop-1", cell]]
 
 
+@pytest.mark.attack(16)
 @pytest.mark.parametrize(
     ("text", "cell"),
     [

@@ -45,6 +45,7 @@ async def create(made: FileReceiver, *ids: str) -> list[Receipt]:
     return [await made.create(delivery(made, each)) for each in ids]
 
 
+@pytest.mark.attack(27)
 async def test_an_order_is_a_line_with_its_external_id_first(tmp_path: Path) -> None:
     """The receipt names the file and the line; nobody else may read the file."""
     path = tmp_path / "orders.jsonl"
@@ -221,6 +222,7 @@ async def test_a_row_that_somebody_spoilt_spoils_no_other(tmp_path: Path) -> Non
     assert path.read_bytes().startswith(spoilt + b"shop-4,")
 
 
+@pytest.mark.attack(28)
 @pytest.mark.parametrize("kind", ["link", "dangling link", "folder", "pipe", "no folder"])
 async def test_what_is_no_file_of_its_own_is_refused(tmp_path: Path, kind: str) -> None:
     """A link in a shared folder would lead us to write into somebody else's file."""
@@ -245,6 +247,7 @@ async def test_what_is_no_file_of_its_own_is_refused(tmp_path: Path, kind: str) 
     assert not target.exists() or target.read_bytes() == b""
 
 
+@pytest.mark.attack(22)
 async def test_an_external_id_never_becomes_a_path(tmp_path: Path) -> None:
     """Whatever is in it."""
     async with receiver(tmp_path / "o.jsonl", rotate="daily") as made:

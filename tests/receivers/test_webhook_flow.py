@@ -117,6 +117,7 @@ async def test_every_order_arrives_once_and_is_acknowledged(
     assert ({}, []) == (drained.failed, run.held)
 
 
+@pytest.mark.fault(77)
 async def test_a_webhook_that_cannot_tell_leaves_what_is_in_doubt_to_a_person(tmp_path: Path) -> None:
     """Without a look-up, and without its word that it recognises a repeat, nothing is sent twice."""
     run = Run(half_dead(repeats="taken"))

@@ -103,6 +103,7 @@ async def test_a_secret_is_base64_after_whsec_and_else_taken_as_it_is(secret: st
     assert b.standin.signatures == [("shop-1", True)]
 
 
+@pytest.mark.attack(24)
 @pytest.mark.parametrize(
     ("secret", "words"),
     [
@@ -163,6 +164,7 @@ async def test_the_receipt_is_the_answers_id_or_the_external_id(status: int, bod
         assert (await b.receiver.create(delivery(b.receiver))).id == receipt
 
 
+@pytest.mark.attack(34)
 async def test_an_answer_about_another_order_is_for_a_person() -> None:
     """Its external id is not ours."""
     async with bench(Answering(200, b'{"id": 7, "external_id": "shop-2"}')) as b:
@@ -177,6 +179,7 @@ async def test_a_webhook_that_was_switched_off_is_the_operators() -> None:
             await b.receiver.create(delivery(b.receiver))
 
 
+@pytest.mark.attack(23)
 @pytest.mark.parametrize("external_id", ["shop-1\r\nwebhook-signature: x", "shop-é", "shop 1", "", "x" * 201, "a\x00"])
 async def test_an_id_that_is_no_header_is_never_sent(external_id: str) -> None:
     """Nor taken for in doubt: nothing left the house. The default mapping holds such an order before that."""

@@ -38,6 +38,7 @@ async def test_the_mark_is_the_seeds(tenant: PropellerSource) -> None:
     )
 
 
+@pytest.mark.fault(101)
 async def test_a_repeated_mark_is_the_same_bytes() -> None:
     """The time is that of the delivery, in UTC, to the millisecond: a repetition changes nothing (faults.md #101)."""
     at = datetime(2026, 3, 24, 11, 0, 0, 123_999, tzinfo=timezone(timedelta(hours=1)))
@@ -53,6 +54,8 @@ async def test_a_repeated_mark_is_the_same_bytes() -> None:
     assert b'"exportedAt":"2026-03-24T10:00:00.123Z"' in first
 
 
+@pytest.mark.attack(34)
+@pytest.mark.fault(92)
 @pytest.mark.parametrize(
     ("answer", "outcome"),
     [
@@ -71,6 +74,7 @@ async def test_only_the_right_answer_confirms(tenant: PropellerSource, answer: A
     assert isinstance(outcomes["20106"], outcome)
 
 
+@pytest.mark.fault(96)
 async def test_an_order_that_is_gone_does_not_pause_the_others() -> None:
     """404 with code 10008 is about this order (or a missing right): it is refused, and the next one goes through."""
     async with propeller([order(1)]) as h:

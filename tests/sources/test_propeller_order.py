@@ -189,6 +189,7 @@ def test_the_reference(reference: Any, expected: str) -> None:
     assert mapped(reference=reference).reference == expected
 
 
+@pytest.mark.fault(50)
 @pytest.mark.parametrize(
     ("date", "at"),
     [
@@ -204,6 +205,7 @@ def test_times_are_utc(date: Any, at: datetime | None) -> None:
     assert mapped(date=date).created_at == at
 
 
+@pytest.mark.fault(50)
 @pytest.mark.parametrize("date", ["yesterday", "0001-01-01T00:00:00+14:00", "2026-13-01T00:00:00Z", 5])
 def test_an_odd_time_waits_for_a_person(date: Any) -> None:
     """It is not guessed at."""
@@ -219,6 +221,7 @@ def test_what_is_no_order(raw: bytes) -> None:
     assert caught.value.cause == "unreadable order"
 
 
+@pytest.mark.attack(15)
 def test_invalid_utf8_in_a_name() -> None:
     """A search lists such an order as it is; reading it fails without harm."""
     with pytest.raises(Unmappable, match="unreadable order"):

@@ -65,6 +65,7 @@ async def test_a_page_size_of_the_servers_own(tenant: PropellerSource, count: in
     assert feed.calls <= count // 12 + 3
 
 
+@pytest.mark.fault(40)
 @pytest.mark.parametrize(
     "lie",
     [
@@ -87,6 +88,7 @@ async def test_lying_metadata(tenant: PropellerSource, lie: dict[str, Any]) -> N
     assert feed.calls <= 5
 
 
+@pytest.mark.fault(40)
 async def test_a_first_page_for_ever(tenant: PropellerSource) -> None:
     """A server that ignores the page's number is left after a few repetitions."""
     with aioresponses() as vendor:
@@ -97,12 +99,14 @@ async def test_a_first_page_for_ever(tenant: PropellerSource) -> None:
         assert len(bodies(vendor, "POST")) <= 4
 
 
+@pytest.mark.fault(29)
 async def test_orders_that_stay_do_not_starve_the_rest() -> None:
     """Two hundred orders that are never acknowledged leave the last one in sight (faults.md #29)."""
     async with propeller([order(number) for number in range(1, 202)], page_size=50) as h:
         assert (await h.listed())[-1].order_id == "201"
 
 
+@pytest.mark.fault(30)
 async def test_a_new_order_with_a_lower_id_is_listed() -> None:
     """Orders enter by their state: nothing remembers how far the last walk came (faults.md #30)."""
     async with propeller([order(5)]) as h:

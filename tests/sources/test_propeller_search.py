@@ -52,6 +52,7 @@ async def test_the_filters_key_can_be_changed(monkeypatch: pytest.MonkeyPatch) -
     assert sent == {"statuses": ["A", "B"], "exportStatuses": [""], "page": 1, "offset": 50}
 
 
+@pytest.mark.fault(39)
 async def test_what_is_exported_already_is_left_out(tenant: PropellerSource) -> None:
     """A server that ignores the filter lists every order; ours are those without any sign of an export."""
     orders = [
@@ -95,6 +96,7 @@ async def test_quotations_are_skipped() -> None:
     assert sorted(skipped) == [""] * 9 + ["quotation"] * 3
 
 
+@pytest.mark.fault(42, 44)
 @pytest.mark.parametrize("order_id", [0, -1, 2**63, 2**80, 1.5, True, None, "x", "", "1" * 30, "٣"])
 async def test_an_order_without_a_usable_id_does_not_lose_the_page(tenant: PropellerSource, order_id: Any) -> None:
     """It is listed under a hash of its bytes, the same each time, and can be mapped by nobody (faults.md #44)."""
@@ -109,6 +111,7 @@ async def test_an_order_without_a_usable_id_does_not_lose_the_page(tenant: Prope
         tenant.to_order(items[1].raw)
 
 
+@pytest.mark.fault(44)
 async def test_an_id_may_be_text(tenant: PropellerSource) -> None:
     """Ids are text to us, however the vendor writes them."""
     with aioresponses() as vendor:
@@ -117,6 +120,7 @@ async def test_an_id_may_be_text(tenant: PropellerSource) -> None:
     assert item.order_id == tenant.to_order(item.raw).order_id == "20106"
 
 
+@pytest.mark.fault(41)
 @pytest.mark.parametrize("page", [found(items=...), found(items=None), found(items={}), [], {"error": {}}, None])
 async def test_an_answer_without_items_concludes_nothing(tenant: PropellerSource, page: Any) -> None:
     """Only an empty list says that the feed is empty (faults.md #41)."""

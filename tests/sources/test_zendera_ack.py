@@ -60,6 +60,8 @@ def test_an_id_is_a_number_where_it_is_one(order_id: str, sent: int | str) -> No
     assert status(told(order_id, "exported"))["orderId"] == sent
 
 
+@pytest.mark.attack(16)
+@pytest.mark.fault(86)
 @pytest.mark.parametrize(
     ("message", "reason"),
     [
@@ -96,6 +98,7 @@ async def test_any_2xx_confirms(answer: Any) -> None:
     assert outcomes == {"12345": Confirmed(), "12346": Confirmed()}
 
 
+@pytest.mark.fault(89)
 @pytest.mark.parametrize(
     "payload",
     [
@@ -118,6 +121,7 @@ async def test_what_is_no_answer_leaves_it_in_doubt(answer: Any) -> None:
         await answered(BOTH, **answer)
 
 
+@pytest.mark.fault(96)
 async def test_an_unknown_order_is_refused_and_the_call_applied_to_none() -> None:
     """400 for the batch: the acknowledger splits it until the order stands alone (faults.md #96)."""
     async with zendera([shipment(1)]) as h:
@@ -127,6 +131,7 @@ async def test_an_unknown_order_is_refused_and_the_call_applied_to_none() -> Non
         assert await h.acknowledge(["1"]) == {"1": Confirmed()}
 
 
+@pytest.mark.fault(96)
 async def test_a_404_that_names_an_order_is_about_it() -> None:
     """Any other one is about the address: the endpoint is paused, and no order given up."""
     with pytest.raises(RejectedError, match="order 12346"):
@@ -157,6 +162,7 @@ async def lost(h: ZenderaHarness, ack: Acknowledgement, fault: Fault) -> dict[st
     return dict(await h.source.is_acknowledged([ack]))
 
 
+@pytest.mark.fault(93, 94, 95)
 @pytest.mark.parametrize("outcome", ["exported", "failed"])
 @pytest.mark.parametrize(("fault", "known"), [(Fault.LOSE_ANSWER, True), (Fault.SERVER_ERROR, False)])
 async def test_a_lost_answer_is_read_back(outcome: Any, fault: Fault, known: bool) -> None:

@@ -92,12 +92,14 @@ async def test_an_order_is_the_same_bytes_whatever_page_it_came_on() -> None:
     assert len(raws) == 1
 
 
+@pytest.mark.fault(41)
 @pytest.mark.parametrize("answer", [{}, {"shipments": []}, {"page": 1, "perPage": 50}, {"shipments": None}])
 async def test_what_is_absent_is_empty(answer: Any) -> None:
     """Protobuf leaves out what is empty: a feed without orders has no `shipments`."""
     assert await answered(answer) == {}
 
 
+@pytest.mark.fault(47)
 @pytest.mark.parametrize("answer", [{"error": "Unavailable", "code": 14}, {"message": "try later"}, [], "x", None])
 async def test_an_error_under_a_200_is_no_empty_feed(answer: Any) -> None:
     """Nothing is concluded from it."""
@@ -114,6 +116,7 @@ async def test_half_a_reading_is_none(fault: Fault) -> None:
             await anext(h.source.fetch(lambda: 0))
 
 
+@pytest.mark.fault(28)
 async def test_a_feed_that_moves_is_read_again() -> None:
     """An order taken out between two pages moves the others up: the reading that missed one is not used."""
     shipments = [shipment(number) for number in range(1, 13)]
@@ -213,6 +216,7 @@ async def test_a_shipment_that_changes_while_it_is_read_counts_once() -> None:
     assert b'"new"' in found[0].raw
 
 
+@pytest.mark.fault(40)
 async def test_a_server_that_ignores_the_page_ends_the_walk() -> None:
     """A page that brings nothing new is the last one."""
     same = pages(1, shipment(1), shipment(2), total=2, of=50)

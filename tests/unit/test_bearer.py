@@ -58,6 +58,7 @@ async def test_fifty_calls_share_one_token() -> None:
     assert (login.issued, login.refused) == (1, 0)
 
 
+@pytest.mark.fault(59)
 async def test_fifty_calls_renew_an_expired_token_once() -> None:
     """A 401 renews the token and repeats the call, which was not applied; fifty at once fetch one token."""
     login = Login()
@@ -122,6 +123,7 @@ async def test_403_renews_nothing() -> None:
     assert fetched == 1
 
 
+@pytest.mark.fault(60)
 @pytest.mark.parametrize(
     ("status", "effect", "kind"),
     [

@@ -53,6 +53,7 @@ def test_the_window_doubles_up_to_the_longest(attempt: int, first: float, longes
     assert backoff(Extreme(high=False), attempt, first=first, longest=longest) == widest(attempt) / 10
 
 
+@pytest.mark.fault(122)
 def test_a_thousand_that_failed_together_do_not_come_back_together() -> None:
     """They spread over the whole window: no tenth of it has more than a fifth of them."""
     clock = SystemClock(7)
@@ -73,6 +74,7 @@ def test_what_was_asked_for_is_waited_for(attempt: int, first: float, longest: f
     assert wait == max(own, asked + (asked / 10 if high else 0))
 
 
+@pytest.mark.fault(46)
 @pytest.mark.parametrize("asked", [HOUR, HOUR + 1, 86_400.0, 1e9, math.inf])
 def test_nobody_makes_us_wait_for_more_than_an_hour(asked: float) -> None:
     """An absurd `Retry-After` must not stop an endpoint for a year (faults.md #46); jitter adds a tenth at most."""

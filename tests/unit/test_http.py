@@ -32,6 +32,7 @@ async def test_what_is_sent() -> None:
     assert path.startswith("/api/v1/a?")
 
 
+@pytest.mark.attack(22)
 @pytest.mark.parametrize("order_id", ["../cancel", "a/b", "%2e%2e", "a?x=1", "a#b", "ø", " ", "1;2"])
 async def test_an_id_stays_one_segment_of_the_path(order_id: str) -> None:
     """No id can reach another route: the one that cancels an order is one slash away."""
@@ -48,6 +49,7 @@ async def test_an_id_stays_one_segment_of_the_path(order_id: str) -> None:
     assert "?" not in path
 
 
+@pytest.mark.attack(22)
 @pytest.mark.parametrize("order_id", ["", ".", ".."])
 def test_an_id_that_cannot_be_a_segment_is_refused(order_id: str) -> None:
     """Dots are resolved by servers even when they are encoded."""
@@ -55,6 +57,8 @@ def test_an_id_that_cannot_be_a_segment_is_refused(order_id: str) -> None:
         segment(order_id)
 
 
+@pytest.mark.attack(1, 2)
+@pytest.mark.fault(83)
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_no_redirect_is_followed(status: int) -> None:
     """A customer's address and our keys go to the host in the settings, and to no other."""
@@ -71,6 +75,7 @@ async def test_no_redirect_is_followed(status: int) -> None:
     assert strangers == []
 
 
+@pytest.mark.attack(32)
 async def test_no_cookie_is_sent_back() -> None:
     """What one answer plants does not come back with the next call."""
     cookies: list[str | None] = []
@@ -88,6 +93,7 @@ async def test_no_cookie_is_sent_back() -> None:
     assert cookies == [None, None]
 
 
+@pytest.mark.attack(8)
 async def test_no_proxy_is_taken_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """A proxy in the environment sees nothing of ours."""
     for name in ("http_proxy", "https_proxy", "all_proxy"):
@@ -108,6 +114,7 @@ async def test_an_expected_status_is_an_answer() -> None:
         assert endpoint.breaker.state == "closed"
 
 
+@pytest.mark.fault(52, 53)
 @pytest.mark.parametrize(
     "body", [b"", b"<html></html>", b'{"a": 1', b'{"a": "x"}', b"\xff\xfe{}", b'\xef\xbb\xbf{"a": 1}', b"[" * 100_000]
 )
@@ -124,6 +131,7 @@ async def test_an_answer_that_is_not_what_is_documented(body: bytes) -> None:
                 answer.decode(ANYTHING)
 
 
+@pytest.mark.attack(24)
 @pytest.mark.parametrize("status", [200, 301, 400, 401, 409, 422, 429, 500])
 async def test_no_error_repeats_a_key(status: int) -> None:
     """A server that echoes what it got cannot make us print it; neither can the client's own exceptions."""
@@ -145,6 +153,7 @@ async def test_no_error_repeats_a_key(status: int) -> None:
         assert secret not in printed
 
 
+@pytest.mark.attack(24)
 async def test_a_lost_answer_repeats_no_key() -> None:
     """The client's exceptions hold the request with its headers; none of it is in ours."""
 

@@ -14,6 +14,7 @@ from connector.http import Answer, Effect
 from tests.unit.endpoints import answering, failure, serving
 
 
+@pytest.mark.fault(46, 65)
 async def test_a_throttled_endpoint_is_left_alone_for_as_long_as_it_asked() -> None:
     """After 429 nothing is sent before the time has come, then one call is."""
     calls = 0
@@ -77,6 +78,7 @@ async def test_a_broken_endpoint_is_paused() -> None:
     assert calls == 5
 
 
+@pytest.mark.fault(45, 61, 62)
 @pytest.mark.parametrize("status", [401, 403, 404, 405, 301])
 async def test_a_wrong_key_or_address_pauses_it_at_once(status: int) -> None:
     """No second order is spent on what no repetition cures; whoever listens hears why."""
@@ -104,6 +106,7 @@ async def test_concurrency_is_bounded() -> None:
     assert most == 3
 
 
+@pytest.mark.fault(46)
 @pytest.mark.parametrize(
     ("asked", "least", "most"),
     [("7", 7, 7), ("1000000000", 86_400, 86_400), ("soon", None, None), ("-5", None, None)],
@@ -116,6 +119,7 @@ async def test_retry_after_in_seconds(asked: str, least: float | None, most: flo
     assert error.retry_after == least == most
 
 
+@pytest.mark.fault(46)
 async def test_retry_after_as_a_date() -> None:
     """A date is turned into seconds from now."""
 

@@ -90,6 +90,7 @@ def test_an_exception_of_python_is_in_doubt_after_a_write(exc: Exception) -> Non
     assert type(of_exception(exc, Effect.READ, "call")) is TransientError
 
 
+@pytest.mark.attack(24)
 def test_the_text_of_an_exception_is_dropped() -> None:
     """The client puts request headers and addresses into its texts."""
     assert "hunter2" not in str(of_exception(ValueError("Bearer hunter2"), Effect.WRITE, "call"))
@@ -131,6 +132,7 @@ STATUSES: list[tuple[int, type[ConnectorError], type[ConnectorError]]] = [
 ]
 
 
+@pytest.mark.fault(61, 62, 63, 64, 65, 66, 83)
 @pytest.mark.parametrize(("status", "write", "read"), STATUSES)
 def test_what_a_status_means(status: int, write: type[ConnectorError], read: type[ConnectorError]) -> None:
     """Each status has one meaning after a write and one after a read; unlisted ones are in doubt after a write."""
@@ -145,6 +147,8 @@ def test_a_conflict_says_that_there_is_such_a_record() -> None:
     assert error.duplicate
 
 
+@pytest.mark.attack(16)
+@pytest.mark.fault(86)
 def test_what_the_other_side_said_is_one_short_line() -> None:
     """A page of HTML with line breaks and escapes becomes one printable line that cannot fill a log."""
     text = str(of_status(500, Effect.WRITE, "call", "a\r\n2026 ERROR paid\x1b[31m\u202e" + "x" * 100_000, None))
@@ -153,6 +157,7 @@ def test_what_the_other_side_said_is_one_short_line() -> None:
     assert "a 2026 ERROR paid" in text
 
 
+@pytest.mark.fault(46)
 @pytest.mark.parametrize(
     ("value", "seconds"),
     [

@@ -18,6 +18,7 @@ from tests.unit.hands import Hands
 RATES = ["60/min", "1/s", "2/s", "5/s", "1000/hour", "7/min", "1/min"]
 
 
+@pytest.mark.fault(122)
 @pytest.mark.looptime
 @pytest.mark.parametrize("rate", RATES)
 async def test_no_window_holds_more_calls_than_the_rate(rate: str) -> None:
@@ -42,6 +43,7 @@ async def test_no_window_holds_more_calls_than_the_rate(rate: str) -> None:
         assert later - first >= allowed.seconds * (1 - 1e-5)
 
 
+@pytest.mark.fault(122)
 @pytest.mark.looptime
 @pytest.mark.parametrize("rate", RATES)
 async def test_the_rate_is_used_up(rate: str) -> None:

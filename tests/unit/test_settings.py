@@ -46,6 +46,7 @@ def test_endpoints_are_their_vendors_structs() -> None:
     assert (settings.routes[0].source, settings.routes[0].receivers) == ("shop", ["wms"])
 
 
+@pytest.mark.attack(26)
 @pytest.mark.parametrize("text", ["NO", "22:30", "2026-01-01", "on", "y", '"0123"', "0x", "1.2.3", "="])
 def test_yaml_1_2_text_is_text(text: str) -> None:
     """Country codes, times, dates and quoted numbers stay the text that is written."""
@@ -94,6 +95,7 @@ def test_references_in_keys_are_not_filled_in() -> None:
     assert any("${SHOP_TOKEN}" in line for line in problems(changed("  wms:", "  ${SHOP_TOKEN}:")))
 
 
+@pytest.mark.attack(25)
 def test_secret_from_a_file(tmp_path: Path) -> None:
     """`${file:...}` is the file without its last line break; a relative path is relative to settings.yaml."""
     (tmp_path / "token").write_bytes(b"from-the-file\r\n")
@@ -121,6 +123,7 @@ def test_folder_as_secret_file(tmp_path: Path) -> None:
     assert problem.endswith("is not a regular file")
 
 
+@pytest.mark.attack(25)
 def test_production_refuses_literal_secrets() -> None:
     """In production a secret comes from outside the file: neither a literal one nor a default is accepted."""
     text = changed("sandbox", "production").replace("${SHOP_TOKEN}", "plain").replace("${WMS_PASSWORD}", "${NO:-plain}")

@@ -34,6 +34,7 @@ def again(settings: Settings) -> Settings:
     return good(echo(settings))
 
 
+@pytest.mark.attack(25)
 def test_echo_loads_again() -> None:
     """What is echoed is what was understood: only the secrets differ when it is loaded again."""
     settings = good(FULL)

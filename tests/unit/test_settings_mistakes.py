@@ -116,6 +116,8 @@ WRONG = [
 ]
 
 
+@pytest.mark.attack(26)
+@pytest.mark.fault(124)
 @pytest.mark.parametrize(("old", "new", "place", "words"), [each[1:] for each in WRONG], ids=[e[0] for e in WRONG])
 def test_a_mistake_is_reported_at_its_place(old: str, new: str, place: str, words: str) -> None:
     """A mistake is reported at the line and column where it is, in words that say what to do."""
@@ -160,18 +162,21 @@ routes:
 """
 
 
+@pytest.mark.fault(124)
 def test_every_mistake_at_once() -> None:
     """Nine mistakes in five places are nine lines, in the order of the file; none hides another."""
     places = [line.split(": ")[0].removeprefix("settings.yaml:") for line in problems(EIGHT)]
     assert places == ["1:14", "4:11", "8:15", "9:12", "10:5", "15:15", "16:15", "17:11", "20:17"]
 
 
+@pytest.mark.attack(26)
 def test_several_aliases_do_not_blow_up() -> None:
     """A file that doubles itself with each alias is refused without being expanded."""
     lines = ["a0: &a0 [x]", *(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 40))]
     assert any("aliases are not accepted" in line for line in problems("\n".join(lines)))
 
 
+@pytest.mark.attack(26)
 def test_nested_too_deeply() -> None:
     """A file nested deeper than any settings are is refused, not recursed into."""
     assert problems("a: " + "[" * 3000)[0].endswith("nested more than 24 levels deep")
@@ -212,6 +217,7 @@ PIECES = [
 ]
 
 
+@pytest.mark.attack(26)
 @given(st.lists(st.sampled_from(PIECES), max_size=40).map("".join))
 def test_no_text_breaks_the_loader(text: str) -> None:
     """Whatever the file holds, the only error is `SettingsError`, and each line of it has a place."""

@@ -47,6 +47,7 @@ WRONG = {
 }
 
 
+@pytest.mark.attack(24, 25)
 @pytest.mark.parametrize(("old", "new"), WRONG.values(), ids=WRONG)
 def test_no_mistake_shows_a_secret(old: str, new: str) -> None:
     """A wrong value that is or may be a secret is named by its place and never shown, not even in the traceback."""
@@ -64,6 +65,7 @@ def test_a_filled_in_value_is_shown_as_written() -> None:
     assert "'${WMS_TIMEOUT:-30s}' will not do" in problem
 
 
+@pytest.mark.attack(25)
 def test_settings_print_without_secrets() -> None:
     """Settings can be printed, formatted and echoed: a secret is `***` in all of them."""
     settings = good()

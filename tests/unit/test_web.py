@@ -15,6 +15,7 @@ from tests.flow.bench import Bench
 from tests.unit.web_bench import ANY_PORT, PATHS, Silent, opened, raw, served, unstarted
 
 
+@pytest.mark.attack(29)
 @pytest.mark.parametrize("path", [*PATHS, "/", "/nothing"])
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"])
 async def test_it_only_reads(method: str, path: str) -> None:
@@ -40,6 +41,7 @@ async def test_head_is_get_without_the_body(path: str) -> None:
         assert "" == nothing
 
 
+@pytest.mark.attack(20)
 @pytest.mark.parametrize(
     ("status", "request_line", "host"),
     [

@@ -98,6 +98,7 @@ async def test_walks_that_fail_make_a_source_stale_after_a_while() -> None:
         assert (200, ["shop"], False) == (status, after["degraded"], after["sources"]["shop"]["fresh"])
 
 
+@pytest.mark.fault(98)
 async def test_an_acknowledgement_that_waits_too_long_is_late() -> None:
     """15 minutes after the delivery the source should know: degraded and named, but ready."""
     bench = Bench(ack_interval=0, poll_interval=3600)
@@ -216,6 +217,7 @@ async def test_a_journal_that_is_silent_is_asked_once(monkeypatch: pytest.Monkey
         assert 1 == journal.asked
 
 
+@pytest.mark.attack(31)
 @pytest.mark.parametrize("path", PATHS)
 async def test_no_answer_holds_what_an_order_or_a_vendor_said(path: str) -> None:
     """Whoever reaches the port learns booleans, names and ages: no ids, no texts, no addresses."""

@@ -9,6 +9,7 @@ from tests.flow.bench import Bench
 from tests.unit.web_bench import PATHS, raw, served
 
 
+@pytest.mark.attack(30)
 @pytest.mark.parametrize(
     ("listening", "hosts", "expected"),
     [
@@ -60,6 +61,7 @@ def test_no_port_means_the_one_of_http() -> None:
     assert acceptable(["localhost"], "127.0.0.1", 80)
 
 
+@pytest.mark.attack(30)
 @pytest.mark.parametrize("path", [*PATHS, "/"])
 async def test_a_rebound_name_gets_nothing(path: str) -> None:
     """A page that has its own name point here is refused on every path, with the right port or not."""

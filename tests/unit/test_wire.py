@@ -135,6 +135,8 @@ TIMED_OUT: dict[str, Session] = {
 }
 
 
+@pytest.mark.attack(11)
+@pytest.mark.fault(52, 80, 81)
 @pytest.mark.parametrize("session", LOST.values(), ids=LOST)
 async def test_a_lost_answer(session: Session) -> None:
     """Whatever breaks after the request left: a write is in doubt, a read is simply tried again."""
@@ -143,6 +145,8 @@ async def test_a_lost_answer(session: Session) -> None:
         assert await failure(base, Effect.READ) is TransientError
 
 
+@pytest.mark.attack(10)
+@pytest.mark.fault(82, 84)
 @pytest.mark.parametrize("session", TIMED_OUT.values(), ids=TIMED_OUT)
 async def test_a_late_answer(session: Session) -> None:
     """An answer that takes too long is a lost one, however busily it trickles."""
@@ -151,6 +155,7 @@ async def test_a_late_answer(session: Session) -> None:
         assert await failure(base, Effect.READ, patience=SHORT) is TransientError
 
 
+@pytest.mark.fault(78)
 @pytest.mark.parametrize("effect", Effect)
 async def test_a_refused_connection(effect: Effect) -> None:
     """Nothing listens: not sent."""
@@ -160,6 +165,7 @@ async def test_a_refused_connection(effect: Effect) -> None:
         assert await failure(base, effect) is TransientError
 
 
+@pytest.mark.fault(78)
 @pytest.mark.parametrize("effect", Effect)
 async def test_a_failed_tls_handshake(effect: Effect) -> None:
     """The other side does not speak TLS: not sent."""
@@ -172,6 +178,7 @@ async def test_a_failed_tls_handshake(effect: Effect) -> None:
         assert await failure(base.replace("http:", "https:"), effect) is TransientError
 
 
+@pytest.mark.fault(79)
 @pytest.mark.parametrize("effect", Effect)
 async def test_a_connection_that_is_not_accepted_in_time(effect: Effect, monkeypatch: pytest.MonkeyPatch) -> None:
     """A host that swallows the first packet: not sent, though a time-out."""
@@ -213,6 +220,7 @@ async def test_a_cancelled_call_frees_its_slot() -> None:
         assert (await vendor.call("POST", "/", effect=Effect.WRITE, body=BODY)).body == b"{}"
 
 
+@pytest.mark.fault(80)
 async def test_a_post_is_never_sent_twice() -> None:
     """The client may replay a GET when a kept connection turns out dead; a write that is in doubt stays one write."""
     heard: list[bytes] = []
@@ -237,6 +245,8 @@ def bomb(encoding: str, size: int) -> Session:
     return said(head.encode(), packed)
 
 
+@pytest.mark.attack(9)
+@pytest.mark.fault(48)
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
 async def test_a_decompression_bomb_is_not_unpacked(encoding: str) -> None:
     """64 MiB in 64 KiB: reading stops at the cap, which counts what was unpacked."""
@@ -245,6 +255,8 @@ async def test_a_decompression_bomb_is_not_unpacked(encoding: str) -> None:
         assert await failure(base, Effect.READ) is TransientError
 
 
+@pytest.mark.attack(10)
+@pytest.mark.fault(48)
 async def test_a_body_without_end_is_left_at_the_cap() -> None:
     """An endless answer costs no more than the cap."""
     sent = 0
