@@ -1,0 +1,109 @@
+"""The measurements measure what they say: each case delivers every order once, against a stand-in that works."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tests.benchmarks.cases import Figures, Setting, measure
+from tests.benchmarks.feeds import BLOCK, FIRST_ID, Feed
+from tests.benchmarks.processes import StandIn, child, standing_in
+from tests.benchmarks.report import table
+from tests.benchmarks.shapes import SHAPES
+from tests.benchmarks.standin import World
+from tests.benchmarks.throughput import compare
+
+
+@pytest.fixture(scope="module")
+def standin() -> Iterator[StandIn]:
+    """Return a stand-in of the vendors in a process of its own."""
+    with standing_in() as running:
+        yield running
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_orders_of_a_feed_are_json_with_ids_of_their_own(shape: str) -> None:
+    """However many orders there are, no two have the same id, and each is a whole one."""
+    key = {"patch": "id", "tens": "order_id", "fifties": "orderId"}[shape]
+    orders = [msgspec.json.decode(text) for text in Feed(shape, 120).page(0, 200)]
+    assert [FIRST_ID + number for number in range(120)] == [order[key] for order in orders]
+
+
+def test_a_feed_shrinks_as_its_orders_are_told() -> None:
+    """A page is of what still waits, however deep in the feed it is and whichever orders have left."""
+    feed = Feed("patch", 3 * BLOCK)
+    for order in (*range(BLOCK + 10), 2 * BLOCK + 5, 2 * BLOCK + 5):
+        feed.mark(order)
+    waiting = [order for order in range(BLOCK + 10, 3 * BLOCK) if order != 2 * BLOCK + 5]
+    assert feed.left == len(waiting)
+    for first in (0, 7, BLOCK - 12, BLOCK - 10, 2 * BLOCK - 14, 2 * BLOCK - 11, 2 * BLOCK, 5 * BLOCK):
+        assert [feed.text(order) for order in waiting[first : first + 3]] == feed.page(first, 3)
+
+
+def test_the_stand_in_knows_what_was_done_twice() -> None:
+    """An order that was created or told twice is not one that was so once."""
+    world = World()
+    world.answer(b"POST", b"/benchmark/reset", b'{"shape":"patch","orders":3}')
+    for order in (FIRST_ID, FIRST_ID, FIRST_ID + 1):
+        world.answer(b"POST", b"/wms/orders/", b'{"external_id":"feed-%d"}' % order)
+        world.answer(b"PATCH", b"/v2/orders/id/%d" % order, b"{}")
+    state = world.state()
+    assert (state["created_once"], state["created_never"], state["told_once"], state["left"]) == (1, 1, 1, 1)
+    assert world.answer(b"GET", b"/v2/orders/id/1", b"") is None
+
+
+@pytest.mark.parametrize(
+    ("case", "shape"),
+    [
+        ("bare", "patch"),
+        ("bare", "tens"),
+        ("bare", "fifties"),
+        ("connector", "tens"),
+        ("connector", "fifties"),
+        ("command", "patch"),
+    ],
+)
+def test_every_case_delivers_every_order_once(case: str, shape: str, standin: StandIn, tmp_path: Path) -> None:
+    """What is measured is the work done; `measure` raises when any of it was left out, or done twice."""
+    found = measure(case, Setting(shape, 130, "asyncio", tmp_path), standin)
+    assert found.rate > 0
+    assert found.cpu_per_1000 > 0
+    assert 1 < found.calls / 130 < 2.2
+
+
+def test_a_case_that_leaves_orders_out_does_not_count(
+    standin: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is as fast as not doing it."""
+    monkeypatch.setitem(
+        measure.__globals__["CASES"], "bare", lambda _setting, _url, folder: child(["-c", "pass"], folder)
+    )
+    with pytest.raises(RuntimeError, match="did not deliver every order once"):
+        measure("bare", Setting("patch", 1, "asyncio", tmp_path), standin)
+
+
+def test_a_child_that_fails_or_hangs_is_ended_and_told(tmp_path: Path) -> None:
+    """A measurement ends, whatever becomes of what is measured; the error shows its last words."""
+    with pytest.raises(RuntimeError, match=r"ended with 1 after .*no such luck"):
+        child(["-c", "raise SystemExit('no such luck')"], tmp_path)
+    with pytest.raises(RuntimeError, match="ended with -9"):
+        child(["-c", "import threading; threading.Event().wait()"], tmp_path, limit=0.3)
+
+
+def test_a_share_is_the_median_of_the_turns() -> None:
+    """Each turn is compared with the bare loop of that turn: what slows both of a turn changes no share."""
+
+    def turn(rate: float, cpu: float) -> Figures:
+        return Figures(rate, cpu, 50.0, 0.1, 10)
+
+    rounds = {"bare": [turn(1000, 1), turn(100, 2), turn(1000, 1)], "own": [turn(500, 2), turn(50, 4), turn(100, 9)]}
+    assert compare(rounds, "own") == (0.5, 0.5)
+
+
+def test_a_table_is_aligned_and_leaves_the_rounds_to_the_json() -> None:
+    """People read the table; what the medians are of stands in the JSON."""
+    rows = [{"measurement": "x", "case": "bare", "peak_mib": 41.26, "n": 12345, "rounds": [1]}]
+    assert table(rows) == "case  peak MiB       n\nbare      41.3  12,345\n"
