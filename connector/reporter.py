@@ -143,7 +143,9 @@ class Reporter:
         except Exception as exc:
             logger.exception("source %s: reading reports back failed", self._source.name)
             return self._again("in_doubt", report, TransientError(f"{type(exc).__name__} while reading it back"))
-        has = shown(report.body, events, await self._journal.reports_told(self._source.name, report.order_id))
+        has = None
+        if events is not None:
+            has = shown(report.body, events, await self._journal.reports_told(self._source.name, report.order_id))
         if has is None:
             return ReportOutcome("parked", f"{lost}; look there, then retry")
         if has:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from connector.journal.timeline import Moment
     from connector.settings import Settings
 
-    Events = Sequence[Mapping[str, Any]] | None
+    Events = Sequence[Mapping[str, Any]]
 
 __all__ = ["command"]
 
@@ -53,19 +53,20 @@ def command(ctx: click.Context, *, source: str, order_id: str, online: bool, as_
     events = _asked(ctx, settings, source, order_id) if online else None
     if as_json:
         shown: dict[str, Any] = {**_data(row, moments), "reports": [_report(each) for each in reports]}
-        click.echo(json.dumps(shown if events is None else {**shown, "source_shows": events}, indent=2))
+        click.echo(json.dumps({**shown, "source_shows": events} if online else shown, indent=2))
     else:
-        click.echo("\n\n".join([_text(row, moments), *_about_progress(source, reports, events)]))
+        parts = [_text(row, moments), *_about_reports(reports)]
+        click.echo("\n\n".join([*parts, _about_events(source, events)] if online else parts))
 
 
-def _asked(ctx: click.Context, settings: Settings, source: str, order_id: str) -> Events:
+def _asked(ctx: click.Context, settings: Settings, source: str, order_id: str) -> Events | None:
     """Ask the source what it shows of the order's progress."""
     import anyio
 
     from connector.cli.report import one_source
     from connector.sources.base import Reports
 
-    async def ask() -> Events:
+    async def ask() -> Events | None:
         told = one_source(ctx, settings, source)
         try:
             if not isinstance(told, Reports):
@@ -91,19 +92,23 @@ def _report(row: ReportRow) -> dict[str, Any]:
     }
 
 
-def _about_progress(source: str, reports: Sequence[ReportRow], events: Events) -> list[str]:
-    """Return what is to be read about the order's progress: our reports, and what the source shows."""
-    parts: list[str] = []
-    if reports:
-        rows = [
-            [each.get(key) or "" for key in ("status", "location", "date", "state", "attempts", "told_at", "reason")]
-            for each in map(_report, reports)
-        ]
-        parts.append(table(["REPORT", "STOP", "DATE", "STATE", "TRIES", "TOLD", "WHY"], rows, right=[4]))
-    if events is not None:
-        head = f"{source} shows:" if events else f"{source} shows nothing of its progress"
-        parts.append("\n".join([escaped(head), *(json.dumps(event) for event in events)]))
-    return parts
+def _about_reports(reports: Sequence[ReportRow]) -> list[str]:
+    """Return what is to be read about our reports, if there are any."""
+    if not reports:
+        return []
+    rows = [
+        [each.get(key) or "" for key in ("status", "location", "date", "state", "attempts", "told_at", "reason")]
+        for each in map(_report, reports)
+    ]
+    return [table(["REPORT", "STOP", "DATE", "STATE", "TRIES", "TOLD", "WHY"], rows, right=[4])]
+
+
+def _about_events(source: str, events: Events | None) -> str:
+    """Return what is to be read about the order's progress as its source shows it."""
+    if events is None:
+        return escaped(f"{source} cannot show this order's progress")
+    head = f"{source} shows:" if events else f"{source} shows nothing of its progress"
+    return "\n".join([escaped(head), *(json.dumps(event) for event in events)])
 
 
 def _unknown(db: sqlite3.Connection, source: str, order_id: str, sources: list[str]) -> None:

@@ -133,8 +133,8 @@ class Reports(Protocol):
     async def report(self, order_id: str, body: bytes) -> None:
         """Tell about one event; `body` is what `encode_report` made. Not to be repeated blindly: see `reported`."""
 
-    async def reported(self, order_id: str) -> Sequence[Mapping[str, Any]]:
-        """Return the events that the source shows for the order, oldest first."""
+    async def reported(self, order_id: str) -> Sequence[Mapping[str, Any]] | None:
+        """Return the events that the source shows for the order, oldest first; None if it cannot show them."""
 
     def encode_report(self, order_id: str, report: Any) -> bytes:
         """Turn a report into the bytes of its call. Pure; raises `Unmappable` when it is none of this source's."""

@@ -174,11 +174,10 @@ class ZenderaSource:
 
         await self.endpoint.call("POST", UPDATE, effect=Effect.WRITE, body=body, expected={404}, judge=judge)
 
-    async def reported(self, order_id: str) -> Sequence[Mapping[str, Any]]:
-        """Return the order's external-updates timeline, oldest first, as Zendera shows it."""
-        path = UPDATES.format(segment(order_id))
-        answer = await self.endpoint.call("GET", path, effect=Effect.READ, expected={404}, judge=_about_one)
-        return _events(answer)
+    async def reported(self, order_id: str) -> Sequence[Mapping[str, Any]] | None:
+        """Return the order's external-updates timeline, oldest first, as Zendera shows it; None if it shows none."""
+        answer = await self._timeline(order_id)
+        return None if answer is None else _events(answer)
 
     def encode_report(self, order_id: str, report: object) -> bytes:
         """Turn a report (zendera_report.py), or a `Progress`, into the bytes of its call. Pure; raises `Unmappable`."""
@@ -228,20 +227,17 @@ class ZenderaSource:
 
     async def _attempts(self, order_id: str) -> list[timeline.Export] | None:
         """Return the attempts at exporting an order; None if its timeline cannot be read."""
-        path = UPDATES.format(segment(order_id))
-        answer = await self.endpoint.call("GET", path, effect=Effect.READ, expected=NO_TIMELINE)
-        if answer.status in NO_TIMELINE:
-            return None
+        answer = await self._timeline(order_id)
         try:
-            return timeline.exports(_events(answer))
+            return None if answer is None else timeline.exports(_events(answer))
         except TransientError:
             return None
 
-
-def _about_one(answer: Answer) -> None:
-    """A 404 of one order's timeline says nothing of the address: the feed is not paused for it."""
-    if answer.status == 404:
-        raise RejectedError(f"{answer.what}: 404, no such order, or it has no timeline")
+    async def _timeline(self, order_id: str) -> Answer | None:
+        """Ask for an order's timeline; None if there is none, which says nothing of the feed and pauses nothing."""
+        path = UPDATES.format(segment(order_id))
+        answer = await self.endpoint.call("GET", path, effect=Effect.READ, expected=NO_TIMELINE)
+        return None if answer.status in NO_TIMELINE else answer
 
 
 def _events(answer: Answer) -> list[dict[str, Any]]:

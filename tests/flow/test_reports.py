@@ -163,6 +163,25 @@ async def test_what_cannot_be_told_apart_is_parked_and_released_by_a_person() ->
         assert ["a"] == yard.source.said("1")
 
 
+async def test_a_source_that_cannot_show_its_reports_is_told_none_twice() -> None:
+    """A lost answer about which nothing can be read leaves its report to a person, and the source's breaker alone."""
+    yard = Yard()
+    yard.source.put("1")
+    yard.source.mute = True
+    journal = MemoryJournal()
+    async with yard.running(journal) as connector:
+        await drained(connector)
+        yard.source.report_lost.append(lost_answer())
+        await connector.report("shop", "1", event("a"))
+        await drained(connector)
+        reasons = await journal.read(lambda db: db.execute("SELECT state, reason FROM reports").fetchall())
+
+    assert ["a"] == yard.source.said("1")
+    ((state, reason),) = reasons
+    assert "parked" == state
+    assert "look there" in reason
+
+
 async def test_a_refused_report_is_parked_and_blocks_nobody() -> None:
     """The source's reason is kept; the order's next report and other orders go on."""
     yard = Yard()

@@ -203,7 +203,7 @@ async def test_a_report_reaches_the_timeline() -> None:
         await h.source.report("12345", body)
         assert h.vendor.history[-1].body == body
         # The report's own time is earlier than the acknowledgement of this test.
-        events = await h.source.reported("12345")
+        events = await h.source.reported("12345") or []
         assert [event["type"] for event in events] == ["EVENT_TYPE_COMPLETE", "EVENT_TYPE_ORDER_EXPORTED"]
 
 
