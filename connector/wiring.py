@@ -8,7 +8,7 @@ from functools import partial
 from connector.mapping.custom import for_route
 from connector.mapping.totals import check_totals
 from connector.order import Order
-from connector.receivers.base import Receiver
+from connector.receivers.base import MapsInParts, Receiver
 from connector.receivers.lane import Lane
 from connector.settings import Settings
 from connector.settings.structs import TotalsSettings
@@ -27,7 +27,14 @@ def lanes(
             receiver = receivers[name]
             ways[name][route.source] = Lane(
                 sources[route.source],
-                for_route(route, name, receiver.request, receiver.default, settings.tables),
+                for_route(
+                    route,
+                    name,
+                    receiver.request,
+                    receiver.default,
+                    settings.tables,
+                    receiver.partial if isinstance(receiver, MapsInParts) else None,
+                ),
                 partial(_remark, route.totals),
             )
     return ways

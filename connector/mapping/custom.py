@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from connector.errors import SettingsError, Unmappable, readable
+from connector.mapping.holes import Hole, Holed, holes_of
 from connector.mapping.street import split_addresses
 from connector.mapping.tables import Tables
 from connector.mapping.totals import CAUSE, check_totals
@@ -24,19 +25,28 @@ __all__ = ["Mapper", "checker", "for_route", "mapper"]
 Mapper = Callable[[Order], bytes]
 """Turns an order into the bytes of a receiver's request; raises `Unmappable` and nothing else."""
 
+Partial = Callable[[Order], dict[str, Any]]
+
 _encode = msgspec.json.Encoder().encode
 
 
 def for_route(
-    route: RouteSettings, receiver: str, request: Any, default: Callable[[Order], Any], tables: Tables
+    route: RouteSettings,
+    receiver: str,
+    request: Any,
+    default: Callable[[Order], Any],
+    tables: Tables,
+    partial: Partial | None = None,
 ) -> Mapper:
     """
     Return how the orders of `route` become requests of `receiver`, which takes `request` and maps by `default`.
 
+    `partial` maps what can be mapped of an order that `default` refuses (see `MapsInParts` in receivers/base.py).
+
     The route's `split_street` is done before the mapping, and its `totals` hold the order if they are to. Raises
     `SettingsError` when the route's mapping cannot be used.
     """
-    own = mapper(route.mapping_for(receiver), request, default, tables)
+    own = mapper(route.mapping_for(receiver), request, default, tables, partial)
     if not route.split_street and route.totals.on_mismatch != "hold":
         return own
 
@@ -53,6 +63,7 @@ def mapper(
     request: Any,
     default: Callable[[Order], Any],
     tables: Tables | None = None,
+    partial: Partial | None = None,
 ) -> Mapper:
     """
     Return a mapping to a receiver: a function by `module:function`, a tree, or, of None, the receiver's default.
@@ -63,7 +74,9 @@ def mapper(
     """
     if mapping is None:
         return lambda order: _encode(default(order))
-    return _of_function(mapping, request) if isinstance(mapping, str) else _of_tree(mapping, request, default, tables)
+    if isinstance(mapping, str):
+        return _of_function(mapping, request)
+    return _of_tree(mapping, request, default, tables or {}, partial)
 
 
 def checker(requests: Mapping[str, Any]) -> Callable[[Mapping[str, Any], str, Tables], Iterable[Mistake]]:
@@ -79,21 +92,46 @@ def checker(requests: Mapping[str, Any]) -> Callable[[Mapping[str, Any], str, Ta
     return check
 
 
-def _of_tree(tree: Mapping[str, Any], request: Any, default: Callable[[Order], Any], tables: Tables | None) -> Mapper:
-    mapping, mistakes = compiled(tree, request, tables or {})
+def _of_tree(
+    tree: Mapping[str, Any], request: Any, default: Callable[[Order], Any], tables: Tables, partial: Partial | None
+) -> Mapper:
+    mapping, mistakes = compiled(tree, request, tables)
     if mistakes:
         raise SettingsError([f"mapping: {'.'.join(map(str, each.path))}: {each.text}" for each in mistakes])
 
     def apply(order: Order) -> bytes:
-        mapped = _plain(default(order)) if mapping.defaults else {}
+        mapped: dict[str, Any] = {}
+        if mapping.defaults:
+            try:
+                mapped = _plain(default(order))
+            except Unmappable:
+                if partial is None:
+                    raise
+                mapped = partial(order)
+                return finished(_filled(mapping.apply(order, Holed(mapped))), dict(holes_of(mapped)))
+        return finished(mapping.apply(order, mapped), {})
+
+    def finished(made: Any, holes: Mapping[str, Hole]) -> bytes:
         try:
-            return _encode(msgspec.convert(mapping.apply(order, mapped), request))
+            return _encode(msgspec.convert(made, request))
         except msgspec.ValidationError as exc:
-            raise _refused(str(exc)) from exc
+            refused = _refused(str(exc))
+            for where, hole in holes.items():  # replaced by nothing, or by less than the receiver requires
+                empty = refused.cause == f"not what the receiver takes: {where}" and not made.get(where)
+                if empty or refused.cause.startswith(f"missing field: {where}."):
+                    raise hole.cause from None
+            raise refused from exc
         except (ValueError, OverflowError) as exc:  # text that is not Unicode, a number beyond all measure
             raise Unmappable("mapping failed", str(exc), ours=True) from exc
 
     return apply
+
+
+def _filled(made: Any) -> Any:
+    """Return what a mapping made of an order with holes; raise the cause of the first that is left in it."""
+    for _, hole in holes_of(made):
+        raise hole.cause
+    return made
 
 
 def _plain(value: Any) -> Any:

@@ -13,22 +13,25 @@ from collections.abc import Mapping
 from datetime import UTC, date, timedelta
 from decimal import Decimal
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from connector.errors import Unmappable
+from connector.mapping.holes import Attempt, Hole, attempted, strict
 from connector.mapping.money import minor_units, rounded
 from connector.order import Address, Line, Order
-from connector.receivers.ewarehousing_wire import CreateOrder, OrderLine, ShippingAddress
+from connector.receivers.ewarehousing_wire import CreateOrder, OrderLine
 
-__all__ = ["LinePrice", "create_order", "delivery_date", "meta_data"]
+__all__ = ["LinePrice", "create_order", "delivery_date", "meta_data", "partial_order"]
 
 LinePrice = Literal["cents", "units", "none"]
 
 WITHOUT_ZIPCODE = frozenset({"AE", "HK"})
 """The countries that the seed names as having no mandatory postal code."""
+
+NOWHERE = Address()
 
 _encode = msgspec.json.encode
 _decode = msgspec.json.Decoder(CreateOrder).decode
@@ -49,33 +52,56 @@ def create_order(
     leaves it open (vendors.md 6/004 #2). `order_amount` includes tax and is in minor units. Amounts are sent only
     with their currency. Raises `Unmappable`, and nothing else.
     """
-    currency = _currency(order.currency)
-    if not order.lines:
-        raise Unmappable("missing field: order_lines")
-    if order.delivery_address is None:
-        raise Unmappable("missing field: shipping_address")
-    address = order.delivery_address
-    amount = order.totals.including_tax
-    request = CreateOrder(
-        external_reference=order.external_id,
-        external_id=order.external_id,
-        order_lines=tuple(_line(line, currency, line_price) for line in order.lines),
-        shipping_address=_address(address, order),
-        shipping_contactperson=_required(
-            "shipping_contactperson", _text(address.person) or _text(order.contact.name) or _text(address.company)
-        ),
-        shipping_email=_text(address.email) or _text(order.contact.email) or None,
-        requested_delivery_date=delivery_date(order, delivery_days, zone),
-        meta_data=_origin(order),
-        language=_language(order.language),
-        customer_note=_block(order.notes) or None,
-        order_amount=minor_units(amount, currency) if amount is not None and currency else None,
-        currency=currency or None,
-    )
+    fields = _fields(order, delivery_days, zone, line_price, strict)
     try:
-        return _decode(_encode(request))
+        return _decode(_encode(fields))
     except ValueError as exc:  # msgspec's errors, and text that is not Unicode
         raise Unmappable("not a valid eWarehousing order", str(exc)) from None
+
+
+def partial_order(
+    order: Order,
+    *,
+    delivery_days: int = 1,
+    zone: str = "Europe/Amsterdam",
+    line_price: LinePrice = "cents",
+) -> dict[str, Any]:
+    """
+    Return as much of the create request for `order` as can be made, with a hole for each part that cannot.
+
+    As `create_order`, but the fields are not checked yet. Without a usable currency no amount is sent.
+    """
+    fields = _fields(order, delivery_days, zone, line_price, attempted)
+    address = fields["shipping_address"]
+    if isinstance(address, dict):
+        fields["shipping_address"] = {key: value for key, value in address.items() if value is not None}
+    lines = fields["order_lines"]
+    if not isinstance(lines, Hole):
+        fields["order_lines"] = msgspec.to_builtins(lines)
+    return {key: value for key, value in fields.items() if value is not None}
+
+
+def _fields(order: Order, days: int, zone: str, line_price: LinePrice, attempt: Attempt) -> dict[str, Any]:
+    """Return the fields of the request; `attempt` makes each that can fail."""
+    found = attempt(_currency, order.currency)
+    currency = "" if isinstance(found, Hole) else found
+    amount = order.totals.including_tax
+    address = order.delivery_address or NOWHERE
+    contact = _text(address.person) or _text(order.contact.name) or _text(address.company)
+    return {
+        "external_reference": order.external_id,
+        "external_id": order.external_id,
+        "order_lines": attempt(_lines, order, currency, line_price),
+        "shipping_address": attempt(_address, order, attempt),
+        "shipping_contactperson": attempt(_required, "shipping_contactperson", contact),
+        "shipping_email": _text(address.email) or _text(order.contact.email) or None,
+        "requested_delivery_date": attempt(delivery_date, order, days, zone),
+        "meta_data": _origin(order),
+        "language": _language(order.language),
+        "customer_note": _block(order.notes) or None,
+        "order_amount": attempt(minor_units, amount, currency) if amount is not None and currency else None,
+        "currency": found or None,
+    }
 
 
 def delivery_date(order: Order, days: int, zone: str) -> date:
@@ -126,6 +152,12 @@ def _origin(order: Order) -> dict[str, str]:
     return meta_data(order.metadata) | meta_data(told)
 
 
+def _lines(order: Order, currency: str, line_price: LinePrice) -> tuple[OrderLine, ...]:
+    if not order.lines:
+        raise Unmappable("missing field: order_lines")
+    return tuple(_line(line, currency, line_price) for line in order.lines)
+
+
 def _line(line: Line, currency: str, line_price: LinePrice) -> OrderLine:
     # An article code is opaque ("#117", "A  1"): nothing in it is changed.
     sku = _required("order_lines.article_code", line.sku.strip(), f"line {line.line_id} {line.name}")
@@ -158,26 +190,36 @@ def _price(price: Decimal | None, currency: str, line_price: LinePrice) -> int |
     return float(rounded(price, currency))
 
 
-def _address(address: Address, order: Order) -> ShippingAddress:
-    country = _required("shipping_address.country", _text(address.country)).upper()
-    if not re.fullmatch(r"[A-Z]{2}", country):
-        raise Unmappable(f"not an ISO 3166 alpha-2 country code: {country}")
+def _address(order: Order, attempt: Attempt) -> dict[str, Any]:
+    """Return the address, field by field."""
+    address = order.delivery_address
+    if address is None:
+        raise Unmappable("missing field: shipping_address")
+    country = attempt(_country, address.country)
     zipcode = _text(address.postal_code)
     if country not in WITHOUT_ZIPCODE:
-        _required("shipping_address.zipcode", zipcode)
-    return ShippingAddress(
-        addressed_to=_required("shipping_address.addressed_to", _text(address.company) or _text(address.person)),
-        street=_required("shipping_address.street", _text(address.street)),
-        street_number=_text(address.number) or None,
-        street_number_addition=_text(address.number_addition) or None,
-        street2=_text(address.street2) or None,
-        zipcode=zipcode or None,
-        city=_required("shipping_address.city", _text(address.city)),
-        state=_text(address.region) or None,
-        country=country,
-        phone_number=_text(address.phone) or _text(order.contact.phone) or None,
-        mobile_number=_text(address.mobile) or None,
-    )
+        zipcode = attempt(_required, "shipping_address.zipcode", zipcode)
+    name = _text(address.company) or _text(address.person)
+    return {
+        "addressed_to": attempt(_required, "shipping_address.addressed_to", name),
+        "street": attempt(_required, "shipping_address.street", _text(address.street)),
+        "street_number": _text(address.number) or None,
+        "street_number_addition": _text(address.number_addition) or None,
+        "street2": _text(address.street2) or None,
+        "zipcode": zipcode or None,
+        "city": attempt(_required, "shipping_address.city", _text(address.city)),
+        "state": _text(address.region) or None,
+        "country": country,
+        "phone_number": _text(address.phone) or _text(order.contact.phone) or None,
+        "mobile_number": _text(address.mobile) or None,
+    }
+
+
+def _country(country: str) -> str:
+    code = _required("shipping_address.country", _text(country)).upper()
+    if not re.fullmatch(r"[A-Z]{2}", code):
+        raise Unmappable(f"not an ISO 3166 alpha-2 country code: {code}")
+    return code
 
 
 def _currency(currency: str) -> str:

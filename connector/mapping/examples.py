@@ -173,7 +173,8 @@ def _differences(
     source, name = ends
     receiver = receivers[name]
     route = next(route for route in settings.routes if route.source == source)
-    apply = for_route(route, name, receiver.request, receiver.default, settings.tables)
+    partial = getattr(receiver, "partial", None)
+    apply = for_route(route, name, receiver.request, receiver.default, settings.tables, partial)
     try:
         found = _decode(apply(sources[source].to_order(order) if isinstance(order, bytes) else order))
     except Unmappable as exc:

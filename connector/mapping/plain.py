@@ -7,17 +7,21 @@ in UTC, dates `YYYY-MM-DD`, ids text, documents base64. What an order does not h
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 import msgspec
 from msgspec import Meta
 
 from connector.errors import Unmappable
+from connector.mapping.holes import Attempt, Hole, attempted, strict
 from connector.order import Address, Contact, Customer, Document, Kind, Order
 
-__all__ = ["PlainLine", "PlainOrder", "PlainParcel", "PlainTotals", "plain_order"]
+__all__ = ["PlainLine", "PlainOrder", "PlainParcel", "PlainTotals", "partial_plain", "plain_order"]
+
+T = TypeVar("T")
 
 Amount = Annotated[str, Meta(pattern=r"^-?[0-9]+(\.[0-9]+)?$", description="A number as text, with its digits.")]
 
@@ -102,16 +106,8 @@ def plain_order(order: Order) -> PlainOrder:
     Raises `Unmappable`, and nothing else: for amounts that are no numbers or absurdly large, a time without a zone,
     and text that is not Unicode.
     """
-    fields = {name: getattr(order, name) for name in Order.__struct_fields__ if name != "raw"}
-    fields |= {
-        "external_id": order.external_id,
-        "created_at": None if order.created_at is None else _utc(order.created_at),
-        "cash_on_delivery": None if order.cash_on_delivery is None else _amount(order.cash_on_delivery),
-        "lines": tuple(PlainLine(**_texts(line)) for line in order.lines),
-        "totals": PlainTotals(**_texts(order.totals)),
-        "parcels": tuple(PlainParcel(**_texts(parcel)) for parcel in order.parcels),
-    }
-    plain = PlainOrder(**fields)
+    fields = _fields(order, strict)
+    plain = PlainOrder(**{**fields, "totals": PlainTotals(**fields["totals"])})
     try:
         _decode(_encode(plain))
     except ValueError as exc:  # msgspec's own, and texts with half a character
@@ -119,9 +115,38 @@ def plain_order(order: Order) -> PlainOrder:
     return plain
 
 
-def _texts(struct: msgspec.Struct) -> dict[str, Any]:
+def partial_plain(order: Order) -> dict[str, Any]:
+    """Return as much of the plain form of `order` as can be made, with a hole for each part that cannot."""
+    fields = _fields(order, attempted)
+    holes = {name: value for name, value in fields.items() if isinstance(value, Hole)}
+    totals = fields.pop("totals")
+    plain = PlainOrder(**{name: value for name, value in fields.items() if name not in holes})
+    made = msgspec.to_builtins(plain, builtin_types=(datetime, date, bytes))
+    made |= holes
+    made["totals"] = {name: value for name, value in totals.items() if value is not None}
+    return {name: made[name] for name in PlainOrder.__struct_fields__ if name in made}
+
+
+def _fields(order: Order, attempt: Attempt) -> dict[str, Any]:
+    """Return the fields of the plain form; `attempt` makes each that can fail."""
+    fields = {name: getattr(order, name) for name in Order.__struct_fields__ if name != "raw"}
+    return fields | {
+        "external_id": order.external_id,
+        "created_at": None if order.created_at is None else attempt(_utc, order.created_at),
+        "cash_on_delivery": None if order.cash_on_delivery is None else attempt(_amount, order.cash_on_delivery),
+        "lines": attempt(_all, PlainLine, order.lines),
+        "totals": _texts(order.totals, attempt),
+        "parcels": attempt(_all, PlainParcel, order.parcels),
+    }
+
+
+def _all(kind: Callable[..., T], parts: Iterable[msgspec.Struct]) -> tuple[T, ...]:
+    return tuple(kind(**_texts(part, strict)) for part in parts)
+
+
+def _texts(struct: msgspec.Struct, attempt: Attempt) -> dict[str, Any]:
     values = msgspec.structs.asdict(struct)
-    return {name: _amount(value) if isinstance(value, Decimal) else value for name, value in values.items()}
+    return {name: attempt(_amount, value) if isinstance(value, Decimal) else value for name, value in values.items()}
 
 
 def _amount(value: Decimal) -> str:

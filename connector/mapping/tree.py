@@ -19,8 +19,9 @@ A mapping written in settings.yaml: a tree of literals and expressions in the fo
 
 The tree lies over the receiver's default mapping, key by key: a mapping in it is merged, everything else, lists too,
 replaces what the default has; `mapped` is what the default made of the order. A key whose expression gives null or an
-empty text is not sent. `defaults: false` at the top starts from nothing, which also serves orders that the default
-mapping would hold. A key that is one of the words above is written with a \ before it.
+empty text is not sent. What is replaced need not be there: an order is held for a part that the default cannot map only
+if nothing else is written in its place (holes.py). `defaults: false` at the top starts from nothing. A key that is one
+of the words above is written with a \ before it.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import msgspec
 from connector.http import Endpoint
 from connector.order import Document, Order
 
-__all__ = ["Amends", "Attaches", "Delivery", "Follows", "Receipt", "Receiver"]
+__all__ = ["Amends", "Attaches", "Delivery", "Follows", "MapsInParts", "Receipt", "Receiver"]
 
 
 class Delivery(msgspec.Struct, frozen=True):
@@ -92,6 +92,19 @@ class Receiver(Protocol):
 
     async def aclose(self) -> None:
         """Release the connections. Idempotent."""
+
+
+@runtime_checkable
+class MapsInParts(Protocol):
+    """A receiver whose default mapping can be replaced in part, even for an order that it cannot map as a whole."""
+
+    def partial(self, order: Order) -> dict[str, Any]:
+        """
+        Map an order that `default` refused, as far as it goes: plain values, keyed as on the wire.
+
+        In the place of each part that cannot be mapped stands a `Hole`, whose cause holds the order unless the
+        route's mapping replaces that part. Pure; raises `Unmappable` for what no mapping can replace.
+        """
 
 
 @runtime_checkable

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -74,6 +74,15 @@ class EwarehousingReceiver:
     def default(self, order: Order) -> CreateOrder:
         """Map `order` the default way, see `connector.mapping.ewarehousing`. Raises `Unmappable` and nothing else."""
         return mapping.create_order(
+            order,
+            delivery_days=self._settings.delivery_days,
+            zone=self._settings.timezone,
+            line_price=self._settings.line_price,
+        )
+
+    def partial(self, order: Order) -> dict[str, Any]:
+        """Map what can be mapped, see `MapsInParts`."""
+        return mapping.partial_order(
             order,
             delivery_days=self._settings.delivery_days,
             zone=self._settings.timezone,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, date
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import anyio
 import msgspec
@@ -15,7 +15,7 @@ from msgspec import Meta
 from connector.clock import Clock
 from connector.errors import ConnectorError, EndpointError, InDoubtError, RejectedError, TransientError
 from connector.http import Endpoint
-from connector.mapping.plain import PlainOrder, plain_order
+from connector.mapping.plain import PlainOrder, partial_plain, plain_order
 from connector.order import Order
 from connector.pace import Pace
 from connector.receivers.base import Delivery, Receipt
@@ -98,6 +98,10 @@ class FileReceiver:
     def default(self, order: Order) -> PlainOrder:
         """Map `order` to its plain form, see `connector.mapping.plain`. Raises `Unmappable` and nothing else."""
         return plain_order(order)
+
+    def partial(self, order: Order) -> dict[str, Any]:
+        """Map what can be mapped, see `MapsInParts`."""
+        return partial_plain(order)
 
     async def find(self, external_id: str) -> Receipt | None:
         """Look an order up in the file, or in those of all days; see `Receiver.find`."""

@@ -21,7 +21,7 @@ from yarl import URL
 from connector.clock import Clock
 from connector.errors import ConflictError, EndpointError, RejectedError, Unmappable, readable
 from connector.http import Answer, Effect, Endpoint
-from connector.mapping.plain import PlainOrder, plain_order
+from connector.mapping.plain import PlainOrder, partial_plain, plain_order
 from connector.order import Order
 from connector.receivers.base import Delivery, Receipt
 from connector.settings.structs import ReceiverSettings
@@ -103,9 +103,13 @@ class WebhookReceiver:
 
     def default(self, order: Order) -> PlainOrder:
         """Map `order` to its plain form, see `connector.mapping.plain`. Raises `Unmappable` and nothing else."""
-        if not _sendable(order.external_id):
-            raise Unmappable("id cannot be sent", f"{order.external_id[:LONGEST_ID]!r} cannot be a webhook-id")
+        _check_id(order)
         return plain_order(order)
+
+    def partial(self, order: Order) -> dict[str, Any]:
+        """Map what can be mapped, see `MapsInParts`. The id is in a header: no mapping replaces it."""
+        _check_id(order)
+        return partial_plain(order)
 
     async def find(self, external_id: str) -> Receipt | None:
         """
@@ -183,6 +187,11 @@ class WebhookReceiver:
             "webhook-timestamp": str(int(now.timestamp())),
             "webhook-signature": self._webhook.sign(external_id, now, text),
         }
+
+
+def _check_id(order: Order) -> None:
+    if not _sendable(order.external_id):
+        raise Unmappable("id cannot be sent", f"{order.external_id[:LONGEST_ID]!r} cannot be a webhook-id")
 
 
 def _key(secret: Secret) -> bytes:

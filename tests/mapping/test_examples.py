@@ -134,9 +134,9 @@ async def test_an_order_that_is_held(tmp_path: Path) -> None:
     """For another cause than expected, or when it should have gone out."""
     order = "  - name: mine\n    order: {id: 1, items: []}\n"
     assert await said(tmp_path, order + "    held: x\n") == [
-        "expected to be held for 'x', it was held for 'missing field: order_lines'"
+        "expected to be held for 'x', it was held for 'missing field: shipping_address'"
     ]
-    assert await said(tmp_path, order + "    contains: {}\n") == ["it was held for 'missing field: order_lines'"]
+    assert await said(tmp_path, order + "    contains: {}\n") == ["it was held for 'missing field: shipping_address'"]
     (line,) = await said(tmp_path, "  - name: mine\n    order: {id: x, items: []}\n    contains: {}\n")
     assert line.startswith("it was held for 'unreadable order': the id is not a number")
 

@@ -1,0 +1,65 @@
+"""
+What a default mapping could not make, kept at its place until it is known whether anybody needs it.
+
+A mapping of settings.yaml lies over the receiver's default. What it replaces, the default need not be able to map: so
+an order that the default would hold is mapped again part by part, with a `Hole` for each part that failed, and held
+only for those that are still there in the end. Orders that the default can map never come this way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
+
+import msgspec
+
+from connector.errors import Unmappable
+
+__all__ = ["Attempt", "Hole", "Holed", "attempted", "holes_of", "strict"]
+
+T = TypeVar("T")
+
+Attempt = Callable[..., Any]
+"""Makes one part of a request: `attempt(make, *arguments)` is what `make` returns, or a hole."""
+
+
+class Hole(msgspec.Struct, frozen=True):
+    """A part that the default mapping could not make, and why."""
+
+    cause: Unmappable
+
+
+def strict(make: Callable[..., T], *arguments: Any) -> T:
+    """Make a part; what fails, fails as a whole."""
+    return make(*arguments)
+
+
+def attempted(make: Callable[..., T], *arguments: Any) -> T | Hole:
+    """Make a part, or return the hole that it leaves."""
+    try:
+        return make(*arguments)
+    except Unmappable as exc:
+        return Hole(exc)
+
+
+class Holed(dict[str, Any]):
+    """A mapped order with holes, as expressions see it (`mapped`): to ask for one of them is to need it."""
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return what is under `key`; raise the cause of a hole."""
+        found = super().get(key, default)
+        if isinstance(found, Hole):
+            raise found.cause
+        return Holed(found) if isinstance(found, dict) else found
+
+
+def holes_of(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Hole]]:
+    """Yield the holes in a mapped order, each with its dotted path."""
+    if isinstance(value, Hole):
+        yield ".".join(path), value
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from holes_of(inner, (*path, str(key)))
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            yield from holes_of(inner, (*path, str(number)))

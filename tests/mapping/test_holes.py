@@ -1,0 +1,188 @@
+"""What a mapping replaces, the default mapping need not be able to map: for each receiver that has parts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from connector.clock import SystemClock
+from connector.errors import Unmappable
+from connector.mapping.custom import mapper
+from connector.mapping.holes import Hole, holes_of
+from connector.order import Address, Document, Line, Order, Totals
+from connector.receivers import RECEIVERS
+from connector.receivers.base import MapsInParts
+from connector.receivers.ewarehousing import EwarehousingReceiver, EwarehousingSettings
+from connector.receivers.file import FileReceiver, FileSettings
+from connector.receivers.webhook import WebhookReceiver, WebhookSettings
+from connector.settings.values import Secret, Url
+from tests.contracts.receiver_harness import EXAMPLE, mutated
+
+SECRET = Secret("whsec_c2FuZGJveC1zZWNyZXQtb2YtdGhlLXN0YW5kLWlu")
+PLAIN = ("webhook", "file")
+ADDRESS = {"addressed_to": "V", "street": "Dam", "city": "Amsterdam", "country": "NL"}
+LINES = {"each": "=lines", "do": {"article_code": "=item.sku", "quantity": 1, "description": "=item.name"}}
+
+
+def receiver(kind: str) -> Any:
+    """Return a receiver of this kind; it makes no call."""
+    if kind == "webhook":
+        return WebhookReceiver("erp", WebhookSettings(url=Url("http://127.0.0.1:1"), secret=SECRET), SystemClock())
+    if kind == "file":
+        return FileReceiver("archive", FileSettings(path="orders.jsonl"), SystemClock())
+    keys: dict[str, Any] = {"username": "u", "password": SECRET, "wms_code": "DEV", "customer_code": "C"}
+    return EwarehousingReceiver("warehouse", EwarehousingSettings(**keys), SystemClock())
+
+
+def sent(kind: str, tree: dict[str, Any], order: Order) -> dict[str, Any]:
+    """Return what would be sent with this mapping."""
+    made = receiver(kind)
+    body = mapper(tree, made.request, made.default, {}, made.partial)(order)
+    found: dict[str, Any] = msgspec.json.decode(body)
+    return found
+
+
+def held(kind: str, tree: dict[str, Any], order: Order) -> str:
+    """Return the cause that the order is held for."""
+    with pytest.raises(Unmappable) as caught:
+        sent(kind, tree, order)
+    return caught.value.cause
+
+
+def changed(**more: Any) -> Order:
+    """Return the example order with changes."""
+    return replace(EXAMPLE, **more)
+
+
+def elsewhere(**more: Any) -> Order:
+    """Return the example order with changes in its delivery address."""
+    assert EXAMPLE.delivery_address is not None
+    return changed(delivery_address=replace(EXAMPLE.delivery_address, **more))
+
+
+@pytest.mark.parametrize("kind", sorted(RECEIVERS))
+def test_every_receiver_maps_in_parts(kind: str) -> None:
+    """Of an order that lacks nothing, the parts are the whole; the rest of them are holes, and never an error."""
+    made = receiver(kind)
+    parted: object = made
+    assert isinstance(parted, MapsInParts)
+    whole = 0
+    for order in mutated():
+        try:
+            mapped: Any = msgspec.json.decode(msgspec.json.encode(made.default(order)))
+        except Unmappable:
+            mapped = None
+        try:
+            parts = made.partial(order)
+        except Unmappable:
+            assert mapped is None
+            continue
+        if not list(holes_of(parts)) and mapped is not None:
+            whole += 1
+            assert msgspec.json.decode(msgspec.json.encode(msgspec.convert(parts, made.request))) == mapped
+    assert whole > 50
+
+
+@pytest.mark.parametrize(
+    ("order", "tree"),
+    [
+        (elsewhere(postal_code=""), {"shipping_address": {"zipcode": "1015AA"}}),
+        (elsewhere(postal_code=""), {"shipping_address": {"zipcode": None}}),
+        (elsewhere(country="Nederland"), {"shipping_address": {"country": "NL"}}),
+        (elsewhere(street="", city=""), {"shipping_address": {"street": "Dam", "city": "=default(notes, 'A')"}}),
+        (changed(delivery_address=None), {"shipping_address": ADDRESS}),
+        (changed(delivery_address=None), {"shipping_address": ADDRESS, "shipping_contactperson": "W"}),
+        (changed(lines=(Line(sku="A", name="n", quantity=Decimal("1.5")),)), {"order_lines": LINES}),
+        (changed(lines=(Line(sku="A", name="n"),)), {"order_lines": {"when": "=lines", **LINES}}),
+        (changed(currency="EURO"), {"currency": "EUR", "order_amount": 5}),
+        (changed(currency="EURO"), {"currency": None}),
+        (changed(totals=Totals(including_tax=Decimal("1E+40"))), {"order_amount": "=`5`"}),
+        (changed(created_at=None, requested_delivery_date=None), {"requested_delivery_date": "2026-04-18"}),
+    ],
+)
+def test_what_is_replaced_for_the_warehouse_need_not_be_there(order: Order, tree: dict[str, Any]) -> None:
+    """Without `defaults: false`: the order is held without the mapping, and with it everything else is the default."""
+    assert held("ewarehousing", {}, order)
+    found = sent("ewarehousing", tree, order)
+    usual = sent("ewarehousing", {}, EXAMPLE)
+    assert {key for key in usual if found.get(key) != usual[key]} <= {
+        *tree,
+        "order_amount",
+        "order_lines",
+        "shipping_email",
+    }
+
+
+@pytest.mark.parametrize("kind", PLAIN)
+@pytest.mark.parametrize(
+    ("order", "tree"),
+    [
+        (changed(created_at=datetime(2026, 3, 24)), {"created_at": None}),  # noqa: DTZ001 - on purpose
+        (changed(cash_on_delivery=Decimal("1E+40")), {"cash_on_delivery": "5"}),
+        (changed(totals=replace(EXAMPLE.totals, tax=Decimal("1E+40"))), {"totals": {"tax": "0"}}),
+        (changed(lines=(Line(quantity=Decimal("1E+40")),)), {"lines": []}),
+    ],
+)
+def test_what_is_replaced_in_a_plain_order_need_not_be_there(kind: str, order: Order, tree: dict[str, Any]) -> None:
+    """As for the warehouse; what is not replaced stays, the other sums too."""
+    assert held(kind, {}, order)
+    found, usual = sent(kind, tree, order), sent(kind, {}, EXAMPLE)
+    assert {key for key in usual if found.get(key) != usual[key]} <= {*tree}
+    assert found["totals"]["including_tax"] == usual["totals"]["including_tax"]
+
+
+@pytest.mark.parametrize(
+    ("order", "tree", "cause"),
+    [
+        (elsewhere(postal_code=""), {"note": "x"}, "missing field: shipping_address.zipcode"),
+        (elsewhere(postal_code=""), {"shipping_address": {"city": "A"}}, "missing field: shipping_address.zipcode"),
+        (
+            elsewhere(postal_code=""),
+            {"note": "=mapped.shipping_address.zipcode"},
+            "missing field: shipping_address.zip",
+        ),
+        (changed(delivery_address=None), {"shipping_address": {"city": "A"}}, "missing field: shipping_address"),
+        (changed(delivery_address=None), {"shipping_address": {}}, "missing field: shipping_address"),
+        (changed(delivery_address=None), {"shipping_address": "=mapped.shipping_address"}, "missing field: shipping_a"),
+        (changed(lines=()), {"order_lines": {"when": "=lines", **LINES}}, "missing field: order_lines"),
+        (changed(lines=()), {"order_lines": LINES}, "missing field: order_lines"),
+        (changed(currency="EURO"), {"currency": "=reference"}, "not what the receiver takes: currency"),
+        (changed(lines=(), currency="?"), {"order_lines": [], "order_amount": "=mapped.currency"}, "not an ISO 4217"),
+        (changed(currency="?"), {"note": "=to_string(mapped)"}, "mapping failed: note"),
+    ],
+)
+def test_what_is_needed_holds_the_order(order: Order, tree: dict[str, Any], cause: str) -> None:
+    """A part that nothing replaces, or that an expression reads, holds it under the default's own cause."""
+    assert held("ewarehousing", tree, order).startswith(cause)
+
+
+def test_what_no_mapping_replaces() -> None:
+    """An id that cannot be a webhook-id is in a header, and not in what is mapped."""
+    assert held("webhook", {"order_id": "1"}, changed(order_id="1 2")) == "id cannot be sent"
+
+
+def test_documents_survive(tmp_path: Path) -> None:
+    """What a plain order has beside its holes is the same as without them."""
+    order = changed(documents=(Document(title="label", content=b"%PDF"),), lines=(Line(quantity=Decimal("NaN")),))
+    found = sent("file", {"lines": []}, order)
+    assert found["documents"] == [{"title": "label", "content": "JVBERg=="}]
+
+
+def test_a_receiver_without_parts_is_as_it_was() -> None:
+    """Its default mapping says what is held."""
+    made = receiver("ewarehousing")
+    with pytest.raises(Unmappable, match="missing field: order_lines"):
+        mapper({"order_lines": []}, made.request, made.default)(changed(lines=()))
+
+
+def test_holes_are_found_wherever_they_are() -> None:
+    """In lists and mappings, each with its place."""
+    hole = Hole(Unmappable("x"))
+    found = dict(holes_of({"a": hole, "b": {"c": [1, hole]}, "d": Address().city}))
+    assert found == {"a": hole, "b.c.1": hole}
