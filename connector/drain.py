@@ -17,6 +17,7 @@ from connector.receivers.amender import Amender
 from connector.receivers.base import Receiver
 from connector.receivers.consumer import Consumer
 from connector.reporter import Reporter
+from connector.requests import Requests
 from connector.sources.base import Source
 from connector.sources.producer import Producer
 
@@ -58,6 +59,7 @@ class Stages(msgspec.Struct, frozen=True, kw_only=True):
     acknowledger: Acknowledger
     reporters: Mapping[str, Reporter]
     watchers: Sequence[Watcher]
+    requests: Requests
     journal: Journal
     clock: Clock
 
@@ -132,7 +134,7 @@ async def _settled(stages: Stages, patience: _Patience) -> None:
         consuming = any(consumer.busy for consumer in stages.consumers.values())
         if not consuming:
             stages.acknowledger.flush()
-        if consuming or stages.acknowledger.busy:
+        if consuming or stages.acknowledger.busy or stages.requests.busy:
             await stages.clock.sleep(GLANCE)
             continue
         work = await stages.journal.open_work()

@@ -37,6 +37,7 @@ from connector.receivers.base import Receiver
 from connector.receivers.consumer import Consumer
 from connector.receivers.lane import Lane
 from connector.reporter import reporters
+from connector.requests import Requests
 from connector.settings import Settings
 from connector.settings.structs import RouteSettings
 from connector.sources.base import Source
@@ -117,6 +118,7 @@ def wired(
         acknowledger=acknowledger,
         reporters=telling,
         watchers=watchers(settings, telling, receivers, journal=journal, clock=clock),
+        requests=Requests(producers, journal=journal, clock=clock),
         journal=journal,
         clock=clock,
     )
@@ -141,6 +143,7 @@ class Pipeline:
                 attendants.start_soon(watcher.run, name="watch the progress of orders")
             for name, amender in stages.amenders.items():
                 attendants.start_soon(amender.run, name=f"amender of {name}")
+            attendants.start_soon(stages.requests.run, name="serve what other processes ask for")
             async with anyio.create_task_group() as flow:
                 flow.start_soon(self._acknowledge, name="acknowledger")
                 for name, reporter in stages.reporters.items():
@@ -170,6 +173,7 @@ class Pipeline:
             stages.acknowledger.look(name)
         for reporter in stages.reporters.values():
             reporter.look()
+        stages.requests.look()
 
     def take(self, ways: Mapping[str, Mapping[str, Lane]]) -> None:
         """Deliver by other lanes from now on."""

@@ -13,11 +13,24 @@ from connector.cli import exits, settings_of
 from connector.cli.tables import escaped
 
 if TYPE_CHECKING:
-    import sqlite3
-
     from connector.settings import Settings
 
 __all__ = ["command"]
+
+
+class Span(click.ParamType[float]):
+    """A length of time as in the settings."""
+
+    name = "duration"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read it, in seconds."""
+        from connector.settings.values import Duration
+
+        try:
+            return float(Duration.parse(value))
+        except ValueError as exc:
+            self.fail(str(exc), param, ctx)
 
 
 class Since(click.ParamType[datetime]):
@@ -40,17 +53,20 @@ class Since(click.ParamType[datetime]):
 @click.argument("source")
 @click.option("--since", type=Since(), required=True, help="From when on, for example 2026-11-01T12:00:00Z.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and change nothing.")
+@click.option("--wait", type=Span(), default="10m", show_default=True, help="Longest wait for a running connector.")
 @click.pass_context
-def command(ctx: click.Context, *, source: str, since: datetime, dry_run: bool) -> None:
+def command(ctx: click.Context, *, source: str, since: datetime, dry_run: bool, wait: float) -> None:
     """
     Walk what SOURCE has exported since a time again.
 
     Orders that the journal knows are left alone, or changed at their receivers if they are different now; none is
-    delivered twice. Needs the journal for itself (exit 75 while a connector runs); --dry-run does not.
+    delivered twice. A running connector is asked to do it, and waited for; Ctrl-C leaves the request to it (exit 75
+    when the wait is over). Without one this command does it.
     """
     import anyio
 
     from connector.cli import logs
+    from connector.errors import JournalBusy
 
     settings = settings_of(ctx)
     if source not in settings.sources:
@@ -58,8 +74,13 @@ def command(ctx: click.Context, *, source: str, since: datetime, dry_run: bool) 
             escaped(f"there is no source {source!r}; there is {', '.join(settings.sources)}"), ctx=ctx
         )
     logs.configure(ctx.find_root().params["log_format"], logs.Hide(logs.secrets_of(settings)))
-    work = _plan if dry_run else _replay
-    raise SystemExit(anyio.run(partial(work, settings, source, since)))
+    try:
+        code = anyio.run(partial(_plan if dry_run else _replay, settings, source, since))
+    except JournalBusy:
+        from connector.cli.ask import ask_replay
+
+        code = ask_replay(settings, source, since, wait)
+    raise SystemExit(code)
 
 
 async def _plan(settings: Settings, name: str, since: datetime) -> int:
@@ -103,6 +124,7 @@ async def _replay(settings: Settings, name: str, since: datetime) -> int:
     import anyio
 
     from connector.app import Connector
+    from connector.cli.ask import changes_of
     from connector.cli.standing import standing
     from connector.cli.summary import outcome
     from connector.journal.sqlite import SqliteJournal
@@ -116,14 +138,9 @@ async def _replay(settings: Settings, name: str, since: datetime) -> int:
         journal = connector.journal
         assert isinstance(journal, SqliteJournal), "settings always lead to a file"  # noqa: S101
         now = await journal.read(standing)
-        amended = await journal.read(_changes)
+        amended = await journal.read(partial(changes_of, name))
     click.echo(escaped(f"{walk.seen} orders listed, {walk.new} of them new; {amended}"))
     if walk.error:
         click.echo(escaped(f"{name}: {walk.error}"), err=True)
         return exits.TROUBLE
     return outcome(drained, now)
-
-
-def _changes(db: sqlite3.Connection) -> str:
-    rows = db.execute("SELECT what, state, count(*) FROM changes GROUP BY what, state ORDER BY 1, 2").fetchall()
-    return "; ".join(f"{what}: {count} {state}" for what, state, count in rows) or "no change of a delivered order"

@@ -15,6 +15,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from connector.ack import Acknowledgement, AckOutcome
+from connector.journal.asked import Asked
 from connector.journal.outbox import Outbox
 from connector.journal.outcomes import Delivered, Held, InDoubt, NotSent, Outcome, Rejected
 
@@ -182,7 +183,7 @@ class OpenWork(msgspec.Struct, frozen=True):
     next_due: datetime | None
 
 
-class Journal(Outbox, Protocol):
+class Journal(Outbox, Asked, Protocol):
     """The record. See the module's text for what holds for every method that writes."""
 
     async def recover(self, now: datetime, settle: Mapping[str, float], longest: float) -> int:

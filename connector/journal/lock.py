@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import socket
 from contextlib import suppress
 from pathlib import Path
 
 from connector.errors import JournalBusy, JournalError, readable
 
-__all__ = ["InstanceLock"]
+__all__ = ["InstanceLock", "ended"]
 
 
 class InstanceLock:
@@ -21,7 +22,7 @@ class InstanceLock:
     """
 
     def __init__(self, journal: Path) -> None:
-        self._path = journal.with_name(journal.name + ".lock")
+        self._path = _beside(journal)
         self._fd: int | None = None
 
     def acquire(self, since: str) -> None:
@@ -50,3 +51,30 @@ class InstanceLock:
         fd, self._fd = self._fd, None
         if fd is not None:
             os.close(fd)
+
+
+def ended(journal: str | Path) -> bool:
+    """
+    Tell whether the process that last held the lock of `journal` is certain to have ended.
+
+    It is looked for by the number that it wrote down. The lock itself is not tried: a connector that starts in that
+    moment would take us for another one.
+    """
+    try:
+        text = _beside(Path(journal)).read_text("utf-8", "replace")
+    except OSError:
+        return False
+    found = re.match(r"process (\d{1,9}) on (\S+), ", text)
+    if found is None or found[2] != socket.gethostname():
+        return False
+    try:
+        os.kill(int(found[1]), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _beside(journal: Path) -> Path:
+    return journal.with_name(journal.name + ".lock")

@@ -13,7 +13,8 @@ from uuid import uuid4
 from connector.ack import Acknowledgement
 from connector.clock import Clock
 from connector.errors import JournalError
-from connector.journal import acks, arrivals, changes, deliveries, holds, reports
+from connector.journal import acks, arrivals, changes, deliveries, holds, reports, requests
+from connector.journal.asked import Answer, Request
 from connector.journal.base import (
     AckResult,
     Arrival,
@@ -162,6 +163,14 @@ class SqliteJournal:
     async def progressed(self, receiver: str, seen: Sequence[Seen], now: datetime) -> int:
         """See `Outbox.progressed`."""
         return await self._write(partial(reports.progressed, receiver, seen, millis(now)))
+
+    async def open_requests(self) -> list[Request]:
+        """See `Asked.open_requests`."""
+        return await self._read(requests.waiting)
+
+    async def answer_request(self, request: int, answer: Answer, now: datetime) -> bool:
+        """See `Asked.answer_request`."""
+        return await self._write(partial(requests.answer, request, answer, millis(now)))
 
     async def causes(self) -> list[str]:
         """See `Journal.causes`."""

@@ -68,6 +68,11 @@ class Producer:
         self._replays: list[tuple[datetime, asyncio.Future[PassFinished]]] = []
         self._failures = 0
 
+    @property
+    def stopped(self) -> bool:
+        """Whether it was asked to end: a walk that ended after that may have been cut off."""
+        return self._stopping
+
     def stop(self) -> None:
         """Finish the page in hand and end. Idempotent."""
         self._stopping = True
@@ -106,7 +111,8 @@ class Producer:
                     self._nudge = anyio.Event()
                     while self._replays:
                         since, replaying = self._replays[0]
-                        self._answer([replaying], await self._walk_once(self._publisher, since))
+                        walk = await self._walk_once(self._publisher, since)
+                        self._answer([replaying], self._stopped() if self.stopped else walk)
                         self._replays.pop(0)
                     walking = list(self._asked)
                     finished = await self._walk_once(self._publisher)

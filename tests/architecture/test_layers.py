@@ -20,6 +20,7 @@ LAYERS: list[tuple[str, ...]] = [
         "connector.moves",
         "connector.progress",
         "connector.reporter",
+        "connector.requests",
         "connector.readback",
         "connector.sources.producer",
         "connector.receivers.consumer",

@@ -46,7 +46,7 @@ async def test_a_journal_of_a_newer_version_is_refused(path: Path) -> None:
     """An older program must not write into what it does not understand."""
     async with opened(path) as journal:
         await rows(journal, "PRAGMA user_version = 99")
-    await refused(path, "version 99, and this program knows 1; use a newer one")
+    await refused(path, f"version 99, and this program knows {schema_files()[-1][0]}; use a newer one")
 
 
 @pytest.mark.fault(22)
@@ -54,17 +54,20 @@ async def test_a_step_of_the_schema_is_all_or_nothing(path: Path, monkeypatch: p
     """One that fails in the middle leaves the journal as it was; the mended step then goes through (faults.md #22)."""
     await filled(path)
     known = schema_files()
+    newest = known[-1][0]
     good = "CREATE TABLE extra (a INTEGER) STRICT;\nALTER TABLE orders ADD COLUMN extra TEXT;"
-    monkeypatch.setattr(database, "schema_files", lambda: [*known, (2, good + "\nINSERT INTO nonsense VALUES (1);")])
+    monkeypatch.setattr(
+        database, "schema_files", lambda: [*known, (newest + 1, good + "\nINSERT INTO nonsense VALUES (1);")]
+    )
     await refused(path, "no such table: nonsense")
     with closing(sqlite3.connect(path)) as db:
-        assert db.execute("PRAGMA user_version").fetchone() == (1,)
+        assert db.execute("PRAGMA user_version").fetchone() == (newest,)
         assert db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'extra'").fetchone() == (0,)
         assert "extra" not in {row[1] for row in db.execute("PRAGMA table_info(orders)")}
-    monkeypatch.setattr(database, "schema_files", lambda: [*known, (2, good)])
+    monkeypatch.setattr(database, "schema_files", lambda: [*known, (newest + 1, good)])
     for _ in range(2):
         async with opened(path) as journal:
-            assert await rows(journal, "PRAGMA user_version") == [(2,)]
+            assert await rows(journal, "PRAGMA user_version") == [(newest + 1,)]
             assert await rows(journal, "SELECT count(*) FROM extra") == [(0,)]
             assert await ingest(journal, arrival("1")) == ["known"]
 

@@ -1,0 +1,87 @@
+"""`connector replay` beside a running connector, by the real commands."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+from connector.sandbox.standin import Fault
+from tests.cli.process import Vendors, ended, run, said, started
+
+REPLAY = ("replay", "shop", "--since", "2026-01-01")
+
+
+def requests(folder: Path) -> list[tuple[str, int | None, str | None]]:
+    """Return every request with what was listed, and the error."""
+    with closing(sqlite3.connect(folder / "connector.db")) as db:
+        return db.execute("SELECT source, listed, error FROM requests ORDER BY id").fetchall()
+
+
+async def until(done: Callable[[], bool]) -> None:
+    """Wait for what another process brings about; the test's own time limit ends it."""
+    while not done():
+        await _turn()
+
+
+async def _turn() -> None:
+    await asyncio.sleep(0.02)
+
+
+async def test_a_running_connector_replays_what_another_process_asks_for(tmp_path: Path) -> None:
+    """The command prints what was listed; the changed order is changed at the warehouse, once, and none is doubled."""
+    vendors = Vendors(tmp_path, 12)
+    async with vendors.serving(), started("run", "--quiet", folder=tmp_path) as process:
+        await until(lambda: len(vendors.shop.marked) == 12)
+        order_id, order = next(iter(vendors.shop.orders.items()))
+        order["addresses"][-1]["street"] = "Nieuwe Kade"
+
+        replayed = await run(*REPLAY, folder=tmp_path)
+
+        assert replayed.code == 0, replayed.err
+        assert replayed.out.startswith("12 orders listed, 0 of them new; update: 1 ")
+        (record,) = vendors.warehouse.by_external_id(f"shop-{order_id}")
+        await until(lambda: record["shipping_address"]["street"] == "Nieuwe Kade")
+        process.terminate()
+        assert (await ended(process)).code == 0
+
+    assert vendors.wanted == vendors.created == vendors.told
+    assert [call.method for call in vendors.warehouse.history].count("PATCH") == 1
+    assert requests(tmp_path) == [("shop", 12, "")]
+
+
+async def test_a_request_outlives_who_made_it_and_who_should_have_served_it(tmp_path: Path) -> None:
+    """
+    The shop does not answer: Ctrl-C leaves the request, as does the end of the wait, and of the connector.
+
+    The next run serves it.
+    """
+    vendors, awake = Vendors(tmp_path, 3), list[bool]()
+    async with vendors.serving():
+        assert (await vendors.run_once()).code == 0
+        vendors.shop.fault(Fault.HANG, times=1000, on=lambda _: not awake)
+        before = len(vendors.shop.history)
+        async with started("run", "--quiet", folder=tmp_path) as process:
+            await until(lambda: len(vendors.shop.history) > before)
+            over = await run(*REPLAY, "--wait", "0", folder=tmp_path)
+            assert (over.code, over.out) == (75, "")
+            assert "no answer yet; the request stands" in over.err
+            async with started(*REPLAY, folder=tmp_path) as impatient:
+                await said(impatient, "it is asked")
+                impatient.send_signal(signal.SIGINT)
+                stopped = await ended(impatient)
+            assert stopped.code == 130
+            assert "the request stands" in stopped.err
+            async with started(*REPLAY, folder=tmp_path) as patient:
+                await said(patient, "it is asked")
+                process.kill()
+                assert (await ended(patient)).code == 75
+        assert requests(tmp_path) == [("shop", None, None)]
+        awake.append(True)
+        assert (await vendors.run_once()).code == 0
+        assert requests(tmp_path) == [("shop", 3, "")]
+
+    assert vendors.wanted == vendors.created == vendors.told

@@ -1,0 +1,172 @@
+"""What other processes ask of a running connector by way of the journal is done once, and answered."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import AsyncGenerator
+from contextlib import closing
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import anyio
+import pytest
+
+from connector.clock import SystemClock
+from connector.errors import JournalError, TransientError
+from connector.journal import requests
+from connector.journal.asked import Answer
+from connector.journal.base import millis
+from connector.journal.database import InlineDatabase, schema_files
+from connector.journal.decisions import deciding
+from connector.journal.memory import MemoryJournal
+from connector.journal.sqlite import SqliteJournal
+from connector.sources.base import Page
+from tests.doubles import EPOCH, MemorySource
+from tests.flow.bench import Bench
+
+
+class Kept(MemoryJournal):
+    """A journal that outlives its connector."""
+
+    async def aclose(self) -> None:
+        """Stay."""
+
+
+class SlowSource(MemorySource):
+    """Takes an hour for the second page of a replay."""
+
+    async def _walk_all(self) -> AsyncGenerator[Page]:
+        async for page in super()._walk_all():
+            yield page
+            await anyio.sleep(3600)
+            yield page
+
+
+async def asked(journal: MemoryJournal, since: datetime = EPOCH, source: str = "shop") -> int:
+    """Ask as another process does."""
+    return await journal._write(lambda db: requests.add(source, millis(since), millis(EPOCH), db))
+
+
+async def answer_to(journal: MemoryJournal, request: int) -> Answer | None:
+    """Return the answer to a request."""
+    return await journal.read(lambda db: requests.answered(request, db))
+
+
+@pytest.mark.looptime
+async def test_a_request_is_served_by_the_running_connector_and_answered() -> None:
+    """The walk lists what was exported, and tells of nothing new; nothing is delivered or told twice."""
+    bench, journal = Bench(), MemoryJournal()
+    bench.shop.put("1", "2", "3")
+    async with bench.running(journal) as connector:
+        await connector.drain()
+        request = await asked(journal)
+        assert request == await asked(journal)
+        connector.look()
+        await anyio.sleep(1)
+        assert await answer_to(journal, request) == Answer(listed=3)
+        assert await asked(journal) != request
+    assert Counter({"1": 1, "2": 1, "3": 1}) == bench.shop.told
+    assert bench.wms.count() == Counter({"shop-1": 1, "shop-2": 1, "shop-3": 1})
+
+
+@pytest.mark.looptime
+async def test_a_request_that_nobody_answered_is_served_at_the_next_start() -> None:
+    """A drain waits for it, and for what it brings."""
+    bench, journal = Bench(), Kept()
+    bench.shop.put("1")
+    await bench.drained(journal)
+    bench.shop.archive["2"] = {"id": "2"}
+    request = await asked(journal)
+
+    await bench.drained(journal)
+
+    assert await answer_to(journal, request) == Answer(listed=2, fresh=1)
+    assert bench.wms.count() == Counter({"shop-1": 1, "shop-2": 1})
+
+
+@pytest.mark.looptime
+async def test_a_request_that_a_stop_cuts_off_stands() -> None:
+    """Half of a walk is no answer; the next start does the whole of it."""
+    bench, journal = Bench(), Kept()
+    slow = SlowSource("shop", bench.clock)
+    bench.sources["shop"] = slow
+    slow.put("1")
+    request = await asked(journal)
+    async with bench.running(journal):
+        await anyio.sleep(60)
+    assert await answer_to(journal, request) is None
+
+    bench.sources["shop"] = quick = MemorySource("shop", bench.clock)
+    quick.put("1")
+    await bench.drained(journal)
+    assert await answer_to(journal, request) == Answer(listed=1)
+
+
+@pytest.mark.looptime
+async def test_what_cannot_be_done_is_the_answer() -> None:
+    """A source that is not there, one that cannot list again, and a walk that fails: each says so, and is done with."""
+
+    class Forgetful(MemorySource):
+        refetch = None  # type: ignore[assignment]
+
+    class Broken(MemorySource):
+        async def _walk_all(self) -> AsyncGenerator[Page]:
+            raise TransientError("the shop is away")
+            yield
+
+    bench, journal = Bench(sources=("shop", "depot")), MemoryJournal()
+    bench.sources["shop"] = Broken("shop", bench.clock)
+    bench.sources["depot"] = Forgetful("depot", bench.clock)
+    wishes = [await asked(journal, source=name) for name in ("nowhere", "depot", "shop")]
+    async with bench.running(journal):
+        await anyio.sleep(30)
+        said = [await answer_to(journal, request) for request in wishes]
+    assert [each.error if each else None for each in said] == [
+        "the running connector knows no source nowhere; restart it",
+        "source depot cannot list again what it has exported",
+        "the shop is away",
+    ]
+
+
+async def test_an_older_journal_takes_no_requests() -> None:
+    """The connector that has it open would never look for one."""
+    database = InlineDatabase()
+    database._db.execute("PRAGMA user_version = 1")
+    with pytest.raises(JournalError, match="an older one"):
+        await database.submit(lambda db: requests.add("shop", 0, 0, db))
+    await database.close()
+    assert requests.VERSION <= schema_files()[-1][0]
+
+
+async def test_an_answer_is_given_once_and_forgotten_after_a_month() -> None:
+    """A second one changes nothing."""
+    journal = MemoryJournal()
+    request = await asked(journal)
+    assert [each.id for each in await journal.open_requests()] == [request]
+    assert await journal.answer_request(request, Answer(listed=1), EPOCH)
+    assert not await journal.answer_request(request, Answer(listed=2), EPOCH)
+    assert await answer_to(journal, request) == Answer(listed=1)
+    later = millis(EPOCH + timedelta(days=31))
+    await journal._write(lambda db: requests.add("shop", later, later, db))
+    assert await answer_to(journal, request) is None
+    await journal.aclose()
+
+
+async def test_a_journal_of_the_first_version_gets_the_table(tmp_path: Path) -> None:
+    """What it held stays; requests can be made from then on."""
+    path = tmp_path / "journal.db"
+    with closing(sqlite3.connect(path)) as db:
+        db.executescript(f"{schema_files()[0][1]}\nPRAGMA user_version = 1;")
+        db.execute(
+            "INSERT INTO orders (key, source, order_id, external_id, revision, found_at, updated_at)"
+            " VALUES (1, 'shop', '1', 'shop-1', 'a', 0, 0)"
+        )
+        db.commit()
+    path.chmod(0o600)
+    journal = await SqliteJournal.open(path, SystemClock())
+    assert await journal.open_requests() == []
+    assert await journal.read(lambda db: db.execute("SELECT order_id FROM orders").fetchall()) == [("1",)]
+    await journal.aclose()
+    with deciding(path) as db:
+        assert requests.add("shop", 0, 0, db) == 1
