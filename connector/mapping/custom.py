@@ -111,8 +111,12 @@ def _of_tree(
                 return finished(_filled(mapping.apply(order, Holed(mapped))), dict(holes_of(mapped)))
         return finished(mapping.apply(order, mapped), {})
 
+    free_form = getattr(request, "free_form", False)
+
     def finished(made: Any, holes: Mapping[str, Hole]) -> bytes:
         try:
+            if free_form:
+                return _encode(made)
             return _encode(msgspec.convert(made, request))
         except msgspec.ValidationError as exc:
             refused = _refused(str(exc))

@@ -10,6 +10,7 @@ What an expression may call: JMESPath's own functions, and a few for orders.
 `replace(t, old, new)`              every `old` becomes `new`
 `concat(a, b, ...)`, `text(x)`      as text; null is nothing
 `join(separator, list)`             leaves out what is null or empty
+`number(x)`                         a JSON number, where a receiver takes any shape and amounts are texts otherwise
 `default(a, b, ...)`                the first that is neither null nor empty
 `date(x, format, zone)`             as in Python's strftime; `%Y-%m-%d` and UTC if left out
 `lookup('table', code, other)`      see tables.py; `other` for a code that is not there, else the order is held
@@ -34,7 +35,7 @@ from zoneinfo import ZoneInfo
 
 from jmespath.functions import Functions
 
-from connector.mapping.kinds import as_number, as_text, kind_of, said, sound, text_of
+from connector.mapping.kinds import JsonNumber, as_number, as_text, kind_of, said, sound, text_of
 from connector.mapping.money import minor_units
 from connector.mapping.street import Split, split
 from connector.mapping.tables import Tables, look_up
@@ -83,7 +84,7 @@ class MappingFunctions(Functions):
 
     def _convert_to_jmespath_type(self, name: str) -> str:
         """Serve the library's sort_by, min_by and max_by, which know no Decimal."""
-        return {"Decimal": "number", "int": "number", "str": "string"}.get(name, name)
+        return {"Decimal": "number", "JsonNumber": "number", "int": "number", "str": "string"}.get(name, name)
 
     @takes(1, None)
     def _func_add(self, *numbers: Any) -> Decimal | None:
@@ -145,6 +146,15 @@ class MappingFunctions(Functions):
         if isinstance(value, str):
             return Decimal(value) if re.fullmatch(r"\s*[+-]?\d{1,28}(\.\d{1,28})?\s*", value, re.ASCII) else None
         return value if isinstance(value, Decimal | int) and not isinstance(value, bool) else None
+
+    @takes(1, 1)
+    def _func_number(self, value: Any) -> JsonNumber | None:
+        if value is None or value == "":
+            return None
+        found = self._func_to_number(value)
+        if found is None:
+            raise TypeError(f"this takes a number, or a text that is one, not {said(value)}")
+        return JsonNumber(as_number(found))
 
     @takes(1, 1)
     def _func_upper(self, value: Any) -> str | None:

@@ -8,12 +8,16 @@ from typing import Any
 
 from connector.errors import Unmappable
 
-__all__ = ["as_number", "as_text", "kind_of", "said", "sound", "text_of"]
+__all__ = ["JsonNumber", "as_number", "as_text", "kind_of", "said", "sound", "text_of"]
 
 LARGEST = 30
 """Powers of ten that a number may span: `1E+400000000` is valid JSON, and as text it would fill the memory."""
 
 KINDS = {bool: "boolean", list: "array", dict: "object", type(None): "null", str: "string", int: "number"}
+
+
+class JsonNumber(Decimal):
+    """A number that stays one where any value is taken; other numbers with a fraction are texts there."""
 
 
 def kind_of(value: Any) -> str:

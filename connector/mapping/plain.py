@@ -70,7 +70,7 @@ class PlainOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The fields of the canonical order, less the source's raw bytes."""
 
     free_form: ClassVar[bool] = True
-    """A route's own mapping may return other keys than these: what takes a plain order takes any JSON object."""
+    """A route's own mapping may give other keys than these: what takes a plain order takes any JSON object."""
 
     external_id: str
     source: str

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import msgspec
 
-from connector.mapping.kinds import as_text
+from connector.mapping.kinds import JsonNumber, as_text
 
 __all__ = ["UNKNOWN", "Target"]
 
@@ -82,6 +82,7 @@ class Target:
         Return `value` in the type that is taken, where nothing is lost by it; else as it is, for the check to refuse.
 
         A number becomes whole, a JSON number or text; a date becomes text. Empty text is null, and null is left out.
+        Where anything is taken, an amount is a text with its digits, unless `number()` says that it is a JSON number.
         """
         kind = type(value)
         if kind is str:
@@ -93,6 +94,8 @@ class Target:
             return {key: each for key, each in found.items() if each is not None}
         if kind is list:
             return [each for each in map(self.item.fit, value) if each is not None]
+        if kind is JsonNumber:
+            return msgspec.Raw(as_text(value).encode()) if self.any else self._number(Decimal(value))
         if self.any or value is None:
             return value
         if kind is int:
@@ -103,7 +106,9 @@ class Target:
         return b64encode(value).decode() if kind is bytes and self._text else value
 
     def _number(self, value: Decimal) -> Any:
-        if self.any or Decimal in self._kinds or not value.is_finite() or abs(value.adjusted()) > 30:
+        if self.any:
+            return as_text(value)
+        if Decimal in self._kinds or not value.is_finite() or abs(value.adjusted()) > 30:
             return value
         if int in self._kinds and value == value.to_integral_value():
             return int(value)

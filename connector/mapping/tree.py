@@ -22,6 +22,9 @@ replaces what the default has; `mapped` is what the default made of the order. A
 empty text is not sent. What is replaced need not be there: an order is held for a part that the default cannot map only
 if nothing else is written in its place (holes.py). `defaults: false` at the top starts from nothing. A key that is one
 of the words above is written with a \ before it.
+
+A webhook and a file take any keys, so there the tree makes whatever shape is wanted. In it an amount is a text with its
+digits, or a JSON number by `number()`.
 """
 
 from __future__ import annotations
@@ -36,7 +39,7 @@ from connector.errors import Unmappable, readable
 from connector.mapping.expressions import Expression, ExpressionError, Reader
 from connector.mapping.shapes import ANY, Items, Record, Shape, element, root
 from connector.mapping.tables import Tables
-from connector.mapping.targets import Target
+from connector.mapping.targets import UNKNOWN, Target
 from connector.mapping.view import scope_of
 from connector.order import Order
 from connector.settings.findings import did_you_mean
@@ -83,13 +86,15 @@ def compiled(tree: Mapping[str, Any], request: Any, tables: Tables) -> tuple[Tre
 
     Found before the first order: expressions that cannot be read, functions, tables, and fields that do not exist,
     keys that the receiver does not know, literals that it does not take, and keys that it requires and nobody gives.
+    A receiver of free form takes any keys with any values.
     """
     defaults = tree.get("defaults", True)
     compiler = _Compiler(request, tables, over=request if defaults is not False else None)
     if not isinstance(defaults, bool):
         compiler.wrong(("defaults",), "must be true or false")
     fields = {key: value for key, value in tree.items() if key != "defaults"}
-    node = compiler.fields(fields, (), Target(request), compiler.root, fresh=defaults is False)
+    target = UNKNOWN if getattr(request, "free_form", False) else Target(request)
+    node = compiler.fields(fields, (), target, compiler.root, fresh=defaults is False)
     return Tree(defaults is not False, frozenset(compiler.used), node), compiler.mistakes
 
 
@@ -225,7 +230,7 @@ class _Compiler:
         return lambda scope, _: fit(find(scope, None))
 
     def _literal(self, value: Any, path: Path, target: Target) -> Node:
-        if isinstance(value, float):
+        if isinstance(value, float) and not target.any:
             value = Decimal(repr(value))
         fitted = target.fit(value) if isinstance(value, Decimal) else value
         if fitted is not None and (why := target.refusal(fitted)):

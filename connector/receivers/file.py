@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, date
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
@@ -53,14 +54,34 @@ class FileSettings(ReceiverSettings, frozen=True, kw_only=True, forbid_unknown_f
             raise ValueError("path: this is not the name of a file")
 
     def problems(self) -> list[tuple[str, str]]:
-        """What is only for csv, and columns that no order has."""
+        """What is only for csv, and a column that is there twice."""
         if self.format != "csv":
             wrong = [("columns", bool(self.columns)), ("rows", self.rows != "order")]
             return [(key, "this is for format: csv") for key, given in wrong if given]
-        found = [problem(column, per_line=self.rows == "line") for column in self.columns]
-        if len(set(self.columns)) < len(self.columns):
-            found.append("the same column is there twice")
+        return [("columns", "the same column is there twice")] if len(set(self.columns)) < len(self.columns) else []
+
+    def problems_with(self, mappings: Sequence[Any]) -> list[tuple[str, str]]:
+        """Columns that no order has, as it comes from the routes' mappings; what a function returns, nobody knows."""
+        if self.format != "csv" or any(isinstance(mapping, str) for mapping in mappings):
+            return []
+        own = {key for mapping in mappings if isinstance(mapping, dict) for key in mapping}
+        if mappings and all(isinstance(each, dict) and each.get("defaults") is False for each in mappings):
+            return self._unwritten(own - {"defaults"} | {"external_id"})
+        found = [
+            problem(column, per_line=self.rows == "line") for column in self.columns if column.split(".")[0] not in own
+        ]
         return [("columns", text) for text in found if text]
+
+    def _unwritten(self, given: set[str]) -> list[tuple[str, str]]:
+        """Return what is wrong where a mapping gives these keys and nothing else."""
+        listed = f"the mapping gives {', '.join(sorted(given))}"
+        if not self.columns:
+            return [("columns", f"name them, as defaults is false; {listed}")]
+        if self.rows == "line" and "lines" not in given:
+            return [("rows", f"there are no lines to have a row each; {listed}")]
+        return [
+            ("columns", f"{each!r} is no column; {listed}") for each in self.columns if each.split(".")[0] not in given
+        ]
 
 
 class Waiting(NamedTuple):

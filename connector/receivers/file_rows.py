@@ -127,6 +127,8 @@ class CsvRows:
         if not self._per_line:
             return _row([_cell(each) for each in (delivery.external_id, *(value(order, c) for c in self._columns))])
         lines = order.get("lines") or [{}]
+        if not isinstance(lines, list):
+            raise RejectedError("the mapped order's lines are no list, so there is no row for each of them")
         return b"".join(
             _row(
                 [

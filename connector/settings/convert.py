@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 import msgspec
@@ -11,7 +12,7 @@ from connector.settings.findings import Findings
 from connector.settings.places import Path
 from connector.settings.values import Duration, Rate, Secret, Url
 
-__all__ = ["check_keys", "converted"]
+__all__ = ["check_keys", "converted", "report"]
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -36,13 +37,18 @@ def converted(value: Any, struct: type[S], path: Path, findings: Findings) -> S 
 
 def check_keys(struct: msgspec.Struct, path: Path, findings: Findings) -> None:
     """Report what a struct, or one inside it, says in `problems()` about its keys together."""
-    for key, text in getattr(struct, "problems", list)():
-        at: Path = (*path, *key.split(".")) if key else path
-        findings.add(at, _scrubbed(text, findings), at_key=not key or at not in findings.document.places)
+    report(getattr(struct, "problems", list)(), path, findings)
     for name in struct.__struct_fields__:
         inner = getattr(struct, name)
         if isinstance(inner, msgspec.Struct):
             check_keys(inner, (*path, name), findings)
+
+
+def report(problems: Iterable[tuple[str, str]], path: Path, findings: Findings) -> None:
+    """Report what a struct at `path` says of its keys."""
+    for key, text in problems:
+        at: Path = (*path, *key.split(".")) if key else path
+        findings.add(at, _scrubbed(text, findings), at_key=not key or at not in findings.document.places)
 
 
 def _scrubbed(text: str, findings: Findings) -> str:

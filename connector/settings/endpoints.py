@@ -6,8 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from connector.settings.convert import check_keys, converted
+from connector.settings.convert import check_keys, converted, report
 from connector.settings.findings import Findings, did_you_mean, nearest
+from connector.settings.mappings import mappings_to
 from connector.settings.mistakes import check
 from connector.settings.places import Path
 from connector.settings.schema import of
@@ -46,6 +47,8 @@ def endpoints(
         settings = converted(value, struct, path, findings) if value is not None else None
         if settings is not None:
             check_keys(settings, path, findings)
+            if isinstance(settings, ReceiverSettings):
+                report(settings.problems_with(mappings_to(name, values)), path, findings)
             if sound:
                 found[name] = settings
     return found

@@ -10,7 +10,7 @@ from connector.settings.findings import Findings, did_you_mean
 from connector.settings.places import Path
 from connector.settings.structs import FUNCTION, by_receiver
 
-__all__ = ["CheckMapping", "check_mappings", "check_numbers", "unchecked"]
+__all__ = ["CheckMapping", "check_mappings", "check_numbers", "mappings_to", "unchecked"]
 
 
 class Mistake(Protocol):
@@ -60,6 +60,20 @@ def check_mappings(values: Mapping[str, Any], check: CheckMapping, findings: Fin
                 if place in findings.filled:  # what it was filled with may be a secret
                     text = "the receiver does not take what this is filled with"
                 findings.add(place, text, at_key=mistake.at_key)
+
+
+def mappings_to(receiver: str, values: Mapping[str, Any]) -> list[Any]:
+    """Return the mapping of each route that leads to a receiver; None is its default."""
+    found = []
+    for route in _list(values.get("routes")):
+        listed = [name for key in ("receivers", "optional") for name in _list(_dict(route).get(key))]
+        named = [name for name in listed if isinstance(name, str)]
+        if receiver in named:
+            mapping = route.get("mapping")
+            found.append(
+                mapping.get(receiver) if isinstance(mapping, dict) and by_receiver(mapping, named) else mapping
+            )
+    return found
 
 
 def _trees(

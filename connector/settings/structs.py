@@ -98,6 +98,10 @@ class ReceiverSettings(EndpointSettings, frozen=True, kw_only=True, forbid_unkno
         Duration(60)
     )
 
+    def problems_with(self, mappings: Sequence[Any]) -> list[tuple[str, str]]:
+        """Return what is wrong in view of the routes' mappings that lead here, as in the file: (key, what is wrong)."""
+        return []
+
 
 class TotalsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Whether an order's lines must add up to the total that its source states."""

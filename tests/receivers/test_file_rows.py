@@ -146,12 +146,12 @@ def test_the_columns_that_nobody_chose_show_an_order() -> None:
     assert (shown["lines.sku"], shown["lines.quantity"]) == ("SKU-0", "1")
 
 
-def mistakes(own: str) -> list[str]:
-    """Read settings with these keys of a file; return what is wrong with them."""
+def mistakes(own: str, mapping: str = "null") -> list[str]:
+    """Read settings with these keys of a file, and this mapping to it; return what is wrong with them."""
     text = f"""\
 sources: {{shop: {{type: shop, base_url: "https://shop.example", token: abc}}}}
 receivers: {{archive: {{type: file, {own}}}}}
-routes: [{{source: shop, receivers: [archive]}}]
+routes: [{{source: shop, receivers: [archive], mapping: {mapping}}}]
 """
     try:
         parse(text, sources=SOURCES, receivers={"file": FileSettings}, environ={})
@@ -199,3 +199,52 @@ def test_a_mistake_is_found_when_the_settings_are_read(own: str, words: str) -> 
     (line,) = mistakes(own)
     assert line.startswith("settings.yaml:2:")
     assert words in line
+
+
+@pytest.mark.parametrize(
+    ("own", "mapping"),
+    [
+        ("columns: [number, notes]", "{number: =reference}"),
+        ("columns: [number, buyer.name]", "{archive: {defaults: false, number: =reference, buyer: {name: x}}}"),
+        ("columns: [whatever]", "users_module:to_line"),
+        ("rows: line, columns: [lines.article]", "{defaults: false, lines: {each: =lines, do: {article: =item.sku}}}"),
+    ],
+)
+def test_a_column_may_be_what_the_mapping_gives(own: str, mapping: str) -> None:
+    """A key of the route's own is a column like those of an order; what a function returns nobody can know before."""
+    assert mistakes(f"path: o.csv, format: csv, {own}", mapping) == []
+
+
+@pytest.mark.parametrize(
+    ("own", "mapping", "words"),
+    [
+        ("columns: [nubmer]", "{number: =reference}", "'nubmer' is no column: there is external_id, source"),
+        (
+            "columns: [notes]",
+            "{defaults: false, number: x}",
+            "'notes' is no column; the mapping gives external_id,",
+        ),
+        (
+            "columns: []",
+            "{defaults: false, number: x}",
+            "name them, as defaults is false; the mapping gives",
+        ),
+        (
+            "rows: line, columns: [number]",
+            "{defaults: false, number: x}",
+            "rows: there are no lines to have a row",
+        ),
+    ],
+)
+def test_a_column_that_no_mapping_gives(own: str, mapping: str, words: str) -> None:
+    """It would be empty in every row: found when the settings are read."""
+    (line,) = mistakes(f"path: o.csv, format: csv, {own}", mapping)
+    assert line.startswith("settings.yaml:2:")
+    assert words in line
+
+
+def test_lines_that_are_no_list_are_refused() -> None:
+    """A mapping may make of them what it wants, but then there is no row for each."""
+    with pytest.raises(RejectedError, match="no list"):
+        CsvRows(["lines.sku"], per_line=True).written(Delivery("shop-1", b'{"lines": 5}'))
+    assert CsvRows(["lines"], per_line=False).written(Delivery("shop-1", b'{"lines": 5}')) == b"shop-1,5\n"
