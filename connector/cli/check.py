@@ -104,8 +104,7 @@ async def _findings(settings: Settings, offline: bool) -> list[Finding]:
 
 
 def _summary(settings: Settings) -> str:
-    routes = "; ".join(f"{route.source} to {', '.join(route.receivers)}" for route in settings.routes)
-    return f"no mistakes, {settings.environment}: {routes}"
+    return f"no mistakes, {settings.environment}: {'; '.join(route.way for route in settings.routes)}"
 
 
 async def _ask(number: int, name: str, end: Source | Receiver, answers: dict[int, Finding]) -> None:

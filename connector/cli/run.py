@@ -108,7 +108,7 @@ class Shift:
                 flow.start_soon(connector.run, name="run the connector")
                 flow.start_soon(self._tally.watch, events, name="count events")
                 for route in connector.settings.routes:
-                    logger.info("started: from %s to %s", route.source, " and ".join(route.receivers))
+                    logger.info("started: from %s", route.way)
                 if self._once:
                     with self._draining:
                         drained = await connector.drain()

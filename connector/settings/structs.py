@@ -192,6 +192,12 @@ class RouteSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     totals: TotalsSettings = TotalsSettings()
     progress: ProgressSettings = ProgressSettings()
 
+    @property
+    def way(self) -> str:
+        """From where to where, in words: `production to erp, optionally archive`."""
+        ways = f"{self.source} to {' and '.join(self.receivers)}"
+        return f"{ways}, optionally {' and '.join(self.optional)}" if self.optional else ways
+
     def mapping_for(self, receiver: str) -> str | dict[str, Any] | None:
         """Return the mapping to one of the route's receivers; None is its default."""
         if isinstance(self.mapping, dict) and by_receiver(self.mapping, [*self.receivers, *self.optional]):

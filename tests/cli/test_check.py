@@ -92,6 +92,7 @@ async def test_all_well(tmp_path: Path) -> None:
 
     assert (0, "") == (found.code, found.err)
     assert ["settings", "journal", "shop", "warehouse"] == [line.split()[0] for line in found.out.splitlines()]
+    assert "settings   ok  no mistakes, sandbox: shop to warehouse\n" in found.out
     assert "shop       ok  search works, 7 orders to export\n" in found.out
     assert ("ok", "search works, 7 orders to export") == said["shop"]
     assert "ok" == said["warehouse"][0]

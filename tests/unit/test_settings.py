@@ -8,6 +8,7 @@ import pytest
 
 from connector.errors import SettingsError
 from connector.settings import Duration, Secret, load
+from connector.settings.structs import RouteSettings
 from tests.unit.settings_vendors import (
     ENVIRON,
     GOOD,
@@ -183,3 +184,16 @@ def test_folder_as_settings(tmp_path: Path) -> None:
     """A folder in place of the file is a settings error, not a crash."""
     with pytest.raises(SettingsError, match="the file cannot be read: Is a directory"):
         load(tmp_path, sources=SOURCES, receivers=RECEIVERS, environ=ENVIRON)
+
+
+@pytest.mark.parametrize(
+    ("receivers", "optional", "way"),
+    [
+        (["wms"], [], "shop to wms"),
+        (["wms", "erp"], [], "shop to wms and erp"),
+        (["wms", "erp"], ["archive", "copy"], "shop to wms and erp, optionally archive and copy"),
+    ],
+)
+def test_a_route_in_words(receivers: list[str], optional: list[str], way: str) -> None:
+    """As `check` and the log name it: the optional receivers, too."""
+    assert RouteSettings(source="shop", receivers=receivers, optional=optional).way == way
