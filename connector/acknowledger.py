@@ -176,15 +176,15 @@ class Teller:
 
     async def _load(self) -> None:
         """Read back what is due: what was in doubt is asked about first, then what is pending waits its turn."""
-        name, now = self._source.name, self._clock.now()
-        doubtful = await self._journal.acks_due(name, "in_doubt", now) if self._settled() else []
+        name, now, settled = self._source.name, self._clock.now(), self._settled()
+        self._behind = False  # before anything is read: who calls `look` meanwhile means what is not read yet
+        doubtful = await self._journal.acks_due(name, "in_doubt", now) if settled else []
         if doubtful:
             await self._record(doubtful, await self._asked(doubtful))
         pending = await self._journal.acks_due(name, "pending", now)
-        self._behind = False
         self._wake_at = await self._journal.next_ack(name, now)
-        if not self._settled():
-            self._wake_at = now + timedelta(seconds=self._believe_at - self._clock.monotonic())
+        if not settled:  # even if it is settled by now: what was in doubt has not been read
+            self._wake_at = self._clock.now() + timedelta(seconds=self._believe_at - self._clock.monotonic())
         for ack in pending:
             self.add(ack)
         if pending or doubtful:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import ClassVar, Literal
 
 import anyio
+import msgspec
 import pytest
 
+from connector.ack import Acknowledgement
 from connector.journal.base import Job, Waiting
 from connector.journal.memory import MemoryJournal
-from tests.doubles import lost_answer
+from connector.settings.values import Duration
+from tests.contracts.journal_bench import at, delivered, found
+from tests.doubles import MemorySource, lost_answer
 from tests.flow.bench import Bench
 
 pytestmark = pytest.mark.looptime
@@ -44,3 +49,47 @@ async def test_what_falls_in_doubt_while_the_journal_is_read_is_not_forgotten(de
 
     assert {"shop-1": 1} == bench.wms.count()
     assert {} == bench.shop.feed
+
+
+class SlowAcks(MemoryJournal):
+    """Reads at once which acknowledgements are due, and takes its time to say so."""
+
+    async def acks_due(
+        self, source: str, state: Literal["pending", "in_doubt"], now: datetime
+    ) -> list[Acknowledgement]:
+        """Answer late."""
+        found = await super().acks_due(source, state, now)
+        await anyio.sleep(0.3)
+        return found
+
+
+class Counting(MemorySource):
+    """A source that does something each time that it is told."""
+
+    ack_repeatable: ClassVar[bool] = False
+
+
+@pytest.mark.fault(18)
+@pytest.mark.parametrize("settle", [0.1, 0.2, 0.4, 0.7, 1.0])
+async def test_an_acknowledgement_that_becomes_askable_while_the_journal_is_read_is_not_forgotten(
+    settle: float,
+) -> None:
+    """
+    What a crash left in doubt is asked about once the source can have applied it, not at the next start.
+
+    That time may come while the journal is read, after it was decided that it has not come yet.
+    """
+    bench = Bench()
+    journal = SlowAcks()
+    key = await found(journal, "1")
+    await delivered(journal, key)
+    assert [True] == await journal.claim_acks([key], at())
+    shop = Counting("shop", bench.clock)
+    shop.put("1")
+    bench.sources["shop"] = shop
+    bench.settings.sources["shop"] = msgspec.structs.replace(bench.settings.sources["shop"], settle=Duration(settle))
+
+    with anyio.fail_after(60):
+        await bench.drained(journal)
+
+    assert {"1": 1} == shop.told
