@@ -1,0 +1,158 @@
+"""`kill -9` in every window, again and again over the same journal, and what has become of every order afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import signal
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from random import Random
+
+from tests.processes.gate import Trap
+from tests.processes.launch import PATIENCE, launched, to_its_end
+from tests.processes.windows import WINDOWS, Window
+from tests.processes.world import Verdict, World, unsound
+
+__all__ = ["Kills", "kill_in", "kills", "planned"]
+
+A_JOURNAL = 25
+"""Kills that one journal lives through before it is looked at."""
+TRIES = 4
+"""Times that a window is waited for; it may be passed by if there was too little work for it to come up."""
+GIVEN_UP = 15.0
+"""Seconds without a kill after which a run that polls for ever is ended."""
+
+
+@dataclass
+class Kills:
+    """What came of it: how often the process was killed in which window, and what was wrong afterwards."""
+
+    hits: Counter[str] = field(default_factory=Counter)
+    missed: Counter[str] = field(default_factory=Counter)
+    starts: int = 0
+    verdict: Verdict = field(default_factory=Verdict)
+    complaints: list[str] = field(default_factory=list)
+    """What was wrong with the processes themselves."""
+
+    @property
+    def good(self) -> bool:
+        """Whether nothing is wrong."""
+        return self.verdict.good and not self.complaints
+
+    def add(self, other: Kills) -> None:
+        """Take in what came of others."""
+        self.hits += other.hits
+        self.missed += other.missed
+        self.starts += other.starts
+        self.verdict.add(other.verdict)
+        self.complaints += other.complaints
+
+
+def planned(count: int, random: Random) -> list[Window]:
+    """Return `count` windows, each as often as every other one, in a random order."""
+    plan = [WINDOWS[number % len(WINDOWS)] for number in range(count)]
+    random.shuffle(plan)
+    return plan
+
+
+async def kills(count: int, seed: int, *, jobs: int = 2) -> Kills:
+    """Kill `count` times, over as many journals as that takes, `jobs` of them at a time."""
+    random = Random(seed)
+    plan = planned(count, random)
+    rounds = [(plan[start : start + A_JOURNAL], random.getrandbits(32)) for start in range(0, count, A_JOURNAL)]
+    free = asyncio.Semaphore(jobs)
+
+    async def one(windows: Sequence[Window], own_seed: int) -> Kills:
+        async with free:
+            folder = Path(tempfile.mkdtemp(prefix="kills-"))
+            done = await kill_in(windows, folder, Random(own_seed))
+            if done.good:
+                shutil.rmtree(folder)
+            else:
+                done.complaints.append(f"journal and log of that are in {folder}")
+            return done
+
+    total = Kills()
+    for done in await asyncio.gather(*(one(windows, own_seed) for windows, own_seed in rounds)):
+        total.add(done)
+    return total
+
+
+async def kill_in(windows: Sequence[Window], folder: Path, random: Random) -> Kills:
+    """Kill one connector after another in `windows`, all over the journal in `folder`; then let one finish."""
+    done = Kills()
+    world = World(folder, most=len(windows) * TRIES + 1)
+    world.more()
+    async with world.serving():
+        for window in windows:
+            await _kill(window, world, random, done)
+            done.verdict.unsound += _unsound_now(world)
+        world.gate.losing = 0
+        await _finish(world, done)
+        before = world.writes
+        await _finish(world, done)
+        if world.writes != before:
+            done.complaints.append(f"a run with nothing to do made {world.writes - before} writes")
+        done.verdict.add(world.verdict())
+    return done
+
+
+async def _kill(window: Window, world: World, random: Random, done: Kills) -> None:
+    """Start the connector until it is killed in `window`, or for so long that it will never be."""
+    for tries in range(TRIES):
+        world.more()
+        # For a look-up somebody must have a reason to look something up.
+        world.gate.losing = 2 if window.call == "look-up" else 0
+        number = 1 if tries else random.randint(1, window.deep)
+        point = random.choice(window.points) if window.points else ""
+        once = ["--once"] if window.call == "look-up" or random.random() < 0.5 else []
+        async with launched(world.folder, "run", *once, "--quiet", point=point, number=number) as process:
+            done.starts += 1
+            if not point:
+                world.gate.trap = Trap(window.call, window.moment, partial(_end, process), number)
+            try:
+                async with asyncio.timeout(PATIENCE if once else GIVEN_UP):
+                    code = await process.wait()
+            except TimeoutError:
+                code = 0
+            world.gate.trap = None
+        if code == -signal.SIGKILL:
+            done.hits[window.name] += 1
+            return
+        done.missed[window.name] += 1
+        if code not in (0, 1):
+            done.complaints.append(f"instead of being killed ({window.name}) it ended with {code}")
+    done.complaints.append(f"it never came to {window.name}")
+
+
+async def _finish(world: World, done: Kills) -> None:
+    """Let the connector do what is left."""
+    done.starts += 1
+    try:
+        code = await to_its_end(world.folder, "run", "--once")
+    except TimeoutError:
+        done.complaints.append("a run that nobody disturbed did not come to its end")
+        return
+    if code not in (0, 1):  # 1: there are orders without an address
+        done.complaints.append(f"a run that nobody disturbed ended with {code}")
+
+
+def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        process.kill()
+
+
+def _unsound_now(world: World) -> list[str]:
+    """Look for damage in a copy: to open the file itself would put it in order before the next start can."""
+    if not world.journal.exists():
+        return []
+    with tempfile.TemporaryDirectory(prefix="copy-") as folder:
+        for each in world.folder.glob("connector.db*"):
+            if not each.name.endswith((".lock", "-shm")):
+                shutil.copy(each, folder)
+        return unsound(Path(folder) / world.journal.name)
