@@ -11,6 +11,7 @@ The consumer: takes the orders for one receiver from the bus, or back from the j
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from hashlib import sha256
@@ -42,6 +43,8 @@ from connector.receivers.work import Work, mapped
 from connector.settings.structs import ReceiverSettings
 
 __all__ = ["Consumer"]
+
+logger = logging.getLogger(__name__)
 
 AGAIN: tuple[Waiting, ...] = ("in_doubt", "ready")
 ALL: tuple[Waiting, ...] = ("in_doubt", "ready", "new")
@@ -188,6 +191,9 @@ class Consumer:
             return work, lane.source.to_order(job.raw)
         except Unmappable as exc:
             return work, exc
+        except Exception as exc:
+            logger.exception("%s: reading %s failed in a way that nobody foresaw", self.receiver.name, job.external_id)
+            return work, Unmappable("unreadable order", f"{type(exc).__name__} while reading it", ours=True)
 
     async def _prepare(self, orders: Sequence[tuple[Work, Order | Unmappable]]) -> None:
         """Map a batch, commit its intents, and queue it. What is looked up first gets its intent after that."""

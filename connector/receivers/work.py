@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import msgspec
 
 from connector.errors import Unmappable
@@ -11,6 +13,8 @@ from connector.receivers.base import Delivery
 from connector.receivers.lane import Lane
 
 __all__ = ["Work", "mapped"]
+
+logger = logging.getLogger(__name__)
 
 
 class Work(msgspec.Struct, frozen=True):
@@ -55,3 +59,7 @@ def mapped(lane: Lane | None, work: Work, order: Order | Unmappable) -> Work | H
         if lane is not None and lane.source.says_failed and not exc.ours and not work.look_up:
             return Rejected(f"{exc.cause}: {exc.detail}" if exc.detail else exc.cause, tell=True)
         return Held(exc.cause, exc.detail)
+    except Exception as exc:
+        # A fault in a mapping. One order that it trips over must not end the delivery of all the others.
+        logger.exception("mapping order %s failed in a way that nobody foresaw", work.external_id)
+        return Held("mapping failed", f"{type(exc).__name__} while mapping it")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from hashlib import blake2b
@@ -14,6 +15,8 @@ from connector.order import Order, external_id, revision
 from connector.sources.base import FeedItem, Source
 
 __all__ = ["arrival_of", "notices_of"]
+
+logger = logging.getLogger(__name__)
 
 
 def arrival_of(source: Source, item: FeedItem, receivers: Sequence[tuple[str, bool]]) -> tuple[Arrival, Order | None]:
@@ -29,6 +32,11 @@ def arrival_of(source: Source, item: FeedItem, receivers: Sequence[tuple[str, bo
         state = "rejected" if source.says_failed and not exc.ours else "held"
         cause, detail = exc.cause, exc.detail
         mark = blake2b(item.raw, digest_size=16).hexdigest()  # whatever changes in it may be what was wrong
+    except Exception as exc:
+        # A fault in a vendor file. One order that it trips over must not keep the feed from all the others.
+        logger.exception("source %s: reading order %s failed in a way that nobody foresaw", source.name, item.order_id)
+        state, cause, detail, order = "held", "unreadable order", f"{type(exc).__name__} while reading it", None
+        mark = blake2b(item.raw, digest_size=16).hexdigest()
     if item.skip:
         state, cause, detail, order = "skipped", item.skip, "", None
     elif order is not None and order.cancelled:
