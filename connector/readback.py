@@ -104,9 +104,9 @@ def _instant(text: str) -> datetime | None:
         return datetime.fromtimestamp(int(text) / 1000, UTC)
     try:
         at = datetime.fromisoformat(text)
-    except ValueError:
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except (ValueError, OverflowError):  # the latter for the ends of time in another zone
         return None
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
 
 def _read(body: bytes) -> Any:

@@ -30,6 +30,8 @@ __all__ = [
     "row_id",
 ]
 
+LONGEST_ID = 200
+
 if TYPE_CHECKING:
     Text = str
 else:
@@ -253,6 +255,8 @@ def row_id(row: bytes) -> str:
         found = _row.decode(row).id
     except (ValueError, RecursionError):
         found = ""
+    if found in (".", "..") or len(found) > LONGEST_ID or not found.isprintable():
+        found = ""  # what cannot stand in an address would fail the walk for all the others
     return found or f"unreadable-{blake2b(row, digest_size=8).hexdigest()}"
 
 

@@ -66,7 +66,7 @@ class Duration(float):
                 raise ValueError("a duration is written 500ms, 30s, 5m, 2h, or as a number of seconds")
             seconds = float(found[1]) * cls.UNITS[found[2] or "s"]
         else:
-            seconds = float(value)
+            seconds = value  # compared before it is converted: an integer may be too large for a float
         if not 0 <= seconds <= cls.LONGEST:
             raise ValueError("a duration is from 0 to one year")
         return cls(seconds)

@@ -77,7 +77,7 @@ def rows(wire: Wire, *names: str) -> Sequence[Any]:
 
 def yes(wire: Wire, *names: str) -> bool:
     """Tell whether a flag is set under one of `names`: true or 1, as a value or as text."""
-    return any(str(wire.get(name)).strip().lower() in ("true", "1") for name in names)
+    return any(wire.get(name) is True or text(wire, name).lower() in ("true", "1") for name in names)
 
 
 def number(wire: Wire, field: str, *names: str) -> Decimal | None:
@@ -103,11 +103,11 @@ def number(wire: Wire, field: str, *names: str) -> Decimal | None:
 
 def moment(wire: Wire, *names: str) -> datetime | None:
     """Return the first time under `names`, in UTC; raise `Unmappable` if it is none."""
-    value = first(wire, *names)
-    if value is None or str(value).startswith(NO_DATE):
+    value = _date(wire, *names)
+    if value is None:
         return None
     try:
-        at = datetime.fromisoformat(str(value).strip())
+        at = datetime.fromisoformat(value)
         return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
     except (ValueError, OverflowError) as exc:
         raise Unmappable("unreadable order", f"{names[0]}: {exc}") from None
@@ -115,10 +115,17 @@ def moment(wire: Wire, *names: str) -> datetime | None:
 
 def day(wire: Wire, *names: str) -> date | None:
     """Return the date of the first time under `names`, as it is written there; raise `Unmappable` if it is none."""
-    value = first(wire, *names)
-    if value is None or str(value).startswith(NO_DATE):
+    value = _date(wire, *names)
+    if value is None:
         return None
     try:
-        return datetime.fromisoformat(str(value).strip()).date()
+        return datetime.fromisoformat(value).date()
     except ValueError as exc:
         raise Unmappable("unreadable order", f"{names[0]}: {exc}") from None
+
+
+def _date(wire: Wire, *names: str) -> str | None:
+    value = first(wire, *names)
+    if value is not None and not isinstance(value, str):
+        raise Unmappable("unreadable order", f"{names[0]}: not a text")  # and perhaps too deep to be shown
+    return None if value is None or value.startswith(NO_DATE) else value.strip()

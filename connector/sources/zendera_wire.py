@@ -161,11 +161,12 @@ def identity(value: object) -> str:
     """
     Return an id as text, or an empty text if it is none.
 
-    Numbers and texts are compared as text (vendors.md 6, seed 003, #14). 0 is what protobuf calls no id at all.
+    Numbers and texts are compared as text (vendors.md 6, seed 003, #14). 0 is what protobuf calls no id at all;
+    dots are resolved in addresses, and no id either.
     """
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
-    if not isinstance(value, str) or value in ("", "0") or len(value) > LONGEST_ID:
+    if not isinstance(value, str) or value in ("", "0", ".", "..") or len(value) > LONGEST_ID:
         return ""
     return value if value.isprintable() and value == value.strip() else ""
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from hypothesis import strategies as st
 
-__all__ = ["spoilt"]
+__all__ = ["HOSTILE", "REMOVED", "spoilt"]
 
 REMOVED = object()
 

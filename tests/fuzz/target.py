@@ -1,0 +1,157 @@
+"""One place where a vendor's bytes are read: how it is fed, and what may come out of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+import msgspec
+
+from connector.breaker import Breaker
+from connector.errors import ConnectorError
+from connector.http import Endpoint, _Reply, _Request
+from tests.fuzz.bodies import generated, mutated
+
+__all__ = ["STATUSES", "Finding", "Line", "Target", "keys_of", "sound"]
+
+STATUSES = (*[200] * 12, 201, 201, 202, 204, 400, 400, 404, 404, 409, 422, 401, 403, 429, 500, 302)
+"""Answers are mostly 200, so that their bodies are read; the bodies of refusals are read as well."""
+LONGEST_SECONDS = 2.0
+"""Of the processor, for one body; a number that cannot be reckoned with takes minutes, or all memory."""
+LONGEST_TEXT = 20_000
+"""Characters of an error's text."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A body that did what none may do."""
+
+    target: str
+    body: bytes
+    status: int
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.target}: {self.what}, with {self.status} and {self.body[:300]!r} ({len(self.body)} bytes)"
+
+
+@dataclass
+class Line:
+    """
+    Answers every call of an endpoint with the body in hand, without a socket and without a pause.
+
+    `fixed` answers calls whose path ends so, with 200: a log-in, say, on the way to what is tried.
+    """
+
+    fixed: Mapping[str, bytes] = field(default_factory=dict)
+    body: bytes = b""
+    status: int = 200
+
+    def join(self, endpoint: Endpoint | None) -> None:
+        """Take the endpoint off the network. Its breaker never opens: each body stands for itself."""
+        assert endpoint is not None
+
+        async def answer(request: _Request) -> _Reply:
+            for path, body in self.fixed.items():
+                if request.url.path.endswith(path):
+                    return _Reply(200, body, None)
+            return _Reply(self.status, self.body, None)
+
+        endpoint._once = answer  # type: ignore[method-assign]
+        endpoint.breaker = _Shut(endpoint._clock, first=1.0, longest=1.0)
+
+
+class _Shut(Breaker):
+    def failed(self, *_args: object, **_kwargs: object) -> None:
+        """Stay shut."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """
+    One place: its `samples` (what the vendor documents), and `feed`, which hands it a body and a status.
+
+    `feed` checks what comes out, and raises nothing but `allowed`.
+    """
+
+    name: str
+    samples: Sequence[bytes]
+    feed: Callable[[bytes, int], Awaitable[object]]
+    allowed: tuple[type[Exception], ...] = (ConnectorError,)
+
+    async def run(self, count: int, seed: int) -> tuple[list[Finding], int, float]:
+        """Feed `count` bodies; return what was found, how many bodies came through, and the longest seconds."""
+        random = Random(f"{seed} {self.name}")  # the same bodies for a target, whichever others are run
+        sources = [mutated(sample, random) for sample in self.samples]
+        share = max(1, min(count // 4, 2000))
+        bodies = [*self.samples, *generated(share, seed, keys_of(self.samples))]
+        found: list[Finding] = []
+        through, longest = 0, 0.0
+        for number in range(count):
+            body = bodies[number] if number < len(bodies) else next(sources[number % len(sources)])
+            status = 200 if number < len(self.samples) else random.choice(STATUSES)
+            started = time.process_time()
+            finding, passed = await self.one(body, status)
+            took = time.process_time() - started
+            if finding is None and took > LONGEST_SECONDS:
+                finding = Finding(self.name, body, status, f"took {took:.1f} s")
+            found += [finding] if finding else []
+            through, longest = through + passed, max(longest, took)
+        return found, through, longest
+
+    async def one(self, body: bytes, status: int = 200) -> tuple[Finding | None, bool]:
+        """Feed one body; return what is wrong with what came out, and whether it came through."""
+        try:
+            sound(await self.feed(body, status))
+        except self.allowed as exc:
+            text = f"{exc}"
+            if len(text) > LONGEST_TEXT:
+                return Finding(self.name, body, status, f"{type(exc).__name__} of {len(text)} characters"), False
+            if _unspeakable(text):
+                return Finding(self.name, body, status, f"{type(exc).__name__} that cannot be written"), False
+            return None, False
+        except Exception as exc:  # noqa: BLE001 - whatever it is, it is what we look for
+            return Finding(self.name, body, status, f"{type(exc).__name__}: {str(exc)[:200]}"), False
+        return None, True
+
+
+def sound(value: object, depth: int = 0) -> None:
+    """Raise `AssertionError` for what the journal, or the wire, could not write down."""
+    if isinstance(value, str):
+        assert not _unspeakable(value), f"text that cannot be written: {value[:50]!r}"
+    elif isinstance(value, msgspec.Struct):
+        for name in value.__struct_fields__:
+            sound(getattr(value, name), depth)
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            sound(key, depth)
+            sound(inner, depth)
+    elif isinstance(value, list | tuple | set | frozenset) and depth < 50:
+        for inner in value:
+            sound(inner, depth + 1)
+
+
+def keys_of(samples: Sequence[bytes]) -> tuple[str, ...]:
+    """Return the keys of the objects in the samples."""
+    found: dict[str, None] = {}
+
+    def visit(value: Any) -> None:
+        for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+            visit(inner)
+        if isinstance(value, dict):
+            found.update(dict.fromkeys(value))
+
+    for sample in samples:
+        visit(msgspec.json.decode(sample))
+    return tuple(found)
+
+
+def _unspeakable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
