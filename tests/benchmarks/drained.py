@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import cProfile
 import sys
-import time
 from pathlib import Path
 
 import anyio
@@ -50,7 +49,7 @@ async def _drain(settings_file: str, profile: cProfile.Profile | None) -> None:
 def main() -> None:
     """Drain every source once, and print what that took."""
     settings_file, loop, *rest = sys.argv[1:]
-    profile = cProfile.Profile(time.thread_time) if rest else None  # what the thread itself did, not how long it waited
+    profile = cProfile.Profile() if rest else None
     with asyncio.Runner(loop_factory=new_loop(loop)) as runner:
         runner.run(_drain(settings_file, profile))
     if profile is not None:

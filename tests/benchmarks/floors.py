@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-__all__ = ["CPU", "ORDERS", "RATE", "ROUNDS"]
+from typing import NamedTuple
 
-RATE = 0.30
-"""Orders a second, as a share of the bare loop's."""
-CPU = 0.30
-"""Orders a second of the processor's time, likewise; hardly moved by what else the machine does."""
+__all__ = ["FLOORS", "ORDERS", "ROUNDS", "Floor"]
+
+
+class Floor(NamedTuple):
+    """Shares of the bare loop: orders a second, and orders a second of processor time. 1 is as good as it."""
+
+    rate: float
+    cpu: float
+
+
+FLOORS = {
+    "patch": Floor(rate=0.15, cpu=0.22),
+    "fifties": Floor(rate=0.06, cpu=0.12),
+}
+"""By shape: one call an order, where the calls weigh most, and fifty, where our own work does."""
 ORDERS = 2_000
 """Orders of one case in the short form."""
 ROUNDS = 3
-"""Turns of the short form; twice as many if the first ones fall short."""
+"""Turns of the short form; as many again for a shape that falls short."""

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from tests.benchmarks.cases import Figures, Setting, measure
+from tests.benchmarks.check import check
 from tests.benchmarks.feeds import BLOCK, FIRST_ID, Feed
+from tests.benchmarks.floors import Floor
+from tests.benchmarks.journal import full
 from tests.benchmarks.processes import StandIn, child, standing_in
 from tests.benchmarks.report import table
-from tests.benchmarks.shapes import SHAPES
+from tests.benchmarks.shapes import SHAPES, settings
 from tests.benchmarks.standin import World
 from tests.benchmarks.throughput import compare
 
@@ -91,6 +96,37 @@ def test_a_child_that_fails_or_hangs_is_ended_and_told(tmp_path: Path) -> None:
         child(["-c", "raise SystemExit('no such luck')"], tmp_path)
     with pytest.raises(RuntimeError, match="ended with -9"):
         child(["-c", "import threading; threading.Event().wait()"], tmp_path, limit=0.3)
+
+
+def test_a_floor_is_missed_only_by_the_best_of_two_turns() -> None:
+    """Noise is measured again, and cannot make a share better than it is; each of the two shares counts at its best."""
+    floors = {"patch": Floor(rate=0.5, cpu=0.5)}
+
+    def measured(*shares: tuple[float, float]) -> tuple[int, list[str]]:
+        left = [{"rate_of_bare": rate, "cpu_of_bare": cpu} for rate, cpu in shares]
+        rows, missed = check(lambda _shape: left.pop(0), floors)
+        return len(rows), missed
+
+    assert measured((0.5, 0.5)) == (1, [])
+    assert measured((0.4, 0.6), (0.6, 0.4)) == (2, [])
+    assert measured((0.4, 0.6), (0.3, 0.4)) == (2, ["patch: rate 0.400 of the bare loop's, and the floor is 0.500"])
+
+
+def test_a_full_journal_is_one_that_the_connector_takes_for_its_own(tmp_path: Path) -> None:
+    """The file that is made by hand is what a run of that many orders would have left, as far as anybody can tell."""
+    full(tmp_path / "journal.db", 300)
+    database = sqlite3.connect(tmp_path / "journal.db")
+    with closing(database):
+        assert list(database.execute("SELECT state, count(*) FROM order_states GROUP BY 1")) == [("acknowledged", 300)]
+        assert list(database.execute("PRAGMA foreign_key_check")) == []
+
+
+def test_latency_is_of_orders_that_were_delivered(standin: StandIn, tmp_path: Path) -> None:
+    """One order at a time appears, and is at the receiver before the next one does."""
+    standin.reset("patch", 0)
+    file = settings("patch", standin.url, tmp_path)
+    child(["-m", "tests.benchmarks.latency", "connector", str(standin.port), str(file), "3", "asyncio"], tmp_path)
+    assert len(standin.state()["waited"]) == 3
 
 
 def test_a_share_is_the_median_of_the_turns() -> None:
