@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from functools import partial
 
 from connector.ack import Acknowledgement, Confirmed, NotApplied, Refused, Unknown
-from connector.journal import reports
+from connector.journal import bulk, reports
 from connector.journal.base import AckResult, OpenWork, millis, moment
 
 __all__ = ["claim", "due", "next_due", "open_work", "settle"]
@@ -18,43 +19,48 @@ __all__ = ["claim", "due", "next_due", "open_work", "settle"]
 
 def claim(keys: Sequence[int], db: sqlite3.Connection) -> list[bool]:
     """Mark as being sent; see `Journal.claim_acks`."""
-    return [
-        db.execute(
-            "UPDATE orders SET ack_state = 'sending', ack_attempts = ack_attempts + 1"
-            " WHERE key = ? AND ack_state = 'pending'",
-            (key,),
-        ).rowcount
-        == 1
-        for key in keys
-    ]
+    if len(set(keys)) == len(keys) and bulk.whole(db, len(keys), partial(bulk.each, db, _CLAIM, keys)):
+        return [True] * len(keys)
+    return [bulk.each(db, _CLAIM, [key]) == 1 for key in keys]
+
+
+_CLAIM = (
+    "UPDATE orders SET ack_state = 'sending', ack_attempts = ack_attempts + 1"
+    " WHERE ack_state = 'pending' AND key IN ({})"
+)
 
 
 def settle(results: Sequence[AckResult], now: int, db: sqlite3.Connection) -> None:
     """Record what became of them; see `Journal.settle_acks`."""
-    confirmed: list[tuple[int, int, int]] = []
+    confirmed: list[int] = []
     others: list[tuple[str, str, int, int]] = []
     for result in results:
         match result.outcome:
             case Confirmed():
-                confirmed.append((now, now, result.key))
+                confirmed.append(result.key)
             case NotApplied(reason):
                 others.append(("pending", reason, millis(result.next_try_at), result.key))
             case Unknown(reason):
                 others.append(("in_doubt", reason, millis(result.next_try_at), result.key))
             case Refused(reason):
                 others.append(("parked", reason, 0, result.key))
-    db.executemany(
+    bulk.each(
+        db,
         "UPDATE orders SET ack_state = 'confirmed', ack_done_at = ?, updated_at = ?, ack_reason = NULL,"
         " failures = failures + (ack_outcome = 'failed')"
-        " WHERE key = ? AND ack_state IN ('sending', 'in_doubt')",
+        " WHERE ack_state IN ('sending', 'in_doubt') AND key IN ({})",
         confirmed,
+        now,
+        now,
     )
     # What the order was is no longer needed, and it holds people's addresses.
-    db.executemany(
-        "DELETE FROM payloads WHERE key = ? AND NOT EXISTS"
+    bulk.each(
+        db,
+        "DELETE FROM payloads WHERE NOT EXISTS"
         " (SELECT 1 FROM deliveries d WHERE d.key = payloads.key AND d.state <> 'delivered')"
-        " AND NOT EXISTS (SELECT 1 FROM changes c WHERE c.key = payloads.key AND c.state <> 'done')",
-        [(key,) for _, _, key in confirmed],
+        " AND NOT EXISTS (SELECT 1 FROM changes c WHERE c.key = payloads.key AND c.state <> 'done')"
+        " AND key IN ({})",
+        confirmed,
     )
     for state, reason, next_try, key in others:
         applied = db.execute(

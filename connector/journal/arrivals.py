@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from connector.journal import changes
+from connector.journal import bulk, changes
 from connector.journal.base import Arrival, Ingested, Listing, millis
 from connector.journal.deliveries import make_due
 
@@ -62,29 +62,30 @@ def _told(db: sqlite3.Connection, answer: Ingested, reason: str, now: int) -> In
 
 
 def _known(db: sqlite3.Connection, source: str, order_ids: Sequence[str]) -> dict[str, _Known]:
-    found: dict[str, _Known] = {}
-    for order_id in order_ids:
-        row = db.execute(
-            "SELECT key, revision, ack_state, ack_outcome, ack_done_at,"
-            " (SELECT group_concat(DISTINCT state) FROM deliveries d WHERE d.key = o.key)"
-            " FROM orders o WHERE source = ? AND order_id = ?",
-            (source, order_id),
-        ).fetchone()
-        if row is not None:
-            key, revision, ack_state, outcome, done_at, states = row
-            found[order_id] = _Known(key, revision, ack_state, outcome, done_at, frozenset((states or "").split(",")))
-    return found
+    rows = bulk.listed(
+        db,
+        "SELECT order_id, key, revision, ack_state, ack_outcome, ack_done_at,"
+        " (SELECT group_concat(DISTINCT state) FROM deliveries d WHERE d.key = o.key)"
+        " FROM orders o WHERE source = ? AND order_id IN ({})",
+        order_ids,
+        source,
+    )
+    return {
+        order_id: _Known(key, revision, ack_state, outcome, done_at, frozenset((states or "").split(",")))
+        for order_id, key, revision, ack_state, outcome, done_at, states in rows
+    }
 
 
 def _insert(db: sqlite3.Connection, source: str, fresh: Sequence[tuple[int, Arrival]], now: int) -> None:
-    db.executemany(
-        "INSERT INTO orders (key, source, order_id, external_id, revision, found_at, updated_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+    bulk.values(
+        db,
+        "INSERT INTO orders (key, source, order_id, external_id, revision, found_at, updated_at) VALUES {}",
         [(key, source, a.order_id, a.external_id, a.revision, now, now) for key, a in fresh],
     )
-    db.executemany("INSERT INTO payloads (key, raw) VALUES (?, ?)", [(key, a.raw) for key, a in fresh])
-    db.executemany(
-        "INSERT INTO deliveries (key, receiver, state, required, cause, detail) VALUES (?, ?, ?, ?, ?, ?)",
+    bulk.values(db, "INSERT INTO payloads (key, raw) VALUES {}", [(key, a.raw) for key, a in fresh])
+    bulk.values(
+        db,
+        "INSERT INTO deliveries (key, receiver, state, required, cause, detail) VALUES {}",
         [
             (key, receiver, a.state, required, a.cause or None, a.detail or None)
             for key, a in fresh

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Literal
 
 from connector.ack import Acknowledgement
-from connector.journal import changes
+from connector.journal import bulk, changes, delivered
 from connector.journal.base import (
     Delivered,
     Held,
@@ -71,21 +72,30 @@ def recover(now: int, settle_ms: Mapping[str, int], longest_ms: int, db: sqlite3
 
 def intend(intents: Sequence[Intent], now: int, db: sqlite3.Connection) -> list[bool]:
     """Commit the will to create; see `Journal.intend`."""
-    return [
-        db.execute(
-            "UPDATE deliveries SET state = 'intent', attempts = attempts + 1, intent_at = ?, payload_hash = ?,"
-            " fence = fence + 1 WHERE key = ? AND receiver = ? AND state IN ('new', 'ready', 'in_doubt')"
-            " AND (SELECT revision FROM orders o WHERE o.key = deliveries.key) = ? AND (? OR attempts = 0)",
-            (now, intent.payload_hash, intent.key, intent.receiver, intent.revision, intent.asked),
-        ).rowcount
-        == 1
-        for intent in intents
-    ]
+    rows = [(intent.key, intent.receiver, intent.revision, intent.payload_hash, intent.asked) for intent in intents]
+    one_each = len({row[:2] for row in rows}) == len(rows)
+    if one_each and bulk.whole(db, len(rows), partial(bulk.values, db, _INTEND, rows, now)):
+        return [True] * len(rows)
+    return [bulk.values(db, _INTEND, [row], now) == 1 for row in rows]
+
+
+_INTEND = (
+    "UPDATE deliveries SET state = 'intent', attempts = attempts + 1, intent_at = ?, payload_hash = v.column4,"
+    " fence = fence + 1 FROM (VALUES {}) v CROSS JOIN orders o"
+    " WHERE deliveries.key = v.column1 AND receiver = v.column2 AND state IN ('new', 'ready', 'in_doubt')"
+    " AND o.key = v.column1 AND o.revision = v.column3 AND (v.column5 OR attempts = 0)"
+)
 
 
 def settle(settlements: Sequence[Settlement], now: int, db: sqlite3.Connection) -> list[Settled]:
     """Record outcomes; see `Journal.settle`."""
-    return [_settle_one(db, one, now) for one in settlements]
+    plain = [(one.key, one.receiver, one.outcome) for one in settlements if delivered.is_plain(one.outcome)]
+    acks = None
+    if plain and len({one.key for one in settlements}) == len(settlements):
+        acks = delivered.settle(plain, now, db)
+    if acks is None:
+        return [_settle_one(db, one, now) for one in settlements]
+    return [Settled(True, acks[one.key]) if one.key in acks else _settle_one(db, one, now) for one in settlements]
 
 
 def _settle_one(db: sqlite3.Connection, one: Settlement, now: int) -> Settled:

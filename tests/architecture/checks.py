@@ -81,6 +81,9 @@ ALLOWED: dict[tuple[str, str], str] = {
 SQL: dict[tuple[str, str], str] = {
     ("connector.cli.standing", "_example"): "one of the two statements beside it",
     ("connector.journal.arrivals", "_renew"): "one of the two statements above it",
+    ("connector.journal.bulk", "values"): "question marks for rows, as many as there are",
+    ("connector.journal.bulk", "each"): "question marks for keys, as many as there are",
+    ("connector.journal.bulk", "listed"): "question marks for keys, as many as there are",
     ("connector.journal.database", "_prepare"): "three pragmas, which take no parameters",
     ("connector.journal.database", "migrate"): "the package's own schema files, and their numbers",
     ("connector.journal.listing", "matching"): "conditions of that module; what a user asks for is bound",
