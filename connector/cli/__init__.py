@@ -42,6 +42,7 @@ COMMANDS = {
     "skip": "Leave held or rejected orders alone for good.",
     "report": "Tell a source what happened to an order after its delivery.",
     "replay": "Walk what a source has exported since a time again.",
+    "reconcile": "Compare source, journal and receiver, order by order.",
     "echo": "Print the settings as they were understood, secrets masked.",
     "schema": "Print the JSON Schema of settings.yaml, for editors.",
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack, aclosing
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,42 +11,12 @@ import click
 
 from connector.cli import exits, settings_of
 from connector.cli.tables import escaped
+from connector.cli.times import Since, Span
 
 if TYPE_CHECKING:
     from connector.settings import Settings
 
 __all__ = ["command"]
-
-
-class Span(click.ParamType[float]):
-    """A length of time as in the settings."""
-
-    name = "duration"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Read it, in seconds."""
-        from connector.settings.values import Duration
-
-        try:
-            return float(Duration.parse(value))
-        except ValueError as exc:
-            self.fail(str(exc), param, ctx)
-
-
-class Since(click.ParamType[datetime]):
-    """A time in ISO 8601; one without a zone is taken for UTC."""
-
-    name = "time"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        """Read it."""
-        if isinstance(value, datetime):
-            return value
-        try:
-            at = datetime.fromisoformat(str(value))
-        except ValueError:
-            self.fail(f"{value!r} is not a time such as 2026-11-01 or 2026-11-01T12:00:00Z", param, ctx)
-        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
 
 @click.command("replay")

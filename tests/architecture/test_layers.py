@@ -21,6 +21,8 @@ LAYERS: list[tuple[str, ...]] = [
         "connector.progress",
         "connector.reporter",
         "connector.requests",
+        "connector.reconcile",
+        "connector.reconcile.*",
         "connector.readback",
         "connector.sources.producer",
         "connector.receivers.consumer",

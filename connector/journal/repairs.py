@@ -1,0 +1,81 @@
+"""
+The journal's writes for what a reconciliation sets right: `connector reconcile --repair`.
+
+Each function runs inside a transaction (`decisions.deciding`), beside a running connector or without one, and is
+guarded by the state that it starts from: what has moved on since it was looked at is left alone.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+
+from connector.ack import Confirmed
+from connector.journal import acks, arrivals, deliveries
+from connector.journal.base import AckResult, Arrival, Delivered, Listing, Settlement, moment
+
+__all__ = ["adopt", "look_again", "take_in", "tell_again"]
+
+
+def adopt(key: int, receiver: str, found: Delivered, now: int, db: sqlite3.Connection) -> bool:
+    """
+    Note that `receiver` has an order that waits here, as its look-up showed; tell whether it still waited.
+
+    The acknowledgement that this makes due is in the same transaction.
+    """
+    db.execute(
+        "UPDATE deliveries SET state = 'in_doubt', cause = NULL, detail = NULL, next_try_at = ?"
+        " WHERE key = ? AND receiver = ? AND state = 'held'",
+        (now, key, receiver),
+    )
+    (settled,) = deliveries.settle([Settlement(key, receiver, found)], now, db)
+    return settled.applied
+
+
+def take_in(
+    source: str, arrival: Arrival, found: Mapping[str, Delivered], now: int, db: sqlite3.Connection, *, told: bool
+) -> bool:
+    """
+    Take an order in that the journal does not know, as delivered to the receivers that have it; False if it does.
+
+    `told`: the source lists it as exported, so it is not told again.
+    """
+    listing = Listing(asked_at=moment(now), exported=True, on_change="ignore", on_cancel="ignore")
+    (taken,) = arrivals.ingest(source, [arrival], listing, now, db)
+    if taken.what != "new":
+        return False
+    done = [adopt(taken.key, receiver, receipt, now, db) for receiver, receipt in found.items()]
+    if told and acks.claim([taken.key], db) == [True]:
+        acks.settle([AckResult(taken.key, Confirmed(), moment(now))], now, db)
+    return all(done)
+
+
+def look_again(key: int, receiver: str, now: int, db: sqlite3.Connection) -> bool:
+    """Make the look-up of a delivery in doubt due now; tell whether it still is in doubt."""
+    return (
+        db.execute(
+            "UPDATE deliveries SET next_try_at = ? WHERE key = ? AND receiver = ? AND state = 'in_doubt'",
+            (now, key, receiver),
+        ).rowcount
+        == 1
+    )
+
+
+def tell_again(key: int, now: int, db: sqlite3.Connection) -> bool:
+    """
+    Make it due now to tell the source that an order is exported, whether or not it was told before.
+
+    Returns False for an order of which nothing is to be told, or of which the source is being told.
+    """
+    told = db.execute(
+        "UPDATE orders SET ack_state = CASE ack_state WHEN 'in_doubt' THEN ack_state ELSE 'pending' END,"
+        " ack_next = 0, ack_attempts = 0, updated_at = ?"
+        " WHERE key = ? AND ack_outcome = 'exported' AND ack_state IN ('pending', 'in_doubt', 'parked', 'confirmed')",
+        (now, key),
+    ).rowcount
+    if told:
+        db.execute(
+            "INSERT INTO history (key, at, what, detail) VALUES (?, ?, 'reconciled', 'the source is told again')",
+            (key, now),
+        )
+    return told == 1

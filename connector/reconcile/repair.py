@@ -1,0 +1,63 @@
+"""Setting right what was found: in the journal only, in short transactions, beside a running connector or without."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from connector.errors import Unmappable
+from connector.journal import census, repairs
+from connector.journal.base import Delivered, millis
+from connector.journal.decisions import deciding
+from connector.reconcile.findings import Finding
+from connector.sources.base import Source
+
+__all__ = ["repair"]
+
+AT_ONCE = 100
+"""Findings in one transaction: a running connector must not wait for us for long."""
+
+
+def repair(
+    journal: str | Path, findings: Sequence[Finding], sources: Mapping[str, Source], now: datetime
+) -> list[bool]:
+    """
+    Do for each finding what its remedy says; return for each whether that was done.
+
+    False for one that is left to a person, and for one that has moved on meanwhile. Raises `JournalError` when the
+    journal cannot be written.
+    """
+    done: dict[int, bool] = {}
+    todo = [number for number, each in enumerate(findings) if each.remedy != "none"]
+    for start in range(0, len(todo), AT_ONCE):
+        with deciding(journal) as db:
+            for number in todo[start : start + AT_ONCE]:
+                finding = findings[number]
+                done[number] = _repaired(finding, sources[finding.source], millis(now), db)
+    return [done.get(number, False) for number in range(len(findings))]
+
+
+def _repaired(finding: Finding, source: Source, now: int, db: sqlite3.Connection) -> bool:
+    if finding.remedy == "look_again":
+        return repairs.look_again(finding.key, finding.receiver, now, db)
+    if finding.remedy == "tell_again":
+        return repairs.tell_again(finding.key, now, db)
+    raw = census.payload(db, finding.key) if finding.arrival is None else finding.arrival.raw
+    attach = raw is not None and not finding.exported and _has_documents(source, raw)
+    found = {
+        receiver: Delivered(receipt.id, receipt.reference, adopted=True, attach=attach)
+        for receiver, receipt in finding.found.items()
+    }
+    if finding.arrival is not None:
+        return repairs.take_in(finding.source, finding.arrival, found, now, db, told=finding.exported)
+    done = [repairs.adopt(finding.key, receiver, each, now, db) for receiver, each in found.items()]
+    return all(done)
+
+
+def _has_documents(source: Source, raw: bytes) -> bool:
+    try:
+        return bool(source.to_order(raw).documents)
+    except Unmappable:
+        return False

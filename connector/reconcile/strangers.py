@@ -1,0 +1,105 @@
+"""The part of the comparison that is about orders which a source shows and the journal does not know."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence, Set
+
+from connector.order import external_id
+from connector.receivers.base import Receipt
+from connector.reconcile import words
+from connector.reconcile.findings import Finding, Kind
+from connector.reconcile.pictures import Answer, Listed, Odd, ReceiverPicture, SourcePicture, Unasked
+
+__all__ = ["strangers"]
+
+UNHEARD = Unasked("no look-up was made")
+
+
+def strangers(
+    source: str,
+    picture: SourcePicture,
+    known: Set[str],
+    receivers: Mapping[str, ReceiverPicture],
+    route: Sequence[tuple[str, bool]],
+    *,
+    walking: bool,
+) -> tuple[int, list[Finding]]:
+    """
+    Return how many orders only wait for the next walk, and the findings about the others.
+
+    `route` names the source's receivers, with whether it waits for each; `walking` says that the feed was walked
+    lately, so that an order which is not known yet is a new one.
+    """
+    fresh, findings = 0, list[Finding]()
+    for order_id, listed in {**picture.exported, **picture.listed}.items():
+        if listed.arrival is None or order_id in known or listed.aside:
+            continue
+        stranger = _Stranger(source, order_id, listed, exported=order_id not in picture.listed)
+        stranger.ask(receivers, route)
+        found = list(stranger.findings(words.of_source(picture, order_id), walking=walking))
+        fresh += not found and not stranger.exported
+        findings += found
+    return fresh, findings
+
+
+class _Stranger:
+    def __init__(self, source: str, order_id: str, listed: Listed, *, exported: bool) -> None:
+        self.source = source
+        self.order_id = order_id
+        self.exported = exported
+        self._listed = listed
+        self._external_id = external_id(source, order_id)
+        self._answers: dict[str, Answer] = {}
+        self._required: Set[str] = frozenset()
+
+    def ask(self, receivers: Mapping[str, ReceiverPicture], route: Sequence[tuple[str, bool]]) -> None:
+        """Take what each receiver of the route said."""
+        self._required = {name for name, required in route if required}
+        for name, _ in route:
+            picture = receivers.get(name)
+            self._answers[name] = UNHEARD if picture is None else picture.answers.get(self._external_id, UNHEARD)
+
+    def findings(self, source_says: str, *, walking: bool) -> Iterator[Finding]:
+        """Yield at most one finding, or one for each receiver that has something else under the id."""
+        odd = [name for name, answer in self._answers.items() if isinstance(answer, Odd)]
+        found = {name: answer for name, answer in self._answers.items() if isinstance(answer, Receipt)}
+        for name in odd:
+            advice = "look there before the order is taken in: it is held then"
+            yield self._finding("conflict", name, source_says, advice)
+        if odd:
+            return
+        if self.exported:
+            yield from self._about_exported(found, source_says)
+        elif found:
+            advice = "take it into the journal as delivered, before it is taken for a new one"
+            yield self._finding("unknown_to_journal", ", ".join(found), source_says, advice, found)
+        elif not walking:
+            advice = "the next walk takes it in: start the connector, or see why its walks fail"
+            yield self._finding("unknown_to_journal", "", source_says, advice)
+
+    def _about_exported(self, found: Mapping[str, Receipt], source_says: str) -> Iterator[Finding]:
+        if found and self._required <= found.keys():
+            advice = "take it into the journal as delivered and told"
+            yield self._finding("unknown_to_journal", ", ".join(found), source_says, advice, found)
+        elif not any(isinstance(answer, Unasked) for answer in self._answers.values()):
+            advice = "see who exported it there, and whether anybody has the goods"
+            yield self._finding("orphan_ack", ", ".join(sorted(self._required - found.keys())), source_says, advice)
+
+    def _finding(
+        self, kind: Kind, receiver: str, source_says: str, advice: str, found: Mapping[str, Receipt] | None = None
+    ) -> Finding:
+        return Finding(
+            kind=kind,
+            source=self.source,
+            order_id=self.order_id,
+            external_id=self._external_id,
+            receiver=receiver,
+            source_says=source_says,
+            journal_says="not known",
+            receiver_says="; ".join(f"{name} {words.of_answer(each)}" for name, each in self._answers.items()),
+            remedy="adopt" if found else "none",
+            advice=advice,
+            found=found or {},
+            arrival=self._listed.arrival,
+            exported=self.exported,
+        )

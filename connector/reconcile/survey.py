@@ -1,0 +1,226 @@
+"""The survey: walks the feeds, reads the journal, asks the receivers. It changes nothing anywhere."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import deque
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from contextlib import aclosing
+from datetime import datetime
+
+import anyio
+import msgspec
+
+from connector.clock import Clock
+from connector.errors import ConflictError, ConnectorError, InDoubtError, TransientError, readable
+from connector.journal import census
+from connector.order import external_id
+from connector.receivers.base import Receiver
+from connector.reconcile.compare import Compared, Rules, compare
+from connector.reconcile.findings import Report, Unreached
+from connector.reconcile.pictures import Answer, JournalPicture, Listed, Odd, ReceiverPicture, SourcePicture, Unasked
+from connector.settings import Settings
+from connector.sources.base import Page, Refetches, Source
+from connector.sources.intake import arrival_of
+
+__all__ = ["Ends", "reconcile"]
+
+AT_ONCE = 500
+"""Orders about which a receiver that can be asked about many is asked in one go."""
+BY_ABSENCE = frozenset({"missing_from_feed", "orphan_ack"})
+"""What is found because a feed does not list an order; a feed whose pages shift while it is read can hide one."""
+
+
+class Ends(msgspec.Struct, frozen=True, kw_only=True):
+    """What is compared: the sources that are meant, all receivers, and the journal, opened for reading."""
+
+    settings: Settings
+    sources: Mapping[str, Source]
+    receivers: Mapping[str, Receiver]
+    journal: sqlite3.Connection
+    clock: Clock
+
+
+async def reconcile(ends: Ends, since: datetime, most: int) -> Report:
+    """
+    Compare the three sides of every order that is open, held, not told, in a feed, or delivered since `since`.
+
+    Of those that are delivered and told, and of those that the journal does not know, the `most` latest are asked
+    about. What is found is looked at once more, so that what a running connector was just doing is no disagreement.
+    """
+    survey = _Survey(ends, since, most)
+    await survey.walk(ends.sources)
+    survey.read()
+    await survey.ask()
+    found = survey.compared()
+    if found.findings:
+        await survey.walk({each.source for each in found.findings if each.kind in BY_ABSENCE})
+        survey.read()
+        before = {each.subject for each in found.findings}
+        found = survey.compared()
+        found = msgspec.structs.replace(found, findings=[each for each in found.findings if each.subject in before])
+    return survey.report(found)
+
+
+class _Survey:
+    def __init__(self, ends: Ends, since: datetime, most: int) -> None:
+        self._ends = ends
+        self._since = since
+        self._most = most
+        self._routes = {
+            route.source: (*((name, True) for name in route.receivers), *((name, False) for name in route.optional))
+            for route in ends.settings.routes
+        }
+        self._sources: dict[str, SourcePicture] = {}
+        self._receivers: dict[str, ReceiverPicture] = {}
+        self._journal = JournalPicture()
+        self._keys: list[int] | None = None
+        self._left_out = 0
+        self._errors: dict[str, Exception] = {}
+
+    async def walk(self, names: Iterable[str]) -> None:
+        """Read the feeds of these sources; what an earlier walk listed stays listed."""
+        async with anyio.create_task_group() as tg:
+            for name in names:
+                tg.start_soon(self._walk, name, name=f"walk {name}")
+
+    async def _walk(self, name: str) -> None:
+        source, asked_at = self._ends.sources[name], self._ends.clock.now()
+        exported: dict[str, Listed] = {}
+        listed: dict[str, Listed] = {}
+        error = ""
+        try:
+            # What was exported goes first: what leaves the feed between the two was exported meanwhile.
+            if isinstance(source, Refetches) and source.shrinks:
+                await self._list(source, source.refetch(self._since), exported)
+            await self._list(source, source.fetch(lambda: 0), listed)
+        except Exception as exc:  # noqa: BLE001 - a fault in a vendor file stops that source, and no other one
+            error = _said(exc)
+            self._errors[name] = exc
+        before = self._sources.get(name)
+        listed = {**(before.listed if before is not None else {}), **listed}
+        self._sources[name] = SourcePicture(
+            listed=listed,
+            exported={order_id: each for order_id, each in exported.items() if order_id not in listed and not error},
+            shrinks=source.shrinks,
+            asked_at=asked_at,
+            error=error,
+        )
+
+    async def _list(self, source: Source, pages: AsyncGenerator[Page], into: dict[str, Listed]) -> None:
+        asked_at = self._ends.clock.now()
+        async with aclosing(pages):
+            async for page in pages:
+                known = census.ids(self._ends.journal, source.name, [item.order_id for item in page.items])
+                for item in page.items:
+                    arrival, _ = arrival_of(source, item, self._routes.get(source.name, ()))
+                    into[item.order_id] = Listed(
+                        asked_at=asked_at,
+                        aside=arrival.cause if arrival.state in ("skipped", "cancelled") else "",
+                        arrival=None if item.order_id in known else arrival,
+                    )
+                asked_at = self._ends.clock.now()
+
+    def read(self) -> None:
+        """Read what the journal has of the orders that are meant."""
+        db = self._ends.journal
+        if self._keys is None:
+            orders, self._left_out = census.concerned(db, self._since, self._most)
+            orders = [each for each in orders if each.source in self._ends.sources]
+            self._keys = [each.key for each in orders]
+        else:
+            orders = census.of_keys(db, self._keys)
+        found = {(each.source, each.order_id): each for each in orders}
+        for name, picture in self._sources.items():
+            strangers = [order_id for order_id, each in picture.exported.items() if each.arrival is not None]
+            there = census.known(db, name, [*picture.listed, *strangers])
+            found |= {(each.source, each.order_id): each for each in there}
+        self._journal = JournalPicture(orders=found, polled=census.polled(db))
+
+    async def ask(self) -> None:
+        """Ask every receiver that can be asked about the orders that are meant for it."""
+        wanted: dict[str, dict[str, None]] = {name: {} for name in self._ends.receivers}
+        for kept in self._journal.orders.values():
+            for delivery in kept.deliveries:
+                if delivery.state != "skipped" and delivery.receiver in wanted:
+                    wanted[delivery.receiver][kept.external_id] = None
+        for name, picture in self._sources.items():
+            strange = [
+                order_id
+                for order_id, each in {**picture.listed, **picture.exported}.items()
+                if each.arrival is not None and not each.aside and (name, order_id) not in self._journal.orders
+            ]
+            self._left_out += max(0, len(strange) - self._most)
+            for order_id in strange[: self._most]:
+                for to, _ in self._routes.get(name, ()):
+                    wanted[to][external_id(name, order_id)] = None
+        async with anyio.create_task_group() as tg:
+            for name, receiver in self._ends.receivers.items():
+                if receiver.finds and wanted[name]:
+                    tg.start_soon(self._ask, receiver, list(wanted[name]), name=f"ask {name}")
+
+    async def _ask(self, receiver: Receiver, external_ids: Sequence[str]) -> None:
+        answers: dict[str, Answer] = {}
+        self._receivers[receiver.name] = ReceiverPicture(answers=answers, asked_at=self._ends.clock.now())
+        if (find_many := getattr(receiver, "find_many", None)) is not None:
+            for start in range(0, len(external_ids), AT_ONCE):
+                part = external_ids[start : start + AT_ONCE]
+                try:
+                    answers.update(await find_many(part))
+                except Exception as exc:  # noqa: BLE001 - see `_one`
+                    answers.update(self._failed(receiver.name, part, exc))
+        left = deque(each for each in external_ids if each not in answers)
+
+        async def one_by_one() -> None:
+            while left:
+                asked = left.popleft()
+                answers[asked] = await self._one(receiver, asked)
+
+        async with anyio.create_task_group() as tg:
+            for number in range(min(self._ends.settings.receivers[receiver.name].concurrency, len(left))):
+                tg.start_soon(one_by_one, name=f"ask {receiver.name}, {number + 1}")
+
+    async def _one(self, receiver: Receiver, asked: str) -> Answer:
+        try:
+            return await receiver.find(asked)
+        except ConflictError as exc:
+            return Odd(str(exc))
+        except Exception as exc:  # noqa: BLE001 - whatever it was: there is no answer, and others are asked all the same
+            return self._failed(receiver.name, [asked], exc)[asked]
+
+    def _failed(self, name: str, asked: Sequence[str], exc: Exception) -> dict[str, Answer]:
+        self._errors.setdefault(name, exc)
+        return dict.fromkeys(asked, Unasked(_said(exc)))
+
+    def compared(self) -> Compared:
+        """Compare what was seen so far."""
+        own = self._ends.settings
+        rules = Rules(
+            now=self._ends.clock.now(),
+            settle={name: float(each.settle) for name, each in own.receivers.items()},
+            timeout={name: float(each.timeout) for name, each in own.receivers.items()},
+            poll={name: float(own.sources[name].poll_interval) for name in self._ends.sources},
+            receivers=self._routes,
+        )
+        return compare(self._sources, self._journal, self._receivers, rules)
+
+    def report(self, found: Compared) -> Report:
+        """Put together what was found, and what could not be seen."""
+        missing = {
+            name: sum(isinstance(answer, Unasked) for answer in picture.answers.values())
+            for name, picture in self._receivers.items()
+        }
+        return Report(
+            since=self._since,
+            findings=found.findings,
+            agreed=found.agreed,
+            fresh=found.fresh,
+            unreached=[Unreached(name, _said(exc), missing.get(name, 0)) for name, exc in self._errors.items()],
+            later=all(isinstance(exc, TransientError | InDoubtError) for exc in self._errors.values()),
+            left_out=self._left_out,
+            blind=[name for name, receiver in self._ends.receivers.items() if not receiver.finds],
+        )
+
+
+def _said(exc: Exception) -> str:
+    return str(exc) if isinstance(exc, ConnectorError) else readable(f"{type(exc).__name__}: {exc}")

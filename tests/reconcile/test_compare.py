@@ -1,0 +1,260 @@
+"""The comparison, on pictures: what is a disagreement, what is none yet, and what may be done about it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from connector.journal.base import Arrival
+from connector.journal.census import Kept, KeptDelivery
+from connector.receivers.base import Receipt
+from connector.reconcile.compare import Compared, Rules, compare
+from connector.reconcile.pictures import (
+    Answer,
+    JournalPicture,
+    Listed,
+    Odd,
+    ReceiverPicture,
+    SourcePicture,
+    Unasked,
+)
+
+NOW = datetime(2026, 3, 24, 9, 0, tzinfo=UTC)
+RULES = Rules(
+    now=NOW,
+    settle={"wms": 60.0, "erp": 60.0},
+    timeout={"wms": 30.0, "erp": 30.0},
+    poll={"shop": 60.0},
+    receivers={"shop": (("wms", True), ("erp", False))},
+)
+HAS = Receipt(id="id-1", reference="R-1")
+
+
+def ago(**span: float) -> datetime:
+    """Return a time before now."""
+    return NOW - timedelta(**span)
+
+
+def kept(state: str, *, receiver: str = "wms", **more: Any) -> Kept:
+    """Return order 1 with one delivery in `state`; what is not the delivery's is the order's."""
+    own = {name: more.pop(name) for name in list(more) if name in KeptDelivery.__struct_fields__}
+    if state == "delivered":
+        own = {"receipt": "id-1", "delivered_at": ago(hours=1), **own}
+        more = {"ack_state": "confirmed", "ack_outcome": "exported", "ack_at": ago(hours=1),
+                "ack_done_at": ago(minutes=50), **more}  # fmt: skip
+    return Kept(
+        key=1,
+        source="shop",
+        order_id="1",
+        external_id="shop-1",
+        found_at=ago(hours=2),
+        deliveries=(KeptDelivery(receiver=receiver, state=state, **own),),
+        **more,
+    )
+
+
+def listed(**more: Any) -> Listed:
+    """Return what the feed shows of order 1."""
+    return Listed(**{"asked_at": ago(minutes=1), **more})
+
+
+def arrival() -> Arrival:
+    """Return order 1 as the feed lists it."""
+    return Arrival(order_id="1", external_id="shop-1", revision="a", raw=b"{}", receivers=(("wms", True),))
+
+
+def seen(
+    order: Kept | None,
+    answer: Answer = None,
+    *,
+    feed: Listed | None = None,
+    exported: Listed | None = None,
+    polled: datetime | None = None,
+    **more: Any,
+) -> Compared:
+    """Compare one order, of which the warehouse says `answer`."""
+    source = SourcePicture(
+        **{
+            "listed": {} if feed is None else {"1": feed},
+            "exported": {} if exported is None else {"1": exported},
+            "asked_at": ago(minutes=1),
+            **more,
+        }
+    )
+    journal = JournalPicture(
+        orders={} if order is None else {("shop", "1"): order}, polled={} if polled is None else {"shop": polled}
+    )
+    answers: dict[str, Answer] = {} if isinstance(answer, Unasked) else {"shop-1": answer}
+    receivers = {"wms": ReceiverPicture(answers=answers, asked_at=ago(seconds=30))}
+    return compare({"shop": source}, journal, receivers, RULES)
+
+
+def one(compared: Compared) -> tuple[str, str]:
+    """Return kind and remedy of the only finding; two empty texts if there is none."""
+    kinds = [(each.kind, each.remedy) for each in compared.findings]
+    assert len(kinds) <= 1, kinds
+    return kinds[0] if kinds else ("", "")
+
+
+@pytest.mark.fault(88)
+@pytest.mark.parametrize(
+    ("more", "kind"),
+    [
+        ({}, "ghost_delivery"),
+        ({"delivered_at": ago(seconds=80)}, ""),
+        ({"delivered_at": ago(seconds=91)}, "ghost_delivery"),
+        ({"withdrawn": True}, ""),
+    ],
+)
+def test_a_delivery_that_the_receiver_does_not_have_is_a_ghost(more: dict[str, Any], kind: str) -> None:
+    """Once its look-up can be believed, and unless it was withdrawn there; nothing is ever created for it."""
+    assert one(seen(kept("delivered", **more))) == (kind, "none" if kind else "")
+
+
+@pytest.mark.parametrize(
+    ("receipt", "more", "kind"),
+    [
+        (HAS, {}, ""),
+        (Receipt(id="id-2"), {}, "conflict"),
+        (Receipt(id="7"), {"receipt": "shop-1"}, ""),
+        (Odd("two of them"), {}, "conflict"),
+        (Odd("cancelled"), {"withdrawn": True}, ""),
+        (Unasked("down"), {}, ""),
+    ],
+)
+def test_another_record_under_the_same_id_is_a_conflict(receipt: Answer, more: dict[str, Any], kind: str) -> None:
+    """A receiver that gives no id of its own is known by ours, and one that was not asked has said nothing."""
+    compared = seen(kept("delivered", **more), receipt)
+    assert one(compared) == (kind, "none" if kind else "")
+    assert (compared.agreed == {"shop": {"wms": 1}}) == (not kind and not isinstance(receipt, Unasked))
+
+
+@pytest.mark.parametrize(
+    ("state", "more", "answer", "expected"),
+    [
+        ("in_doubt", {"next_try_at": ago(seconds=50)}, HAS, ("", "")),
+        ("in_doubt", {"next_try_at": ago(minutes=5)}, HAS, ("stuck_in_doubt", "adopt")),
+        ("in_doubt", {"next_try_at": ago(minutes=5)}, None, ("stuck_in_doubt", "look_again")),
+        ("in_doubt", {"next_try_at": ago(minutes=5)}, Unasked("down"), ("stuck_in_doubt", "none")),
+        ("in_doubt", {"next_try_at": ago(minutes=5)}, Odd("two"), ("conflict", "none")),
+        ("intent", {"intent_at": ago(seconds=140)}, HAS, ("", "")),
+        ("intent", {"intent_at": ago(seconds=160)}, HAS, ("stuck_in_doubt", "adopt")),
+        ("intent", {"intent_at": ago(seconds=160)}, None, ("stuck_in_doubt", "none")),
+        ("new", {}, None, ("", "")),
+        ("new", {}, HAS, ("unknown_to_journal", "adopt")),
+        ("ready", {}, HAS, ("unknown_to_journal", "adopt")),
+        ("held", {"cause": "no stock"}, None, ("", "")),
+        ("held", {"cause": "no stock"}, HAS, ("unknown_to_journal", "adopt")),
+        ("held", {"cause": "conflict at wms"}, Odd("two"), ("conflict", "none")),
+        ("rejected", {"cause": "no such article"}, None, ("", "")),
+        ("rejected", {"cause": "no such article"}, HAS, ("conflict", "none")),
+        ("cancelled", {}, HAS, ("conflict", "none")),
+        ("vanished", {}, HAS, ("conflict", "none")),
+        ("skipped", {"cause": "skipped by a person"}, HAS, ("", "")),
+    ],
+)
+def test_what_was_not_delivered_yet(
+    state: str, more: dict[str, Any], answer: Answer, expected: tuple[str, str]
+) -> None:
+    """It is taken for delivered where the receiver has it, and looked up again where a doubt has lasted."""
+    assert one(seen(kept(state, **more), answer, feed=listed())) == expected
+
+
+@pytest.mark.parametrize(
+    ("more", "feed", "expected"),
+    [
+        ({}, listed(), ("unacknowledged", "tell_again")),
+        ({"ack_done_at": ago(seconds=30)}, listed(), ("", "")),
+        ({}, listed(aside="a quotation"), ("", "")),
+        ({}, None, ("", "")),
+        ({"ack_state": "none", "ack_done_at": None}, listed(), ("unacknowledged", "none")),
+        ({"ack_state": "pending"}, None, ("untold", "tell_again")),
+        ({"ack_state": "pending", "ack_at": ago(minutes=14)}, listed(), ("", "")),
+        ({"ack_state": "in_doubt"}, None, ("untold", "tell_again")),
+        ({"ack_state": "sending"}, None, ("untold", "none")),
+        ({"ack_state": "parked", "ack_at": ago(seconds=1)}, None, ("untold", "tell_again")),
+        ({"ack_state": "parked", "ack_outcome": "failed"}, None, ("", "")),
+    ],
+)
+def test_what_the_source_has_to_know(more: dict[str, Any], feed: Listed | None, expected: tuple[str, str]) -> None:
+    """What was confirmed before the page was asked for and is listed is told again; so is what was not taken."""
+    assert one(seen(kept("delivered", **more), HAS, feed=feed)) == expected
+
+
+def test_a_feed_that_does_not_shrink_says_nothing_by_listing() -> None:
+    """It lists what was exported as well."""
+    assert one(seen(kept("delivered"), HAS, feed=listed(), shrinks=False)) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("state", "answer", "more", "expected"),
+    [
+        ("held", None, {}, ("missing_from_feed", "none")),
+        ("new", None, {}, ("missing_from_feed", "none")),
+        ("new", Unasked("down"), {}, ("missing_from_feed", "none")),
+        ("new", None, {"error": "the shop is away"}, ("", "")),
+        ("new", None, {"asked_at": ago(hours=3)}, ("", "")),
+        ("rejected", None, {}, ("", "")),
+        ("new", None, {"exported": listed()}, ("orphan_ack", "none")),
+        ("rejected", None, {"exported": listed()}, ("orphan_ack", "none")),
+        ("new", Unasked("down"), {"exported": listed()}, ("", "")),
+        ("new", None, {"exported": listed(aside="cancelled there")}, ("", "")),
+    ],
+)
+def test_what_left_the_feed_and_is_nowhere(
+    state: str, answer: Answer, more: dict[str, Any], expected: tuple[str, str]
+) -> None:
+    """A feed that was not read to its end, or before the order was found, proves nothing."""
+    assert one(seen(kept(state, cause="x"), answer, **more)) == expected
+
+
+@pytest.mark.parametrize(
+    ("answer", "more", "expected"),
+    [
+        (None, {"feed": listed(arrival=arrival())}, ("unknown_to_journal", "none")),
+        (None, {"feed": listed(arrival=arrival()), "polled": ago(minutes=10)}, ("unknown_to_journal", "none")),
+        (None, {"feed": listed(arrival=arrival()), "polled": ago(minutes=2)}, ("", "")),
+        (None, {"feed": listed(arrival=arrival(), aside="a quotation")}, ("", "")),
+        (HAS, {"feed": listed(arrival=arrival()), "polled": ago(minutes=1)}, ("unknown_to_journal", "adopt")),
+        (Odd("two"), {"feed": listed(arrival=arrival())}, ("conflict", "none")),
+        (HAS, {"exported": listed(arrival=arrival())}, ("unknown_to_journal", "adopt")),
+        (Unasked("down"), {"exported": listed(arrival=arrival())}, ("", "")),
+        (Odd("two"), {"exported": listed(arrival=arrival())}, ("conflict", "none")),
+    ],
+)
+def test_what_the_journal_does_not_know(answer: Answer, more: dict[str, Any], expected: tuple[str, str]) -> None:
+    """It is new if the feed was walked lately; what a receiver has of it is taken into the journal."""
+    compared = seen(None, answer, **more)
+    assert one(compared) == expected
+    assert (compared.fresh == {"shop": 1}) == (expected == ("", "") and more.get("polled") is not None)
+
+
+@pytest.mark.parametrize(("second", "kinds"), [(None, ["orphan_ack"]), (Unasked("it has no look-up"), [])])
+def test_an_exported_order_is_an_orphan_only_if_every_receiver_has_said_so(second: Answer, kinds: list[str]) -> None:
+    """One that cannot be asked may have it."""
+    source = SourcePicture(exported={"1": listed(arrival=arrival())}, asked_at=NOW)
+    said: list[Answer] = [None, second]
+    receivers = {
+        name: ReceiverPicture(answers={"shop-1": answer}, asked_at=NOW)
+        for name, answer in zip(("wms", "erp"), said, strict=True)
+    }
+    compared = compare({"shop": source}, JournalPicture(), receivers, RULES)
+    assert [each.kind for each in compared.findings] == kinds
+
+
+def test_each_receiver_is_compared_by_itself() -> None:
+    """One has it and agrees, the other one does not; so it is where the source was not asked."""
+    order = kept("delivered")
+    other = KeptDelivery(receiver="erp", state="delivered", receipt="e-1", delivered_at=ago(hours=1), required=False)
+    order = msgspec.structs.replace(order, deliveries=(*order.deliveries, other))
+    receivers = {
+        "wms": ReceiverPicture(answers={"shop-1": HAS}, asked_at=NOW),
+        "erp": ReceiverPicture(answers={"shop-1": None}, asked_at=NOW),
+    }
+    compared = compare({}, JournalPicture(orders={("shop", "1"): order}), receivers, RULES)
+    (finding,) = compared.findings
+    assert (finding.kind, finding.receiver, finding.source_says) == ("ghost_delivery", "erp", "not asked")
+    assert compared.agreed == {"shop": {"wms": 1}}

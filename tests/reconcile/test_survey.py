@@ -1,0 +1,155 @@
+"""The survey between in-memory ends: what is moving while it is looked at, and what cannot be asked."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from datetime import timedelta
+
+import pytest
+
+from connector.errors import AuthError, ConflictError, TransientError
+from connector.journal.base import Delivered, Intent, Settlement
+from connector.journal.database import InlineDatabase
+from connector.journal.memory import MemoryJournal
+from connector.receivers.base import Receipt
+from connector.reconcile import Ends, Report, reconcile
+from connector.sources.base import Page
+from tests.contracts.journal_bench import HASH, found
+from tests.doubles import EPOCH, MemoryReceiver, MemorySource
+from tests.flow.bench import Bench
+
+pytestmark = pytest.mark.looptime
+
+
+async def surveyed(bench: Bench, journal: MemoryJournal, most: int = 1000) -> Report:
+    """Reconcile what is in the bench."""
+    database = journal._database
+    assert isinstance(database, InlineDatabase)
+    ends = Ends(
+        settings=bench.settings,
+        sources=bench.sources,
+        receivers=bench.receivers,
+        journal=database._db,
+        clock=bench.clock,
+    )
+    return await reconcile(ends, EPOCH - timedelta(days=1), most)
+
+
+class Kept(MemoryJournal):
+    """A journal that outlives its connector."""
+
+    async def aclose(self) -> None:
+        """Stay."""
+
+
+async def test_what_a_running_connector_was_just_doing_is_no_disagreement() -> None:
+    """An order is delivered between the reading of the journal and the question to the receiver."""
+    bench, journal = Bench(), MemoryJournal()
+    bench.shop.put("1")
+    key = await found(journal, "1")
+
+    class Quick(MemoryReceiver):
+        async def find(self, external_id: str) -> Receipt | None:
+            assert await journal.intend([Intent(key, "wms", "a", HASH)], EPOCH) == [True]
+            await journal.settle([Settlement(key, "wms", Delivered("7", "R-7"))], EPOCH)
+            return Receipt(id="7")
+
+    bench.receivers["wms"] = Quick("wms", bench.clock)
+    report = await surveyed(bench, journal)
+    assert (report.findings, report.agreed, report.unreached) == ([], {"shop": {"wms": 1}}, [])
+
+
+@pytest.mark.fault(28)
+async def test_an_order_that_a_shifting_page_hides_is_not_missing() -> None:
+    """The feed is read once more before an absence counts."""
+
+    class Shifting(MemorySource):
+        async def fetch(self, gone: Callable[[], int]) -> AsyncGenerator[Page]:
+            hidden = self.feed.pop("1") if not self.walks else None
+            async for page in super().fetch(gone):
+                yield page
+            if hidden:
+                self.feed["1"] = hidden
+
+    bench, journal = Bench(), MemoryJournal()
+    bench.sources["shop"] = Shifting("shop", bench.clock)
+    bench.shop.put("1", "2")
+    await journal_of(journal, "1", "2", "3")
+    report = await surveyed(bench, journal)
+    assert [(each.kind, each.order_id) for each in report.findings] == [("missing_from_feed", "3")]
+    assert bench.shop.walks == 2
+
+
+async def journal_of(journal: MemoryJournal, *order_ids: str) -> None:
+    """Let the journal know orders, found a minute before the test began."""
+    for order_id in order_ids:
+        await found(journal, order_id)
+    await journal._write(lambda db: db.execute("UPDATE orders SET found_at = found_at - 60000").close())
+
+
+async def test_a_receiver_is_asked_about_many_at_once_where_it_can_be() -> None:
+    """What it leaves out is asked about one by one."""
+
+    class Many(MemoryReceiver):
+        async def find_many(self, external_ids: Sequence[str]) -> Mapping[str, Receipt | None]:
+            self.asked = list(external_ids)
+            return {each: Receipt(id="7") for each in external_ids if each != "shop-2"}
+
+    bench, journal = Bench(), MemoryJournal()
+    bench.receivers["wms"] = many = Many("wms", bench.clock)
+    bench.shop.put("1", "2", "3")
+    report = await surveyed(bench, journal)
+    assert many.asked == ["shop-1", "shop-2", "shop-3"]
+    assert many.finds_of == ["shop-2"]
+    assert Counter(each.remedy for each in report.findings) == {"adopt": 2, "none": 1}
+
+
+async def test_only_so_many_are_asked_about_and_the_rest_is_counted() -> None:
+    """The latest of those that are done, and of those that nobody knows; what is open is always asked about."""
+    bench, journal = Bench(), Kept()
+    bench.shop.put(*map(str, range(10)))
+    await bench.drained(journal)
+    bench.wms.finds_of.clear()
+    bench.shop.put("10", "11", "12")
+    report = await surveyed(bench, journal, most=2)
+    assert len(bench.wms.finds_of) == 4
+    assert report.left_out == 8 + 1
+
+
+@pytest.mark.parametrize(
+    ("failure", "later"), [(TransientError("down"), True), (AuthError("401"), False), (ValueError("a fault"), False)]
+)
+async def test_an_answer_that_is_not_given_is_not_taken_for_no(failure: Exception, later: bool) -> None:
+    """Who did not answer is named, with how many answers are missing."""
+
+    class Mute(MemoryReceiver):
+        async def find(self, external_id: str) -> Receipt | None:
+            if external_id == "shop-1":
+                raise ConflictError("two of them")
+            raise failure
+
+    bench, journal = Bench(), Kept()
+    bench.shop.put("1", "2", "3")
+    await bench.drained(journal)
+    bench.receivers["wms"] = Mute("wms", bench.clock)
+    report = await surveyed(bench, journal)
+    assert [(each.kind, each.order_id, each.receiver_says) for each in report.findings] == [
+        ("conflict", "1", "two of them")
+    ]
+    assert [(each.endpoint, each.orders) for each in report.unreached] == [("wms", 2)]
+    assert report.later is later
+
+
+async def test_a_receiver_that_cannot_be_asked_is_named() -> None:
+    """It is no failure: nobody expects an answer from it."""
+
+    class Blind(MemoryReceiver):
+        finds = False
+
+    bench, journal = Bench(), Kept()
+    bench.receivers["wms"] = Blind("wms", bench.clock)
+    bench.shop.put("1")
+    await bench.drained(journal)
+    report = await surveyed(bench, journal)
+    assert (report.findings, report.unreached, report.blind) == ([], [], ["wms"])
