@@ -58,7 +58,9 @@ def of_exception(exc: BaseException, effect: Effect, what: str) -> ConnectorErro
     """Turn an exception of the HTTP client into one of ours. Its own text is dropped: it may hold headers and keys."""
     kind = type(exc).__name__
     if isinstance(exc, NOT_SENT):
-        return TransientError(f"{what}: could not connect ({kind})")
+        host, port = getattr(exc, "host", None), getattr(exc, "port", None)
+        where = f" to {host}:{port}" if host and port else ""
+        return TransientError(f"{what}: could not connect{where} ({kind})")
     if effect is Effect.READ:
         return TransientError(f"{what}: no usable answer ({kind})")
     return InDoubtError(f"{what}: the answer was lost ({kind})")

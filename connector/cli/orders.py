@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from connector.journal.listing import OrderRow
 
-__all__ = ["command", "data_of"]
+__all__ = ["check_source", "command", "data_of", "say_causes"]
 
 SCREENFUL = 1000
 """Orders that are listed for people when they do not say how many."""
@@ -51,7 +51,7 @@ def command(
     settings = settings_of(ctx)
     with reading(settings) as db:
         if source is not None:
-            _check_source(ctx, db, source, settings.sources)
+            check_source(ctx, db, source, settings.sources)
         most = limit if limit is not None or as_json else SCREENFUL + 1
         keys = listing.matching(db, source=source, state=state, cause=cause, limit=most)
         more = not as_json and limit is None and len(keys) > SCREENFUL
@@ -65,16 +65,18 @@ def command(
         if more:
             click.echo(f"only the first {SCREENFUL} are shown; see --limit, and the filters in --help", err=True)
         if cause is not None and not keys:
-            _say_causes(db, cause)
+            say_causes(db, cause)
 
 
-def _check_source(ctx: click.Context, db: sqlite3.Connection, source: str, configured: Iterable[str]) -> None:
+def check_source(
+    ctx: click.Context, db: sqlite3.Connection, source: str, configured: Iterable[str], hint: str = "'--source'"
+) -> None:
     """Refuse a name that neither the settings nor the journal know: an empty list would look like good news."""
     known = list(dict.fromkeys([*configured, *(name for (name,) in db.execute("SELECT DISTINCT source FROM orders"))]))
     if source not in known:
         close = get_close_matches(source, known, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"there is {', '.join(known)}"
-        raise click.BadParameter(escaped(f"there is no source {source!r}; {hint}"), ctx=ctx, param_hint="'--source'")
+        meant = f"did you mean {close[0]!r}?" if close else f"there is {', '.join(known)}"
+        raise click.BadParameter(escaped(f"there is no source {source!r}; {meant}"), ctx=ctx, param_hint=hint)
 
 
 def _write_json(rows: Iterable[OrderRow]) -> None:
@@ -125,7 +127,7 @@ def _cells(rows: Iterable[OrderRow]) -> Iterator[list[object]]:
         ]
 
 
-def _say_causes(db: sqlite3.Connection, cause: str) -> None:
+def say_causes(db: sqlite3.Connection, cause: str) -> None:
     """Nothing waits for `cause`: name what there is, in case of a slip."""
     from connector.journal.reader import causes
 

@@ -45,7 +45,8 @@ def command(ctx: click.Context, *, source: str, order_id: str | None, receiver: 
         name for route in settings.routes if route.source == source for name in (*route.receivers, *route.optional)
     ]
     if receiver is not None and receiver not in targets:
-        raise click.UsageError(escaped(f"no route leads from {source} to {receiver!r}"), ctx=ctx)
+        known = f"; its orders go to {', '.join(targets)}"
+        raise click.UsageError(escaped(f"no route leads from {source} to {receiver!r}{known}"), ctx=ctx)
     wanted = [receiver] if receiver is not None else targets
     raise SystemExit(anyio.run(partial(_show, settings, source, order_id, wanted)))
 
@@ -73,7 +74,11 @@ async def _show(settings: Settings, name: str, order_id: str | None, receivers: 
                     click.echo(escaped(f"{head}: skipped, it is none of ours: {item.skip}"))
                     continue
                 try:
-                    body = ways[receiver][name].map(sources[name].to_order(item.raw))
+                    order = sources[name].to_order(item.raw)
+                    if order.cancelled:
+                        click.echo(escaped(f"{head}: would not be delivered: it is cancelled at {name}"))
+                        continue
+                    body = ways[receiver][name].map(order)
                 except Unmappable as exc:
                     held = True
                     click.echo(escaped(f"{head}: would be held: {exc}"))
@@ -81,7 +86,8 @@ async def _show(settings: Settings, name: str, order_id: str | None, receivers: 
                 click.echo(escaped(f"{head}:"))
                 click.echo(_pretty(body))
     if not shown:
-        click.echo(escaped(f"{name} does not list {order_id or 'any order'}"), err=True)
+        what = "any order" if order_id is None else f"order {order_id!r}"
+        click.echo(escaped(f"{name} does not list {what} to export"), err=True)
         return exits.TROUBLE
     return exits.TROUBLE if held else exits.OK
 

@@ -36,13 +36,13 @@ def command(ctx: click.Context, *, source: str, since: datetime, dry_run: bool, 
     import anyio
 
     from connector.cli import logs
+    from connector.cli.report import one_source
     from connector.errors import JournalBusy
+    from connector.sources.base import Refetches
 
     settings = settings_of(ctx)
-    if source not in settings.sources:
-        raise click.UsageError(
-            escaped(f"there is no source {source!r}; there is {', '.join(settings.sources)}"), ctx=ctx
-        )
+    if not isinstance(one_source(ctx, settings, source), Refetches):
+        raise click.UsageError(escaped(f"the source {source!r} cannot list again what it has exported"), ctx=ctx)
     logs.configure(ctx.find_root().params["log_format"], logs.Hide(logs.secrets_of(settings)))
     try:
         code = anyio.run(partial(_plan if dry_run else _replay, settings, source, since))
@@ -56,7 +56,6 @@ def command(ctx: click.Context, *, source: str, since: datetime, dry_run: bool, 
 async def _plan(settings: Settings, name: str, since: datetime) -> int:
     from connector.cli.status import reading
     from connector.clock import SystemClock
-    from connector.errors import SettingsError
     from connector.journal.listing import find
     from connector.registry import make_sources
     from connector.sources.base import Refetches
@@ -68,8 +67,7 @@ async def _plan(settings: Settings, name: str, since: datetime) -> int:
     async with AsyncExitStack() as stack:
         for each in sources.values():
             stack.push_async_callback(each.aclose)
-        if not isinstance(source, Refetches):
-            raise SettingsError([f"source {name} cannot list again what it has exported"])
+        assert isinstance(source, Refetches), "the command has looked"  # noqa: S101
         with reading(settings) as db:
             async with aclosing(source.refetch(since)) as pages:
                 async for page in pages:

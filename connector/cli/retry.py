@@ -24,7 +24,7 @@ def command(ctx: click.Context, *, source: str | None, order_ids: tuple[str, ...
     decide(
         ctx,
         retry,
-        "are due again; a running connector takes them up, otherwise the next `connector run`",
+        "due again; a running connector takes them up, otherwise the next `connector run`",
         source,
         order_ids,
         cause,

@@ -45,11 +45,13 @@ def command(ctx: click.Context, *, source: str, order_id: str, online: bool, as_
 
     settings = settings_of(ctx)
     with reading(settings) as db:
-        row = find(db, source, order_id)
+        row, reports = find(db, source, order_id), of_order(source, order_id, db)
         if row is None:
+            for each in _about_reports(reports):  # made with --anyway
+                click.echo(each)
             _unknown(db, source, order_id, list(settings.sources))
             ctx.exit(exits.TROUBLE)
-        moments, reports = timeline(db, row), of_order(source, order_id, db)
+        moments = timeline(db, row)
     events = _asked(ctx, settings, source, order_id) if online else None
     if as_json:
         shown: dict[str, Any] = {**_data(row, moments), "reports": [_report(each) for each in reports]}

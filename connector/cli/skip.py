@@ -21,4 +21,4 @@ def command(ctx: click.Context, *, source: str | None, order_ids: tuple[str, ...
     """
     from connector.journal.holds import skip
 
-    decide(ctx, skip, "are left alone for good", source, order_ids, cause)
+    decide(ctx, skip, "left alone for good", source, order_ids, cause)

@@ -10,6 +10,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
+from connector.journal.listing import storable
+
 __all__ = ["causes", "changed_elsewhere", "keys_of", "retry", "skip"]
 
 
@@ -22,12 +24,13 @@ def keys_of(source: str | None, order_ids: Sequence[str], cause: str | None, db:
             " UNION SELECT key FROM changes WHERE reason = ?1 AND state = 'held'"
             " UNION SELECT o.key FROM reports r JOIN orders o ON o.source = r.source AND o.order_id = r.order_id"
             " WHERE r.reason = ?1 AND r.state = 'parked'",
-            (cause,),
+            (storable(cause),),
         ).fetchall()
         return [key for (key,) in rows]
     found: list[int] = []
     for order_id in order_ids:
-        row = db.execute("SELECT key FROM orders WHERE source = ? AND order_id = ?", (source, order_id)).fetchone()
+        named = (source, storable(order_id))
+        row = db.execute("SELECT key FROM orders WHERE source = ? AND order_id = ?", named).fetchone()
         if row is not None:
             found.append(row[0])
     return found

@@ -18,7 +18,7 @@ from connector.journal.base import moment
 from connector.journal.reader import HELD, OPEN, PUBLIC, REFUSED, snapshot, state_of
 from connector.journal.states import PublicState
 
-__all__ = ["DeliveryRow", "OrderRow", "chunks", "find", "matching", "near", "orders"]
+__all__ = ["DeliveryRow", "OrderRow", "chunks", "find", "matching", "near", "orders", "storable"]
 
 CHUNK = 500
 """Orders read at once: a reader that pauses (a pager) must not hold the journal's file at an old moment."""
@@ -112,7 +112,7 @@ def matching(
         where.append(f"{CANDIDATES[state]} AND {state_of('o')} = ?")
         values.append(state)
     values.append(-1 if limit is None else limit)
-    values = [_text(value) if isinstance(value, str) else value for value in values]
+    values = [storable(value) if isinstance(value, str) else value for value in values]
     found = db.execute(
         f"SELECT o.key FROM orders o WHERE {' AND '.join(where)} ORDER BY o.key LIMIT ?",
         values,
@@ -200,7 +200,7 @@ def _cause(state: str, ack_state: str, deliveries: Mapping[str, DeliveryRow]) ->
 
 def find(db: sqlite3.Connection, source: str, order_id: str) -> OrderRow | None:
     """Return one order by the source's id for it."""
-    row = db.execute("SELECT key FROM orders WHERE source = ? AND order_id = ?", (_text(source), _text(order_id)))
+    row = db.execute("SELECT key FROM orders WHERE source = ? AND order_id = ?", (storable(source), storable(order_id)))
     key = row.fetchone()
     found = orders(db, key) if key else []
     return found[0] if found else None
@@ -208,7 +208,7 @@ def find(db: sqlite3.Connection, source: str, order_id: str) -> OrderRow | None:
 
 def near(db: sqlite3.Connection, source: str, order_id: str, limit: int = 3) -> list[tuple[str, str]]:
     """Return orders, as source and id, that somebody who asked for `order_id` of `source` may have meant."""
-    source, order_id = _text(source), _text(order_id)
+    source, order_id = storable(source), storable(order_id)
     meant = db.execute(
         "SELECT source, order_id FROM orders WHERE source <> ?1 AND order_id = ?2"
         " UNION SELECT source, order_id FROM orders WHERE external_id = ?2 LIMIT ?3",
@@ -229,7 +229,7 @@ def near(db: sqlite3.Connection, source: str, order_id: str, limit: int = 3) -> 
     return [(source, name) for name in get_close_matches(order_id, dict.fromkeys(around), n=limit)]
 
 
-def _text(value: str) -> str:
+def storable(value: str) -> str:
     """Return what can be compared with a text of the journal: an argument may hold bytes that are none."""
     return value.encode("utf-8", "replace").decode("utf-8")
 

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 
 from connector.journal.base import millis, moment
+from connector.journal.listing import storable
 from connector.journal.outbox import Followed, Report, ReportOutcome, ReportRow, Seen
 
 __all__ = [
@@ -136,7 +137,7 @@ def of_order(source: str, order_id: str, db: sqlite3.Connection) -> list[ReportR
     rows = db.execute(
         "SELECT state, body, made_at, done_at, attempts, next_try_at, coalesce(reason, '') FROM reports"
         " WHERE source = ? AND order_id = ? ORDER BY id",
-        (source, order_id),
+        (storable(source), storable(order_id)),
     )
     return [
         ReportRow(

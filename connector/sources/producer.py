@@ -170,7 +170,7 @@ class Producer:
             logger.exception("source %s: its feed could not be read", self.source.name)
             error, lasting = f"{type(exc).__name__} while reading the feed", True
         if error and not self._failures:
-            logger.warning("source %s: %s", self.source.name, error)
+            logger.warning("source %s: %s", self.source.name, error.removeprefix(f"{self.source.name}: "))
         self._failures = self._failures + 1 if error else 0
         now = self._clock.now()
         await self._journal.polled(self.source.name, now, error)

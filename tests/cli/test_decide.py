@@ -29,12 +29,12 @@ async def test_held_orders_are_released_by_cause(tmp_path: Path) -> None:
         assert (await vendors.run_once()).code == 1
 
         retried = await run("retry", "--cause", "missing field: shipping_address", folder=tmp_path)
-        assert (retried.code, retried.out.split(":")[0]) == (0, "2 orders")
+        assert (retried.code, retried.out.split(" due")[0]) == (0, "2 orders are")
         assert sorted(states(tmp_path).values()).count("new") == 2
         assert (await vendors.run_once()).code == 1
 
         skipped = await run("skip", "--cause", "missing field: shipping_address", folder=tmp_path)
-        assert (skipped.code, skipped.out.split(":")[0]) == (0, "2 orders")
+        assert (skipped.code, skipped.out.split(" left")[0]) == (0, "2 orders are")
         assert (await vendors.run_once()).code == 0
 
     assert vendors.wanted == vendors.created == vendors.told
@@ -73,13 +73,20 @@ async def _turn() -> None:
     [
         (["retry"], 2, "name the orders"),
         (["retry", "shop"], 2, "at least one order"),
-        (["skip", "shop", "1", "--cause", "x"], 2, "name the orders"),
+        (["skip", "shop", "1", "--cause", "x"], 2, "not both"),
+        (["retry", "shpo", "1"], 2, "there is no source 'shpo'; did you mean 'shop'?"),
         (["retry", "shop", "999"], 1, "unknown or do not wait"),
+        (["retry", "shop", "\udcff"], 1, "unknown or do not wait"),
+        (["skip", "--cause", "\udcff"], 1, "no such order waits"),
         (["retry", "--cause", "nothing"], 1, "no such order waits"),
         (["replay", "nowhere", "--since", "2026-01-01"], 2, "there is no source"),
         (["replay", "shop", "--since", "soon"], 2, "not a time"),
         (["preview", "nowhere"], 2, "there is no source"),
-        (["preview", "shop", "--receiver", "elsewhere"], 2, "no route leads"),
+        (
+            ["preview", "shop", "--receiver", "elsewhere"],
+            2,
+            "no route leads from shop to 'elsewhere'; its orders go to",
+        ),
         (["preview", "shop", "999"], 1, "does not list"),
     ],
 )
@@ -95,6 +102,22 @@ async def test_what_cannot_be_done_is_said(tmp_path: Path, arguments: list[str],
     assert text in ended.out + ended.err
     assert "Traceback" not in ended.err
     assert before == len(vendors.writes)
+
+
+async def test_a_preview_of_a_cancelled_order(tmp_path: Path) -> None:
+    """It would not be delivered, and that is said."""
+    vendors = Vendors(tmp_path, 1)
+    async with vendors.serving():
+        settings = tmp_path / "settings.yaml"
+        settings.write_text(
+            settings.read_text("utf-8").replace("    client_id:", "    cancelled_statuses: [VOID]\n    client_id:")
+        )
+        order_id, order = next(iter(vendors.shop.orders.items()))
+        order["status"] = "VOID"
+        ended = await run("preview", "shop", folder=tmp_path)
+
+    assert ended.out == f"shop {order_id} -> warehouse: would not be delivered: it is cancelled at shop\n"
+    assert ended.code == 0
 
 
 async def test_a_preview_changes_nothing_anywhere(tmp_path: Path) -> None:

@@ -214,7 +214,12 @@ async def test_who_took_the_goods_and_where(tmp_path: Path) -> None:
         ]
         await carrier.run("report", "transport", "777", *complete, "--anyway")
         await carrier.run("run", "--once", "--quiet")
+        shown = await run("show", "transport", "777", folder=tmp_path)
+        refused = await run("replay", "transport", "--since", "2026-01-01", folder=tmp_path)
 
+    assert (shown.code, "confirmed" in shown.out) == (1, True)
+    assert "there is no order '777'" in shown.err
+    assert (refused.code, "cannot list again what it has exported" in refused.err) == (2, True)
     (update,) = carrier.transport.updates
     assert (update["orderId"], update["completeInfo"]["pod"]["signeeName"]) == (777, "John")
     assert update["completeInfo"]["pod"]["comment"] == "front desk"
