@@ -13,6 +13,7 @@ from connector.settings.mistakes import check
 from connector.settings.places import Path
 from connector.settings.schema import of
 from connector.settings.structs import EndpointSettings, ReceiverSettings, SourceSettings
+from connector.settings.values import Url
 
 __all__ = ["endpoints"]
 
@@ -47,6 +48,7 @@ def endpoints(
         settings = converted(value, struct, path, findings) if value is not None else None
         if settings is not None:
             check_keys(settings, path, findings)
+            _check_reach(settings, path, findings, production=production)
             if isinstance(settings, ReceiverSettings):
                 report(settings.problems_with(mappings_to(name, values)), path, findings)
             if sound:
@@ -115,6 +117,21 @@ def _common(family: type[EndpointSettings]) -> dict[str, Any]:
     schema = of(family)
     properties = {key: each for key, each in schema["properties"].items() if key != "type"}
     return {**schema, "properties": properties, "required": [], "additionalProperties": {}}
+
+
+def _check_reach(settings: EndpointSettings, path: Path, findings: Findings, *, production: bool) -> None:
+    """Report addresses that are nearer than one usually means: a slip, or somebody's way into a private network."""
+    for name in settings.__struct_fields__:
+        address = getattr(settings, name)
+        if not isinstance(address, Url) or settings.allow_private or address.reach == "public":
+            continue
+        if address.reach == "private":
+            findings.add(
+                (*path, name), "this address is on a private network; if that is meant, add allow_private: true"
+            )
+        elif production:
+            text = "in production an address on this machine needs allow_private: true; or is a variable missing?"
+            findings.add((*path, name), text)
 
 
 def _check_secrets(value: Any, schema: dict[str, Any], path: Path, findings: Findings) -> None:

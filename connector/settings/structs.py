@@ -71,6 +71,10 @@ class EndpointSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     timeout: Annotated[Duration, Wait, Meta(description="Longest time for one call, answer included.")] = Duration(30)
     concurrency: Annotated[int, Meta(ge=1, le=256, description="Calls in flight at once.")] = 8
     rate_limit: Annotated[Rate | None, Meta(description="For example 60/min.")] = None
+    allow_private: Annotated[
+        bool,
+        Meta(description="Its address may be on a private network, by plain http too; in production, on this machine."),
+    ] = False
     retry: RetrySettings = RetrySettings()
 
     def problems(self) -> list[tuple[str, str]]:

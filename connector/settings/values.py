@@ -7,12 +7,20 @@ No message here repeats the value: it may have come from the environment, where 
 from __future__ import annotations
 
 import re
-from typing import Any
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
-__all__ = ["Duration", "Rate", "Secret", "Url"]
+__all__ = ["Duration", "Rate", "Reach", "Secret", "Url"]
 
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+Reach = Literal["machine", "private", "public"]
+
+PRIVATE_NAMES = (".internal", ".intranet", ".lan", ".local", ".localhost", ".home.arpa")
+"""Ends of names that no public name server has; a name without a dot is one of the local network, too."""
+_name = re.compile(
+    r"(?=.{1,253}\Z)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?)*"
+).fullmatch
+_number = re.compile(r"[0-9]+|0x[0-9a-f]*").fullmatch
 
 
 class Secret:
@@ -114,7 +122,8 @@ class Url(str):
     """
     The address of an endpoint, as it is written.
 
-    https, or http to this machine. No user name, query or fragment: they would end up in logs, or be lost.
+    https, or http to this machine or a private network. No user name, query or fragment: they would end up in logs,
+    or be lost. The host is written plainly, so that all who read it, people and programs, read the same.
     """
 
     __slots__ = ()
@@ -126,22 +135,55 @@ class Url(str):
             raise ValueError("an address is a text such as https://api.example.com")
         try:
             parts = urlsplit(value)
-            host, _port = parts.hostname, parts.port
+            host, port = parts.hostname, parts.port
         except ValueError:
             raise ValueError("the host or the port of the address cannot be read") from None
         if parts.scheme not in ("http", "https") or not host:
             raise ValueError("an address starts with https:// and a host name")
         if not value.isprintable() or any(c in value for c in ' \\"<>{}|^`'):
             raise ValueError("an address may not hold spaces or control characters")
-        if parts.username is not None or parts.password is not None:
+        if "@" in parts.netloc:
             raise ValueError("an address may not hold a user name or password; there are keys for those")
         if parts.query or parts.fragment or value.endswith(("?", "#")):
             raise ValueError("an address may not hold a query or a fragment")
-        if parts.scheme == "http" and host not in LOOPBACK:
-            raise ValueError("plain http is accepted for this machine only (127.0.0.1, localhost, [::1]); use https")
+        if not _plain(host) or port == 0 or parts.netloc.endswith(":"):
+            raise ValueError(
+                "the host is a plain name of letters a-z, digits and - (no dot at its end), or an IP address in full"
+            )
+        if parts.scheme == "http" and _reach(host) == "public":
+            raise ValueError("plain http is accepted for this machine and private networks only; use https")
         return cls(value)
 
     @property
     def host(self) -> str:
         """The host name, in lower case."""
         return urlsplit(self).hostname or ""
+
+    @property
+    def reach(self) -> Reach:
+        """How far the address is, as it is written: on this machine, on a private network, or anywhere."""
+        return _reach(self.host)
+
+
+def _plain(host: str) -> bool:
+    """Tell whether a host is read in one way only: `0177.0.0.1` and `2130706433` are addresses to some programs."""
+    if _address(host) is not None:
+        return "%" not in host
+    return _name(host) is not None and not _number(host.rpartition(".")[2])
+
+
+def _reach(host: str) -> Reach:
+    address = _address(host)
+    if address is None:
+        machine, private = host == "localhost", "." not in host or host.endswith(PRIVATE_NAMES)
+    else:
+        machine, private = address.is_loopback, not address.is_global
+    return "machine" if machine else "private" if private else "public"
+
+
+def _address(host: str) -> IPv4Address | IPv6Address | None:
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address

@@ -95,10 +95,18 @@ def test_its_variables_reach_the_endpoints() -> None:
 
 
 def test_production_needs_real_secrets() -> None:
-    """In production the secrets of the stand-ins are refused, each at its place."""
+    """In production the secrets and the addresses of the stand-ins are refused, each at its place."""
     with pytest.raises(SettingsError, match="in production a secret is not in this file") as caught:
         example({"CONNECTOR_ENVIRONMENT": "production"})
-    said = [problem.split(": ")[1] for problem in caught.value.problems]
+    assert [problem.split(": ")[1] for problem in caught.value.problems if "needs allow_private" in problem] == [
+        "sources.shop.base_url",
+        "sources.wholesale.base_url",
+        "sources.production.base_url",
+        "sources.transport.base_url",
+        "receivers.warehouse.base_url",
+    ]
+    # The webhook is not that far: what stands in its secret's place until then is no key.
+    said = [problem.split(": ")[1] for problem in caught.value.problems if "needs allow_private" not in problem]
     assert said == [
         "sources.shop.client_secret",
         "sources.wholesale.token",

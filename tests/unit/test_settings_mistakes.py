@@ -61,7 +61,7 @@ WRONG = [
     ("environment", "environment: sandbox", "environment: prod", "1:14", "'prod' is not one of production, sandbox"),
     ("enum", USER, USER + "\n    price_unit: cent", "12:17", "not one of cents, units, did you mean 'cents'?"),
     ("scheme", SHOP_URL, "base_url: ftp://shop.example", "5:15", "an address starts with https://"),
-    ("plain http", SHOP_URL, "base_url: http://shop.example", "5:15", "this machine only"),
+    ("plain http", SHOP_URL, "base_url: http://shop.example", "5:15", "private networks only"),
     ("negative", TOKEN, TOKEN + "\n    timeout: -5s", "7:14", "'-5s' will not do: a duration is written"),
     ("negative number", TOKEN, TOKEN + "\n    timeout: -5", "7:14", "-5 will not do: a duration is from 0"),
     ("no time", TOKEN, TOKEN + "\n    timeout: 0s", "7:14", "'0s' will not do: this may not be 0"),
