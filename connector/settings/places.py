@@ -9,12 +9,13 @@ not hide the next; only a file that is not YAML at all ends here.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Hashable
 from typing import Any
 
 import msgspec
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import MarkedYAMLError, ReusedAnchorWarning, YAMLError
 from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, DocumentStartEvent, NodeEvent
 from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
@@ -62,7 +63,9 @@ def read(text: str) -> Document:
     try:
         if not _screen(text, document):
             return document
-        root = YAML(typ="safe", pure=True).compose(text)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ReusedAnchorWarning)  # every anchor has been reported by now
+            root = YAML(typ="safe", pure=True).compose(text)
     except YAMLError as exc:
         if not document.problems:
             document.problems.append((_where(exc, text), (), _why(exc)))

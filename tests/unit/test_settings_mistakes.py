@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from connector.errors import SettingsError
@@ -219,6 +219,7 @@ PIECES = [
 
 @pytest.mark.attack(26)
 @given(st.lists(st.sampled_from(PIECES), max_size=40).map("".join))
+@example("&a : &a ")
 def test_no_text_breaks_the_loader(text: str) -> None:
     """Whatever the file holds, the only error is `SettingsError`, and each line of it has a place."""
     with pytest.raises(SettingsError) as caught:
