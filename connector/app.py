@@ -172,12 +172,14 @@ class Connector:
         """Close every connection and the journal. Idempotent; leaving the context does it."""
         self.bus.close()
         with anyio.CancelScope(shield=True):
-            for source in self.sources.values():
-                await source.aclose()
-            for receiver in self.receivers.values():
-                await receiver.aclose()
-            if self._journal is not None:
-                await self._journal.aclose()
+            try:
+                for source in self.sources.values():
+                    await source.aclose()
+                for receiver in self.receivers.values():
+                    await receiver.aclose()
+            finally:  # a native cancellation, which no shield keeps off, must not leave its thread and its lock behind
+                if self._journal is not None:
+                    await self._journal.aclose()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from connector.ack import Acknowledgement, AckOutcome
+from connector.app import Connector
 from connector.journal.sqlite import SqliteJournal
 from connector.receivers.base import Delivery, Receipt
 from tests.flow.bench import Bench
@@ -57,3 +61,34 @@ async def test_the_acknowledgement_is_marked_as_being_sent_before_it_is(tmp_path
     await bench.drained(await SqliteJournal.open(tmp_path / "journal.db", bench.clock))
 
     assert [("delivered", "sending")] * 3 == seen
+
+
+@pytest.mark.fault(115, 117)
+async def test_cancelled_while_it_closes_it_lets_go_of_the_journal(tmp_path: Path) -> None:
+    """Natively cancelled while a connection takes its time to close, the file is closed all the same, and free."""
+    bench = Bench()
+    closing_it = asyncio.Event()
+
+    async def slowly() -> None:
+        closing_it.set()
+        await asyncio.Event().wait()
+
+    bench.shop.aclose = slowly  # type: ignore[method-assign]
+    journal = await bench.journal(tmp_path)()
+
+    async def app() -> None:
+        async with Connector(
+            bench.settings, sources=bench.sources, receivers=bench.receivers, journal=journal, clock=bench.clock
+        ):
+            pass
+
+    task = asyncio.create_task(app())
+    await closing_it.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    try:
+        await (await bench.journal(tmp_path)()).aclose()
+    finally:
+        await journal.aclose()
