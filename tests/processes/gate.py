@@ -17,8 +17,11 @@ __all__ = ["Call", "Gate", "Moment", "Trap"]
 Call = Literal["feed", "create", "look-up", "tell", "ask", "log in", "other"]
 """What a request is to the connector; "ask" reads back whether a source was told."""
 
-Moment = Literal["asked", "applied", "half answered"]
-"""Before anything is done; when it is done, before the first byte of the answer; when half of the answer is out."""
+Moment = Literal["asked", "applied", "half answered", "passing"]
+"""
+Before anything is done; when it is done, before the first byte of the answer; when half of the answer is out. After
+these no more is answered. In passing: when it is asked, and it is carried out and answered as if nothing were.
+"""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -38,9 +41,9 @@ CALLS: tuple[tuple[str, str, Call], ...] = (
 
 @dataclass
 class Trap:
-    """Calls `then` at `moment` of the request that is the `number`th `call` from now on; it is never answered."""
+    """Calls `then` at `moment` of the request that is the `number`th `call` from now on."""
 
-    call: Call
+    call: Call | Literal["any"]
     moment: Moment
     then: Callable[[], None]
     number: int = 1
@@ -75,6 +78,9 @@ class Gate:
         trap = self._sprung(call)
         if trap is not None and trap.moment == "asked":
             await _close_on(trap)
+        if trap is not None and trap.moment == "passing":
+            trap.then()
+            trap = None
         self._witness(request, call, body)
         response = await handler(request)
         if trap is not None:
@@ -88,7 +94,7 @@ class Gate:
 
     def _sprung(self, call: Call) -> Trap | None:
         trap = self.trap
-        if trap is None or trap.call != call:
+        if trap is None or trap.call not in (call, "any"):
             return None
         trap.number -= 1
         if trap.number:

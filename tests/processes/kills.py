@@ -14,14 +14,12 @@ from pathlib import Path
 from random import Random
 
 from tests.processes.gate import Trap
-from tests.processes.launch import PATIENCE, launched, to_its_end
+from tests.processes.launch import PATIENCE, launched
 from tests.processes.windows import WINDOWS, Window
-from tests.processes.world import Verdict, World, unsound
+from tests.processes.world import Verdict, World, finished, unsound
 
-__all__ = ["Kills", "kill_in", "kills", "planned"]
+__all__ = ["Kills", "kill_in", "planned"]
 
-A_JOURNAL = 25
-"""Kills that one journal lives through before it is looked at."""
 TRIES = 4
 """Times that a window is waited for; it may be passed by if there was too little work for it to come up."""
 GIVEN_UP = 15.0
@@ -44,14 +42,6 @@ class Kills:
         """Whether nothing is wrong."""
         return self.verdict.good and not self.complaints
 
-    def add(self, other: Kills) -> None:
-        """Take in what came of others."""
-        self.hits += other.hits
-        self.missed += other.missed
-        self.starts += other.starts
-        self.verdict.add(other.verdict)
-        self.complaints += other.complaints
-
 
 def planned(count: int, random: Random) -> list[Window]:
     """Return `count` windows, each as often as every other one, in a random order."""
@@ -60,45 +50,21 @@ def planned(count: int, random: Random) -> list[Window]:
     return plan
 
 
-async def kills(count: int, seed: int, *, jobs: int = 2) -> Kills:
-    """Kill `count` times, over as many journals as that takes, `jobs` of them at a time."""
-    random = Random(seed)
-    plan = planned(count, random)
-    rounds = [(plan[start : start + A_JOURNAL], random.getrandbits(32)) for start in range(0, count, A_JOURNAL)]
-    free = asyncio.Semaphore(jobs)
-
-    async def one(windows: Sequence[Window], own_seed: int) -> Kills:
-        async with free:
-            folder = Path(tempfile.mkdtemp(prefix="kills-"))
-            done = await kill_in(windows, folder, Random(own_seed))
-            if done.good:
-                shutil.rmtree(folder)
-            else:
-                done.complaints.append(f"journal and log of that are in {folder}")
-            return done
-
-    total = Kills()
-    for done in await asyncio.gather(*(one(windows, own_seed) for windows, own_seed in rounds)):
-        total.add(done)
-    return total
-
-
 async def kill_in(windows: Sequence[Window], folder: Path, random: Random) -> Kills:
     """Kill one connector after another in `windows`, all over the journal in `folder`; then let one finish."""
     done = Kills()
     world = World(folder, most=len(windows) * TRIES + 1)
     world.more()
+    unsound_then: list[str] = []
     async with world.serving():
         for window in windows:
             await _kill(window, world, random, done)
-            done.verdict.unsound += _unsound_now(world)
+            unsound_then += _unsound_now(world)
         world.gate.losing = 0
-        await _finish(world, done)
-        before = world.writes
-        await _finish(world, done)
-        if world.writes != before:
-            done.complaints.append(f"a run with nothing to do made {world.writes - before} writes")
-        done.verdict.add(world.verdict())
+        done.complaints += await finished(world)
+        done.starts += 2
+        done.verdict = world.verdict()
+        done.verdict.unsound += unsound_then
     return done
 
 
@@ -128,18 +94,6 @@ async def _kill(window: Window, world: World, random: Random, done: Kills) -> No
         if code not in (0, 1):
             done.complaints.append(f"instead of being killed ({window.name}) it ended with {code}")
     done.complaints.append(f"it never came to {window.name}")
-
-
-async def _finish(world: World, done: Kills) -> None:
-    """Let the connector do what is left."""
-    done.starts += 1
-    try:
-        code = await to_its_end(world.folder, "run", "--once")
-    except TimeoutError:
-        done.complaints.append("a run that nobody disturbed did not come to its end")
-        return
-    if code not in (0, 1):  # 1: there are orders without an address
-        done.complaints.append(f"a run that nobody disturbed ended with {code}")
 
 
 def _end(process: asyncio.subprocess.Process) -> None:

@@ -22,11 +22,12 @@ from connector.sandbox.traede_orders import traede_orders
 from connector.sandbox.zendera import ZenderaStandIn
 from connector.sandbox.zendera_shipments import zendera_shipments
 from tests.processes.gate import Call, Gate
+from tests.processes.launch import to_its_end
 
-__all__ = ["SETTINGS", "Verdict", "World"]
+__all__ = ["Verdict", "World", "finished", "unsound"]
 
 SETTINGS = """
-journal: connector.db
+journal: {journal}
 sources:
   shop:
     type: propeller
@@ -108,12 +109,6 @@ class Verdict:
         """The kinds of which there is something."""
         return {name: found for name, found in self.kinds.items() if found}
 
-    def add(self, other: Verdict) -> None:
-        """Take in what was found elsewhere."""
-        self.orders += other.orders
-        for name, found in other.wrong.items():
-            getattr(self, name).extend(found)
-
 
 class World:
     """
@@ -146,7 +141,7 @@ class World:
         async with AsyncExitStack() as stack:
             names = ("shop", "wholesale", "transport", "warehouse")
             addresses = [await stack.enter_async_context(serving(each)) for each in self.standins]
-            text = SETTINGS.format(quick=QUICK, **dict(zip(names, addresses, strict=True)))
+            text = SETTINGS.format(journal=self.journal, quick=QUICK, **dict(zip(names, addresses, strict=True)))
             (self.folder / "settings.yaml").write_text(text, "utf-8")
             yield
 
@@ -235,6 +230,23 @@ def _by_order(shipments: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]
     for shipment in shipments:
         orders.setdefault(shipment["orderId"], []).append(shipment)
     return iter(orders.values())
+
+
+async def finished(world: World) -> list[str]:
+    """Let a connector do what is left, and another one see that nothing is; return what was wrong with them."""
+    complaints = []
+    for rest in ("", "that had nothing to do "):
+        before = world.writes
+        try:
+            code = await to_its_end(world.folder, "run", "--once")
+        except TimeoutError:
+            complaints.append(f"a run {rest}that nobody disturbed did not come to its end")
+            continue
+        if code not in (0, 1):  # 1: there are orders without an address
+            complaints.append(f"a run {rest}that nobody disturbed ended with {code}")
+        if rest and world.writes != before:
+            complaints.append(f"a run {rest}made {world.writes - before} writes")
+    return complaints
 
 
 def stuck(journal: Path) -> list[str]:
