@@ -16,6 +16,7 @@ import aiohttp
 import msgspec
 from yarl import URL
 
+from connector import tls
 from connector.bearer import Token
 from connector.breaker import Breaker, BreakerState
 from connector.clock import Clock
@@ -246,7 +247,8 @@ class Endpoint:
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0),  # the semaphore is the limit; waiting in the pool is in doubt
+                # The semaphore is the limit; waiting in the pool is in doubt.
+                connector=aiohttp.TCPConnector(limit=0, ssl=tls.context()),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=self._timeout,
                 trust_env=False,

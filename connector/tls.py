@@ -1,0 +1,24 @@
+"""
+How every endpoint is spoken to over TLS: certificate and host name are checked, always.
+
+The authorities are the system's; `SSL_CERT_FILE` and `SSL_CERT_DIR` name others, as everywhere with OpenSSL. The
+context is not `ssl.create_default_context`, which would write the keys of every connection to where `SSLKEYLOGFILE`
+says.
+"""
+
+from __future__ import annotations
+
+import ssl
+from functools import cache
+
+__all__ = ["context"]
+
+
+@cache
+def context() -> ssl.SSLContext:
+    """Return the one context of the process: it is large, and safe to share."""
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # which checks the certificate and the host name
+    made.minimum_version = ssl.TLSVersion.TLSv1_2
+    made.load_default_certs()
+    made.set_alpn_protocols(["http/1.1"])
+    return made
