@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 import msgspec
@@ -15,7 +16,7 @@ from connector.sandbox.standin import Fault, serving
 from connector.sandbox.traede import TraedeStandIn
 from connector.sandbox.traede_orders import production_orders, traede_orders
 from connector.settings.values import Secret, Url
-from connector.sources.base import FeedItem, Refetches
+from connector.sources.base import Acknowledgement, FeedItem, ReadsBack, Refetches
 from connector.sources.traede import TraedeOrders, TraedeProductionOrders
 from connector.sources.traede_settings import TraedeOrdersSettings, TraedeProductionOrdersSettings
 from tests.contracts.source_harness import Call, SourceHarness, closed_port
@@ -31,6 +32,7 @@ __all__ = [
     "queries",
     "settings",
     "source",
+    "told",
     "traede",
 ]
 
@@ -76,6 +78,11 @@ class TraedeHarness(SourceHarness):
 
         self.vendor.fault(fault, times=times, on=on)
 
+    async def known(self, acks: Sequence[Acknowledgement]) -> Mapping[str, bool]:
+        """Read acknowledgements back."""
+        assert isinstance(self.source, ReadsBack)
+        return await self.source.is_acknowledged(acks)
+
     async def refetched(self, since: Any) -> list[FeedItem]:
         """Walk what was exported since then as well."""
         assert isinstance(self.source, Refetches)
@@ -120,6 +127,13 @@ async def traede(
                 yield TraedeHarness(made, vendor, export)
             finally:
                 await made.aclose()
+
+
+def told(
+    order_id: str, outcome: Literal["exported", "failed"] = "exported", message: str = "erp: 1"
+) -> Acknowledgement:
+    """Return what the source is to be told of an order."""
+    return Acknowledgement(key=1, order_id=order_id, outcome=outcome, at=datetime.now(UTC), message=message)
 
 
 def queries(vendor: TraedeStandIn) -> list[list[tuple[str, str]]]:
