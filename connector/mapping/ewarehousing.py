@@ -130,7 +130,7 @@ def meta_data(pairs: Mapping[str, str]) -> dict[str, str]:
     Where two keys become one, the first in alphabetical order stays.
     """
     result: dict[str, str] = {}
-    for key in sorted(pairs):
+    for key in sorted(pairs) if len(pairs) > 1 else pairs:
         name = _key(key)
         value = _block(pairs[key])
         if name and value:
@@ -243,6 +243,8 @@ def _required(field: str, value: str, detail: str = "") -> str:
 
 def _text(value: str) -> str:
     """Return `value` as one line without control characters (faults.md, section 3, #16)."""
+    if not value:
+        return ""
     if not value.isprintable():
         value = "".join(c if c.isprintable() else " " for c in value)
     return " ".join(value.split())
@@ -251,5 +253,5 @@ def _text(value: str) -> str:
 def _block(value: str) -> str:
     """Return `value` like `_text`, with its line breaks."""
     if value.isprintable():
-        return _text(value)
+        return " ".join(value.split())
     return "\n".join(_text(line) for line in value.splitlines()).strip()

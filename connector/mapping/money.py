@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import ROUND_HALF_UP, Context, Decimal
+from functools import lru_cache
 
 from connector.errors import Unmappable
 
@@ -52,4 +53,11 @@ def minor_units(amount: Decimal, currency: str) -> int:
 
     Rounds half up, never through a float; raises `Unmappable` as `rounded` does (vendors.md 6/004 #2 and #3).
     """
-    return int(rounded(amount, currency).scaleb(decimals(currency), context=_CONTEXT))
+    # Prices come again and again. By their text: amounts that are equal need not be of one form, and one of them may
+    # be refused for its own.
+    return _minor_units(str(amount), currency)
+
+
+@lru_cache(maxsize=4096)
+def _minor_units(amount: str, currency: str) -> int:
+    return int(rounded(Decimal(amount), currency).scaleb(decimals(currency), context=_CONTEXT))
