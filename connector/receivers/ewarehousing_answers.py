@@ -9,9 +9,11 @@ A part that only `expand` brings is None when it was not there. Amounts are in m
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from decimal import Decimal
 from functools import lru_cache
 from hashlib import blake2b
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -31,6 +33,7 @@ __all__ = [
 ]
 
 LONGEST_ID = 200
+TEXTS = {str}
 
 if TYPE_CHECKING:
     Text = str
@@ -41,15 +44,20 @@ else:
 
 class _Record(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
-        for name in _texts(type(self)):
-            value: object = getattr(self, name)
+        names, values_of = _texts(type(self))
+        values: tuple[object, ...] = values_of(self)
+        if set(map(type, values)) == TEXTS:  # as nearly always, and this is looked at with every answer
+            return
+        for name, value in zip(names, values, strict=True):
             if not isinstance(value, str):
                 force_setattr(self, name, "" if value is None else str(value))
 
 
 @lru_cache(maxsize=32)
-def _texts(kind: type[_Record]) -> tuple[str, ...]:
-    return tuple(name for name in kind.__struct_fields__ if kind.__annotations__[name] == "Text")
+def _texts(kind: type[_Record]) -> tuple[tuple[str, ...], Callable[[_Record], Any]]:
+    names = tuple(name for name in kind.__struct_fields__ if kind.__annotations__[name] == "Text")
+    # Of one name, `attrgetter` gives no tuple.
+    return names, attrgetter(*names) if len(names) > 1 else lambda record: tuple(getattr(record, n) for n in names)
 
 
 class Variant(_Record, frozen=True, kw_only=True):
@@ -262,6 +270,8 @@ def row_id(row: bytes) -> str:
 
 def _both(record: msgspec.Struct, one: str, other: str) -> None:
     """Give each of two spellings what the other one holds, if it holds nothing."""
+    if getattr(record, one) == getattr(record, other):
+        return
     for name, spare in ((one, other), (other, one)):
         if getattr(record, name) in (None, ""):
             force_setattr(record, name, getattr(record, spare))
