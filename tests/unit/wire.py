@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 __all__ = ["Session", "request", "said", "wire"]
 
@@ -34,8 +37,10 @@ def said(*parts: bytes) -> Session:
 
 
 @asynccontextmanager
-async def wire(session: Session) -> AsyncIterator[str]:
-    """Serve `session` to every connection; yield the base address."""
+async def wire(
+    session: Session, *, taken: socket.socket | None = None, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[str]:
+    """Serve `session` to every connection, on a free port or the one that is `taken`; yield the base address."""
     running: set[asyncio.Task[None]] = set()
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -50,9 +55,10 @@ async def wire(session: Session) -> AsyncIterator[str]:
             running.discard(task)
             writer.close()
 
-    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    where: dict[str, Any] = {"sock": taken} if taken else {"host": "127.0.0.1", "port": 0}
+    server = await asyncio.start_server(accept, ssl=tls, **where)
     try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        yield f"{'https' if tls else 'http'}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
         server.close()
         for task in list(running):

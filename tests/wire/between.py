@@ -1,0 +1,70 @@
+"""A raw server between the connector and a stand-in: one create goes wrong, everything else goes through."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+
+from tests.unit.wire import request, wire
+
+__all__ = ["Between", "Forward", "Mishap", "is_create"]
+
+Forward = Callable[[], Awaitable[bytes]]
+"""Have the stand-in carry the request out; return its answer, byte for byte."""
+
+Mishap = Callable[[asyncio.StreamWriter, Forward], Awaitable[None]]
+"""What happens to the create in the place of its answer."""
+
+
+def is_create(head: bytes) -> bool:
+    """Tell whether a request creates an order in the warehouse."""
+    return head.startswith(b"POST /wms/orders/ ")
+
+
+class Between:
+    """
+    Forwards to the server at `there`. The first create has `mishap` instead, and its connection is closed after it.
+
+    `asked` is the first line of every request that came, in order.
+    """
+
+    def __init__(self, there: str, mishap: Mishap | None = None) -> None:
+        self.asked: list[str] = []
+        self._there = urlsplit(there)
+        self._mishap = mishap
+
+    @asynccontextmanager
+    async def serving(
+        self, *, taken: socket.socket | None = None, tls: ssl.SSLContext | None = None
+    ) -> AsyncIterator[str]:
+        """Serve on a free port, or the one that is `taken`; yield the address."""
+        async with wire(self._session, taken=taken, tls=tls) as base:
+            yield base
+
+    async def _session(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            content = await request(reader)
+            self.asked.append(content.split(b"\r\n", 1)[0].decode())
+            if self._mishap is not None and is_create(content):
+                mishap, self._mishap = self._mishap, None
+
+                async def forward(content: bytes = content) -> bytes:
+                    return await self.forward(content)
+
+                await mishap(writer, forward)
+                return
+            writer.write(await self.forward(content))
+            await writer.drain()
+
+    async def forward(self, content: bytes) -> bytes:
+        """Pass a request on; return the answer."""
+        reader, writer = await asyncio.open_connection(self._there.hostname, self._there.port)
+        try:
+            writer.write(content)
+            return await request(reader)  # an answer has the same shape
+        finally:
+            writer.close()
