@@ -1,4 +1,10 @@
-"""The watcher: follows how far orders are at a receiver, and turns a new status into a report to their source."""
+"""
+The watcher: follows how far orders are at a receiver, and turns a new status into a report to their source.
+
+It goes by the status of the order alone. What a warehouse knows of the parcels (eWarehousing's shipments, with their
+tracking codes) is not in the vendor's document that the receiver is built to (seed 004); who wants it told reads
+`EwarehousingClient.shipments` and makes the report (`Connector.report`).
+"""
 
 from __future__ import annotations
 

@@ -14,7 +14,10 @@ __all__ = ["HELP", "INTERRUPTED", "LATER", "OK", "SETTINGS", "TROUBLE", "USAGE",
 OK = 0
 """All well."""
 TROUBLE = 1
-"""It ran, but an order is held or rejected, or an endpoint failed; or there is no such order, or no such file."""
+"""
+It ran, but an order is held or rejected, a report about one is parked, or an endpoint failed; or there is no such
+order, or no such file.
+"""
 USAGE = 2
 """The command line is wrong (click's own)."""
 LATER = 75

@@ -34,8 +34,8 @@ def command(ctx: click.Context, *, once: bool, quiet: bool) -> None:
     Carry the orders, until SIGTERM or Ctrl-C.
 
     SIGHUP reads mappings and code tables again. The first signal to end finishes what is under way and ends with
-    exit 0, the second ends at once. With --once: exit 0 when all is well, 1 when an order is held or rejected or an
-    endpoint has to be mended, 75 when only a later try would help.
+    exit 0, the second ends at once. With --once: exit 0 when all is well, 1 when an order is held or rejected, a report
+    about one is parked or an endpoint has to be mended, 75 when only a later try would help.
     """
     from connector.cli import logs, settings_of
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from connector.journal.reader import REFUSED, causes, snapshot, status
+from connector.journal.reader import PARKED, REFUSED, causes, snapshot, status
 
 __all__ = ["Standing", "Waiting", "standing"]
 
@@ -31,6 +31,11 @@ class Standing(msgspec.Struct, frozen=True):
         """Return how many orders are in one of `states`."""
         return sum(numbers.get(state, 0) for numbers in self.states.values() for state in states)
 
+    @property
+    def parked(self) -> bool:
+        """Whether a report about an order is parked."""
+        return any(each.state == PARKED for waiting in self.causes.values() for each in waiting)
+
 
 def standing(db: sqlite3.Connection) -> Standing:
     """Read how the journal stands, all of it at one moment."""
@@ -41,12 +46,18 @@ def standing(db: sqlite3.Connection) -> Standing:
 
 def _stuck(db: sqlite3.Connection, source: str) -> list[Waiting]:
     return [
-        Waiting(each.state, each.cause, each.orders, _example(db, source, each.cause)) for each in causes(db, source)
+        Waiting(each.state, each.cause, each.orders, _example(db, source, each.state, each.cause))
+        for each in causes(db, source)
     ]
 
 
-def _example(db: sqlite3.Connection, source: str, cause: str) -> str:
-    if cause == REFUSED:
+def _example(db: sqlite3.Connection, source: str, state: str, cause: str) -> str:
+    if state == PARKED:
+        sql = (
+            "SELECT order_id FROM reports"
+            " WHERE state = 'parked' AND dropped_at IS NULL AND source = ? AND coalesce(reason, '') = ? LIMIT 1"
+        )
+    elif cause == REFUSED:
         sql = "SELECT order_id FROM orders WHERE source = ? AND ack_state = 'parked' AND ? <> '' LIMIT 1"
     else:
         sql = (

@@ -74,6 +74,7 @@ def as_data(settings: Settings, status: Status, now: datetime) -> dict[str, Any]
                 "orders": dict(each.orders),
                 "oldest_unacknowledged_seconds": _seconds(each.untold_since, now),
                 "last_poll": iso(each.last_poll),
+                "parked_reports": each.parked_reports,
             }
             for name, each in sources.items()
         },
@@ -103,6 +104,12 @@ def as_text(settings: Settings, status: Status, causes: list[Cause], now: dateti
         f"{name}: the last walk over the feed failed: {each.error}"
         for name, each in status.sources.items()
         if each.error and name in settings.sources
+    ]
+    lines += [
+        f"{name}: {each.parked_reports} report{'' if each.parked_reports == 1 else 's'} about orders parked; "
+        "see the causes below, then `connector retry` or `skip`"
+        for name, each in status.sources.items()
+        if each.parked_reports
     ]
     lines += [f"{name}: paused, {each.reason}" for name, each in status.receivers.items() if each.breaker == "open"]
     lines += [f"{each.orders} {each.state}: {each.cause}" for each in causes[:MOST_CAUSES]]

@@ -28,7 +28,7 @@ def outcome(drained: Drained, standing: Standing) -> int:
 
     Orders that are neither at their end nor held, though no endpoint failed, are on nobody's way: that is 1 too.
     """
-    if standing.count("held", "rejected"):
+    if standing.count("held", "rejected") or standing.parked:
         return TROUBLE
     if drained.failed:
         return LATER if drained.later else TROUBLE

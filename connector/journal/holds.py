@@ -23,7 +23,7 @@ def keys_of(source: str | None, order_ids: Sequence[str], cause: str | None, db:
             " UNION SELECT key FROM orders WHERE ack_reason = ?1 AND ack_state = 'parked'"
             " UNION SELECT key FROM changes WHERE reason = ?1 AND state = 'held'"
             " UNION SELECT o.key FROM reports r JOIN orders o ON o.source = r.source AND o.order_id = r.order_id"
-            " WHERE r.reason = ?1 AND r.state = 'parked'",
+            " WHERE r.reason = ?1 AND r.state = 'parked' AND r.dropped_at IS NULL",
             (storable(cause),),
         ).fetchall()
         return [key for (key,) in rows]
@@ -55,7 +55,8 @@ def retry(keys: Sequence[int], now: int, db: sqlite3.Connection) -> list[int]:
             "UPDATE changes SET state = 'due', next_try_at = 0, attempts = 0 WHERE key = ? AND state = 'held'", (key,)
         ).rowcount
         count += db.execute(
-            "UPDATE reports SET state = 'pending', next_try_at = ?, attempts = 0 WHERE state = 'parked'"
+            "UPDATE reports SET state = 'pending', next_try_at = ?, attempts = 0, dropped_at = NULL"
+            " WHERE state = 'parked'"
             " AND (source, order_id) = (SELECT source, order_id FROM orders WHERE key = ?)",
             (now, key),
         ).rowcount
@@ -76,6 +77,11 @@ def skip(keys: Sequence[int], now: int, db: sqlite3.Connection) -> list[int]:
         ).rowcount
         count += db.execute(
             "UPDATE changes SET state = 'done', reason = 'skipped by a person' WHERE key = ? AND state = 'held'", (key,)
+        ).rowcount
+        count += db.execute(
+            "UPDATE reports SET dropped_at = ? WHERE state = 'parked' AND dropped_at IS NULL"
+            " AND (source, order_id) = (SELECT source, order_id FROM orders WHERE key = ?)",
+            (now, key),
         ).rowcount
         if count:
             moved.append(key)

@@ -60,7 +60,8 @@ class DeliveryRow(msgspec.Struct, frozen=True, kw_only=True):
 
 class OrderRow(msgspec.Struct, frozen=True, kw_only=True):
     """
-    How one order stands. `cause` is why it waits or was left out; None when nothing is the matter.
+    How one order stands. `cause` is why it waits or was left out, or else why a report about it is parked (which
+    leaves its state alone); None when nothing is the matter.
 
     `ack_state` and what follows are the acknowledgement's; `acknowledged_at` is when the source last confirmed one.
     """
@@ -105,9 +106,11 @@ def matching(
             f"(o.key IN (SELECT key FROM deliveries WHERE state IN {HELD} AND cause = ?"
             f" UNION ALL SELECT key FROM deliveries WHERE state NOT IN {HELD} AND cause = ?)"
             " OR o.key IN (SELECT key FROM changes WHERE state = 'held' AND reason = ?)"
+            " OR (o.source, o.order_id) IN (SELECT r.source, r.order_id FROM reports r"
+            " WHERE r.state = 'parked' AND r.dropped_at IS NULL AND r.reason = ?)"
             " OR (o.ack_state = 'parked' AND ? = ?))"
         )
-        values += [cause, cause, cause, cause, REFUSED]
+        values += [cause, cause, cause, cause, cause, REFUSED]
     if state is not None:
         where.append(f"{CANDIDATES[state]} AND {state_of('o')} = ?")
         values.append(state)
@@ -157,6 +160,8 @@ def orders(db: sqlite3.Connection, keys: Sequence[int]) -> list[OrderRow]:
             "               FROM deliveries d WHERE d.key = o.key), 0),"
             "     coalesce((SELECT max(at) FROM history h WHERE h.key = o.key), 0)),"
             " (SELECT reason FROM changes c WHERE c.key = o.key AND c.state = 'held' LIMIT 1),"
+            " (SELECT reason FROM reports r WHERE r.source = o.source AND r.order_id = o.order_id"
+            "  AND r.state = 'parked' AND r.dropped_at IS NULL ORDER BY id LIMIT 1),"
             " ack_state, ack_outcome, ack_message, ack_attempts, ack_reason, ack_at, ack_done_at, failures"
             " FROM orders o WHERE key IN (SELECT value FROM json_each(?)) ORDER BY key",
             wanted,
@@ -165,7 +170,7 @@ def orders(db: sqlite3.Connection, keys: Sequence[int]) -> list[OrderRow]:
 
 
 def _order(row: tuple[Any, ...], deliveries: Mapping[str, DeliveryRow]) -> OrderRow:
-    (key, source, order_id, external_id, revision, state, found, updated, change, *ack) = row
+    (key, source, order_id, external_id, revision, state, found, updated, change, parked, *ack) = row
     ack_state, outcome, message, attempts, reason, due, done, failures = ack
     return OrderRow(
         key=key,
@@ -174,7 +179,7 @@ def _order(row: tuple[Any, ...], deliveries: Mapping[str, DeliveryRow]) -> Order
         external_id=external_id,
         revision=revision,
         state=state,
-        cause=_cause(state, ack_state, deliveries) or change,
+        cause=_cause(state, ack_state, deliveries) or change or parked,
         attempts=max((each.attempts for each in deliveries.values()), default=0),
         deliveries=deliveries,
         found_at=moment(found),

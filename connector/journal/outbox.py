@@ -37,7 +37,7 @@ class ReportOutcome(msgspec.Struct, frozen=True):
 
 
 class ReportRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A report as `show` shows it."""
+    """A report as `show` shows it; `state` is `skipped` for one that a person has given up."""
 
     state: str
     body: bytes

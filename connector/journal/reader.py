@@ -26,6 +26,7 @@ from connector.journal.database import migrate, schema_files
 from connector.journal.states import PublicState
 
 __all__ = [
+    "PARKED",
     "Cause",
     "NoJournal",
     "ReceiverCounts",
@@ -67,12 +68,14 @@ class SourceCounts(msgspec.Struct, frozen=True, kw_only=True):
 
     `untold_since` is when the oldest order that the source has still to be told about was delivered; `last_poll` the
     end of the last walk that went through, and `error` what was wrong with the last one, if it did not.
+    `parked_reports` counts what it will not be told about orders after their delivery, until a person has looked.
     """
 
     orders: Mapping[str, int] = {}
     untold_since: datetime | None = None
     last_poll: datetime | None = None
     error: str = ""
+    parked_reports: int = 0
 
 
 class ReceiverCounts(msgspec.Struct, frozen=True, kw_only=True):
@@ -222,12 +225,19 @@ def status(db: sqlite3.Connection) -> Status:
             )
         )
         walks = {name: (at, error) for name, at, error in db.execute("SELECT name, last_poll, error FROM sources")}
+        parked = dict(
+            db.execute("SELECT source, count(*) FROM reports WHERE state = 'parked' AND dropped_at IS NULL GROUP BY 1")
+        )
         breakers = {name: rest for name, *rest in db.execute("SELECT name, breaker, reason, since FROM receivers")}
     sources = {}
-    for name in sorted(orders.keys() | walks.keys()):
+    for name in sorted(orders.keys() | walks.keys() | parked.keys()):
         at, error = walks.get(name, (None, ""))
         sources[name] = SourceCounts(
-            orders=orders.get(name, {}), untold_since=_moment(untold.get(name)), last_poll=_moment(at), error=error
+            orders=orders.get(name, {}),
+            untold_since=_moment(untold.get(name)),
+            last_poll=_moment(at),
+            error=error,
+            parked_reports=parked.get(name, 0),
         )
     receivers = {}
     for name in sorted(deliveries.keys() | breakers.keys()):
@@ -239,7 +249,7 @@ def status(db: sqlite3.Connection) -> Status:
 
 
 def causes(db: sqlite3.Connection, source: str | None = None) -> list[Cause]:
-    """Return what orders (of `source`) are held or rejected for, the most frequent first."""
+    """Return what orders (of `source`) are held or rejected for, or reports about them parked, the most first."""
     rows = db.execute(
         "SELECT state, cause, count(DISTINCT key) AS n FROM deliveries"
         f" WHERE state IN {HELD} AND (?1 IS NULL OR (SELECT source FROM orders o WHERE o.key = deliveries.key) = ?1)"
@@ -250,14 +260,19 @@ def causes(db: sqlite3.Connection, source: str | None = None) -> list[Cause]:
         " UNION ALL"
         " SELECT 'held', reason, count(DISTINCT key) FROM changes WHERE state = 'held'"
         " AND (?1 IS NULL OR (SELECT source FROM orders o WHERE o.key = changes.key) = ?1) GROUP BY reason"
+        " UNION ALL"
+        " SELECT ?3, coalesce(reason, ''), count(DISTINCT order_id) FROM reports"
+        " WHERE state = 'parked' AND dropped_at IS NULL AND (?1 IS NULL OR source = ?1) GROUP BY reason"
         " ORDER BY n DESC, 1, 2",
-        (source, REFUSED),
+        (source, REFUSED, PARKED),
     )
     return [Cause(*row) for row in rows]
 
 
 REFUSED = "acknowledgement refused"
 """The cause of an order that waits because its source will not take the acknowledgement."""
+PARKED = "report parked"
+"""Stands in the place of a state for orders that are at their end, but of whose progress a source will not be told."""
 
 
 def _counts(db: sqlite3.Connection, question: str) -> dict[str, dict[str, int]]:

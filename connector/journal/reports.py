@@ -135,7 +135,8 @@ def told(source: str, order_id: str, db: sqlite3.Connection) -> list[bytes]:
 def of_order(source: str, order_id: str, db: sqlite3.Connection) -> list[ReportRow]:
     """Return every report about an order, in the order in which they are told."""
     rows = db.execute(
-        "SELECT state, body, made_at, done_at, attempts, next_try_at, coalesce(reason, '') FROM reports"
+        "SELECT CASE WHEN state = 'parked' AND dropped_at IS NOT NULL THEN 'skipped' ELSE state END,"
+        " body, made_at, done_at, attempts, next_try_at, coalesce(reason, '') FROM reports"
         " WHERE source = ? AND order_id = ? ORDER BY id",
         (storable(source), storable(order_id)),
     )

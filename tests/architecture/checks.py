@@ -79,7 +79,7 @@ ALLOWED: dict[tuple[str, str], str] = {
 }
 
 SQL: dict[tuple[str, str], str] = {
-    ("connector.cli.standing", "_example"): "one of the two statements beside it",
+    ("connector.cli.standing", "_example"): "one of the three statements beside it",
     ("connector.journal.arrivals", "_renew"): "one of the two statements above it",
     ("connector.journal.bulk", "values"): "question marks for rows, as many as there are",
     ("connector.journal.bulk", "each"): "question marks for keys, as many as there are",

@@ -81,8 +81,8 @@ async def test_status_for_programs(tmp_path: Path) -> None:
     assert abs(poll - shop.at) < timedelta(milliseconds=1)
     assert {
         "sources": {
-            "shop": {"orders": Counter(STATES.values())},
-            "depot": {"orders": {}, "oldest_unacknowledged_seconds": None, "last_poll": None},
+            "shop": {"orders": Counter(STATES.values()), "parked_reports": 0},
+            "depot": {"orders": {}, "oldest_unacknowledged_seconds": None, "last_poll": None, "parked_reports": 0},
         },
         "receivers": {
             "warehouse": {
@@ -135,7 +135,8 @@ async def test_without_a_journal_there_are_no_orders(tmp_path: Path) -> None:
     assert (0, 0, 1) == (status.code, orders.code, show.code)
     found = json.loads(status.out)
     assert ["shop", "depot"] == list(found["sources"])
-    assert {"orders": {}, "oldest_unacknowledged_seconds": None, "last_poll": None} == found["sources"]["shop"]
+    nothing: object = {"orders": {}, "oldest_unacknowledged_seconds": None, "last_poll": None, "parked_reports": 0}
+    assert nothing == found["sources"]["shop"]
     assert "closed" == found["receivers"]["warehouse"]["breaker"]
     assert [] == json.loads(orders.out)
     for each in (status, orders, show):

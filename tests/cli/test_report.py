@@ -241,3 +241,43 @@ async def test_a_source_without_reports_and_a_journal_that_is_not_there(tmp_path
     assert (plain.code, "takes no reports" in plain.err) == (2, True)
     assert (early.code, "there is no journal" in early.err) == (1, True)
     assert not (tmp_path / "connector.db").exists()
+
+
+async def test_a_parked_report_waits_for_a_person_and_leaves_the_order_where_it_is(tmp_path: Path) -> None:
+    """
+    The carrier refuses a report: `run --once` ends with 1, and every command says why; the order stays acknowledged.
+
+    A retry tells it again; skipping it ends the matter.
+    """
+    carrier = Carrier(tmp_path)
+    async with carrier.serving():
+        await carrier.run("run", "--once", "--quiet")
+        await carrier.run("report", "transport", "12345", *DAMAGED)
+        there = list(carrier.transport.shipments)
+        carrier.transport.shipments[:] = [each for each in there if each["orderId"] != 12345]
+        assert "1 report parked" in await carrier.run("run", "--once", code=1)
+        status = json.loads(await carrier.run("status", "--json"))["sources"]["transport"]
+        assert (status["orders"], status["parked_reports"]) == ({"acknowledged": 2}, 1)
+        cause = json.loads(await carrier.run("show", "transport", "12345", "--json"))["cause"]
+        assert "order 12345 not found" in cause
+        text = await carrier.run("status")
+        assert f"1 report parked: {cause}" in text
+        assert "transport: 1 report about orders parked" in text
+        (order,) = [each for each in json.loads(await carrier.run("orders", "--json")) if each["cause"]]
+        assert (order["order_id"], order["state"], order["cause"]) == ("12345", "acknowledged", cause)
+        assert "12345" in await carrier.run("orders", "--cause", cause)
+        assert json.loads(await carrier.run("show", "transport", "12345", "--json"))["reports"][0]["state"] == "parked"
+
+        await carrier.run("retry", "--cause", cause)
+        await carrier.run("run", "--once", "--quiet", code=1)
+        await carrier.run("skip", "--cause", cause)
+        await carrier.run("run", "--once", "--quiet")
+        shown = json.loads(await carrier.run("show", "transport", "12345", "--json"))
+        status = json.loads(await carrier.run("status", "--json"))["sources"]["transport"]
+        assert (shown["cause"], shown["reports"][0]["state"], status["parked_reports"]) == (None, "skipped", 0)
+
+        carrier.transport.shipments[:] = there
+        await carrier.run("retry", "transport", "12345")
+        await carrier.run("run", "--once", "--quiet")
+
+    assert carrier.told() == [(12345, "DAMAGE", "DELIVERY")]
