@@ -140,7 +140,7 @@ def _text(report: Report, repaired: Sequence[bool], *, repair: bool) -> str:
                     [
                         *(each.kind, each.source, each.order_id, each.receiver),
                         *(each.source_says, each.journal_says, each.receiver_says),
-                        "done" if done else each.remedy,
+                        "done" if done else "" if each.remedy == "none" else each.remedy,
                     ]
                     for each, done in zip(report.findings, repaired, strict=True)
                 ],

@@ -17,7 +17,7 @@ from connector.journal import census
 from connector.order import external_id
 from connector.receivers.base import Receiver
 from connector.reconcile.compare import Compared, Rules, compare
-from connector.reconcile.findings import Report, Unreached
+from connector.reconcile.findings import KINDS, Report, Unreached
 from connector.reconcile.pictures import Answer, JournalPicture, Listed, Odd, ReceiverPicture, SourcePicture, Unasked
 from connector.settings import Settings
 from connector.sources.base import Page, Refetches, Source
@@ -212,7 +212,7 @@ class _Survey:
         }
         return Report(
             since=self._since,
-            findings=found.findings,
+            findings=sorted(found.findings, key=lambda each: list(KINDS).index(each.kind)),
             agreed=found.agreed,
             fresh=found.fresh,
             unreached=[Unreached(name, _said(exc), missing.get(name, 0)) for name, exc in self._errors.items()],

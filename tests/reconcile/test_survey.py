@@ -105,6 +105,22 @@ async def test_a_receiver_is_asked_about_many_at_once_where_it_can_be() -> None:
     assert Counter(each.remedy for each in report.findings) == {"adopt": 2, "none": 1}
 
 
+async def test_what_is_most_alarming_comes_first() -> None:
+    """A ghost before an order that only waits for its walk."""
+    bench, journal = Bench(), Kept()
+    bench.shop.put("1")
+    await bench.drained(journal)
+    await journal._write(lambda db: db.execute("UPDATE deliveries SET delivered_at = delivered_at - 60000").close())
+    await journal._write(lambda db: db.execute("UPDATE sources SET last_poll = last_poll - 600000").close())
+    bench.wms.orders.clear()
+    bench.shop.put("0")
+    report = await surveyed(bench, journal)
+    assert [(each.kind, each.order_id) for each in report.findings] == [
+        ("ghost_delivery", "1"),
+        ("unknown_to_journal", "0"),
+    ]
+
+
 async def test_only_so_many_are_asked_about_and_the_rest_is_counted() -> None:
     """The latest of those that are done, and of those that nobody knows; what is open is always asked about."""
     bench, journal = Bench(), Kept()
