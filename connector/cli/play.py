@@ -33,6 +33,7 @@ Five stand-in vendors run in this process, over real HTTP. Four feeds list order
   wholesale   {wholesale:7,}  orders of a fashion brand, in Traede    go to the warehouse
   production  {production:7,}  production orders of that brand         go to the erp (a signed webhook) and a file
   transport   {transport:7,}  orders of a carrier, in Zendera         go to the warehouse
+An order is called by its source and its number there: shop-20126 is order 20126 of the shop. Some of what happens:
 """
 NEXT = """\
 Next:
@@ -80,7 +81,9 @@ class Play:
         await connector.drain()
         again = self._stage.writes - writes
         await self._catch_up(connector)
-        click.echo(f"\nAll is settled. Another pass over the four feeds wrote {again or 'nothing'}.\n")
+        done = again or "nothing"
+        click.echo("\nAll is delivered, or held for a reason. ", nl=False)
+        click.echo(f"Another pass over the four feeds created and marked {done}.\n")
         return not drained.failed and not again
 
     async def _add_code(self, connector: Connector) -> bool:

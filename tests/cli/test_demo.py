@@ -47,7 +47,7 @@ async def test_the_demo_shows_a_lost_answer_and_proves_that_each_order_is_there_
     assert "1 without an address and 2 quotations are left in the shop, and nowhere else" in ended.out
     assert "is held, it waits for a person: missing field: shipping_address" in ended.out
     assert "is skipped, it is none of ours: quotation" in ended.out
-    assert "Another pass over the four feeds wrote nothing." in ended.out
+    assert "Another pass over the four feeds created and marked nothing." in ended.out
     lost = re.search(r"(\w+-\d+): THE ANSWER TO ITS CREATE WAS LOST", ended.out)
     assert lost
     assert f"{lost[1]}: looked up, and found as ORD" in ended.out
