@@ -6,6 +6,7 @@ import enum
 import io
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -38,7 +39,7 @@ def plain(value: Any) -> Any:
         return value.value
     if value is None or isinstance(value, bool) or type(value) in (int, float):
         return value
-    if isinstance(value, str | Secret | Duration | Rate | Decimal):
+    if isinstance(value, str | Secret | Duration | Rate | Decimal | date):
         return str(value)
     raise TypeError(f"no settings value: {type(value).__name__}")
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
+from datetime import date
 from typing import Annotated, ClassVar
 
 import msgspec
@@ -20,7 +21,7 @@ from connector.clock import Clock
 from connector.order import Order
 from connector.receivers.ewarehousing_access import PRODUCTION, SANDBOX_HOSTS, HeaderText
 from connector.receivers.ewarehousing_answers import row_id
-from connector.receivers.ewarehousing_client import EXPAND, EwarehousingClient, NotFound
+from connector.receivers.ewarehousing_client import EXPAND, EwarehousingClient, Filters, NotFound
 from connector.receivers.ewarehousing_reads import PAGE_SIZE, each
 from connector.settings.structs import SourceSettings
 from connector.settings.values import Secret, Url
@@ -46,6 +47,16 @@ class EwarehousingSourceSettings(
         list[Annotated[str, Meta(pattern=r"^[a-z_]+$", extra_json_schema={"x-form": "a status such as shipped"})]],
         Meta(min_length=1, description="Orders in these statuses are mirrored, for example [created, planned]."),
     ]
+    is_business_to_business: Annotated[
+        bool | None, Meta(description="Only orders between businesses (true), or only the others (false).")
+    ] = None
+    requested_delivery_date_gte: Annotated[
+        date | None,
+        Meta(
+            description="Only orders to be delivered on this day or later, for example 2026-04-18.",
+            extra_json_schema={"pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", "x-form": "YYYY-MM-DD"},
+        ),
+    ] = None
     page_size: Annotated[int, Meta(ge=1, le=PAGE_SIZE, description="Orders on one page of the list.")] = PAGE_SIZE
 
 
@@ -72,6 +83,11 @@ class EwarehousingSource:
         self._settings = settings
         self._client = EwarehousingClient(settings, name=name, clock=clock)
         self.endpoint = self._client.endpoint
+        self._filters: Filters = {}
+        if settings.is_business_to_business is not None:
+            self._filters["is_business_to_business"] = settings.is_business_to_business
+        if settings.requested_delivery_date_gte is not None:
+            self._filters["requested_delivery_date_gte"] = settings.requested_delivery_date_gte
 
     async def fetch(self, gone: Callable[[], int]) -> AsyncGenerator[Page, None]:
         """
@@ -83,7 +99,8 @@ class EwarehousingSource:
         """
         seen: set[str] = set()
         for status in dict.fromkeys(self._settings.statuses):
-            pages = self._client.raw_pages(status=status, page_size=self._settings.page_size)
+            filters: Filters = {**self._filters, "status": status}
+            pages = self._client.raw_pages(page_size=self._settings.page_size, **filters)
             async with aclosing(pages):
                 async for rows in pages:
                     fresh = [row for row in rows if row_id(row) not in seen and self._wanted(row)]
@@ -102,7 +119,8 @@ class EwarehousingSource:
     async def check(self) -> str:
         """Log in and list one order of each status; return one line for the operator. Changes nothing."""
         for status in self._settings.statuses:
-            await self._client.list(status=status, limit=1)
+            filters: Filters = {**self._filters, "status": status}
+            await self._client.list(limit=1, **filters)
         return (
             f"{self._settings.base_url}: logged in, the order list answers "
             f"(WMS {self._settings.wms_code}, customer {self._settings.customer_code})"

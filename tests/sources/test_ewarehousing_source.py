@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
+from datetime import date
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 from aiohttp import web
 
+from connector import load_settings
 from connector.clock import SystemClock
-from connector.errors import EndpointError, TransientError
+from connector.errors import EndpointError, SettingsError, TransientError
 from connector.sandbox.standin import Fault
+from connector.settings import echo
 from connector.settings.values import Secret
 from connector.sources import SOURCES
 from connector.sources.base import Confirmed, Source
@@ -22,6 +26,21 @@ from tests.receivers.ewarehousing_seed import RETRIEVE
 from tests.sources.ewarehousing_source_bench import ewarehousing, settings
 
 FEED_STAYS = "the vendor has no mark for exported orders: they stay in the feed (shrinks = False)"
+MIRROR = """\
+sources:
+  mirror:
+    type: ewarehousing
+    username: a
+    password: b
+    wms_code: c
+    customer_code: d
+    requested_delivery_date_gte: {day}
+    statuses: [created]
+receivers:
+  archive: {{type: file, path: o.jsonl}}
+routes:
+  - {{source: mirror, receivers: [archive]}}
+"""
 NO_CALL = "an acknowledgement makes no call"
 
 
@@ -197,3 +216,34 @@ def test_the_settings() -> None:
     for wrong in bad:
         with pytest.raises(msgspec.ValidationError):
             converted(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("given", "ids"),
+    [
+        ({}, ["1", "2", "3"]),
+        ({"is_business_to_business": True}, ["2"]),
+        ({"is_business_to_business": False}, ["1", "3"]),
+        ({"requested_delivery_date_gte": date(2026, 5, 1)}, ["3"]),
+    ],
+)
+async def test_the_documented_filters_of_the_list_are_settings(given: dict[str, Any], ids: list[str]) -> None:
+    """Seed 004, "List all orders": beside the status, whether it is between businesses, and from which day on."""
+    async with ewarehousing(["1"], **given) as h:
+        h.put("2", business_to_business=True)
+        h.put("3", requested_delivery_date="2026-05-02T00:00:00+00:00")
+        assert [item.order_id for item in await h.listed()] == ids
+        await h.source.check()
+
+
+def test_a_day_is_read_from_settings(tmp_path: Path) -> None:
+    """As it is written there, quoted or not."""
+    for day in ("2026-05-01", '"2026-05-01"'):
+        path = tmp_path / "settings.yaml"
+        path.write_text(MIRROR.format(day=day), "utf-8")
+        found = load_settings(path, {})
+        assert found.sources["mirror"].requested_delivery_date_gte == date(2026, 5, 1)
+        assert "requested_delivery_date_gte: " in echo(found)
+    path.write_text(MIRROR.format(day="soon"), "utf-8")
+    with pytest.raises(SettingsError, match=r"settings.yaml:8:34: sources.mirror.requested_delivery_date_gte: .*soon"):
+        load_settings(path, {})
