@@ -25,8 +25,8 @@ __all__ = ["Drained", "Stages", "drain"]
 
 GLANCE = 0.02
 """Seconds between two looks at stages that are busy: a look reads a few flags."""
-LONGEST_WAIT = 0.25
-"""Seconds after which the journal is read again while something in it waits for its time."""
+LONGEST_WAIT = 0.5
+"""Seconds after which the journal is read again while something in it waits for its time, or for an endpoint."""
 MOST_WALKS = 50
 """Walks after which a source that lists something new every time is left to the next run."""
 PAUSES = 3
@@ -130,11 +130,13 @@ async def _walk(stages: Stages, name: str, patience: _Patience, ended: list[Pass
 
 async def _settled(stages: Stages, patience: _Patience) -> None:
     """Wait until nothing is in flight and nothing is due that an endpoint in working order would take."""
+    patient = GLANCE
     while True:
         consuming = any(consumer.busy for consumer in stages.consumers.values())
         if not consuming:
             stages.acknowledger.flush()
         if consuming or stages.acknowledger.busy or stages.requests.busy:
+            patient = GLANCE
             await stages.clock.sleep(GLANCE)
             continue
         work = await stages.journal.open_work()
@@ -144,8 +146,7 @@ async def _settled(stages: Stages, patience: _Patience) -> None:
         reporting = any(work.reports.get(name) and not patience.over(name) for name in stages.reporters)
         if not (delivering or amending or telling or reporting):
             return
-        wait = LONGEST_WAIT
-        if work.next_due is not None:
-            left = work.next_due - stages.clock.now()
-            wait = min(max(left / timedelta(seconds=1), GLANCE), LONGEST_WAIT)
-        await stages.clock.sleep(wait)
+        # What is due and yet not in hand waits for a paused endpoint, for longer and longer.
+        left = timedelta() if work.next_due is None else work.next_due - stages.clock.now()
+        await stages.clock.sleep(min(max(left / timedelta(seconds=1), patient), LONGEST_WAIT))
+        patient = min(2 * patient, LONGEST_WAIT)
