@@ -126,6 +126,7 @@ class Consumer:
         while events := await inbox.take(self._room):
             if self._probing or self._stopping:
                 self._behind = True  # they are in the journal; taking them in now would only hold up their source
+                self._signal()
                 continue
             while len(self._in_hand) >= self._room:
                 await self._moved.wait()

@@ -51,6 +51,19 @@ async def test_what_falls_in_doubt_while_the_journal_is_read_is_not_forgotten(de
     assert {} == bench.shop.feed
 
 
+async def test_an_order_that_comes_in_while_the_receiver_is_paused_is_taken_up_after_the_pause() -> None:
+    """Also if something else paused it (a log-in, a look at statuses), so that the consumer waits for nothing."""
+    bench = Bench()
+    async with bench.running(MemoryJournal()):
+        await anyio.sleep(10)
+        bench.wms._link.breaker.failed("somebody else's call failed", hopeless=True)
+        await anyio.sleep(20)  # the pause is over, and nobody has tried
+        bench.shop.put("1")
+        await anyio.sleep(60)
+
+    assert {"shop-1": 1} == bench.wms.count()
+
+
 class SlowAcks(MemoryJournal):
     """Reads at once which acknowledgements are due, and takes its time to say so."""
 
