@@ -42,10 +42,16 @@ class FeedItem(msgspec.Struct, frozen=True):
 
 
 class Page(msgspec.Struct, frozen=True):
-    """One page of a feed. `total` is how many orders the vendor says the feed holds, where it says so."""
+    """
+    One page of a feed. `total` is how many orders the vendor says the feed holds, where it says so.
+
+    `continued` says that the vendor was not asked for it: it was read together with the page before. What was
+    confirmed since then may still be on it.
+    """
 
     items: Sequence[FeedItem]
     total: int | None = None
+    continued: bool = False
 
 
 class Source(Protocol):

@@ -151,14 +151,15 @@ class Producer:
         base = self._confirmed()
         try:
             async with aclosing(self._pages(lambda: self._confirmed() - base, since)) as feed:
-                asked_at = self._clock.now()
+                asked_at = ended_at = self._clock.now()
                 async for page in feed:
+                    asked_at = asked_at if page.continued else ended_at
                     total = page.total
                     seen.update(item.order_id for item in page.items)
                     new += await self._take(page.items, self._listing(asked_at, since), publisher)
                     if self._stopping:
                         break
-                    asked_at = self._clock.now()
+                    ended_at = self._clock.now()
         except JournalError:
             raise
         except ConnectorError as exc:

@@ -56,7 +56,7 @@ async def walk(
         fresh = list({row.order_id: row for row in rows if row.order_id not in seen}.values())
         seen.update(row.order_id for row in fresh)
         for start in range(0, len(fresh), limit):
-            yield Page(fresh[start : start + limit])
+            yield Page(fresh[start : start + limit], continued=start > 0)
 
         read_again, farthest = number <= farthest, max(farthest, number)
         size = max(size, len(rows))

@@ -109,7 +109,7 @@ class ZenderaSource:
             raise TransientError(f"{self.name}: the feed changed while it was read, {READINGS} times in a row")
         items = [item for item in reading.items() if item.order_id in sure]
         for start in range(0, max(len(items), 1), self._settings.page_size):
-            yield Page(items[start : start + self._settings.page_size], len(reading))
+            yield Page(items[start : start + self._settings.page_size], len(reading), continued=start > 0)
 
     async def acknowledge(self, batch: Sequence[Acknowledgement]) -> Mapping[str, AckOutcome]:
         """

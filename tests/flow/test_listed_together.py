@@ -1,0 +1,58 @@
+"""A feed that is read in one piece and handed on in several: what is confirmed meanwhile is not told again."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from typing import ClassVar
+
+import anyio
+import msgspec
+import pytest
+
+from connector.journal.memory import MemoryJournal
+from connector.sources.base import FeedItem, Page
+from tests.doubles import MemorySource
+from tests.flow.bench import Bench
+from tests.sources.traede_bench import order, traede
+from tests.sources.zendera_bench import shipment, zendera
+
+
+class InOnePiece(MemorySource):
+    """Reads the whole feed at once, then hands it on, an order at a time, and slowly."""
+
+    ack_repeatable: ClassVar[bool] = False
+    honest: ClassVar[bool] = True
+
+    async def fetch(self, gone: Callable[[], int]) -> AsyncGenerator[Page]:
+        """Read; then take a second for each page."""
+        items = [FeedItem(each, msgspec.json.encode(content)) for each, content in self.feed.items()]
+        for place, item in enumerate(items):
+            yield Page([item], continued=place > 0 and self.honest)
+            await anyio.sleep(2)
+
+
+class AsIfAskedAgain(InOnePiece):
+    """As it must not be done: each page passes for one that the source was asked for."""
+
+    honest = False
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize(("kind", "times"), [(InOnePiece, 1), (AsIfAskedAgain, 2)])
+async def test_what_was_read_before_it_was_confirmed_is_not_told_again(kind: type[InOnePiece], times: int) -> None:
+    """Told twice, Traede would move its stock twice. A page that claims to be newer than it is shows what would be."""
+    bench = Bench(ack_interval=8, poll_interval=0.5)
+    bench.sources["shop"] = kind("shop", bench.clock)
+    bench.shop.put("1", "2", "3")
+    async with bench.running(MemoryJournal()):
+        await anyio.sleep(30)  # the second reading is at 6.5 s, all are told at 8 s, and "3" is handed on at 10.5 s
+
+    assert {"1": 1, "2": 1, "3": times} == bench.shop.told
+
+
+async def test_traede_and_zendera_say_which_pages_were_read_together() -> None:
+    """Traede where it ignores the paging, Zendera always: the first page was asked for, the others were not."""
+    async with traede([order(number) for number in range(1, 6)], pages=False, page_size=2) as wholesale:
+        assert [page.continued async for page in wholesale.source.fetch(lambda: 0)] == [False, True, True]
+    async with zendera([shipment(number) for number in range(1, 6)], page_size=2) as transport:
+        assert [page.continued async for page in transport.source.fetch(lambda: 0)] == [False, True, True]
