@@ -241,7 +241,8 @@ class ZenderaSource:
 
 
 def _events(answer: Answer) -> list[dict[str, Any]]:
+    """Return a timeline's events. An answer without a body is none: nobody knows what it would have shown."""
     try:
-        return timeline.events(answer.decode(_any) if answer.body.strip() else [])
+        return timeline.events(answer.decode(_any))
     except ValueError as exc:
         raise answer.unusable(str(exc)) from None

@@ -216,6 +216,17 @@ async def test_what_cannot_be_read_back_is_not_answered(answer: Fault) -> None:
             await h.source.is_acknowledged([failed("1")])
 
 
+@pytest.mark.fault(95)
+async def test_an_answer_without_a_body_is_no_empty_timeline() -> None:
+    """An empty one is `{}`; were this taken for it, a failure that Zendera knows of would be told a second time."""
+    async with zendera([shipment(1)]) as h:
+        now = datetime.now(UTC)
+        await h.source.acknowledge([failed("1", at=now)])
+        h.fault_at("/api/v2/orders/1/external-updates", Fault.EMPTY)
+        assert await h.source.is_acknowledged([failed("1", at=now)]) == {}
+        assert await h.source.is_acknowledged([failed("1", at=now)]) == {"1": True}
+
+
 async def test_an_order_that_is_listed_needs_no_timeline() -> None:
     """After the loss of a batch's answer, one reading of the feed tells which of its orders were not exported."""
     async with zendera([shipment(1), shipment(2)]) as h:
