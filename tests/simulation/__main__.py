@@ -1,0 +1,76 @@
+"""
+The simulation on the command line: `python -m tests.simulation --schedules 10000 --seed 1`.
+
+Exit code 0 if every invariant held and enough was seen, 1 otherwise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import multiprocessing
+import sys
+import time
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from tests.simulation.coverage import UNREACHED, Summary, lacking, summed
+from tests.simulation.runner import failure, run_all
+from tests.simulation.schedule import Result
+
+MUCH = 10_000
+"""Schedules from which on a run has to have seen everything."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run what the command line asks for; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
+    parser.add_argument("--schedules", type=int, default=500)
+    parser.add_argument("--seed", type=int, default=0, help="of the first schedule; the next ones follow")
+    parser.add_argument("--processes", type=int, default=multiprocessing.cpu_count())
+    parser.add_argument("--json", action="store_true")
+    asked = parser.parse_args(arguments)
+    logging.disable(logging.CRITICAL)
+    started = time.perf_counter()
+    summary = summed(_told(run_all(range(asked.seed, asked.seed + asked.schedules), asked.processes)))
+    seconds = time.perf_counter() - started
+    missing = lacking(summary) if asked.schedules >= MUCH else []
+    if asked.json:
+        content = {**msgspec.to_builtins(summary), "seconds": round(seconds, 1), "lacking": missing}
+        print(msgspec.json.format(msgspec.json.encode(content)).decode())  # noqa: T201
+    else:
+        print(shown(summary, seconds, missing))  # noqa: T201
+    return 1 if summary.violating or missing else 0
+
+
+def shown(summary: Summary, seconds: float, missing: Sequence[str]) -> str:
+    """Return the summary as text."""
+    lines = [
+        f"{summary.schedules} schedules in {seconds:.1f} s ({summary.schedules / seconds:.1f} a second)",
+        f"{summary.orders} orders, {summary.deliveries} deliveries, {summary.calls} calls",
+        ", ".join(f"{name}: {times}" for name, times in summary.worst.items()),
+        f"violating schedules: {' '.join(map(str, summary.violating)) or 'none'}",
+    ]
+    for title, table in (("endings", summary.crashes), ("faults", summary.faults), ("ways", summary.edges)):
+        lines.append(f"{sum(table.values())} {title}:")
+        lines += [f"  {times:8} {name}{_why(name, times)}" for name, times in sorted(table.items())]
+    if missing:
+        lines.append("too seldom: " + ", ".join(missing))
+    return "\n".join(lines)
+
+
+def _why(name: str, times: int) -> str:
+    return f"  ({UNREACHED[name]})" if not times and name in UNREACHED else ""
+
+
+def _told(results: Iterator[Result]) -> Iterator[Result]:
+    """Tell of every violation as soon as it is known."""
+    for result in results:
+        if result.violations:
+            print(failure(result), file=sys.stderr)  # noqa: T201
+        yield result
+
+
+if __name__ == "__main__":
+    sys.exit(main())

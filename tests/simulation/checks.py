@@ -1,0 +1,238 @@
+"""
+The invariants of faults.md 4.4, checked by machine.
+
+Safety is checked at each request and each answer, on what is in the journal and at the vendors at that moment;
+liveness when everything has healed. `S` and `L` numbers are those of faults.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from tests.simulation.vendors.base import Truth
+from tests.simulation.world import Call, Violation, World
+
+__all__ = ["Row", "Watch", "rows", "unsettled"]
+
+LIMITS = {"shop": 1, "wholesale": 10, "transport": 50}
+OPEN = frozenset({"new", "ready", "intent", "in_doubt"})
+OPEN_ACK = frozenset({"pending", "sending", "in_doubt"})
+WRITES = frozenset({"create", "ack", "update", "cancel", "report"})
+
+
+ALL = (
+    "SELECT o.external_id, o.key, d.state, o.ack_state, coalesce(o.ack_outcome, ''), coalesce(d.cause, ''),"
+    " d.payload_hash, coalesce(o.ack_reason, '') FROM orders o JOIN deliveries d ON d.key = o.key"
+)
+ONE = ALL + " WHERE o.source = ? AND o.order_id = ?"
+
+
+class Row(msgspec.Struct, frozen=True):
+    """What the journal says of one order."""
+
+    key: int
+    state: str
+    ack_state: str
+    ack_outcome: str
+    cause: str
+    payload_hash: bytes | None
+    ack_reason: str
+
+
+def rows(world: World, source: str = "", order_id: str = "") -> Mapping[str, Row]:
+    """Return what the journal says, of all orders or of one, by external id."""
+    found = world.journal.execute(ONE if order_id else ALL, (source, order_id) if order_id else ())
+    return {external_id: Row(*rest) for external_id, *rest in found}
+
+
+class Watch:
+    """Looks at every request as it leaves, and at every one that a vendor has carried out."""
+
+    def __init__(self, world: World, settle: float) -> None:
+        self._world = world
+        self._settle = settle
+        self._creates: dict[str, list[Call]] = {}
+        self._lookups: dict[str, list[Call]] = {}
+        self._open: list[Call] = []
+        self._told: dict[str, list[tuple[float, str]]] = {}
+        self.quiet = False
+        """Set when everything is settled: from then on nothing may be written."""
+        self.written = 0.0
+        """When anything was written last."""
+
+    def __call__(self, what: str, call: Call) -> None:
+        """Look at `call`, which has just `begun` or been `applied`."""
+        kind = call.act.kind
+        if what == "applied":
+            if kind == "create":
+                self._created(call)
+            elif kind == "ack":
+                self._acknowledged(call)
+            return
+        if kind in WRITES:
+            self.written = self._world.time.now
+        if self.quiet and kind in WRITES:
+            self._world.violated("L6", " ".join(call.act.ids), f"{kind} although everything is settled")
+        self._open = [each for each in self._open if each.closed is None and each.incarnation == call.incarnation]
+        if kind == "create":
+            self._creating(call)
+        elif kind == "ack":
+            self._acknowledging(call)
+        elif kind == "lookup":
+            self._lookups.setdefault(call.act.ids[0], []).append(call)
+        self._open.append(call)
+
+    def _creating(self, call: Call) -> None:
+        (external_id,) = call.act.ids
+        row = rows(self._world, *external_id.split("-", 1)).get(external_id)
+        if row is None or row.state != "intent":
+            self._world.violated("S5", external_id, f"created while the journal says {row and row.state}")
+        elif row.payload_hash != call.digest:
+            self._world.violated("S10", external_id, "what is sent is not what the journal has the hash of")
+        under_way = sum(each.act.kind == "create" for each in self._open)
+        if under_way >= self._world.profile.concurrency:
+            self._world.violated("S8", external_id, f"{under_way + 1} creates at once")
+        before = self._creates.setdefault(external_id, [])
+        if before:
+            self._asked_before(call, before[-1])
+        before.append(call)
+
+    def _asked_before(self, call: Call, last: Call) -> None:
+        """Before another attempt the receiver is asked, and late enough if the last one was doubtful (S6)."""
+        (external_id,) = call.act.ids
+        if last.said.endswith(" 401") and last.incarnation == call.incarnation:
+            return  # an expired token: the call is repeated with a new one
+        ended = last.begun if last.closed is None else last.closed
+        since = ended + (self._settle - 0.01 if last.doubtful else 0.0)
+        asked = [each for each in self._lookups.get(external_id, []) if each.begun >= since]
+        if not any(each.found == 0 and each.closed is not None for each in asked):
+            when = "late enough " if last.doubtful else ""
+            self._world.violated("S6", external_id, f"created again, and not looked up {when}after #{last.number}")
+
+    def _created(self, call: Call) -> None:
+        (external_id,) = call.act.ids
+        standing = len(self._world.warehouse.standing(external_id))
+        if standing > 1:
+            self._world.violated("S1", external_id, f"DUPLICATE: {standing} records")
+
+    def _acknowledging(self, call: Call) -> None:
+        world, ids = self._world, call.act.ids
+        if not 1 <= len(ids) <= LIMITS[call.vendor] or len(set(ids)) < len(ids):
+            world.violated("S7", "", f"{len(ids)} items in one call to {call.vendor}: {' '.join(ids)}")
+        if LIMITS[call.vendor] > 1 and any((each.vendor, each.act.kind) == (call.vendor, "ack") for each in self._open):
+            world.violated("S8", "", f"two calls to {call.vendor} at once")
+        known = rows(world) if "failed" in call.act.outcomes else {}
+        for order_id, outcome in zip(ids, call.act.outcomes, strict=True):
+            external_id = f"{call.vendor}-{order_id}"
+            records = world.warehouse.by_external_id(external_id)
+            told = self._told.setdefault(external_id, [])
+            if outcome == "exported" and not records:
+                world.violated("S2", external_id, "ACK_WITHOUT_DELIVERY: told as exported, and nobody has it")
+            if outcome == "failed":
+                self._failing(external_id, known.get(external_id), bool(records))
+                if any(before == "exported" for _, before in told):
+                    world.violated("S4", external_id, "told as failed after it was told as exported")
+            elif any(before == "failed" for _, before in told) and not world.orders[external_id].corrected:
+                world.violated("S4", external_id, "told as exported, and as failed before, unchanged")
+            told.append((world.time.now, outcome))
+
+    def _failing(self, external_id: str, row: Row | None, there: bool) -> None:
+        if there:
+            self._world.violated("S3", external_id, "FAILED_AND_DELIVERED: told as failed, and the receiver has it")
+        elif row is None or row.state != "rejected":
+            self._world.violated("S3", external_id, f"told as failed while the journal says {row and row.state}")
+
+    def _acknowledged(self, call: Call) -> None:
+        world = self._world
+        if call.applied is None:
+            return
+        source = world.sources[call.vendor]
+        for order_id, outcome in zip(call.act.ids, call.act.outcomes, strict=True):
+            if order_id in source.spared:
+                continue
+            truth = world.orders[f"{call.vendor}-{order_id}"]
+            truth.marks.append((world.time.now, outcome))
+            if (times := source.moved(order_id)) > 1:
+                world.violated("S11", truth.external_id, f"DOUBLE_REGULATE: its stock was moved {times} times")
+            strikes = sum(each == "failed" for _, each in truth.marks)
+            if strikes > 1 + len(truth.changed) + len(truth.corrected) + truth.released:
+                world.violated("S12", truth.external_id, f"STRIKE_WASTED: told {strikes} times as failed")
+
+
+def unsettled(world: World) -> list[Violation]:
+    """Return what is not as it must be in the end (L1 to L5); empty when everything is."""
+    known = rows(world)
+    listed = {f"{name}-{order_id}" for name, source in world.sources.items() for order_id in source.listed()}
+    found = [
+        Violation(invariant, truth.external_id, text)
+        for truth in world.orders.values()
+        for invariant, text in _wrong(world, truth, known.get(truth.external_id), truth.external_id in listed)
+    ]
+    for external_id, what in world.journal.execute(
+        "SELECT o.external_id, c.what FROM changes c JOIN orders o ON o.key = c.key WHERE c.state = 'due'"
+    ):
+        found.append(Violation("L3", external_id, f"{what} is still due"))
+    for order_id, state in world.journal.execute(
+        "SELECT order_id, state FROM reports WHERE state IN ('pending', 'sending', 'in_doubt')"
+    ):
+        found.append(Violation("L3", f"transport-{order_id}", f"a report is still {state}"))
+    strange = [external_id for external_id in world.warehouse.records if external_id not in world.orders]
+    found += [Violation("L1", external_id, "the receiver has it, and no source ever had") for external_id in strange]
+    return found
+
+
+def _wrong(world: World, truth: Truth, row: Row | None, listed: bool) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with one order: the invariant, and what it is."""
+    external_id = truth.external_id
+    records, standing = world.warehouse.records.get(external_id, []), world.warehouse.standing(external_id)
+    exported, _ = world.sources[truth.source].knows(truth.order_id)
+    if len(standing) > 1:
+        yield "S1", f"DUPLICATE: {len(standing)} records"
+    if exported and not records:
+        yield "L2", "ACK_WITHOUT_DELIVERY: its source has it as exported, and the receiver has nothing"
+    for at, outcome in truth.marks:
+        if outcome == "failed":
+            later = [made for made, _ in records if not any(each <= made for each in truth.corrected)]
+            if later:
+                yield "S3", f"FAILED_AND_DELIVERED: told as failed at {at:.1f}, made at {later}"
+    if row is None:
+        if listed or truth.cancelled is None:
+            yield "L4", "LOST: it is in the feed, and the journal does not know it"
+        return
+    if row.state in OPEN:
+        yield "L3", f"its delivery is still {row.state}"
+    if row.ack_state in OPEN_ACK:
+        yield "L3", f"its acknowledgement is still {row.ack_state}: {row.ack_reason}"
+    if row.state == "delivered" and not records:
+        yield "L2", "the journal has it as delivered, and the receiver has nothing"
+    if truth.skipped:
+        if records or row.state != "skipped":
+            yield "L1", f"it is none of ours, and is {row.state}, {len(records)} records"
+    elif truth.broken or truth.refused:
+        if records:
+            return  # it was delivered before it could not be any more
+        if row.state not in ("held", "rejected", "cancelled", "vanished"):
+            yield "L1", f"nobody can have it, and it is {row.state}"
+    elif truth.cancelled is not None:
+        if row.state == "delivered" and not exported:
+            yield "L2", "UNSENT_ACK: it was delivered, then cancelled, and its source does not know"
+    elif len(standing) != 1 or row.state != "delivered":
+        yield "L1", f"LOST: {len(standing)} records, {row.state} {row.cause} {row.ack_reason}"
+    elif not exported:
+        yield "L2", f"UNSENT_ACK: the receiver has it, and its source does not know: {row.ack_state} {row.ack_reason}"
+    elif (row.ack_state, row.ack_outcome) != ("confirmed", "exported"):
+        yield "L2", f"its source knows, and the journal says {row.ack_state}: {row.ack_reason}"
+
+
+def held(world: World) -> Iterator[tuple[Any, Row, Truth]]:
+    """Yield what waits for a person although a person could let it go: key, row and truth."""
+    known = rows(world)
+    for truth in world.orders.values():
+        row = known.get(truth.external_id)
+        if row is None or truth.broken or truth.refused or truth.skipped:
+            continue
+        if row.state in ("held", "rejected") or row.ack_state == "parked":
+            yield row.key, row, truth

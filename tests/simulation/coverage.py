@@ -1,0 +1,93 @@
+"""What a run of schedules came to, and whether it saw enough: every crash point, fault and way between states."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from connector.journal.states import ACK_EDGES, DELIVERY_EDGES
+from tests.simulation.crashes import POINTS
+from tests.simulation.faults import FAULTS
+from tests.simulation.schedule import Result
+
+__all__ = ["ENOUGH", "UNREACHED", "Summary", "lacking", "summed"]
+
+ENOUGH = 20
+"""How often a run of 10,000 schedules has to see each of them."""
+
+UNREACHED: dict[str, str] = {}
+"""The ways between states that a schedule does not come to, and why."""
+
+WORST = {
+    "lost": ("L1", "L4"),
+    "doubled": ("S1",),
+    "unsent acks": ("L2",),
+    "failed and delivered": ("S3", "S4"),
+    "stock moved twice": ("S11",),
+}
+
+
+class Summary(msgspec.Struct):
+    """What a run came to."""
+
+    schedules: int
+    orders: int
+    deliveries: int
+    calls: int
+    crashes: dict[str, int]
+    faults: dict[str, int]
+    edges: dict[str, int]
+    worst: dict[str, int]
+    violating: list[int]
+
+
+def summed(results: Iterable[Result]) -> Summary:
+    """Add the results of schedules up."""
+    counts: Counter[str] = Counter()
+    worst: Counter[str] = Counter(dict.fromkeys(WORST, 0))
+    violating: list[int] = []
+    schedules = 0
+    for result in results:
+        schedules += 1
+        counts.update(result.counts)
+        if result.violations:
+            violating.append(result.seed)
+        for name, invariants in WORST.items():
+            worst[name] += len({each.order for each in result.violations if each.invariant in invariants})
+    return Summary(
+        schedules=schedules,
+        orders=counts["orders"],
+        deliveries=counts["deliveries"],
+        calls=counts["calls"],
+        crashes=_under(counts, "crash ", (*POINTS, "anywhere", "stop", "cancel")),
+        faults=_under(counts, "fault ", FAULTS),
+        edges=_under(counts, "edge ", edges()),
+        worst=dict(worst),
+        violating=sorted(violating),
+    )
+
+
+def edges() -> list[str]:
+    """Return every way that the journal allows, as `delivery new>intent` or `ack none>pending`."""
+    kinds: Sequence[tuple[str, Any]] = (("delivery", DELIVERY_EDGES), ("ack", ACK_EDGES))
+    return [
+        f"{kind} {before}>{after}" for kind, table in kinds for before, ways in table.items() for after in sorted(ways)
+    ]
+
+
+def lacking(summary: Summary, enough: int = ENOUGH) -> list[str]:
+    """Return what the run saw too seldom."""
+    seen = {
+        **{f"crash at {name}": times for name, times in summary.crashes.items()},
+        **{f"fault {name}": times for name, times in summary.faults.items()},
+        **{f"edge {name}": times for name, times in summary.edges.items() if name not in UNREACHED},
+    }
+    return [f"{name}: {times}" for name, times in seen.items() if times < enough]
+
+
+def _under(counts: Counter[str], prefix: str, known: Iterable[str]) -> dict[str, int]:
+    found = {name.removeprefix(prefix): times for name, times in counts.items() if name.startswith(prefix)}
+    return {**dict.fromkeys(known, 0), **found}

@@ -1,0 +1,66 @@
+"""Where and how a process ends: the points at which it may be killed, and the plan of one incarnation's end."""
+
+from __future__ import annotations
+
+from random import Random
+
+import msgspec
+
+__all__ = ["CALLS", "POINTS", "WRITES", "Ending", "drawn"]
+
+CALLS = ("login", "feed", "lookup", "create", "ack", "timeline", "report", "update", "cancel", "read")
+"""The kinds of call on the wire."""
+WRITES = (
+    "deliveries.recover",
+    "reports.recover",
+    "arrivals.ingest",
+    "arrivals.polled",
+    "deliveries.intend",
+    "deliveries.settle",
+    "acks.claim",
+    "acks.settle",
+    "changes.settle",
+    "reports.progressed",
+    "reports.claim",
+    "reports.settle",
+)
+"""The journal's transactions, by their first operation."""
+READS = ("deliveries.due", "acks.due")
+
+POINTS = (
+    *(f"{call}:{where}" for call in CALLS for where in ("before", "applied", "after")),
+    *(f"{write}:{where}" for write in WRITES for where in ("before", "in", "after")),
+    *(f"{read}:after" for read in READS),
+)
+"""
+Every place at which a process is killed: on the wire before a request is sent, when it was applied and not answered,
+and when the answer has come and nobody has read it; in the journal before a transaction, in the middle of it, and when
+it is committed and nobody has heard.
+"""
+
+OFTEN = ("create", "lookup", "ack", "intend", "settle", "claim", "recover")
+
+
+class Ending(msgspec.Struct):
+    """
+    How an incarnation ends: killed at the `nth` time that it passes `point`, or killed, stopped or cancelled at `at`.
+
+    `at` is seconds from its start.
+    """
+
+    kind: str
+    point: str = ""
+    nth: int = 1
+    at: float = 0.0
+
+
+def drawn(chance: Random) -> Ending:
+    """Return the end of one incarnation."""
+    kind = chance.choices(("point", "kill", "stop", "cancel"), (0.72, 0.12, 0.08, 0.08))[0]
+    if kind == "point":
+        point = chance.choice(POINTS)
+        if chance.random() < 0.4:
+            point = chance.choice([each for each in POINTS if any(word in each for word in OFTEN)])
+        return Ending("point", point, nth=chance.choice((1, 1, 2, 3, 5)), at=chance.uniform(20, 200))
+    at = chance.uniform(0, 2) if chance.random() < 0.5 else chance.uniform(0, 90)
+    return Ending(kind, at=at)

@@ -1,0 +1,99 @@
+"""What can befall a request on its way there and back (faults.md 2.C, 2.D and 4.3), and how likely it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from random import Random
+from types import SimpleNamespace
+from typing import Any
+
+import aiohttp
+import msgspec
+
+__all__ = ["FAULTS", "NOTHING", "T_APPLY", "Fault", "Faults"]
+
+T_APPLY = 25.0
+"""Seconds within which the other side applies, or gives up, what it was sent (faults.md 4.5, A1)."""
+
+
+def _refused() -> Exception:
+    key: Any = SimpleNamespace(host="vendor", port=443, ssl=True, is_ssl=True)
+    return aiohttp.ClientConnectorError(key, OSError(111, "refused"))
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """
+    One way in which a call goes wrong.
+
+    `applied` says whether the other side carries the request out, `late` that it does so up to `T_APPLY` seconds
+    after the caller has heard. The caller hears `error`, or gets `status`, or the true answer with its body spoilt by
+    `spoil`; after `wait` of the call's time-out (0 is at once, 1 the whole of it).
+    """
+
+    name: str
+    applied: bool
+    late: bool = False
+    error: Callable[[], Exception] | None = None
+    status: int = 0
+    spoil: Callable[[bytes], bytes] | None = None
+    wait: float = 0.0
+
+    @property
+    def sure(self) -> bool:
+        """Whether the caller can know that nothing was done."""
+        return self.name in ("refused", "connect_timeout", "throttled", "unauthorized", "forbidden", "redirected")
+
+
+NOTHING = Fault("nothing", applied=True)
+
+FAULTS: Mapping[str, Fault] = {
+    fault.name: fault
+    for fault in (
+        Fault("refused", applied=False, error=_refused),
+        Fault("connect_timeout", applied=False, error=aiohttp.ConnectionTimeoutError, wait=0.3),
+        Fault("lost", applied=False, error=aiohttp.ServerDisconnectedError),
+        Fault("lost_applied", applied=True, error=aiohttp.ServerDisconnectedError),
+        Fault("lost_late", applied=True, late=True, error=aiohttp.ClientOSError),
+        Fault("timeout", applied=False, error=aiohttp.ServerTimeoutError, wait=1.0),
+        Fault("timeout_applied", applied=True, error=aiohttp.ServerTimeoutError, wait=1.0),
+        Fault("timeout_late", applied=True, late=True, error=TimeoutError, wait=1.0),
+        Fault("error", applied=False, status=500),
+        Fault("error_applied", applied=True, status=502),
+        Fault("error_late", applied=True, late=True, status=504),
+        Fault("unavailable", applied=False, status=503),
+        Fault("request_timeout", applied=False, status=408),
+        Fault("throttled", applied=False, status=429),
+        Fault("unauthorized", applied=False, status=401),
+        Fault("forbidden", applied=False, status=403),
+        Fault("redirected", applied=False, status=307),
+        Fault("page", applied=False, status=200),
+        Fault("empty", applied=True, spoil=lambda _: b""),
+        Fault("truncated", applied=True, spoil=lambda body: body[: len(body) // 2]),
+        Fault("broken_off", applied=True, error=aiohttp.ClientPayloadError),
+        Fault("slow", applied=True, wait=0.9),
+    )
+}
+"""Every kind of fault, by name."""
+
+RARE = frozenset({"forbidden", "redirected", "unauthorized", "throttled"})
+"""What pauses a whole endpoint: too much of it and nothing else happens."""
+
+
+class Faults:
+    """Draws the fault of each call. A schedule has its own mix: now and then a single kind, at a high rate."""
+
+    def __init__(self, chance: Random) -> None:
+        self._chance = chance
+        self.rate = chance.choice((0.0, 0.05, 0.15, 0.25, 0.4))
+        names = sorted(FAULTS)
+        few = chance.sample(names, chance.choice((1, 3, 8, len(names), len(names))))
+        self._names = few
+        self._weights = [0.3 if name in RARE and len(few) > 1 else 1.0 for name in few]
+        self.healed = False
+
+    def draw(self) -> Fault:
+        """Return what befalls the next call."""
+        if self.healed or self._chance.random() >= self.rate:
+            return NOTHING
+        (name,) = self._chance.choices(self._names, self._weights)
+        return FAULTS[name]

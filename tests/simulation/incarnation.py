@@ -1,0 +1,209 @@
+"""One process: a connector on the journal that its predecessors left, from its start to whatever end it comes to."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from random import Random
+from typing import Any
+
+import anyio
+
+from connector.app import Connector
+from connector.http import Endpoint
+from connector.journal.sqlite import SqliteJournal
+from connector.receivers.base import Receiver
+from connector.settings import Settings
+from connector.sources.base import Source
+from tests.doubles import EPOCH
+from tests.simulation.crashes import Ending
+from tests.simulation.faults import Faults
+from tests.simulation.loop import Loop, Stuck, Time
+from tests.simulation.store import Store
+from tests.simulation.wire import Session
+from tests.simulation.world import World
+
+__all__ = ["Incarnation", "WallClock"]
+
+
+class WallClock:
+    """The connector's clock: virtual, with a wall clock that may be wrong by `World.skew` seconds."""
+
+    def __init__(self, time: Time, skew: Callable[[], float], chance: Random) -> None:
+        self._time = time
+        self._skew = skew
+        self._random = chance
+
+    def now(self) -> datetime:
+        """Return what the machine's clock shows."""
+        return EPOCH + timedelta(seconds=self._time.now + self._skew())
+
+    def monotonic(self) -> float:
+        """Return the virtual time."""
+        return self._time.now
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait on the loop."""
+        await anyio.sleep(seconds)
+
+    def uniform(self, low: float, high: float) -> float:
+        """Return a number of this process's own generator."""
+        return self._random.uniform(low, high)
+
+
+class Incarnation:
+    """The `number`th process of a schedule."""
+
+    def __init__(
+        self,
+        number: int,
+        seed: str,
+        world: World,
+        own: Settings,
+        db: sqlite3.Connection,
+        faults: Faults,
+        ending: Ending | None,
+    ) -> None:
+        self.number = number
+        self.time = world.time
+        self.alive = True
+        self.ending = ending
+        self.stopped_at: float | None = None
+        self._world = world
+        self._settings = own
+        self._faults = faults
+        self._seed = f"{seed}/{number}"
+        self._passed = 0
+        self._store = Store(db, self, Random(f"{self._seed}/store"))
+        self._loop = Loop(self.time)
+        self._loop.set_exception_handler(self._unforeseen)
+        self._main: asyncio.Task[None] | None = None
+        self.connector: Connector | None = None
+
+    def passes(self, point: str) -> bool:
+        """See `Process.passes`."""
+        if not self.alive:
+            return True
+        if self._due(point):
+            self.die(point)
+            return True
+        return False
+
+    def passes_in(self, point: str) -> bool:
+        """See `Process.passes_in`."""
+        return self.alive and self._due(point)
+
+    def _due(self, point: str) -> bool:
+        if self.ending is None or self.ending.point != point:
+            return False
+        self._passed += 1
+        return self._passed >= self.ending.nth
+
+    def die(self, point: str) -> None:
+        """Be killed, at once and without a word."""
+        if self.alive:
+            self.alive = False
+            self._world.counts[f"crash {point}"] += 1
+            self._world.note(f"{self.number} killed at {point}")
+            self._loop.stop()
+
+    def stop(self) -> None:
+        """Be asked to end."""
+        if self.alive and self.connector is not None and self.stopped_at is None:
+            self._world.counts["crash stop"] += 1
+            self._world.note(f"{self.number} stops")
+            self.stopped_at = self.time.now
+            self.connector.stop()
+
+    def cancel(self) -> None:
+        """Be cancelled natively, wherever it is."""
+        if self.alive and self._main is not None and self.stopped_at is None:
+            self._world.counts["crash cancel"] += 1
+            self._world.note(f"{self.number} is cancelled")
+            self.stopped_at = self.time.now
+            self._main.cancel()
+
+    def run(self) -> str:
+        """Run to the end; return `killed`, `ended` or what it died of."""
+        self._world.note(f"{self.number} starts")
+        self._plan()
+        loop = self._loop
+        self._main = loop.create_task(self._live())
+        self._main.add_done_callback(self._over)
+        try:
+            loop.run_forever()
+        except Stuck as exc:
+            self._world.violated("STUCK", "", str(exc))
+            self.alive = False
+        if not self.alive:
+            self._store.end()
+        how = self._end()
+        loop.close()
+        self._world.note(f"{self.number} {how}")
+        return how
+
+    def _end(self) -> str:
+        main = self._main
+        assert main is not None
+        main.remove_done_callback(self._over)
+        if not self.alive:
+            self._loop.bury()
+            return "killed"
+        left = [task for task in asyncio.all_tasks(self._loop) if task is not main]
+        failure = None if main.cancelled() else main.exception()
+        if failure is not None:
+            self._world.violated("DIED", "", f"{failure!r} {_inner(failure)!r}")
+        if left:
+            self._world.violated("L7", "", f"{len(left)} tasks are left")
+        if self._store.db.in_transaction:
+            self._world.violated("S13", "", "a transaction is open after the end")
+        if self.stopped_at is not None and self.time.now - self.stopped_at > 21:
+            self._world.violated("L7", "", f"the end took {self.time.now - self.stopped_at:.1f} s")
+        self.alive = False
+        self._store.end()
+        self._loop.bury()
+        return "ended"
+
+    def _unforeseen(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Whatever the event loop would only log is a fault of somebody."""
+        if self.alive:
+            self._world.violated("LOOP", "", f"{context.get('message')} {context.get('exception')!r}")
+
+    def _over(self, _task: asyncio.Task[None]) -> None:
+        self._loop.stop()
+
+    def _plan(self) -> None:
+        if self.ending is not None and self.ending.kind != "point":
+            act = {"kill": lambda: self.die("anywhere"), "stop": self.stop, "cancel": self.cancel}[self.ending.kind]
+            self.time.after(self.ending.at, act)
+
+    async def _live(self) -> None:
+        chance = Random(f"{self._seed}/clock")
+        clock = WallClock(self.time, lambda: self._world.skew, chance)
+        journal = SqliteJournal(self._store)  # type: ignore[arg-type]
+        connector = Connector(self._settings, journal=journal, clock=clock)
+        ends: dict[str, Source | Receiver] = {**connector.sources, **connector.receivers}
+        for name, end in ends.items():
+            endpoint = end.endpoint
+            assert isinstance(endpoint, Endpoint)
+            session = Session(
+                name,
+                self,
+                self.number,
+                self._world,
+                self._faults,
+                Random(f"{self._seed}/{name}"),
+                self._world.profile.timeout,
+            )
+            endpoint._session = session  # type: ignore[assignment]
+        self.connector = connector
+        async with connector:
+            await connector.run()
+
+
+def _inner(exc: BaseException) -> BaseException:
+    while isinstance(exc, BaseExceptionGroup):
+        exc = exc.exceptions[0]
+    return exc

@@ -1,0 +1,137 @@
+"""What a schedule is made of: drawn from its seed, before anything happens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from random import Random
+from typing import Any
+
+import msgspec
+
+from connector.receivers.ewarehousing import EwarehousingSettings
+from connector.settings import Duration, Rate, RetrySettings, RouteSettings, Secret, Settings, Url
+from connector.sources.propeller import PropellerSettings
+from connector.sources.traede_settings import TraedeOrdersSettings
+from connector.sources.zendera import ZenderaSettings
+
+__all__ = ["Profile", "drawn", "settings"]
+
+SETTLE = 60.0
+RETRY = RetrySettings(first=Duration(1), longest=Duration(30))
+
+
+class Profile(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    The make-up of one schedule; times are in seconds, and what befalls orders is a share of them.
+
+    `chaos` is how long anything may go wrong. `lag` is how much later a record is found than made; with the longest
+    that an answer may be late it stays below `SETTLE`, or the promise of faults.md 4.5 (A1, A2) would be broken.
+    """
+
+    sources: Sequence[str]
+    orders: Mapping[str, int]
+    chaos: float
+    endings: int
+    concurrency: int
+    page_size: int
+    ack_interval: float
+    poll_interval: float
+    timeout: float
+    rate_limit: str
+    regulate: bool
+    unique: bool
+    fuzzy: bool
+    lag: float
+    token_life: int
+    broken: float
+    refused: float
+    edited: float
+    cancelled: float
+    partly: float
+
+
+def drawn(chance: Random) -> Profile:
+    """Return the profile of one schedule."""
+    names = ["shop", "wholesale", "transport"]
+    sources = sorted(chance.sample(names, chance.choice((1, 1, 2, 3))))
+    total = chance.choice((3, 6, 10, 16, 25))
+    orders = {name: max(1, total // len(sources)) for name in sources}
+    calm = chance.random() < 0.3
+    return Profile(
+        sources=sources,
+        orders=orders,
+        chaos=chance.uniform(20, 240),
+        endings=chance.choice((0, 1, 2, 3, 4, 6, 8)),
+        concurrency=chance.choice((1, 3, 8)),
+        page_size=chance.choice((3, 5, 50)),
+        ack_interval=chance.choice((0.1, 1.0, 5.0)),
+        poll_interval=chance.choice((15.0, 30.0, 60.0)),
+        timeout=chance.choice((5.0, 20.0)),
+        rate_limit=chance.choice(("", "", "60/min")),
+        regulate=chance.random() < 0.7,
+        unique=chance.random() < 0.15,
+        fuzzy=chance.random() < 0.3,
+        lag=chance.choice((0.0, 0.0, 1.0, 20.0)),
+        token_life=chance.choice((40, 600, 3600)),
+        broken=0.0 if calm else chance.choice((0.0, 0.1, 0.4)),
+        refused=0.0 if calm else chance.choice((0.0, 0.1, 0.4)),
+        edited=0.0 if calm else chance.choice((0.0, 0.1, 0.4)),
+        cancelled=0.0 if calm else chance.choice((0.0, 0.1, 0.3)),
+        partly=0.0 if calm else chance.choice((0.0, 0.0, 0.2)),
+    )
+
+
+def settings(profile: Profile) -> Settings:
+    """Return the settings with which the connector runs."""
+    common: dict[str, Any] = {
+        "poll_interval": Duration(profile.poll_interval),
+        "ack_interval": Duration(profile.ack_interval),
+        "settle": Duration(SETTLE / 2),
+        "timeout": Duration(profile.timeout),
+        "retry": RETRY,
+    }
+    size = profile.page_size
+    sources: dict[str, Callable[[], Any]] = {
+        "shop": lambda: PropellerSettings(
+            base_url=Url("https://shop.invalid"),
+            client_id="sandbox",
+            client_secret=Secret("sandbox-secret"),
+            page_size=size,
+            **common,
+        ),
+        "wholesale": lambda: TraedeOrdersSettings(
+            base_url=Url("https://wholesale.invalid"),
+            token=Secret("sandbox-token"),
+            app_key=Secret("sandbox-app-key"),
+            system_id="erp",
+            regulate_inventory=profile.regulate,
+            include_cancelled=True,
+            page_size=size,
+            **common,
+        ),
+        "transport": lambda: ZenderaSettings(
+            base_url=Url("https://transport.invalid/api"),
+            api_key=Secret("sandbox-key"),
+            page_size=size,
+            **common,
+        ),
+    }
+    return Settings(
+        journal="simulated",
+        sources={name: sources[name]() for name in profile.sources},
+        receivers={
+            "warehouse": EwarehousingSettings(
+                base_url=Url("https://warehouse.invalid"),
+                username="sandbox",
+                password=Secret("sandbox-secret"),
+                wms_code="DEV",
+                customer_code="SANDBOX",
+                concurrency=profile.concurrency,
+                rate_limit=Rate.parse(profile.rate_limit) if profile.rate_limit else None,
+                settle=Duration(SETTLE),
+                timeout=Duration(profile.timeout),
+                retry=RETRY,
+            )
+        },
+        routes=[RouteSettings(source=name, receivers=["warehouse"]) for name in profile.sources],
+    )

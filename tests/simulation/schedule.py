@@ -1,0 +1,177 @@
+"""One schedule: chaos, then healing, then one more idle time in which nothing may happen."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from random import Random
+from unittest import mock
+
+import msgspec
+
+from connector import pipeline, registry
+from connector.journal import holds
+from connector.journal.base import millis
+from tests.simulation import crashes, profile
+from tests.simulation.checks import Watch, held, unsettled
+from tests.simulation.faults import Faults
+from tests.simulation.incarnation import Incarnation
+from tests.simulation.loop import Time, ordered
+from tests.simulation.store import new_journal
+from tests.simulation.world import Violation, World
+
+__all__ = ["Result", "run"]
+
+LONGEST_HEALING = 3600.0
+"""Seconds after the last fault within which all must be well."""
+GLANCE = 7.0
+
+
+class Result(msgspec.Struct, frozen=True):
+    """How a schedule went. `tail` is what happened last; `digest` stands for all that happened."""
+
+    seed: int
+    violations: Sequence[Violation]
+    digest: str
+    counts: Counter[str]
+    tail: Sequence[str]
+
+
+def run(seed: int) -> Result:
+    """Run the schedule of `seed`; the same seed is the same schedule."""
+    with ordered(), _quick():
+        return Schedule(seed).run()
+
+
+@contextmanager
+def _quick() -> Iterator[None]:
+    """Leave out what only costs time here: a look at each second for other processes, and at other packages."""
+    with mock.patch.object(pipeline, "GLANCE", 60.0), mock.patch.object(registry, "entry_points", return_value=()):
+        yield
+
+
+class Schedule:
+    """The schedule of one seed."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self.time = Time()
+        self.profile = profile.drawn(Random(f"{seed}/profile"))
+        self.world = World(self.profile, self.time, Random(f"{seed}/world"))
+        self.faults = Faults(Random(f"{seed}/faults"))
+        self.watch = Watch(self.world, profile.SETTLE)
+        self.world.watch = self.watch
+        self.journal = new_journal()
+        self.world.journal = self.journal
+        self._chance = Random(f"{seed}/endings")
+        self._own = profile.settings(self.profile)
+        self._healing = False
+        self._helped = 0
+        self._since = 0.0
+        self._wrong: set[tuple[str, str]] = set()
+        self._latest = self.profile.chaos + LONGEST_HEALING
+        self._running: Incarnation | None = None
+
+    def run(self) -> Result:
+        """Run it."""
+        world, time = self.world, self.time
+        world.note(f"seed {self._seed} {self.profile}")
+        world.begin_life()
+        time.at(self.profile.chaos, self._heal)
+        number = 0
+        while not self.watch.quiet or number == 0:
+            number += 1
+            ending = crashes.drawn(self._chance) if number <= self.profile.endings and not self._healing else None
+            self._running = Incarnation(number, str(self._seed), world, self._own, self.journal, self.faults, ending)
+            self._running.run()
+            if number > 60 or (self._healing and any(each.invariant == "DIED" for each in world.violations)):
+                world.violated("L7", "", "it does not stay alive")
+                break
+            time.let_pass(self._chance.choice((0.05, 1.0, self._chance.uniform(0, 40))))
+        self._judge()
+        return self._result()
+
+    def _heal(self) -> None:
+        self.world.note("heals")
+        self._healing = self.faults.healed = True
+        if self._running is not None:
+            self._running.ending = None
+        self.time.after(GLANCE, self._look)
+
+    def _look(self) -> None:
+        """See whether everything is well; let a person help where one has to; end when it is, or never will be."""
+        wrong = unsettled(self.world)
+        before, self._wrong = self._wrong, {(each.invariant, each.order) for each in wrong}
+        if self._wrong != before or self.watch.written > self._since or not self._walked():
+            self._since = self.time.now
+        calm = self.time.now - self._since
+        if (not wrong and calm > 1.3 * self.profile.poll_interval) or self.time.now > self._latest:
+            for each in wrong:
+                self.world.violated(each.invariant, each.order, each.text)
+            self.watch.quiet = True
+            self.world.note("is settled")
+            self.time.after(2.2 * self.profile.poll_interval, self._end)
+            return
+        if calm > 2.5 * self.profile.poll_interval and self._helped < 5 and self._helpless(wrong):
+            self._help()
+            self._since = self.time.now
+        self.time.after(GLANCE, self._look)
+
+    def _helpless(self, wrong: Sequence[Violation]) -> bool:
+        """Tell whether nothing will move any more unless a person helps."""
+        return all(each.invariant in ("L1", "L2") for each in wrong)
+
+    def _walked(self) -> bool:
+        """Tell whether every feed has been read, as it is now, by who runs now."""
+        now = self._running.number if self._running is not None else 0
+        walked = {
+            call.vendor
+            for call in reversed(self.world.history)
+            if call.act.kind == "feed" and call.incarnation == now and call.begun > self.profile.chaos
+        }
+        return walked >= set(self.profile.sources)
+
+    def _help(self) -> None:
+        """Release what waits for a person; what waits without a cause in this schedule is a violation."""
+        self._helped += 1
+        keys = []
+        for key, row, truth in held(self.world):
+            if row.ack_state == "parked" and "locked" not in row.ack_reason:
+                self.world.violated("HOLD", truth.external_id, f"parked: {row.ack_reason}")
+            elif row.state in ("held", "rejected") and truth.cancelled is None and not truth.corrected:
+                self.world.violated("HOLD", truth.external_id, f"{row.state}: {row.cause}")
+            keys.append(key)
+            truth.released += 1
+        self.world.note(f"a person releases {keys}")
+        self.world.counts["released by a person"] += len(keys)
+        now = millis(self.world.moment())
+        self.journal.execute("BEGIN")
+        holds.retry(keys, now, self.journal)
+        self.journal.execute("COMMIT")
+        if self._running is not None and self._running.connector is not None:
+            self._running.connector.look()
+
+    def _end(self) -> None:
+        if self._running is not None:
+            self._running.stop()
+
+    def _judge(self) -> None:
+        (sound,) = self.journal.execute("PRAGMA integrity_check").fetchone()
+        if sound != "ok":
+            self.world.violated("S13", "", sound)
+
+    def _result(self) -> Result:
+        counts, world = self.world.counts, self.world
+        counts["orders"] = len(world.orders)
+        counts["deliveries"] = sum(len(made) for made in world.warehouse.records.values())
+        counts["calls"] = len(world.history)
+        for edge, times in self.journal.execute("SELECT edge, times FROM simulated"):
+            counts[f"edge {edge}"] = times
+        for row in self.journal.execute(
+            "SELECT external_id, ack_state, ack_outcome, group_concat(d.state) FROM orders o"
+            " JOIN deliveries d ON d.key = o.key GROUP BY o.key ORDER BY o.key"
+        ):
+            world.note(str(row))
+        self.journal.close()
+        return Result(self._seed, world.violations, world.digest, counts, list(world.tail))

@@ -1,0 +1,139 @@
+"""What the simulation needs of a vendor: requests without a socket, and the truth about its orders."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any, Protocol
+
+import msgspec
+from aiohttp import web
+from multidict import CIMultiDict
+from yarl import URL
+
+__all__ = ["Act", "Request", "SourceVendor", "Truth", "Vendor"]
+
+
+class Request:
+    """As much of an `aiohttp.web.Request` as the stand-ins look at."""
+
+    def __init__(self, method: str, url: URL, headers: Any, body: bytes) -> None:
+        self.method = method
+        self.rel_url = url
+        self.headers = CIMultiDict[str](headers)
+        self.body = body
+
+    @property
+    def path(self) -> str:
+        """The path, decoded."""
+        return self.rel_url.path
+
+    @property
+    def raw_path(self) -> str:
+        """The path with its query, as it is on the wire."""
+        return self.rel_url.raw_path_qs
+
+    @property
+    def query(self) -> Any:
+        """The query's pairs."""
+        return self.rel_url.query
+
+    @property
+    def content_type(self) -> str:
+        """The body's type, without its parameters."""
+        return self.headers.get("Content-Type", "").partition(";")[0]
+
+    @cached_property
+    def content(self) -> Any:
+        """The body, decoded."""
+        return msgspec.json.decode(self.body)
+
+
+class Act(msgspec.Struct, frozen=True):
+    """What a request is: a kind of call (`crashes.CALLS`), whom it is about, and what it says of each."""
+
+    kind: str
+    ids: tuple[str, ...] = ()
+    outcomes: tuple[str, ...] = ()
+
+
+class Truth(msgspec.Struct):
+    """
+    What the world knows of one order.
+
+    `refused` says that the receiver will not have it, `broken` that its source has not filled it in, `skipped` that it
+    is none of ours. All of `changed`, `cancelled` and `deleted` are times.
+    """
+
+    source: str
+    order_id: str
+    refused: bool = False
+    broken: bool = False
+    skipped: bool = False
+    placed: float = -1.0
+    changed: list[float] = []
+    corrected: list[float] = []
+    cancelled: float | None = None
+    deleted: float | None = None
+    released: int = 0
+    """How often a person let it go again."""
+    marks: list[tuple[float, str]] = []
+    """What the source was told, and applied."""
+
+    @property
+    def external_id(self) -> str:
+        """The order's identity at the receiver."""
+        return f"{self.source}-{self.order_id}"
+
+
+class Vendor(Protocol):
+    """Somebody who is called."""
+
+    def sort(self, request: Request) -> Act:
+        """Tell what a request is."""
+
+    def handle(self, request: Request) -> web.Response:
+        """Carry a request out, in one step."""
+
+    def refuse(self) -> web.Response:
+        """Return the answer to credentials that are not good."""
+
+    def expire(self) -> None:
+        """Let every token that was issued be bad from now on."""
+
+
+class SourceVendor(Vendor, Protocol):
+    """
+    Somebody who has orders. Most methods are what people do over there.
+
+    `partly` are orders that the next acknowledgement leaves out, though its call succeeds; `spared` those that the last
+    one did leave out.
+    """
+
+    name: str
+    partly: set[str]
+    spared: set[str]
+
+    def place(self, truth: Truth) -> None:
+        """Put an order into the feed."""
+
+    def edit(self, truth: Truth) -> None:
+        """Change what is ordered."""
+
+    def correct(self, truth: Truth) -> None:
+        """Mend what was broken."""
+
+    def cancel(self, truth: Truth) -> bool:
+        """Cancel the order, if that can be done here; tell whether it was."""
+
+    def delete(self, truth: Truth) -> None:
+        """Remove the order altogether."""
+
+    def listed(self) -> Sequence[str]:
+        """Return the orders in the feed."""
+
+    def knows(self, order_id: str) -> tuple[bool, int]:
+        """Tell whether the source knows the order as exported, and how often it was told of a failure."""
+
+    def moved(self, order_id: str) -> int:
+        """Return how often telling moved what must be moved once (stock)."""

@@ -1,0 +1,210 @@
+"""The world around the connector: its vendors, the truth about each order, and the history of the wire."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from functools import partial
+from hashlib import blake2b, sha256
+from random import Random
+
+import msgspec
+from aiohttp import web
+
+from tests.doubles import EPOCH
+from tests.simulation.faults import Fault
+from tests.simulation.loop import Time
+from tests.simulation.profile import Profile
+from tests.simulation.vendors.base import Act, Request, SourceVendor, Truth, Vendor
+from tests.simulation.vendors.ewarehousing import Ewarehousing
+from tests.simulation.vendors.propeller import Propeller
+from tests.simulation.vendors.traede import Traede
+from tests.simulation.vendors.zendera import Zendera
+
+__all__ = ["Call", "Violation", "World"]
+
+TAIL = 50
+
+
+class Violation(msgspec.Struct, frozen=True):
+    """An invariant that does not hold; `order` is an external id, or empty."""
+
+    invariant: str
+    order: str
+    text: str
+
+
+class Call(msgspec.Struct):
+    """
+    One request in the history of the wire.
+
+    `said` is what the caller heard; `doubtful` whether that left open what happened. `applied` is when the vendor
+    carried it out, with `status`; `found` is how many records a look-up showed.
+    """
+
+    number: int
+    vendor: str
+    act: Act
+    begun: float
+    incarnation: int
+    digest: bytes
+    closed: float | None = None
+    said: str = ""
+    doubtful: bool = True
+    applied: float | None = None
+    status: int = 0
+    found: int = -1
+
+    def close(self, said: str, now: float, *, doubtful: bool = True) -> None:
+        """Note what the caller heard, and when."""
+        self.closed, self.said, self.doubtful = now, said, doubtful
+
+
+class World:
+    """Everything that is not the connector."""
+
+    def __init__(self, profile: Profile, time: Time, chance: Random) -> None:
+        self.time = time
+        self.profile = profile
+        self.journal: sqlite3.Connection
+        self.history: list[Call] = []
+        self.orders: dict[str, Truth] = {}
+        self.violations: list[Violation] = []
+        self.counts: Counter[str] = Counter()
+        self.skew = 0.0
+        """How far the wall clock of our machine is ahead, in seconds."""
+        self.tail: deque[str] = deque(maxlen=TAIL)
+        self.watch: Callable[[str, Call], None] = lambda _what, _call: None
+        self._trace = blake2b(digest_size=16)
+        self._chance = chance
+        self.warehouse = Ewarehousing(
+            "warehouse",
+            self.moment,
+            lambda: time.now,
+            unique_reference=profile.unique,
+            page_base=chance.randrange(2),
+            fuzzy=profile.fuzzy,
+            index_lag=profile.lag,
+            token_life=profile.token_life,
+        )
+        every: dict[str, Callable[[], SourceVendor]] = {
+            "shop": lambda: Propeller(
+                "shop", self.moment, doubles=chance.random() < 0.2, token_life=profile.token_life
+            ),
+            "wholesale": lambda: Traede("wholesale", self.moment, pages=chance.random() < 0.7),
+            "transport": lambda: Zendera("transport", self.moment, ids_as_text=chance.random() < 0.5),
+        }
+        self.sources: dict[str, SourceVendor] = {name: every[name]() for name in profile.sources}
+        self.vendors: Mapping[str, Vendor] = {**self.sources, "warehouse": self.warehouse}
+
+    def moment(self) -> datetime:
+        """Return the vendors' wall clock, which is right."""
+        return EPOCH + timedelta(seconds=self.time.now)
+
+    def note(self, text: str) -> None:
+        """Write a line of the trace."""
+        line = f"{self.time.now:.6f} {text}"
+        self._trace.update(line.encode())
+        self.tail.append(line)
+
+    @property
+    def digest(self) -> str:
+        """The hash of the trace."""
+        return self._trace.hexdigest()
+
+    def violated(self, invariant: str, order: str, text: str) -> None:
+        """Note an invariant that does not hold, once for each order."""
+        if not any((each.invariant, each.order) == (invariant, order) for each in self.violations):
+            self.violations.append(Violation(invariant, order, f"at {self.time.now:.3f}: {text}"))
+            self.note(f"VIOLATION {invariant} {order} {text}")
+
+    def begin(self, vendor: str, request: Request, incarnation: int) -> Call:
+        """Take a request down as it leaves."""
+        act = self.vendors[vendor].sort(request)
+        digest = sha256(request.body).digest()
+        call = Call(len(self.history), vendor, act, self.time.now, incarnation, digest)
+        self.history.append(call)
+        self.note(f"#{call.number} {incarnation} {vendor} {act.kind} {' '.join(act.ids)} {' '.join(act.outcomes)}")
+        self.watch("begun", call)
+        return call
+
+    def befalls(self, call: Call, fault: Fault) -> None:
+        """Take down what befalls a request."""
+        if fault.name != "nothing":
+            self.counts[f"fault {fault.name}"] += 1
+            self.note(f"#{call.number} fault {fault.name}")
+
+    def carry_out(self, call: Call, request: Request) -> web.Response:
+        """Let the vendor carry a request out."""
+        response = self.vendors[call.vendor].handle(request)
+        call.status = response.status
+        if 200 <= response.status < 300:
+            call.applied = self.time.now
+        if call.act.kind == "lookup" and response.status == 200:
+            records = msgspec.json.decode(response.body or b"[]")  # type: ignore[arg-type]
+            call.found = sum(record.get("external_id") == call.act.ids[0] for record in records)
+        self.note(f"#{call.number} applied {response.status} {call.found}")
+        self.watch("applied", call)
+        return response
+
+    def begin_life(self) -> None:
+        """Place the orders over the time of the schedule, and let things happen to some of them."""
+        chance, profile = self._chance, self.profile
+        for name, source in self.sources.items():
+            ids = list(range(1, profile.orders[name] + 1))
+            chance.shuffle(ids)
+            for number in ids:
+                truth = Truth(name, str(number))
+                truth.broken = chance.random() < profile.broken
+                truth.skipped = name == "shop" and chance.random() < 0.05
+                truth.refused = not truth.broken and chance.random() < profile.refused
+                self.orders[truth.external_id] = truth
+                if truth.refused:
+                    self.warehouse.refused.add(truth.external_id)
+                at = 0.0 if chance.random() < 0.6 else chance.uniform(0, profile.chaos * 0.9)
+                self.time.at(at, partial(self._place, source, truth))
+                self._happenings(source, truth, at)
+        for _ in range(chance.randrange(4)):
+            vendor = chance.choice(sorted(self.vendors))
+            self.time.at(chance.uniform(0, profile.chaos), self.vendors[vendor].expire)
+
+    def _place(self, source: SourceVendor, truth: Truth) -> None:
+        truth.placed = self.time.now
+        source.place(truth)
+        self.note(f"placed {truth.external_id}{' broken' * truth.broken}{' refused' * truth.refused}")
+
+    def _happenings(self, source: SourceVendor, truth: Truth, placed: float) -> None:
+        chance = self._chance
+        later = partial(chance.uniform, placed + 0.1, self.profile.chaos)
+        if chance.random() < self.profile.edited:
+            self.time.at(later(), partial(self._edit, source, truth))
+        if (truth.broken or truth.refused) and chance.random() < 0.6:
+            self.time.at(later(), partial(self._correct, source, truth))
+        if chance.random() < self.profile.cancelled:
+            self.time.at(later(), partial(self._cancel, source, truth))
+        if source.name != "shop" and chance.random() < self.profile.partly:
+            source.partly.add(truth.order_id)
+
+    def _edit(self, source: SourceVendor, truth: Truth) -> None:
+        if not truth.broken and truth.cancelled is None:
+            source.edit(truth)
+            truth.changed.append(self.time.now)
+            self.note(f"edited {truth.external_id}")
+
+    def _correct(self, source: SourceVendor, truth: Truth) -> None:
+        if truth.cancelled is None:
+            if truth.broken:
+                source.correct(truth)
+            else:
+                source.edit(truth)
+            self.warehouse.refused.discard(truth.external_id)
+            truth.corrected.append(self.time.now)
+            truth.broken = truth.refused = False
+            self.note(f"corrected {truth.external_id}")
+
+    def _cancel(self, source: SourceVendor, truth: Truth) -> None:
+        if source.cancel(truth):
+            truth.cancelled = self.time.now
+            self.note(f"cancelled {truth.external_id}")
