@@ -25,6 +25,7 @@ __all__ = ["idle", "main"]
 
 SOURCES = (1, 10, 100)
 POLL = 5.0
+ASKED = "POST /v2/orders/search"
 SETTLED = 2.0
 """Seconds after the start in which connections are made, which is not idling."""
 
@@ -49,7 +50,11 @@ def idle(
                     file = settings("patch", standin.url, Path(name), sources=sources, poll=f"{POLL:.0f}s")
                     where = standin.url if case == "bare" else str(file)
                     arguments = [case, where, str(sources), str(seconds), loop]
-                    found.append(result(child(["-m", "tests.benchmarks.idle", *arguments], Path(name))))
+                    used_up = result(child(["-m", "tests.benchmarks.idle", *arguments], Path(name)))
+                    polls = standin.state()["calls"].get(ASKED, 0)
+                    if polls < sources * seconds // POLL:
+                        raise RuntimeError(f"{case} polled {sources} sources {polls} times in {seconds} s")
+                    found.append({**used_up, "polls": polls})
         shares = {case: median(each["cpu"] / each["seconds"] * 100 for each in found) for case, found in used.items()}
         rows += [
             {
@@ -57,6 +62,7 @@ def idle(
                 "sources": sources,
                 "loop": loop,
                 "case": case,
+                "polls": found[-1]["polls"],
                 "cpu_percent": shares[case],
                 "peak_mib": median(each["rss"] for each in found),
                 "times_bare": shares[case] / shares["bare"],

@@ -118,6 +118,14 @@ def standing_in() -> Iterator[StandIn]:
 
 
 def _start(arguments: Sequence[str], *, stdin: int, stderr: IO[bytes] | None) -> subprocess.Popen[bytes]:
+    # As on a user's machine, where only the first start compiles the modules.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     return subprocess.Popen(
-        [sys.executable, *arguments], cwd=ROOT, stdin=stdin, stdout=subprocess.PIPE, stderr=stderr, bufsize=-1
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env=environment,
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        bufsize=-1,
     )
