@@ -37,21 +37,25 @@ def command(ctx: click.Context, *, once: bool, quiet: bool) -> None:
     exit 0, the second ends at once. With --once: exit 0 when all is well, 1 when an order is held or rejected, a report
     about one is parked or an endpoint has to be mended, 75 when only a later try would help.
     """
-    from connector.cli import logs, settings_of
+    from connector.cli import garbage, settings_of
 
-    settings = settings_of(ctx)
-    hide = logs.Hide(logs.secrets_of(settings))
-    logs.configure(ctx.find_root().params["log_format"], hide)
-    code = anyio.run(
-        partial(_operate, settings, hide, partial(settings_of, ctx), once=once, quiet=quiet),
-        backend_options={"use_uvloop": find_spec("uvloop") is not None},
-    )
+    with garbage.seldom():
+        from connector.cli import logs
+
+        settings = settings_of(ctx)
+        hide = logs.Hide(logs.secrets_of(settings))
+        logs.configure(ctx.find_root().params["log_format"], hide)
+        code = anyio.run(
+            partial(_operate, settings, hide, partial(settings_of, ctx), once=once, quiet=quiet),
+            backend_options={"use_uvloop": find_spec("uvloop") is not None},
+        )
     raise SystemExit(code)
 
 
 async def _operate(settings: Settings, hide: Hide, reread: Callable[[], Settings], *, once: bool, quiet: bool) -> int:
     """Run a connector under signals; return the exit code."""
     from connector.app import Connector
+    from connector.cli.garbage import spare
 
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
         async with Connector(settings) as connector, AsyncExitStack() as stack:
@@ -61,6 +65,7 @@ async def _operate(settings: Settings, hide: Hide, reread: Callable[[], Settings
                 logger.info(
                     "health and metrics: %s", await stack.enter_async_context(serve(connector, settings.server))
                 )
+            spare()
             return await Shift(connector, hide, reread, once=once, quiet=quiet).work(signals)
 
 
