@@ -7,6 +7,7 @@ Shares are of the bare loop: 1 is as good as it. On a busy machine believe the s
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -65,6 +66,7 @@ def _settings(asked: argparse.Namespace) -> list[Setting]:
 def main() -> int:
     """Do what the command line asks for; return the exit code."""
     asked = _arguments()
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))  # so that what runs is ended first
     rows: list[dict[str, Any]] = []
     wanted = asked.only or ALL
 
