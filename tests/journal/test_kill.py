@@ -7,6 +7,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from connector.clock import SystemClock
 from connector.journal.sqlite import SqliteJournal
 from tests.contracts.journal_bench import at
@@ -18,8 +20,9 @@ from connector.clock import SystemClock
 from connector.journal.sqlite import SqliteJournal
 from tests.contracts.journal_bench import delivered, found
 
-async def main(path, name):
+async def main(path, name, pages):
     journal = await SqliteJournal.open(path, SystemClock())
+    await journal.read(lambda db: db.execute(f"PRAGMA wal_autocheckpoint = {pages}").fetchall())
     async def writer(number):
         while True:
             order_id = f"{name}-{number}"
@@ -30,7 +33,7 @@ async def main(path, name):
             number += 4
     await asyncio.gather(*map(writer, range(4)))
 
-asyncio.run(main(sys.argv[1], sys.argv[2]))
+asyncio.run(main(*sys.argv[1:]))
 """
 
 IN_FLIGHT = """
@@ -52,12 +55,18 @@ asyncio.run(main(sys.argv[1]))
 """
 
 
-async def test_every_acknowledged_commit_survives_a_kill(tmp_path: Path) -> None:
-    """Five processes that commit as fast as they can, killed with -9 in the middle; nothing is half done either."""
+@pytest.mark.fault(23)
+@pytest.mark.parametrize("pages", [1000, 5])
+async def test_every_acknowledged_commit_survives_a_kill(tmp_path: Path, pages: int) -> None:
+    """
+    Five processes that commit as fast as they can, killed with -9 in the middle; nothing is half done either.
+
+    With a checkpoint every thousand `pages` of the log, which is SQLite's own choice, and with one at every commit.
+    """
     path = tmp_path / "journal.db"
     acknowledged: dict[str, set[str]] = {"found": set(), "delivered": set()}
     for kill in range(5):
-        with other_process(COMMITS, path, str(kill)) as process:
+        with other_process(COMMITS, path, str(kill), str(pages)) as process:
             assert process.stdout is not None
             for _ in range(40 * (kill + 1)):
                 what, order_id = process.stdout.readline().split()

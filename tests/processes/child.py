@@ -1,9 +1,10 @@
 """
 `connector`, which kills itself with -9 at an exact point: `python -m tests.processes.child POINT NUMBER COMMAND ...`.
 
-POINT is `KIND:in` or `KIND:after` for a transaction of the journal (see watched.py), `ingest:before` and
-`told:before` for a call that has not come to its transaction yet, or `body:half`; NUMBER counts how often it is
-reached until it is the last time.
+POINT is `KIND:in` or `KIND:after` for a transaction of the journal (see watched.py), `KIND:before` for a call that
+has not come to its transaction yet, `request:before` (head and body of a request are made), `map:in` (an order is
+mapped), `body:half`, or `-` for none; NUMBER counts how often it is reached until it is the last time. The
+environment variable SHIFT sets the clock forward, or back, by so many seconds.
 """
 
 from __future__ import annotations
@@ -11,26 +12,38 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from aiohttp import http_writer
 
 from connector.cli import main
+from connector.clock import SystemClock
+from connector.journal.base import Delivered, Settlement
 from connector.journal.sqlite import SqliteJournal
+from connector.receivers import consumer
 from tests.processes.watched import Kind, Place, watch
 
-__all__ = ["POINTS", "arm"]
+__all__ = ["POINTS", "arm", "shift"]
 
 POINTS = (
+    "-",
+    "request:before",
+    "map:in",
     "ingest:before",
     "ingest:in",
     "ingest:after",
+    "intent:before",
     "intent:in",
     "intent:after",
     "body:half",
+    "delivered:before",
+    "adopted:before",
     "delivered:in",
     "delivered:after",
+    "claim:before",
     "claim:in",
     "claim:after",
     "told:before",
@@ -55,20 +68,56 @@ def arm(point: str, number: int) -> None:
         reached(f"{kind}:{place}")
 
     watch(commit)
-    _before("ingest", SqliteJournal.ingest, reached)
-    _before("told", SqliteJournal.settle_acks, reached)
+    _before(SqliteJournal.ingest, lambda _page: reached("ingest:before"))
+    _before(SqliteJournal.intend, lambda _intents: reached("intent:before"))
+    _before(SqliteJournal.settle, partial(_settling, reached))
+    _before(SqliteJournal.claim_acks, lambda _keys: reached("claim:before"))
+    _before(SqliteJournal.settle_acks, lambda _results: reached("told:before"))
+    if point == "map:in":
+        _mapping(reached)
+    if point == "request:before":
+        _requesting(reached)
     if point == "body:half":
         _halve(reached)
 
 
-def _before(kind: str, method: Callable[..., Any], reached: Callable[[str], None]) -> None:
-    """Reach `KIND:before` when `method` of the journal is called."""
+def _before(method: Callable[..., Any], then: Callable[[Any], None]) -> None:
+    """Call `then` with what `method` of the journal is called with, before anything is done."""
 
-    async def called(*arguments: Any) -> Any:
-        reached(f"{kind}:before")
-        return await method(*arguments)
+    async def called(journal: SqliteJournal, *arguments: Any) -> Any:
+        then(next(each for each in arguments if not isinstance(each, str)))
+        return await method(journal, *arguments)
 
     setattr(SqliteJournal, method.__name__, called)
+
+
+def _settling(reached: Callable[[str], None], settlements: Sequence[Settlement]) -> None:
+    found = [one.outcome for one in settlements if isinstance(one.outcome, Delivered)]
+    if any(not outcome.adopted for outcome in found):
+        reached("delivered:before")
+    if any(outcome.adopted for outcome in found):
+        reached("adopted:before")
+
+
+def _mapping(reached: Callable[[str], None]) -> None:
+    mapped = consumer.mapped  # type: ignore[attr-defined]
+
+    def mapping(*arguments: Any) -> Any:
+        work = mapped(*arguments)
+        reached("map:in")
+        return work
+
+    consumer.mapped = mapping  # type: ignore[attr-defined,assignment]
+
+
+def _requesting(reached: Callable[[str], None]) -> None:
+    write = http_writer.StreamWriter.write_headers
+
+    async def writing(*arguments: Any) -> None:
+        reached("request:before")
+        await write(*arguments)
+
+    http_writer.StreamWriter.write_headers = writing  # type: ignore[method-assign,assignment]
 
 
 def _halve(reached: Callable[[str], None]) -> None:
@@ -90,6 +139,17 @@ def _halve(reached: Callable[[str], None]) -> None:
     http_writer.StreamWriter._writelines = half  # type: ignore[method-assign]
 
 
+def shift(seconds: float) -> None:
+    """Set the wall clock of this process forward, or back."""
+    now = SystemClock.now
+
+    def shifted(self: SystemClock) -> datetime:
+        return now(self) + timedelta(seconds=seconds)
+
+    SystemClock.now = shifted  # type: ignore[method-assign]
+
+
 if __name__ == "__main__":
+    shift(float(os.environ.get("SHIFT", 0)))
     arm(sys.argv[1], int(sys.argv[2]))
     main(sys.argv[3:], prog_name="connector")

@@ -20,14 +20,20 @@ PATIENCE = 40.0
 
 
 @asynccontextmanager
-async def launched(folder: Path, *command: str, point: str = "", number: int = 1) -> AsyncIterator[Process]:
-    """Start `connector COMMAND` in `folder`, to die at `point` if given; one that still runs at the end is killed."""
-    through = ["-m", "tests.processes.child", point, str(number)] if point else ["-m", "connector"]
+async def launched(
+    folder: Path, *command: str, point: str = "", number: int = 1, shift: int = 0
+) -> AsyncIterator[Process]:
+    """
+    Start `connector COMMAND` in `folder`; one that still runs when the block is left is killed.
+
+    It dies at `point` if one is given (see child.py), and its clock is off by `shift` seconds.
+    """
+    through = ["tests.processes.child", point or "-", str(number)] if point or shift else ["connector"]
     with (folder / LOG).open("ab") as log:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, *through, *command),
+            *(sys.executable, "-m", *through, *command),
             cwd=folder,
-            env={"PATH": os.environ.get("PATH", ""), "PYTHONPATH": str(ROOT)},
+            env={"PATH": os.environ.get("PATH", ""), "PYTHONPATH": str(ROOT), "SHIFT": str(shift)},
             stdin=DEVNULL,
             stdout=log,
             stderr=log,

@@ -13,9 +13,9 @@ from tests.processes.cancels import GRACE, cancel_in
 @pytest.mark.fault(115, 117, 120)
 async def test_cancelled_again_and_again(tmp_path: Path) -> None:
     """Wherever an application is cancelled natively, its cancellation comes through, in time, and nothing is lost."""
-    done = await cancel_in(10, tmp_path, Random(5))
+    done = await cancel_in(8, tmp_path, Random(5))
 
     assert done.complaints == []
     assert done.verdict.wrong == {}
-    assert 10 == done.how.total()
+    assert 8 == done.how.total()
     assert done.longest < GRACE
