@@ -17,6 +17,7 @@ from connector.drain import Drained, drain
 from connector.errors import SettingsError
 from connector.events import Event, PassFinished
 from connector.journal.base import Journal
+from connector.journal.patience import Stall, unless_stalled
 from connector.journal.sqlite import SqliteJournal
 from connector.mapping.tables import known
 from connector.pipeline import Pipeline, wired
@@ -40,8 +41,8 @@ class Connector:
 
     Enter it (it opens the journal), then `run` it in a task group. `sources` and `receivers` take the place of what
     the settings would build under the same names; `journal` that of the file. It installs no signal handlers and
-    configures no logging. Entering raises `JournalBusy` when another process has the journal, and `JournalError`
-    when it cannot be used.
+    configures no logging. Entering raises `JournalBusy` when another process has the journal, `JournalStalled` when
+    it could not be written for a minute, and `JournalError` when it cannot be used.
     """
 
     def __init__(
@@ -66,8 +67,9 @@ class Connector:
     async def __aenter__(self) -> Connector:
         if self._journal is None:
             self._journal = await SqliteJournal.open(self.settings.journal, self.clock)
+        journal = self._journal
         try:
-            await self._recover(self._journal)
+            await unless_stalled(journal, self.clock, lambda: self._recover(journal))
             ways = lanes(self.settings, self.sources, self.receivers)
             self._pipeline = wired(
                 self.settings, self.sources, self.receivers, ways, journal=self._journal, bus=self.bus, clock=self.clock
@@ -106,6 +108,7 @@ class Connector:
         Walk every source until a walk finds nothing new and all that was found is settled; `run` must be running.
 
         An endpoint that keeps failing is given up; the answer names it. What is held or rejected counts as settled.
+        Raises `JournalStalled` when the journal could not be written for a minute; `run` goes on to wait for it.
         """
         await self._running.wait()
         return await drain(self._entered().stages)
@@ -162,6 +165,11 @@ class Connector:
     def running(self) -> bool:
         """Whether `run` is under way and no stop was asked for."""
         return self._running.is_set() and not self._stop.is_set()
+
+    @property
+    def stalled(self) -> Stall | None:
+        """Why everything waits for the journal, and since when; None while it does not."""
+        return self._journal.stalled if self._journal is not None else None
 
     @property
     def journal(self) -> Journal:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 
 import anyio
 import msgspec
@@ -12,6 +13,7 @@ from connector.acknowledger import Acknowledger
 from connector.clock import Clock
 from connector.events import PassFinished
 from connector.journal.base import Journal
+from connector.journal.patience import unless_stalled
 from connector.progress import Watcher
 from connector.receivers.amender import Amender
 from connector.receivers.base import Receiver
@@ -99,6 +101,10 @@ class _Patience:
 
 async def drain(stages: Stages) -> Drained:
     """See `Connector.drain`."""
+    return await unless_stalled(stages.journal, stages.clock, partial(_drain, stages))
+
+
+async def _drain(stages: Stages) -> Drained:
     patience = _Patience(stages)
     for watcher in stages.watchers:
         await watcher.poll()

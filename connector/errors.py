@@ -6,7 +6,8 @@ Everything that can go wrong, filed by who acts next.
     ConnectorError
     ├── SettingsError      the operator mends settings.yaml; nothing was started (exit 78)
     ├── JournalError       the operator looks at the journal file; nothing was started (exit 1)
-    │   └── JournalBusy    the operator stops the other instance, or waits (exit 75)
+    │   ├── JournalBusy    the operator stops the other instance, or waits (exit 75)
+    │   └── JournalStalled the operator sees to the disk, or it mends itself; another run goes on (exit 75)
     ├── AuthError          the operator mends credentials or rights; nothing was applied
     ├── EndpointError      the operator mends an address or a contract; nothing was applied
     ├── TransientError     nobody: we wait and try again (see `retry_after`); nothing was applied
@@ -31,6 +32,7 @@ __all__ = [
     "InDoubtError",
     "JournalBusy",
     "JournalError",
+    "JournalStalled",
     "RejectedError",
     "SettingsError",
     "TransientError",
@@ -66,6 +68,10 @@ class JournalError(ConnectorError):
 
 class JournalBusy(JournalError):
     """Another process holds the journal; the text says which."""
+
+
+class JournalStalled(JournalError):
+    """The journal could not be written or read for longer than one can wait; the cause may pass (a full disk, say)."""
 
 
 class AuthError(ConnectorError):

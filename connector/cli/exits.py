@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import click
 
-from connector.errors import ConnectorError, InDoubtError, JournalBusy, SettingsError, TransientError
+from connector.errors import ConnectorError, InDoubtError, JournalBusy, JournalStalled, SettingsError, TransientError
 
 __all__ = ["HELP", "INTERRUPTED", "LATER", "OK", "SETTINGS", "TROUBLE", "USAGE", "code_of", "told"]
 
@@ -64,7 +64,7 @@ def code_of(*errors: ConnectorError) -> int:
     """Return the exit code for `errors`: what the operator has to mend goes before what may mend itself."""
     if any(isinstance(error, SettingsError) for error in errors):
         return SETTINGS
-    passing = (JournalBusy, TransientError, InDoubtError)
+    passing = (JournalBusy, JournalStalled, TransientError, InDoubtError)
     return LATER if all(isinstance(error, passing) for error in errors) else TROUBLE
 
 

@@ -36,14 +36,19 @@ def command(ctx: click.Context, *, as_json: bool) -> None:
     Works while the connector runs and while it does not; asks no endpoint.
     """
     from connector.journal import reader
+    from connector.journal.lock import noted
 
     settings = settings_of(ctx)
     with reading(settings) as db:
         status, causes = reader.status(db), reader.causes(db)
+    stalled = noted(settings.journal)
     if as_json:
-        click.echo(json.dumps(as_data(settings, status, datetime.now(UTC)), indent=2))
+        data = as_data(settings, status, datetime.now(UTC))
+        click.echo(json.dumps({**data, "journal": {"stalled": stalled}} if stalled else data, indent=2))
     else:
         click.echo(as_text(settings, status, causes, datetime.now(UTC)))
+        if stalled:
+            click.echo(f"\neverything waits: {escaped(stalled)}")
 
 
 @contextmanager

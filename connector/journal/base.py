@@ -18,6 +18,7 @@ from connector.ack import Acknowledgement, AckOutcome
 from connector.journal.asked import Asked
 from connector.journal.outbox import Outbox
 from connector.journal.outcomes import Delivered, Held, InDoubt, NotSent, Outcome, Rejected
+from connector.journal.patience import Stall
 
 Waiting = Literal["in_doubt", "ready", "new"]
 """The states from which a delivery is taken up again."""
@@ -184,7 +185,17 @@ class OpenWork(msgspec.Struct, frozen=True):
 
 
 class Journal(Outbox, Asked, Protocol):
-    """The record. See the module's text for what holds for every method that writes."""
+    """
+    The record. See the module's text for what holds for every method that writes.
+
+    A cause that may pass (a full disk, a lock) is waited for, as long as it takes, by whoever asked; only then a caller
+    that is cancelled leaves before the verdict, and nothing of what it wanted was done. What does not pass raises
+    `JournalError`.
+    """
+
+    @property
+    def stalled(self) -> Stall | None:
+        """Why everybody waits, and since when; None while nobody has to."""
 
     async def recover(self, now: datetime, settle: Mapping[str, float], longest: float) -> int:
         """

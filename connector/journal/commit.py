@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeVar
 import anyio
 
 from connector.errors import JournalError
+from connector.journal.patience import passing
 
 __all__ = ["GroupCommit", "Runner", "verdict"]
 
@@ -31,7 +32,8 @@ class GroupCommit:
     Collects operations and runs each collection as one transaction.
 
     An operation must be all or nothing by itself only as far as the transaction is: if one of a group raises, the
-    group is rolled back and its members run one by one, so that only the faulty one fails.
+    group is rolled back and its members run one by one, so that only the faulty one fails. What fails for the disk
+    (see `passing`) is nobody's fault: all of the group hear of it, and may try again together.
     """
 
     def __init__(self, runner: Runner) -> None:
@@ -98,8 +100,8 @@ def _run(operations: Sequence[Operation[Any]], db: sqlite3.Connection) -> list[A
     except Exception as exc:  # noqa: BLE001 - handed to the caller it belongs to
         if db.in_transaction:
             db.execute("ROLLBACK")
-        if len(operations) == 1:
-            return [exc]
+        if len(operations) == 1 or passing(exc):
+            return [exc] * len(operations)
         return [result for operation in operations for result in _run([operation], db)]
     return results
 

@@ -6,17 +6,20 @@ import asyncio
 import os
 import sqlite3
 import stat
+from collections.abc import Callable
 from functools import partial
 from importlib import resources
 from pathlib import Path
-from typing import TypeVar
+from queue import Empty
+from threading import Thread
+from typing import Any, TypeVar
 
 import aiosqlite
 
-from connector.errors import JournalBusy, JournalError, readable
+from connector.errors import JournalBusy, JournalError, JournalStalled, readable
 from connector.journal.commit import Operation, verdict
 
-__all__ = ["Database", "InlineDatabase", "migrate", "schema_files"]
+__all__ = ["Database", "InlineDatabase", "migrate", "schema_files", "unusable"]
 
 T = TypeVar("T")
 
@@ -31,6 +34,12 @@ class Database(aiosqlite.Connection):
     """The one connection that writes, on its own thread (aiosqlite's)."""
 
     _closing: asyncio.Future[None] | None = None
+    _over = False
+    """Whether the thread has ended."""
+
+    def __init__(self, connector: Callable[[], sqlite3.Connection], iter_chunk_size: int) -> None:
+        super().__init__(connector, iter_chunk_size)
+        self._thread = Thread(target=partial(self._serve, self._thread.run), name="journal")
 
     @classmethod
     async def open(cls, path: Path) -> Database:
@@ -49,18 +58,44 @@ class Database(aiosqlite.Connection):
         except BaseException as exc:
             await database.close()
             if isinstance(exc, sqlite3.Error):
-                raise _unusable(path, exc) from exc
+                raise unusable(path, exc) from exc
             raise
         return database
 
     async def _started(self) -> None:
         await self
 
+    def _serve(self, run: Callable[[], None]) -> None:
+        """Run the thread's work to its end; then nobody may wait for an answer that does not come."""
+        try:
+            run()
+        finally:
+            self._over = True
+            self._fail_waiting()
+
+    def _fail_waiting(self) -> None:
+        while True:
+            try:
+                future, _ = self._tx.get_nowait()
+            except Empty:
+                return
+            if future is not None:
+                future.get_loop().call_soon_threadsafe(_fail, future)
+
     async def close(self) -> None:
         """Run what is queued, and close; it is closed when this returns or raises. Idempotent."""
-        if self._closing is None:
+        if self._over:
+            self._drop()
+        elif self._closing is None:
             self._closing = asyncio.ensure_future(super().close())
-        await verdict(self._closing)
+        if self._closing is not None:
+            await verdict(self._closing)
+
+    def _drop(self) -> None:
+        """Close without the thread, which is gone."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
 
     def submit(self, operation: Operation[T]) -> asyncio.Future[T]:
         """Queue `operation` for the thread; it runs whatever happens to the caller."""
@@ -69,7 +104,14 @@ class Database(aiosqlite.Connection):
             future.set_exception(JournalError("the journal is closed"))
         else:
             self._tx.put_nowait((future, partial(operation, self._conn)))
+            if self._over:  # it ended before that, or saw it while it ended
+                self._fail_waiting()
         return future
+
+
+def _fail(future: asyncio.Future[Any]) -> None:
+    if not future.done():
+        future.set_exception(JournalError("the journal's thread has ended; start the connector again"))
 
 
 class InlineDatabase:
@@ -162,10 +204,13 @@ def migrate(db: sqlite3.Connection) -> None:
                 raise
 
 
-def _unusable(path: Path, exc: sqlite3.Error) -> JournalError:
+def unusable(path: Path, exc: sqlite3.Error) -> JournalError:
+    """Return what an error of SQLite while the journal is opened means to the operator."""
     code = getattr(exc, "sqlite_errorcode", 0) & 0xFF
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return JournalBusy(f"{path}: another program has locked the journal; close it there first")
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return JournalError(f"{path}: the journal is damaged ({exc}); restore a backup, or move it away")
+    if code == sqlite3.SQLITE_FULL:
+        return JournalStalled(f"{path}: the journal cannot be written: {exc}; make room, then start again")
     return JournalError(f"{path}: the journal cannot be used: {exc}; look at the disk and at the rights to the file")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from connector.errors import JournalBusy, JournalError, readable
 
-__all__ = ["InstanceLock", "ended"]
+__all__ = ["InstanceLock", "ended", "noted"]
 
 
 class InstanceLock:
@@ -24,6 +24,7 @@ class InstanceLock:
     def __init__(self, journal: Path) -> None:
         self._path = _beside(journal)
         self._fd: int | None = None
+        self._holder = b""
 
     def acquire(self, since: str) -> None:
         """Take the lock, or raise `JournalBusy` that names the holder. `since` is the time to write into it."""
@@ -35,16 +36,25 @@ class InstanceLock:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = readable(os.read(fd, 200).decode("utf-8", "replace")) or "another process"
+            holder = readable(_lines(os.read(fd, 200).decode("utf-8", "replace"))[0]) or "another process"
             os.close(fd)
             raise JournalBusy(f"{self._path}: the journal is in use by {holder}; stop it first") from None
         except OSError as exc:
             os.close(fd)
             raise JournalError(f"{self._path}: cannot lock: {exc.strerror}; use a local disk") from exc
+        self._holder = f"process {os.getpid()} on {socket.gethostname()}, since {since}\n".encode()
         with suppress(OSError):  # who holds it is a courtesy, and the disk may be full
             os.ftruncate(fd, 0)
-            os.write(fd, f"process {os.getpid()} on {socket.gethostname()}, since {since}\n".encode())
+            os.write(fd, self._holder)
         self._fd = fd
+
+    def note(self, text: str) -> None:
+        """Leave `text` for `noted` in other processes, in the place of what was left before; a courtesy as well."""
+        if self._fd is not None:
+            content = self._holder + (f"{readable(text)}\n".encode() if text else b"")
+            with suppress(OSError):  # over its own first bytes it goes even where the disk is full
+                os.pwrite(self._fd, content, 0)
+                os.ftruncate(self._fd, len(content))
 
     def release(self) -> None:
         """Let go. Idempotent. The file stays: removing it would let two processes hold two files of one name."""
@@ -78,3 +88,18 @@ def ended(journal: str | Path) -> bool:
 
 def _beside(journal: Path) -> Path:
     return journal.with_name(journal.name + ".lock")
+
+
+def noted(journal: str | Path) -> str:
+    """Return what the process that holds the lock has left in it (see `InstanceLock.note`), if it may still run."""
+    try:
+        text = _beside(Path(journal)).read_text("utf-8", "replace")
+    except OSError:
+        return ""
+    return "" if ended(journal) else _lines(text)[1]
+
+
+def _lines(text: str) -> tuple[str, str]:
+    """Return the first line, which says who holds the lock, and what troubles the holder."""
+    first, _, rest = text.partition("\n")
+    return first, readable(rest)

@@ -11,7 +11,7 @@ from typing import Literal, TypeVar
 from uuid import uuid4
 
 from connector.ack import Acknowledgement
-from connector.clock import Clock
+from connector.clock import Clock, SystemClock
 from connector.errors import JournalError
 from connector.journal import acks, arrivals, changes, deliveries, holds, reports, requests
 from connector.journal.asked import Answer, Request
@@ -32,9 +32,10 @@ from connector.journal.base import (
     moment,
 )
 from connector.journal.commit import GroupCommit, verdict
-from connector.journal.database import Database, InlineDatabase
+from connector.journal.database import Database, InlineDatabase, unusable
 from connector.journal.lock import InstanceLock
 from connector.journal.outbox import Followed, Report, ReportOutcome, Seen
+from connector.journal.patience import Patience, Stall
 
 __all__ = ["SqliteJournal"]
 
@@ -44,10 +45,19 @@ T = TypeVar("T")
 class SqliteJournal:
     """A `Journal` over one SQLite connection. Use `open`."""
 
-    def __init__(self, database: Database | InlineDatabase, lock: InstanceLock | None = None) -> None:
+    def __init__(
+        self,
+        database: Database | InlineDatabase,
+        lock: InstanceLock | None = None,
+        clock: Clock | None = None,
+        name: str = "memory",
+    ) -> None:
         self._database = database
         self._lock = lock
         self._commits = GroupCommit(database)
+        self._writing, self._reading = (
+            Patience(name, what, clock or SystemClock(), self._stalled) for what in ("written", "read")
+        )
 
     @classmethod
     async def open(cls, path: str | Path, clock: Clock) -> SqliteJournal:
@@ -60,14 +70,16 @@ class SqliteJournal:
         lock = InstanceLock(path)
         lock.acquire(clock.now().isoformat(timespec="seconds"))
         try:
-            journal = cls(await Database.open(path), lock)
+            journal = cls(await Database.open(path), lock, clock, str(path))
         except BaseException:
             lock.release()
             raise
         try:
-            await journal._write(_identify)
-        except BaseException:
+            await journal._commits.transact(_identify)
+        except BaseException as exc:
             await journal.aclose()
+            if isinstance(exc, sqlite3.Error):
+                raise unusable(path, exc) from exc
             raise
         return journal
 
@@ -215,15 +227,31 @@ class SqliteJournal:
                 if self._lock is not None:
                     self._lock.release()
 
+    @property
+    def stalled(self) -> Stall | None:
+        """See `Journal.stalled`."""
+        return self._writing.stall or self._reading.stall
+
+    def _stalled(self, stall: Stall | None) -> None:
+        """Let `status` in another process know: it cannot be written into the journal."""
+        if self._lock is not None:
+            self._lock.note("" if stall is None else f"{stall.why}, since {stall.since.isoformat(timespec='seconds')}")
+
     async def _write(self, operation: Callable[[sqlite3.Connection], T]) -> T:
         try:
-            return await self._commits.transact(operation)
+            try:
+                return await self._commits.transact(operation)
+            except sqlite3.Error as exc:
+                return await self._writing.again(partial(self._commits.transact, operation), exc)
         except sqlite3.Error as exc:
             raise JournalError(f"the journal could not be written: {exc}; nothing of it was done") from exc
 
     async def _read(self, operation: Callable[[sqlite3.Connection], T]) -> T:
         try:
-            return await verdict(self._database.submit(operation))
+            try:
+                return await verdict(self._database.submit(operation))
+            except sqlite3.Error as exc:
+                return await self._reading.again(lambda: verdict(self._database.submit(operation)), exc)
         except sqlite3.Error as exc:
             raise JournalError(f"the journal could not be read: {exc}") from exc
 

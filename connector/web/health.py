@@ -1,8 +1,9 @@
 """
 Whether the connector does its work: what the readiness probe says, and the journal's part in it.
 
-Not ready is what the connector itself is to blame for: it does not run, its journal does not answer, or a source has
-not been walked yet. What others fail at makes it degraded, and ready: taking it out of service would mend nothing.
+Not ready is what the connector itself is to blame for: it does not run, its journal cannot be written or does not
+answer, or a source has not been walked yet. What others fail at makes it degraded, and ready: taking it out of service
+would mend nothing.
 
 The answers hold booleans, the names of the settings and ages; no addresses, no ids, nothing of an order (faults.md,
 section 3, number 31).
@@ -73,7 +74,10 @@ def readiness(connector: Connector, tally: Tally, ages: Mapping[str, float] | No
     out_sources, out_receivers = paused(connector.sources), paused(connector.receivers)
     now = connector.clock.monotonic()
     reasons = [] if running else ["the connector is not running"]
-    if ages is None:
+    stall = connector.stalled
+    if stall is not None:
+        reasons.append(f"{stall.why}, for {stall.seconds:.0f} seconds")
+    elif ages is None:
         reasons.append("the journal does not answer")
     sources: dict[str, SourceHealth] = {}
     for name in sorted({route.source for route in connector.settings.routes}):
@@ -100,7 +104,7 @@ def readiness(connector: Connector, tally: Tally, ages: Mapping[str, float] | No
     return Readiness(
         ready=not reasons,
         running=running,
-        journal=ages is not None,
+        journal=ages is not None and stall is None,
         reasons=reasons,
         degraded=sorted(troubled),
         sources=sources,

@@ -117,10 +117,11 @@ class Metrics(Collector):
         self._tally = tally
         self._paused: Mapping[str, bool] = {}
         self._ages: Mapping[str, float] | None = None
+        self._stalled = False
 
-    def read(self, paused: Mapping[str, bool], ages: Mapping[str, float] | None) -> None:
+    def read(self, paused: Mapping[str, bool], ages: Mapping[str, float] | None, *, stalled: bool) -> None:
         """Note what the next `collect` says of the moment; `ages` is None when the journal does not answer."""
-        self._paused, self._ages = paused, ages
+        self._paused, self._ages, self._stalled = paused, ages, stalled
 
     def collect(self) -> Iterator[Metric]:
         """Return all metrics. A gauge that cannot be known is left out: it is not 0."""
@@ -137,6 +138,11 @@ class Metrics(Collector):
         )
         yield _gauge(
             "connector_breaker_open", "1 while an endpoint is paused after failures.", "endpoint", self._paused
+        )
+        yield GaugeMetricFamily(
+            "connector_journal_stalled",
+            "1 while everything waits because the journal cannot be written (a full disk, say).",
+            value=float(self._stalled),
         )
         yield _gauge(
             "connector_oldest_unacknowledged_seconds",

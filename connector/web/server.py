@@ -111,7 +111,9 @@ def _app(connector: Connector, settings: ServerSettings, tally: Tally, journal: 
 
     async def scrape(request: web.Request) -> web.StreamResponse:
         ages = await journal.ages()
-        metrics.read({**paused(connector.sources), **paused(connector.receivers)}, ages)
+        metrics.read(
+            {**paused(connector.sources), **paused(connector.receivers)}, ages, stalled=bool(connector.stalled)
+        )
         return await exposition(request)
 
     app = web.Application(middlewares=[guard(settings.host), _only_reads])

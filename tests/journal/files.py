@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ from connector.errors import JournalError
 from connector.journal.sqlite import SqliteJournal
 from tests.contracts.journal_bench import arrival, ingest
 
-__all__ = ["content", "filled", "opened", "put", "refused"]
+__all__ = ["content", "filled", "opened", "put", "refused", "until_stalled"]
 
 
 @asynccontextmanager
@@ -38,6 +39,12 @@ async def filled(path: Path) -> None:
     async with opened(path) as journal:
         for number in range(40):
             await ingest(journal, arrival(str(number), raw=b"x" * 4000))
+
+
+async def until_stalled(journal: SqliteJournal) -> None:
+    """Wait until something waits for the disk."""
+    while journal.stalled is None:  # noqa: ASYNC110 - its thread has no event for that
+        await asyncio.sleep(0)
 
 
 def put(path: Path, content: bytes, *, at: int | None = None) -> None:

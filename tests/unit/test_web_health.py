@@ -18,6 +18,7 @@ from connector.web import health, serve
 from connector.web.health import oldest_unacknowledged
 from tests.doubles import EPOCH
 from tests.flow.bench import Bench
+from tests.flow.full import Filling
 from tests.unit.web_bench import ANY_PORT, PATHS, Silent, served, unstarted
 
 
@@ -176,6 +177,27 @@ async def test_a_connector_that_does_not_run_is_not_ready() -> None:
 
     assert (503, False) == before
     assert (503, True, False) == entered
+
+
+@pytest.mark.fault(105)
+async def test_a_journal_that_waits_for_its_disk_makes_it_not_ready() -> None:
+    """503, with the reason and for how long; the gauge says so too, and both are over when the disk has room."""
+    journal = Filling("read-only")
+    async with served(Bench(poll_interval=0.05), journal) as site:
+        await site.until(PassFinished)
+        before = (await site.ready(), (await site.metrics())[("connector_journal_stalled",)])
+        journal.spoil()
+        await journal.until_stalled()
+        status, said = await site.ready()
+        gauge = (await site.metrics())[("connector_journal_stalled",)]
+        journal.mend()
+        await site.until(PassFinished)
+        after = (await site.ready())[0]
+
+    assert (200, 0.0) == (before[0][0], before[1])
+    assert (503, False, 1.0) == (status, said["journal"], gauge)
+    assert ["the journal cannot be written: attempt to write a readonly database, for 0 seconds"] == said["reasons"]
+    assert 200 == after
 
 
 async def test_a_broken_journal_makes_it_not_ready() -> None:

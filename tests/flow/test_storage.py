@@ -1,0 +1,195 @@
+"""A journal that cannot be written: everything waits, goes on when it can, and nothing is lost or done twice."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+
+import anyio
+import pytest
+
+from connector.app import GRACE, Connector
+from connector.cli.exits import LATER, TROUBLE, code_of
+from connector.errors import JournalError, JournalStalled
+from connector.journal.memory import MemoryJournal
+from connector.journal.patience import GIVE_UP
+from tests.flow.bench import Bench
+from tests.flow.full import Filling, Trouble
+
+pytestmark = pytest.mark.looptime
+
+WRITES = ("ingest", "intend", "settle", "claim_acks", "settle_acks")
+"""The transactions of an order's life."""
+
+
+def ids(count: int) -> list[str]:
+    """Return `count` order ids."""
+    return [str(number) for number in range(1, count + 1)]
+
+
+def first_of(failure: BaseException) -> BaseException:
+    """Return what is at the bottom of a group."""
+    return first_of(failure.exceptions[0]) if isinstance(failure, BaseExceptionGroup) else failure
+
+
+@pytest.mark.fault(105, 106)
+@pytest.mark.parametrize("method", WRITES)
+@pytest.mark.parametrize("trouble", ["full", "read-only"])
+async def test_everything_waits_for_the_disk_and_goes_on(
+    trouble: Trouble, method: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whichever transaction finds the disk full, or read-only: all is done once when it is not any more."""
+    bench = Bench()
+    bench.shop.put(*ids(60))
+    journal = Filling(trouble, method, call=2)
+    async with bench.running(journal) as connector:
+        await journal.until_stalled()
+        await anyio.sleep(60)
+        asked = len(bench.wms.creates) + len(bench.wms.finds_of) + len(bench.shop.calls)
+        await anyio.sleep(600)
+        stall = journal.stalled
+        assert stall is not None
+        assert {"full": "disk is full", "read-only": "readonly"}[trouble] in stall.why
+        assert asked == len(bench.wms.creates) + len(bench.wms.finds_of) + len(bench.shop.calls)
+        journal.mend()
+        with anyio.fail_after(120):
+            await connector.drain()
+        assert journal.stalled is None
+
+    assert Counter(f"shop-{n}" for n in ids(60)) == bench.wms.count()
+    assert Counter(f"shop-{n}" for n in ids(60)) == Counter(bench.wms.creates)
+    assert [] == bench.wms.finds_of
+    assert Counter(ids(60)) == bench.shop.told
+    said = [(record.levelno, record.message) for record in caplog.records if "journal" in record.message]
+    assert [logging.ERROR, logging.WARNING] == [level for level, _ in said]
+    assert "everything waits until it can" in said[0][1]
+    assert "again, after 66" in said[1][1]
+
+
+@pytest.mark.fault(105)
+async def test_a_disk_that_stays_full_is_asked_now_and_then() -> None:
+    """Pauses of up to five seconds, for all that wait together: an hour costs a thousand tries or two, and no more."""
+    bench = Bench(concurrency=16)
+    bench.shop.put(*ids(400))
+    journal = Filling("full", "settle")
+    async with bench.running(journal):
+        await journal.until_stalled()
+        before = journal._commits.commits
+        await anyio.sleep(3600)
+        assert 600 < journal._commits.commits - before < 5000
+        journal.mend()
+
+
+@pytest.mark.fault(105)
+@pytest.mark.parametrize("method", WRITES)
+async def test_a_drain_gives_up_after_a_minute(method: str) -> None:
+    """`run --once` ends with 75, and says which file and why; another run, with room, finishes without a double."""
+    bench = Bench()
+    bench.shop.put(*ids(60))
+    journal = Filling("full", method, call=2)
+
+    start = bench.clock.monotonic()
+    with pytest.raises(BaseExceptionGroup) as caught:
+        await bench.drained(journal)
+
+    failure = first_of(caught.value)
+    assert isinstance(failure, JournalStalled)
+    assert "memory: the journal cannot be written: database or disk is full, for 60 seconds" in str(failure)
+    assert LATER == code_of(failure)
+    assert GIVE_UP <= bench.clock.monotonic() - start < GIVE_UP + 20
+
+
+@pytest.mark.fault(105)
+async def test_a_start_gives_up_after_a_minute() -> None:
+    """A connector that finds the disk full when it starts says so and ends; whoever started it tries again later."""
+    bench = Bench()
+    bench.shop.put("1")
+    journal = Filling("read-only")
+    journal.spoil()
+
+    start = bench.clock.monotonic()
+    with pytest.raises(JournalStalled, match="readonly"):
+        await bench.drained(journal)
+
+    assert GIVE_UP <= bench.clock.monotonic() - start < GIVE_UP + 5
+    assert [] == bench.wms.creates
+
+
+@pytest.mark.fault(105)
+@pytest.mark.parametrize("method", WRITES)
+async def test_a_stop_ends_in_time_although_the_disk_is_full(method: str) -> None:
+    """Whoever waits for the disk is let go when the time of grace is over, and nobody hangs."""
+    bench = Bench()
+    bench.shop.put(*ids(60))
+    journal = Filling("full", method, call=2)
+    connector = Connector(
+        bench.settings, sources=bench.sources, receivers=bench.receivers, journal=journal, clock=bench.clock
+    )
+    async with connector, anyio.create_task_group() as tg:
+        tg.start_soon(connector.run)
+        await journal.until_stalled()
+        before = bench.clock.monotonic()
+        connector.stop()
+
+    assert bench.clock.monotonic() - before <= GRACE + 1
+
+
+@pytest.mark.fault(105)
+async def test_a_caller_that_is_cancelled_does_not_wait_for_the_disk() -> None:
+    """It leaves at once, and what it wanted to write is not written later behind its back."""
+    journal = Filling("full")
+    journal.spoil()
+    bench = Bench()
+    with anyio.move_on_after(10) as scope:
+        await journal.polled("shop", bench.clock.now(), "")
+    assert not scope.cancelled_caught  # SQLite finds room for a row in the page that it has
+
+    journal = Filling("read-only")
+    journal.spoil()
+    with anyio.move_on_after(10) as scope:
+        await journal.polled("shop", bench.clock.now(), "")
+    assert scope.cancelled_caught
+    assert journal.stalled is None
+    journal.mend()
+    await anyio.sleep(60)
+    assert [(0,)] == await journal.read(lambda db: db.execute("SELECT count(*) FROM sources").fetchall())
+
+
+@pytest.mark.fault(105, 116)
+async def test_what_does_not_pass_ends_the_run() -> None:
+    """A journal that breaks its own rules, or lost its table, is no matter of waiting: the run ends with an error."""
+    bench = Bench()
+    bench.shop.put("1")
+    journal = MemoryJournal()
+
+    async def broken() -> None:
+        async with bench.running(journal):
+            await journal.read(lambda db: db.execute("DROP TABLE payloads").fetchall())
+            await anyio.sleep(3600)
+
+    with pytest.raises(BaseExceptionGroup) as caught:
+        await broken()
+
+    failure = first_of(caught.value)
+    assert isinstance(failure, JournalError)
+    assert "no such table" in str(failure)
+    assert TROUBLE == code_of(failure)
+
+
+@pytest.mark.fault(116)
+async def test_a_connection_that_was_closed_by_mistake_ends_the_run() -> None:
+    """Without its memory the connector does not go on."""
+    bench = Bench()
+    bench.shop.put("1")
+    journal = MemoryJournal()
+
+    async def closed() -> None:
+        async with bench.running(journal):
+            await anyio.sleep(5)
+            await journal._database.close()
+            await anyio.sleep(3600)
+
+    with pytest.raises(BaseExceptionGroup) as caught:
+        await closed()
+
+    assert isinstance(first_of(caught.value), JournalError)
