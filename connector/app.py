@@ -167,6 +167,12 @@ class Connector:
         return self._running.is_set() and not self._stop.is_set()
 
     @property
+    def distrusted(self) -> list[str]:
+        """The receivers that are paused because they refused several orders in a row and accepted none."""
+        consumers = self._pipeline.stages.consumers if self._pipeline is not None else {}
+        return [name for name, consumer in consumers.items() if consumer.refusals.paused]
+
+    @property
     def stalled(self) -> Stall | None:
         """Why everything waits for the journal, and since when; None while it does not."""
         return self._journal.stalled if self._journal is not None else None

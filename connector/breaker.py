@@ -74,6 +74,12 @@ class Breaker:
             self.hopeless = False
             self._move("closed", "")
 
+    def close(self) -> None:
+        """End the pause at once: something shows that the reason for it was wrong, or is no more."""
+        self._failures = self._openings = 0
+        self.hopeless = False
+        self._move("closed", "")
+
     def failed(
         self, reason: str, *, hopeless: bool = False, at_once: bool = False, at_least: float | None = None
     ) -> None:

@@ -10,6 +10,7 @@ import anyio
 import msgspec
 
 from connector.acknowledger import Acknowledger
+from connector.breaker import Breaker
 from connector.clock import Clock
 from connector.events import PassFinished
 from connector.journal.base import Journal
@@ -71,17 +72,19 @@ class _Patience:
 
     def __init__(self, stages: Stages) -> None:
         ends: dict[str, Source | Receiver] = {**stages.sources, **stages.receivers}
-        self._breakers = {name: end.endpoint.breaker for name, end in ends.items() if end.endpoint is not None}
-        self._before = {name: breaker.opened for name, breaker in self._breakers.items()}
+        self._breakers = {name: [end.endpoint.breaker] for name, end in ends.items() if end.endpoint is not None}
+        for name, consumer in stages.consumers.items():
+            self._breakers.setdefault(name, []).append(consumer.refusals.breaker)
+        self._before = {breaker: breaker.opened for breakers in self._breakers.values() for breaker in breakers}
         self._tired: dict[str, str] = {}
         self._lasting = False
 
     def over(self, name: str) -> bool:
         """Tell whether `name` has been given up."""
-        breaker = self._breakers.get(name)
-        if name in self._tired or breaker is None or breaker.state == "closed":
-            return name in self._tired
-        pauses = breaker.opened - self._before[name]
+        return name in self._tired or any(map(self._too_often, self._breakers.get(name, ())))
+
+    def _too_often(self, breaker: Breaker) -> bool:
+        pauses = 0 if breaker.state == "closed" else breaker.opened - self._before[breaker]
         return pauses >= PAUSES or (breaker.hopeless and pauses > 0)
 
     def tire(self, walk: PassFinished) -> None:
@@ -91,12 +94,17 @@ class _Patience:
 
     def failed(self) -> dict[str, str]:
         """Return what was given up, and why."""
-        paused = {name: each.reason for name, each in self._breakers.items() if self.over(name) and each.reason}
+        paused = {
+            name: each.reason
+            for name, breakers in self._breakers.items()
+            for each in breakers
+            if self._too_often(each) and each.reason
+        }
         return self._tired | paused
 
     def hopeless(self) -> bool:
         """Tell whether somebody has to mend one of them."""
-        return self._lasting or any(name in self._breakers and self._breakers[name].hopeless for name in self.failed())
+        return self._lasting or any(each.hopeless for name in self.failed() for each in self._breakers.get(name, ()))
 
 
 async def drain(stages: Stages) -> Drained:

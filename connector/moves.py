@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from datetime import datetime
+from typing import Protocol
 
-from connector.breaker import BreakerState
+from connector.breaker import Breaker, BreakerState
 from connector.bus import Bus
 from connector.clock import Clock
 from connector.events import EndpointChanged
-from connector.http import Endpoint
 from connector.journal.base import Journal
 
 __all__ = ["Moves"]
 
 logger = logging.getLogger(__name__)
+
+
+class Pausing(Protocol):
+    """What pauses an endpoint: an `Endpoint` itself, or `Refusals`."""
+
+    listen: Callable[[BreakerState, str], None]
+
+    @property
+    def breaker(self) -> Breaker:
+        """Its breaker."""
 
 
 class Moves:
@@ -27,15 +38,18 @@ class Moves:
         self._clock = clock
         self._kept: asyncio.Queue[tuple[str, BreakerState, str, datetime]] = asyncio.Queue()
 
-    def listen(self, name: str, endpoint: Endpoint | None, *, keep: bool) -> None:
-        """Listen to the breaker of `endpoint`, called `name`; `keep` writes its moves down."""
-        if endpoint is None:
-            return
+    def listen(self, name: str, *pausing: Pausing | None, keep: bool) -> None:
+        """Listen to what may pause the endpoint called `name`; `keep` writes the moves down."""
+        there = [each for each in pausing if each is not None]
         said = False
 
         def moved(state: BreakerState, reason: str) -> None:
             nonlocal said
             at = self._clock.now()
+            if state == "closed":  # by that breaker; the other one may think differently
+                for other in there:
+                    if other.breaker.state != "closed":
+                        state, reason = other.breaker.state, other.breaker.reason
             self._bus.notice(EndpointChanged(at=at, endpoint=name, state=state, reason=reason))
             if keep:
                 self._kept.put_nowait((name, state, reason, at))
@@ -46,7 +60,8 @@ class Moves:
                 said = False
                 logger.warning("%s is back", name)
 
-        endpoint.listen = moved
+        for each in there:
+            each.listen = moved
 
     async def keep(self) -> None:
         """Write the moves down that are to be kept, until cancelled."""

@@ -108,7 +108,7 @@ def wired(
     for name in producers:
         moves.listen(name, sources[name].endpoint, keep=False)
     for name in consumers:
-        moves.listen(name, receivers[name].endpoint, keep=True)
+        moves.listen(name, receivers[name].endpoint, consumers[name].refusals, keep=True)
     stages = Stages(
         sources=sources,
         receivers=receivers,

@@ -125,12 +125,19 @@ def _settle_one(db: sqlite3.Connection, one: Settlement, now: int) -> Settled:
                 db, one, "in_doubt", now, at=millis(outcome.settled_at), detail=outcome.reason, said="in doubt"
             )
         case Rejected():
+            if outcome.revision and not _is_current(db, key, outcome.revision):
+                return Settled(False)
             step = _step(db, one, "rejected", now, cause=outcome.reason, detail="", said="rejected")
             if step.applied and outcome.tell:
                 return Settled(True, make_due(db, key, now, "failed", outcome.reason))
             return step
         case Held():
             return _step(db, one, "held", now, cause=outcome.cause, detail=outcome.detail, said="held")
+
+
+def _is_current(db: sqlite3.Connection, key: int, revision: str) -> bool:
+    row = db.execute("SELECT 1 FROM orders WHERE key = ? AND revision = ?", (key, revision)).fetchone()
+    return row is not None
 
 
 def _step(

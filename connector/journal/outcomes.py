@@ -38,10 +38,15 @@ class InDoubt(msgspec.Struct, frozen=True):
 
 
 class Rejected(msgspec.Struct, frozen=True):
-    """The receiver refused it and does not have it. `tell`: the source has a word for that."""
+    """
+    The receiver refused it and does not have it. `tell`: the source has a word for that.
+
+    `revision`, where it is named, is the one that was refused: the refusal does not hold for a newer one.
+    """
 
     reason: str
     tell: bool = False
+    revision: str = ""
 
 
 class Held(msgspec.Struct, frozen=True):

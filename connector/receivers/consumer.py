@@ -31,6 +31,7 @@ from connector.journal.base import (
     Journal,
     NotSent,
     Outcome,
+    Rejected,
     Settlement,
     Waiting,
 )
@@ -39,6 +40,7 @@ from connector.receivers.attempt import Attempt
 from connector.receivers.base import Receiver
 from connector.receivers.lane import Lane
 from connector.receivers.notices import notice_of
+from connector.receivers.refusals import Refusals
 from connector.receivers.work import Work, mapped
 from connector.settings.structs import ReceiverSettings
 
@@ -72,6 +74,7 @@ class Consumer:
         self._clock = clock
         self._amend = amend
         self._attempt = Attempt(receiver, settings, clock)
+        self.refusals = Refusals(settings, clock, receiver.endpoint)
         # How many are taken up at once: enough to share a commit and keep the workers busy; where a rate limit makes
         # them wait, only as many as can be under way, because after a crash each of them has to be looked up.
         self._room = settings.concurrency if settings.rate_limit else max(16, 2 * settings.concurrency)
@@ -124,7 +127,7 @@ class Consumer:
 
     async def _take_in(self, inbox: Inbox[OrderFound]) -> None:
         while events := await inbox.take(self._room):
-            if self._probing or self._stopping:
+            if self.refusals.probing or self._stopping:
                 self._behind = True  # they are in the journal; taking them in now would only hold up their source
                 self._signal()
                 continue
@@ -151,10 +154,10 @@ class Consumer:
         if self.receiver.name in self._bus.overflowed:
             self._bus.overflowed.discard(self.receiver.name)
             self._behind = True
-        room = 1 if self._probing else self._room
+        room = 1 if self.refusals.probing else self._room
         if self._stopping or len(self._in_hand) >= room:
             return None
-        if paused := self._paused:
+        if paused := self.refusals.pause:
             return paused
         if self._behind and not self.busy:
             return 0
@@ -166,16 +169,20 @@ class Consumer:
         """Take up what is due again; and what is new, if nothing else is in hand and some of it was left behind."""
         now = self._clock.now()
         fresh = self._behind and not self.busy
-        room = 1 if self._probing else self._room - len(self._in_hand)
+        room = 1 if self.refusals.probing else self._room - len(self._in_hand)
         limit = room + len(self._in_hand)
         self._taking += 1
         # Who has something to say from here on, while the journal is read, is not overruled by what it knew before.
         self._behind = self._behind and not fresh
         self._wake_at = None
         try:
-            due = await self._journal.due(self.receiver.name, ALL if fresh else AGAIN, now, limit)
-            jobs = [job for job in due if job.key not in self._in_hand]
+            suspicious = self.refusals.paused
+            limit += self.refusals.reach if suspicious else 0
+            due = await self._journal.due(self.receiver.name, ALL if fresh or suspicious else AGAIN, now, limit)
+            jobs: Sequence[Job] = [job for job in due if job.key not in self._in_hand]
             more = len(due) == limit or len(jobs) > room
+            if suspicious:
+                jobs = self.refusals.probe(jobs)
             self._behind = self._behind or (fresh and more)
             self._wake(now if more else await self._journal.next_due(self.receiver.name, AGAIN, now))
             await self._prepare([self._again(job) for job in jobs[:room]])
@@ -236,12 +243,19 @@ class Consumer:
             outcome = await self._outcome(work)
             if isinstance(outcome, Delivered) and (work.attach or work.remark):
                 outcome = msgspec.structs.replace(outcome, attach=work.attach, remark=work.remark)
+            if isinstance(outcome, Rejected) or self.refusals:
+                outcome, borne_out = self.refusals.judge(work, outcome, self._in_hand)
+                for other in borne_out:
+                    self._in_hand.add(other[0].key)
+                    self._results.put_nowait(other)
             self._results.put_nowait((work, outcome))
 
     async def _outcome(self, work: Work) -> Outcome | None:
         assert work.delivery is not None, "only what was mapped is queued"  # noqa: S101
         if self._stopping:
             return NotSent("the connector was stopped before it was sent", self._clock.now())
+        if (wait := self.refusals.held_back(work)) is not None:
+            return wait
         tell = self._lanes[work.source].source.says_failed
         if not work.look_up:
             return await self._attempt.first(work.delivery, tell=tell)
@@ -282,14 +296,3 @@ class Consumer:
         """Look into the journal at that time, if not before."""
         if at is not None and (self._wake_at is None or at < self._wake_at):
             self._wake_at = at
-
-    @property
-    def _paused(self) -> float:
-        endpoint = self.receiver.endpoint
-        return endpoint.breaker.remaining if endpoint is not None else 0.0
-
-    @property
-    def _probing(self) -> bool:
-        """Whether the receiver was paused, and has not answered since: then one order goes first."""
-        endpoint = self.receiver.endpoint
-        return endpoint is not None and endpoint.breaker.state != "closed"

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 
 import anyio
@@ -71,7 +71,7 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
 def readiness(connector: Connector, tally: Tally, ages: Mapping[str, float] | None) -> Readiness:
     """Judge. `ages` is what the journal said about acknowledgements; None when it did not answer."""
     running = connector.running
-    out_sources, out_receivers = paused(connector.sources), paused(connector.receivers)
+    out_sources, out_receivers = paused(connector.sources), paused(connector.receivers, connector.distrusted)
     now = connector.clock.monotonic()
     reasons = [] if running else ["the connector is not running"]
     stall = connector.stalled
@@ -112,9 +112,10 @@ def readiness(connector: Connector, tally: Tally, ages: Mapping[str, float] | No
     )
 
 
-def paused(ends: Mapping[str, Source | Receiver]) -> dict[str, bool]:
+def paused(ends: Mapping[str, Source | Receiver], distrusted: Iterable[str] = ()) -> dict[str, bool]:
     """Return, for each endpoint that has a breaker, whether it is paused, or only being tried again."""
-    return {name: end.endpoint.breaker.state != "closed" for name, end in ends.items() if end.endpoint is not None}
+    found = {name: end.endpoint.breaker.state != "closed" for name, end in ends.items() if end.endpoint is not None}
+    return found | dict.fromkeys(distrusted, True)
 
 
 def oldest_unacknowledged(now: int, db: sqlite3.Connection) -> dict[str, float]:

@@ -112,7 +112,9 @@ def _app(connector: Connector, settings: ServerSettings, tally: Tally, journal: 
     async def scrape(request: web.Request) -> web.StreamResponse:
         ages = await journal.ages()
         metrics.read(
-            {**paused(connector.sources), **paused(connector.receivers)}, ages, stalled=bool(connector.stalled)
+            {**paused(connector.sources), **paused(connector.receivers, connector.distrusted)},
+            ages,
+            stalled=bool(connector.stalled),
         )
         return await exposition(request)
 

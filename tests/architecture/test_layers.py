@@ -28,6 +28,7 @@ LAYERS: list[tuple[str, ...]] = [
         "connector.receivers.consumer",
         "connector.receivers.attempt",
         "connector.receivers.notices",
+        "connector.receivers.refusals",
         "connector.receivers.amender",
     ),
     ("connector.registry", "connector.wiring"),
@@ -55,7 +56,7 @@ LAYERS: list[tuple[str, ...]] = [
     ("connector.errors", "connector.clock"),
 ]
 
-STAGES = ("producer", "intake", "consumer", "attempt", "work", "amender", "lane", "notices")
+STAGES = ("producer", "intake", "consumer", "attempt", "work", "amender", "lane", "notices", "refusals")
 """What is in a family's folder, but serves all of its vendors."""
 
 SANDBOX_USERS = {

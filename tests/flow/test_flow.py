@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from connector.errors import InDoubtError, RejectedError, TransientError
-from connector.events import OrderAcknowledged, OrderDelivered, OrderHeld, OrderSkipped
+from connector.events import OrderAcknowledged, OrderDelivered, OrderHeld, OrderRejected, OrderSkipped
 from connector.journal.memory import MemoryJournal
 from tests.doubles import OnceSource, lost_answer
 from tests.flow.bench import Bench
@@ -153,11 +153,12 @@ async def test_a_refusal_is_believed_only_after_a_look_up() -> None:
     """A refused order is looked up; only what is not there is rejected, and a source without the word is not told."""
     bench = Bench()
     bench.shop.put("1")
-    bench.wms.failures.append(RejectedError("no such article"))
+    bench.wms.failures.extend([RejectedError("no such article")] * 2)
 
     await bench.drained()
 
-    assert ["shop-1"] == bench.wms.finds_of
+    assert {"shop-1"} == set(bench.wms.finds_of)
+    assert ["no such article"] == [event.reason for event in bench.events if isinstance(event, OrderRejected)]
     assert [] == bench.shop.calls
     assert {"1"} == set(bench.shop.feed)
 

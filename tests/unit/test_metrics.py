@@ -6,7 +6,7 @@ import pytest
 
 from connector import bus as bus_module
 from connector.errors import InDoubtError, RejectedError, TransientError
-from connector.events import OrderDelivered, OrderInDoubt, OrderSkipped, PassFinished
+from connector.events import OrderDelivered, OrderInDoubt, OrderRejected, OrderSkipped, PassFinished
 from connector.web import health
 from tests.doubles import EPOCH
 from tests.flow.bench import Bench
@@ -61,12 +61,14 @@ async def test_the_good_way_is_counted() -> None:
 async def test_each_bad_way_is_counted() -> None:
     """Held, rejected and in doubt: each in its own counter, and in no other."""
     bench = Bench(ack_interval=0, settle=3600, concurrency=1)
-    bench.wms.failures.extend([RejectedError("not wanted"), InDoubtError("lost")])
+    refusal = RejectedError("not wanted")
+    bench.wms.failures.extend([refusal, InDoubtError("lost"), refusal])  # the first order is believed the second time
     bench.shop.put("rejected", "doubtful")
     bench.shop.put("held", notes="unmappable")
     bench.shop.put("unreadable", missing="items")
     async with served(bench) as site:
         await site.until(OrderInDoubt)
+        await site.until(OrderRejected)
 
         metrics = await site.metrics()
 

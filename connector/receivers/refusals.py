@@ -1,0 +1,165 @@
+"""
+Whose fault a refusal is: the order's, or that of our settings or our account at the receiver (faults.md, 56 and 58).
+
+A refusal is believed once something bears it out: the receiver has accepted another order since, or it has refused the
+same one again while few were refused. Until then the order is only suspect, and is tried again. When many different
+orders are refused and none is accepted, it is not they: the receiver is paused, no order is given up and no source is
+told anything. Then one order at a time tries whether it accepts again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Sequence
+from datetime import timedelta
+
+import msgspec
+
+from connector.breaker import Breaker, BreakerState
+from connector.clock import Clock, backoff
+from connector.http import Endpoint
+from connector.journal.base import Delivered, Job, NotSent, Outcome, Rejected
+from connector.receivers.work import Work
+from connector.settings.structs import ReceiverSettings
+
+__all__ = ["Refusals"]
+
+MANY = 5
+"""Different orders refused in a row, none accepted between them, that are no coincidence."""
+TRIES = 3
+"""Pauses without a success between them after which only a person can help."""
+
+
+class _Suspect(msgspec.Struct):
+    """An order that was refused. `number` counts refusals: the lowest was refused longest ago."""
+
+    work: Work
+    refusal: Rejected
+    number: int
+
+
+class Refusals:
+    """
+    What one receiver has refused since it last accepted something. In memory: a new start suspects nobody.
+
+    `breaker` is open while the receiver is paused for it; `listen` hears of its moves. It stands beside the breaker of
+    `endpoint`, which takes a refusal for a sign of life.
+    """
+
+    def __init__(self, settings: ReceiverSettings, clock: Clock, endpoint: Endpoint | None) -> None:
+        self._endpoint = endpoint
+        self._settings = settings
+        self._clock = clock
+        self._suspects: dict[int, _Suspect] = {}
+        self._borne_out: dict[int, str] = {}
+        """Orders that were refused before another one was accepted, in which revision: once more is final."""
+        self._count = 0
+        self._pauses = 0
+        self._probe: int | None = None
+        self.listen: Callable[[BreakerState, str], None] = lambda _state, _reason: None
+        self.breaker = Breaker(
+            clock,
+            first=float(settings.retry.first),
+            longest=float(settings.retry.longest),
+            listen=lambda state, reason: self.listen(state, reason),
+        )
+
+    def __bool__(self) -> bool:
+        """Whether anything was refused since something was accepted."""
+        return self.paused or bool(self._suspects or self._borne_out)
+
+    @property
+    def paused(self) -> bool:
+        """Whether the receiver is paused for what it refused, or being tried again."""
+        return self.breaker.state != "closed"
+
+    @property
+    def pause(self) -> float:
+        """Seconds for which nothing is sent, whatever the reason; 0 when an order may be tried."""
+        own = self.breaker.remaining
+        return own if self._endpoint is None else max(own, self._endpoint.breaker.remaining)
+
+    @property
+    def probing(self) -> bool:
+        """Whether the receiver was paused, for any reason, and has not answered well since: one order goes first."""
+        return self.paused or (self._endpoint is not None and self._endpoint.breaker.state != "closed")
+
+    def judge(
+        self, work: Work, outcome: Outcome | None, in_hand: Container[int]
+    ) -> tuple[Outcome | None, list[tuple[Work, Rejected]]]:
+        """Return what is to be recorded of an outcome, and the refusals of others, not `in_hand`, that it bears out."""
+        if isinstance(outcome, Rejected):
+            return self._refused(work, outcome), []
+        if isinstance(outcome, NotSent):
+            return outcome, []
+        self._suspects.pop(work.key, None)
+        self._borne_out.pop(work.key, None)
+        if isinstance(outcome, Delivered) and not outcome.adopted:
+            return outcome, self._accepted(in_hand)
+        return outcome, []
+
+    def _refused(self, work: Work, refusal: Rejected) -> Rejected | NotSent:
+        before = self._suspects.pop(work.key, None)
+        if self._borne_out.pop(work.key, None) == work.revision:
+            return refusal
+        self._count += 1
+        self._suspects[work.key] = _Suspect(work, refusal, self._count)  # believed or not: it counts
+        if len(self._suspects) >= MANY:
+            self._pause(refusal.reason)
+        elif before is not None and before.work.revision == work.revision:
+            return refusal
+        return self._later(work, f"refused, which nothing bears out yet: {refusal.reason}")
+
+    def _accepted(self, in_hand: Container[int]) -> list[tuple[Work, Rejected]]:
+        suspects, self._suspects = self._suspects, {}
+        self._pauses = 0
+        mended = self.paused
+        if mended:  # so they were refused for what was wrong then, perhaps: each is tried once more
+            self.breaker.close()
+        final: list[tuple[Work, Rejected]] = []
+        for key, suspect in suspects.items():
+            if mended or key in in_hand:
+                self._borne_out[key] = suspect.work.revision
+            else:
+                refusal = msgspec.structs.replace(suspect.refusal, revision=suspect.work.revision)
+                final.append((suspect.work, refusal))
+        return final
+
+    def held_back(self, work: Work) -> NotSent | None:
+        """Return what becomes of an order that was taken up before the pause; None for the one that may be tried."""
+        if not self.paused or work.key == self._probe:
+            return None
+        again = self._clock.now() + timedelta(seconds=self.breaker.remaining)
+        return NotSent(f"not sent, the receiver is paused: {self.breaker.reason}", again)
+
+    @property
+    def reach(self) -> int:
+        """How many orders to look at for a probe, so that one is among them that was not refused, if there is one."""
+        return len(self._suspects) + 1
+
+    def probe(self, jobs: Sequence[Job]) -> Sequence[Job]:
+        """Return the one of `jobs` to try, if it is time: one that was not refused, or the one refused longest ago."""
+        if not jobs or self.breaker.wait() > 0:
+            return []
+        job = min(jobs, key=self._number)
+        self._probe = job.key
+        return [job]
+
+    def _number(self, job: Job) -> int:
+        suspect = self._suspects.get(job.key)
+        return 0 if suspect is None else suspect.number
+
+    def _pause(self, reason: str) -> None:
+        self._probe = None
+        opened = self.breaker.opened
+        self.breaker.failed(
+            f"{len(self._suspects)} orders refused in a row and none accepted: most likely our settings or its account "
+            f"(the last: {reason}); nothing was told to the sources",
+            at_once=True,
+            hopeless=self._pauses + 1 >= TRIES,
+        )
+        self._pauses += self.breaker.opened - opened
+
+    def _later(self, work: Work, reason: str) -> NotSent:
+        retry = self._settings.retry
+        wait = backoff(self._clock, max(work.attempts, 1), first=float(retry.first), longest=float(retry.longest))
+        return NotSent(reason, self._clock.now() + timedelta(seconds=wait))
