@@ -27,6 +27,7 @@ __all__ = [
     "OrderInDoubt",
     "OrderRejected",
     "OrderSkipped",
+    "OrderVanished",
     "PassFinished",
     "ProgressReported",
 ]
@@ -58,6 +59,10 @@ class OrderSkipped(OrderEvent, frozen=True, kw_only=True):
     """The order is none of ours (a quotation, say), and stays where it is."""
 
     cause: str
+
+
+class OrderVanished(OrderEvent, frozen=True, kw_only=True):
+    """The order waited, and its source lists it no more; it is left alone unless it is listed again."""
 
 
 class OrderInDoubt(OrderEvent, frozen=True, kw_only=True):

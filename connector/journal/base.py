@@ -15,6 +15,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from connector.ack import Acknowledgement, AckOutcome
+from connector.journal.absent import Absent
 from connector.journal.asked import Asked
 from connector.journal.outbox import Outbox
 from connector.journal.outcomes import Delivered, Held, InDoubt, NotSent, Outcome, Rejected
@@ -184,7 +185,7 @@ class OpenWork(msgspec.Struct, frozen=True):
     next_due: datetime | None
 
 
-class Journal(Outbox, Asked, Protocol):
+class Journal(Outbox, Asked, Absent, Protocol):
     """
     The record. See the module's text for what holds for every method that writes.
 

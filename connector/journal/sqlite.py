@@ -13,7 +13,7 @@ from uuid import uuid4
 from connector.ack import Acknowledgement
 from connector.clock import Clock, SystemClock
 from connector.errors import JournalError
-from connector.journal import acks, arrivals, changes, deliveries, holds, reports, requests
+from connector.journal import absent, acks, arrivals, changes, deliveries, holds, reports, requests
 from connector.journal.asked import Answer, Request
 from connector.journal.base import (
     AckResult,
@@ -175,6 +175,14 @@ class SqliteJournal:
     async def progressed(self, receiver: str, seen: Sequence[Seen], now: datetime) -> int:
         """See `Outbox.progressed`."""
         return await self._write(partial(reports.progressed, receiver, seen, millis(now)))
+
+    async def waiting_orders(self, source: str, before: datetime) -> dict[str, int]:
+        """See `Absent.waiting_orders`."""
+        return await self._read(partial(absent.waiting, source, millis(before)))
+
+    async def vanish(self, keys: Sequence[int], now: datetime) -> list[int]:
+        """See `Absent.vanish`."""
+        return await self._write(partial(absent.vanish, keys, millis(now)))
 
     async def open_requests(self) -> list[Request]:
         """See `Asked.open_requests`."""

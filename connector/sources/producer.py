@@ -17,6 +17,7 @@ from connector.events import OrderFound, PassFinished
 from connector.journal.base import Arrival, Ingested, Journal, Listing
 from connector.order import Order
 from connector.settings.structs import RouteSettings, SourceSettings
+from connector.sources.absence import Absences
 from connector.sources.base import FeedItem, Page, Refetches, Source
 from connector.sources.intake import arrival_of, notices_of
 
@@ -58,6 +59,7 @@ class Producer:
         self._journal = journal
         self._bus = bus
         self._clock = clock
+        self._absences = Absences(source, journal=journal, bus=bus, clock=clock)
         self._confirmed = confirmed
         self._acknowledge = acknowledge
         self._amend = amend
@@ -148,7 +150,7 @@ class Producer:
         new = 0
         total: int | None = None
         error, lasting = "", False
-        base = self._confirmed()
+        base, began = self._confirmed(), self._clock.now()
         try:
             async with aclosing(self._pages(lambda: self._confirmed() - base, since)) as feed:
                 asked_at = ended_at = self._clock.now()
@@ -160,6 +162,8 @@ class Producer:
                     if self._stopping:
                         break
                     ended_at = self._clock.now()
+            if since is None and not self._stopping:
+                await self._absences.walked(seen, began, total)
         except JournalError:
             raise
         except ConnectorError as exc:

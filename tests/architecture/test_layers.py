@@ -25,6 +25,7 @@ LAYERS: list[tuple[str, ...]] = [
         "connector.reconcile.*",
         "connector.readback",
         "connector.sources.producer",
+        "connector.sources.absence",
         "connector.receivers.consumer",
         "connector.receivers.attempt",
         "connector.receivers.notices",
@@ -56,7 +57,7 @@ LAYERS: list[tuple[str, ...]] = [
     ("connector.errors", "connector.clock"),
 ]
 
-STAGES = ("producer", "intake", "consumer", "attempt", "work", "amender", "lane", "notices", "refusals")
+STAGES = ("absence", "producer", "intake", "consumer", "attempt", "work", "amender", "lane", "notices", "refusals")
 """What is in a family's folder, but serves all of its vendors."""
 
 SANDBOX_USERS = {
