@@ -17,6 +17,7 @@ from connector.order import Order
 
 __all__ = [
     "AckEvent",
+    "AcknowledgementsLate",
     "EndpointChanged",
     "Event",
     "OrderAcknowledged",
@@ -127,6 +128,14 @@ class PassFinished(Event, frozen=True, kw_only=True):
     total: int | None
     error: str = ""
     lasting: bool = False
+
+
+class AcknowledgementsLate(Event, frozen=True, kw_only=True):
+    """The oldest acknowledgement that a source has not confirmed is `seconds` old: `late`, or not any more."""
+
+    source: str
+    seconds: float
+    late: bool
 
 
 class EndpointChanged(Event, frozen=True, kw_only=True):

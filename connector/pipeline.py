@@ -30,6 +30,7 @@ from connector.bus import Bus
 from connector.clock import Clock
 from connector.drain import Stages
 from connector.journal.base import Journal
+from connector.lateness import Lateness
 from connector.moves import Moves
 from connector.progress import watchers
 from connector.receivers.amender import Amender
@@ -122,16 +123,18 @@ def wired(
         journal=journal,
         clock=clock,
     )
-    return Pipeline(stages, ways, moves)
+    lateness = Lateness({name: settings.sources[name] for name in producers}, journal=journal, bus=bus, clock=clock)
+    return Pipeline(stages, ways, moves, lateness)
 
 
 class Pipeline:
     """The stages at work. `ways` are the lanes that they deliver by."""
 
-    def __init__(self, stages: Stages, ways: dict[str, dict[str, Lane]], moves: Moves) -> None:
+    def __init__(self, stages: Stages, ways: dict[str, dict[str, Lane]], moves: Moves, lateness: Lateness) -> None:
         self.stages = stages
         self._ways = ways
         self._moves = moves
+        self._lateness = lateness
 
     async def run(self, started: Callable[[], None]) -> None:
         """Run until the producers have ended, and everything behind them; call `started` once all are under way."""
@@ -139,6 +142,7 @@ class Pipeline:
         async with anyio.create_task_group() as attendants:
             attendants.start_soon(self._watch_journal, name="see what other processes write")
             attendants.start_soon(self._moves.keep, name="keep the breakers' moves")
+            attendants.start_soon(self._lateness.run, name="see whether sources hear in time")
             for watcher in stages.watchers:
                 attendants.start_soon(watcher.run, name="watch the progress of orders")
             for name, amender in stages.amenders.items():

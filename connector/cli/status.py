@@ -116,6 +116,10 @@ def as_text(settings: Settings, status: Status, causes: list[Cause], now: dateti
         for name, each in status.sources.items()
         if each.parked_reports
     ]
+    for name, own in settings.sources.items():
+        oldest = data["sources"][name]["oldest_unacknowledged_seconds"]
+        if oldest is not None and oldest > float(own.ack_alarm):
+            lines.append(f"{name}: does not know after {age(oldest)} of an order that was delivered")
     lines += [f"{name}: paused, {each.reason}" for name, each in status.receivers.items() if each.breaker == "open"]
     lines += [f"{each.orders} {each.state}: {each.cause}" for each in causes[:MOST_CAUSES]]
     if (more := len(causes) - MOST_CAUSES) > 0:

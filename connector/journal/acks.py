@@ -14,7 +14,7 @@ from connector.ack import Acknowledgement, Confirmed, NotApplied, Refused, Unkno
 from connector.journal import bulk, reports
 from connector.journal.base import AckResult, OpenWork, millis, moment
 
-__all__ = ["claim", "due", "next_due", "open_work", "settle"]
+__all__ = ["claim", "due", "next_due", "oldest", "open_work", "settle"]
 
 
 def claim(keys: Sequence[int], db: sqlite3.Connection) -> list[bool]:
@@ -103,6 +103,19 @@ def next_due(source: str, after: int, db: sqlite3.Connection) -> int | None:
         (source, after),
     ).fetchone()
     return int(at) if at is not None else None
+
+
+def oldest(now: int, db: sqlite3.Connection) -> dict[str, float]:
+    """
+    Return, by source, the age in seconds of the oldest acknowledgement that is due and not confirmed.
+
+    One that is due for a second time, because the source lists the order again, counts from then on.
+    """
+    rows = db.execute(
+        "SELECT source, min(CASE WHEN ack_done_at IS NULL THEN ack_at ELSE updated_at END) FROM orders"
+        " WHERE ack_state IN ('pending', 'sending', 'in_doubt') GROUP BY source"
+    )
+    return {source: max(0, now - at) / 1000 for source, at in rows}
 
 
 def open_work(db: sqlite3.Connection) -> OpenWork:

@@ -244,6 +244,9 @@ class Journal(Outbox, Asked, Absent, Protocol):
     async def next_ack(self, source: str, after: datetime) -> datetime | None:
         """Return when the next acknowledgement to `source` falls due after `after`; None if none does."""
 
+    async def oldest_acks(self, now: datetime) -> Mapping[str, float]:
+        """Return, by source, the age in seconds of the oldest acknowledgement that is due and not confirmed."""
+
     async def changes_due(self, receiver: str, now: datetime, limit: int) -> list[Change]:
         """Return what is due to be done to orders that `receiver` has, the longest waiting first."""
 

@@ -126,6 +126,10 @@ class SqliteJournal:
         """See `Journal.next_ack`."""
         return _moment(await self._read(partial(acks.next_due, source, millis(after))))
 
+    async def oldest_acks(self, now: datetime) -> dict[str, float]:
+        """See `Journal.oldest_acks`."""
+        return await self._read(partial(acks.oldest, millis(now)))
+
     async def changes_due(self, receiver: str, now: datetime, limit: int) -> list[Change]:
         """See `Journal.changes_due`."""
         return await self._read(partial(changes.due, receiver, millis(now), limit))

@@ -93,6 +93,11 @@ class SourceSettings(EndpointSettings, frozen=True, kw_only=True, forbid_unknown
         Duration,
         Meta(description="How long after a lost answer to an acknowledgement the source can be asked about it."),
     ] = Duration(30)
+    ack_alarm: Annotated[
+        Duration,
+        Wait,
+        Meta(description="Age of an acknowledgement that is not confirmed at which somebody should look."),
+    ] = Duration(900)
 
 
 class ReceiverSettings(EndpointSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -12,7 +12,6 @@ section 3, number 31).
 from __future__ import annotations
 
 import logging
-import sqlite3
 from collections.abc import Iterable, Mapping
 from functools import partial
 
@@ -21,6 +20,7 @@ import msgspec
 from anyio.abc import TaskGroup
 
 from connector.app import Connector
+from connector.journal.acks import oldest as oldest_unacknowledged
 from connector.journal.base import millis
 from connector.journal.sqlite import SqliteJournal
 from connector.receivers.base import Receiver
@@ -31,8 +31,6 @@ __all__ = ["Asker", "Readiness", "oldest_unacknowledged", "paused", "readiness"]
 
 logger = logging.getLogger(__name__)
 
-LATE = 15 * 60.0
-"""Seconds after which an acknowledgement that is not confirmed should worry somebody (faults.md, case 98)."""
 MISSED_POLLS = 3
 """Poll intervals without a good walk that make a source stale: one may fail, and one may take long."""
 PATIENCE = 2.0
@@ -91,7 +89,7 @@ def readiness(connector: Connector, tally: Tally, ages: Mapping[str, float] | No
             polled=age is not None,
             fresh=age is not None and age <= MISSED_POLLS * float(settings.poll_interval) + float(settings.timeout),
             paused=out_sources.get(name, False),
-            late=oldest > LATE,
+            late=oldest > float(settings.ack_alarm),
             last_poll_seconds=None if age is None else round(age, 1),
             oldest_unacknowledged_seconds=round(oldest, 1) if oldest else None,
         )
@@ -116,19 +114,6 @@ def paused(ends: Mapping[str, Source | Receiver], distrusted: Iterable[str] = ()
     """Return, for each endpoint that has a breaker, whether it is paused, or only being tried again."""
     found = {name: end.endpoint.breaker.state != "closed" for name, end in ends.items() if end.endpoint is not None}
     return found | dict.fromkeys(distrusted, True)
-
-
-def oldest_unacknowledged(now: int, db: sqlite3.Connection) -> dict[str, float]:
-    """
-    Return, by source, the age in seconds of the oldest acknowledgement that is due and not confirmed.
-
-    One that is due for a second time, because the source lists the order again, counts from then on.
-    """
-    rows = db.execute(
-        "SELECT source, min(CASE WHEN ack_done_at IS NULL THEN ack_at ELSE updated_at END) FROM orders"
-        " WHERE ack_state IN ('pending', 'sending', 'in_doubt') GROUP BY source"
-    )
-    return {source: max(0, now - at) / 1000 for source, at in rows}
 
 
 class _Answer:

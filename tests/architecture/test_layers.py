@@ -17,6 +17,7 @@ LAYERS: list[tuple[str, ...]] = [
     ("connector.drain",),
     (
         "connector.acknowledger",
+        "connector.lateness",
         "connector.moves",
         "connector.progress",
         "connector.reporter",

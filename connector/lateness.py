@@ -1,0 +1,58 @@
+"""The alarm for acknowledgements: a source that does not hear in time of what was delivered (faults.md, case 98)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+from connector.bus import Bus
+from connector.clock import Clock
+from connector.events import AcknowledgementsLate
+from connector.journal.base import Journal
+from connector.settings.structs import SourceSettings
+
+__all__ = ["Lateness"]
+
+logger = logging.getLogger(__name__)
+
+LOOKS = 10
+"""Looks at the journal in the time after which there is an alarm, so that it comes at most a tenth of it too late."""
+OFTEN, SELDOM = 1.0, 60.0
+"""Seconds between two looks, at the least and at the most."""
+
+
+class Lateness:
+    """Says once when the oldest acknowledgement that a source has not confirmed is too old, and once when none is."""
+
+    def __init__(self, sources: Mapping[str, SourceSettings], *, journal: Journal, bus: Bus, clock: Clock) -> None:
+        self._limits = {name: float(settings.ack_alarm) for name, settings in sources.items()}
+        self._journal = journal
+        self._bus = bus
+        self._clock = clock
+        self._late: set[str] = set()
+
+    async def run(self) -> None:
+        """Look now and then, until cancelled."""
+        pause = max(OFTEN, min(SELDOM, min(self._limits.values()) / LOOKS))
+        while True:
+            await self._clock.sleep(pause)
+            now = self._clock.now()
+            ages = await self._journal.oldest_acks(now)
+            for name, limit in self._limits.items():
+                age = ages.get(name, 0.0)
+                if (age > limit) != (name in self._late):
+                    self._late ^= {name}
+                    self._bus.notice(AcknowledgementsLate(at=now, source=name, seconds=age, late=age > limit))
+                    self._say(name, age, limit)
+
+    def _say(self, name: str, age: float, limit: float) -> None:
+        if name in self._late:
+            logger.warning(
+                "source %s: does not know after %.0f minutes of an order that was delivered (ack_alarm is %.0f); "
+                "`connector status` says what is wrong with it",
+                name,
+                age / 60,
+                limit / 60,
+            )
+        else:
+            logger.warning("source %s: knows again of what was delivered", name)
