@@ -21,7 +21,7 @@ pytestmark = pytest.mark.looptime
 
 def amendable() -> tuple[Bench, AmendableReceiver]:
     """Return a bench whose receiver takes changes."""
-    bench = Bench()
+    bench = Bench(concurrency=1)
     receiver = AmendableReceiver("wms", bench.clock)
     bench.receivers["wms"] = receiver
     return bench, receiver
