@@ -24,6 +24,7 @@ from msgspec import Meta
 
 from connector.errors import SettingsError, Unmappable
 from connector.mapping.custom import for_route
+from connector.mapping.money import exact
 from connector.mapping.shapes import Items, Record, Shape, shape_of
 from connector.order import Order
 from connector.settings import Settings
@@ -34,7 +35,7 @@ from connector.settings.schema import of
 
 __all__ = ["Example", "Result", "run"]
 
-_decode = msgspec.json.Decoder(float_hook=Decimal).decode
+_decode = msgspec.json.Decoder(float_hook=exact).decode
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 MISSING: Any = object()

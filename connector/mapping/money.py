@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_UP, Context, Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
 from functools import lru_cache
 
 from connector.errors import Unmappable
 
-__all__ = ["decimals", "minor_units", "rounded"]
+__all__ = ["decimals", "exact", "minor_units", "rounded"]
 
 # ISO 4217: everything that is not named here has two decimals.
 _DECIMALS = {
@@ -22,6 +22,14 @@ _LARGEST_EXPONENT = 9
 _SMALLEST_EXPONENT = -30
 _CONTEXT = Context(prec=60, rounding=ROUND_HALF_UP)
 """An own context: the caller's may round differently, and 28 digits are fewer than a source can send."""
+
+
+def exact(text: str) -> Decimal:
+    """Return a JSON number with every digit. Raises `ValueError`, as a decoder does, for an exponent of 20 digits."""
+    try:
+        return Decimal(text)
+    except InvalidOperation:  # which is no ValueError, and would pass every reader
+        raise ValueError("a number beyond all measure") from None
 
 
 def decimals(currency: str) -> int:

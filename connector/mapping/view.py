@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import Decimal
 from functools import cache
 from typing import Any
 
 import msgspec
 
+from connector.mapping.money import exact
 from connector.order import Order
 
 __all__ = ["scope_of"]
 
-_raw = msgspec.json.Decoder(float_hook=Decimal)
+_raw = msgspec.json.Decoder(float_hook=exact)
 
 
 def scope_of(order: Order, used: frozenset[str]) -> dict[str, Any]:

@@ -48,7 +48,9 @@ class Attempt:
             return await self._refused(delivery, exc, tell=tell)
         except Exception as exc:
             # A fault in a vendor file, at a point that nobody knows: the order may be there.
-            logger.exception("%s: creating %s failed in a way that nobody foresaw", self._receiver.name, delivery)
+            logger.exception(
+                "%s: creating %s failed in a way that nobody foresaw", self._receiver.name, delivery.external_id
+            )
             return self._in_doubt(f"{type(exc).__name__} while creating it")
         return Delivered(receipt.id, receipt.reference)
 

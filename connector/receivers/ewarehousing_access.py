@@ -16,7 +16,8 @@ PRODUCTION = Url("https://eu.middleware.ewarehousing-solutions.com")
 SANDBOX_HOSTS = frozenset({"eu-dev.middleware.ewarehousing-solutions.com"})
 """The host that every example of seed 004 calls."""
 
-HeaderText = Annotated[str, Meta(pattern=r"^[\x21-\x7e]+$")]
+HeaderText = Annotated[str, Meta(pattern=r"^[\x21-\x7e]+$(?!\n)")]
+"""What can stand in a header; `$` alone would let a line break at the end pass."""
 
 
 class ClientSettings(EndpointSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):

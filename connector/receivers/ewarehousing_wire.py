@@ -172,7 +172,7 @@ class Refresh(msgspec.Struct, frozen=True, kw_only=True):
 class Session(msgspec.Struct, frozen=True, kw_only=True):
     """What both of them answer. `exp - iat` is the token's life in seconds; the receiver's clock is its own."""
 
-    token: Annotated[str, Meta(pattern=r"^[\x21-\x7e]+$")]
+    token: Annotated[str, Meta(pattern=r"^[\x21-\x7e]+$(?!\n)")]
     iat: float
     exp: float
     refresh_token: str | None = None

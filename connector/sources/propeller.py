@@ -84,7 +84,7 @@ class _Marked(msgspec.Struct, rename="camel"):
 
 
 class _Granted(msgspec.Struct):
-    access_token: Annotated[str, Meta(min_length=1, pattern=r"^[!-~]+$")]
+    access_token: Annotated[str, Meta(min_length=1, pattern=r"^[!-~]+$(?!\n)")]
     expires_in: Any = None
 
 

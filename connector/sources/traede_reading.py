@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from connector.errors import Unmappable
+from connector.mapping.money import exact
 
 __all__ = ["Wire", "day", "decoded", "first", "moment", "number", "order_id", "part", "rows", "text", "yes"]
 
@@ -25,7 +26,7 @@ LARGEST_ID = 2**63 - 1
 NO_DATE = "0000-00-00"
 """What MySQL has where there is no date."""
 
-_decoder = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
+_decoder = msgspec.json.Decoder(dict[str, Any], float_hook=exact)
 
 
 def decoded(raw: bytes) -> Wire:

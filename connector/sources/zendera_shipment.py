@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from connector.errors import Unmappable
+from connector.mapping.money import exact
 from connector.order import Address, Contact, Customer, Order
 from connector.sources import zendera_wire as wire
 from connector.sources.zendera_parcel import checked, flat, lines, parcels
@@ -48,7 +49,7 @@ COUNTRIES = {
 
 CANCELLED = frozenset({"cancelled", "canceled"})
 
-_decode = msgspec.json.Decoder(Group, float_hook=Decimal).decode
+_decode = msgspec.json.Decoder(Group, float_hook=exact).decode
 
 
 def to_order(source: str, raw: bytes, *, zone: ZoneInfo, cash_stated: CashStated | None = None) -> Order:

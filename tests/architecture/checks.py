@@ -18,6 +18,7 @@ __all__ = [
     "SQL",
     "calls",
     "fixed",
+    "formatting",
     "injectable",
     "long",
     "nameless",
@@ -197,6 +198,22 @@ def injectable(modules: Mapping[str, Module]) -> Iterator[str]:
                 yield f"{module.at(call)}: {function} puts SQL together"
 
 
+def formatting(modules: Mapping[str, Module]) -> Iterator[str]:
+    """Yield formats and programs that are not written out where they are used: data would be one some day."""
+    for module in modules.values():
+        for _, call in calls(module):
+            name = call.func.attr if isinstance(call.func, ast.Attribute) else ""
+            owner = call.func.value if isinstance(call.func, ast.Attribute) else None
+            if isinstance(owner, ast.Name) and owner.id == "logger" and call.args:
+                text = call.args[1] if name == "log" and len(call.args) > 1 else call.args[0]
+                if not isinstance(text, ast.Constant):
+                    yield f"{module.at(call)}: what is logged is a format of ours, and the data beside it"
+            elif name == "format_map" and owner is not None and not fixed(owner):
+                yield f"{module.at(call)}: a format is written out"
+            elif name == "Template" or (isinstance(call.func, ast.Name) and call.func.id in ("eval", "exec")):
+                yield f"{module.at(call)}: text is not run"
+
+
 def calls(module: Module) -> Iterator[tuple[str, ast.Call]]:
     """Yield each call with the name of the function that it stands in."""
 
@@ -266,4 +283,4 @@ def undeclared(modules: Mapping[str, Module]) -> Iterator[str]:
                 yield f"{found.place}: {root} is not among the dependencies"
 
 
-CHECKS = [nameless, long, silent, untimely, trusting, injectable, public, undeclared]
+CHECKS = [nameless, long, silent, untimely, trusting, injectable, formatting, public, undeclared]

@@ -58,9 +58,13 @@ def test_markers_are_found_wherever_pytest_takes_them(tmp_path: Path) -> None:
         "def test_b(x): ...\n"
         "@pytest.mark.fault('6', True, X)\n"
         "@pytest.mark.fault()\n"
-        "def test_c(): ...\n",
+        "def test_c(): ...\n"
+        "@pytest.mark.fault(*range(1, 3), *range(X))\n"
+        "def test_d(): ...\n"
+        "ROWS = [pytest.param(row, marks=pytest.mark.fault(*row.cases)) for row in TABLE]\n",
         "utf-8",
     )
+    (tests / "table.py").write_text("TABLE = [Row(one, (7, 8)), Row(two, cases=(9,))]\n", "utf-8")
     found = [(mark.line, mark.kind, mark.number, mark.test.partition("::")[2]) for mark in marks(tests)]
     assert sorted(found, key=lambda mark: mark[0]) == [
         (2, "fault", 1, ""),
@@ -72,6 +76,12 @@ def test_markers_are_found_wherever_pytest_takes_them(tmp_path: Path) -> None:
         (9, "fault", None, "test_c"),
         (9, "fault", None, "test_c"),
         (10, "fault", None, "test_c"),
+        (12, "fault", 1, "test_d"),
+        (12, "fault", 2, "test_d"),
+        (12, "fault", None, "test_d"),
+        (14, "fault", 7, ""),
+        (14, "fault", 8, ""),
+        (14, "fault", 9, ""),
     ]
 
 

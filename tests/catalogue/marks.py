@@ -2,7 +2,9 @@
 Which tests show which case: the markers `fault(number, ...)` and `attack(number, ...)`, read from the tests' source.
 
 Nothing is imported or collected, so that the table can be printed without the test libraries. A marker may stand on
-a test, on a class, in a module's `pytestmark`, or on one parameter of a test.
+a test, on a class, in a module's `pytestmark`, or on one parameter of a test. `fault(*row.cases)` stands for the
+numbers of all the `Row(...)` in the folder of that test,
+where they are written out, and `fault(*range(1, 4))` for three.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 __all__ = ["KINDS", "Mark", "marks", "titles"]
@@ -47,21 +50,48 @@ def marks(tests: Path = TESTS) -> Iterator[Mark]:
     for path in sorted(tests.rglob("*.py")):
         text = path.read_text("utf-8")
         if any(f"mark.{kind}" in text for kind in KINDS):
-            yield from found(ast.parse(text), path.relative_to(tests.parent).as_posix())
+            yield from found(ast.parse(text), path.relative_to(tests.parent).as_posix(), path.parent)
 
 
-def found(tree: ast.AST, name: str) -> Iterator[Mark]:
-    """Yield the markers of one module, or of one thing in it, called `name`."""
+def found(tree: ast.AST, name: str, folder: Path) -> Iterator[Mark]:
+    """Yield the markers of one module in `folder`, or of one thing in it, called `name`."""
     for child in ast.iter_child_nodes(tree):
         inner = name
         if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             inner = f"{name}::{child.name}"
         if isinstance(child, ast.Call) and (kind := marker(child.func)):
             for argument in [*child.args, *(keyword.value for keyword in child.keywords)] or [child]:
-                value = argument.value if isinstance(argument, ast.Constant) else None
-                yield Mark(kind, value if type(value) is int else None, inner, child.lineno)
+                for number in (
+                    starred(argument.value, folder) if isinstance(argument, ast.Starred) else [whole(argument)]
+                ):
+                    yield Mark(kind, number, inner, child.lineno)
             continue
-        yield from found(child, inner)
+        yield from found(child, inner, folder)
+
+
+def whole(node: ast.expr) -> int | None:
+    """Return a whole number that is written out."""
+    return node.value if isinstance(node, ast.Constant) and type(node.value) is int else None
+
+
+def starred(node: ast.expr, folder: Path) -> list[int | None]:
+    """Return the numbers that `*range(1, 4)` stands for, or `*row.cases`."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "range":
+        ends = [end for argument in node.args if (end := whole(argument)) is not None]
+        return [*range(*ends)] if len(ends) == len(node.args) > 0 else [None]
+    return rows(folder)
+
+
+@cache
+def rows(folder: Path) -> list[int | None]:
+    """Return the numbers in every `Row(...)` of a folder's modules; [None] where there are none."""
+    numbers: list[int | None] = []
+    for path in sorted(folder.glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Row":
+                given = [*node.args, *(keyword.value for keyword in node.keywords)]
+                numbers += [whole(each) for listed in given if isinstance(listed, ast.Tuple) for each in listed.elts]
+    return numbers or [None]
 
 
 def marker(node: ast.AST) -> str:

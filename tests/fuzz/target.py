@@ -81,6 +81,8 @@ class Target:
     samples: Sequence[bytes]
     feed: Callable[[bytes, int], Awaitable[object]]
     allowed: tuple[type[Exception], ...] = (ConnectorError,)
+    owner: object = None
+    """The source or receiver that is fed, where a test wants more of it."""
 
     async def run(self, count: int, seed: int) -> tuple[list[Finding], int, float]:
         """Feed `count` bodies; return what was found, how many bodies came through, and the longest seconds."""

@@ -44,7 +44,7 @@ from tests.sources import traede_bench, zendera_bench
 from tests.sources.propeller_bench import found as propeller_page
 from tests.sources.propeller_bench import order as propeller_order
 
-__all__ = ["targets"]
+__all__ = ["SETTINGS", "targets", "warehouse"]
 
 AT = datetime(2026, 6, 11, 10, 0, tzinfo=UTC)
 BASE = Url("https://vendor.example")
@@ -98,14 +98,16 @@ def _acks(*ids: str, outcome: Any = "exported") -> list[Acknowledgement]:
     return [Acknowledgement(key=1, order_id=each, outcome=outcome, at=AT, message="ORD1") for each in ids]
 
 
+def warehouse() -> EwarehousingReceiver:
+    """Return a receiver that makes no call by itself."""
+    own = {"username": "u", "password": Secret("p" * 8), "wms_code": "DEV", "customer_code": "C"}
+    return EwarehousingReceiver("wms", receiver_types()["ewarehousing"].settings(**own), SystemClock())
+
+
 def _receivers() -> list[Any]:
     """Return a receiver of each form: orders are mapped for them as far as the wire."""
-    warehouse = {"username": "u", "password": Secret("p" * 8), "wms_code": "DEV", "customer_code": "C"}
-    kinds = receiver_types()
-    return [
-        EwarehousingReceiver("wms", kinds["ewarehousing"].settings(**warehouse), SystemClock()),
-        WebhookReceiver("erp", kinds["webhook"].settings(url=BASE, secret=Secret("s" * 24)), SystemClock()),
-    ]
+    own = receiver_types()["webhook"].settings(url=BASE, secret=Secret("s" * 24))
+    return [warehouse(), WebhookReceiver("erp", own, SystemClock())]
 
 
 def _reader(source: Any) -> Callable[[FeedItem], list[Any]]:
@@ -149,7 +151,7 @@ def _orders(name: str, source: Any, *samples: bytes) -> Target:
         assert source.to_order(body) == order
         return [made, msgspec.structs.replace(order, raw=b"")]
 
-    return Target(name, samples, feed, ())
+    return Target(name, samples, feed, (), source)
 
 
 def _feed(name: str, source: Any, line: Line, *samples: bytes) -> Target:

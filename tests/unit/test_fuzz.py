@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
+from connector.errors import TransientError
 from tests.fuzz.target import Finding, Target
 from tests.fuzz.targets import targets
 
@@ -30,6 +32,8 @@ PINNED = [
     ("traede.orders.order", b'{"order_id":7,"lines":[{"quantity":1}],"cancelled":%b}' % DEEP),
     ("traede.orders.order", b'{"order_id":7,"lines":[{"quantity":1}],"created_at":%b}' % DEEP),
     ("traede.orders.order", b'{"order_id":7,"lines":[{"quantity":1}],"delivery_date":%b}' % DEEP),
+    ("traede.orders.order", b'{"order_id":7,"lines":[{"quantity":1e99999999999999999999}]}'),
+    ("zendera.order", b'{"orderId":"1","shipments":[{"orderId":1,"parcels":[{"weight":1e99999999999999999999}]}]}'),
     ("journal.report", b'{"date":"0001-01-01T00:00:00+14:00"}'),
     ("zendera.timeline", b'{"updates":[{"status":"COMPLETE","date":"0001-01-01T00:00:00+14:00"}]}'),
     ("ewarehousing.feed", b'[{"id":"%b","status":"created"}]' % (b"x" * 100_000)),
@@ -43,6 +47,16 @@ async def test_what_was_found_stays_mended(name: str, body: bytes) -> None:
     """Each of these once brought something else out than an error of our tree."""
     finding, _ = await TARGETS[name].one(body)
     assert finding is None, str(finding)
+
+
+@pytest.mark.attack(23)
+@pytest.mark.parametrize("name", ["propeller.login", "ewarehousing.login"])
+@pytest.mark.parametrize("token", ["abc\n", "abc\r\nX-Evil: 1", "abc ", "", "a\x00b", "a\u00e9"])
+async def test_a_token_that_cannot_stand_in_a_header_is_none(name: str, token: str) -> None:
+    """Else every call with it would fail on its way out, and a create would be in doubt."""
+    body = {"access_token": token, "token": token, "iat": 0, "exp": 3600, "expires_in": 3600}
+    with pytest.raises(TransientError):
+        await TARGETS[name].feed(msgspec.json.encode(body), 200)
 
 
 async def test_the_fuzz_finds_what_is_broken() -> None:
