@@ -21,6 +21,7 @@ from random import Random
 from typing import Any, Protocol, TypeVar
 
 from tests.processes.cancels import cancel_in
+from tests.processes.disks import Disks, locked
 from tests.processes.kills import kill_in, planned
 from tests.processes.terms import term_in
 from tests.processes.windows import WINDOWS
@@ -57,11 +58,12 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--kills", type=int, default=0, metavar="N", help="kill -9, as often in each window")
     parser.add_argument("--terms", type=int, default=0, metavar="N", help="end by SIGTERM at random moments")
     parser.add_argument("--cancels", type=int, default=0, metavar="N", help="cancel an embedding application")
+    parser.add_argument("--lock", type=float, default=0, metavar="SECONDS", help="lock its journal for so long")
     parser.add_argument("--seed", type=int, default=1, help="the same seed plans the same run; the timing differs")
     parser.add_argument("--jobs", type=int, default=2, help="journals at a time")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     asked = parser.parse_args(arguments)
-    if not (asked.kills or asked.terms or asked.cancels):
+    if not (asked.kills or asked.terms or asked.cancels or asked.lock):
         parser.error("nothing to do")
     report: dict[str, Any] = {"seed": asked.seed}
     random = Random(asked.seed)
@@ -71,6 +73,8 @@ def main(arguments: list[str]) -> int:
         report["terms"] = asyncio.run(_terms(asked.terms, random, asked.jobs))
     if asked.cancels:  # one at a time: they share the event loop with the vendors
         report["cancels"] = asyncio.run(_cancels(asked.cancels, random))
+    if asked.lock:
+        report["lock"] = asyncio.run(_lock(asked.lock))
     sys.stdout.write(json.dumps(report, indent=2) + "\n" if asked.json else _text(report))
     return int(any(each["wrong"] for each in report.values() if isinstance(each, dict)))
 
@@ -110,6 +114,15 @@ async def _cancels(count: int, random: Random) -> dict[str, Any]:
         "longest_seconds": round(max(one.longest for one in done), 2),
         **_found(done, began),
     }
+
+
+async def _lock(seconds: float) -> dict[str, Any]:
+    began = time.monotonic()
+
+    async def live(_part: int, folder: Path, _random: Random) -> Disks:
+        return await locked(folder, seconds)
+
+    return {"locked_for": seconds, **_found(await _each([1], Random(0), 1, live), began)}
 
 
 async def _each(

@@ -6,7 +6,7 @@ import asyncio
 import os
 import sys
 from asyncio.subprocess import DEVNULL, Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -21,17 +21,19 @@ PATIENCE = 40.0
 
 @asynccontextmanager
 async def launched(
-    folder: Path, *command: str, point: str = "", number: int = 1, shift: int = 0
+    folder: Path, *command: str, point: str = "", number: int = 1, shift: int = 0, through: Sequence[str] = ()
 ) -> AsyncIterator[Process]:
     """
     Start `connector COMMAND` in `folder`; one that still runs when the block is left is killed.
 
-    It dies at `point` if one is given (see child.py), and its clock is off by `shift` seconds.
+    It dies at `point` if one is given (see child.py), and its clock is off by `shift` seconds; or it is started
+    `through` another module and its arguments.
     """
-    through = ["tests.processes.child", point or "-", str(number)] if point or shift else ["connector"]
+    if point or shift:
+        through = ["tests.processes.child", point or "-", str(number)]
     with (folder / LOG).open("ab") as log:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", *through, *command),
+            *(sys.executable, "-m", *(through or ["connector"]), *command),
             cwd=folder,
             env={"PATH": os.environ.get("PATH", ""), "PYTHONPATH": str(ROOT), "SHIFT": str(shift)},
             stdin=DEVNULL,

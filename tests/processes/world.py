@@ -28,6 +28,7 @@ __all__ = ["Verdict", "World", "finished", "unsound"]
 
 SETTINGS = """
 journal: {journal}
+server: {{host: 127.0.0.1, port: {port}}}
 sources:
   shop:
     type: propeller
@@ -115,15 +116,16 @@ class World:
     A shop, a wholesaler whose stock is moved by each mark, a carrier, and a warehouse that takes an order twice.
 
     Each gets its orders bit by bit, by `more`; at most `most` times. `serving` serves them, and puts a settings.yaml
-    that leads to them into `folder`.
+    that leads to them into `folder`; `port` is where the connector serves its health.
     """
 
-    def __init__(self, folder: Path, *, most: int = 40, each: int = 6) -> None:
+    def __init__(self, folder: Path, *, most: int = 40, each: int = 6, port: int = 0) -> None:
         self.folder = folder
         self.shop = PropellerStandIn()
         self.wholesale = TraedeStandIn()
         self.transport = ZenderaStandIn()
         self.warehouse = EwarehousingStandIn(unique_reference=False)
+        self.port = port
         self.gate = Gate(self._witness)
         self.standins: tuple[StandIn, ...] = (self.shop, self.wholesale, self.transport, self.warehouse)
         for standin in self.standins:
@@ -141,7 +143,9 @@ class World:
         async with AsyncExitStack() as stack:
             names = ("shop", "wholesale", "transport", "warehouse")
             addresses = [await stack.enter_async_context(serving(each)) for each in self.standins]
-            text = SETTINGS.format(journal=self.journal, quick=QUICK, **dict(zip(names, addresses, strict=True)))
+            text = SETTINGS.format(
+                journal=self.journal, port=self.port, quick=QUICK, **dict(zip(names, addresses, strict=True))
+            )
             (self.folder / "settings.yaml").write_text(text, "utf-8")
             yield
 
