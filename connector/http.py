@@ -31,6 +31,7 @@ from connector.errors import (
 from connector.outcomes import LOST, Effect, of_exception, of_status, retry_after
 from connector.pace import Pace
 from connector.settings.structs import EndpointSettings
+from connector.settings.values import written
 
 __all__ = ["Answer", "Effect", "Endpoint", "Token", "segment"]
 
@@ -105,7 +106,7 @@ class Endpoint:
         self._base_url = base_url.rstrip("/")
         self._clock = clock
         self._largest = largest
-        self._secrets = {*secrets, *_keys(headers or {})}
+        self._secrets = {form for each in {*secrets, *_keys(headers or {})} if each for form in written(each)}
         self._headers = {"User-Agent": USER_AGENT, "Accept": "application/json", **(headers or {})}
         seconds = float(settings.timeout)
         self._timeout = aiohttp.ClientTimeout(
@@ -223,7 +224,7 @@ class Endpoint:
         if request.takes(reply.status):
             return Answer(reply.status, reply.body, request.what, request.effect)
         said = reply.body[:ERROR_BYTES].decode("utf-8", "replace")
-        for secret in self._secrets | _keys(request.headers):
+        for secret in sorted(self._secrets | _keys(request.headers), key=len, reverse=True):
             said = said.replace(secret, "***")
         asked = retry_after(reply.asked, self._clock.now())
         raise of_status(reply.status, request.effect, request.what, said, asked)

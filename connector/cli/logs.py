@@ -14,14 +14,13 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import PurePath
 from typing import Any, Literal
-from urllib.parse import quote, quote_plus
 
 import msgspec
 import structlog
 from structlog.typing import EventDict, Processor
 
 from connector.cli.tables import escaped
-from connector.settings.values import Secret
+from connector.settings.values import Secret, written
 
 __all__ = ["Format", "Hide", "configure", "secrets_of"]
 
@@ -81,7 +80,7 @@ class Hide:
     """A processor that leaves none of `secrets` in any text of a record. The second line of defence."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        self._secrets = sorted({form for secret in secrets for form in _forms(secret)}, key=len, reverse=True)
+        self._secrets = sorted({form for secret in secrets for form in written(secret)}, key=len, reverse=True)
 
     def __call__(self, _logger: Any, _method: str, event_dict: EventDict) -> EventDict:
         """Take the secrets out of a record."""
@@ -130,11 +129,6 @@ def secrets_of(value: Any) -> list[str]:
     if isinstance(value, str) or not isinstance(value, Iterable):
         return []
     return [secret for inner in value for secret in secrets_of(inner)]
-
-
-def _forms(secret: str) -> set[str]:
-    """Return the ways in which a secret is written: as it is, in a URL, in JSON, and as Python shows it."""
-    return {secret, quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1], repr(secret)[1:-1]}
 
 
 def _for_machines(_logger: Any, _method: str, event_dict: EventDict) -> str:

@@ -7,7 +7,7 @@ import msgspec
 from connector.errors import ConnectorError
 from connector.http import Effect, Endpoint
 from connector.receivers.ewarehousing_wire import Login, Refresh, Session
-from connector.settings.values import Secret
+from connector.settings.values import Secret, written
 
 __all__ = ["LoggedIn"]
 
@@ -49,8 +49,8 @@ class LoggedIn:
     def hide(self, body: bytes) -> bytes:
         """Return an answer's body without our secrets, should the other side repeat them."""
         for secret in (self._token, self._refresh_token, self._password.reveal()):
-            if secret:
-                body = body.replace(secret.encode(), b"***")
+            for form in written(secret) if secret else ():
+                body = body.replace(form.encode(), b"***")
         return body
 
     async def _post(self, path: str, said: Login | Refresh) -> tuple[str, float]:

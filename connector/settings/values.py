@@ -6,12 +6,13 @@ No message here repeats the value: it may have come from the environment, where 
 
 from __future__ import annotations
 
+import json
 import re
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import quote, quote_plus, urlsplit
 
-__all__ = ["Duration", "Rate", "Reach", "Secret", "Url"]
+__all__ = ["Duration", "Rate", "Reach", "Secret", "Url", "written"]
 
 Reach = Literal["machine", "private", "public"]
 
@@ -55,6 +56,11 @@ class Secret:
 
     def __reduce__(self) -> Any:
         raise TypeError("a secret is not pickled")
+
+
+def written(secret: str) -> set[str]:
+    """Return a secret as it may be written: plainly, in an address or a form, in JSON, and by `repr`."""
+    return {secret, quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1], repr(secret)[1:-1]}
 
 
 class Duration(float):
