@@ -12,6 +12,7 @@ import anyio
 import msgspec
 
 from connector.bus import Bus
+from connector.caution import ways_of
 from connector.clock import Clock, SystemClock
 from connector.drain import Drained, drain
 from connector.errors import SettingsError
@@ -42,7 +43,8 @@ class Connector:
     Enter it (it opens the journal), then `run` it in a task group. `sources` and `receivers` take the place of what
     the settings would build under the same names; `journal` that of the file. It installs no signal handlers and
     configures no logging. Entering raises `JournalBusy` when another process has the journal, `JournalStalled` when
-    it could not be written for a minute, and `JournalError` when it cannot be used.
+    it could not be written for a minute, and `JournalError` when it cannot be used; also when the one that was in use
+    is gone, unless `accept_new_journal`.
     """
 
     def __init__(
@@ -53,8 +55,10 @@ class Connector:
         receivers: Mapping[str, Receiver] | None = None,
         journal: Journal | None = None,
         clock: Clock | None = None,
+        accept_new_journal: bool = False,
     ) -> None:
         self.settings = settings
+        self._accept = accept_new_journal
         self.clock = clock or SystemClock()
         self.bus = Bus()
         self.sources = make_sources(settings, self.clock, sources or {})
@@ -66,7 +70,7 @@ class Connector:
 
     async def __aenter__(self) -> Connector:
         if self._journal is None:
-            self._journal = await SqliteJournal.open(self.settings.journal, self.clock)
+            self._journal = await SqliteJournal.open(self.settings.journal, self.clock, accept_new=self._accept)
         journal = self._journal
         try:
             await unless_stalled(journal, self.clock, lambda: self._recover(journal))
@@ -210,6 +214,7 @@ class Connector:
         """Turn what was in flight when the last process ended into in-doubt."""
         now, own = self.clock.now(), self.settings
         ends = [*own.sources.values(), *own.receivers.values()]
+        await journal.begin(ways_of(own, self.sources, self.receivers), now)
         await journal.recover(
             now,
             {name: float(own.receivers[name].settle) for name in self.receivers},

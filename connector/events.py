@@ -49,11 +49,16 @@ class OrderEvent(Event, frozen=True, kw_only=True):
 
 
 class OrderFound(OrderEvent, frozen=True, kw_only=True):
-    """The journal holds a new order, or a new revision of one, for `receivers`."""
+    """
+    The journal holds a new order, or a new revision of one, for `receivers`.
+
+    Those in `look_up` are asked first whether they have it; the journal has it for them as in doubt.
+    """
 
     order: Order
     revision: str
     receivers: tuple[str, ...]
+    look_up: tuple[str, ...] = ()
 
 
 class OrderSkipped(OrderEvent, frozen=True, kw_only=True):

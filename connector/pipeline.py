@@ -20,6 +20,7 @@ flight is in the journal, and the next start takes it up from there.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from functools import partial
 
@@ -29,6 +30,7 @@ from connector.acknowledger import Acknowledger
 from connector.bus import Bus
 from connector.clock import Clock
 from connector.drain import Stages
+from connector.errors import JournalError
 from connector.journal.base import Journal
 from connector.lateness import Lateness
 from connector.moves import Moves
@@ -46,8 +48,12 @@ from connector.sources.producer import Producer
 
 __all__ = ["Pipeline", "wired"]
 
+logger = logging.getLogger(__name__)
+
 GLANCE = 1.0
 """Seconds between two looks at whether another process wrote to the journal; each reads one number from memory."""
+MARK = 60.0
+"""Seconds between two notes of how far the journal is: a copy from before the last one is known for what it is."""
 
 
 def wired(
@@ -195,9 +201,21 @@ class Pipeline:
         """Notice that another process has written to the journal, and look what is due now."""
         journal, clock = self.stages.journal, self.stages.clock
         before = await journal.changed_elsewhere()
+        mark_at = clock.monotonic() + MARK
         while True:
             await clock.sleep(GLANCE)
+            if clock.monotonic() >= mark_at:
+                mark_at = clock.monotonic() + MARK
+                await _mark(journal)
             now = await journal.changed_elsewhere()
             if now != before:
                 before = now
                 self.look()
+
+
+async def _mark(journal: Journal) -> None:
+    """Note how far the journal is; a full disk is no reason to end, for the next note will do."""
+    try:
+        await journal.mark()
+    except JournalError as exc:
+        logger.warning("%s", exc)

@@ -40,6 +40,7 @@ COMMANDS = {
     "test": "Run example orders through the mappings, and tell every difference.",
     "retry": "Make held or rejected orders due again.",
     "skip": "Leave held or rejected orders alone for good.",
+    "backup": "Copy the journal, checked and stamped, while the connector runs or while it does not.",
     "report": "Tell a source what happened to an order after its delivery.",
     "replay": "Walk what a source has exported since a time again.",
     "reconcile": "Compare source, journal and receiver, order by order.",

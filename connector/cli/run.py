@@ -28,8 +28,14 @@ logger = logging.getLogger(__name__)
 @click.command("run")
 @click.option("--once", is_flag=True, help="End when a pass over every source finds nothing new and all is settled.")
 @click.option("--quiet", "-q", is_flag=True, help="Show no progress, and no summary when all is well.")
+@click.option(
+    "--accept-new-journal",
+    "accept",
+    is_flag=True,
+    help="Start although the journal that was in use is gone, or another one is in its place.",
+)
 @click.pass_context
-def command(ctx: click.Context, *, once: bool, quiet: bool) -> None:
+def command(ctx: click.Context, *, once: bool, quiet: bool, accept: bool) -> None:
     """
     Carry the orders, until SIGTERM or Ctrl-C.
 
@@ -46,19 +52,21 @@ def command(ctx: click.Context, *, once: bool, quiet: bool) -> None:
         hide = logs.Hide(logs.secrets_of(settings))
         logs.configure(ctx.find_root().params["log_format"], hide)
         code = anyio.run(
-            partial(_operate, settings, hide, partial(settings_of, ctx), once=once, quiet=quiet),
+            partial(_operate, settings, hide, partial(settings_of, ctx), once=once, quiet=quiet, accept=accept),
             backend_options={"use_uvloop": find_spec("uvloop") is not None},
         )
     raise SystemExit(code)
 
 
-async def _operate(settings: Settings, hide: Hide, reread: Callable[[], Settings], *, once: bool, quiet: bool) -> int:
+async def _operate(
+    settings: Settings, hide: Hide, reread: Callable[[], Settings], *, once: bool, quiet: bool, accept: bool
+) -> int:
     """Run a connector under signals; return the exit code."""
     from connector.app import Connector
     from connector.cli.garbage import spare
 
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
-        async with Connector(settings) as connector, AsyncExitStack() as stack:
+        async with Connector(settings, accept_new_journal=accept) as connector, AsyncExitStack() as stack:
             if settings.server is not None:
                 from connector.web import serve
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from connector.journal import bulk, changes
+from connector.journal import bulk, changes, doubts
 from connector.journal.base import Arrival, Ingested, Listing, millis
 from connector.journal.deliveries import make_due
 
@@ -53,7 +53,8 @@ def ingest(
         listed[arrival.order_id] = answers[-1].key
     _insert(db, source, fresh, now)
     rejected = {key: arrival.cause for key, arrival in fresh if arrival.state == "rejected"}
-    return [_told(db, answer, rejected[answer.key], now) if answer.key in rejected else answer for answer in answers]
+    answers = [_told(db, each, rejected[each.key], now) if each.key in rejected else each for each in answers]
+    return doubts.cast(source, answers, db, replayed=listing.replayed)
 
 
 def _told(db: sqlite3.Connection, answer: Ingested, reason: str, now: int) -> Ingested:
@@ -192,10 +193,12 @@ def _note_once(db: sqlite3.Connection, key: int, now: int, what: str, detail: st
     )
 
 
-def polled(source: str, at: int, error: str, db: sqlite3.Connection) -> None:
+def polled(source: str, at: int, error: str, db: sqlite3.Connection, *, complete: bool) -> None:
     """Note the end of a walk; one that failed leaves the time of the last good one."""
     db.execute(
         "INSERT INTO sources (name, last_poll, error) VALUES (?1, CASE WHEN ?3 = '' THEN ?2 END, ?3)"
         " ON CONFLICT (name) DO UPDATE SET last_poll = coalesce(excluded.last_poll, last_poll), error = excluded.error",
         (source, at, error),
     )
+    if complete:
+        doubts.walked(source, db)

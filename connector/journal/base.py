@@ -17,6 +17,7 @@ import msgspec
 from connector.ack import Acknowledgement, AckOutcome
 from connector.journal.absent import Absent
 from connector.journal.asked import Asked
+from connector.journal.caution import Caution
 from connector.journal.outbox import Outbox
 from connector.journal.outcomes import Delivered, Held, InDoubt, NotSent, Outcome, Rejected
 from connector.journal.patience import Stall
@@ -77,12 +78,14 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
     How a page came to be listed, which decides what it means that an order is on it.
 
     `asked_at` is when it was asked for. `exported` says that orders are on it that the source knows as exported (a
-    replay, or a source whose feed does not shrink): then none is acknowledged again. `on_change` and `on_cancel` are
+    replay, or a source whose feed does not shrink): then none is acknowledged again. `replayed`: it is a replay, whose
+    orders may have been delivered before the journal knew. `on_change` and `on_cancel` are
     what is done about an order that was delivered and is now different, or cancelled.
     """
 
     asked_at: datetime
     exported: bool = False
+    replayed: bool = False
     on_change: Literal["update", "hold", "ignore"] = "update"
     on_cancel: Literal["cancel", "hold", "ignore"] = "cancel"
 
@@ -93,16 +96,21 @@ class Ingested(msgspec.Struct, frozen=True):
 
     `reacknowledge`: it is known, the source had confirmed it, and yet lists it; it is told again. `amended`: it was
     delivered in another revision, and a change is due at its receivers. `ack` is set for an arrival that failed for
-    good and of which the source is to be told.
+    good and of which the source is to be told. `look_up` names the receivers that are asked before they get it.
     """
 
     key: int
     what: Literal["new", "changed", "known", "reacknowledge", "amended"]
     ack: Acknowledgement | None = None
+    look_up: tuple[str, ...] = ()
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """One delivery that is due, read back from the journal, with the state it waits in."""
+    """
+    One delivery that is due, read back from the journal, with the state it waits in.
+
+    `ask`: the receiver may have it from before the journal knew, and is asked before the first create, too.
+    """
 
     key: int
     source: str
@@ -113,13 +121,15 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     state: Waiting
     attempts: int
     raw: bytes
+    ask: bool = False
 
 
 class Intent(msgspec.Struct, frozen=True):
     """
     The will to create: committed before the first byte is sent.
 
-    `asked` says that the receiver was just asked and does not have it; without that, only a first attempt is granted.
+    `asked` says that the receiver was just asked and does not have it; without that, only a first attempt is granted,
+    and not even that of what is to be looked up first.
     """
 
     key: int
@@ -185,7 +195,7 @@ class OpenWork(msgspec.Struct, frozen=True):
     next_due: datetime | None
 
 
-class Journal(Outbox, Asked, Absent, Protocol):
+class Journal(Outbox, Asked, Absent, Caution, Protocol):
     """
     The record. See the module's text for what holds for every method that writes.
 
@@ -265,8 +275,12 @@ class Journal(Outbox, Asked, Absent, Protocol):
     async def changed_elsewhere(self) -> int:
         """Return a number that changes when another process has written (`connector retry`, say)."""
 
-    async def polled(self, source: str, at: datetime, error: str) -> None:
-        """Note that a walk over the feed of `source` ended, and how."""
+    async def polled(self, source: str, at: datetime, error: str, *, complete: bool = False) -> None:
+        """
+        Note that a walk over the feed of `source` ended, and how.
+
+        `complete`: it listed all that the source has; what is listed later is newer than all that is (see `begin`).
+        """
 
     async def endpoint_changed(self, receiver: str, state: str, reason: str, at: datetime) -> None:
         """Note the state of a receiver's breaker, for `status`."""

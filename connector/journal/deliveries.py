@@ -83,7 +83,7 @@ _INTEND = (
     "UPDATE deliveries SET state = 'intent', attempts = attempts + 1, intent_at = ?, payload_hash = v.column4,"
     " fence = fence + 1 FROM (VALUES {}) v CROSS JOIN orders o"
     " WHERE deliveries.key = v.column1 AND receiver = v.column2 AND state IN ('new', 'ready', 'in_doubt')"
-    " AND o.key = v.column1 AND o.revision = v.column3 AND (v.column5 OR attempts = 0)"
+    " AND o.key = v.column1 AND o.revision = v.column3 AND (v.column5 OR (attempts = 0 AND ask = 0))"
 )
 
 
@@ -222,7 +222,7 @@ def due(receiver: str, states: Sequence[Waiting], now: int, limit: int, db: sqli
     jobs: list[Job] = []
     for state in states:
         rows = db.execute(
-            "SELECT d.key, o.source, o.order_id, o.external_id, o.revision, d.attempts, p.raw"
+            "SELECT d.key, o.source, o.order_id, o.external_id, o.revision, d.attempts, p.raw, d.ask"
             " FROM deliveries d JOIN orders o ON o.key = d.key JOIN payloads p ON p.key = d.key"
             " WHERE d.receiver = ? AND d.state IN ('new', 'ready', 'intent', 'in_doubt') AND d.state = ?"
             " AND d.next_try_at <= ? ORDER BY d.next_try_at, d.key LIMIT ?",
@@ -239,8 +239,9 @@ def due(receiver: str, states: Sequence[Waiting], now: int, limit: int, db: sqli
                 state=state,
                 attempts=attempts,
                 raw=raw,
+                ask=bool(ask),
             )
-            for key, source, order_id, external, revision, attempts, raw in rows
+            for key, source, order_id, external, revision, attempts, raw, ask in rows
         ]
     return jobs
 

@@ -42,7 +42,9 @@ def retry(keys: Sequence[int], now: int, db: sqlite3.Connection) -> list[int]:
     for key in keys:
         count = db.execute(
             # A receiver that can be asked is asked before a second attempt; where none can, the person has looked.
-            "UPDATE deliveries SET state = 'new', cause = NULL, detail = NULL, next_try_at = 0"
+            "UPDATE deliveries SET state = 'new', cause = NULL, detail = NULL, next_try_at = 0,"
+            " ask = CASE WHEN cause IN ('may be at ' || receiver || ' already', 'in doubt at ' || receiver)"
+            " THEN 0 ELSE ask END"
             " WHERE key = ? AND state IN ('held', 'rejected', 'skipped')",
             (key,),
         ).rowcount

@@ -9,7 +9,11 @@ __all__ = ["MemoryJournal"]
 
 
 class MemoryJournal(SqliteJournal):
-    """A `Journal` that is gone with the process."""
+    """
+    A `Journal` that is gone with the process.
+
+    It takes it that nothing was delivered before; `begin` does not make it look orders up first, but for replays.
+    """
 
     def __init__(self) -> None:
         super().__init__(InlineDatabase())

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Literal, TypeVar
-from uuid import uuid4
 
 from connector.ack import Acknowledgement
 from connector.clock import Clock, SystemClock
 from connector.errors import JournalError
-from connector.journal import absent, acks, arrivals, changes, deliveries, holds, reports, requests
+from connector.journal import absent, acks, arrivals, changes, deliveries, doubts, holds, reports, requests
 from connector.journal.asked import Answer, Request
 from connector.journal.base import (
     AckResult,
@@ -31,15 +31,20 @@ from connector.journal.base import (
     millis,
     moment,
 )
+from connector.journal.caution import Way
 from connector.journal.commit import GroupCommit, verdict
 from connector.journal.database import Database, InlineDatabase, unusable
 from connector.journal.lock import InstanceLock
 from connector.journal.outbox import Followed, Report, ReportOutcome, Seen
 from connector.journal.patience import Patience, Stall
+from connector.journal.sentinel import Seen as Noted
+from connector.journal.sentinel import Sentinel, identify, raise_epoch
 
 __all__ = ["SqliteJournal"]
 
 T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
 
 
 class SqliteJournal:
@@ -54,34 +59,62 @@ class SqliteJournal:
     ) -> None:
         self._database = database
         self._lock = lock
+        self._sentinel: Sentinel | None = None
         self._commits = GroupCommit(database)
         self._writing, self._reading = (
             Patience(name, what, clock or SystemClock(), self._stalled) for what in ("written", "read")
         )
+        self._marked_at = 0
 
     @classmethod
-    async def open(cls, path: str | Path, clock: Clock) -> SqliteJournal:
+    async def open(cls, path: str | Path, clock: Clock, *, accept_new: bool = False) -> SqliteJournal:
         """
         Open the file for this process alone, creating it if need be.
 
-        Raises `JournalBusy` when another process has it, `JournalError` when it cannot be used.
+        Raises `JournalBusy` when another process has it, `JournalError` when it cannot be used: also when the one
+        that was in use is gone, or another one is in its place, unless `accept_new`. A restored backup is taken, and
+        said in the log: what it may not know is looked up, see `Caution.begin`.
         """
         path = Path(path)
         lock = InstanceLock(path)
         lock.acquire(clock.now().isoformat(timespec="seconds"))
         try:
+            sentinel = Sentinel(path)
+            seen = sentinel.before(accept=accept_new)
             journal = cls(await Database.open(path), lock, clock, str(path))
         except BaseException:
             lock.release()
             raise
         try:
-            await journal._commits.transact(_identify)
+            noted = await journal._commits.transact(partial(identify, path, seen, accept_new))
+            journal._sentinel = sentinel
+            await journal._say(noted)
         except BaseException as exc:
+            journal._sentinel = None  # what is said of a journal that cannot be used stays as it was
             await journal.aclose()
             if isinstance(exc, sqlite3.Error):
                 raise unusable(path, exc) from exc
             raise
         return journal
+
+    async def begin(self, ways: Sequence[Way], now: datetime) -> None:
+        """See `Caution.begin`."""
+        await self._write(partial(doubts.begin, ways, millis(now)))
+
+    async def to_look_up(self, receiver: str, now: datetime, limit: int) -> list[str]:
+        """See `Caution.to_look_up`."""
+        return await self._read(partial(doubts.due, receiver, millis(now), limit))
+
+    async def mark(self) -> None:
+        """See `Caution.mark`."""
+        if self._sentinel is not None and self._commits.commits > self._marked_at:
+            await self._say(await self._write(partial(raise_epoch, 0)))
+
+    async def _say(self, seen: Noted) -> None:
+        """Let the sentinel say how far the journal is, now that it is."""
+        self._marked_at = self._commits.commits
+        if (sentinel := self._sentinel) is not None:
+            await self._read(lambda _db: sentinel.write(seen))
 
     async def recover(self, now: datetime, settle: Mapping[str, float], longest: float) -> int:
         """See `Journal.recover`."""
@@ -212,9 +245,9 @@ class SqliteJournal:
         """See `Journal.changed_elsewhere`."""
         return await self._read(holds.changed_elsewhere)
 
-    async def polled(self, source: str, at: datetime, error: str) -> None:
+    async def polled(self, source: str, at: datetime, error: str, *, complete: bool = False) -> None:
         """See `Journal.polled`."""
-        await self._write(partial(arrivals.polled, source, millis(at), error))
+        await self._write(partial(arrivals.polled, source, millis(at), error, complete=complete))
 
     async def endpoint_changed(self, receiver: str, state: str, reason: str, at: datetime) -> None:
         """See `Journal.endpoint_changed`."""
@@ -232,6 +265,7 @@ class SqliteJournal:
         """Finish what was asked for and close. Idempotent."""
         try:
             await self._commits.finish()
+            await self._mark_the_end()
         finally:
             try:
                 await self._database.close()
@@ -248,6 +282,15 @@ class SqliteJournal:
         """Let `status` in another process know: it cannot be written into the journal."""
         if self._lock is not None:
             self._lock.note("" if stall is None else f"{stall.why}, since {stall.since.isoformat(timespec='seconds')}")
+
+    async def _mark_the_end(self) -> None:
+        """Note how far it is; without that, the next start takes it for what it is all the same."""
+        try:
+            if self._sentinel is not None:
+                await self._say(await self._commits.transact(partial(raise_epoch, 0)))
+        except (JournalError, sqlite3.Error) as exc:
+            logger.warning("%s", exc)
+        self._sentinel = None
 
     async def _write(self, operation: Callable[[sqlite3.Connection], T]) -> T:
         try:
@@ -270,11 +313,6 @@ class SqliteJournal:
 
 def _moment(ms: int | None) -> datetime | None:
     return None if ms is None else moment(ms)
-
-
-def _identify(db: sqlite3.Connection) -> None:
-    """Give a new journal its identity, by which a restored backup can be told from the one that was in use."""
-    db.execute("INSERT OR IGNORE INTO identity (name, value) VALUES ('journal', ?)", (uuid4().hex,))
 
 
 def _endpoint_changed(receiver: str, state: str, reason: str, at: int, db: sqlite3.Connection) -> None:

@@ -17,7 +17,10 @@ from connector.errors import (
     TransientError,
 )
 from connector.journal.base import Delivered, Held, InDoubt, NotSent, Outcome, Rejected
+from connector.journal.caution import may_be_at
 from connector.receivers.base import Delivery, Receiver
+from connector.receivers.lookups import Lookups
+from connector.receivers.work import Work
 from connector.settings.structs import ReceiverSettings
 
 __all__ = ["Attempt"]
@@ -28,14 +31,16 @@ logger = logging.getLogger(__name__)
 class Attempt:
     """Makes attempts at one receiver."""
 
-    def __init__(self, receiver: Receiver, settings: ReceiverSettings, clock: Clock) -> None:
+    def __init__(self, receiver: Receiver, settings: ReceiverSettings, clock: Clock, lookups: Lookups) -> None:
         self._receiver = receiver
+        self._lookups = lookups
         self._settings = settings
         self._clock = clock
         self._repeatable: bool = getattr(receiver, "repeatable", False)
 
     async def first(self, delivery: Delivery, *, tell: bool) -> Outcome:
         """Create an order whose intent is committed. `tell`: its source has a word for "refused"."""
+        self._lookups.forget(delivery.external_id)
         try:
             receipt = await self._receiver.create(delivery)
         except (TransientError, AuthError, EndpointError) as exc:
@@ -54,36 +59,46 @@ class Attempt:
             return self._in_doubt(f"{type(exc).__name__} while creating it")
         return Delivered(receipt.id, receipt.reference)
 
-    async def again(
-        self, delivery: Delivery, attempts: int, grant: Callable[[], Awaitable[bool]], *, doubtful: bool, tell: bool
-    ) -> Outcome | None:
+    async def again(self, work: Work, grant: Callable[[], Awaitable[bool]], *, tell: bool) -> Outcome | None:
         """
-        Look an order up before it is created again, after `attempts` attempts.
+        Look an order up before it is created, or created again.
 
-        `grant` commits the intent and tells whether it was granted; None is returned when it was not. `doubtful`:
-        the last attempt may have been applied, so a receiver that cannot be asked leaves it to a person, unless it
-        says of itself that it recognises what it is sent again (`repeatable`).
+        `grant` commits the intent and tells whether it was granted; None is returned when it was not. Where the
+        order may be there, a receiver that cannot be asked leaves it to a person, unless it says of itself that it
+        recognises what it is sent again (`repeatable`).
         """
         if self._receiver.finds:
             try:
-                found = await self._receiver.find(delivery.external_id)
+                found = await self._lookups.find(work.external_id)
             except ConflictError as exc:
                 return Held(f"conflict at {self._receiver.name}", str(exc))
             except ConnectorError as exc:
-                return self._not_sent(exc, attempts)
+                return self._not_sent(exc, work.attempts)
             except Exception as exc:
-                logger.exception("%s: looking %s up failed", self._receiver.name, delivery.external_id)
-                return self._not_sent(TransientError(f"{type(exc).__name__} while looking it up"), attempts)
+                logger.exception("%s: looking %s up failed", self._receiver.name, work.external_id)
+                return self._not_sent(TransientError(f"{type(exc).__name__} while looking it up"), work.attempts)
             if found is not None:
                 return Delivered(found.id, found.reference, adopted=True)
-        elif doubtful and not self._repeatable:
-            return Held(
-                f"in doubt at {self._receiver.name}",
-                "it may have been delivered, and this receiver cannot be asked: look there, then retry or skip",
-            )
+        elif (work.ask or work.state == "in_doubt") and not self._repeatable:
+            return self._unasked_doubt(work)
+        if work.delivery is None:
+            return work.unfit
         if not await grant():
             return None
-        return await self.first(delivery, tell=tell)
+        return await self.first(work.delivery, tell=tell)
+
+    def _unasked_doubt(self, work: Work) -> Held:
+        """Leave an order that may be there to a person, under the cause that says why."""
+        if work.ask and not work.attempts:
+            return Held(
+                may_be_at(self._receiver.name),
+                "the journal may not know that it was delivered, and this receiver cannot be asked: look there, then "
+                "retry or skip",
+            )
+        return Held(
+            f"in doubt at {self._receiver.name}",
+            "it may have been delivered, and this receiver cannot be asked: look there, then retry or skip",
+        )
 
     async def _refused(self, delivery: Delivery, refusal: RejectedError, *, tell: bool) -> Outcome:
         """Ask before believing a refusal: what was refused as a duplicate, or twice, may well be there."""

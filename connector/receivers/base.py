@@ -10,7 +10,7 @@ import msgspec
 from connector.http import Endpoint
 from connector.order import Document, Order
 
-__all__ = ["Amends", "Attaches", "Delivery", "Follows", "MapsInParts", "Receipt", "Receiver"]
+__all__ = ["Amends", "Attaches", "Delivery", "FindsMany", "Follows", "MapsInParts", "Receipt", "Receiver"]
 
 
 class Delivery(msgspec.Struct, frozen=True):
@@ -58,6 +58,8 @@ class Receiver(Protocol):
         Whether `find` works. In-doubt deliveries to a receiver without it are held for a person.
 
         Unless it has an attribute `repeatable` that is true: then it recognises a repeat, and they are sent again.
+        A receiver that shows the orders of one account only names that in an attribute `account`, without secrets:
+        what is in doubt there is never looked up in another one.
         """
 
     request: ClassVar[type[msgspec.Struct]]
@@ -104,6 +106,18 @@ class MapsInParts(Protocol):
 
         In the place of each part that cannot be mapped stands a `Hole`, whose cause holds the order unless the
         route's mapping replaces that part. Pure; raises `Unmappable` for what no mapping can replace.
+        """
+
+
+@runtime_checkable
+class FindsMany(Protocol):
+    """A receiver that can look many orders up for fewer calls than one each."""
+
+    async def find_many(self, external_ids: Sequence[str]) -> Mapping[str, Receipt | None]:
+        """
+        Look orders up, as `find` does, in fewer calls than one each; return an empty mapping where that cannot be.
+
+        Leave out what `find` would raise for, and what is not certain: None is permission to create. Raises as `find`.
         """
 
 

@@ -39,9 +39,10 @@ from connector.order import Order
 from connector.receivers.attempt import Attempt
 from connector.receivers.base import Receiver
 from connector.receivers.lane import Lane
+from connector.receivers.lookups import Lookups
 from connector.receivers.notices import notice_of
 from connector.receivers.refusals import Refusals
-from connector.receivers.work import Work, mapped
+from connector.receivers.work import Work, mapped, taken_back
 from connector.settings.structs import ReceiverSettings
 
 __all__ = ["Consumer"]
@@ -73,7 +74,8 @@ class Consumer:
         self._bus = bus
         self._clock = clock
         self._amend = amend
-        self._attempt = Attempt(receiver, settings, clock)
+        self._lookups = Lookups(receiver, journal, clock)
+        self._attempt = Attempt(receiver, settings, clock, self._lookups)
         self.refusals = Refusals(settings, clock, receiver.endpoint)
         # How many are taken up at once: enough to share a commit and keep the workers busy; where a rate limit makes
         # them wait, only as many as can be under way, because after a crash each of them has to be looked up.
@@ -104,6 +106,7 @@ class Consumer:
     def stop(self) -> None:
         """Take up nothing more; what is being sent is finished, the rest waits in the journal. Idempotent."""
         self._stopping = True
+        self._lookups.stop()
         self._signal()
 
     async def run(self) -> None:
@@ -133,11 +136,11 @@ class Consumer:
                 continue
             while len(self._in_hand) >= self._room:
                 await self._moved.wait()
+            fresh = [e for e in events if self.receiver.name not in e.look_up]
+            if len(fresh) < len(events):  # the journal has the others, in doubt
+                self._wake(self._clock.now())
             await self._prepare(
-                [
-                    (Work(e.key, e.source, e.order_id, e.order.external_id, e.revision, "new", 0), e.order)
-                    for e in events
-                ]
+                [(Work(e.key, e.source, e.order_id, e.order.external_id, e.revision, "new", 0), e.order) for e in fresh]
             )
 
     async def _take_back(self) -> None:
@@ -185,23 +188,13 @@ class Consumer:
                 jobs = self.refusals.probe(jobs)
             self._behind = self._behind or (fresh and more)
             self._wake(now if more else await self._journal.next_due(self.receiver.name, AGAIN, now))
-            await self._prepare([self._again(job) for job in jobs[:room]])
+            await self._lookups.prepare(job.external_id for job in jobs[:room] if job.state == "in_doubt")
+            await self._prepare(
+                [taken_back(job, self._lanes.get(job.source), self.receiver.name) for job in jobs[:room]]
+            )
         finally:
             self._taking -= 1
             self._signal()
-
-    def _again(self, job: Job) -> tuple[Work, Order | Unmappable]:
-        work = Work(job.key, job.source, job.order_id, job.external_id, job.revision, job.state, job.attempts)
-        lane = self._lanes.get(job.source)
-        if lane is None:
-            return work, Unmappable("no route", f"no route leads from {job.source} to {self.receiver.name} any more")
-        try:
-            return work, lane.source.to_order(job.raw)
-        except Unmappable as exc:
-            return work, exc
-        except Exception as exc:
-            logger.exception("%s: reading %s failed in a way that nobody foresaw", self.receiver.name, job.external_id)
-            return work, Unmappable("unreadable order", f"{type(exc).__name__} while reading it", ours=True)
 
     async def _prepare(self, orders: Sequence[tuple[Work, Order | Unmappable]]) -> None:
         """Map a batch, commit its intents, and queue it. What is looked up first gets its intent after that."""
@@ -213,8 +206,11 @@ class Consumer:
             self._in_hand.add(bare.key)
             work = mapped(self._lanes.get(bare.source), bare, order)
             if isinstance(work, Work):
+                if work.look_up and work.unfit is None and self._lookups.absent(work.external_id):
+                    work = msgspec.structs.replace(work, asked=True)
                 ready.append(work)
             else:
+                self._lookups.forget(bare.external_id)
                 self._results.put_nowait((bare, work))
         fresh = [work for work in ready if not work.look_up]
         granted = await self._grant(fresh) if fresh else []
@@ -229,9 +225,9 @@ class Consumer:
                 self._queue.put_nowait(work)
         self._signal()
 
-    async def _grant(self, works: Sequence[Work], *, asked: bool = False) -> list[bool]:
+    async def _grant(self, works: Sequence[Work]) -> list[bool]:
         intents = [
-            Intent(work.key, self.receiver.name, work.revision, sha256(work.delivery.body).digest(), asked)
+            Intent(work.key, self.receiver.name, work.revision, sha256(work.delivery.body).digest(), work.asked)
             for work in works
             if work.delivery is not None
         ]
@@ -243,7 +239,7 @@ class Consumer:
             outcome = await self._outcome(work)
             if isinstance(outcome, Delivered) and (work.attach or work.remark):
                 outcome = msgspec.structs.replace(outcome, attach=work.attach, remark=work.remark)
-            if isinstance(outcome, Rejected) or self.refusals:
+            if work.unfit is None and (isinstance(outcome, Rejected) or self.refusals):
                 outcome, borne_out = self.refusals.judge(work, outcome, self._in_hand)
                 for other in borne_out:
                     self._in_hand.add(other[0].key)
@@ -251,20 +247,18 @@ class Consumer:
             self._results.put_nowait((work, outcome))
 
     async def _outcome(self, work: Work) -> Outcome | None:
-        assert work.delivery is not None, "only what was mapped is queued"  # noqa: S101
         if self._stopping:
             return NotSent("the connector was stopped before it was sent", self._clock.now())
         if (wait := self.refusals.held_back(work)) is not None:
             return wait
         tell = self._lanes[work.source].source.says_failed
-        if not work.look_up:
+        if not work.look_up and work.delivery is not None:
             return await self._attempt.first(work.delivery, tell=tell)
 
         async def grant() -> bool:
-            return (await self._grant([work], asked=True))[0]
+            return (await self._grant([msgspec.structs.replace(work, asked=True)]))[0]
 
-        doubtful = work.state == "in_doubt"
-        return await self._attempt.again(work.delivery, work.attempts, grant, doubtful=doubtful, tell=tell)
+        return await self._attempt.again(work, grant, tell=tell)
 
     async def _record(self) -> None:
         """Settle what has been answered, as much as there is in one commit; then tell."""

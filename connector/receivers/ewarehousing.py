@@ -22,6 +22,7 @@ from connector.receivers.ewarehousing_access import PRODUCTION, SANDBOX_HOSTS, H
 from connector.receivers.ewarehousing_amend import CANCELLED, receipt_of
 from connector.receivers.ewarehousing_answers import OrderRecord
 from connector.receivers.ewarehousing_client import EwarehousingClient, NotFound
+from connector.receivers.ewarehousing_many import find_many
 from connector.receivers.ewarehousing_reads import PAGE_SIZE, EndlessList
 from connector.receivers.ewarehousing_wire import CreateOrder
 from connector.settings.structs import ReceiverSettings
@@ -59,7 +60,7 @@ class EwarehousingSettings(ReceiverSettings, frozen=True, kw_only=True, forbid_u
 
 
 class EwarehousingReceiver:
-    """Looks orders up by `external_id` and creates them. Implements `Receiver`, `Amends`, `Attaches` and `Follows`."""
+    """Looks orders up by `external_id` and creates them. Implements all protocols of `connector.receivers.base`."""
 
     settings: ClassVar[type[ReceiverSettings]] = EwarehousingSettings
     finds: ClassVar[bool] = True
@@ -67,6 +68,7 @@ class EwarehousingReceiver:
 
     def __init__(self, name: str, settings: EwarehousingSettings, clock: Clock) -> None:
         self.name = name
+        self.account = f"{settings.base_url} (WMS {settings.wms_code}, customer {settings.customer_code})"
         self._settings = settings
         self._client = EwarehousingClient(settings, name=name, clock=clock)
         self.endpoint = self._client.endpoint
@@ -111,6 +113,10 @@ class EwarehousingReceiver:
                 "and what it shows is other orders (the filter or the paging seems to be ignored)"
             )
         return None
+
+    async def find_many(self, external_ids: Sequence[str]) -> Mapping[str, Receipt | None]:
+        """Look many up in one reading of the list, where that is fewer calls; see `FindsMany` and `find_many`."""
+        return await find_many(self._client, external_ids)
 
     async def create(self, delivery: Delivery) -> Receipt:
         """

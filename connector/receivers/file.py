@@ -108,6 +108,7 @@ class FileReceiver:
     def __init__(self, name: str, settings: FileSettings, clock: Clock, *, disk: Disk | None = None) -> None:
         self.name = name
         self.endpoint = Endpoint(name, "", settings, clock)
+        self.account = settings.path
         self._clock = clock
         self._timeout = float(settings.timeout)
         self._pace = Pace(settings.rate_limit, clock)

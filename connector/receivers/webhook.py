@@ -65,6 +65,11 @@ class WebhookSettings(ReceiverSettings, frozen=True, kw_only=True, forbid_unknow
         except ValueError as exc:
             raise ValueError(f"secret: {exc}") from None
 
+    def problems(self) -> list[tuple[str, str]]:
+        """What cannot be asked cannot always be asked first."""
+        asked = self.look_up_first == "always" and self.find_url is None
+        return [("look_up_first", "it takes a find_url to look orders up")] if asked else []
+
     @property
     def base_url(self) -> Url:
         """The address, under the name that other endpoints give it."""
@@ -94,6 +99,7 @@ class WebhookReceiver:
         self.finds = settings.find_url is not None
         self.repeatable = settings.idempotent
         """Whether a delivery in doubt may be sent again without asking: the other side recognises it."""
+        self.account = str(settings.url)
         self._url = settings.url
         self._find_url = URL(settings.find_url, encoded=True) if settings.find_url is not None else None
         self._clock = clock

@@ -7,12 +7,12 @@ import logging
 import msgspec
 
 from connector.errors import Unmappable
-from connector.journal.base import Held, Rejected, Waiting
+from connector.journal.base import Held, Job, Rejected, Waiting
 from connector.order import Order
 from connector.receivers.base import Delivery
 from connector.receivers.lane import Lane
 
-__all__ = ["Work", "mapped"]
+__all__ = ["Work", "mapped", "taken_back"]
 
 logger = logging.getLogger(__name__)
 
@@ -21,7 +21,9 @@ class Work(msgspec.Struct, frozen=True):
     """
     One delivery in hand. `state` is where it stood when it was taken up.
 
-    `delivery` is there once it is mapped; `attach` says that documents come after it.
+    `delivery` is there once it is mapped; `attach` says that documents come after it. `ask`: the receiver may have it
+    from before the journal knew; `asked`: it does not. `unfit`: it cannot be mapped, which its source is to be told
+    unless the receiver has it.
     """
 
     key: int
@@ -34,11 +36,28 @@ class Work(msgspec.Struct, frozen=True):
     delivery: Delivery | None = None
     attach: bool = False
     remark: str = ""
+    ask: bool = False
+    asked: bool = False
+    unfit: Rejected | None = None
 
     @property
     def look_up(self) -> bool:
         """Whether the receiver may have it, or was tried before: then it is asked first."""
-        return self.state == "in_doubt" or self.attempts > 0
+        return not self.asked and (self.state == "in_doubt" or self.attempts > 0 or self.ask)
+
+
+def taken_back(job: Job, lane: Lane | None, receiver: str) -> tuple[Work, Order | Unmappable]:
+    """Return a delivery that was read back from the journal, and its order, or why there is none to be had."""
+    work = Work(job.key, job.source, job.order_id, job.external_id, job.revision, job.state, job.attempts, ask=job.ask)
+    if lane is None:
+        return work, Unmappable("no route", f"no route leads from {job.source} to {receiver} any more")
+    try:
+        return work, lane.source.to_order(job.raw)
+    except Unmappable as exc:
+        return work, exc
+    except Exception as exc:
+        logger.exception("%s: reading %s failed in a way that nobody foresaw", receiver, job.external_id)
+        return work, Unmappable("unreadable order", f"{type(exc).__name__} while reading it", ours=True)
 
 
 def mapped(lane: Lane | None, work: Work, order: Order | Unmappable) -> Work | Held | Rejected:
@@ -56,8 +75,12 @@ def mapped(lane: Lane | None, work: Work, order: Order | Unmappable) -> Work | H
         remark = lane.remark(order) or ""
         return msgspec.structs.replace(work, delivery=delivery, attach=bool(order.documents), remark=remark)
     except Unmappable as exc:
-        if lane is not None and lane.source.says_failed and not exc.ours and not work.look_up:
-            return Rejected(f"{exc.cause}: {exc.detail}" if exc.detail else exc.cause, tell=True)
+        if lane is not None and lane.source.says_failed and not exc.ours and not work.attempts:
+            rejected = Rejected(f"{exc.cause}: {exc.detail}" if exc.detail else exc.cause, tell=True)
+            if not work.look_up:
+                return rejected
+            if work.ask:
+                return msgspec.structs.replace(work, unfit=rejected)
         return Held(exc.cause, exc.detail)
     except Exception as exc:
         # A fault in a mapping. One order that it trips over must not end the delivery of all the others.

@@ -106,6 +106,13 @@ class ReceiverSettings(EndpointSettings, frozen=True, kw_only=True, forbid_unkno
     settle: Annotated[Duration, Meta(description="How long after a doubtful call a look-up can be believed.")] = (
         Duration(60)
     )
+    look_up_first: Annotated[
+        Literal["auto", "always", "never"],
+        Meta(
+            description="Whether an order is looked up before its first create, too. auto: while the journal is new, "
+            "took the place of a lost one or was restored, and in a replay."
+        ),
+    ] = "auto"
 
     def problems_with(self, mappings: Sequence[Any]) -> list[tuple[str, str]]:
         """Return what is wrong in view of the routes' mappings that lead here, as in the file: (key, what is wrong)."""

@@ -178,7 +178,8 @@ class Producer:
             logger.warning("source %s: %s", self.source.name, error.removeprefix(f"{self.source.name}: "))
         self._failures = self._failures + 1 if error else 0
         now = self._clock.now()
-        await self._journal.polled(self.source.name, now, error)
+        complete = not error and not self._stopping and since is None and (total is None or len(seen) >= total)
+        await self._journal.polled(self.source.name, now, error, complete=complete)
         finished = PassFinished(
             at=now, source=self.source.name, seen=len(seen), new=new, total=total, error=error, lasting=lasting
         )
@@ -193,7 +194,13 @@ class Producer:
     def _listing(self, asked_at: datetime, since: datetime | None) -> Listing:
         exported = since is not None or not self.source.shrinks
         route = self._route
-        return Listing(asked_at=asked_at, exported=exported, on_change=route.on_change, on_cancel=route.on_cancel)
+        return Listing(
+            asked_at=asked_at,
+            exported=exported,
+            replayed=since is not None,
+            on_change=route.on_change,
+            on_cancel=route.on_cancel,
+        )
 
     async def _take(self, items: Sequence[FeedItem], listing: Listing, publisher: Publisher) -> int:
         """Record a page, then publish what is new of it; return how many that were."""
@@ -231,6 +238,7 @@ class Producer:
                 order=order,
                 revision=arrival.revision,
                 receivers=self._names,
+                look_up=taken.look_up,
             )
             await publisher.publish(found, *self._route.receivers)
             for receiver in self._route.optional:

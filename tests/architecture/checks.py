@@ -68,7 +68,10 @@ ALLOWED: dict[tuple[str, str], str] = {
     ("connector.clock", "anyio.current_time"): "this is the clock",
     ("connector.clock", "anyio.sleep"): "this is the clock",
     ("connector.clock", "random"): "this is the clock",
-    ("connector.journal.sqlite", "uuid.uuid4"): "a journal's identity must differ from every other's, in every process",
+    (
+        "connector.journal.sentinel",
+        "uuid.uuid4",
+    ): "a journal's id must differ from every other's, in every process",
     ("connector.cli.status", "datetime.datetime.now"): "says how long ago something was, once, and waits for nothing",
     ("connector.cli.sandbox", "anyio.sleep"): "tells a person at a terminal what the stand-ins hold; no order waits",
     ("connector.sandbox.standin", "datetime.datetime.now"): "the default of a stand-in's clock, which tests replace",

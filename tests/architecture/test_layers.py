@@ -33,7 +33,7 @@ LAYERS: list[tuple[str, ...]] = [
         "connector.receivers.refusals",
         "connector.receivers.amender",
     ),
-    ("connector.registry", "connector.wiring"),
+    ("connector.registry", "connector.wiring", "connector.caution"),
     (
         "connector.sources",
         "connector.sources.*",

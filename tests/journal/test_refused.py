@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("no_thread_is_left")
 @pytest.mark.attack(27)
 @pytest.mark.parametrize("before", [None, 0o666])
 async def test_only_its_owner_may_read_it(path: Path, before: int | None) -> None:
-    """The file and the two beside it hold people's addresses: 0600, whatever the umask, or the file, was."""
+    """The file and those beside it hold people's addresses: 0600, whatever the umask, or the file, was."""
     old = os.umask(0)
     try:
         if before is not None:
@@ -29,7 +29,7 @@ async def test_only_its_owner_may_read_it(path: Path, before: int | None) -> Non
             modes = {entry.name: stat.S_IMODE(entry.stat().st_mode) for entry in path.parent.iterdir()}
     finally:
         os.umask(old)
-    assert modes == {f"journal.db{suffix}": 0o600 for suffix in ("", "-wal", "-shm", ".lock")}
+    assert modes == {f"journal.db{suffix}": 0o600 for suffix in ("", "-wal", "-shm", ".lock", ".seen")}
 
 
 @pytest.mark.attack(27)

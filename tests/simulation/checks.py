@@ -12,7 +12,8 @@ from typing import Any
 
 import msgspec
 
-from tests.simulation.vendors.base import Truth
+from connector.receivers.ewarehousing import PAGE_SIZE
+from tests.simulation.vendors.base import EVERY, Truth
 from tests.simulation.world import Call, Violation, World
 
 __all__ = ["Row", "Watch", "rows", "unsettled"]
@@ -108,7 +109,10 @@ class Watch:
         ended = last.begun if last.closed is None else last.closed
         since = ended + (self._settle - 0.01 if last.doubtful else 0.0)
         asked = [each for each in self._lookups.get(external_id, []) if each.begun >= since]
-        if not any(each.found == 0 and each.closed is not None for each in asked):
+        # A page of the whole list that is not full is a look-up of all that are not on it.
+        lists = [each for each in self._lookups.get(EVERY, []) if each.begun >= since and 0 <= each.found < PAGE_SIZE]
+        asked += [each for each in lists if external_id not in each.listed]
+        if not any((each.found == 0 or each in lists) and each.closed is not None for each in asked):
             when = "late enough " if last.doubtful else ""
             self._world.violated("S6", external_id, f"created again, and not looked up {when}after #{last.number}")
 

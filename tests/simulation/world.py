@@ -17,7 +17,7 @@ from tests.doubles import EPOCH
 from tests.simulation.faults import Fault
 from tests.simulation.loop import Time
 from tests.simulation.profile import Profile
-from tests.simulation.vendors.base import Act, Request, SourceVendor, Truth, Vendor
+from tests.simulation.vendors.base import EVERY, Act, Request, SourceVendor, Truth, Vendor
 from tests.simulation.vendors.ewarehousing import Ewarehousing
 from tests.simulation.vendors.propeller import Propeller
 from tests.simulation.vendors.traede import Traede
@@ -41,7 +41,7 @@ class Call(msgspec.Struct):
     One request in the history of the wire.
 
     `said` is what the caller heard; `doubtful` whether that left open what happened. `applied` is when the vendor
-    carried it out, with `status`; `found` is how many records a look-up showed.
+    carried it out, with `status`; `found` is how many records a look-up showed, and `listed` which.
     """
 
     number: int
@@ -56,6 +56,7 @@ class Call(msgspec.Struct):
     applied: float | None = None
     status: int = 0
     found: int = -1
+    listed: frozenset[str] = frozenset()
 
     def close(self, said: str, now: float, *, doubtful: bool = True) -> None:
         """Note what the caller heard, and when."""
@@ -144,7 +145,9 @@ class World:
             call.applied = self.time.now
         if call.act.kind == "lookup" and response.status == 200:
             records = msgspec.json.decode(response.body or b"[]")  # type: ignore[arg-type]
-            call.found = sum(record.get("external_id") == call.act.ids[0] for record in records)
+            (asked,) = call.act.ids
+            call.found = sum(asked in (EVERY, record.get("external_id")) for record in records)
+            call.listed = frozenset(record.get("external_id") for record in records)
         self.note(f"#{call.number} applied {response.status} {call.found}")
         self.watch("applied", call)
         return response

@@ -11,7 +11,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
 
-__all__ = ["Act", "Request", "SourceVendor", "Truth", "Vendor"]
+__all__ = ["EVERY", "Act", "Request", "SourceVendor", "Truth", "Vendor"]
 
 
 class Request:
@@ -47,6 +47,10 @@ class Request:
     def content(self) -> Any:
         """The body, decoded."""
         return msgspec.json.decode(self.body)
+
+
+EVERY = "*"
+"""Whom a reading of the receiver's whole list is about."""
 
 
 class Act(msgspec.Struct, frozen=True):

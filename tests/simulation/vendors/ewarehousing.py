@@ -10,7 +10,7 @@ from aiohttp import web
 
 from connector.sandbox.ewarehousing import EwarehousingStandIn
 from connector.sandbox.ewarehousing_rules import Refused
-from tests.simulation.vendors.base import Act, Request
+from tests.simulation.vendors.base import EVERY, Act, Request
 
 __all__ = ["Ewarehousing"]
 
@@ -38,6 +38,8 @@ class Ewarehousing(EwarehousingStandIn):
             if method == "POST":
                 return Act("create", (request.content["external_id"],))
             asked = request.query.get("external_id")
+            if not asked and request.query.get("sort") == "createdAt" and "status" not in request.query:
+                return Act("lookup", (EVERY,))
             return Act("lookup", (asked,)) if asked else Act("read")
         if path.endswith("/cancel/"):
             return Act("cancel", (path.split("/")[3],))

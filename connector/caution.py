@@ -1,0 +1,30 @@
+"""What the journal has to know of the routes, to look up first what it may not know (`connector.journal.caution`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from connector.journal.caution import Way
+from connector.receivers.base import Receiver
+from connector.settings import Settings
+from connector.sources.base import Source
+
+__all__ = ["ways_of"]
+
+
+def ways_of(settings: Settings, sources: Mapping[str, Source], receivers: Mapping[str, Receiver]) -> list[Way]:
+    """Return every way from a source to a receiver."""
+    return [
+        Way(
+            source=route.source,
+            receiver=name,
+            look_up_first=settings.receivers[name].look_up_first,
+            settle=float(settings.receivers[name].settle),
+            finds=receivers[name].finds,
+            repeatable=getattr(receivers[name], "repeatable", False),
+            ack_repeatable=sources[route.source].ack_repeatable,
+            account=getattr(receivers[name], "account", ""),
+        )
+        for route in settings.routes
+        for name in (*route.receivers, *route.optional)
+    ]

@@ -1,0 +1,167 @@
+"""
+The journal's writes for what is looked up before its first create. Each function runs inside a transaction.
+
+A row of `doubts` is a way from a source to a receiver. Its kind says why orders are looked up first: the journal is
+new (`first`), took the place of a lost one (`lost`), was restored from a backup (`restored`), or the settings want it
+(`always`). `replay`: only what is listed again is, since all that is new was made after the first complete walk.
+"""
+
+# ruff: noqa: S608 - the SQL is put together from our own words; every value is a parameter.
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+import msgspec
+
+from connector.journal.base import Ingested
+from connector.journal.caution import Way
+
+__all__ = ["begin", "cast", "due", "walked"]
+
+WHY = {
+    "first": "the journal is new",
+    "lost": "the journal is new in the place of a lost one",
+    "restored": "the journal was restored from a backup",
+    "always": "the settings want it (look_up_first)",
+    "replay": "it was listed by a replay, and the journal does not know it",
+}
+OPEN = "('new', 'ready', 'intent', 'in_doubt')"
+
+
+def begin(ways: Sequence[Way], now: int, db: sqlite3.Connection) -> None:
+    """Settle what is to be looked up first; see `Caution.begin`."""
+    identity = dict(db.execute("SELECT name, value FROM identity"))
+    doubt = identity.get("doubt", "")
+    for way in ways:
+        _set(way, doubt, now, db, fresh="journal" in identity)
+        if doubt == "restored" and way.look_up_first != "never":
+            _doubt_what_waits(way, now, db)
+    if doubt == "restored":
+        # In doubt, as if it had been under way when the process ended: `recover` takes it from there.
+        once = sorted({way.source for way in ways if not way.ack_repeatable})
+        db.executemany(
+            "UPDATE orders SET ack_state = 'sending'"
+            " WHERE source = ? AND ack_state IN ('pending', 'sending', 'in_doubt') AND ack_state = 'pending'",
+            [(source,) for source in once],
+        )
+        db.execute("UPDATE reports SET state = 'sending' WHERE state = 'pending'")
+    db.execute("DELETE FROM identity WHERE name = 'doubt'")
+    for receiver, account in sorted({(way.receiver, way.account) for way in ways if way.account}):
+        _account(receiver, account, now, db)
+
+
+def _set(way: Way, doubt: str, now: int, db: sqlite3.Connection, *, fresh: bool) -> None:
+    """Write the row of one way. `fresh`: a source of which the journal knows nothing is new to it."""
+    row = db.execute(
+        "SELECT kind, until FROM doubts WHERE source = ? AND receiver = ?", (way.source, way.receiver)
+    ).fetchone()
+    settled = now + round(way.settle * 1000)
+    if doubt:
+        kind, until = doubt, settled
+    elif row is not None:
+        kind, until = row[0], min(row[1], settled)
+    else:
+        known = db.execute("SELECT 1 FROM orders WHERE source = ? LIMIT 1", (way.source,)).fetchone()
+        kind, until = "first" if fresh and not known else "replay", 0
+    if way.look_up_first == "always" and way.finds:
+        kind = "always"
+    elif kind == "always":
+        kind = "replay"
+    wanted = way.look_up_first != "never" and (way.finds or (kind in ("lost", "restored") and not way.repeatable))
+    if wanted:
+        db.execute(
+            "INSERT OR REPLACE INTO doubts (source, receiver, kind, until) VALUES (?, ?, ?, ?)",
+            (way.source, way.receiver, kind, until),
+        )
+    else:
+        db.execute("DELETE FROM doubts WHERE source = ? AND receiver = ?", (way.source, way.receiver))
+
+
+def _doubt_what_waits(way: Way, now: int, db: sqlite3.Connection) -> None:
+    """Take what a restored journal holds as not delivered for what may have been."""
+    values = (now + round(way.settle * 1000), WHY["restored"], way.receiver, way.source)
+    db.execute(
+        "UPDATE deliveries SET state = 'in_doubt', next_try_at = ?, cause = 'looked up first', detail = ?, ask = 1"
+        f" WHERE receiver = ? AND state IN {OPEN} AND state IN ('new', 'ready')"
+        " AND (SELECT source FROM orders o WHERE o.key = deliveries.key) = ?",
+        values,
+    )
+    db.execute(
+        "UPDATE deliveries SET ask = 1 WHERE receiver = ? AND state <> 'delivered'"
+        " AND (SELECT source FROM orders o WHERE o.key = deliveries.key) = ?",
+        values[2:],
+    )
+
+
+def _account(receiver: str, account: str, now: int, db: sqlite3.Connection) -> None:
+    """Note whose account a receiver is; hold what is in doubt at another one."""
+    row = db.execute("SELECT account FROM accounts WHERE receiver = ?", (receiver,)).fetchone()
+    if row is not None and row[0] == account:
+        return
+    db.execute("INSERT OR REPLACE INTO accounts (receiver, account) VALUES (?, ?)", (receiver, account))
+    if row is None:
+        return
+    cause = f"{receiver} is another account"
+    detail = f"it may have been delivered to {row[0]}, and this is {account}: look there, then retry or skip"
+    keys = db.execute(
+        # What was never sent from here was meant for whatever the receiver is now.
+        f"SELECT key FROM deliveries WHERE receiver = ? AND state IN {OPEN}"
+        " AND (state = 'intent' OR (state = 'in_doubt' AND intent_at IS NOT NULL))",
+        (receiver,),
+    ).fetchall()
+    db.executemany(
+        "UPDATE deliveries SET state = 'held', cause = ?, detail = ? WHERE key = ? AND receiver = ?",
+        [(cause, detail, key, receiver) for (key,) in keys],
+    )
+    db.executemany(
+        "INSERT INTO history (key, at, what, detail) VALUES (?, ?, 'held', ?)",
+        [(key, now, f"{receiver}: {cause}: {detail}") for (key,) in keys],
+    )
+
+
+def cast(source: str, answers: Sequence[Ingested], db: sqlite3.Connection, *, replayed: bool) -> list[Ingested]:
+    """Doubt what a page brought, where that is due; return the answers with the receivers that are asked first."""
+    rows = db.execute("SELECT receiver, kind, until FROM doubts WHERE source = ?", (source,)).fetchall()
+    rows = [row for row in rows if replayed or row[1] != "replay"]
+    if not rows:
+        return list(answers)
+    first = tuple(receiver for receiver, _, _ in rows)
+    found: list[Ingested] = []
+    for answer in answers:
+        if answer.what not in ("new", "changed"):
+            found.append(answer)
+            continue
+        db.executemany(_CAST, [(until, WHY[kind], answer.key, receiver) for receiver, kind, until in rows])
+        found.append(msgspec.structs.replace(answer, look_up=first))
+    return found
+
+
+_CAST = (
+    "UPDATE deliveries SET ask = 1,"
+    " state = CASE state WHEN 'new' THEN 'in_doubt' ELSE state END,"
+    " next_try_at = CASE state WHEN 'new' THEN ?1 ELSE next_try_at END,"
+    " cause = CASE state WHEN 'new' THEN 'looked up first' ELSE cause END,"
+    " detail = CASE state WHEN 'new' THEN ?2 ELSE detail END"
+    " WHERE key = ?3 AND receiver = ?4 AND state NOT IN ('intent', 'delivered')"
+)
+
+
+def walked(source: str, db: sqlite3.Connection) -> None:
+    """A complete walk has ended: what is listed from now on was made later than all that the journal does not know."""
+    db.execute(
+        "UPDATE doubts SET kind = 'replay', until = 0 WHERE source = ? AND kind IN ('first', 'lost', 'restored')",
+        (source,),
+    )
+
+
+def due(receiver: str, now: int, limit: int, db: sqlite3.Connection) -> list[str]:
+    """Return what is to be looked up; see `Caution.to_look_up`."""
+    rows = db.execute(
+        "SELECT o.external_id FROM deliveries d JOIN orders o ON o.key = d.key"
+        f" WHERE d.receiver = ? AND d.state IN {OPEN} AND d.state = 'in_doubt'"
+        " AND d.next_try_at <= ? ORDER BY d.next_try_at, d.key LIMIT ?",
+        (receiver, now, limit),
+    )
+    return [external_id for (external_id,) in rows]

@@ -1,0 +1,177 @@
+"""
+The sentinel: a small file beside the journal that remembers which journal is in use, and how far it was.
+
+`JOURNAL.seen` holds the journal's id and its epoch, a number that the journal holds too and that is raised at every
+start and end, and every minute in which orders are written. The journal is raised first, so a crash in between leaves
+the sentinel behind, which means nothing; a journal that is behind its sentinel is an older copy.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+from pathlib import Path
+from typing import Literal
+from uuid import uuid4
+
+import msgspec
+
+from connector.errors import JournalError
+
+__all__ = ["Seen", "Sentinel", "identify", "raise_epoch"]
+
+logger = logging.getLogger(__name__)
+
+ACCEPT = "`connector run --accept-new-journal`"
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """The journal that was in use: its id, and its epoch."""
+
+    journal: str
+    epoch: int
+
+
+UNREADABLE = Seen("", 0)
+"""What is taken for a sentinel that cannot be read, when a person accepts that."""
+
+DOUBTS = {
+    "lost": "a new journal takes the place of one that is gone",
+    "restored": "this journal is an older copy than the one that was last in use here, or another one",
+}
+
+
+class Sentinel:
+    """Reads and writes the file beside `journal`."""
+
+    def __init__(self, journal: Path) -> None:
+        self._journal = journal
+        self.path = journal.with_name(journal.name + ".seen")
+
+    def read(self) -> Seen | None:
+        """Return what it says; None if there is none. Raises `JournalError` for one that cannot be read."""
+        try:
+            fd = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        except OSError as exc:
+            raise JournalError(f"{self.path}: cannot be read: {exc.strerror}") from exc
+        try:
+            content = os.read(fd, 4096)
+        finally:
+            os.close(fd)
+        try:
+            return msgspec.json.decode(content, type=Seen)
+        except ValueError:
+            raise JournalError(
+                f"{self.path}: it is damaged, and says no more which journal was in use; see that {self._journal} is "
+                f"the right one, then take it with {ACCEPT}"
+            ) from None
+
+    def write(self, seen: Seen) -> None:
+        """Put `seen` in its place, all or nothing; it is on the disk when this returns. Raises `JournalError`."""
+        new = self.path.with_name(self.path.name + ".new")
+        try:
+            fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            try:
+                os.write(fd, msgspec.json.encode(seen) + b"\n")
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+            new.replace(self.path)
+            folder = os.open(self.path.parent, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+        except OSError as exc:
+            raise JournalError(f"{self.path}: cannot be written: {exc.strerror}; look at the disk") from exc
+
+    def before(self, *, accept: bool) -> Seen | None:
+        """
+        Return what it says, before anything is made beside it.
+
+        Raises `JournalError` where the journal that was in use is not there any more, unless a person accepts that.
+        """
+        try:
+            seen = self.read()
+        except JournalError:
+            if not accept:
+                raise
+            return UNREADABLE
+        if seen is None or accept or _size(self._journal):
+            return seen
+        raise JournalError(
+            f"{self._journal}: the journal is gone or empty, but {self.path.name} beside it says that there was one. "
+            "Without it nobody knows what was delivered: bring it or a backup back. To start with a new one, which "
+            f"looks every order up before it creates it: {ACCEPT}"
+        )
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _judge(seen: Seen | None, identity: dict[str, str], *, accept: bool, path: Path) -> Literal["", "lost", "restored"]:
+    """
+    Return what the journal with this `identity` is, beside the one that was `seen`; empty: the one that was in use.
+
+    Raises `JournalError` for one that a person has to accept.
+    """
+    mine = identity.get("journal")
+    if mine is None:
+        if seen is None:
+            return ""
+        if not accept:
+            raise JournalError(
+                f"{path}: the journal is empty, but {path.name}.seen beside it says that there was one. Bring it or a "
+                f"backup back. To start with a new one, which looks every order up before it creates it: {ACCEPT}"
+            )
+        return "lost"
+    if seen is not None and mine != seen.journal:
+        if not accept:
+            raise JournalError(
+                f"{path}: this is not the journal that was in use here before ({path.name}.seen says which). Bring "
+                "that or a backup of it back. To take this one, and look up first what it may not know: "
+                f"{ACCEPT}"
+            )
+        return "restored"
+    if "copy" in identity or (seen is not None and _epoch(identity) < seen.epoch):
+        return "restored"
+    return ""
+
+
+def identify(path: Path, seen: Seen | None, accept: bool, db: sqlite3.Connection) -> Seen:
+    """
+    Compare the journal with what was seen of it, give a new one its identity, and raise its epoch; say what is odd.
+
+    What it may not know is left in it as `doubt`, for `Caution.begin`. Raises `JournalError` as `_judge` does.
+    """
+    doubt = _judge(seen, dict(db.execute("SELECT name, value FROM identity")), accept=accept, path=path)
+    db.execute("INSERT OR IGNORE INTO identity (name, value) VALUES ('journal', ?)", (uuid4().hex,))
+    if doubt:
+        logger.warning(
+            "%s: %s: what it may not know is looked up before it is created, until each source was walked once",
+            path,
+            DOUBTS[doubt],
+        )
+        db.execute("INSERT OR REPLACE INTO identity (name, value) VALUES ('doubt', ?)", (doubt,))
+        db.execute("DELETE FROM identity WHERE name = 'copy'")
+    return raise_epoch(seen.epoch if seen is not None else 0, db)
+
+
+def raise_epoch(at_least: int, db: sqlite3.Connection) -> Seen:
+    """Raise the journal's epoch above `at_least`, inside a transaction; return what the sentinel is to say of it."""
+    identity = dict(db.execute("SELECT name, value FROM identity"))
+    epoch = max(_epoch(identity), at_least) + 1
+    db.execute("INSERT OR REPLACE INTO identity (name, value) VALUES ('epoch', ?)", (str(epoch),))
+    return Seen(identity["journal"], epoch)
+
+
+def _epoch(identity: dict[str, str]) -> int:
+    text = identity.get("epoch", "0")
+    return int(text) if text.isdecimal() else 0

@@ -1,0 +1,168 @@
+"""`connector backup`, a lost journal and a restored one: as somebody at a terminal meets them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from connector.sandbox.orders import propeller_orders
+from tests.cli.process import Vendors, run, said, started
+
+
+def lines(file: Path, question: str) -> list[tuple[object, ...]]:
+    """Ask a journal, or its copy."""
+    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as db:
+        return list(db.execute(question))
+
+
+def restore(folder: Path, backup: str) -> None:
+    """Do what the README says."""
+    for suffix in ("-wal", "-shm"):
+        (folder / f"connector.db{suffix}").unlink(missing_ok=True)
+    shutil.copyfile(folder / backup, folder / "connector.db")
+
+
+@pytest.mark.fault(111)
+async def test_a_lost_journal_is_told_and_its_place_taken_only_on_request(tmp_path: Path) -> None:
+    """Exit 1 and the command that accepts it; then all that was delivered, and not told, is found, and told once."""
+    vendors = Vendors(tmp_path, 60)
+    async with vendors.serving():
+        await vendors.run_once()
+        for order_id, order in vendors.shop.orders.items():
+            if order_id % 2:
+                order |= {"exportStatus": "", "exportedAt": None}  # as if the source had never been told
+        again = {f"shop-{order_id}" for order_id in vendors.shop.orders if order_id % 2}
+        for name in ("connector.db", "connector.db-wal", "connector.db-shm"):
+            (tmp_path / name).unlink(missing_ok=True)
+        refused = await vendors.run_once()
+        assert not (tmp_path / "connector.db").exists()
+        accepted = await vendors.run_once("--accept-new-journal")
+        after = await vendors.run_once()
+
+    assert (1, "") == (refused.code, refused.out)
+    assert "`connector run --accept-new-journal`" in refused.err
+    assert (0, 0) == (accepted.code, after.code)
+    assert "a new journal takes the place of one that is gone" in accepted.err
+    assert f"{len(again)} delivered ({len(again)} found there)" in accepted.out
+    assert vendors.wanted == vendors.created == vendors.told
+    assert "takes the place" not in after.err
+
+
+@pytest.mark.fault(111)
+async def test_the_first_run_looks_up_cheaply(tmp_path: Path) -> None:
+    """Two hundred orders at a new journal: a handful of readings of the warehouse's list, and each is created once."""
+    vendors = Vendors(tmp_path, 200)
+    async with vendors.serving():
+        ended = await vendors.run_once()
+        lists = [call for call in vendors.warehouse.history if (call.method, call.path) == ("GET", "/wms/orders/")]
+        vendors.shop.orders |= {order["id"]: order for order in propeller_orders(230)[200:]}
+        await vendors.run_once()
+        more = [call for call in vendors.warehouse.history if (call.method, call.path) == ("GET", "/wms/orders/")]
+
+    assert 0 == ended.code
+    assert 1 <= len(lists) <= 12
+    assert len(lists) == len(more)
+    assert vendors.wanted == vendors.created == vendors.told
+    assert 230 == len(vendors.created)
+
+
+@pytest.mark.fault(112, 113)
+async def test_a_backup_is_made_beside_a_running_connector_and_restored(tmp_path: Path) -> None:
+    """What was delivered after the backup is not delivered again, and the next start says what it was given."""
+    vendors = Vendors(tmp_path, 30)
+    async with vendors.serving():
+        async with started("run", "--log-format", "console", folder=tmp_path) as process:
+            await said(process, "started")
+            while len(vendors.created) < 10:
+                await _a_moment()
+            made = await run("backup", "copy.db", folder=tmp_path)
+            process.terminate()
+            await process.wait()
+        await vendors.run_once()
+        assert vendors.wanted == vendors.told
+        for order_id, order in vendors.shop.orders.items():
+            if order_id % 3 == 0:
+                order |= {"exportStatus": "", "exportedAt": None}
+        restore(tmp_path, "copy.db")
+        ended = await vendors.run_once()
+        after = await vendors.run_once()
+
+    assert 0 == made.code
+    assert made.out.startswith("copy.db: a checked copy of the journal, ")
+    assert 0o600 == os.stat(tmp_path / "copy.db").st_mode & 0o777  # noqa: PTH116
+    assert not (tmp_path / "copy.db.part").exists()
+    assert (0, 0) == (ended.code, after.code)
+    assert "an older copy" in ended.err
+    assert "an older copy" not in after.err
+    assert vendors.wanted == vendors.created == vendors.told
+    assert {1} == set(Counter(vendors.created).values())
+
+
+async def _a_moment() -> None:
+    import anyio
+
+    await anyio.sleep(0.01)
+
+
+async def test_a_backup_replaces_nothing(tmp_path: Path) -> None:
+    """Neither a file nor a link, and a refusal leaves nothing behind."""
+    vendors = Vendors(tmp_path, 3)
+    async with vendors.serving():
+        await vendors.run_once()
+    (tmp_path / "there").write_text("precious", "utf-8")
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    before = {"there", "link"}
+    for name in ("there", "link", "no such folder/copy.db"):
+        ended = await run("backup", name, folder=tmp_path)
+        assert (1, "") == (ended.code, ended.out)
+        assert name in ended.err
+        assert 1 == len(ended.err.splitlines())
+    assert before == {name for name in os.listdir(tmp_path) if not name.startswith(("connector.db", "settings."))}  # noqa: PTH208
+    assert "precious" == (tmp_path / "there").read_text("utf-8")
+
+
+async def test_there_is_nothing_to_back_up_before_the_first_run(tmp_path: Path) -> None:
+    """It says so, and makes no file."""
+    Vendors(tmp_path, 3).write("http://127.0.0.1:9", "http://127.0.0.1:9")
+    ended = await run("backup", "copy.db", folder=tmp_path)
+    assert 1 == ended.code
+    assert "there is no journal yet" in ended.err
+    assert ["settings.yaml"] == os.listdir(tmp_path)  # noqa: PTH208
+
+
+@pytest.mark.fault(110)
+async def test_a_damaged_journal_makes_no_backup(tmp_path: Path) -> None:
+    """A copy that cannot be restored is worse than none."""
+    vendors = Vendors(tmp_path, 60)
+    async with vendors.serving():
+        await vendors.run_once()
+    journal = tmp_path / "connector.db"
+    content = journal.read_bytes()
+    journal.write_bytes(content[: 4096 * 6] + b"\xa5" * 4096 + content[4096 * 7 :])
+    ended = await run("backup", "copy.db", folder=tmp_path)
+    assert 1 == ended.code
+    assert "damaged" in ended.err or "malformed" in ended.err
+    assert not (tmp_path / "copy.db").exists()
+    assert not (tmp_path / "copy.db.part").exists()
+
+
+@pytest.mark.fault(112)
+async def test_a_backup_is_known_without_its_sentinel(tmp_path: Path) -> None:
+    """On another machine, where nothing says which journal was in use, the stamp in it does."""
+    vendors = Vendors(tmp_path, 3)
+    async with vendors.serving():
+        await vendors.run_once()
+        await run("backup", "copy.db", folder=tmp_path)
+        assert [("copy",)] == lines(tmp_path / "copy.db", "SELECT name FROM identity WHERE name = 'copy'")
+        restore(tmp_path, "copy.db")
+        (tmp_path / "connector.db.seen").unlink()
+        ended = await vendors.run_once()
+    assert 0 == ended.code
+    assert "an older copy" in ended.err
+    assert [] == lines(tmp_path / "connector.db", "SELECT name FROM identity WHERE name = 'copy'")

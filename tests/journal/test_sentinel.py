@@ -1,0 +1,233 @@
+"""The small file beside the journal, by which a lost journal, another one and an older copy are known."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connector.clock import SystemClock
+from connector.errors import JournalError
+from connector.journal.sentinel import Sentinel
+from connector.journal.sqlite import SqliteJournal
+from tests.contracts.journal_bench import arrival, ingest, rows
+from tests.journal.files import opened, put, refused
+
+
+def seen(path: Path) -> dict[str, Any]:
+    """Return what the sentinel of the journal at `path` says."""
+    content: dict[str, Any] = json.loads(path.with_name(path.name + ".seen").read_text("utf-8"))
+    return content
+
+
+async def identity(journal: SqliteJournal) -> dict[str, str]:
+    """Return what the journal says of itself."""
+    return dict(await rows(journal, "SELECT name, value FROM identity"))
+
+
+@asynccontextmanager
+async def accepted(path: Path) -> AsyncIterator[SqliteJournal]:
+    """Open a journal that a person accepts as it is."""
+    journal = await SqliteJournal.open(path, SystemClock(), accept_new=True)
+    try:
+        yield journal
+    finally:
+        await journal.aclose()
+
+
+def remove(path: Path) -> None:
+    """Remove a journal, but not what is beside it."""
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+async def test_it_names_the_journal_and_how_far_it_is(path: Path) -> None:
+    """The id stays, the epoch is raised at every start and every end; the first of all is nothing to be wary of."""
+    epochs = []
+    for _ in range(3):
+        async with opened(path) as journal:
+            mine = await identity(journal)
+            assert "doubt" not in mine
+            assert seen(path) == {"journal": mine["journal"], "epoch": int(mine["epoch"])}
+            epochs.append(seen(path)["epoch"])
+        epochs.append(seen(path)["epoch"])
+    assert epochs == [1, 2, 3, 4, 5, 6]
+    assert path.with_name("journal.db.seen").stat().st_mode & 0o777 == 0o600
+
+
+async def test_it_is_raised_in_between_only_when_something_was_written(path: Path) -> None:
+    """An idle connector leaves the disk alone."""
+    async with opened(path) as journal:
+        await journal.mark()
+        assert seen(path)["epoch"] == 1
+        await ingest(journal, arrival("1"))
+        await journal.mark()
+        await journal.mark()
+        assert seen(path)["epoch"] == 2 == int((await identity(journal))["epoch"])
+
+
+@pytest.mark.fault(111)
+@pytest.mark.parametrize("what", ["gone", "of no bytes", "empty"])
+async def test_a_lost_journal_is_not_replaced_in_silence(path: Path, what: str) -> None:
+    """Who starts anew where there was a journal knows nothing of what was delivered; a person has to want that."""
+    async with opened(path) as journal:
+        before = await identity(journal)
+    remove(path)
+    if what == "of no bytes":
+        put(path, b"")
+    elif what == "empty":
+        with closing(sqlite3.connect(path)) as db:
+            db.execute("PRAGMA journal_mode = wal")
+            db.execute("VACUUM")
+    for _ in range(2):
+        error = await refused(path, "connector run --accept-new-journal")
+        assert "backup" in str(error)
+        assert os.path.exists(path) == (what != "gone")  # noqa: PTH110, ASYNC240
+    async with accepted(path) as journal:
+        after = await identity(journal)
+        assert after["doubt"] == "lost"
+        assert after["journal"] != before["journal"]
+        assert int(after["epoch"]) > int(before["epoch"])
+    async with opened(path) as journal:
+        assert (await identity(journal))["journal"] == after["journal"]
+
+
+@pytest.mark.fault(111)
+async def test_accepting_a_journal_that_is_well_changes_nothing(path: Path) -> None:
+    """Whoever leaves the option in a unit file starts as before, as long as the journal is there."""
+    async with opened(path) as journal:
+        before = (await identity(journal))["journal"]
+    async with accepted(path) as journal:
+        assert await identity(journal) == {"journal": before, "epoch": "3"}
+
+
+@pytest.mark.fault(112)
+async def test_another_journal_is_refused(path: Path, tmp_path: Path) -> None:
+    """One with another id is not the one that was in use; accepted, it is one that does not know all."""
+    async with opened(path):
+        pass
+    other = tmp_path / "elsewhere" / "other.db"
+    async with opened(other) as journal:
+        theirs = (await identity(journal))["journal"]
+    shutil.copyfile(other, path)
+    await refused(path, "not the journal that was in use here before.*--accept-new-journal")
+    async with accepted(path) as journal:
+        mine = await identity(journal)
+    assert (mine["journal"], mine["doubt"]) == (theirs, "restored")
+
+
+@pytest.mark.fault(112)
+async def test_an_older_copy_starts_and_says_so(path: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It is known by its epoch, whether it was taken at rest or, a minute ago, while orders were written."""
+    async with opened(path) as journal:
+        await ingest(journal, arrival("1"))
+    copies = [Path(shutil.copyfile(path, tmp_path / "at rest"))]
+    async with opened(path) as journal:
+        await ingest(journal, arrival("2"))
+        await rows(journal, "PRAGMA wal_checkpoint(TRUNCATE)")
+        copies.append(Path(shutil.copyfile(path, tmp_path / "at work")))
+        await ingest(journal, arrival("3"))
+        await journal.mark()
+    for copy in copies:
+        remove(path)
+        shutil.copyfile(copy, path)
+        caplog.clear()
+        with caplog.at_level(logging.WARNING):
+            async with opened(path) as journal:
+                assert (await identity(journal))["doubt"] == "restored"
+        assert "older copy" in caplog.text
+        caplog.clear()
+        async with opened(path) as journal:
+            assert "older copy" not in caplog.text
+
+
+@pytest.mark.fault(113)
+async def test_a_journal_without_its_log_is_an_older_copy(path: Path, tmp_path: Path) -> None:
+    """Somebody copies the file of a running connector without the -wal beside it, or removes that after a crash."""
+    async with opened(path) as journal:
+        await ingest(journal, arrival("1"))
+    async with opened(path) as journal:
+        await ingest(journal, arrival("2"))
+        copy = Path(shutil.copyfile(path, tmp_path / "copy"))
+        shutil.copyfile(path.with_name("journal.db.seen"), tmp_path / "copy.seen")
+    async with opened(copy) as journal:
+        assert (await identity(journal))["doubt"] == "restored"
+        assert await rows(journal, "SELECT order_id FROM orders") == [("1",)]
+
+
+async def test_a_crash_between_the_two_files_is_harmless(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The journal goes first: one that is ahead of its sentinel is the one that was in use."""
+    async with opened(path):
+        pass
+
+    def crash(_self: Sentinel, _seen: object) -> None:
+        raise JournalError("the disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Sentinel, "write", crash)
+        await refused(path, "the disk is full")
+        await refused(path, "the disk is full")
+    assert seen(path)["epoch"] == 2
+    async with opened(path) as journal:
+        mine = await identity(journal)
+        assert "doubt" not in mine
+        assert int(mine["epoch"]) == seen(path)["epoch"] > 3
+
+
+async def test_an_end_that_cannot_be_noted_is_an_end(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A full disk at the end does not keep the journal open; the next start takes it for what it is."""
+    journal = await SqliteJournal.open(path, SystemClock())
+    with monkeypatch.context() as patched:
+        patched.setattr("os.fsync", _full)
+        await journal.aclose()
+    assert "cannot be written: No space left" in caplog.text
+    async with opened(path) as journal:
+        assert "doubt" not in await identity(journal)
+
+
+def _full(_fd: int) -> None:
+    raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize("junk", [b"", b"{", b"[]", b'{"journal": 5}', b"\xff" * 5000])
+async def test_a_sentinel_that_cannot_be_read_is_for_a_person(path: Path, junk: bytes) -> None:
+    """Nobody knows whether the journal beside it is the right one."""
+    async with opened(path) as journal:
+        before = (await identity(journal))["journal"]
+    put(path.with_name("journal.db.seen"), junk)
+    await refused(path, "damaged.*--accept-new-journal")
+    async with accepted(path) as journal:
+        mine = await identity(journal)
+    assert (mine["journal"], mine["doubt"]) == (before, "restored")
+    async with opened(path):
+        assert seen(path)["journal"] == before
+
+
+async def test_a_sentinel_that_is_a_link_is_refused(path: Path, tmp_path: Path) -> None:
+    """It may lead anywhere."""
+    async with opened(path):
+        pass
+    beside = path.with_name("journal.db.seen")
+    beside.rename(tmp_path / "elsewhere")
+    beside.symlink_to(tmp_path / "elsewhere")
+    await refused(path, "cannot be read")
+
+
+async def test_a_journal_from_before_there_were_sentinels_is_taken(path: Path) -> None:
+    """An update of the program makes nobody wary of the journal that it finds."""
+    async with opened(path) as journal:
+        await ingest(journal, arrival("1"))
+    path.with_name("journal.db.seen").unlink()
+    async with opened(path) as journal:
+        assert "doubt" not in await identity(journal)
+        assert seen(path)["journal"] == (await identity(journal))["journal"]
