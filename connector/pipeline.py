@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from functools import partial
 
 import anyio
@@ -52,6 +53,8 @@ logger = logging.getLogger(__name__)
 
 GLANCE = 1.0
 """Seconds between two looks at whether another process wrote to the journal; each reads one number from memory."""
+PRUNED = 1000
+"""Lines of history that are removed at once: as many as hold nobody up."""
 MARK = 60.0
 """Seconds between two notes of how far the journal is: a copy from before the last one is known for what it is."""
 
@@ -130,14 +133,23 @@ def wired(
         clock=clock,
     )
     lateness = Lateness({name: settings.sources[name] for name in producers}, journal=journal, bus=bus, clock=clock)
-    return Pipeline(stages, ways, moves, lateness)
+    keep = timedelta(days=settings.history_days)
+    return Pipeline(stages, ways, moves, lateness, keep)
 
 
 class Pipeline:
-    """The stages at work. `ways` are the lanes that they deliver by."""
+    """The stages at work. `ways` are the lanes that they deliver by; `keep` is how long history is kept."""
 
-    def __init__(self, stages: Stages, ways: dict[str, dict[str, Lane]], moves: Moves, lateness: Lateness) -> None:
+    def __init__(
+        self,
+        stages: Stages,
+        ways: dict[str, dict[str, Lane]],
+        moves: Moves,
+        lateness: Lateness,
+        keep: timedelta,
+    ) -> None:
         self.stages = stages
+        self._keep = keep
         self._ways = ways
         self._moves = moves
         self._lateness = lateness
@@ -206,16 +218,17 @@ class Pipeline:
             await clock.sleep(GLANCE)
             if clock.monotonic() >= mark_at:
                 mark_at = clock.monotonic() + MARK
-                await _mark(journal)
+                await self._tend(journal)
             now = await journal.changed_elsewhere()
             if now != before:
                 before = now
                 self.look()
 
-
-async def _mark(journal: Journal) -> None:
-    """Note how far the journal is; a full disk is no reason to end, for the next note will do."""
-    try:
-        await journal.mark()
-    except JournalError as exc:
-        logger.warning("%s", exc)
+    async def _tend(self, journal: Journal) -> None:
+        """Note how far the journal is, and let go of old history; a full disk is no reason to end."""
+        try:
+            await journal.mark()
+            if self._keep:
+                await journal.prune(self.stages.clock.now() - self._keep, PRUNED)
+        except JournalError as exc:
+            logger.warning("%s", exc)

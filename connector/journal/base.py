@@ -288,5 +288,8 @@ class Journal(Outbox, Asked, Absent, Caution, Protocol):
     async def open_work(self) -> OpenWork:
         """Return what is not at an end."""
 
+    async def prune(self, before: datetime, limit: int) -> int:
+        """Remove up to `limit` lines of history from before that time, of orders at their end; return how many."""
+
     async def aclose(self) -> None:
         """Finish what was asked for and close. Idempotent."""

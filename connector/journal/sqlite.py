@@ -13,7 +13,7 @@ from typing import Literal, TypeVar
 from connector.ack import Acknowledgement
 from connector.clock import Clock, SystemClock
 from connector.errors import JournalError
-from connector.journal import absent, acks, arrivals, changes, deliveries, doubts, holds, reports, requests
+from connector.journal import absent, acks, arrivals, changes, deliveries, doubts, holds, requests, retention
 from connector.journal.asked import Answer, Request
 from connector.journal.base import (
     AckResult,
@@ -35,10 +35,10 @@ from connector.journal.caution import Way
 from connector.journal.commit import GroupCommit, verdict
 from connector.journal.database import Database, InlineDatabase, unusable
 from connector.journal.lock import InstanceLock
-from connector.journal.outbox import Followed, Report, ReportOutcome, Seen
 from connector.journal.patience import Patience, Stall
 from connector.journal.sentinel import Seen as Noted
 from connector.journal.sentinel import Sentinel, identify, raise_epoch
+from connector.journal.sqlite_outbox import SqliteOutbox
 
 __all__ = ["SqliteJournal"]
 
@@ -47,7 +47,7 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 
-class SqliteJournal:
+class SqliteJournal(SqliteOutbox):
     """A `Journal` over one SQLite connection. Use `open`."""
 
     def __init__(
@@ -175,44 +175,6 @@ class SqliteJournal:
         """See `Journal.settle_change`."""
         return await self._write(partial(changes.settle, change, receiver, outcome, millis(now)))
 
-    async def recover_reports(self, now: datetime, settle: float, longest: float) -> int:
-        """See `Outbox.recover_reports`."""
-        return await self._write(partial(reports.recover, millis(now), round(settle * 1000), round(longest * 1000)))
-
-    async def add_report(self, source: str, order_id: str, body: bytes, now: datetime) -> bool:
-        """See `Outbox.add_report`."""
-        return await self._write(partial(reports.add, source, order_id, body, millis(now)))
-
-    async def reports_due(self, source: str, now: datetime, limit: int) -> list[Report]:
-        """See `Outbox.reports_due`."""
-        return await self._read(partial(reports.due, source, millis(now), limit))
-
-    async def next_report(self, source: str) -> datetime | None:
-        """See `Outbox.next_report`."""
-        return _moment(await self._read(partial(reports.next_due, source)))
-
-    async def claim_reports(self, ids: Sequence[int], now: datetime) -> list[bool]:
-        """See `Outbox.claim_reports`."""
-        return await self._write(partial(reports.claim, ids))
-
-    async def settle_report(self, report: Report, outcome: ReportOutcome, now: datetime) -> None:
-        """See `Outbox.settle_report`."""
-        await self._write(partial(reports.settle, report, outcome, millis(now)))
-
-    async def reports_told(self, source: str, order_id: str) -> list[bytes]:
-        """See `Outbox.reports_told`."""
-        return await self._read(partial(reports.told, source, order_id))
-
-    async def followed(
-        self, source: str, receiver: str, final: Sequence[str], since: datetime, after: int, limit: int
-    ) -> tuple[list[Followed], int | None]:
-        """See `Outbox.followed`."""
-        return await self._read(partial(reports.followed, source, receiver, final, millis(since), after, limit))
-
-    async def progressed(self, receiver: str, seen: Sequence[Seen], now: datetime) -> int:
-        """See `Outbox.progressed`."""
-        return await self._write(partial(reports.progressed, receiver, seen, millis(now)))
-
     async def waiting_orders(self, source: str, before: datetime) -> dict[str, int]:
         """See `Absent.waiting_orders`."""
         return await self._read(partial(absent.waiting, source, millis(before)))
@@ -256,6 +218,10 @@ class SqliteJournal:
     async def open_work(self) -> OpenWork:
         """See `Journal.open_work`."""
         return await self._read(acks.open_work)
+
+    async def prune(self, before: datetime, limit: int) -> int:
+        """See `Journal.prune`."""
+        return await self._write(partial(retention.prune, millis(before), limit))
 
     async def read(self, question: Callable[[sqlite3.Connection], T]) -> T:
         """Ask one of the questions of `connector.journal.reader` on this connection."""

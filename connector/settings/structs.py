@@ -237,6 +237,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Meta(description="A production source is never acknowledged for a sandbox receiver."),
     ] = "sandbox"
     journal: Annotated[str, Meta(min_length=1, description="The SQLite file that is the record.")] = "connector.db"
+    history_days: Annotated[
+        int, Meta(ge=0, le=36500, description="Days for which the history of finished orders is kept; 0: for ever.")
+    ] = 365
     server: ServerSettings | None = None
     sources: Annotated[dict[Name, Any], Meta(min_length=1, description="Where orders come from.")]
     receivers: Annotated[dict[Name, Any], Meta(min_length=1, description="Where orders go.")]
