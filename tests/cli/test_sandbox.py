@@ -73,12 +73,13 @@ async def test_the_vendors_say_what_they_have_seen(tmp_path: Path) -> None:
         environ = dict(pair.split("=") for pair in re.findall(r"[A-Z_]+_URL=\S+", text))
         await run("run", "--once", folder=tmp_path, environ=environ)
         after = await _told(process)
+        while "30 in shop" in after:  # on a busy machine the first line comes before the first order is told
+            after = await _told(process)
 
     number = r"[1-9]\d*"
     assert re.fullmatch(
         rf"left to export: .*; there are {number} in the warehouse, \d+ in the erp \({number} calls\)\n", after
     )
-    assert "30 in shop" not in after
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
