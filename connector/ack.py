@@ -16,7 +16,8 @@ class Acknowledgement(msgspec.Struct, frozen=True, kw_only=True):
 
     Everything in it was fixed when the order was delivered, so that a repeated call repeats the same bytes.
     `key` is the order's row in the journal; `at` is the time of delivery (UTC); `message` names the receiver's
-    reference, or the reason of a failure.
+    reference, or the reason of a failure. `failures`, of a failure, is how many others of the order the
+    source has confirmed before, where that is known.
     """
 
     key: int
@@ -25,6 +26,7 @@ class Acknowledgement(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
     message: str
     attempts: int = 0
+    failures: int | None = None
 
 
 class Confirmed(msgspec.Struct, frozen=True):

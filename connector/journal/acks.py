@@ -84,14 +84,22 @@ _SAID = {
 def due(source: str, state: str, now: int, db: sqlite3.Connection) -> list[Acknowledgement]:
     """Return what is due; see `Journal.acks_due`."""
     rows = db.execute(
-        "SELECT key, order_id, ack_outcome, ack_at, ack_message, ack_attempts FROM orders"
+        "SELECT key, order_id, ack_outcome, ack_at, ack_message, ack_attempts, failures FROM orders"
         " WHERE source = ? AND ack_state IN ('pending', 'sending', 'in_doubt') AND ack_state = ?"
         " AND ack_next <= ? ORDER BY ack_next, key LIMIT 1000",
         (source, state, now),
     )
     return [
-        Acknowledgement(key=key, order_id=order_id, outcome=outcome, at=moment(at), message=message, attempts=attempts)
-        for key, order_id, outcome, at, message, attempts in rows
+        Acknowledgement(
+            key=key,
+            order_id=order_id,
+            outcome=outcome,
+            at=moment(at),
+            message=message,
+            attempts=attempts,
+            failures=failures if outcome == "failed" else None,
+        )
+        for key, order_id, outcome, at, message, attempts, failures in rows
     ]
 
 

@@ -194,12 +194,20 @@ def make_due(
         " ack_attempts = 0, ack_reason = NULL, updated_at = ? WHERE key = ?"
         # What failed may be delivered, or fail again, in a newer revision; nothing follows an export.
         " AND (ack_state = 'none' OR (ack_state IN ('confirmed', 'parked') AND ack_outcome = 'failed'))"
-        " RETURNING order_id",
+        " RETURNING order_id, failures",
         (outcome, message, now, now, key),
     ).fetchone()
     if row is None:
         return None
-    return Acknowledgement(key=key, order_id=row[0], outcome=outcome, at=moment(now), message=message)
+    order_id, failures = row
+    return Acknowledgement(
+        key=key,
+        order_id=order_id,
+        outcome=outcome,
+        at=moment(now),
+        message=message,
+        failures=failures if outcome == "failed" else None,
+    )
 
 
 def _forget(db: sqlite3.Connection, key: int) -> None:

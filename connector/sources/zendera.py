@@ -147,7 +147,7 @@ class ZenderaSource:
             if ack is not None and ack.outcome == "failed":
                 attempts = await self._attempts(order_id)
                 if attempts is not None:
-                    told = timeline.told_failed(attempts, since=ack.at, reason=reason(ack.message))
+                    told = timeline.told_failed(attempts, since=ack.at, reason=reason(ack.message), before=ack.failures)
             else:
                 if reading is None:
                     reading, _ = await self._read()

@@ -77,15 +77,19 @@ def told_exported(attempts: Sequence[Export], *, listed: bool | None) -> bool | 
     return None if listed is None else not attempts
 
 
-def told_failed(attempts: Sequence[Export], *, since: datetime, reason: str) -> bool | None:
+def told_failed(attempts: Sequence[Export], *, since: datetime, reason: str, before: int | None = None) -> bool | None:
     """
     Tell whether Zendera knows of a failure at or after `since`; None if that is not certain.
 
-    A failure without a time counts if it gives our `reason`, and makes the answer uncertain if it does not. An export
-    since then counts as well: there is nothing to tell any more.
+    Where it is known how many failures it had confirmed `before`, one more than these is it, whatever the two clocks
+    say. Otherwise its time decides; a failure without a time counts if it gives our `reason`, and makes the answer
+    uncertain if it does not. An export since then counts as well: there is nothing to tell any more.
     """
-    undated = [attempt for attempt in attempts if attempt.at is None]
-    if any(attempt.at is not None and attempt.at >= since - SKEW for attempt in attempts):
+    if before is not None and sum(not attempt.success for attempt in attempts) > before:
+        return True
+    counted = [attempt for attempt in attempts if attempt.success or before is None]
+    undated = [attempt for attempt in counted if attempt.at is None]
+    if any(attempt.at is not None and attempt.at >= since - SKEW for attempt in counted):
         return True
     if any(attempt.success or reason in attempt.texts for attempt in undated):
         return True

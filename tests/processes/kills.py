@@ -22,13 +22,8 @@ __all__ = ["Kills", "kill_in", "planned"]
 
 TRIES = 4
 """Times that a window is waited for; it may be passed by if there was too little work for it to come up."""
-SHIFTS = (0, 0, 0, 0, 30, -3600, -86_400)
-"""
-Seconds by which the clock of a process may be off: after a reboot, a change of time, a flat battery.
-
-The next process may find itself a day later. But none is far ahead of the vendors' own clocks: Zendera can be asked
-about a failure only by the time of it, and a minute is forgiven.
-"""
+SHIFTS = (0, 0, 0, 0, 3600, -3600, 86_400, -86_400)
+"""Seconds by which the clock of a process may be off: after a reboot, a change of time, a flat battery."""
 GIVEN_UP = 15.0
 """Seconds without a kill after which a run that polls for ever is ended."""
 

@@ -183,6 +183,19 @@ async def test_an_earlier_failure_is_not_taken_for_this_one(known: bool) -> None
         assert await lost(h, again, Fault.LOSE_ANSWER if known else Fault.SERVER_ERROR) == {"1": known}
 
 
+@pytest.mark.fault(95, 121)
+@pytest.mark.parametrize("off", [timedelta(days=1), timedelta(days=-1)], ids=["ahead", "behind"])
+@pytest.mark.parametrize("known", [True, False])
+async def test_a_failure_is_known_by_its_number_where_the_clocks_differ(known: bool, off: timedelta) -> None:
+    """A clock of ours that is a day off spends no strike twice, and takes no earlier failure for this one."""
+    now = AT
+    async with zendera([shipment(1)], now=lambda: now) as h:
+        await h.source.acknowledge([failed("1")])
+        now += timedelta(minutes=10)
+        again = msgspec.structs.replace(failed("1", at=now + off, message="still no postal code"), failures=1)
+        assert await lost(h, again, Fault.LOSE_ANSWER if known else Fault.SERVER_ERROR) == {"1": known}
+
+
 async def test_an_earlier_failure_is_not_taken_for_an_export() -> None:
     """The order is still listed, so it was not exported."""
     async with zendera([shipment(1)]) as h:
