@@ -155,11 +155,19 @@ _START_AGAIN = (
 )
 
 
+_LEAVE_DOUBTS = (
+    # What is not to be delivered any more and may be there stays with the person who has it.
+    "UPDATE deliveries SET state = 'new', cause = NULL, detail = NULL, next_try_at = 0"
+    " WHERE key = ? AND (state IN ('new', 'ready', 'rejected', 'skipped', 'cancelled', 'vanished')"
+    " OR (state = 'held' AND attempts = 0))"
+)
+
+
 def _renew(db: sqlite3.Connection, key: int, arrival: Arrival, now: int, step: str) -> Ingested:
     """Put a new revision in the place of one that was not delivered; what was delivered elsewhere stays so."""
     db.execute("UPDATE orders SET revision = ?, updated_at = ? WHERE key = ?", (arrival.revision, now, key))
     db.execute("INSERT OR REPLACE INTO payloads (key, raw) VALUES (?, ?)", (key, arrival.raw))
-    db.execute(step, (key,))
+    db.execute(_LEAVE_DOUBTS if step is _START_AGAIN and arrival.state != "new" else step, (key,))
     if arrival.state != "new":
         db.execute(
             "UPDATE deliveries SET state = ?, cause = ?, detail = ? WHERE key = ? AND state = 'new'",

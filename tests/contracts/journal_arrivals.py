@@ -125,6 +125,17 @@ class ArrivalRules(JournalBench):
                 "changed at the source",
             ]
 
+    @pytest.mark.fault(34, 73)
+    async def test_what_may_be_there_and_is_cancelled_now_stays_with_the_person_who_has_it(self) -> None:
+        """It is not to be delivered any more, so it is not looked up to be created; and it may be there."""
+        async with self.open() as journal:
+            key = await found(journal)
+            assert await intend(journal, key)
+            await settle(journal, key, Held("conflict at wms"))
+            assert await ingest(journal, arrival("1", "b", state="cancelled", cause="cancelled")) == ["changed"]
+            assert await deliveries(journal, key) == {"wms": "held"}
+            assert await rows(journal, "SELECT cause FROM deliveries") == [("conflict at wms",)]
+
     @pytest.mark.fault(37)
     async def test_an_unchanged_rejected_order_stays_rejected(self) -> None:
         """Trying it again would earn the same refusal, and spend one of the source's strikes (faults.md #37)."""

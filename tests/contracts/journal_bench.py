@@ -54,7 +54,7 @@ def arrival(
     revision: str = "a",
     *,
     receivers: tuple[tuple[str, bool], ...] = (("wms", True),),
-    state: Literal["new", "held", "skipped"] = "new",
+    state: Literal["new", "held", "skipped", "cancelled"] = "new",
     cause: str = "",
     raw: bytes = b'{"id": 1}',
 ) -> Arrival:
