@@ -222,7 +222,7 @@ class Connector:
         )
         await journal.recover_reports(
             now,
-            max(float(source.timeout) for source in own.sources.values()),
+            max(max(float(source.settle), float(source.timeout)) for source in own.sources.values()),
             max(float(source.retry.longest) for source in own.sources.values()),
         )
 

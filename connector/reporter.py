@@ -170,7 +170,8 @@ class Reporter:
 
     def _doubtful(self, reason: str) -> ReportOutcome:
         """Read it back when the call is certain to have ended over there as well."""
-        return ReportOutcome("in_doubt", reason, self._clock.now() + timedelta(seconds=float(self._settings.timeout)))
+        wait = max(float(self._settings.settle), float(self._settings.timeout))
+        return ReportOutcome("in_doubt", reason, self._clock.now() + timedelta(seconds=wait))
 
     def _again(self, state: Any, report: Report, exc: ConnectorError) -> ReportOutcome:
         retry = self._settings.retry

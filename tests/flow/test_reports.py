@@ -7,6 +7,7 @@ from collections import Counter
 from datetime import timedelta
 
 import anyio
+import msgspec
 import pytest
 
 from connector.app import Connector
@@ -138,6 +139,23 @@ async def test_a_lost_answer_is_read_back_before_anything_is_repeated(applied: b
     assert ["a", "b"] == yard.source.said("1")
     assert ["1"] == yard.source.read_back
     assert yard.clock.monotonic() - start >= 30  # the call may go on over there for as long as it may take
+
+
+async def test_a_lost_answer_is_read_back_when_it_has_settled() -> None:
+    """What was sent may be applied long after we gave up waiting: until then nothing that is shown proves anything."""
+    yard = Yard()
+    own = yard.settings.sources["shop"]
+    yard.settings.sources["shop"] = msgspec.structs.replace(own, timeout=Duration(5), settle=Duration(90))
+    yard.source.put("1")
+    async with yard.running(MemoryJournal()) as connector:
+        await drained(connector)
+        yard.source.report_lost.append(lost_answer())
+        await connector.report("shop", "1", event("a"))
+        await anyio.sleep(80)
+        assert [] == yard.source.read_back
+        await drained(connector)
+
+    assert ["1"] == yard.source.read_back
 
 
 async def test_what_cannot_be_told_apart_is_parked_and_released_by_a_person() -> None:
