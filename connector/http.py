@@ -204,8 +204,8 @@ class Endpoint:
         return await self._once(request)
 
     async def _once(self, request: _Request) -> _Reply:
-        await self._pace.wait()
         async with self._slots:
+            await self._pace.wait()  # last: who waited for a slot after it would leave with those of the next minute
             if request.guarded and self.breaker.state == "open":  # it opened while this call waited for its turn
                 self._pause(self.breaker.wait())
             try:

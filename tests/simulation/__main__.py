@@ -15,8 +15,10 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from tests.simulation.bugs import BUGS, MOST
 from tests.simulation.coverage import UNREACHED, Summary, lacking, summed
-from tests.simulation.runner import failure, run_all
+from tests.simulation.long import run_days
+from tests.simulation.runner import catch_all, failure, run_all
 from tests.simulation.schedule import Result
 
 MUCH = 10_000
@@ -30,8 +32,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the first schedule; the next ones follow")
     parser.add_argument("--processes", type=int, default=multiprocessing.cpu_count())
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--bugs", action="store_true", help="put faults into the connector, and see them found")
+    parser.add_argument("--hours", type=float, help="one run of so many virtual hours instead")
     asked = parser.parse_args(arguments)
     logging.disable(logging.CRITICAL)
+    if asked.bugs:
+        return show_bugs(asked.processes)
+    if asked.hours:
+        return show_days(asked.hours, asked.seed)
     started = time.perf_counter()
     summary = summed(_told(run_all(range(asked.seed, asked.seed + asked.schedules), asked.processes)))
     seconds = time.perf_counter() - started
@@ -42,6 +50,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     else:
         print(shown(summary, seconds, missing))  # noqa: T201
     return 1 if summary.violating or missing else 0
+
+
+def show_bugs(processes: int) -> int:
+    """Tell of each planted bug in which schedule it was found."""
+    missed = 0
+    for name, found in catch_all(list(BUGS), processes):
+        missed += not found.at
+        print(f"{found.at or 'not found':>9}  {name:22} {found.what[:100]}")  # noqa: T201
+    print(f"{len(BUGS) - missed} of {len(BUGS)} bugs found within {MOST} schedules")  # noqa: T201
+    return 1 if missed else 0
+
+
+def show_days(hours: float, seed: int) -> int:
+    """Tell of the long run."""
+    started = time.perf_counter()
+    days = run_days(hours, seed)
+    counts = days.result.counts
+    if days.result.violations:
+        print(failure(days.result), file=sys.stderr)  # noqa: T201
+    print(  # noqa: T201
+        f"{hours:g} virtual hours in {time.perf_counter() - started:.1f} s: {counts['orders']} orders, "
+        f"{counts['deliveries']} deliveries, {counts['calls']} calls, {days.crashes} ends of the process, "
+        f"{days.expired} log-ins, {days.steps} steps of the clock, at most {days.most_a_minute} calls to the receiver "
+        f"in a minute, {days.during_the_outage} while it was down"
+    )
+    return 1 if days.result.violations else 0
 
 
 def shown(summary: Summary, seconds: float, missing: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from connector.receivers.ewarehousing import PAGE_SIZE
+from tests.doubles import EPOCH
 from tests.simulation.vendors.base import EVERY, Truth
 from tests.simulation.world import Call, Violation, World
 
@@ -21,12 +22,17 @@ __all__ = ["Row", "Watch", "rows", "unsettled"]
 LIMITS = {"shop": 1, "wholesale": 10, "transport": 50}
 OPEN = frozenset({"new", "ready", "intent", "in_doubt"})
 OPEN_ACK = frozenset({"pending", "sending", "in_doubt"})
-WRITES = frozenset({"create", "ack", "update", "cancel", "report"})
+WRITES = frozenset({"create", "ack", "update", "cancel"})
 
 
+LATEST = 25.0
+"""Seconds that a look-up may take, answer and journal included."""
+START = EPOCH.timestamp()
 ALL = (
     "SELECT o.external_id, o.key, d.state, o.ack_state, coalesce(o.ack_outcome, ''), coalesce(d.cause, ''),"
-    " d.payload_hash, coalesce(o.ack_reason, '') FROM orders o JOIN deliveries d ON d.key = o.key"
+    " d.payload_hash, coalesce(o.ack_reason, ''),"
+    " coalesce((SELECT max(h.at) FROM history h WHERE h.key = o.key AND h.what = 'found'), 0) / 1000.0"
+    " FROM orders o JOIN deliveries d ON d.key = o.key"
 )
 ONE = ALL + " WHERE o.source = ? AND o.order_id = ?"
 
@@ -41,6 +47,7 @@ class Row(msgspec.Struct, frozen=True):
     cause: str
     payload_hash: bytes | None
     ack_reason: str
+    adopted_at: float
 
 
 def rows(world: World, source: str = "", order_id: str = "") -> Mapping[str, Row]:
@@ -59,6 +66,7 @@ class Watch:
         self._lookups: dict[str, list[Call]] = {}
         self._open: list[Call] = []
         self._told: dict[str, list[tuple[float, str]]] = {}
+        self._acks: dict[str, list[Call]] = {}
         self.quiet = False
         """Set when everything is settled: from then on nothing may be written."""
         self.written = 0.0
@@ -72,6 +80,10 @@ class Watch:
                 self._created(call)
             elif kind == "ack":
                 self._acknowledged(call)
+            elif kind == "report":
+                self._reported(call)
+            elif kind == "feed":
+                self._listed(call)
             return
         if kind in WRITES:
             self.written = self._world.time.now
@@ -86,9 +98,29 @@ class Watch:
             self._lookups.setdefault(call.act.ids[0], []).append(call)
         self._open.append(call)
 
+    def _listed(self, call: Call) -> None:
+        """What the journal has as told, the source knows (L2, at every step)."""
+        source = self._world.sources[call.vendor]
+        confirmed = self._world.journal.execute(
+            "SELECT order_id FROM orders WHERE source = ? AND ack_state = 'confirmed' AND ack_outcome = 'exported'",
+            (call.vendor,),
+        )
+        for (order_id,) in confirmed:
+            if not source.knows(order_id)[0]:
+                self._world.violated("L2", f"{call.vendor}-{order_id}", "the journal has it as told, and it was not")
+
+    def _reported(self, call: Call) -> None:
+        """A report has no key to repeat it under: told twice, people see it twice."""
+        told = self._world.sources[call.vendor].reports(call.act.ids[0])
+        if any(told.count(each) > 1 for each in told):
+            self._world.violated(
+                "S15", f"{call.vendor}-{call.act.ids[0]}", "REPORTED_TWICE: the same report is there twice"
+            )
+
     def _creating(self, call: Call) -> None:
         (external_id,) = call.act.ids
-        row = rows(self._world, *external_id.split("-", 1)).get(external_id)
+        source, _, order_id = external_id.partition("-")
+        row = rows(self._world, source, order_id).get(external_id)
         if row is None or row.state != "intent":
             self._world.violated("S5", external_id, f"created while the journal says {row and row.state}")
         elif row.payload_hash != call.digest:
@@ -141,7 +173,16 @@ class Watch:
                     world.violated("S4", external_id, "told as failed after it was told as exported")
             elif any(before == "failed" for _, before in told) and not world.orders[external_id].corrected:
                 world.violated("S4", external_id, "told as exported, and as failed before, unchanged")
+            if any(self._heard(before) for before in self._acks.get(external_id, [])) and outcome == "exported":
+                world.violated("S4", external_id, "told again as exported, and the source had said that it knows")
+            if outcome == "exported":
+                self._acks.setdefault(external_id, []).append(call)
             told.append((world.time.now, outcome))
+
+    def _heard(self, call: Call) -> bool:
+        """Tell whether a call said for certain that an order was exported, to a source that is not told twice."""
+        sure = call.closed is not None and not call.doubtful and call.applied is not None and not call.spared
+        return sure and call.vendor != "shop"
 
     def _failing(self, external_id: str, row: Row | None, there: bool) -> None:
         if there:
@@ -212,6 +253,8 @@ def _wrong(world: World, truth: Truth, row: Row | None, listed: bool) -> Iterato
         yield "L3", f"its acknowledgement is still {row.ack_state}: {row.ack_reason}"
     if row.state == "delivered" and not records:
         yield "L2", "the journal has it as delivered, and the receiver has nothing"
+    if truth.withdrawn is not None and not world.stepped and row.adopted_at - START > truth.withdrawn + LATEST:
+        yield "S1", f"it was cancelled there at {truth.withdrawn:.1f}, and was taken for delivered later"
     if truth.skipped:
         if records or row.state != "skipped":
             yield "L1", f"it is none of ours, and is {row.state}, {len(records)} records"
@@ -220,6 +263,10 @@ def _wrong(world: World, truth: Truth, row: Row | None, listed: bool) -> Iterato
             return  # it was delivered before it could not be any more
         if row.state not in ("held", "rejected", "cancelled", "vanished"):
             yield "L1", f"nobody can have it, and it is {row.state}"
+    elif truth.withdrawn is not None and row.state == "held":
+        pass  # what a cancelled record means is for a person to say
+    elif truth.withdrawn is not None and exported:
+        pass  # it was delivered, and somebody there changed their mind
     elif truth.cancelled is not None:
         if row.state == "delivered" and not exported:
             yield "L2", "UNSENT_ACK: it was delivered, then cancelled, and its source does not know"
@@ -237,6 +284,8 @@ def held(world: World) -> Iterator[tuple[Any, Row, Truth]]:
     for truth in world.orders.values():
         row = known.get(truth.external_id)
         if row is None or truth.broken or truth.refused or truth.skipped:
+            continue
+        if truth.withdrawn is not None and row.state == "held":
             continue
         if row.state in ("held", "rejected") or row.ack_state == "parked":
             yield row.key, row, truth

@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 import msgspec
 
-__all__ = ["FAULTS", "NOTHING", "T_APPLY", "Fault", "Faults"]
+__all__ = ["FAULTS", "NOTHING", "T_APPLY", "Fault", "Faults", "Outage"]
 
 T_APPLY = 25.0
 """Seconds within which the other side applies, or gives up, what it was sent (faults.md 4.5, A1)."""
@@ -79,6 +79,14 @@ RARE = frozenset({"forbidden", "redirected", "unauthorized", "throttled"})
 """What pauses a whole endpoint: too much of it and nothing else happens."""
 
 
+class Outage(msgspec.Struct, frozen=True):
+    """A time in which a vendor takes no call."""
+
+    vendor: str
+    start: float
+    end: float
+
+
 class Faults:
     """Draws the fault of each call. A schedule has its own mix: now and then a single kind, at a high rate."""
 
@@ -90,9 +98,13 @@ class Faults:
         self._names = few
         self._weights = [0.3 if name in RARE and len(few) > 1 else 1.0 for name in few]
         self.healed = False
+        self.outages: list[Outage] = []
 
-    def draw(self) -> Fault:
-        """Return what befalls the next call."""
+    def draw(self, vendor: str, now: float) -> Fault:
+        """Return what befalls the next call to `vendor`."""
+        for outage in self.outages:
+            if outage.vendor == vendor and outage.start <= now < outage.end:
+                return FAULTS[self._chance.choice(("refused", "connect_timeout", "unavailable"))]
         if self.healed or self._chance.random() >= self.rate:
             return NOTHING
         (name,) = self._chance.choices(self._names, self._weights)

@@ -76,7 +76,7 @@ class Incarnation:
         self._faults = faults
         self._seed = f"{seed}/{number}"
         self._passed = 0
-        self._store = Store(db, self, Random(f"{self._seed}/store"))
+        self._store = Store(db, self, Random(f"{self._seed}/store"), world.profile.slow_disk)
         self._loop = Loop(self.time)
         self._loop.set_exception_handler(self._unforeseen)
         self._main: asyncio.Task[None] | None = None
@@ -107,7 +107,8 @@ class Incarnation:
             self.alive = False
             self._world.counts[f"crash {point}"] += 1
             self._world.note(f"{self.number} killed at {point}")
-            self._loop.stop()
+            if self._loop.is_running():
+                self._loop.stop()
 
     def stop(self) -> None:
         """Be asked to end."""
@@ -116,6 +117,7 @@ class Incarnation:
             self._world.note(f"{self.number} stops")
             self.stopped_at = self.time.now
             self.connector.stop()
+            self.time.after(25.0, self._must_have_ended)
 
     def cancel(self) -> None:
         """Be cancelled natively, wherever it is."""
@@ -124,6 +126,12 @@ class Incarnation:
             self._world.note(f"{self.number} is cancelled")
             self.stopped_at = self.time.now
             self._main.cancel()
+            self.time.after(25.0, self._must_have_ended)
+
+    def _must_have_ended(self) -> None:
+        if self.alive:
+            self._world.violated("L7", "", "it does not end")
+            self.die("the end that it did not come to")
 
     def run(self) -> str:
         """Run to the end; return `killed`, `ended` or what it died of."""

@@ -10,6 +10,7 @@ import msgspec
 
 from connector.receivers.ewarehousing import EwarehousingSettings
 from connector.settings import Duration, Rate, RetrySettings, RouteSettings, Secret, Settings, Url
+from connector.settings.structs import ProgressSettings
 from connector.sources.propeller import PropellerSettings
 from connector.sources.traede_settings import TraedeOrdersSettings
 from connector.sources.zendera import ZenderaSettings
@@ -48,6 +49,9 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     edited: float
     cancelled: float
     partly: float
+    withdrawn: float
+    shipped: float
+    slow_disk: float
 
 
 def drawn(chance: Random) -> Profile:
@@ -67,7 +71,7 @@ def drawn(chance: Random) -> Profile:
         ack_interval=chance.choice((0.1, 1.0, 5.0)),
         poll_interval=chance.choice((15.0, 30.0, 60.0)),
         timeout=chance.choice((5.0, 20.0)),
-        rate_limit=chance.choice(("", "", "60/min")),
+        rate_limit=chance.choice(("", "", "30/min")),
         regulate=chance.random() < 0.7,
         unique=chance.random() < 0.15,
         fuzzy=chance.random() < 0.3,
@@ -78,6 +82,9 @@ def drawn(chance: Random) -> Profile:
         edited=0.0 if calm else chance.choice((0.0, 0.1, 0.4)),
         cancelled=0.0 if calm else chance.choice((0.0, 0.1, 0.3)),
         partly=0.0 if calm else chance.choice((0.0, 0.0, 0.2)),
+        slow_disk=chance.choice((0.02, 0.02, 0.3)),
+        shipped=chance.choice((0.0, 0.0, 0.4)),
+        withdrawn=0.0 if calm else chance.choice((0.0, 0.0, 0.2)),
     )
 
 
@@ -133,5 +140,8 @@ def settings(profile: Profile) -> Settings:
                 retry=RETRY,
             )
         },
-        routes=[RouteSettings(source=name, receivers=["warehouse"]) for name in profile.sources],
+        routes=[
+            RouteSettings(source=name, receivers=["warehouse"], progress=ProgressSettings(interval=Duration(30)))
+            for name in profile.sources
+        ],
     )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from tests.simulation.bugs import Caught, caught
 from tests.simulation.schedule import Result, run
 
-__all__ = ["failure", "run_all"]
+__all__ = ["catch_all", "failure", "run_all"]
 
 CHUNK = 10
 """Schedules that a process takes at once."""
@@ -21,6 +22,12 @@ def run_all(seeds: range, processes: int) -> Iterator[Result]:
         return
     with multiprocessing.get_context("spawn").Pool(min(processes, len(seeds)), initializer=_silent) as pool:
         yield from pool.imap_unordered(run, seeds, chunksize=CHUNK)
+
+
+def catch_all(names: Sequence[str], processes: int) -> Iterator[tuple[str, Caught]]:
+    """Look for each of the planted bugs, on so many processes."""
+    with multiprocessing.get_context("spawn").Pool(processes, initializer=_silent) as pool:
+        yield from zip(names, pool.imap(caught, names), strict=True)
 
 
 def failure(result: Result) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from random import Random
@@ -15,15 +15,17 @@ from connector.journal import holds
 from connector.journal.base import millis
 from tests.simulation import crashes, profile
 from tests.simulation.checks import Watch, held, unsettled
+from tests.simulation.crashes import Ending
 from tests.simulation.faults import Faults
 from tests.simulation.incarnation import Incarnation
 from tests.simulation.loop import Time, ordered
+from tests.simulation.profile import Profile
 from tests.simulation.store import new_journal
-from tests.simulation.world import Violation, World
+from tests.simulation.world import Call, Violation, World
 
-__all__ = ["Result", "run"]
+__all__ = ["Result", "Schedule", "quick", "run"]
 
-LONGEST_HEALING = 3600.0
+LONGEST_HEALING = 1500.0
 """Seconds after the last fault within which all must be well."""
 GLANCE = 7.0
 
@@ -38,30 +40,35 @@ class Result(msgspec.Struct, frozen=True):
     tail: Sequence[str]
 
 
-def run(seed: int) -> Result:
-    """Run the schedule of `seed`; the same seed is the same schedule."""
-    with ordered(), _quick():
-        return Schedule(seed).run()
+def run(seed: int, *, to_the_end: bool = True) -> Result:
+    """Run the schedule of `seed`, or up to its first violation; the same seed is the same schedule."""
+    with ordered(), quick():
+        return Schedule(seed, to_the_end=to_the_end).run()
 
 
 @contextmanager
-def _quick() -> Iterator[None]:
+def quick() -> Iterator[None]:
     """Leave out what only costs time here: a look at each second for other processes, and at other packages."""
     with mock.patch.object(pipeline, "GLANCE", 60.0), mock.patch.object(registry, "entry_points", return_value=()):
         yield
 
 
 class Schedule:
-    """The schedule of one seed."""
+    """The schedule of one seed. `loses_journal`: every second restart finds an empty one (see bugs.py)."""
 
-    def __init__(self, seed: int) -> None:
+    loses_journal = False
+
+    def __init__(self, seed: int, *, to_the_end: bool = True, make_up: Profile | None = None) -> None:
         self._seed = seed
+        self._over = False
         self.time = Time()
-        self.profile = profile.drawn(Random(f"{seed}/profile"))
+        self.profile = make_up or profile.drawn(Random(f"{seed}/profile"))
         self.world = World(self.profile, self.time, Random(f"{seed}/world"))
         self.faults = Faults(Random(f"{seed}/faults"))
         self.watch = Watch(self.world, profile.SETTLE)
         self.world.watch = self.watch
+        if not to_the_end:
+            self.world.alarm = self._break_off
         self.journal = new_journal()
         self.world.journal = self.journal
         self._chance = Random(f"{seed}/endings")
@@ -82,15 +89,33 @@ class Schedule:
         number = 0
         while not self.watch.quiet or number == 0:
             number += 1
-            ending = crashes.drawn(self._chance) if number <= self.profile.endings and not self._healing else None
+            ending = self._drawn() if number <= self.profile.endings and not self._healing else None
             self._running = Incarnation(number, str(self._seed), world, self._own, self.journal, self.faults, ending)
             self._running.run()
+            if self._over:
+                break
             if number > 60 or (self._healing and any(each.invariant == "DIED" for each in world.violations)):
                 world.violated("L7", "", "it does not stay alive")
                 break
+            if self.loses_journal and number % 2 and not self._healing:
+                self._lose()
             time.let_pass(self._chance.choice((0.05, 1.0, self._chance.uniform(0, 40))))
         self._judge()
         return self._result()
+
+    def _drawn(self) -> Ending:
+        return crashes.drawn(self._chance)
+
+    def _break_off(self) -> None:
+        self._over = True
+        if self._running is not None:
+            self._running.die("a violation")
+
+    def _lose(self) -> None:
+        """Put a new journal in the place of the old one."""
+        self.journal.close()
+        self.journal = self.world.journal = new_journal()
+        self.world.note("the journal is lost")
 
     def _heal(self) -> None:
         self.world.note("heals")
@@ -160,6 +185,20 @@ class Schedule:
         (sound,) = self.journal.execute("PRAGMA integrity_check").fetchone()
         if sound != "ok":
             self.world.violated("S13", "", sound)
+
+        if self.profile.rate_limit and (most := self._most_a_minute()) > int(self.profile.rate_limit.partition("/")[0]):
+            self.world.violated("S8", "", f"{most} calls to the receiver in a minute")
+
+    def _most_a_minute(self) -> int:
+        """Return how many calls one process made to the receiver in any minute, at most."""
+        most, window = 0, deque[Call]()
+        for call in self.world.history:
+            if call.vendor == "warehouse":
+                window.append(call)
+                while window[0].begun <= call.begun - 59.999 or window[0].incarnation != call.incarnation:
+                    window.popleft()
+                most = max(most, len(window))
+        return most
 
     def _result(self) -> Result:
         counts, world = self.world.counts, self.world

@@ -60,10 +60,11 @@ class Process(Protocol):
 class Store:
     """Runs the journal's operations in order, at virtual times. A `Runner` (connector.journal.commit)."""
 
-    def __init__(self, db: sqlite3.Connection, process: Process, chance: Random) -> None:
+    def __init__(self, db: sqlite3.Connection, process: Process, chance: Random, slow: float) -> None:
         self.db = db
         self._process = process
         self._chance = chance
+        self._slow = slow
         self._free = 0.0
         self._waiting: dict[asyncio.Future[Any], None] = {}
 
@@ -75,7 +76,7 @@ class Store:
             return future
         name, writes = _named(operation)
         time = self._process.time
-        slow = self._chance.random() < 0.02
+        slow = self._chance.random() < self._slow
         self._free = max(self._free, time.now) + self._chance.uniform(0.0, 0.2 if slow else 0.004 if writes else 0.001)
         self._waiting[future] = None
         time.at(self._free, partial(self._run, operation, name, future, writes))

@@ -92,7 +92,7 @@ class _Exchange:
             else:
                 call.doubtful = False
             await self._heard
-        fault = own.faults.draw()
+        fault = own.faults.draw(own.name, world.time.now)
         world.befalls(call, fault)
         hear = fault.wait * own.timeout if fault.wait else chance.uniform(0.002, 0.08)
         if fault.wait == 1.0:
@@ -119,6 +119,8 @@ class _Exchange:
         """Let the vendor carry the request out; whoever sent it may be dead by now."""
         own = self._session
         response = own.world.carry_out(call, self._request)
+        if call.spared and fault.spoil:
+            fault = NOTHING  # no 2xx without its body names the orders that it leaves out
         if not answered or own.process.passes(f"{call.act.kind}:applied"):
             return
         own.world.time.at(max(call.begun + hear, own.world.time.now), partial(self._answer, call, fault, response))

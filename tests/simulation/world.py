@@ -26,6 +26,8 @@ from tests.simulation.vendors.zendera import Zendera
 __all__ = ["Call", "Violation", "World"]
 
 TAIL = 50
+MOST_CALLS = 6000
+"""Calls after which a schedule is a busy loop, beside one for each second of it."""
 
 
 class Violation(msgspec.Struct, frozen=True):
@@ -41,7 +43,8 @@ class Call(msgspec.Struct):
     One request in the history of the wire.
 
     `said` is what the caller heard; `doubtful` whether that left open what happened. `applied` is when the vendor
-    carried it out, with `status`; `found` is how many records a look-up showed, and `listed` which.
+    carried it out, with `status`; `found` is how many records a look-up showed, and `listed` which. `spared` says that
+    some of its orders were left out of what was carried out.
     """
 
     number: int
@@ -57,6 +60,7 @@ class Call(msgspec.Struct):
     status: int = 0
     found: int = -1
     listed: frozenset[str] = frozenset()
+    spared: bool = False
 
     def close(self, said: str, now: float, *, doubtful: bool = True) -> None:
         """Note what the caller heard, and when."""
@@ -76,7 +80,11 @@ class World:
         self.counts: Counter[str] = Counter()
         self.skew = 0.0
         """How far the wall clock of our machine is ahead, in seconds."""
+        self.stepped = False
+        """Whether it ever was: then what the journal says of times proves nothing."""
         self.tail: deque[str] = deque(maxlen=TAIL)
+        self.alarm: Callable[[], None] = lambda: None
+        """Called at each violation."""
         self.watch: Callable[[str, Call], None] = lambda _what, _call: None
         self._trace = blake2b(digest_size=16)
         self._chance = chance
@@ -120,6 +128,7 @@ class World:
         if not any((each.invariant, each.order) == (invariant, order) for each in self.violations):
             self.violations.append(Violation(invariant, order, f"at {self.time.now:.3f}: {text}"))
             self.note(f"VIOLATION {invariant} {order} {text}")
+            self.alarm()
 
     def begin(self, vendor: str, request: Request, incarnation: int) -> Call:
         """Take a request down as it leaves."""
@@ -127,6 +136,8 @@ class World:
         digest = sha256(request.body).digest()
         call = Call(len(self.history), vendor, act, self.time.now, incarnation, digest)
         self.history.append(call)
+        if len(self.history) == MOST_CALLS + int(self.profile.chaos):
+            self.violated("BUSY", "", f"{len(self.history)} calls for {len(self.orders)} orders")
         self.note(f"#{call.number} {incarnation} {vendor} {act.kind} {' '.join(act.ids)} {' '.join(act.outcomes)}")
         self.watch("begun", call)
         return call
@@ -149,6 +160,11 @@ class World:
             call.found = sum(asked in (EVERY, record.get("external_id")) for record in records)
             call.listed = frozenset(record.get("external_id") for record in records)
         self.note(f"#{call.number} applied {response.status} {call.found}")
+        if call.act.kind == "create" and call.applied is not None and self._chance.random() < self.profile.withdrawn:
+            self.time.after(self._chance.uniform(0.1, 20), partial(self._withdraw, call.act.ids[0]))
+        elif call.act.kind == "create" and call.applied is not None and self._chance.random() < self.profile.shipped:
+            self.time.after(self._chance.uniform(5, 60), partial(self._ship, call.act.ids[0]))
+        call.spared = call.act.kind == "ack" and bool(self.sources[call.vendor].spared)
         self.watch("applied", call)
         return response
 
@@ -189,6 +205,21 @@ class World:
             self.time.at(later(), partial(self._cancel, source, truth))
         if source.name != "shop" and chance.random() < self.profile.partly:
             source.partly.add(truth.order_id)
+
+    def _withdraw(self, external_id: str) -> None:
+        """Let people at the warehouse cancel an order."""
+        truth = self.orders.get(external_id)
+        for order in self.warehouse.standing(external_id):
+            self.warehouse.move(order["id"], "cancelled")
+            self.note(f"withdrawn {external_id}")
+            if truth is not None:
+                truth.withdrawn = self.time.now
+
+    def _ship(self, external_id: str) -> None:
+        """Let the warehouse send an order off."""
+        for order in self.warehouse.standing(external_id):
+            self.warehouse.move(order["id"], "shipped")
+            self.note(f"shipped {external_id}")
 
     def _edit(self, source: SourceVendor, truth: Truth) -> None:
         if not truth.broken and truth.cancelled is None:

@@ -66,7 +66,7 @@ class Truth(msgspec.Struct):
     What the world knows of one order.
 
     `refused` says that the receiver will not have it, `broken` that its source has not filled it in, `skipped` that it
-    is none of ours. All of `changed`, `cancelled` and `deleted` are times.
+    is none of ours. All of `changed`, `corrected` and `cancelled` are times.
     """
 
     source: str
@@ -78,7 +78,8 @@ class Truth(msgspec.Struct):
     changed: list[float] = []
     corrected: list[float] = []
     cancelled: float | None = None
-    deleted: float | None = None
+    withdrawn: float | None = None
+    """When people at the receiver cancelled it."""
     released: int = 0
     """How often a person let it go again."""
     marks: list[tuple[float, str]] = []
@@ -130,14 +131,14 @@ class SourceVendor(Vendor, Protocol):
     def cancel(self, truth: Truth) -> bool:
         """Cancel the order, if that can be done here; tell whether it was."""
 
-    def delete(self, truth: Truth) -> None:
-        """Remove the order altogether."""
-
     def listed(self) -> Sequence[str]:
         """Return the orders in the feed."""
 
     def knows(self, order_id: str) -> tuple[bool, int]:
         """Tell whether the source knows the order as exported, and how often it was told of a failure."""
+
+    def reports(self, order_id: str) -> Sequence[bytes]:
+        """Return what was reported of an order."""
 
     def moved(self, order_id: str) -> int:
         """Return how often telling moved what must be moved once (stock)."""

@@ -84,10 +84,6 @@ class Propeller(PropellerStandIn):
         self.orders[int(truth.order_id)]["status"] = "CANCELLED"
         return True
 
-    def delete(self, truth: Truth) -> None:
-        """See `SourceVendor.delete`."""
-        del self.orders[int(truth.order_id)]
-
     def listed(self) -> Sequence[str]:
         """See `SourceVendor.listed`."""
         return [
@@ -97,6 +93,10 @@ class Propeller(PropellerStandIn):
     def knows(self, order_id: str) -> tuple[bool, int]:
         """See `SourceVendor.knows`."""
         return self.orders[int(order_id)]["exportStatus"] == "exported", 0
+
+    def reports(self, order_id: str) -> Sequence[bytes]:
+        """It takes none."""
+        return ()
 
     def moved(self, order_id: str) -> int:
         """See `SourceVendor.moved`."""

@@ -85,10 +85,6 @@ class Traede(TraedeStandIn):
         order["status"], order["cancelled_at"] = "cancelled", "2026-03-24 09:00:00"
         return True
 
-    def delete(self, truth: Truth) -> None:
-        """See `SourceVendor.delete`."""
-        del self.orders[int(truth.order_id)]
-
     def listed(self) -> Sequence[str]:
         """See `SourceVendor.listed`."""
         gone = {order_id for _, _, order_id in self.exported}
@@ -97,6 +93,10 @@ class Traede(TraedeStandIn):
     def knows(self, order_id: str) -> tuple[bool, int]:
         """See `SourceVendor.knows`."""
         return ("orders", "erp", int(order_id)) in self.exported, 0
+
+    def reports(self, order_id: str) -> Sequence[bytes]:
+        """It takes none."""
+        return ()
 
     def moved(self, order_id: str) -> int:
         """See `SourceVendor.moved`."""

@@ -100,10 +100,6 @@ class Zendera(ZenderaStandIn):
         """Nobody says what a cancellation does to the feed (vendors.md 3)."""
         return False
 
-    def delete(self, truth: Truth) -> None:
-        """See `SourceVendor.delete`."""
-        self.shipments = [each for each in self.shipments if str(each["orderId"]) != truth.order_id]
-
     def listed(self) -> Sequence[str]:
         """See `SourceVendor.listed`."""
         return list(dict.fromkeys(str(each["orderId"]) for each in self.feed()))
@@ -111,6 +107,10 @@ class Zendera(ZenderaStandIn):
     def knows(self, order_id: str) -> tuple[bool, int]:
         """See `SourceVendor.knows`."""
         return order_id in self.exported, self.strikes[order_id]
+
+    def reports(self, order_id: str) -> Sequence[bytes]:
+        """See `SourceVendor.reports`."""
+        return [_encode(each) for each in self.updates if str(each["orderId"]) == order_id]
 
     def moved(self, order_id: str) -> int:
         """See `SourceVendor.moved`."""

@@ -1,0 +1,479 @@
+"""
+Faults that are put into the connector on purpose, to see whether the simulation finds them (faults.md 6.3).
+
+Each is a small patch of the runtime for the time of a schedule; nothing of it is in the runtime itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from hashlib import sha256
+from typing import Any, NamedTuple
+from unittest import mock
+
+from connector import acknowledger, bearer, http, order, outcomes
+from connector.ack import Confirmed, NotApplied, Unknown
+from connector.errors import InDoubtError, RejectedError, TransientError
+from connector.http import segment
+from connector.journal import acks, arrivals, commit, deliveries, sqlite
+from connector.journal.base import AckResult, Delivered, InDoubt, NotSent, Rejected, Settled, Settlement, millis
+from connector.pace import Pace
+from connector.receivers import attempt, consumer, ewarehousing
+from connector.receivers.base import Receipt
+from connector.receivers.ewarehousing_amend import receipt_of
+from connector.sources import intake, producer, propeller, traede, traede_feed, zendera
+from connector.sources.base import Page
+from tests.simulation import schedule
+
+__all__ = ["BUGS", "MOST", "Caught", "caught"]
+
+MOST = 200
+"""Schedules within which each has to be found."""
+
+FROM = {"pages_asked_for": 860}
+"""Where to begin to look for what shows in one of a thousand schedules: near the seed that showed it first."""
+
+Bug = Callable[[ExitStack], None]
+BUGS: dict[str, Bug] = {}
+
+
+class Caught(NamedTuple):
+    """The number of the schedule in which a bug showed, from 1, and as what; 0 if it did not."""
+
+    at: int
+    what: str
+
+
+def caught(name: str, most: int = MOST) -> Caught:
+    """Run schedules with a bug until one is violated."""
+    for seed in range(FROM.get(name, 0), FROM.get(name, 0) + most):
+        with planted(name):
+            result = schedule.run(seed, to_the_end=False)
+        if result.violations:
+            first = result.violations[0]
+            misfit = {"TypeError", "AttributeError"} & set(re.findall(r"\w+Error", first.text))
+            assert not misfit, f"{name} does not fit the connector any more: {first.text}"
+            return Caught(seed + 1 - FROM.get(name, 0), f"{first.invariant} {first.text.partition(': ')[2]}")
+    return Caught(0, "")
+
+
+@contextmanager
+def planted(name: str) -> Iterator[None]:
+    """Put a bug into the connector."""
+    with ExitStack() as stack:
+        BUGS[name](stack)
+        yield
+
+
+def bug(function: Bug) -> Bug:
+    """Add a bug to the list, under its function's name."""
+    BUGS[function.__name__] = function
+    return function
+
+
+def put(stack: ExitStack, where: Any, name: str, what: Any) -> None:
+    """Put something in the place of something else."""
+    stack.enter_context(mock.patch.object(where, name, what))
+
+
+class _Deaf:
+    """A connection that does not hear statements with certain words in them."""
+
+    def __init__(self, db: sqlite3.Connection, words: str) -> None:
+        self._db = db
+        self._words = words
+
+    def execute(self, sql: str, *args: Any) -> sqlite3.Cursor:
+        return self._db.execute("SELECT 1 WHERE 0") if self._words in sql else self._db.execute(sql, *args)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._db, name)
+
+
+@bug
+def nolookup(stack: ExitStack) -> None:
+    """Creates again without asking first."""
+
+    async def again(self: Any, work: Any, grant: Any, *, tell: bool) -> Any:
+        return await self.first(work.delivery, tell=tell) if await grant() else None
+
+    put(stack, attempt.Attempt, "again", again)
+
+
+@bug
+def nosettle(stack: ExitStack) -> None:
+    """Asks at once, when what was sent may yet be applied."""
+
+    def in_doubt(self: Any, reason: str) -> InDoubt:
+        return InDoubt(reason, self._in(0.0))
+
+    put(stack, attempt.Attempt, "_in_doubt", in_doubt)
+
+
+@bug
+def nointent(stack: ExitStack) -> None:
+    """Sends without having written that it will."""
+    put(stack, deliveries, "intend", lambda intents, _now, _db: [True] * len(intents))
+
+
+@bug
+def mark_first(stack: ExitStack) -> None:
+    """Writes that an order is delivered before it is sent."""
+    real = deliveries.intend
+
+    def intend(intents: Any, now: int, db: Any) -> Any:
+        granted = real(intents, now, db)
+        done = [Settlement(each.key, each.receiver, Delivered("early", "early")) for each in intents]
+        deliveries.settle(done, now, db)
+        return granted
+
+    put(stack, deliveries, "intend", intend)
+
+
+@bug
+def early_ack(stack: ExitStack) -> None:
+    """Tells the source when an order is about to be sent."""
+    real = deliveries.intend
+
+    def intend(intents: Any, now: int, db: Any) -> Any:
+        for each in intents:
+            deliveries.make_due(db, each.key, now, "exported", "early")
+        return real(intents, now, db)
+
+    put(stack, deliveries, "intend", intend)
+
+
+@bug
+def split_tx(stack: ExitStack) -> None:
+    """Writes the delivery in one transaction, and the acknowledgement that it makes due in the next."""
+    due, settle = deliveries._ack_due, sqlite.SqliteJournal.settle
+
+    async def twice(self: Any, settlements: Any, now: Any) -> Any:
+        settled = await settle(self, settlements, now)
+        keys = [one.key for one in settlements if isinstance(one.outcome, Delivered)]
+        made = await self._write(lambda db: {key: due(db, key, millis(now)) for key in keys})
+        return [Settled(done.applied, made.get(one.key)) for one, done in zip(settlements, settled, strict=True)]
+
+    put(stack, deliveries, "_ack_due", lambda _db, _key, _now: None)
+    put(stack, sqlite.SqliteJournal, "settle", twice)
+
+
+@bug
+def ack_drop(stack: ExitStack) -> None:
+    """Forgets an acknowledgement when it is sent."""
+    real = acks.claim
+
+    def claim(keys: Any, db: Any) -> Any:
+        granted = real(keys, db)
+        db.executemany("UPDATE orders SET ack_state = 'confirmed', ack_done_at = 0 WHERE key = ?", [(k,) for k in keys])
+        return granted
+
+    put(stack, acks, "claim", claim)
+
+
+@bug
+def ack_blind(stack: ExitStack) -> None:
+    """Repeats an acknowledgement whose answer was lost, without asking."""
+
+    async def asked(_self: Any, doubtful: Any) -> Any:
+        return {ack.order_id: NotApplied("lost", retry_after=0.0) for ack in doubtful}
+
+    put(stack, acknowledger.Teller, "_asked", asked)
+
+
+@bug
+def ack_nosettle(stack: ExitStack) -> None:
+    """Asks about an acknowledgement whose answer was lost before it can have been applied."""
+    real = acknowledger.Teller._result
+
+    def result(self: Any, ack: Any, outcome: Any, now: Any) -> Any:
+        found = real(self, ack, outcome, now)
+        return AckResult(found.key, found.outcome, now) if isinstance(outcome, Unknown) else found
+
+    put(stack, acknowledger.Teller, "_result", result)
+    put(stack, acknowledger.Teller, "_settled", lambda _self: True)
+
+
+@bug
+def partial_all_ok(stack: ExitStack) -> None:
+    """Takes an answer that names failures for a success of all."""
+    put(stack, traede, "outcomes", lambda _answer, ids, _key: {each: Confirmed() for each in ids})
+    put(stack, zendera, "complaints", lambda _answer: {})
+
+
+@bug
+def bigbatch(stack: ExitStack) -> None:
+    """Puts more orders into a call than the vendor takes."""
+    put(stack, traede.TraedeSource, "ack_limit", 40)
+
+
+def _first(stack: ExitStack, error: type[Exception], outcome: Callable[..., Any]) -> None:
+    """Let a first attempt that raises `error` have this outcome."""
+    real = attempt.Attempt.first
+
+    async def first(self: Any, delivery: Any, *, tell: bool) -> Any:
+        create = self._receiver.create
+        heard: list[Any] = []
+
+        async def listening(delivery: Any) -> Any:
+            try:
+                return await create(delivery)
+            except error as exc:
+                heard.append(outcome(str(exc), tell))
+                raise
+
+        with mock.patch.object(self._receiver, "create", listening):
+            found = await real(self, delivery, tell=tell)
+        return heard[0] if heard else found
+
+    put(stack, attempt.Attempt, "first", first)
+
+
+@bug
+def fail_on_timeout(stack: ExitStack) -> None:
+    """Takes a lost answer for a refusal."""
+    _first(stack, InDoubtError, Rejected)
+
+
+@bug
+def success_on_timeout(stack: ExitStack) -> None:
+    """Takes a lost answer for a success."""
+    _first(stack, InDoubtError, lambda _why, _tell: Delivered("unknown", ""))
+
+
+@bug
+def breaker_fails_orders(stack: ExitStack) -> None:
+    """Takes what a pause kept from being sent for a refusal."""
+    _first(stack, TransientError, Rejected)
+
+
+@bug
+def fuzzy(stack: ExitStack) -> None:
+    """Takes an order whose id begins alike for its own."""
+
+    async def find(self: Any, external_id: str) -> Receipt | None:
+        async for page in self._client.pages(external_id=external_id):
+            for record in page:
+                if record.external_id.startswith(external_id):
+                    return receipt_of(record)
+        return None
+
+    put(stack, ewarehousing.EwarehousingReceiver, "find", find)
+
+
+@bug
+def cursor(stack: ExitStack) -> None:
+    """Goes on from the highest id that it has seen."""
+    real = producer.Producer._take
+
+    async def take(self: Any, items: Any, *rest: Any) -> Any:
+        mark = self.__dict__.setdefault("mark", 0)
+        fresh = [item for item in items if item.order_id.isdecimal() and int(item.order_id) >= mark]
+        self.mark = max([mark, *(int(item.order_id) for item in fresh)])
+        return await real(self, fresh, *rest)
+
+    put(stack, producer.Producer, "_take", take)
+
+
+@bug
+def dbloss(stack: ExitStack) -> None:
+    """Takes a new and empty journal for the one that it had."""
+    put(stack, schedule.Schedule, "loses_journal", True)
+
+
+@bug
+def no_namespace(stack: ExitStack) -> None:
+    """Knows orders at the receiver by their number alone, whichever source it is of."""
+    for where in (order, intake):
+        put(stack, where, "external_id", lambda _source, order_id: order_id)
+
+
+@bug
+def adopt_cancelled(stack: ExitStack) -> None:
+    """Takes a cancelled order for a delivered one."""
+    put(stack, ewarehousing, "CANCELLED", frozenset())
+
+
+@bug
+def failed_on_5xx(stack: ExitStack) -> None:
+    """Takes an error of the server for a refusal."""
+    real = outcomes.of_status
+
+    def of_status(status: int, *rest: Any) -> Any:
+        return RejectedError("server error") if status >= 500 else real(status, *rest)
+
+    put(stack, http, "of_status", of_status)
+
+
+@bug
+def transient_on_5xx(stack: ExitStack) -> None:
+    """Takes an error of the server for proof that nothing was done."""
+    real = outcomes.of_status
+
+    def of_status(status: int, *rest: Any) -> Any:
+        return TransientError("server error") if status >= 500 else real(status, *rest)
+
+    put(stack, http, "of_status", of_status)
+
+
+@bug
+def transient_on_loss(stack: ExitStack) -> None:
+    """Takes a lost answer for proof that nothing was done."""
+    put(stack, http, "of_exception", lambda _exc, _effect, what: TransientError(what))
+
+
+@bug
+def refused_on_401(stack: ExitStack) -> None:
+    """Takes an expired token for a refusal of the order."""
+    real = outcomes.of_status
+
+    def of_status(status: int, *rest: Any) -> Any:
+        return RejectedError("unauthorized") if status in (401, 403) else real(status, *rest)
+
+    put(stack, http, "of_status", of_status)
+    put(stack, http.Endpoint, "_authorized", http.Endpoint._once)
+    put(stack, bearer, "EXPIRY_MARGIN", 0.0)
+
+
+@bug
+def doubts_in_memory(stack: ExitStack) -> None:
+    """Keeps in memory only what went wrong with an attempt."""
+    real = sqlite.SqliteJournal.settle
+
+    async def settle(self: Any, settlements: Any, now: Any) -> Any:
+        kept = [each for each in settlements if not isinstance(each.outcome, InDoubt | NotSent)]
+        done = iter(await real(self, kept, now))
+        return [next(done) if each in kept else Settled(True) for each in settlements]
+
+    put(stack, sqlite.SqliteJournal, "settle", settle)
+
+
+@bug
+def forget_sending(stack: ExitStack) -> None:
+    """Leaves acknowledgements that were being sent at a crash as they are."""
+    real = deliveries.recover
+
+    def recover(now: Any, settle: Any, longest: Any, db: Any) -> Any:
+        return real(now, settle, longest, _Deaf(db, "SET ack_state = 'in_doubt'"))  # type: ignore[arg-type]
+
+    put(stack, deliveries, "recover", recover)
+
+
+@bug
+def forget_intent(stack: ExitStack) -> None:
+    """Leaves orders that were being sent at a crash as they are."""
+    real = deliveries.recover
+    put(stack, deliveries, "recover", lambda now, _settle, longest, db: real(now, {}, longest, db))
+
+
+@bug
+def intents_again(stack: ExitStack) -> None:
+    """Sends at once what was being sent at a crash."""
+    real = deliveries.recover
+
+    def recover(now: Any, settle: Any, longest: Any, db: Any) -> Any:
+        done = real(now, settle, longest, db)
+        db.execute("UPDATE deliveries SET attempts = 0 WHERE state = 'in_doubt'")
+        db.execute("UPDATE deliveries SET state = 'held', cause = 'x' WHERE state = 'in_doubt'")
+        db.execute("UPDATE deliveries SET state = 'new', cause = NULL, next_try_at = 0 WHERE state = 'held'")
+        return done
+
+    put(stack, deliveries, "recover", recover)
+
+
+@bug
+def wrong_ack(stack: ExitStack) -> None:
+    """Marks the order before the one that is meant."""
+    real = segment
+    put(stack, propeller, "segment", lambda text: real(str(max(int(text) - 1, 1))))
+
+
+@bug
+def listed_is_new(stack: ExitStack) -> None:
+    """Takes an order that is listed again for a new one, whatever the journal says."""
+    put(stack, arrivals, "_known", lambda *_: {})
+
+
+@bug
+def swallow_cancel(stack: ExitStack) -> None:
+    """Goes on after a cancellation, if the journal was at work."""
+
+    async def verdict(future: Any) -> Any:
+        while not future.done():
+            try:
+                await asyncio.wait([future])
+            except asyncio.CancelledError:
+                continue
+        return future.result()
+
+    put(stack, commit, "verdict", verdict)
+    put(stack, sqlite, "verdict", verdict)
+
+
+@bug
+def pages_asked_for(stack: ExitStack) -> None:
+    """Takes pages that were read together for pages that were asked for one after the other."""
+    real = Page
+    put(stack, traede_feed, "Page", lambda items, **_: real(items))
+    put(stack, zendera, "Page", lambda items, total, **_: real(items, total))
+
+
+@bug
+def first_page_only(stack: ExitStack) -> None:
+    """Reads the first page of a feed, which orders that nobody can have may fill."""
+    real = propeller.PropellerSource.fetch
+
+    async def fetch(self: Any, gone: Any) -> Any:
+        async for page in real(self, gone):
+            yield page
+            break
+
+    put(stack, propeller.PropellerSource, "fetch", fetch)
+
+
+@bug
+def stale_hash(stack: ExitStack) -> None:
+    """Keeps the hash of something else than what is sent."""
+    real = sha256
+    put(stack, consumer, "sha256", lambda body: real(body + b" "))
+
+
+@bug
+def sleepy(stack: ExitStack) -> None:
+    """Does not wake for what came in while the receiver was paused."""
+
+    async def take_in(self: Any, inbox: Any) -> None:
+        signal = self._signal
+        self._signal = lambda: None if self.refusals.probing else signal()
+        await partial(real, self)(inbox)
+
+    real = consumer.Consumer._take_in
+    put(stack, consumer.Consumer, "_take_in", take_in)
+
+
+@bug
+def no_pace(stack: ExitStack) -> None:
+    """Does not keep to the rate limit."""
+
+    async def wait(_self: Any) -> None:
+        """Let everything pass."""
+
+    put(stack, Pace, "wait", wait)
+
+
+@bug
+def no_payload(stack: ExitStack) -> None:
+    """Throws away what an order was before it is delivered everywhere."""
+    real = arrivals.ingest
+
+    def ingest(source: Any, page: Any, listing: Any, now: Any, db: Any) -> Any:
+        found = real(source, page, listing, now, db)
+        db.execute("DELETE FROM payloads WHERE key IN (SELECT key FROM deliveries WHERE attempts > 0)")
+        return found
+
+    put(stack, arrivals, "ingest", ingest)
