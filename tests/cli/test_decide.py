@@ -42,7 +42,7 @@ async def test_held_orders_are_released_by_cause(tmp_path: Path) -> None:
 
 async def test_a_retry_reaches_a_running_connector(tmp_path: Path) -> None:
     """A decision from another process is taken up without a restart."""
-    vendors = Vendors(tmp_path, 5)
+    vendors = Vendors(tmp_path, 3)  # five that are refused in a row, and none accepted, would be our mistake
     vendors.warehouse.articles = frozenset()
     async with vendors.serving():
         await vendors.run_once()
@@ -54,7 +54,7 @@ async def test_a_retry_reaches_a_running_connector(tmp_path: Path) -> None:
             orders = list(vendors.shop.orders)
             told = await run("retry", "shop", *map(str, orders), folder=tmp_path)
             assert told.code == 0, told.err
-            while len(vendors.shop.marked) < 5:
+            while len(vendors.shop.marked) < 3:
                 await _turn()
             process.terminate()
             await process.communicate()

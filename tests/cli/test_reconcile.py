@@ -118,8 +118,9 @@ async def test_every_disagreement_is_found_repaired_where_that_is_safe_and_nothi
     """
     Each order that is wrong is one finding of its kind, and looking changes nothing anywhere.
 
-    A repair writes to the journal only; what the next run then does leaves the ghost, the conflicts, the orphan and
-    the order that has gone to a person, and no order is there twice that was not before.
+    A repair writes to the journal only; what the next run then does leaves the ghost, the conflicts and the orphan to
+    a person, and no order is there twice that was not before. What has gone from the feed that run takes for vanished:
+    then the journal says so, too, and nothing disagrees.
     """
     vendors = Disagreement(tmp_path)
     async with vendors.serving():
@@ -162,7 +163,9 @@ async def test_every_disagreement_is_found_repaired_where_that_is_safe_and_nothi
         await vendors.run_once()
         left = await vendors.reconcile()
 
-    assert set(left) - {""} == {"ghost", "withdrawn", "double", "gone", "orphan"}
+    assert set(left) - {""} == {"ghost", "withdrawn", "double", "orphan"}
+    listed = json.loads((await run("orders", "--state", "vanished", "--json", folder=tmp_path)).out)
+    assert [each["order_id"] for each in listed] == [str(vendors.ids["gone"])]
     told = {order_id for order_id, _ in vendors.shop.marked}
     assert told == {
         vendors.ids[name] for name in ("reset", "parked", "lost there", "lost", "there", "behind us", "new")

@@ -1,4 +1,4 @@
-"""A raw server between the connector and a stand-in: one create goes wrong, everything else goes through."""
+"""A raw server between the connector and a stand-in: the first creates go wrong, everything else goes through."""
 
 from __future__ import annotations
 
@@ -27,15 +27,17 @@ def is_create(head: bytes) -> bool:
 
 class Between:
     """
-    Forwards to the server at `there`. The first create has `mishap` instead, and its connection is closed after it.
+    Forwards to the server at `there`. The first create has `mishap` instead, and its connection is closed after it;
+    so have as many creates as `times` says.
 
     `asked` is the first line of every request that came, in order.
     """
 
-    def __init__(self, there: str, mishap: Mishap | None = None) -> None:
+    def __init__(self, there: str, mishap: Mishap | None = None, *, times: int = 1) -> None:
         self.asked: list[str] = []
         self._there = urlsplit(there)
         self._mishap = mishap
+        self._times = times
 
     @asynccontextmanager
     async def serving(
@@ -49,13 +51,13 @@ class Between:
         while True:
             content = await request(reader)
             self.asked.append(content.split(b"\r\n", 1)[0].decode())
-            if self._mishap is not None and is_create(content):
-                mishap, self._mishap = self._mishap, None
+            if self._mishap is not None and self._times > 0 and is_create(content):
+                self._times -= 1
 
                 async def forward(content: bytes = content) -> bytes:
                     return await self.forward(content)
 
-                await mishap(writer, forward)
+                await self._mishap(writer, forward)
                 return
             writer.write(await self.forward(content))
             await writer.drain()

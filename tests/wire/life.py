@@ -91,10 +91,16 @@ async def ends() -> AsyncIterator[Ends]:
         yield Ends(shop, warehouse, shop_at, warehouse_at)
 
 
-async def life(folder: Path, mishap: Mishap, *, timeout: str = "20s") -> Life:  # noqa: ASYNC109 - a setting's text
-    """Let the one order live, with `mishap` at its first create; `timeout` is that of the warehouse's calls."""
+async def life(
+    folder: Path,
+    mishap: Mishap,
+    *,
+    times: int = 1,
+    timeout: str = "20s",  # noqa: ASYNC109 - a setting's text
+) -> Life:
+    """Let the one order live, with `mishap` at its first `times` creates; `timeout` is that of the calls there."""
     async with ends() as both:
-        between = Between(both.warehouse_at, mishap)
+        between = Between(both.warehouse_at, mishap, times=times)
         async with between.serving() as address:
             return await lived(folder, both, between, address, timeout=timeout)
 

@@ -28,12 +28,22 @@ async def test_an_answer_about_somebody_elses_order_holds_ours(tmp_path: Path) -
 
 @pytest.mark.fault(56)
 @pytest.mark.parametrize("status", ["400 Bad Request", "422 Unprocessable Content"])
-async def test_a_refusal_counts_once_a_look_up_shows_nothing(tmp_path: Path, status: str) -> None:
-    """The order is rejected with what the warehouse said, after it was looked up; it is not tried again."""
-    found = await life(tmp_path, said(answer(status, REFUSAL, JSON)))
+async def test_a_refusal_counts_when_it_comes_again_and_a_look_up_shows_nothing(tmp_path: Path, status: str) -> None:
+    """The order is rejected with what the warehouse said twice, looked up after each time; it is not tried again."""
+    found = await life(tmp_path, said(answer(status, REFUSAL, JSON)), times=2)
 
-    assert ("rejected", ["rejected"], 0, False) == (found.state, found.noted, found.records, found.told)
-    assert ["POST", "GET"] == [line.split()[0] for line in found.asked if " /wms/orders/" in line]
+    assert ("rejected", ["not sent", "rejected"], 0, False) == (found.state, found.noted, found.records, found.told)
+    assert ["POST", "GET", "GET", "POST", "GET"] == [line.split()[0] for line in found.asked if " /wms/orders/" in line]
+    assert all("This value is too long." in why for why in found.why)
+
+
+@pytest.mark.fault(56)
+async def test_a_refusal_that_does_not_come_again_is_none(tmp_path: Path) -> None:
+    """Nothing bears out what was said once: the order is looked up, created again, and the source is told of that."""
+    found = await life(tmp_path, said(answer("400 Bad Request", REFUSAL, JSON)))
+
+    assert ("delivered", ["not sent"], 1, True) == (found.state, found.noted, found.records, found.told)
+    assert found.looked_up_between
 
 
 @pytest.mark.fault(56, 57)
