@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
@@ -20,12 +19,11 @@ from connector.journal.base import Delivered, Held, InDoubt, NotSent, Outcome, R
 from connector.journal.caution import may_be_at
 from connector.receivers.base import Delivery, Receiver
 from connector.receivers.lookups import Lookups
+from connector.receivers.unforeseen import Unforeseen
 from connector.receivers.work import Work
 from connector.settings.structs import ReceiverSettings
 
 __all__ = ["Attempt"]
-
-logger = logging.getLogger(__name__)
 
 
 class Attempt:
@@ -36,11 +34,14 @@ class Attempt:
         self._lookups = lookups
         self._settings = settings
         self._clock = clock
+        self._unforeseen = Unforeseen(receiver.name)
         self._repeatable: bool = getattr(receiver, "repeatable", False)
 
     async def first(self, delivery: Delivery, *, tell: bool) -> Outcome:
         """Create an order whose intent is committed. `tell`: its source has a word for "refused"."""
         self._lookups.forget(delivery.external_id)
+        if self._unforeseen and (held := self._given_up(delivery.external_id)) is not None:
+            return held
         try:
             receipt = await self._receiver.create(delivery)
         except (TransientError, AuthError, EndpointError) as exc:
@@ -51,12 +52,11 @@ class Attempt:
             return Held(f"conflict at {self._receiver.name}", str(exc))
         except RejectedError as exc:
             return await self._refused(delivery, exc, tell=tell)
-        except Exception as exc:
+        except Exception as exc:  # noqa: BLE001 - logged by `note`
             # A fault in a vendor file, at a point that nobody knows: the order may be there.
-            logger.exception(
-                "%s: creating %s failed in a way that nobody foresaw", self._receiver.name, delivery.external_id
-            )
-            return self._in_doubt(f"{type(exc).__name__} while creating it")
+            return self._in_doubt(self._unforeseen.note(delivery.external_id, exc, "creating"))
+        if self._unforeseen:
+            self._unforeseen.forget(delivery.external_id)
         return Delivered(receipt.id, receipt.reference)
 
     async def again(self, work: Work, grant: Callable[[], Awaitable[bool]], *, tell: bool) -> Outcome | None:
@@ -74,18 +74,26 @@ class Attempt:
                 return Held(f"conflict at {self._receiver.name}", str(exc))
             except ConnectorError as exc:
                 return self._not_sent(exc, work.attempts)
-            except Exception as exc:
-                logger.exception("%s: looking %s up failed", self._receiver.name, work.external_id)
-                return self._not_sent(TransientError(f"{type(exc).__name__} while looking it up"), work.attempts)
+            except Exception as exc:  # noqa: BLE001 - logged by `note`
+                reason = self._unforeseen.note(work.external_id, exc, "looking up")
+                held = self._unforeseen.given_up(work.external_id, looked_up=False)
+                return held or self._not_sent(TransientError(reason), work.attempts)
             if found is not None:
+                self._unforeseen.forget(work.external_id)
                 return Delivered(found.id, found.reference, adopted=True)
         elif (work.ask or work.state == "in_doubt") and not self._repeatable:
             return self._unasked_doubt(work)
         if work.delivery is None:
             return work.unfit
+        if self._unforeseen and (held := self._given_up(work.external_id)) is not None:
+            return held
         if not await grant():
             return None
         return await self.first(work.delivery, tell=tell)
+
+    def _given_up(self, external_id: str) -> Held | None:
+        """Hold an order that was just looked up, where that can be, and that our own code cannot create."""
+        return self._unforeseen.given_up(external_id, looked_up=self._receiver.finds)
 
     def _unasked_doubt(self, work: Work) -> Held:
         """Leave an order that may be there to a person, under the cause that says why."""
@@ -110,6 +118,9 @@ class Attempt:
             return Held(f"conflict at {self._receiver.name}", f"{refusal}; {exc}")
         except ConnectorError as exc:
             return self._in_doubt(f"refused ({refusal}), and it could not be looked up: {exc}")
+        except Exception as exc:  # noqa: BLE001 - logged by `note`
+            why = self._unforeseen.note(delivery.external_id, exc, "looking up")
+            return self._in_doubt(f"refused ({refusal}), and it could not be looked up: {why}")
         if found is not None:
             return Delivered(found.id, found.reference, adopted=True)
         if refusal.duplicate:

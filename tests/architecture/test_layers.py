@@ -31,6 +31,7 @@ LAYERS: list[tuple[str, ...]] = [
         "connector.receivers.attempt",
         "connector.receivers.notices",
         "connector.receivers.refusals",
+        "connector.receivers.unforeseen",
         "connector.receivers.amender",
     ),
     ("connector.registry", "connector.wiring", "connector.caution"),
@@ -58,7 +59,10 @@ LAYERS: list[tuple[str, ...]] = [
     ("connector.errors", "connector.clock"),
 ]
 
-STAGES = ("absence", "producer", "intake", "consumer", "attempt", "work", "amender", "lane", "notices", "refusals")
+STAGES = (
+    "absence", "producer", "intake", "consumer", "attempt", "work", "amender", "lane", "notices", "refusals",
+    "unforeseen",
+)  # fmt: skip
 """What is in a family's folder, but serves all of its vendors."""
 
 SANDBOX_USERS = {

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from typing import Any
 
 import anyio
 import pytest
 
-from connector.errors import TransientError
-from connector.events import OrderHeld
+from connector.errors import RejectedError, TransientError
+from connector.events import OrderHeld, OrderRejected
 from connector.journal.memory import MemoryJournal
-from tests.doubles import FailingSource
+from connector.receivers.base import Delivery, Receipt
+from tests.doubles import FailingSource, MemoryReceiver
 from tests.flow.bench import Bench
 
 pytestmark = pytest.mark.looptime
@@ -67,3 +69,128 @@ async def test_a_fault_of_ours_is_never_told_as_failed() -> None:
     await bench.drained()
 
     assert [("1", "exported")] == [(order_id, outcome) for order_id, outcome, _ in source.outcomes]
+
+
+class Broken(MemoryReceiver):
+    """A receiver whose own code fails for the order `bad`, at what `where` names; `applied`: after it was done."""
+
+    where: tuple[str, ...] = ()
+    applied = False
+    refuses = False
+
+    async def create(self, delivery: Delivery) -> Receipt:
+        """Fail before, or after, or take it."""
+        bad = delivery.external_id == "shop-bad"
+        if bad and "create" in self.where and not self.applied:
+            self.creates.append(delivery.external_id)
+            raise KeyError("canary")
+        if bad and self.refuses:
+            self.creates.append(delivery.external_id)
+            raise RejectedError("no")
+        receipt = await super().create(delivery)
+        if bad and "create" in self.where:
+            raise KeyError("canary")
+        return receipt
+
+    async def find(self, external_id: str) -> Receipt | None:
+        """Fail, or look."""
+        if external_id == "shop-bad" and "find" in self.where:
+            self.finds_of.append(external_id)
+            raise ZeroDivisionError("canary")
+        return await super().find(external_id)
+
+
+class Repeatable(Broken):
+    """One that cannot be asked, and recognises what it is sent again."""
+
+    finds = False
+    repeatable = True
+
+
+def broken(kind: type[Broken], *where: str) -> tuple[Bench, FailingSource, Broken]:
+    """Return a bench with a source that counts strikes, and a broken receiver."""
+    bench = Bench()
+    source, wms = FailingSource("shop", bench.clock), kind("wms", bench.clock)
+    bench.sources["shop"], bench.receivers["wms"] = source, wms
+    wms.where = where
+    source.put("bad", *map(str, range(1, 8)))
+    return bench, source, wms
+
+
+def held(bench: Bench) -> list[tuple[str, str, str]]:
+    """Return what was held."""
+    return [(event.order_id, event.cause, event.detail) for event in bench.events if isinstance(event, OrderHeld)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "where"), [(Broken, "it is not there"), (Repeatable, "it may be there: look")], ids=["finds", "repeatable"]
+)
+async def test_a_create_that_our_code_always_trips_over_is_tried_three_times(
+    kind: type[Broken], where: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A drain ends: the order is held under the fault's name, one traceback is logged, and its source hears nothing."""
+    bench, source, wms = broken(kind, "create")
+
+    drained = await bench.drained()
+
+    (hold,) = held(bench)
+    assert ("bad", "unforeseen KeyError at wms") == hold[:2]
+    assert f"3 times while creating it; {where}." in hold[2]
+    assert 3 == Counter(wms.creates)["shop-bad"]
+    assert {"shop-bad": 0} | wms.count() == {"shop-bad": 0} | {f"shop-{number}": 1 for number in range(1, 8)}
+    assert {"exported": 7} == Counter(outcome for _, outcome, _ in source.outcomes)
+    assert [] == [event for event in bench.events if isinstance(event, OrderRejected)]
+    assert {} == drained.failed
+    said = [record for record in caplog.records if "KeyError while creating shop-bad" in record.message]
+    assert [True, False, False] == [bool(record.exc_info) for record in said]
+
+
+async def test_what_our_code_trips_over_after_it_was_done_is_found() -> None:
+    """The look-up comes before the hold: what is there is delivered, however the create ended."""
+    bench, source, wms = broken(Broken, "create")
+    wms.applied = True
+
+    await bench.drained()
+
+    assert [] == held(bench)
+    assert {1} == set(wms.count().values())
+    assert 8 == source.told.total()
+
+
+@pytest.mark.parametrize("refuses", [False, True], ids=["lost", "refused"])
+async def test_a_look_up_that_our_code_always_trips_over_is_tried_three_times(refuses: bool) -> None:
+    """Where the order may be, nobody can tell: it is held, not created again, and its source hears nothing."""
+    bench, source, wms = broken(Broken, "find")
+    wms.refuses = refuses
+    if not refuses:
+        wms.where = ("find", "create")
+        wms.applied = True
+
+    drained = await bench.drained()
+
+    (hold,) = held(bench)
+    assert ("bad", "unforeseen ZeroDivisionError at wms") == hold[:2]
+    assert "it may be there: look" in hold[2]
+    assert 1 == Counter(wms.creates)["shop-bad"]
+    assert "bad" not in source.told
+    assert {} == drained.failed
+
+
+async def test_a_fault_that_was_mended_lets_the_order_through_after_a_retry() -> None:
+    """All that met it share its cause; they are looked up before they are created again, and have three tries more."""
+    bench, source, wms = broken(Broken, "create")
+    journal = MemoryJournal()
+
+    async with bench.running(journal) as connector:
+        await connector.drain()
+        for tries in (6, 7):
+            assert 1 == await journal.release("unforeseen KeyError at wms", bench.clock.now())
+            wms.where = wms.where if tries == 6 else ()
+            looked_up = len(wms.finds_of)
+            connector.look()
+            await connector.drain()
+            assert tries == Counter(wms.creates)["shop-bad"]
+            assert "shop-bad" in wms.finds_of[looked_up:]
+
+    assert {1} == set(wms.count().values())
+    assert 8 == source.told.total()
