@@ -18,9 +18,18 @@ __all__ = ["arrival_of", "notices_of"]
 
 logger = logging.getLogger(__name__)
 
+REMEMBERED = 10_000
+"""Orders that are not logged again; when there are more, they begin anew."""
 
-def arrival_of(source: Source, item: FeedItem, receivers: Sequence[tuple[str, bool]]) -> tuple[Arrival, Order | None]:
-    """Return what the journal is to take in, and the order, if there is one to deliver."""
+
+def arrival_of(
+    source: Source, item: FeedItem, receivers: Sequence[tuple[str, bool]], tripped: set[tuple[str, str]] | None = None
+) -> tuple[Arrival, Order | None]:
+    """
+    Return what the journal is to take in, and the order, if there is one to deliver.
+
+    `tripped` remembers the orders, in which form, that our own code has tripped over: each is logged once.
+    """
     order: Order | None = None
     state: Literal["new", "held", "skipped", "rejected", "cancelled"] = "new"
     cause = detail = ""
@@ -34,9 +43,14 @@ def arrival_of(source: Source, item: FeedItem, receivers: Sequence[tuple[str, bo
         mark = blake2b(item.raw, digest_size=16).hexdigest()  # whatever changes in it may be what was wrong
     except Exception as exc:
         # A fault in a vendor file. One order that it trips over must not keep the feed from all the others.
-        logger.exception("source %s: reading order %s failed in a way that nobody foresaw", source.name, item.order_id)
-        state, cause, detail, order = "held", "unreadable order", f"{type(exc).__name__} while reading it", None
         mark = blake2b(item.raw, digest_size=16).hexdigest()
+        if tripped is None or (item.order_id, mark) not in tripped:
+            logger.exception(
+                "source %s: reading order %s failed in a way that nobody foresaw", source.name, item.order_id
+            )
+            if tripped is not None:
+                _remember(tripped, item.order_id, mark)
+        state, cause, detail, order = "held", "unreadable order", f"{type(exc).__name__} while reading it", None
     if item.skip:
         state, cause, detail, order = "skipped", item.skip, "", None
     elif order is not None and order.cancelled:
@@ -52,6 +66,12 @@ def arrival_of(source: Source, item: FeedItem, receivers: Sequence[tuple[str, bo
         detail=detail,
     )
     return arrival, order
+
+
+def _remember(tripped: set[tuple[str, str]], order_id: str, mark: str) -> None:
+    if len(tripped) >= REMEMBERED:
+        tripped.clear()
+    tripped.add((order_id, mark))
 
 
 def notices_of(arrival: Arrival, key: int, source: str, at: datetime) -> Iterator[Event]:

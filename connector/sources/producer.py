@@ -64,6 +64,7 @@ class Producer:
         self._acknowledge = acknowledge
         self._amend = amend
         self._publisher = bus.publisher(OrderFound, topics=self._names)
+        self._tripped: set[tuple[str, str]] = set()
         self._stopping = False
         self._nudge = anyio.Event()
         self._asked: list[asyncio.Future[PassFinished]] = []
@@ -209,7 +210,7 @@ class Producer:
         arrivals: list[Arrival] = []
         orders: list[Order | None] = []
         for item in items:
-            arrival, order = arrival_of(self.source, item, self._receivers)
+            arrival, order = arrival_of(self.source, item, self._receivers, self._tripped)
             arrivals.append(arrival)
             orders.append(order)
         now = self._clock.now()

@@ -194,3 +194,17 @@ async def test_a_fault_that_was_mended_lets_the_order_through_after_a_retry() ->
 
     assert {1} == set(wms.count().values())
     assert 8 == source.told.total()
+
+
+async def test_an_order_that_our_code_trips_over_is_logged_once_a_revision(caplog: pytest.LogCaptureFixture) -> None:
+    """A feed that lists it at every walk does not fill the log; another form of it is worth another traceback."""
+    bench = Bench(poll_interval=60)
+    bench.shop.to_order = tripping(bench.shop.to_order)  # type: ignore[method-assign]
+    bench.shop.put("bad", "1")
+    async with bench.running(MemoryJournal()):
+        await anyio.sleep(600)
+        assert bench.shop.walks > 8
+        assert 1 == len([record for record in caplog.records if record.exc_info])
+        bench.shop.put("bad", notes="other")
+        await anyio.sleep(600)
+    assert 2 == len([record for record in caplog.records if record.exc_info])
