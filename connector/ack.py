@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Literal
 
 import msgspec
 
-__all__ = ["AckOutcome", "Acknowledgement", "Confirmed", "NotApplied", "Refused", "Unknown"]
+__all__ = ["AckOutcome", "Acknowledgement", "Confirmed", "NotApplied", "Refused", "Unknown", "calls"]
 
 
 class Acknowledgement(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,7 +18,8 @@ class Acknowledgement(msgspec.Struct, frozen=True, kw_only=True):
     Everything in it was fixed when the order was delivered, so that a repeated call repeats the same bytes.
     `key` is the order's row in the journal; `at` is the time of delivery (UTC); `message` names the receiver's
     reference, or the reason of a failure. `failures`, of a failure, is how many others of the order the
-    source has confirmed before, where that is known.
+    source has confirmed before, where that is known. `terms` are the ones under which the source is told, if it is not
+    as its settings are now (`HasTerms`).
     """
 
     key: int
@@ -27,6 +29,7 @@ class Acknowledgement(msgspec.Struct, frozen=True, kw_only=True):
     message: str
     attempts: int = 0
     failures: int | None = None
+    terms: str = ""
 
 
 class Confirmed(msgspec.Struct, frozen=True):
@@ -53,3 +56,13 @@ class Unknown(msgspec.Struct, frozen=True):
 
 
 AckOutcome = Confirmed | NotApplied | Refused | Unknown
+
+
+def calls(acks: Sequence[Acknowledgement], limit: int) -> Iterator[list[Acknowledgement]]:
+    """Yield what goes into one call each: at most `limit`, and never two terms; otherwise in order."""
+    under: dict[str, list[Acknowledgement]] = {}
+    for ack in acks:
+        under.setdefault(ack.terms, []).append(ack)
+    for alike in under.values():
+        for start in range(0, len(alike), limit):
+            yield alike[start : start + limit]

@@ -15,14 +15,14 @@ from datetime import datetime, timedelta
 
 import anyio
 
-from connector.ack import Acknowledgement, AckOutcome, Confirmed, NotApplied, Refused, Unknown
+from connector.ack import Acknowledgement, AckOutcome, Confirmed, NotApplied, Refused, Unknown, calls
 from connector.bus import Bus, Inbox
 from connector.clock import Clock, backoff
 from connector.errors import ConnectorError, InDoubtError, RejectedError, TransientError
 from connector.events import AckEvent, OrderAcknowledged, OrderDelivered, OrderHeld, OrderRejected
 from connector.journal.base import AckResult, Journal
 from connector.settings.structs import SourceSettings
-from connector.sources.base import ReadsBack, Source
+from connector.sources.base import HasTerms, ReadsBack, Source
 
 __all__ = ["Acknowledger"]
 
@@ -176,39 +176,47 @@ class Teller:
 
     async def _load(self) -> None:
         """Read back what is due: what was in doubt is asked about first, then what is pending waits its turn."""
-        name, now, settled = self._source.name, self._clock.now(), self._settled()
+        name, now = self._source.name, self._clock.now()
         self._behind = False  # before anything is read: who calls `look` meanwhile means what is not read yet
-        doubtful = await self._journal.acks_due(name, "in_doubt", now) if settled else []
-        if doubtful:
-            await self._record(doubtful, await self._asked(doubtful))
+        doubtful = await self._journal.acks_due(name, "in_doubt", now)
+        askable = [ack for ack in doubtful if self._settled(ack)]
+        if askable:
+            await self._record(askable, await self._asked(askable))
         pending = await self._journal.acks_due(name, "pending", now)
         self._wake_at = await self._journal.next_ack(name, now)
-        if not settled:  # even if it is settled by now: what was in doubt has not been read
+        if len(askable) < len(doubtful):
             self._wake_at = self._clock.now() + timedelta(seconds=self._believe_at - self._clock.monotonic())
         for ack in pending:
             self.add(ack)
-        if pending or doubtful:
+        if pending or askable:
             self._behind = True  # there may be more than one reading shows
             self._flush = bool(pending)
 
-    def _settled(self) -> bool:
-        """Whether what an earlier process left in doubt can be asked about: not before it can have been applied."""
-        return self._source.ack_repeatable or self._clock.monotonic() >= self._believe_at
+    def _settled(self, ack: Acknowledgement) -> bool:
+        """Whether it can be asked about or repeated: what an earlier process sent shows by now, if it was applied."""
+        return self._clock.monotonic() >= self._believe_at or self._repeatable(ack)
+
+    def _repeatable(self, ack: Acknowledgement) -> bool:
+        """Whether it may be told again without asking."""
+        source = self._source
+        return source.repeatable(ack) if ack.terms and isinstance(source, HasTerms) else source.ack_repeatable
 
     async def _asked(self, doubtful: Sequence[Acknowledgement]) -> dict[str, AckOutcome]:
         """Find out what became of acknowledgements whose answer was lost."""
-        if self._source.ack_repeatable:
-            again = NotApplied("its answer was lost; this source takes a repeat", retry_after=0.0)
-            return {ack.order_id: again for ack in doubtful}
+        again = NotApplied("its answer was lost; this source takes a repeat", retry_after=0.0)
+        found: dict[str, AckOutcome] = {ack.order_id: again for ack in doubtful if self._repeatable(ack)}
+        doubtful = [ack for ack in doubtful if ack.order_id not in found]
+        if not doubtful:
+            return found
         if not isinstance(self._source, ReadsBack):
             lost = Refused("the answer was lost, and this source cannot be asked: look there, then retry or skip")
-            return {ack.order_id: lost for ack in doubtful}
+            return found | {ack.order_id: lost for ack in doubtful}
         try:
             known = await self._source.is_acknowledged(doubtful)
         except ConnectorError as exc:
-            return {ack.order_id: Unknown(str(exc)) for ack in doubtful}
+            return found | {ack.order_id: Unknown(str(exc)) for ack in doubtful}
         applied, missing = Confirmed(), NotApplied("the source does not show it", retry_after=0.0)
-        return {
+        return found | {
             ack.order_id: (applied if known[ack.order_id] else missing) for ack in doubtful if ack.order_id in known
         }
 
@@ -221,7 +229,7 @@ class Teller:
         batch = [self._waiting.popleft()[1] for _ in range(many)]
         granted = await self._journal.claim_acks([ack.key for ack in batch], self._clock.now())
         claimed = [ack for ack, grant in zip(batch, granted, strict=True) if grant]
-        chunks = deque(claimed[start : start + limit] for start in range(0, len(claimed), limit))
+        chunks = deque(calls(claimed, limit))
         outcomes: dict[str, AckOutcome] = {}
 
         async def call() -> None:
@@ -267,12 +275,8 @@ class Teller:
                     )
                 )
             elif isinstance(result.outcome, Refused):
-                logger.warning(
-                    "source %s refuses to be told about order %s: %s",
-                    self._source.name,
-                    ack.order_id,
-                    result.outcome.reason,
-                )
+                name, why = self._source.name, result.outcome.reason
+                logger.warning("source %s refuses to be told about order %s: %s", name, ack.order_id, why)
             elif self._wake_at is None or result.next_try_at < self._wake_at:
                 self._wake_at = result.next_try_at
 
@@ -286,7 +290,7 @@ class Teller:
         wait = backoff(
             self._clock, ack.attempts + 1, first=float(retry.first), longest=float(retry.longest), at_least=asked
         )
-        if isinstance(outcome, Unknown) and not self._source.ack_repeatable:
+        if isinstance(outcome, Unknown) and not self._repeatable(ack):
             wait = max(wait, float(self._settings.settle))
         return AckResult(ack.key, outcome, now if asked == 0 else now + timedelta(seconds=wait))
 

@@ -214,6 +214,9 @@ class Connector:
         """Turn what was in flight when the last process ended into in-doubt."""
         now, own = self.clock.now(), self.settings
         ends = [*own.sources.values(), *own.receivers.values()]
+        kept = await journal.keep_terms({name: getattr(each, "terms", "") for name, each in self.sources.items()})
+        for name, count in kept.items():
+            logger.info("source %s: %d acknowledgements that wait are told as the settings were before", name, count)
         await journal.begin(ways_of(own, self.sources, self.receivers), now)
         await journal.recover(
             now,

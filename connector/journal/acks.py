@@ -13,6 +13,7 @@ from functools import partial
 from connector.ack import Acknowledgement, Confirmed, NotApplied, Refused, Unknown
 from connector.journal import bulk, reports
 from connector.journal.base import AckResult, OpenWork, millis, moment
+from connector.journal.terms import TERMS
 
 __all__ = ["claim", "due", "next_due", "oldest", "open_work", "settle"]
 
@@ -84,7 +85,7 @@ _SAID = {
 def due(source: str, state: str, now: int, db: sqlite3.Connection) -> list[Acknowledgement]:
     """Return what is due; see `Journal.acks_due`."""
     rows = db.execute(
-        "SELECT key, order_id, ack_outcome, ack_at, ack_message, ack_attempts, failures FROM orders"
+        f"SELECT key, order_id, ack_outcome, ack_at, ack_message, ack_attempts, failures, {TERMS} FROM orders"  # noqa: S608
         " WHERE source = ? AND ack_state IN ('pending', 'sending', 'in_doubt') AND ack_state = ?"
         " AND ack_next <= ? ORDER BY ack_next, key LIMIT 1000",
         (source, state, now),
@@ -98,8 +99,9 @@ def due(source: str, state: str, now: int, db: sqlite3.Connection) -> list[Ackno
             message=message,
             attempts=attempts,
             failures=failures if outcome == "failed" else None,
+            terms=terms,
         )
-        for key, order_id, outcome, at, message, attempts, failures in rows
+        for key, order_id, outcome, at, message, attempts, failures, terms in rows
     ]
 
 

@@ -46,6 +46,9 @@ def begin(ways: Sequence[Way], now: int, db: sqlite3.Connection) -> None:
             " WHERE source = ? AND ack_state IN ('pending', 'sending', 'in_doubt') AND ack_state = 'pending'",
             [(source,) for source in once],
         )
+        db.execute(  # Those of earlier terms may have been such; the ones that were not are told again at once.
+            "UPDATE orders SET ack_state = 'sending' WHERE ack_state = 'pending' AND key IN (SELECT key FROM ack_terms)"
+        )
         db.execute("UPDATE reports SET state = 'sending' WHERE state = 'pending'")
     db.execute("DELETE FROM identity WHERE name = 'doubt'")
     for receiver, account in sorted({(way.receiver, way.account) for way in ways if way.account}):

@@ -39,6 +39,7 @@ from connector.journal.patience import Patience, Stall
 from connector.journal.sentinel import Seen as Noted
 from connector.journal.sentinel import Sentinel, identify, raise_epoch
 from connector.journal.sqlite_outbox import SqliteOutbox
+from connector.journal.terms import keep
 
 __all__ = ["SqliteJournal"]
 
@@ -100,6 +101,10 @@ class SqliteJournal(SqliteOutbox):
     async def begin(self, ways: Sequence[Way], now: datetime) -> None:
         """See `Caution.begin`."""
         await self._write(partial(doubts.begin, ways, millis(now)))
+
+    async def keep_terms(self, terms: Mapping[str, str]) -> dict[str, int]:
+        """See `Terms.keep_terms`."""
+        return await self._write(partial(keep, terms))
 
     async def to_look_up(self, receiver: str, now: datetime, limit: int) -> list[str]:
         """See `Caution.to_look_up`."""

@@ -17,6 +17,7 @@ __all__ = [
     "Acknowledgement",
     "Confirmed",
     "FeedItem",
+    "HasTerms",
     "NotApplied",
     "Page",
     "ReadsBack",
@@ -117,6 +118,23 @@ class ReadsBack(Protocol):
 
     async def is_acknowledged(self, acks: Sequence[Acknowledgement]) -> Mapping[str, bool]:
         """Tell by order id whether the source knows; leave out the ones about which it cannot be certain."""
+
+
+@runtime_checkable
+class HasTerms(Protocol):
+    """
+    A source that is told under terms that its settings state: what is told means something else under others.
+
+    An acknowledgement that waits while they change keeps its own, see `Acknowledgement.terms`; `acknowledge` gets only
+    those of one kind in a call, `is_acknowledged` may get several. `ack_repeatable` is about the terms of now.
+    """
+
+    @property
+    def terms(self) -> str:
+        """The terms of now, as a short text without secrets; the same settings make the same text for ever."""
+
+    def repeatable(self, ack: Acknowledgement) -> bool:
+        """Whether `ack`, under its own terms, may be sent again without doing anything twice."""
 
 
 @runtime_checkable

@@ -27,6 +27,7 @@ from connector.sources.traede_filters import encoded
 from connector.sources.traede_mark import judge, outcomes
 from connector.sources.traede_reading import order_id
 from connector.sources.traede_settings import TraedeOrdersSettings, TraedeProductionOrdersSettings, TraedeSettings
+from connector.sources.traede_terms import Terms
 
 __all__ = ["TraedeOrders", "TraedeProductionOrders", "TraedeSource"]
 
@@ -59,6 +60,7 @@ class TraedeSource(ABC):
     def __init__(self, name: str, settings: TraedeSettings, clock: Clock) -> None:
         self.name = name
         self._own = settings
+        self._terms = Terms(settings.system_id)
         token, key = settings.token.reveal(), settings.app_key.reveal()
         self.endpoint = Endpoint(
             name,
@@ -120,12 +122,25 @@ class TraedeSource(ABC):
         The feed is read whole, with every flag set and without filters on `updated_at`, so that an order which was
         merely cancelled or edited meanwhile is still seen. What moves between two pages can hide an order: a feed of
         more than one page is read twice, and an absence counts if both readings found the same orders. An order that
-        was deleted in Traede counts as told, for there is nothing left to tell.
+        was deleted in Traede counts as told, for there is nothing left to tell. Each system has a feed of its own.
         """
-        found, pages = await self._ids()
-        again = (await self._ids())[0] if pages > 1 else found
-        listed = {ack.order_id: ack.order_id in found or ack.order_id in again for ack in acks}
-        return {each: not here for each, here in listed.items() if here or found == again}
+        known: dict[str, bool] = {}
+        for system in dict.fromkeys(self._terms.under(ack.terms).system_id for ack in acks):
+            found, pages = await self._ids(system)
+            again = (await self._ids(system))[0] if pages > 1 else found
+            asked = [ack.order_id for ack in acks if self._terms.under(ack.terms).system_id == system]
+            listed = {each: each in found or each in again for each in asked}
+            known |= {each: not here for each, here in listed.items() if here or found == again}
+        return known
+
+    @property
+    def terms(self) -> str:
+        """What a mark depends on; see `HasTerms`."""
+        return self._terms.text
+
+    def repeatable(self, ack: Acknowledgement) -> bool:
+        """Whether a mark may be repeated: not if it moves stock, for a second one might move it again (6, #9)."""
+        return self._terms.under(ack.terms).regulate_inventory is not True
 
     @abstractmethod
     def to_order(self, raw: bytes) -> Order:
@@ -150,15 +165,16 @@ class TraedeSource(ABC):
 
     def _mark(self, ack: Acknowledgement) -> dict[str, Any]:
         """Return what a mark says of one order: the id as the number that it is, and the note if there is one."""
-        mark: dict[str, Any] = {self._id_keys[0]: int(ack.order_id), "system_id": self._own.system_id}
+        system = self._terms.under(ack.terms).system_id
+        mark: dict[str, Any] = {self._id_keys[0]: int(ack.order_id), "system_id": system}
         return {**mark, "note": readable(ack.message)} if ack.message else mark
 
-    def _query(self, *, again: bool = False, everything: bool = False) -> list[tuple[str, str]]:
-        """Return what the export is asked for; `everything` is whatever could possibly be listed."""
+    def _query(self, system: str = "", *, again: bool = False, everything: bool = False) -> list[tuple[str, str]]:
+        """Return what the export to `system` is asked for; `everything` is whatever could possibly be listed."""
         filters = [each for each in self._own.filters if not (everything and each.key == "updated_at")]
         flags = self._flags(again=again)
         return [
-            ("system_id", self._own.system_id),
+            ("system_id", system or self._own.system_id),
             *(("includes[]", name) for name in self._includes()),
             *((name, "1" if on or everything else "0") for name, on in flags.items()),
             *encoded(filters),
@@ -169,11 +185,11 @@ class TraedeSource(ABC):
         answer = await self.endpoint.call("GET", f"{self._path}/export", effect=Effect.READ, query=[*query, *paging])
         return items(answer.decode(self._decoder).rows, self._id_keys)
 
-    async def _ids(self) -> tuple[set[str], int]:
-        """Read the whole feed; return the ids in it, and the number of its pages."""
+    async def _ids(self, system: str) -> tuple[set[str], int]:
+        """Read the whole feed of `system`; return the ids in it, and the number of its pages."""
         ids: set[str] = set()
         pages = 0
-        read = partial(self._read, self._query(everything=True))
+        read = partial(self._read, self._query(system, everything=True))
         async with aclosing(walk(read, lambda: 0, self._own.page_size)) as feed:
             async for page in feed:
                 ids.update(item.order_id for item in page.items)
@@ -193,6 +209,7 @@ class TraedeOrders(TraedeSource):
     def __init__(self, name: str, settings: TraedeOrdersSettings, clock: Clock) -> None:
         super().__init__(name, settings, clock)
         self._settings = settings
+        self._terms = Terms(settings.system_id, settings.regulate_inventory)
 
     @property
     def ack_repeatable(self) -> bool:
@@ -223,7 +240,7 @@ class TraedeOrders(TraedeSource):
         }
 
     def _mark(self, ack: Acknowledgement) -> dict[str, Any]:
-        return {**super()._mark(ack), "regulate_inventory": self._settings.regulate_inventory}
+        return {**super()._mark(ack), "regulate_inventory": self._terms.under(ack.terms).regulate_inventory}
 
 
 class TraedeProductionOrders(TraedeSource):

@@ -18,6 +18,7 @@ from tests.contracts.journal_bench import (
     delivered,
     deliveries,
     found,
+    ingest,
     intend,
     is_open,
     notes,
@@ -153,6 +154,43 @@ class AckRules(JournalBench):
             assert await journal.acks_due("wholesale", "pending", at(99)) == []
             assert [ack.key for ack in await journal.acks_due("shop", "pending", at(99))] == [*keys[2:], last]
             assert [ack.key for ack in await journal.acks_due("shop", "in_doubt", at(99))] == [doubtful]
+
+    @pytest.mark.fault(103)
+    async def test_what_waits_keeps_the_terms_under_which_it_fell_due(self) -> None:
+        """Pending, in doubt or parked, through further changes; what falls due later has those of then: no text."""
+        async with self.open() as journal:
+            assert await journal.keep_terms({"shop": "a", "depot": "", "yard": "x"}) == {}
+            keys = [await found(journal, str(number)) for number in range(5)]
+            for key in keys[:4]:
+                await delivered(journal, key)
+            assert await journal.claim_acks(keys[:3], at()) == [True] * 3
+            await settle_ack(journal, keys[0], Confirmed())
+            await settle_ack(journal, keys[1], Unknown("lost"))
+            await settle_ack(journal, keys[2], Refused("no such order"))
+            assert await journal.keep_terms({"shop": "a", "yard": "x"}) == {}
+            assert await journal.keep_terms({"shop": "b", "yard": "x", "depot": ""}) == {"shop": 3}
+            await delivered(journal, keys[4])
+            assert await journal.keep_terms({"shop": "", "yard": "y"}) == {"shop": 1, "yard": 0}
+            assert await journal.keep_terms({"shop": "c"}) == {}
+            await rows(journal, "UPDATE orders SET ack_state = 'pending' WHERE ack_state = 'parked'")
+            pending = await journal.acks_due("shop", "pending", at(99))
+            assert {ack.key: ack.terms for ack in pending} == {keys[2]: "a", keys[3]: "a", keys[4]: "b"}
+            assert [ack.terms for ack in await journal.acks_due("shop", "in_doubt", at(99))] == ["a"]
+
+    async def test_what_falls_due_anew_is_told_under_the_terms_of_then(self) -> None:
+        """Confirmed and listed again: those before are forgotten, and what kept them is gone at the next start."""
+        async with self.open() as journal:
+            key = await found(journal)
+            await delivered(journal, key)
+            await journal.keep_terms({"shop": "a"})
+            assert await journal.keep_terms({"shop": "b"}) == {"shop": 1}
+            await acknowledged(journal, key, now=3)
+            assert await ingest(journal, arrival(), now=9) == ["reacknowledge"]
+            assert [ack.terms for ack in await journal.acks_due("shop", "pending", at(99))] == [""]
+            assert await journal.keep_terms({"shop": "b"}) == {}
+            assert await rows(journal, "SELECT * FROM ack_terms") == []
+            assert await journal.keep_terms({"shop": "c"}) == {"shop": 1}
+            assert [ack.terms for ack in await journal.acks_due("shop", "pending", at(99))] == ["b"]
 
     async def test_no_more_than_a_thousand_acknowledgements_are_read_at_once(self) -> None:
         """A source that was away for a week does not fill the memory."""

@@ -9,7 +9,7 @@ import pytest
 from connector.journal.base import Intent, Listing
 from connector.journal.caution import Way
 from connector.journal.memory import MemoryJournal
-from tests.contracts.journal_bench import arrival, at, rows
+from tests.contracts.journal_bench import arrival, at, delivered, found, rows
 
 WAY = Way(source="shop", receiver="wms", settle=30)
 
@@ -137,3 +137,17 @@ async def test_reports_of_a_restored_journal_are_read_back() -> None:
     await begun(doubt="restored", journal=journal)
     assert await journal.recover_reports(at(), 10.0, 300.0) == 1
     assert await rows(journal, "SELECT state FROM reports") == [("in_doubt",)]
+
+
+async def test_acknowledgements_of_earlier_terms_are_doubted_in_a_restored_journal() -> None:
+    """The source may take a repeat as it is told now, and not as it was told then."""
+    journal = await begun()
+    await delivered(journal, await found(journal, "1"))
+    await journal.keep_terms({"shop": "moves"})
+    await journal.keep_terms({"shop": "calm"})
+    await delivered(journal, await found(journal, "2"))
+    await begun(doubt="restored", journal=journal)
+    assert await rows(journal, "SELECT order_id, ack_state FROM orders ORDER BY key") == [
+        ("1", "sending"),
+        ("2", "pending"),
+    ]

@@ -196,7 +196,7 @@ def ack_nosettle(stack: ExitStack) -> None:
         return AckResult(found.key, found.outcome, now) if isinstance(outcome, Unknown) else found
 
     put(stack, acknowledger.Teller, "_result", result)
-    put(stack, acknowledger.Teller, "_settled", lambda _self: True)
+    put(stack, acknowledger.Teller, "_settled", lambda _self, _ack: True)
 
 
 @bug

@@ -11,7 +11,7 @@ from aioresponses import aioresponses
 from connector.errors import AuthError, ConnectorError, EndpointError, InDoubtError, RejectedError, TransientError
 from connector.http import Answer, Effect
 from connector.sandbox.standin import Fault, decode
-from connector.sources.base import AckOutcome, Confirmed, Refused, Unknown
+from connector.sources.base import AckOutcome, Confirmed, HasTerms, Refused, Unknown
 from connector.sources.traede_filters import Filter
 from connector.sources.traede_mark import judge, outcomes
 from tests.sources.traede_bench import BASE, Export, marks, order, production_order, source, told, traede
@@ -51,6 +51,53 @@ async def test_a_mark_of_a_production_order_is_the_seeds() -> None:
         assert marks(h.vendor) == [
             {"production_orders": [{"production_order_id": 7, "system_id": "erp", "note": "erp: 1"}]}
         ]
+
+
+@pytest.mark.fault(103)
+async def test_a_mark_is_made_under_its_own_terms() -> None:
+    """Whatever the settings are by now; without terms of its own, under those of now. The text is the journal's."""
+    was = source(system_id="old", regulate_inventory=True)
+    assert was.terms == '{"system_id":"old","regulate_inventory":true}'
+    async with traede([order(1), order(2)], regulate_inventory=False) as h:
+        before = msgspec.structs.replace(told("1", message=""), terms=was.terms)
+        assert await h.source.acknowledge([before]) == {"1": Confirmed()}
+        assert await h.source.acknowledge([told("2", message="")]) == {"2": Confirmed()}
+        assert h.source.ack_repeatable
+        assert isinstance(h.source, HasTerms)
+        assert (h.source.repeatable(before), h.source.repeatable(told("2"))) == (False, True)
+        assert marks(h.vendor) == [
+            {"orders": [{"order_id": 1, "system_id": "old", "regulate_inventory": True}]},
+            {"orders": [{"order_id": 2, "system_id": "erp", "regulate_inventory": False}]},
+        ]
+        assert h.vendor.regulated == {1: 1}
+        assert await h.known([before, told("2")]) == {"1": True, "2": True}
+        assert await h.known([told("1"), msgspec.structs.replace(told("2"), terms=was.terms)]) == {
+            "1": False,
+            "2": False,
+        }
+    await was.aclose()
+
+
+async def test_a_production_order_is_marked_for_the_system_of_its_terms() -> None:
+    """Its terms say no more than that, and each may be repeated."""
+    async with traede([production_order(7)], "production-orders") as h:
+        assert isinstance(h.source, HasTerms)
+        assert h.source.terms == '{"system_id":"erp"}'
+        before = msgspec.structs.replace(told("7", message=""), terms='{"system_id":"old"}')
+        assert h.source.repeatable(before)
+        assert await h.source.acknowledge([before]) == {"7": Confirmed()}
+        assert marks(h.vendor) == [{"production_orders": [{"production_order_id": 7, "system_id": "old"}]}]
+
+
+@pytest.mark.parametrize("text", ["other words", "{}", '{"system_id": 5}', '{"system_id":"erp"}'])
+async def test_terms_that_say_nothing_of_it_are_those_of_now(text: str) -> None:
+    """A source of another kind may have had the name before; the mark is made all the same."""
+    async with traede([order(1)], regulate_inventory=True) as h:
+        ack = msgspec.structs.replace(told("1", message=""), terms=text)
+        assert isinstance(h.source, HasTerms)
+        assert not h.source.repeatable(ack)
+        await h.source.acknowledge([ack])
+        assert marks(h.vendor) == [{"orders": [{"order_id": 1, "system_id": "erp", "regulate_inventory": True}]}]
 
 
 @BOTH

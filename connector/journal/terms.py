@@ -1,0 +1,63 @@
+"""
+Under which terms the sources are told. The functions run on the database thread.
+
+An acknowledgement that waits while the settings change keeps the terms under which it fell due. Nothing is written for
+that when it falls due: at the first start under other terms, what waits then is written down with those before. So no
+clock decides it. What a source confirmed and yet lists again is told under the terms of now: it may be these that list
+it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from typing import Protocol
+
+__all__ = ["TERMS", "Terms", "keep"]
+
+TERMS = (
+    "coalesce((SELECT t.terms FROM ack_terms t"
+    " WHERE t.key = orders.key AND t.due_at = ack_at AND t.before IS ack_done_at), '')"
+)
+"""The terms of the acknowledgement in a row of `orders`; empty for those of now."""
+
+# One for each partial index, in its words.
+_OPEN = (
+    "INSERT INTO ack_terms (key, due_at, before, terms) SELECT key, ack_at, ack_done_at, ? FROM orders"
+    " WHERE source = ? AND ack_state IN ('pending', 'sending', 'in_doubt') ON CONFLICT DO NOTHING"
+)
+_PARKED = (
+    "INSERT INTO ack_terms (key, due_at, before, terms) SELECT key, ack_at, ack_done_at, ? FROM orders"
+    " WHERE source = ? AND ack_state = 'parked' ON CONFLICT DO NOTHING"
+)
+
+
+class Terms(Protocol):
+    """The part of a journal that is about it. See `connector.journal.base` for what holds for every write."""
+
+    async def keep_terms(self, terms: Mapping[str, str]) -> dict[str, int]:
+        """
+        Note, at a start and before `begin`, under which terms each source is told from now on; empty if it has none.
+
+        What waits to be told under others keeps those. Returns, of the sources whose terms have changed since the
+        last start, how many acknowledgements keep the ones before.
+        """
+
+
+def keep(terms: Mapping[str, str], db: sqlite3.Connection) -> dict[str, int]:
+    """See `Terms.keep_terms`."""
+    db.execute(
+        "DELETE FROM ack_terms WHERE NOT EXISTS (SELECT 1 FROM orders o WHERE o.key = ack_terms.key"
+        " AND o.ack_state <> 'confirmed' AND o.ack_at = due_at AND o.ack_done_at IS before)"
+    )
+    last = dict(db.execute("SELECT source, terms FROM terms"))
+    changed: dict[str, int] = {}
+    for source, now in terms.items():
+        before = last.get(source, "")
+        if now == before:
+            continue
+        if before:
+            waits = db.execute(_OPEN, (before, source)).rowcount
+            changed[source] = waits + db.execute(_PARKED, (before, source)).rowcount
+        db.execute("INSERT OR REPLACE INTO terms (source, terms) VALUES (?, ?)", (source, now))
+    return changed
