@@ -230,7 +230,7 @@ async def test_a_paused_receiver_holds_up_nobody_else() -> None:
 @pytest.mark.fault(87)
 async def test_a_receiver_that_is_down_is_left_alone_and_caught_up_with_later() -> None:
     """A day of outage costs a call now and then, no order is failed, and afterwards all are delivered once."""
-    bench = Bench(concurrency=4)
+    bench = Bench(concurrency=4, poll_interval=600)
     bench.wms.down = True
     bench.shop.put(*ids(200))
     async with bench.running(MemoryJournal()) as connector:
