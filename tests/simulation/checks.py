@@ -182,7 +182,7 @@ class Watch:
     def _heard(self, call: Call) -> bool:
         """Tell whether a call said for certain that an order was exported, to a source that is not told twice."""
         sure = call.closed is not None and not call.doubtful and call.applied is not None and not call.spared
-        return sure and call.vendor != "shop"
+        return sure and (call.vendor == "transport" or (call.vendor == "wholesale" and self._world.profile.regulate))
 
     def _failing(self, external_id: str, row: Row | None, there: bool) -> None:
         if there:

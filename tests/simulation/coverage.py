@@ -18,7 +18,36 @@ __all__ = ["ENOUGH", "UNREACHED", "Summary", "lacking", "summed"]
 ENOUGH = 20
 """How often a run of 10,000 schedules has to see each of them."""
 
-UNREACHED: dict[str, str] = {}
+BY_HAND = "a person does that"
+BY_WAY_OF_NEW = "it goes by way of new"
+STAYS_AWAY = "what has left a feed stays away here"
+UNREACHED = {
+    "ack in_doubt>parked": "all three sources can be asked",
+    "ack pending>confirmed": BY_HAND,
+    "ack pending>parked": BY_HAND,
+    "delivery cancelled>new": STAYS_AWAY,
+    "delivery held>cancelled": BY_WAY_OF_NEW,
+    "delivery held>in_doubt": "an order that was tried, then held, and is changed then: seen, but seldom",
+    "delivery held>skipped": BY_HAND,
+    "delivery held>vanished": "what is held stays in its feed here",
+    "delivery in_doubt>rejected": "a look-up comes first, and then it is an intent again",
+    "delivery intent>held": "the receiver never answers a create with another order",
+    "delivery new>delivered": "an order that nobody tried is there only for a journal that was lost",
+    "delivery new>rejected": "what cannot be mapped is refused when it is listed",
+    "delivery new>vanished": "it is tried long before it is missed",
+    "delivery new>in_doubt": "what was tried is ready, or in doubt already",
+    "delivery ready>cancelled": BY_WAY_OF_NEW,
+    "delivery ready>delivered": "what was provably not sent is not there",
+    "delivery ready>held": "what was provably not sent is not there",
+    "delivery ready>in_doubt": "a look-up comes first, and then it is an intent again",
+    "delivery ready>rejected": "a look-up comes first, and then it is an intent again",
+    "delivery ready>skipped": BY_HAND,
+    "delivery ready>vanished": "a paused receiver at the wrong moment: seen, but seldom",
+    "delivery rejected>cancelled": BY_WAY_OF_NEW,
+    "delivery rejected>skipped": BY_HAND,
+    "delivery rejected>vanished": "what is rejected stays in its feed here",
+    "delivery vanished>new": STAYS_AWAY,
+}
 """The ways between states that a schedule does not come to, and why."""
 
 WORST = {

@@ -40,6 +40,12 @@ it is committed and nobody has heard.
 
 OFTEN = ("create", "lookup", "ack", "intend", "settle", "claim", "recover")
 
+SELDOM = frozenset(
+    {"timeline", "report", "update", "cancel", "read", "changes.settle"}
+    | {"reports.progressed", "reports.claim", "reports.settle"}
+)
+"""What few orders come to: who waits for it is killed there the first time."""
+
 
 class Ending(msgspec.Struct):
     """
@@ -54,13 +60,19 @@ class Ending(msgspec.Struct):
     at: float = 0.0
 
 
-def drawn(chance: Random) -> Ending:
-    """Return the end of one incarnation."""
+def drawn(chance: Random, seldom: float) -> Ending:
+    """Return the end of one incarnation; `seldom` is the share of them at what few orders come to."""
     kind = chance.choices(("point", "kill", "stop", "cancel"), (0.72, 0.12, 0.08, 0.08))[0]
     if kind == "point":
         point = chance.choice(POINTS)
-        if chance.random() < 0.4:
+        share = chance.random()
+        if share < seldom:
+            seldom_passed = [each for each in POINTS if each.partition(":")[0] in SELDOM]
+            rarest = [each for each in seldom_passed if each.startswith(("update", "cancel", "timeline", "report:"))]
+            point = chance.choice(seldom_passed + 2 * rarest)
+            return Ending("point", point, nth=chance.choice((1, 1, 1, 2)))
+        if share < seldom + 0.3:
             point = chance.choice([each for each in POINTS if any(word in each for word in OFTEN)])
-        return Ending("point", point, nth=chance.choice((1, 1, 2, 3, 5)), at=chance.uniform(20, 200))
+        return Ending("point", point, nth=chance.choice((1, 1, 2, 3, 5)))
     at = chance.uniform(0, 2) if chance.random() < 0.5 else chance.uniform(0, 90)
     return Ending(kind, at=at)

@@ -76,6 +76,7 @@ class Incarnation:
         self._faults = faults
         self._seed = f"{seed}/{number}"
         self._passed = 0
+        self._replays: list[asyncio.Task[Any]] = []
         self._store = Store(db, self, Random(f"{self._seed}/store"), world.profile.slow_disk)
         self._loop = Loop(self.time)
         self._loop.set_exception_handler(self._unforeseen)
@@ -128,6 +129,14 @@ class Incarnation:
             self._main.cancel()
             self.time.after(25.0, self._must_have_ended)
 
+    def replay(self, source: str) -> None:
+        """Be asked for a replay of everything that a source ever exported."""
+        connector = self.connector
+        if self.alive and self.stopped_at is None and connector is not None and connector.running:
+            self._world.counts["replays"] += 1
+            self._world.note(f"{self.number} replays {source}")
+            self._replays.append(self._loop.create_task(connector.replay(source, EPOCH)))
+
     def _must_have_ended(self) -> None:
         if self.alive:
             self._world.violated("L7", "", "it does not end")
@@ -159,7 +168,7 @@ class Incarnation:
         if not self.alive:
             self._loop.bury()
             return "killed"
-        left = [task for task in asyncio.all_tasks(self._loop) if task is not main]
+        left = [task for task in asyncio.all_tasks(self._loop) if task is not main and task not in self._replays]
         failure = None if main.cancelled() else main.exception()
         if failure is not None:
             self._world.violated("DIED", "", f"{failure!r} {_inner(failure)!r}")

@@ -81,6 +81,8 @@ class _Long(Schedule):
             withdrawn=0.01,
             shipped=0.3,
             slow_disk=0.02,
+            replays=4,
+            afterlife=False,
         )
         super().__init__(seed, make_up=make_up)
         self._hours = hours
@@ -121,7 +123,7 @@ class _Long(Schedule):
         if self._chance.random() < 0.5:
             return Ending("point", self._chance.choice(OFTEN), nth=self._chance.randrange(1, 60))
         kind = self._chance.choice(("kill", "kill", "stop", "cancel"))
-        return Ending(kind, at=self._chance.uniform(0.2, 3.0) * HOUR)
+        return Ending(kind, at=self._chance.uniform(0.2, 2.0) * HOUR)
 
     def _step(self) -> None:
         """Let the wall clock of our machine jump, by a second; or by up to a day, and the machine goes down with it."""

@@ -52,6 +52,9 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     withdrawn: float
     shipped: float
     slow_disk: float
+    replays: int
+    afterlife: bool
+    """Whether much happens to orders after they are delivered."""
 
 
 def drawn(chance: Random) -> Profile:
@@ -61,6 +64,7 @@ def drawn(chance: Random) -> Profile:
     total = chance.choice((3, 6, 10, 16, 25))
     orders = {name: max(1, total // len(sources)) for name in sources}
     calm = chance.random() < 0.3
+    afterlife = not calm and chance.random() < 0.35
     return Profile(
         sources=sources,
         orders=orders,
@@ -79,11 +83,13 @@ def drawn(chance: Random) -> Profile:
         token_life=chance.choice((40, 600, 3600)),
         broken=0.0 if calm else chance.choice((0.0, 0.1, 0.4)),
         refused=0.0 if calm else chance.choice((0.0, 0.1, 0.4)),
-        edited=0.0 if calm else chance.choice((0.0, 0.1, 0.4)),
-        cancelled=0.0 if calm else chance.choice((0.0, 0.1, 0.3)),
+        edited=0.0 if calm else 0.5 if afterlife else chance.choice((0.0, 0.1, 0.4)),
+        cancelled=0.0 if calm else 0.4 if afterlife else chance.choice((0.0, 0.1, 0.3)),
         partly=0.0 if calm else chance.choice((0.0, 0.0, 0.2)),
+        replays=8 if afterlife else chance.choice((0, 0, 0, 2)),
+        afterlife=afterlife,
         slow_disk=chance.choice((0.02, 0.02, 0.3)),
-        shipped=chance.choice((0.0, 0.0, 0.4)),
+        shipped=0.4 if afterlife else chance.choice((0.0, 0.0, 0.4)),
         withdrawn=0.0 if calm else chance.choice((0.0, 0.0, 0.2)),
     )
 

@@ -86,6 +86,8 @@ class Schedule:
         world.note(f"seed {self._seed} {self.profile}")
         world.begin_life()
         time.at(self.profile.chaos, self._heal)
+        for _ in range(self.profile.replays):
+            time.at(self._chance.uniform(1, self.profile.chaos), self._replay)
         number = 0
         while not self.watch.quiet or number == 0:
             number += 1
@@ -104,7 +106,13 @@ class Schedule:
         return self._result()
 
     def _drawn(self) -> Ending:
-        return crashes.drawn(self._chance)
+        return crashes.drawn(self._chance, 0.7 if self.profile.afterlife else 0.15)
+
+    def _replay(self) -> None:
+        """Let a person replay a source that can list again what it has exported."""
+        able = [name for name in self.profile.sources if name != "transport"]
+        if able and self._running is not None:
+            self._running.replay(self._chance.choice(able))
 
     def _break_off(self) -> None:
         self._over = True
