@@ -35,7 +35,7 @@ __all__ = ["BUGS", "MOST", "Caught", "caught"]
 MOST = 200
 """Schedules within which each has to be found."""
 
-FROM = {"pages_asked_for": 860}
+FROM = {"pages_asked_for": 860, "swallow_cancel": 200}
 """Where to begin to look for what shows in one of a thousand schedules: near the seed that showed it first."""
 
 Bug = Callable[[ExitStack], None]
