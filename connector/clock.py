@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from datetime import UTC, datetime
 from typing import Protocol
@@ -39,7 +40,7 @@ class SystemClock:
 
     def monotonic(self) -> float:
         """Return the event loop's clock, which tests may replace."""
-        return anyio.current_time()
+        return asyncio.get_running_loop().time()
 
     async def sleep(self, seconds: float) -> None:
         """Wait `seconds` of the event loop's clock."""

@@ -46,7 +46,10 @@ LONGEST_TEXT = 500
 
 def readable(text: str, longest: int = LONGEST_TEXT) -> str:
     """Return foreign `text` as one printable line of at most `longest` characters."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text[: longest * 4]).split())
+    start = text[: longest * 4]
+    if not start.isprintable():
+        start = "".join(c if c.isprintable() else " " for c in start)
+    line = " ".join(start.split())
     return line if len(line) <= longest else line[: longest - 1] + "…"
 
 

@@ -23,6 +23,7 @@ __all__ = ["Wire", "day", "decoded", "first", "moment", "number", "order_id", "p
 Wire = Mapping[str, Any]
 
 LARGEST_ID = 2**63 - 1
+MANY = 10**12
 NO_DATE = "0000-00-00"
 """What MySQL has where there is no date."""
 
@@ -101,6 +102,8 @@ def number(wire: Wire, field: str, *names: str) -> Decimal | None:
     value = first(wire, *names)
     if value is None:
         return None
+    if type(value) is int and -MANY < value < MANY:  # a quantity, most of the time
+        return Decimal(value)
     if isinstance(value, bool) or not isinstance(value, int | Decimal | str):
         raise Unmappable(f"not a number: {field}")
     try:
