@@ -1,5 +1,6 @@
 """
-The baseline: `python -m tests.benchmarks.bare URL SHAPE LOOP`, a loop over aiohttp that keeps no record of anything.
+The baseline: `python -m tests.benchmarks.bare URL SHAPE LOOP [mapped]`, a loop over aiohttp that keeps no record of
+anything.
 
 It makes the calls that the connector makes, over sessions like the connector's: it logs in, walks the feed until a
 walk finds nothing new, creates every order at the receiver, 32 at once, and tells the source, one order a call or in
@@ -19,6 +20,7 @@ import aiohttp
 import msgspec
 
 from tests.benchmarks.loops import new_loop
+from tests.benchmarks.mapped import RAW, mapped
 from tests.benchmarks.plain import ID_KEYS, MAPS
 from tests.benchmarks.shapes import CONCURRENCY, PAGES
 from tests.benchmarks.usage import Usage, say
@@ -27,6 +29,7 @@ __all__ = ["Bare", "main", "opened"]
 
 ACK_LIMIT = {"patch": 1, "tens": 10, "fifties": 50}
 HEADERS = {"User-Agent": "bare/0.1", "Accept": "application/json"}
+_raws = msgspec.json.Decoder(dict[str, msgspec.Raw])
 JSON = {"Content-Type": "application/json"}
 EXPORT = (
     "/v10/orders/export?system_id=erp&includes%5B%5D=lines&include_not_approved=0&include_cancelled=0"
@@ -50,10 +53,17 @@ async def session(url: str, **headers: str) -> AsyncIterator[aiohttp.ClientSessi
 
 
 class Bare:
-    """The loop, for one shape. Enter `source` and `receiver` (sessions) first."""
+    """
+    The loop, for one shape. Enter `source` and `receiver` (sessions) first.
 
-    def __init__(self, shape: str, source: aiohttp.ClientSession, receiver: aiohttp.ClientSession) -> None:
+    `alike`: it maps as the connector does, see mapped.py; otherwise by ten lines of its own, see plain.py.
+    """
+
+    def __init__(
+        self, shape: str, source: aiohttp.ClientSession, receiver: aiohttp.ClientSession, *, alike: bool = False
+    ) -> None:
         self._shape = shape
+        self._alike = alike
         self._source = source
         self._receiver = receiver
         self._size = PAGES[shape]
@@ -124,21 +134,31 @@ class Bare:
             async with self._source.post(
                 "/v2/orders/search?expands=ORDER_ITEMS,ADDRESSES", data=msgspec.json.encode(asked), headers=JSON
             ) as response:
-                return _rows(await response.read(), "items")
+                return self._rows(await response.read(), "items")
         if self._shape == "tens":
             path, listed = EXPORT.format(number, self._size), "orders"
         else:
             path, listed = f"/api/v1/orders/export?page={number + 1}&perPage={self._size}", "shipments"
         async with self._source.get(path) as response:
-            return _rows(await response.read(), listed)
+            return self._rows(await response.read(), listed)
 
     async def create(self, order: dict[str, Any]) -> None:
         """Map one order and create it."""
-        body = MAPS[self._shape](order)
-        async with self._receiver.post("/wms/orders/", data=msgspec.json.encode(body), headers=JSON) as response:
+        external_id = f"feed-{order[ID_KEYS[self._shape]]}"
+        body = mapped(self._shape, order) if self._alike else msgspec.json.encode(MAPS[self._shape](order))
+        async with self._receiver.post("/wms/orders/", data=body, headers=JSON) as response:
             made = msgspec.json.decode(await response.read())
-        if made["external_id"] != body["external_id"]:
-            raise RuntimeError(f"{body['external_id']} was answered with {made['external_id']}")
+        if made["external_id"] != external_id:
+            raise RuntimeError(f"{external_id} was answered with {made['external_id']}")
+
+    def _rows(self, page: bytes, listed: str) -> list[dict[str, Any]]:
+        if not self._alike:
+            rows: list[dict[str, Any]] = msgspec.json.decode(page)[listed]
+            return rows
+        raws = _raws.decode(page)[listed]
+        return [
+            {**msgspec.json.decode(raw), RAW: bytes(raw)} for raw in msgspec.json.decode(raws, type=list[msgspec.Raw])
+        ]
 
     async def _work(self) -> None:
         key = ID_KEYS[self._shape]
@@ -179,13 +199,8 @@ class Bare:
                 self._gone += len(batch)
 
 
-def _rows(page: bytes, listed: str) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = msgspec.json.decode(page)[listed]
-    return rows
-
-
 @asynccontextmanager
-async def opened(url: str, shape: str) -> AsyncIterator[Bare]:
+async def opened(url: str, shape: str, *, alike: bool = False) -> AsyncIterator[Bare]:
     """Open both sessions, and log in."""
     source = {
         "patch": {},
@@ -194,23 +209,23 @@ async def opened(url: str, shape: str) -> AsyncIterator[Bare]:
     }[shape]
     codes = {"X-Wms-Code": "DEV", "X-Customer-Code": "BENCHMARK"}
     async with session(url, **source) as from_here, session(url, **codes) as to_here:
-        loop = Bare(shape, from_here, to_here)
+        loop = Bare(shape, from_here, to_here, alike=alike)
         await loop.log_in()
         yield loop
 
 
-async def _drain(url: str, shape: str) -> None:
+async def _drain(url: str, shape: str, *, alike: bool) -> None:
     usage = Usage()
-    async with opened(url, shape) as loop:
+    async with opened(url, shape, alike=alike) as loop:
         await loop.drain()
         say(usage.so_far())
 
 
 def main() -> None:
     """Deliver every order of the stand-in once, and print what that took."""
-    url, shape, loop = sys.argv[1:]
+    url, shape, loop, *rest = sys.argv[1:]
     with asyncio.Runner(loop_factory=new_loop(loop)) as runner:
-        runner.run(_drain(url, shape))
+        runner.run(_drain(url, shape, alike=rest == ["mapped"]))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The three cases that are compared, each in a process of its own: the bare loop, the connector, its command line."""
+"""The cases that are compared, each in a process of its own: the bare loops, the connector, its command line."""
 
 from __future__ import annotations
 
@@ -41,6 +41,10 @@ def _bare(setting: Setting, url: str, folder: Path) -> Finished:
     return child(["-m", "tests.benchmarks.bare", url, setting.shape, setting.loop], folder)
 
 
+def _mapped(setting: Setting, url: str, folder: Path) -> Finished:
+    return child(["-m", "tests.benchmarks.bare", url, setting.shape, setting.loop, "mapped"], folder)
+
+
 def drained(setting: Setting, url: str, folder: Path) -> Finished:
     """Run the connector once; a journal that is in `folder` is used."""
     return child(["-m", "tests.benchmarks.drained", str(settings(setting.shape, url, folder)), setting.loop], folder)
@@ -53,8 +57,13 @@ def command(setting: Setting, url: str, folder: Path) -> Finished:
     return child([*start, "--settings", file, "run", "--once"], folder)
 
 
-CASES: dict[str, Callable[[Setting, str, Path], Finished]] = {"bare": _bare, "connector": drained, "command": command}
-"""By name. The figures of the first two leave out their start, as they say themselves; the command's have all of it."""
+CASES: dict[str, Callable[[Setting, str, Path], Finished]] = {
+    "bare": _bare,
+    "mapped": _mapped,
+    "connector": drained,
+    "command": command,
+}
+"""By name. The figures of the first three leave out their start, as they say themselves; the command's have all."""
 
 
 def measure(case: str, setting: Setting, standin: StandIn) -> Figures:

@@ -35,7 +35,8 @@ def settings(shape: str, url: str, folder: Path, *, sources: int = 1, poll: str 
         "sources:",
         *(f"  {name}: {{{source}, {own}}}" for name in names),
         "receivers:",
-        f"  warehouse: {{{RECEIVER.format(url=url)}, concurrency: {CONCURRENCY}}}",
+        # As it is with a journal that has seen one walk: a new one asks the receiver about all that it finds first.
+        f"  warehouse: {{{RECEIVER.format(url=url)}, concurrency: {CONCURRENCY}, look_up_first: never}}",
         "routes:",
         *(f"  - {{source: {name}, receivers: [warehouse]}}" for name in names),
     ]
