@@ -38,8 +38,6 @@ def ask_replay(settings: Settings, source: str, since: datetime, wait: float) ->
     with deciding(settings.journal) as db:
         request = requests.add(source, millis(since), millis(SystemClock().now()), db)
     try:
-        if wait:
-            click.echo("a connector is running; it is asked to do it", err=True)
         answer = anyio.run(_answer, settings, request, wait)
     except KeyboardInterrupt:
         click.echo(STANDS, err=True)
@@ -59,6 +57,8 @@ async def _answer(settings: Settings, request: int, wait: float) -> Answer | Non
 
     clock = SystemClock()
     until = clock.monotonic() + wait
+    if wait:  # not before: until the loop is there, Ctrl-C may fall into a callback of an import, and be lost there
+        click.echo("a connector is running; it is asked to do it", err=True)
     with open_reader(settings.journal) as db:
         while True:
             gone = ended(settings.journal)  # before the row is read: an answer may be the last thing that it did
