@@ -25,6 +25,7 @@ sources:
     base_url: {transport}/api
     api_key: sandbox-key
     timeout: 1s
+    settle: 1s
     ack_interval: 0
     retry: {{first: 50ms, longest: 200ms}}
 receivers:
