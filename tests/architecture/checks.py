@@ -65,7 +65,6 @@ CHANCE_AND_TIME = (
 
 ALLOWED: dict[tuple[str, str], str] = {
     ("connector.clock", "datetime.datetime.now"): "this is the clock",
-    ("connector.clock", "anyio.current_time"): "this is the clock",
     ("connector.clock", "anyio.sleep"): "this is the clock",
     ("connector.clock", "random"): "this is the clock",
     (
