@@ -37,6 +37,7 @@ class Lookups:
         self._known: dict[str, Receipt | None] = {}
         self._tried: frozenset[str] = frozenset()
         self._scope: anyio.CancelScope | None = None
+        self._outdated: set[str] = set()
         self._ended = False
 
     async def find(self, external_id: str) -> Receipt | None:
@@ -54,6 +55,8 @@ class Lookups:
 
     def forget(self, external_id: str) -> None:
         """The order is about to be created, or left alone for some time."""
+        if self._scope is not None:
+            self._outdated.add(external_id)
         if self._known:
             self._known.pop(external_id, None)
 
@@ -74,6 +77,7 @@ class Lookups:
             return
         due = await self._journal.to_look_up(self._receiver.name, self._clock.now(), MOST)
         self._tried = frozenset(due)
+        self._outdated.clear()
         with anyio.CancelScope() as self._scope:
             try:
                 found = await self._receiver.find_many(due)
@@ -83,5 +87,7 @@ class Lookups:
                 logger.exception("%s: looking many up at once failed", self._receiver.name)
             else:
                 waiting = self._known.keys() & set(due)
-                self._known = {each: self._known[each] for each in waiting} | dict(found)
+                # What was created, or left alone, since the reading began may have changed behind it.
+                news = {each: receipt for each, receipt in found.items() if each not in self._outdated}
+                self._known = {each: self._known[each] for each in waiting} | news
         self._scope = None
