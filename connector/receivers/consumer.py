@@ -281,6 +281,9 @@ class Consumer:
                     elif event is not None:
                         self._bus.notice(event)
             self._in_hand.difference_update(work.key for work, _ in batch)
+            if len(ended) < len(batch):  # there is a newer revision of what was not granted, it may be: it is due now
+                self._behind = True
+                self._wake(now)
             for _, outcome in ended:  # not before: what is in hand is passed over when it is due
                 if isinstance(outcome, NotSent | InDoubt):
                     self._wake(outcome.next_try_at if isinstance(outcome, NotSent) else outcome.settled_at)
