@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from connector.receivers.ewarehousing import PAGE_SIZE
+from connector.receivers.refusals import MANY
 from tests.doubles import EPOCH
 from tests.simulation.vendors.base import EVERY, Truth
 from tests.simulation.world import Call, Violation, World
@@ -87,7 +88,7 @@ class Watch:
             return
         if kind in WRITES:
             self.written = self._world.time.now
-        if self.quiet and kind in WRITES:
+        if self.quiet and kind in WRITES and not self._suspected(call):
             self._world.violated("L6", " ".join(call.act.ids), f"{kind} although everything is settled")
         self._open = [each for each in self._open if each.closed is None and each.incarnation == call.incarnation]
         if kind == "create":
@@ -116,6 +117,10 @@ class Watch:
             self._world.violated(
                 "S15", f"{call.vendor}-{call.act.ids[0]}", "REPORTED_TWICE: the same report is there twice"
             )
+
+    def _suspected(self, call: Call) -> bool:
+        truth = self._world.orders.get(call.act.ids[0])
+        return call.act.kind == "create" and truth is not None and suspected(self._world, truth)
 
     def _creating(self, call: Call) -> None:
         (external_id,) = call.act.ids
@@ -229,6 +234,15 @@ def unsettled(world: World) -> list[Violation]:
     return found
 
 
+def suspected(world: World, truth: Truth) -> bool:
+    """
+    Tell whether an order is refused along with so many others that it is not believed to be their fault.
+
+    Then no order is given up, and one at a time is tried again (connector/receivers/refusals.py).
+    """
+    return truth.refused and sum(each.refused for each in world.orders.values()) >= MANY
+
+
 def _wrong(world: World, truth: Truth, row: Row | None, listed: bool) -> Iterator[tuple[str, str]]:
     """Yield what is wrong with one order: the invariant, and what it is."""
     external_id = truth.external_id
@@ -247,7 +261,7 @@ def _wrong(world: World, truth: Truth, row: Row | None, listed: bool) -> Iterato
         if listed or truth.cancelled is None:
             yield "L4", "LOST: it is in the feed, and the journal does not know it"
         return
-    if row.state in OPEN:
+    if row.state in OPEN and not suspected(world, truth):
         yield "L3", f"its delivery is still {row.state}"
     if row.ack_state in OPEN_ACK:
         yield "L3", f"its acknowledgement is still {row.ack_state}: {row.ack_reason}"
@@ -261,7 +275,7 @@ def _wrong(world: World, truth: Truth, row: Row | None, listed: bool) -> Iterato
     elif truth.broken or truth.refused:
         if records:
             return  # it was delivered before it could not be any more
-        if row.state not in ("held", "rejected", "cancelled", "vanished"):
+        if row.state not in ("held", "rejected", "cancelled", "vanished") and not suspected(world, truth):
             yield "L1", f"nobody can have it, and it is {row.state}"
     elif truth.withdrawn is not None and row.state == "held":
         pass  # what a cancelled record means is for a person to say

@@ -47,6 +47,7 @@ UNREACHED = {
     "delivery rejected>skipped": BY_HAND,
     "delivery rejected>vanished": "what is rejected stays in its feed here",
     "delivery vanished>new": STAYS_AWAY,
+    "report in_doubt>parked": "the timeline here can nearly always be read: seen, but seldom",
 }
 """The ways between states that a schedule does not come to, and why."""
 

@@ -69,6 +69,7 @@ def drawn(chance: Random, seldom: float) -> Ending:
         if share < seldom:
             seldom_passed = [each for each in POINTS if each.partition(":")[0] in SELDOM]
             rarest = [each for each in seldom_passed if each.startswith(("update", "cancel", "timeline", "report:"))]
+            rarest += [each for each in rarest if each.startswith("timeline")]
             point = chance.choice(seldom_passed + 2 * rarest)
             return Ending("point", point, nth=chance.choice((1, 1, 1, 2)))
         if share < seldom + 0.3:
