@@ -15,8 +15,8 @@ class Floor(NamedTuple):
 
 
 FLOORS = {
-    "patch": Floor(rate=0.30, cpu=0.30),
-    "fifties": Floor(rate=0.20, cpu=0.20),
+    "patch": Floor(rate=0.25, cpu=0.25),
+    "fifties": Floor(rate=0.18, cpu=0.20),
 }
 """By shape: one call an order, where the calls weigh most, and fifty, where our own work does."""
 ORDERS = 2_000
