@@ -67,6 +67,10 @@ def recover(now: int, settle_ms: Mapping[str, int], longest_ms: int, db: sqlite3
         "UPDATE orders SET ack_next = ?1 WHERE ack_state IN ('pending', 'sending', 'in_doubt') AND ack_next > ?1",
         (now + longest_ms,),
     )
+    db.execute(
+        "UPDATE changes SET next_try_at = ?1 WHERE state = 'due' AND next_try_at > ?1",
+        (now + longest_ms + max(settle_ms.values(), default=0),),  # one whose answer was lost waits that long
+    )
     return changed
 
 

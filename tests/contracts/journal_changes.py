@@ -70,6 +70,15 @@ class ChangeRules(JournalBench):
             assert await journal.changes_due("wms", at(59), 10) == []
             assert [again.attempts for again in await journal.changes_due("wms", at(60), 10)] == [1]
 
+    @pytest.mark.fault(121)
+    async def test_a_clock_that_was_set_back_delays_no_change_for_long(self) -> None:
+        """A start pulls in what is further off than any wait between two tries (faults.md #121)."""
+        async with self.open() as journal:
+            change = await changed(journal)
+            assert await journal.settle_change("wms", change, ChangeOutcome("due", "down", at(60)), at(20))
+            await journal.recover(at(-86_400), {"wms": 30.0}, 300.0)
+            assert await journal.next_change("wms") == at(-86_400 + 330)
+
     @pytest.mark.parametrize("when", ["before", "after"])
     @pytest.mark.parametrize("released", [True, False])
     async def test_a_held_change_keeps_what_it_needs(self, when: str, released: bool) -> None:
