@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
 from connector.cli import exits, settings_of
 from connector.cli.tables import escaped
+from connector.cli.times import Moment
 from connector.report import Location, Progress, Status
 
 if TYPE_CHECKING:
@@ -18,30 +18,12 @@ if TYPE_CHECKING:
 __all__ = ["command", "one_source"]
 
 
-class Time(click.ParamType[datetime]):
-    """A time in ISO 8601 with its zone: when something happened is not to be guessed."""
-
-    name = "time"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        """Read it."""
-        if isinstance(value, datetime):
-            return value
-        try:
-            at = datetime.fromisoformat(str(value))
-        except ValueError:
-            self.fail(f"{value!r} is not a time such as 2026-06-11T14:30:00Z", param, ctx)
-        if at.tzinfo is None:
-            self.fail(f"{value!r} has no zone; write 2026-06-11T14:30:00Z, or +02:00 at its end", param, ctx)
-        return at
-
-
 @click.command("report")
 @click.argument("source", metavar="SOURCE")
 @click.argument("order_id", metavar="ID")
 @click.option("--status", type=click.Choice(get_args(Status)), required=True, help="What happened.")
 @click.option("--location", type=click.Choice(get_args(Location)), required=True, help="The stop at which it did.")
-@click.option("--at", type=Time(), help="When, for example 2026-06-11T14:30:00Z. [default: now]")
+@click.option("--at", type=Moment(), help="When, for example 2026-06-11T14:30:00Z. [default: now]")
 @click.option("--comment", metavar="TEXT", default="", help="In words.")
 @click.option("--latitude", type=float, help="Where, in degrees.")
 @click.option("--longitude", type=float, help="Where, in degrees.")

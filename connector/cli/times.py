@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import click
 
-__all__ = ["Since", "Span"]
+__all__ = ["Moment", "Since", "Span"]
 
 
 class Span(click.ParamType[float]):
@@ -24,10 +24,11 @@ class Span(click.ParamType[float]):
             self.fail(str(exc), param, ctx)
 
 
-class Since(click.ParamType[datetime]):
-    """A time in ISO 8601; one without a zone is taken for UTC."""
+class _Time(click.ParamType[datetime]):
+    """A time in ISO 8601, such as `example`."""
 
     name = "time"
+    example = ""
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         """Read it."""
@@ -36,5 +37,33 @@ class Since(click.ParamType[datetime]):
         try:
             at = datetime.fromisoformat(str(value))
         except ValueError:
-            self.fail(f"{value!r} is not a time such as 2026-11-01 or 2026-11-01T12:00:00Z", param, ctx)
-        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+            self.fail(f"{value!r} is not a time such as {self.example}", param, ctx)
+        return at if at.tzinfo is not None else self.zoned(at, param, ctx)
+
+    def zoned(self, at: datetime, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Return what a time without a zone means."""
+        raise NotImplementedError
+
+
+class Since(_Time):
+    """A time from which on something counts; one without a zone is taken for UTC."""
+
+    example = "2026-11-01 or 2026-11-01T12:00:00Z"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Read it, in UTC."""
+        return super().convert(value, param, ctx).astimezone(UTC)
+
+    def zoned(self, at: datetime, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Take it for UTC."""
+        return at.replace(tzinfo=UTC)
+
+
+class Moment(_Time):
+    """A time at which something happened, with its zone: that is not to be guessed."""
+
+    example = "2026-06-11T14:30:00Z"
+
+    def zoned(self, at: datetime, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Refuse it."""
+        self.fail(f"'{at.isoformat()}' has no zone; write {self.example}, or +02:00 at its end", param, ctx)

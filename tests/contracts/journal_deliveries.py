@@ -147,6 +147,25 @@ class DeliveryRules(JournalBench):
             assert [one.applied for one in settled] == [True, True]
             assert [one.ack is not None for one in settled] == [False, True]
 
+    @pytest.mark.parametrize("state", ["pending", "sending", "in_doubt"])
+    async def test_what_the_source_is_being_told_is_not_changed_under_way(self, state: str) -> None:
+        """It is about to hear that an older revision failed: a delivery does not put other words in its place."""
+        async with self.open() as journal:
+            key = await found(journal)
+            assert await intend(journal, key)
+            for step in ("pending", "sending", "in_doubt")[: ("pending", "sending", "in_doubt").index(state) + 1]:
+                await rows(
+                    journal,
+                    "UPDATE orders SET ack_state = ?, ack_outcome = 'failed', ack_message = 'no street', ack_at = 0",
+                    step,
+                )
+            answer = await settle(journal, key, Delivered("id", "R1"))
+            assert answer.applied
+            assert answer.ack is None
+            assert await rows(journal, "SELECT ack_state, ack_outcome, ack_message FROM orders") == [
+                (state, "failed", "no street")
+            ]
+
     async def test_an_optional_receiver_holds_nothing_up(self) -> None:
         """The source is told when the required ones have it; what the optional one does later changes nothing."""
         async with self.open() as journal:

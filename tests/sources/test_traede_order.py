@@ -103,6 +103,8 @@ def test_an_order_without_its_lines_is_not_empty(lines: Any) -> None:
         ([{"sku": "A", "quantity": True}], "not a number: lines.quantity"),
         ([{"sku": "A", "quantity": 1, "price": [1]}], "not a number: lines.price"),
         ([{"sku": "A", "quantity": "1E+400000000"}], "number out of range: lines.quantity"),
+        ([{"sku": "A", "quantity": 10**13}], "number out of range: lines.quantity"),
+        ([{"sku": "A", "quantity": -(10**13)}], "number out of range: lines.quantity"),
         ([{"sku": "A", "quantity": 1, "price": "NaN"}], "number out of range: lines.price"),
     ],
 )
