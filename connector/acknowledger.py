@@ -15,14 +15,14 @@ from datetime import datetime, timedelta
 
 import anyio
 
-from connector.ack import Acknowledgement, AckOutcome, Confirmed, NotApplied, Refused, Unknown, calls
+from connector.ack import Acknowledgement, AckOutcome, Confirmed, Refused, calls
 from connector.bus import Bus, Inbox
-from connector.clock import Clock, backoff
-from connector.errors import ConnectorError, InDoubtError, RejectedError, TransientError
+from connector.clock import Clock
 from connector.events import AckEvent, OrderAcknowledged, OrderDelivered, OrderHeld, OrderRejected
-from connector.journal.base import AckResult, Journal
+from connector.journal.base import Journal
 from connector.settings.structs import SourceSettings
-from connector.sources.base import HasTerms, ReadsBack, Source
+from connector.sources.base import Source
+from connector.telling import Telling
 
 __all__ = ["Acknowledger"]
 
@@ -83,6 +83,7 @@ class Teller:
 
     def __init__(self, source: Source, settings: SourceSettings, *, journal: Journal, bus: Bus, clock: Clock) -> None:
         self._source = source
+        self._telling = Telling(source, settings, clock)
         self._settings = settings
         self._journal = journal
         self._bus = bus
@@ -181,7 +182,7 @@ class Teller:
         doubtful = await self._journal.acks_due(name, "in_doubt", now)
         askable = [ack for ack in doubtful if self._settled(ack)]
         if askable:
-            await self._record(askable, await self._asked(askable))
+            await self._record(askable, await self._telling.asked(askable))
         pending = await self._journal.acks_due(name, "pending", now)
         self._wake_at = await self._journal.next_ack(name, now)
         if len(askable) < len(doubtful):
@@ -194,31 +195,7 @@ class Teller:
 
     def _settled(self, ack: Acknowledgement) -> bool:
         """Whether it can be asked about or repeated: what an earlier process sent shows by now, if it was applied."""
-        return self._clock.monotonic() >= self._believe_at or self._repeatable(ack)
-
-    def _repeatable(self, ack: Acknowledgement) -> bool:
-        """Whether it may be told again without asking."""
-        source = self._source
-        return source.repeatable(ack) if ack.terms and isinstance(source, HasTerms) else source.ack_repeatable
-
-    async def _asked(self, doubtful: Sequence[Acknowledgement]) -> dict[str, AckOutcome]:
-        """Find out what became of acknowledgements whose answer was lost."""
-        again = NotApplied("its answer was lost; this source takes a repeat", retry_after=0.0)
-        found: dict[str, AckOutcome] = {ack.order_id: again for ack in doubtful if self._repeatable(ack)}
-        doubtful = [ack for ack in doubtful if ack.order_id not in found]
-        if not doubtful:
-            return found
-        if not isinstance(self._source, ReadsBack):
-            lost = Refused("the answer was lost, and this source cannot be asked: look there, then retry or skip")
-            return found | {ack.order_id: lost for ack in doubtful}
-        try:
-            known = await self._source.is_acknowledged(doubtful)
-        except ConnectorError as exc:
-            return found | {ack.order_id: Unknown(str(exc)) for ack in doubtful}
-        applied, missing = Confirmed(), NotApplied("the source does not show it", retry_after=0.0)
-        return found | {
-            ack.order_id: (applied if known[ack.order_id] else missing) for ack in doubtful if ack.order_id in known
-        }
+        return self._clock.monotonic() >= self._believe_at or self._telling.repeatable(ack)
 
     async def _send(self) -> None:
         """Send as many calls as share a commit, and record what became of them."""
@@ -234,7 +211,7 @@ class Teller:
 
         async def call() -> None:
             while chunks:
-                await self._tell(chunks.popleft(), outcomes)
+                await self._telling.tell(chunks.popleft(), outcomes)
 
         async with anyio.create_task_group() as tg:
             for number in range(min(self._calls, len(chunks))):
@@ -242,29 +219,9 @@ class Teller:
         await self._record(claimed, outcomes)
         self._keys.difference_update(ack.key for ack in batch)
 
-    async def _tell(self, chunk: Sequence[Acknowledgement], outcomes: dict[str, AckOutcome]) -> None:
-        """Make one call; a refused one is split until the order that is refused stands alone."""
-        try:
-            outcomes.update(await self._source.acknowledge(chunk))
-        except RejectedError as exc:
-            if len(chunk) == 1:
-                outcomes[chunk[0].order_id] = Refused(str(exc))
-            else:
-                half = len(chunk) // 2
-                await self._tell(chunk[:half], outcomes)
-                await self._tell(chunk[half:], outcomes)
-        except InDoubtError as exc:
-            outcomes.update({ack.order_id: Unknown(str(exc)) for ack in chunk})
-        except ConnectorError as exc:
-            wait = exc.retry_after if isinstance(exc, TransientError) else None
-            outcomes.update({ack.order_id: NotApplied(str(exc), wait) for ack in chunk})
-        except Exception as exc:
-            logger.exception("source %s: acknowledging failed in a way that nobody foresaw", self._source.name)
-            outcomes.update({ack.order_id: Unknown(f"{type(exc).__name__} while telling it") for ack in chunk})
-
     async def _record(self, acks: Sequence[Acknowledgement], outcomes: Mapping[str, AckOutcome]) -> None:
         now = self._clock.now()
-        results = [self._result(ack, outcomes.get(ack.order_id), now) for ack in acks]
+        results = [self._telling.result(ack, outcomes.get(ack.order_id), now) for ack in acks]
         await self._journal.settle_acks(results, now)
         for ack, result in zip(acks, results, strict=True):
             if isinstance(result.outcome, Confirmed):
@@ -279,20 +236,6 @@ class Teller:
                 logger.warning("source %s refuses to be told about order %s: %s", name, ack.order_id, why)
             elif self._wake_at is None or result.next_try_at < self._wake_at:
                 self._wake_at = result.next_try_at
-
-    def _result(self, ack: Acknowledgement, outcome: AckOutcome | None, now: datetime) -> AckResult:
-        if outcome is None:
-            outcome = Unknown("the answer does not mention it")
-        if isinstance(outcome, Confirmed | Refused):
-            return AckResult(ack.key, outcome, now)
-        asked = outcome.retry_after if isinstance(outcome, NotApplied) else None
-        retry = self._settings.retry
-        wait = backoff(
-            self._clock, ack.attempts + 1, first=float(retry.first), longest=float(retry.longest), at_least=asked
-        )
-        if isinstance(outcome, Unknown) and not self._repeatable(ack):
-            wait = max(wait, float(self._settings.settle))
-        return AckResult(ack.key, outcome, now if asked == 0 else now + timedelta(seconds=wait))
 
     @property
     def _paused(self) -> float:

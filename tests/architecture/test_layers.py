@@ -22,6 +22,7 @@ LAYERS: list[tuple[str, ...]] = [
         "connector.progress",
         "connector.reporter",
         "connector.requests",
+        "connector.telling",
         "connector.reconcile",
         "connector.reconcile.*",
         "connector.readback",

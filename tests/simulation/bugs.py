@@ -16,7 +16,7 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 from unittest import mock
 
-from connector import acknowledger, bearer, http, order, outcomes
+from connector import acknowledger, bearer, http, order, outcomes, telling
 from connector.ack import Confirmed, NotApplied, Unknown
 from connector.errors import InDoubtError, RejectedError, TransientError
 from connector.http import segment
@@ -183,19 +183,19 @@ def ack_blind(stack: ExitStack) -> None:
     async def asked(_self: Any, doubtful: Any) -> Any:
         return {ack.order_id: NotApplied("lost", retry_after=0.0) for ack in doubtful}
 
-    put(stack, acknowledger.Teller, "_asked", asked)
+    put(stack, telling.Telling, "asked", asked)
 
 
 @bug
 def ack_nosettle(stack: ExitStack) -> None:
     """Asks about an acknowledgement whose answer was lost before it can have been applied."""
-    real = acknowledger.Teller._result
+    real = telling.Telling.result
 
     def result(self: Any, ack: Any, outcome: Any, now: Any) -> Any:
         found = real(self, ack, outcome, now)
         return AckResult(found.key, found.outcome, now) if isinstance(outcome, Unknown) else found
 
-    put(stack, acknowledger.Teller, "_result", result)
+    put(stack, telling.Telling, "result", result)
     put(stack, acknowledger.Teller, "_settled", lambda _self, _ack: True)
 
 
