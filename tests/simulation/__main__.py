@@ -19,6 +19,7 @@ from tests.simulation.bugs import BUGS, MOST
 from tests.simulation.coverage import UNREACHED, Summary, lacking, summed
 from tests.simulation.long import run_days
 from tests.simulation.runner import catch_all, failure, run_all
+from tests.simulation.same import differing
 from tests.simulation.schedule import Result
 
 MUCH = 10_000
@@ -33,11 +34,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--processes", type=int, default=multiprocessing.cpu_count())
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--bugs", action="store_true", help="put faults into the connector, and see them found")
+    parser.add_argument("--same", type=int, help="run so many seeds twice, and compare the traces")
     parser.add_argument("--hours", type=float, help="one run of so many virtual hours instead")
     asked = parser.parse_args(arguments)
     logging.disable(logging.CRITICAL)
     if asked.bugs:
         return show_bugs(asked.processes)
+    if asked.same:
+        return show_same(range(asked.seed, asked.seed + asked.same))
     if asked.hours:
         return show_days(asked.hours, asked.seed)
     started = time.perf_counter()
@@ -60,6 +64,15 @@ def show_bugs(processes: int) -> int:
         print(f"{found.at or 'not found':>9}  {name:22} {found.what[:100]}")  # noqa: T201
     print(f"{len(BUGS) - missed} of {len(BUGS)} bugs found within {MOST} schedules")  # noqa: T201
     return 1 if missed else 0
+
+
+def show_same(seeds: range) -> int:
+    """Tell how many seeds are the same schedule in two processes."""
+    others = differing(seeds)
+    print(f"{len(seeds) - len(others)} of {len(seeds)}")  # noqa: T201
+    if others:
+        print("differ: " + " ".join(map(str, others)), file=sys.stderr)  # noqa: T201
+    return 1 if others else 0
 
 
 def show_days(hours: float, seed: int) -> int:

@@ -7,6 +7,7 @@ Each is a small patch of the runtime for the time of a schedule; nothing of it i
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -29,13 +30,14 @@ from connector.receivers.ewarehousing_amend import receipt_of
 from connector.sources import intake, producer, propeller, traede, traede_feed, zendera
 from connector.sources.base import Page
 from tests.simulation import schedule
+from tests.simulation.profile import secret
 
 __all__ = ["BUGS", "MOST", "Caught", "caught"]
 
 MOST = 200
 """Schedules within which each has to be found."""
 
-FROM = {"pages_asked_for": 860, "swallow_cancel": 200}
+FROM = {"pages_asked_for": 860, "swallow_cancel": 390}
 """Where to begin to look for what shows in one of a thousand schedules: near the seed that showed it first."""
 
 Bug = Callable[[ExitStack], None]
@@ -477,3 +479,50 @@ def no_payload(stack: ExitStack) -> None:
         return found
 
     put(stack, arrivals, "ingest", ingest)
+
+
+@bug
+def logs_headers(stack: ExitStack) -> None:
+    """Writes what it sends into the log, at the level that is for people who look for a fault."""
+    real = http.Endpoint._once
+
+    async def once(self: Any, request: Any) -> Any:
+        logging.getLogger("connector.http").debug("%s with %s", request.what, request.headers)
+        return await real(self, request)
+
+    put(stack, http.Endpoint, "_once", once)
+
+
+@bug
+def repeats_errors(stack: ExitStack) -> None:
+    """Passes on what the other side says of an error, word for word."""
+
+    def judge(_self: Any, request: Any, reply: Any) -> Any:
+        if request.takes(reply.status):
+            return http.Answer(reply.status, reply.body, request.what, request.effect)
+        raise outcomes.of_status(reply.status, request.effect, request.what, reply.body.decode(), None)
+
+    put(stack, http.Endpoint, "_judge", judge)
+
+
+@bug
+def repeats_exceptions(stack: ExitStack) -> None:
+    """Passes on what the HTTP client says of a lost answer, word for word."""
+    real = outcomes.of_exception
+
+    def of_exception(exc: Any, effect: Any, what: str) -> Any:
+        return real(exc, effect, f"{what}: {exc!r}")
+
+    put(stack, http, "of_exception", of_exception)
+
+
+@bug
+def keeps_tokens(stack: ExitStack) -> None:
+    """Notes in the journal which token an order was sent with."""
+    real = deliveries.settle
+
+    def settle(settlements: Any, now: int, db: Any) -> Any:
+        db.execute("INSERT OR REPLACE INTO sources (name, error) VALUES ('token', ?)", (secret("password"),))
+        return real(settlements, now, db)
+
+    put(stack, deliveries, "settle", settle)

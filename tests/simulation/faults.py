@@ -9,6 +9,9 @@ from typing import Any
 
 import aiohttp
 import msgspec
+from multidict import CIMultiDictProxy
+
+from tests.simulation.vendors.base import Request
 
 __all__ = ["FAULTS", "NOTHING", "T_APPLY", "Fault", "Faults", "Outage"]
 
@@ -16,7 +19,17 @@ T_APPLY = 25.0
 """Seconds within which the other side applies, or gives up, what it was sent (faults.md 4.5, A1)."""
 
 
-def _refused() -> Exception:
+def _kind(kind: type[Exception]) -> Callable[[Request], Exception]:
+    return lambda _request: kind()
+
+
+def _garbled(request: Request) -> Exception:
+    """What the client says of an answer that is not HTTP: a status that nobody sent, and the headers of the request."""
+    info = aiohttp.RequestInfo(request.rel_url, request.method, CIMultiDictProxy(request.headers), request.rel_url)
+    return aiohttp.ClientResponseError(info, (), status=400, message="Expected HTTP/", headers=request.headers)
+
+
+def _refused(_request: Request) -> Exception:
     key: Any = SimpleNamespace(host="vendor", port=443, ssl=True, is_ssl=True)
     return aiohttp.ClientConnectorError(key, OSError(111, "refused"))
 
@@ -33,7 +46,7 @@ class Fault(msgspec.Struct, frozen=True):
     name: str
     applied: bool
     late: bool = False
-    error: Callable[[], Exception] | None = None
+    error: Callable[[Request], Exception] | None = None
     status: int = 0
     spoil: Callable[[bytes], bytes] | None = None
     wait: float = 0.0
@@ -50,13 +63,13 @@ FAULTS: Mapping[str, Fault] = {
     fault.name: fault
     for fault in (
         Fault("refused", applied=False, error=_refused),
-        Fault("connect_timeout", applied=False, error=aiohttp.ConnectionTimeoutError, wait=0.3),
-        Fault("lost", applied=False, error=aiohttp.ServerDisconnectedError),
-        Fault("lost_applied", applied=True, error=aiohttp.ServerDisconnectedError),
-        Fault("lost_late", applied=True, late=True, error=aiohttp.ClientOSError),
-        Fault("timeout", applied=False, error=aiohttp.ServerTimeoutError, wait=1.0),
-        Fault("timeout_applied", applied=True, error=aiohttp.ServerTimeoutError, wait=1.0),
-        Fault("timeout_late", applied=True, late=True, error=TimeoutError, wait=1.0),
+        Fault("connect_timeout", applied=False, error=_kind(aiohttp.ConnectionTimeoutError), wait=0.3),
+        Fault("lost", applied=False, error=_kind(aiohttp.ServerDisconnectedError)),
+        Fault("lost_applied", applied=True, error=_kind(aiohttp.ServerDisconnectedError)),
+        Fault("lost_late", applied=True, late=True, error=_kind(aiohttp.ClientOSError)),
+        Fault("timeout", applied=False, error=_kind(aiohttp.ServerTimeoutError), wait=1.0),
+        Fault("timeout_applied", applied=True, error=_kind(aiohttp.ServerTimeoutError), wait=1.0),
+        Fault("timeout_late", applied=True, late=True, error=_kind(TimeoutError), wait=1.0),
         Fault("error", applied=False, status=500),
         Fault("error_applied", applied=True, status=502),
         Fault("error_late", applied=True, late=True, status=504),
@@ -69,7 +82,8 @@ FAULTS: Mapping[str, Fault] = {
         Fault("page", applied=False, status=200),
         Fault("empty", applied=True, spoil=lambda _: b""),
         Fault("truncated", applied=True, spoil=lambda body: body[: len(body) // 2]),
-        Fault("broken_off", applied=True, error=aiohttp.ClientPayloadError),
+        Fault("broken_off", applied=True, error=_kind(aiohttp.ClientPayloadError)),
+        Fault("garbled", applied=True, error=_garbled),
         Fault("slow", applied=True, wait=0.9),
     )
 }

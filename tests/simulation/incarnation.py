@@ -20,7 +20,9 @@ from connector.sources.base import Source
 from tests.doubles import EPOCH
 from tests.simulation.crashes import Ending
 from tests.simulation.faults import Faults
+from tests.simulation.leaks import Leaks
 from tests.simulation.loop import Loop, Stuck, Time
+from tests.simulation.probe import Probe
 from tests.simulation.store import Store
 from tests.simulation.wire import Session
 from tests.simulation.world import World
@@ -64,6 +66,7 @@ class Incarnation:
         own: Settings,
         db: sqlite3.Connection,
         faults: Faults,
+        leaks: Leaks,
         ending: Ending | None,
     ) -> None:
         self.number = number
@@ -74,6 +77,7 @@ class Incarnation:
         self._world = world
         self._settings = own
         self._faults = faults
+        self._leaks = leaks
         self._seed = f"{seed}/{number}"
         self._passed = 0
         self._replays: list[asyncio.Task[Any]] = []
@@ -82,6 +86,7 @@ class Incarnation:
         self._loop.set_exception_handler(self._unforeseen)
         self._main: asyncio.Task[None] | None = None
         self.connector: Connector | None = None
+        self._probe: Probe | None = None
 
     def passes(self, point: str) -> bool:
         """See `Process.passes`."""
@@ -137,6 +142,11 @@ class Incarnation:
             self._world.note(f"{self.number} replays {source}")
             self._replays.append(self._loop.create_task(connector.replay(source, EPOCH)))
 
+    def ask(self) -> None:
+        """Be asked how it is (the health page, the metrics)."""
+        if self.alive and self._probe is not None:
+            self._probe.ask()
+
     def _must_have_ended(self) -> None:
         if self.alive:
             self._world.violated("L7", "", "it does not end")
@@ -172,6 +182,7 @@ class Incarnation:
         failure = None if main.cancelled() else main.exception()
         if failure is not None:
             self._world.violated("DIED", "", f"{failure!r} {_inner(failure)!r}")
+            self._leaks.seek(repr(_inner(failure)), "what the process died of")
         if left:
             self._world.violated("L7", "", f"{len(left)} tasks are left")
         if self._store.db.in_transaction:
@@ -216,8 +227,11 @@ class Incarnation:
             )
             endpoint._session = session  # type: ignore[assignment]
         self.connector = connector
-        async with connector:
+        async with connector, anyio.create_task_group() as beside:
+            self._probe = Probe(connector, self._leaks.seek)
+            beside.start_soon(self._probe.run, name="ask the health page")
             await connector.run()
+            beside.cancel_scope.cancel()
 
 
 def _inner(exc: BaseException) -> BaseException:

@@ -15,10 +15,15 @@ from connector.sources.propeller import PropellerSettings
 from connector.sources.traede_settings import TraedeOrdersSettings
 from connector.sources.zendera import ZenderaSettings
 
-__all__ = ["Profile", "drawn", "settings"]
+__all__ = ["Profile", "drawn", "secret", "settings"]
 
 SETTLE = 60.0
 RETRY = RetrySettings(first=Duration(1), longest=Duration(30))
+
+
+def secret(name: str) -> str:
+    """Return a secret of the settings: like no other text, and with all that is written differently here and there."""
+    return f"c4n+ry of/{name} &\"='\\%"
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,14 +113,14 @@ def settings(profile: Profile) -> Settings:
         "shop": lambda: PropellerSettings(
             base_url=Url("https://shop.invalid"),
             client_id="sandbox",
-            client_secret=Secret("sandbox-secret"),
+            client_secret=Secret(secret("client_secret")),
             page_size=size,
             **common,
         ),
         "wholesale": lambda: TraedeOrdersSettings(
             base_url=Url("https://wholesale.invalid"),
-            token=Secret("sandbox-token"),
-            app_key=Secret("sandbox-app-key"),
+            token=Secret(secret("token")),
+            app_key=Secret(secret("app_key")),
             system_id="erp",
             regulate_inventory=profile.regulate,
             include_cancelled=True,
@@ -124,7 +129,7 @@ def settings(profile: Profile) -> Settings:
         ),
         "transport": lambda: ZenderaSettings(
             base_url=Url("https://transport.invalid/api"),
-            api_key=Secret("sandbox-key"),
+            api_key=Secret(secret("api_key")),
             page_size=size,
             **common,
         ),
@@ -136,7 +141,7 @@ def settings(profile: Profile) -> Settings:
             "warehouse": EwarehousingSettings(
                 base_url=Url("https://warehouse.invalid"),
                 username="sandbox",
-                password=Secret("sandbox-secret"),
+                password=Secret(secret("password")),
                 wms_code="DEV",
                 customer_code="SANDBOX",
                 concurrency=profile.concurrency,

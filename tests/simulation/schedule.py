@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from tests.simulation.checks import Watch, held, unsettled
 from tests.simulation.crashes import Ending
 from tests.simulation.faults import Faults
 from tests.simulation.incarnation import Incarnation
+from tests.simulation.leaks import Leaks
 from tests.simulation.loop import Time, ordered
 from tests.simulation.profile import Profile
 from tests.simulation.store import new_journal
@@ -73,6 +75,8 @@ class Schedule:
         self.world.journal = self.journal
         self._chance = Random(f"{seed}/endings")
         self._own = profile.settings(self.profile)
+        self.leaks = Leaks(self._own, self.world)
+        self.world.issued = self.leaks.know
         self._healing = False
         self._helped = 0
         self._since = 0.0
@@ -82,18 +86,30 @@ class Schedule:
 
     def run(self) -> Result:
         """Run it."""
+        tokens = Random(f"{self._seed}/tokens")
+        issue = mock.patch.object(secrets, "token_urlsafe", lambda size: f"t0k3n-{tokens.getrandbits(8 * size):x}")
+        with self.leaks.listening(), issue:
+            return self._run()
+
+    def _run(self) -> Result:
         world, time = self.world, self.time
         world.note(f"seed {self._seed} {self.profile}")
         world.begin_life()
         time.at(self.profile.chaos, self._heal)
         for _ in range(self.profile.replays):
             time.at(self._chance.uniform(1, self.profile.chaos), self._replay)
+        asks = Random(f"{self._seed}/asks")
+        for _ in range(asks.choice((0, 2, 6))):
+            time.at(asks.uniform(0, self.profile.chaos * 1.5), self._ask)
         number = 0
         while not self.watch.quiet or number == 0:
             number += 1
             ending = self._drawn() if number <= self.profile.endings and not self._healing else None
-            self._running = Incarnation(number, str(self._seed), world, self._own, self.journal, self.faults, ending)
+            self._running = Incarnation(
+                number, str(self._seed), world, self._own, self.journal, self.faults, self.leaks, ending
+            )
             self._running.run()
+            self.leaks.seek_in_journal(self.journal)
             if self._over:
                 break
             if number > 60 or (self._healing and any(each.invariant == "DIED" for each in world.violations)):
@@ -113,6 +129,11 @@ class Schedule:
         able = [name for name in self.profile.sources if name != "transport"]
         if able and self._running is not None:
             self._running.replay(self._chance.choice(able))
+
+    def _ask(self) -> None:
+        """Let somebody ask the health page and the metrics."""
+        if self._running is not None:
+            self._running.ask()
 
     def _break_off(self) -> None:
         self._over = True

@@ -9,8 +9,10 @@ from functools import partial
 from random import Random
 from types import TracebackType
 from typing import Any
+from urllib.parse import urlencode
 
 import aiohttp
+import msgspec
 from yarl import URL
 
 from tests.simulation.faults import NOTHING, T_APPLY, Fault, Faults
@@ -134,7 +136,7 @@ class _Exchange:
         now = own.world.time.now
         if fault.error is not None:
             call.close(fault.name, now, doubtful=not fault.sure)
-            self._heard.set_exception(fault.error())
+            self._heard.set_exception(fault.error(self._request))
             return
         if fault.status or response is None:
             answer = self._of_fault(fault)
@@ -161,4 +163,16 @@ class _Exchange:
             headers["Retry-After"] = str(seconds) if form == 1 else format_datetime(at, usegmt=True)
         if fault.status == 307:
             headers["Location"] = "http://elsewhere.invalid/"
-        return Response(fault.status, b"fault", headers)
+        return Response(fault.status, self._complaint(), headers)
+
+    def _complaint(self) -> bytes:
+        """The body of an error: often a page for whoever develops over there, which repeats what it was sent."""
+        headers, body = dict(self._request.headers), self._request.body.decode()
+        form = self._session.chance.randrange(5)
+        if form == 0:
+            return msgspec.json.encode({"error": "failed", "headers": headers, "body": body})
+        if form == 1:
+            return urlencode({**headers, "body": body}).encode()
+        if form == 2:
+            return f"Exception: request {headers!r}".encode()
+        return body.encode() if form == 3 else b"fault"

@@ -16,7 +16,7 @@ from aiohttp import web
 from tests.doubles import EPOCH
 from tests.simulation.faults import Fault
 from tests.simulation.loop import Time
-from tests.simulation.profile import Profile
+from tests.simulation.profile import Profile, secret
 from tests.simulation.vendors.base import EVERY, Act, Request, SourceVendor, Truth, Vendor
 from tests.simulation.vendors.ewarehousing import Ewarehousing
 from tests.simulation.vendors.propeller import Propeller
@@ -67,6 +67,11 @@ class Call(msgspec.Struct):
         self.closed, self.said, self.doubtful = now, said, doubtful
 
 
+def _stamp(request: Request) -> str:
+    """Return what the body of a request is in short, for the trace."""
+    return blake2b(request.body, digest_size=4).hexdigest() if request.body else ""
+
+
 class World:
     """Everything that is not the connector."""
 
@@ -86,6 +91,8 @@ class World:
         self.alarm: Callable[[], None] = lambda: None
         """Called at each violation."""
         self.watch: Callable[[str, Call], None] = lambda _what, _call: None
+        self.issued: Callable[[list[str]], None] = lambda _tokens: None
+        """Called with every token that a vendor issues."""
         self._trace = blake2b(digest_size=16)
         self._chance = chance
         self.warehouse = Ewarehousing(
@@ -97,13 +104,26 @@ class World:
             fuzzy=profile.fuzzy,
             index_lag=profile.lag,
             token_life=profile.token_life,
+            password=secret("password"),
         )
         every: dict[str, Callable[[], SourceVendor]] = {
             "shop": lambda: Propeller(
-                "shop", self.moment, doubles=chance.random() < 0.2, token_life=profile.token_life
+                "shop",
+                self.moment,
+                doubles=chance.random() < 0.2,
+                token_life=profile.token_life,
+                client_secret=secret("client_secret"),
             ),
-            "wholesale": lambda: Traede("wholesale", self.moment, pages=chance.random() < 0.7),
-            "transport": lambda: Zendera("transport", self.moment, ids_as_text=chance.random() < 0.5),
+            "wholesale": lambda: Traede(
+                "wholesale",
+                self.moment,
+                pages=chance.random() < 0.7,
+                token=secret("token"),
+                app_key=secret("app_key"),
+            ),
+            "transport": lambda: Zendera(
+                "transport", self.moment, ids_as_text=chance.random() < 0.5, api_key=secret("api_key")
+            ),
         }
         self.sources: dict[str, SourceVendor] = {name: every[name]() for name in profile.sources}
         self.vendors: Mapping[str, Vendor] = {**self.sources, "warehouse": self.warehouse}
@@ -138,7 +158,9 @@ class World:
         self.history.append(call)
         if len(self.history) == MOST_CALLS + int(self.profile.chaos):
             self.violated("BUSY", "", f"{len(self.history)} calls for {len(self.orders)} orders")
-        self.note(f"#{call.number} {incarnation} {vendor} {act.kind} {' '.join(act.ids)} {' '.join(act.outcomes)}")
+        self.note(
+            f"#{call.number} {incarnation} {vendor} {act.kind} {' '.join((*act.ids, *act.outcomes))} {_stamp(request)}"
+        )
         self.watch("begun", call)
         return call
 
@@ -159,6 +181,9 @@ class World:
             (asked,) = call.act.ids
             call.found = sum(asked in (EVERY, record.get("external_id")) for record in records)
             call.listed = frozenset(record.get("external_id") for record in records)
+        if call.act.kind == "login" and call.applied is not None:
+            said = msgspec.json.decode(response.body or b"{}")  # type: ignore[arg-type]
+            self.issued([said[name] for name in ("access_token", "token", "refresh_token") if name in said])
         self.note(f"#{call.number} applied {response.status} {call.found}")
         if call.act.kind == "create" and call.applied is not None and self._chance.random() < self.profile.withdrawn:
             self.time.after(self._chance.uniform(0.1, 20), partial(self._withdraw, call.act.ids[0]))

@@ -25,8 +25,8 @@ def _templates() -> list[dict[str, Any]]:
 class Propeller(PropellerStandIn):
     """A tenant, whose pages may list an order twice (`doubles`). A mark is about one order: none is left out."""
 
-    def __init__(self, name: str, now: Callable[[], datetime], *, doubles: bool, token_life: int) -> None:
-        super().__init__(now=now, token_life=token_life)
+    def __init__(self, name: str, now: Callable[[], datetime], *, doubles: bool, **how: Any) -> None:
+        super().__init__(now=now, **how)
         self.name = name
         self.partly: set[str] = set()
         self.spared: set[str] = set()

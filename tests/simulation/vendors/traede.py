@@ -25,8 +25,8 @@ def _templates() -> list[dict[str, Any]]:
 class Traede(TraedeStandIn):
     """An account."""
 
-    def __init__(self, name: str, now: Callable[[], datetime], *, pages: bool) -> None:
-        super().__init__(now=now, pages=pages)
+    def __init__(self, name: str, now: Callable[[], datetime], *, pages: bool, **how: Any) -> None:
+        super().__init__(now=now, pages=pages, **how)
         self.name = name
         self.partly: set[str] = set()
         self.spared: set[str] = set()

@@ -31,8 +31,8 @@ def _templates() -> dict[int, list[dict[str, Any]]]:
 class Zendera(ZenderaStandIn):
     """An organisation."""
 
-    def __init__(self, name: str, now: Callable[[], datetime], *, ids_as_text: bool) -> None:
-        super().__init__(now=now, ids_as_text=ids_as_text)
+    def __init__(self, name: str, now: Callable[[], datetime], *, ids_as_text: bool, **how: Any) -> None:
+        super().__init__(now=now, ids_as_text=ids_as_text, **how)
         self.name = name
         self.partly: set[str] = set()
         self.spared: set[str] = set()
