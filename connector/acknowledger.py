@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 
 import anyio
 
-from connector.ack import Acknowledgement, AckOutcome, Confirmed, Refused, calls
+from connector.ack import Acknowledgement, AckOutcome, Confirmed, Refused
 from connector.bus import Bus, Inbox
 from connector.clock import Clock
 from connector.events import AckEvent, OrderAcknowledged, OrderDelivered, OrderHeld, OrderRejected
@@ -206,7 +206,7 @@ class Teller:
         batch = [self._waiting.popleft()[1] for _ in range(many)]
         granted = await self._journal.claim_acks([ack.key for ack in batch], self._clock.now())
         claimed = [ack for ack, grant in zip(batch, granted, strict=True) if grant]
-        chunks = deque(calls(claimed, limit))
+        chunks = deque(self._telling.calls(claimed))
         outcomes: dict[str, AckOutcome] = {}
 
         async def call() -> None:

@@ -99,7 +99,13 @@ class Watcher:
     async def _ask(self, followed: list[Followed]) -> None:
         """Ask about some orders, and keep what is new."""
         receipts = [Receipt(id=each.receipt, reference=each.reference) for each in followed]
-        statuses = await self._receiver.progress(receipts)
+        try:
+            statuses = await self._receiver.progress(receipts)
+        except ConnectorError:
+            raise
+        except Exception:
+            logger.exception("reading the progress of %d orders at %s failed", len(followed), self._receiver.name)
+            return  # one of them, it may be: the others are asked about all the same
         seen = [
             new
             for each in followed
@@ -125,6 +131,9 @@ class Watcher:
         except Unmappable as exc:
             # Not kept as seen: it is due as soon as the table or the source is mended.
             logger.warning("%s of order %s cannot be told to %s: %s", status, followed.order_id, source.name, exc)
+            return None
+        except Exception:
+            logger.exception("%s of order %s cannot be told to %s", status, followed.order_id, source.name)
             return None
         return Seen(followed.key, followed.progress, status, body)
 

@@ -13,13 +13,21 @@ import msgspec
 
 from connector.bus import Bus
 from connector.clock import Clock, backoff
-from connector.errors import ConnectorError, EndpointError, InDoubtError, RejectedError, TransientError
+from connector.errors import (
+    ConnectorError,
+    EndpointError,
+    InDoubtError,
+    JournalError,
+    RejectedError,
+    TransientError,
+)
 from connector.events import ProgressReported
 from connector.journal.base import Journal
 from connector.journal.outbox import Report, ReportOutcome
 from connector.readback import outline, shown
 from connector.settings.structs import SourceSettings
 from connector.sources.base import Reports, Source
+from connector.unforeseen import Fault, Unforeseen
 
 __all__ = ["Reporter", "ReportingSource", "reporters"]
 
@@ -52,6 +60,7 @@ class Reporter:
         self._bus = bus
         self._clock = clock
         self._there = anyio.Event()
+        self._unforeseen = Unforeseen(f"source {source.name}")
         self._ended = False
 
     @property
@@ -116,8 +125,27 @@ class Reporter:
                 tg.start_soon(one_by_one, name=f"report to {self._source.name}, {number + 1}")
 
     async def _outcome(self, report: Report) -> ReportOutcome:
-        if report.state == "in_doubt":
-            return await self._read_back(report)
+        """Send it, or read it back; what our own code fails at three times waits for a person."""
+        reading = report.state == "in_doubt"
+        name = f"report {report.id} of order {report.order_id}"
+        if not reading and self._unforeseen and (fault := self._unforeseen.given_up(name)) is not None:
+            return self._parked(fault)
+        try:
+            outcome = await (self._read_back(report) if reading else self._sent(report))
+        except JournalError:
+            raise
+        except Exception as exc:  # noqa: BLE001 - logged by `note`
+            why = self._unforeseen.note(name, exc, "reading back" if reading else "telling")
+            if not reading:
+                return self._doubtful(why)  # given up only when it is due again: it is read back before
+            if (fault := self._unforeseen.given_up(name)) is not None:
+                return self._parked(fault)
+            return self._again("in_doubt", report, TransientError(why))
+        if self._unforeseen and outcome.state in ("confirmed", "parked"):
+            self._unforeseen.forget(name)
+        return outcome
+
+    async def _sent(self, report: Report) -> ReportOutcome:
         try:
             await self._source.report(report.order_id, report.body)
         except RejectedError as exc:
@@ -126,9 +154,6 @@ class Reporter:
             return self._doubtful(str(exc))
         except ConnectorError as exc:
             return self._again("pending", report, exc)
-        except Exception as exc:
-            logger.exception("source %s: reporting failed in a way that nobody foresaw", self._source.name)
-            return self._doubtful(f"{type(exc).__name__} while telling it")
         return self._confirmed(report)
 
     async def _read_back(self, report: Report) -> ReportOutcome:
@@ -140,9 +165,6 @@ class Reporter:
             return ReportOutcome("parked", f"{lost}: {exc}")
         except ConnectorError as exc:
             return self._again("in_doubt", report, exc)
-        except Exception as exc:
-            logger.exception("source %s: reading reports back failed", self._source.name)
-            return self._again("in_doubt", report, TransientError(f"{type(exc).__name__} while reading it back"))
         has = None
         if events is not None:
             has = shown(report.body, events, await self._journal.reports_told(self._source.name, report.order_id))
@@ -151,6 +173,11 @@ class Reporter:
         if has:
             return self._confirmed(report)
         return ReportOutcome("pending", "the answer was lost, and the source does not show it", self._clock.now())
+
+    def _parked(self, fault: Fault) -> ReportOutcome:
+        """Leave to a person what our own code cannot tell; all that meet the same fault share the reason."""
+        why = f"unforeseen {fault.name} at {self._source.name}, {fault}; the source may have it: look"
+        return ReportOutcome("parked", f"{why}. The log has the traceback; mend it, then retry or skip")
 
     async def _record(self, report: Report, outcome: ReportOutcome) -> None:
         now, name = self._clock.now(), self._source.name

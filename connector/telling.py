@@ -2,25 +2,31 @@
 The calls in which a source is told, and what became of each order in them: an answer, a refusal, or a doubt.
 
 A call that is refused is split until the order that is refused stands alone. What is in doubt is read back from the
-source before it is told again, unless the source takes a repeat without doing anything twice.
+source before it is told again, unless the source takes a repeat without doing anything twice. An order at which our own
+code fails has calls of its own from then on; after three of them it waits for a person.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from itertools import chain
 
-from connector.ack import Acknowledgement, AckOutcome, Confirmed, NotApplied, Refused, Unknown
+from connector.ack import Acknowledgement, AckOutcome, Confirmed, NotApplied, Refused, Unknown, calls
 from connector.clock import Clock, backoff
 from connector.errors import ConnectorError, InDoubtError, RejectedError, TransientError
 from connector.journal.base import AckResult
 from connector.settings.structs import SourceSettings
 from connector.sources.base import HasTerms, ReadsBack, Source
+from connector.unforeseen import Fault, Unforeseen
 
 __all__ = ["Telling"]
 
 logger = logging.getLogger(__name__)
+
+QUESTIONS = 64
+"""Calls in which a reading that our own code fails at is split at most, to find the order that it is about."""
 
 
 class Telling:
@@ -30,11 +36,22 @@ class Telling:
         self._source = source
         self._settings = settings
         self._clock = clock
+        self._unforeseen = Unforeseen(f"source {source.name}")
+        self._alone: set[str] = set()
+        """Orders that were in a call with others in which our own code failed: one of them is at fault."""
 
     def repeatable(self, ack: Acknowledgement) -> bool:
         """Whether it may be told again without asking."""
         source = self._source
         return source.repeatable(ack) if ack.terms and isinstance(source, HasTerms) else source.ack_repeatable
+
+    def calls(self, acks: Sequence[Acknowledgement]) -> Iterator[Sequence[Acknowledgement]]:
+        """Yield what goes into one call each; what may be at fault goes alone."""
+        limit = self._source.ack_limit
+        if not self._alone:
+            return calls(acks, limit)
+        suspects = [[ack] for ack in acks if ack.order_id in self._alone]
+        return chain(calls([ack for ack in acks if ack.order_id not in self._alone], limit), suspects)
 
     async def asked(self, doubtful: Sequence[Acknowledgement]) -> dict[str, AckOutcome]:
         """Find out what became of acknowledgements whose answer was lost."""
@@ -46,17 +63,38 @@ class Telling:
         if not isinstance(self._source, ReadsBack):
             lost = Refused("the answer was lost, and this source cannot be asked: look there, then retry or skip")
             return found | {ack.order_id: lost for ack in doubtful}
-        try:
-            known = await self._source.is_acknowledged(doubtful)
-        except ConnectorError as exc:
-            return found | {ack.order_id: Unknown(str(exc)) for ack in doubtful}
+        return found | await self._read_back(self._source, doubtful)
+
+    async def _read_back(self, source: ReadsBack, doubtful: Sequence[Acknowledgement]) -> dict[str, AckOutcome]:
+        """Ask the source; a question that our own code fails at is split until the order that it is about is alone."""
         applied, missing = Confirmed(), NotApplied("the source does not show it", retry_after=0.0)
-        return found | {
-            ack.order_id: (applied if known[ack.order_id] else missing) for ack in doubtful if ack.order_id in known
-        }
+        found: dict[str, AckOutcome] = {}
+        parts = [doubtful]
+        for _ in range(QUESTIONS):
+            if not parts:
+                break
+            part = parts.pop()
+            try:
+                known = await source.is_acknowledged(part)
+            except ConnectorError as exc:
+                found |= {ack.order_id: Unknown(str(exc)) for ack in part}
+            except Exception as exc:  # noqa: BLE001 - logged by `note`
+                if len(part) > 1:
+                    parts += [part[: len(part) // 2], part[len(part) // 2 :]]
+                else:
+                    found |= self._failed(part[0], exc, "reading back")
+            else:
+                found |= {
+                    ack.order_id: applied if known[ack.order_id] else missing for ack in part if ack.order_id in known
+                }
+        # What there was no time for is asked about the next time.
+        return found | {ack.order_id: Unknown("it could not be read back yet") for part in parts for ack in part}
 
     async def tell(self, chunk: Sequence[Acknowledgement], outcomes: dict[str, AckOutcome]) -> None:
         """Make one call; put into `outcomes` what became of each order, of those that the answer mentions."""
+        if self._unforeseen and (fault := self._unforeseen.given_up(_name(chunk[0]))) is not None:
+            outcomes[chunk[0].order_id] = self._parked(fault)
+            return
         try:
             outcomes.update(await self._source.acknowledge(chunk))
         except RejectedError as exc:
@@ -72,14 +110,34 @@ class Telling:
             wait = exc.retry_after if isinstance(exc, TransientError) else None
             outcomes.update({ack.order_id: NotApplied(str(exc), wait) for ack in chunk})
         except Exception as exc:
+            if len(chunk) == 1:
+                # Given up only when it is due again: what was applied all the same has been read back by then.
+                outcomes[chunk[0].order_id] = Unknown(self._unforeseen.note(_name(chunk[0]), exc, "acknowledging"))
+                return
             logger.exception("source %s: acknowledging failed in a way that nobody foresaw", self._source.name)
+            self._alone.update(ack.order_id for ack in chunk)
             outcomes.update({ack.order_id: Unknown(f"{type(exc).__name__} while telling it") for ack in chunk})
+
+    def _failed(self, ack: Acknowledgement, exc: Exception, doing: str) -> dict[str, AckOutcome]:
+        why = self._unforeseen.note(_name(ack), exc, doing)
+        fault = self._unforeseen.given_up(_name(ack))
+        return {ack.order_id: Unknown(why) if fault is None else self._parked(fault)}
+
+    def _parked(self, fault: Fault) -> Refused:
+        """Leave to a person what our own code cannot tell; all that meet the same fault share the reason."""
+        return Refused(
+            f"unforeseen {fault.name} at {self._source.name}, {fault}; the source may know: look. The log has the "
+            "traceback; mend it, then retry or skip"
+        )
 
     def result(self, ack: Acknowledgement, outcome: AckOutcome | None, now: datetime) -> AckResult:
         """Return what the journal is to keep of `outcome`; None: the answer did not mention the order."""
         if outcome is None:
             outcome = Unknown("the answer does not mention it")
         if isinstance(outcome, Confirmed | Refused):
+            if self._alone or self._unforeseen:
+                self._alone.discard(ack.order_id)
+                self._unforeseen.forget(_name(ack))
             return AckResult(ack.key, outcome, now)
         asked = outcome.retry_after if isinstance(outcome, NotApplied) else None
         retry = self._settings.retry
@@ -89,3 +147,7 @@ class Telling:
         if isinstance(outcome, Unknown) and not self.repeatable(ack):
             wait = max(wait, float(self._settings.settle))
         return AckResult(ack.key, outcome, now if asked == 0 else now + timedelta(seconds=wait))
+
+
+def _name(ack: Acknowledgement) -> str:
+    return f"order {ack.order_id}"

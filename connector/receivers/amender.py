@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from datetime import timedelta
 
@@ -14,10 +13,9 @@ from connector.journal.base import Change, ChangeOutcome, Journal
 from connector.receivers.base import Amends, Attaches, Delivery, Receipt, Receiver
 from connector.receivers.lane import Lane
 from connector.settings.structs import ReceiverSettings
+from connector.unforeseen import Unforeseen
 
 __all__ = ["Amender"]
-
-logger = logging.getLogger(__name__)
 
 AT_ONCE = 50
 """Changes read from the journal in one go; they are rare, and done one after the other."""
@@ -45,6 +43,7 @@ class Amender:
         self._lanes = lanes
         self._journal = journal
         self._clock = clock
+        self._unforeseen = Unforeseen(receiver.name)
         self._there = anyio.Event()
 
     def look(self) -> None:
@@ -67,15 +66,23 @@ class Amender:
                 await there.wait()
 
     async def _outcome(self, change: Change) -> ChangeOutcome:
+        what = f"the {change.what} of {change.external_id}"
         try:
-            return await self._do(change)
+            outcome = await self._do(change)
         except (RejectedError, ConflictError, Unmappable) as exc:
-            return ChangeOutcome("held", str(exc))
+            outcome = ChangeOutcome("held", str(exc))
         except ConnectorError as exc:
             return self._again(change, exc)
-        except Exception as exc:
-            logger.exception("%s: %s of %s failed", self._receiver.name, change.what, change.external_id)
-            return self._again(change, TransientError(f"{type(exc).__name__} in {change.what}"))
+        except Exception as exc:  # noqa: BLE001 - logged by `note`
+            reason = self._unforeseen.note(what, exc, "doing")
+            if (fault := self._unforeseen.given_up(what)) is None:
+                return self._again(change, TransientError(reason))
+            # The receiver, and no order, is named: all that meet the same fault share the reason.
+            reason = f"unforeseen {fault.name} in {change.what} at {self._receiver.name}, {fault}"
+            outcome = ChangeOutcome("held", f"{reason}. The log has the traceback; mend it, then retry")
+        if self._unforeseen:
+            self._unforeseen.forget(what)
+        return outcome
 
     async def _do(self, change: Change) -> ChangeOutcome:
         receiver, receipt = self._receiver, Receipt(id=change.receipt, reference=change.reference)
@@ -84,7 +91,9 @@ class Amender:
                 return ChangeOutcome("held", f"{receiver.name} cannot cancel an order")
             await receiver.cancel(receipt)
             return ChangeOutcome("done")
-        lane = self._lanes[change.source]
+        lane = self._lanes.get(change.source)
+        if lane is None:
+            return ChangeOutcome("held", f"no route leads from {change.source} to {receiver.name} any more")
         order = lane.source.to_order(change.raw)
         if change.what == "attach":
             if not isinstance(receiver, Attaches):

@@ -19,9 +19,9 @@ from connector.journal.base import Delivered, Held, InDoubt, NotSent, Outcome, R
 from connector.journal.caution import may_be_at
 from connector.receivers.base import Delivery, Receiver
 from connector.receivers.lookups import Lookups
-from connector.receivers.unforeseen import Unforeseen
 from connector.receivers.work import Work
 from connector.settings.structs import ReceiverSettings
+from connector.unforeseen import Unforeseen
 
 __all__ = ["Attempt"]
 
@@ -40,7 +40,10 @@ class Attempt:
     async def first(self, delivery: Delivery, *, tell: bool) -> Outcome:
         """Create an order whose intent is committed. `tell`: its source has a word for "refused"."""
         self._lookups.forget(delivery.external_id)
-        if self._unforeseen and (held := self._given_up(delivery.external_id)) is not None:
+        if (
+            self._unforeseen
+            and (held := self._given_up(delivery.external_id, looked_up=self._receiver.finds)) is not None
+        ):
             return held
         try:
             receipt = await self._receiver.create(delivery)
@@ -76,7 +79,7 @@ class Attempt:
                 return self._not_sent(exc, work.attempts)
             except Exception as exc:  # noqa: BLE001 - logged by `note`
                 reason = self._unforeseen.note(work.external_id, exc, "looking up")
-                held = self._unforeseen.given_up(work.external_id, looked_up=False)
+                held = self._given_up(work.external_id, looked_up=False)
                 return held or self._not_sent(TransientError(reason), work.attempts)
             if found is not None:
                 self._unforeseen.forget(work.external_id)
@@ -85,15 +88,24 @@ class Attempt:
             return self._unasked_doubt(work)
         if work.delivery is None:
             return work.unfit
-        if self._unforeseen and (held := self._given_up(work.external_id)) is not None:
+        if self._unforeseen and (held := self._given_up(work.external_id, looked_up=self._receiver.finds)) is not None:
             return held
         if not await grant():
             return None
         return await self.first(work.delivery, tell=tell)
 
-    def _given_up(self, external_id: str) -> Held | None:
-        """Hold an order that was just looked up, where that can be, and that our own code cannot create."""
-        return self._unforeseen.given_up(external_id, looked_up=self._receiver.finds)
+    def _given_up(self, external_id: str, *, looked_up: bool) -> Held | None:
+        """
+        Hold an order at which our own code fails too often; None for one that may be tried.
+
+        The cause is shared by all orders that meet the same fault, so that one `retry` releases them when it is mended.
+        """
+        fault = self._unforeseen.given_up(external_id)
+        if fault is None:
+            return None
+        where = "it is not there" if looked_up else "it may be there: look"
+        detail = f"{fault}; {where}. The log has the traceback; mend it, then retry"
+        return Held(f"unforeseen {fault.name} at {self._receiver.name}", detail)
 
     def _unasked_doubt(self, work: Work) -> Held:
         """Leave an order that may be there to a person, under the cause that says why."""

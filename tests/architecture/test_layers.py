@@ -23,6 +23,7 @@ LAYERS: list[tuple[str, ...]] = [
         "connector.reporter",
         "connector.requests",
         "connector.telling",
+        "connector.unforeseen",
         "connector.reconcile",
         "connector.reconcile.*",
         "connector.readback",
@@ -32,7 +33,6 @@ LAYERS: list[tuple[str, ...]] = [
         "connector.receivers.attempt",
         "connector.receivers.notices",
         "connector.receivers.refusals",
-        "connector.receivers.unforeseen",
         "connector.receivers.amender",
     ),
     ("connector.registry", "connector.wiring", "connector.caution"),
@@ -62,7 +62,6 @@ LAYERS: list[tuple[str, ...]] = [
 
 STAGES = (
     "absence", "producer", "intake", "consumer", "attempt", "work", "amender", "lane", "notices", "refusals",
-    "unforeseen",
 )  # fmt: skip
 """What is in a family's folder, but serves all of its vendors."""
 

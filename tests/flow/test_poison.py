@@ -135,7 +135,9 @@ async def test_a_create_that_our_code_always_trips_over_is_tried_three_times(
 
     (hold,) = held(bench)
     assert ("bad", "unforeseen KeyError at wms") == hold[:2]
-    assert f"3 times while creating it; {where}." in hold[2]
+    assert f"; {where}. The log has the traceback" in hold[2]
+    assert hold[2].startswith("3 times while creating it, at test_poison.py:")
+    assert "canary" not in hold[2]
     assert 3 == Counter(wms.creates)["shop-bad"]
     assert {"shop-bad": 0} | wms.count() == {"shop-bad": 0} | {f"shop-{number}": 1 for number in range(1, 8)}
     assert {"exported": 7} == Counter(outcome for _, outcome, _ in source.outcomes)
