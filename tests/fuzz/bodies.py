@@ -1,24 +1,23 @@
 """
-Bodies that went wrong: mutations of a sample, and JSON that Hypothesis made up.
+Bodies that went wrong: mutations of a sample, and JSON that is made up.
 
 A mutation spoils up to four places of the sample, each with a value of another type, one of the hostile ones, one
-from elsewhere in the sample, or itself at a depth; or it damages the bytes. Every body follows from the seed.
+from elsewhere in the sample, one that is made up, or itself at a depth; or it damages the bytes. Every body follows
+from the seed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from copy import deepcopy
 from random import Random
 from typing import Any
 
 import msgspec
-from hypothesis import HealthCheck, Phase, given, seed, settings
-from hypothesis import strategies as st
 
 from tests.contracts.hostile import HOSTILE, REMOVED
 
-__all__ = ["generated", "mutated"]
+__all__ = ["damaged", "invented", "mutated"]
 
 Path = tuple[Any, ...]
 
@@ -65,41 +64,64 @@ DEPTHS = (2, 60, 300, 700, *range(880, 1010, 7), 3000)
 """Around Python's own limit of recursion, too: what can be decoded may still be too deep to be printed."""
 
 
-def mutated(sample: bytes, random: Random) -> Iterator[bytes]:
+FLAT = (2, 60)
+"""Depths at which no reader comes near that limit, wherever it is called from."""
+SCRIPTS = ((32, 127), (0, 32), (128, 591), (0x600, 0x700), (0x2000, 0x2070), (0x3040, 0x30FF), (0x1F300, 0x1F6FF))
+"""Ranges of characters, the plain ones first."""
+
+
+def mutated(sample: bytes, random: Random, depths: Sequence[int] = DEPTHS) -> Iterator[bytes]:
     """Yield mutations of `sample`, for ever; one in five is damaged as bytes, alone or on top."""
     places = list(_places(msgspec.json.decode(sample)))
     values = [value for _, value in places]
     while True:
         chance = random.random()
-        body = sample if chance < 0.12 or not places else _edited(sample, places, values, random)
-        yield _damaged(body, random) if chance < 0.2 else body
+        body = sample if chance < 0.12 or not places else _edited(sample, places, values, random, depths)
+        yield damaged(body, random) if chance < 0.2 else body
 
 
-@lru_cache
-def generated(count: int, number: int, keys: tuple[str, ...]) -> Sequence[bytes]:
-    """Return `count` bodies of JSON from Hypothesis, whose objects have keys among `keys`."""
-    leaf = (
-        st.none()
-        | st.booleans()
-        | st.integers()
-        | st.floats(allow_nan=False, allow_infinity=False)
-        | st.text(st.characters(exclude_categories=["Cs"]))
-        | st.sampled_from(ODD_TEXTS)
-    )
-    key = st.sampled_from(keys or ("",)) | st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
-    tree = st.recursive(leaf, lambda inner: st.lists(inner) | st.dictionaries(key, inner), max_leaves=20)
-    bodies: list[bytes] = []
+def invented(random: Random, keys: Sequence[str]) -> Iterator[bytes]:
+    """Yield JSON that is made up, for ever; its objects have keys mostly among `keys`."""
+    while True:
+        yield _encode(_tree(random, keys, random.choice((1, 2, 3, 4))))
 
-    @seed(number)
-    @settings(
-        max_examples=count, database=None, deadline=None, phases=[Phase.generate], suppress_health_check=[*HealthCheck]
-    )
-    @given(tree)
-    def collect(value: Any) -> None:
-        bodies.append(_encode(value))
 
-    collect()
-    return bodies
+def _tree(random: Random, keys: Sequence[str], levels: int) -> Any:
+    kind = random.randrange(4) if levels > 0 else 0
+    if kind == 0:
+        return _leaf(random)
+    many = range(random.choice((0, 1, 1, 2, 3, 5)))
+    if kind == 1:
+        return [_tree(random, keys, levels - 1) for _ in many]
+    return {
+        random.choice(keys) if keys and random.random() < 0.9 else _text(random): _tree(random, keys, levels - 1)
+        for _ in many
+    }
+
+
+def _leaf(random: Random) -> Any:
+    match random.randrange(9):
+        case 0:
+            return None
+        case 1:
+            return random.random() < 0.5
+        case 2:
+            return random.randrange(-3, 130)
+        case 3:
+            return random.choice((1, -1)) * random.getrandbits(random.choice((31, 53, 63)))
+        case 4:
+            return random.uniform(-1, 1) * 10.0 ** random.randrange(-20, 20)
+        case 5:
+            return random.choice(ODD_TEXTS)
+        case 6:
+            return msgspec.Raw(random.choice(NUMBERS))
+        case _:
+            return _text(random)
+
+
+def _text(random: Random) -> str:
+    lowest, end = random.choice(SCRIPTS) if random.random() < 0.4 else SCRIPTS[0]
+    return "".join(chr(random.randrange(lowest, end)) for _ in range(random.choice((0, 1, 2, 5, 9, 40))))
 
 
 def _encode(value: Any) -> bytes:
@@ -116,7 +138,9 @@ def _places(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
         yield from _places(value[key], (*path, key))
 
 
-def _edited(sample: bytes, places: Sequence[tuple[Path, Any]], values: Sequence[Any], random: Random) -> bytes:
+def _edited(
+    sample: bytes, places: Sequence[tuple[Path, Any]], values: Sequence[Any], random: Random, depths: Sequence[int]
+) -> bytes:
     whole = msgspec.json.decode(sample)
     for _ in range(random.choice((1, 1, 1, 2, 3, 4))):
         (*path, last), old = random.choice(places)
@@ -124,11 +148,11 @@ def _edited(sample: bytes, places: Sequence[tuple[Path, Any]], values: Sequence[
         try:
             for key in path:
                 place = place[key]
-            new = _other(old, values, random)
+            new = _other(old, values, random, depths)
             if new is REMOVED:
                 del place[last]
             else:
-                place[last] = new
+                place[last] = deepcopy(new) if isinstance(new, dict | list) else new  # a later edit may fall into it
         except (KeyError, IndexError, TypeError):
             continue  # an earlier edit took the place away
     try:
@@ -137,10 +161,12 @@ def _edited(sample: bytes, places: Sequence[tuple[Path, Any]], values: Sequence[
         return b"[" * 3000
 
 
-def _other(old: Any, values: Sequence[Any], random: Random) -> Any:
-    match random.randrange(9):
+def _other(old: Any, values: Sequence[Any], random: Random, depths: Sequence[int]) -> Any:
+    match random.randrange(13):
         case 0 | 1 | 2:
             return random.choice(HOSTILE)
+        case 10 | 11 | 12:
+            return _alike(old, values, random)
         case 3:
             return random.choice(ODD_TEXTS)
         case 4:
@@ -150,11 +176,28 @@ def _other(old: Any, values: Sequence[Any], random: Random) -> Any:
         case 6:
             return _retyped(old, random)
         case 7:
-            depth = random.choice(DEPTHS)
+            depth = random.choice(depths)
             opened, closed = random.choice(((b"[", b"]"), (b'{"a":', b"}"), (b'{"error":', b"}")))
             return msgspec.Raw(opened * depth + _encode(old) + closed * depth)
+        case 8:
+            return _tree(random, list(old) if isinstance(old, dict) else (), 2)
         case _:
             return msgspec.Raw(_doubled(old, random))
+
+
+def _alike(old: Any, values: Sequence[Any], random: Random) -> Any:
+    """Return something of the same type: what a reader of types lets through."""
+    if isinstance(old, str):
+        return random.choice((random.choice(ODD_TEXTS), _text(random), "", old.swapcase(), f" {old} "))
+    if isinstance(old, list):
+        return random.choice((old[::-1], old[1:], old * 2, old[:1] * 3, []))
+    if isinstance(old, dict):
+        return random.choice(({key: old[key] for key in list(old)[1:]}, dict(reversed(old.items())), {}))
+    if isinstance(old, bool):
+        return not old
+    if isinstance(old, int | float):
+        return random.choice((0, 1, -old, old + 1, old / 3, msgspec.Raw(random.choice(NUMBERS))))
+    return random.choice(values)
 
 
 def _retyped(old: Any, random: Random) -> Any:
@@ -178,7 +221,8 @@ def _doubled(old: Any, random: Random) -> bytes:
     return b'{"id":1,"id":2}'
 
 
-def _damaged(body: bytes, random: Random) -> bytes:
+def damaged(body: bytes, random: Random) -> bytes:
+    """Return `body` cut off, with other bytes in it or around it, in another encoding, or as something else at all."""
     at = random.randrange(len(body) + 1)
     match random.randrange(10):
         case 0:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -13,12 +13,14 @@ import msgspec
 from connector.breaker import Breaker
 from connector.errors import ConnectorError
 from connector.http import Endpoint, _Reply, _Request
-from tests.fuzz.bodies import generated, mutated
+from tests.fuzz.bodies import DEPTHS, invented, mutated
 
 __all__ = ["STATUSES", "Finding", "Line", "Target", "keys_of", "sound"]
 
 STATUSES = (*[200] * 12, 201, 201, 202, 204, 400, 400, 404, 404, 409, 422, 401, 403, 429, 500, 302)
 """Answers are mostly 200, so that their bodies are read; the bodies of refusals are read as well."""
+INVENTED = 8
+"""One body in so many is made up from nothing but the keys of the samples."""
 LONGEST_SECONDS = 2.0
 """Of the processor, for one body; a number that cannot be reckoned with takes minutes, or all memory."""
 LONGEST_TEXT = 20_000
@@ -83,18 +85,26 @@ class Target:
     allowed: tuple[type[Exception], ...] = (ConnectorError,)
     owner: object = None
     """The source or receiver that is fed, where a test wants more of it."""
+    spoil: Callable[[bytes, Random, Sequence[int]], Iterator[bytes]] = mutated
+    """How a sample goes wrong: as JSON, unless it is another kind of text."""
+
+    def bodies(self, count: int, seed: int, depths: Sequence[int] = DEPTHS) -> Iterator[tuple[bytes, int]]:
+        """Yield `count` bodies, each with a status: the samples first. They follow from the seed and the samples."""
+        random = Random(f"{seed} {self.name}")  # the same bodies for a target, whichever others are run
+        spoilt = [self.spoil(sample, random, depths) for sample in self.samples]
+        fresh = invented(random, keys_of(self.samples)) if self.spoil is mutated else spoilt[0]
+        for number in range(count):
+            if number < len(self.samples):
+                yield self.samples[number], 200
+            else:
+                body = next(fresh if number % INVENTED == 0 else spoilt[number % len(spoilt)])
+                yield body, random.choice(STATUSES)
 
     async def run(self, count: int, seed: int) -> tuple[list[Finding], int, float]:
         """Feed `count` bodies; return what was found, how many bodies came through, and the longest seconds."""
-        random = Random(f"{seed} {self.name}")  # the same bodies for a target, whichever others are run
-        sources = [mutated(sample, random) for sample in self.samples]
-        share = max(1, min(count // 4, 2000))
-        bodies = [*self.samples, *generated(share, seed, keys_of(self.samples))]
         found: list[Finding] = []
         through, longest = 0, 0.0
-        for number in range(count):
-            body = bodies[number] if number < len(bodies) else next(sources[number % len(sources)])
-            status = 200 if number < len(self.samples) else random.choice(STATUSES)
+        for body, status in self.bodies(count, seed):
             started = time.process_time()
             finding, passed = await self.one(body, status)
             took = time.process_time() - started

@@ -149,7 +149,7 @@ def _orders(name: str, source: Any, *samples: bytes) -> Target:
             return made
         assert isinstance(order, Order)
         assert source.to_order(body) == order
-        return [made, msgspec.structs.replace(order, raw=b"")]
+        return [msgspec.structs.replace(order, raw=b""), made]
 
     return Target(name, samples, feed, (), source)
 
