@@ -37,7 +37,7 @@ class Address(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def person(self) -> str:
         """The person's full name, or an empty text."""
-        return " ".join(part for part in (self.first_name, self.middle_name, self.last_name) if part)
+        return " ".join(filter(None, (self.first_name, self.middle_name, self.last_name)))
 
 
 class Contact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

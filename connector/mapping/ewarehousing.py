@@ -8,23 +8,24 @@ invented. What the receiver does not require is left out when the order does not
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, timedelta
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from connector.errors import Unmappable
+from connector.mapping.clean import block, tidied
+from connector.mapping.ewarehousing_names import named
 from connector.mapping.holes import Attempt, Hole, attempted, strict
 from connector.mapping.money import minor_units, rounded
 from connector.order import Address, Line, Order
-from connector.receivers.ewarehousing_wire import CreateOrder, OrderLine
+from connector.receivers.ewarehousing_wire import CreateOrder, OrderLine, ShippingAddress
 
-__all__ = ["LinePrice", "create_order", "delivery_date", "meta_data", "partial_order"]
+__all__ = ["LinePrice", "create_order", "delivery_date", "partial_order"]
 
 LinePrice = Literal["cents", "units", "none"]
 
@@ -33,8 +34,12 @@ WITHOUT_ZIPCODE = frozenset({"AE", "HK"})
 
 NOWHERE = Address()
 
+COUNTED = {str(number): number for number in range(1, 1000)}
+"""The quantities of nearly all lines, by their text."""
+
 _encode = msgspec.json.encode
 _decode = msgspec.json.Decoder(CreateOrder).decode
+_days = lru_cache(maxsize=32)(lambda days: timedelta(days=days))
 
 
 def create_order(
@@ -45,18 +50,15 @@ def create_order(
     line_price: LinePrice = "cents",
 ) -> CreateOrder:
     """
-    Return the create request for `order`, checked against the documented fields.
+    Return the create request for `order`, with every field as documented.
 
     `delivery_days` and `zone` are for orders without a delivery date of their own, see `delivery_date`;
     `line_price` says whether the unit price goes out in minor units, in currency units, or not at all, as the seed
     leaves it open (vendors.md 6/004 #2). `order_amount` includes tax and is in minor units. Amounts are sent only
     with their currency. Raises `Unmappable`, and nothing else.
     """
-    fields = _fields(order, delivery_days, zone, line_price, strict)
-    try:
-        return _decode(_encode(fields))
-    except ValueError as exc:  # msgspec's errors, and text that is not Unicode
-        raise Unmappable("not a valid eWarehousing order", str(exc)) from None
+    request = _request(order, delivery_days, zone, line_price, strict)
+    return request if _is_certain(request) else _checked(request)
 
 
 def partial_order(
@@ -71,37 +73,71 @@ def partial_order(
 
     As `create_order`, but the fields are not checked yet. Without a usable currency no amount is sent.
     """
-    fields = _fields(order, delivery_days, zone, line_price, attempted)
-    address = fields["shipping_address"]
-    if isinstance(address, dict):
-        fields["shipping_address"] = {key: value for key, value in address.items() if value is not None}
-    lines = fields["order_lines"]
-    if not isinstance(lines, Hole):
-        fields["order_lines"] = msgspec.to_builtins(lines)
-    return {key: value for key, value in fields.items() if value is not None}
+    request = _request(order, delivery_days, zone, line_price, attempted)
+    fields = _set(request)
+    if isinstance(request.shipping_address, ShippingAddress):
+        fields["shipping_address"] = _set(request.shipping_address)
+    if not isinstance(request.order_lines, Hole):
+        fields["order_lines"] = msgspec.to_builtins(request.order_lines)
+    return fields
 
 
-def _fields(order: Order, days: int, zone: str, line_price: LinePrice, attempt: Attempt) -> dict[str, Any]:
-    """Return the fields of the request; `attempt` makes each that can fail."""
-    found = attempt(_currency, order.currency)
+def _set(struct: msgspec.Struct) -> dict[str, Any]:
+    """Return the fields that have a value, or a hole; what is not set is not sent."""
+    fields = msgspec.structs.asdict(struct)
+    return {key: value for key, value in fields.items() if value is not None and value != ()}
+
+
+def _request(order: Order, days: int, zone: str, line_price: LinePrice, attempt: Attempt) -> CreateOrder:
+    """
+    Return the request; `attempt` makes each part that can fail.
+
+    Every constraint of `CreateOrder` is seen to where the field is made: to decode the request again for that would
+    cost as much as to make it. What is left is for `_is_certain`.
+    """
+    texts = tidied(order)  # whose texts people read; identity, dates and amounts are those of `order`
+    found = attempt(_currency, texts.currency)
     currency = "" if isinstance(found, Hole) else found
     amount = order.totals.including_tax
-    address = order.delivery_address or NOWHERE
-    contact = _text(address.person) or _text(order.contact.name) or _text(address.company)
-    return {
-        "external_reference": order.external_id,
-        "external_id": order.external_id,
-        "order_lines": attempt(_lines, order, currency, line_price),
-        "shipping_address": attempt(_address, order, attempt),
-        "shipping_contactperson": attempt(_required, "shipping_contactperson", contact),
-        "shipping_email": _text(address.email) or _text(order.contact.email) or None,
-        "requested_delivery_date": attempt(delivery_date, order, days, zone),
-        "meta_data": _origin(order),
-        "language": _language(order.language),
-        "customer_note": _block(order.notes) or None,
-        "order_amount": attempt(minor_units, amount, currency) if amount is not None and currency else None,
-        "currency": found or None,
-    }
+    address, contact = texts.delivery_address or NOWHERE, texts.contact
+    external_id = order.external_id
+    return CreateOrder(
+        external_reference=external_id,
+        external_id=external_id,
+        order_lines=attempt(_lines, texts.lines, currency, line_price),
+        shipping_address=attempt(_address, texts, attempt),
+        shipping_contactperson=address.person
+        or contact.name
+        or address.company
+        or attempt(_absent, "shipping_contactperson"),
+        shipping_email=address.email or contact.email or None,
+        requested_delivery_date=attempt(delivery_date, order, days, zone),
+        meta_data=_origin(order, texts.metadata),
+        language=_language(texts.language),
+        customer_note=block(order.notes) or None if order.notes else None,
+        order_amount=attempt(minor_units, amount, currency) if amount is not None and currency else None,
+        currency=found or None,
+    )
+
+
+def _is_certain(request: CreateOrder) -> bool:
+    """
+    Tell whether the request is as documented beyond doubt.
+
+    The identity and the article codes go out as they came, so they may hold half a character, which no JSON can; and
+    a date may be a time, to Python.
+    """
+    for line in request.order_lines:
+        if not line.article_code.isprintable():
+            return False
+    return request.external_reference.isprintable() and type(request.requested_delivery_date) is date
+
+
+def _checked(request: CreateOrder) -> CreateOrder:
+    try:
+        return _decode(_encode(request))
+    except ValueError as exc:  # msgspec's errors, and text that is not Unicode
+        raise Unmappable("not a valid eWarehousing order", str(exc)) from None
 
 
 def delivery_date(order: Order, days: int, zone: str) -> date:
@@ -118,55 +154,36 @@ def delivery_date(order: Order, days: int, zone: str) -> date:
         raise Unmappable("missing field: requested_delivery_date")
     made = order.created_at if order.created_at.tzinfo is not None else order.created_at.replace(tzinfo=UTC)
     try:
-        return made.astimezone(ZoneInfo(zone)).date() + timedelta(days=days)
+        return made.astimezone(ZoneInfo(zone)).date() + _days(days)
     except OverflowError:
         raise Unmappable("not a valid date", f"created_at {made.isoformat()}") from None
 
 
-def meta_data(pairs: Mapping[str, str]) -> dict[str, str]:
-    """
-    Return `pairs` with keys as the receiver wants them (lower case, `_` or `-`), without empty ones.
-
-    Where two keys become one, the first in alphabetical order stays.
-    """
-    result: dict[str, str] = {}
-    for key in sorted(pairs) if len(pairs) > 1 else pairs:
-        name = _key(key)
-        value = _block(pairs[key])
-        if name and value:
-            result.setdefault(name, value)
-    return result
-
-
-@lru_cache(maxsize=1024)
-def _key(key: str) -> str:
-    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", key).lower()
-    return re.sub(r"[^a-z0-9_-]+", "_", snake).strip("_-")
-
-
-def _origin(order: Order) -> dict[str, str]:
+def _origin(order: Order, metadata: Mapping[str, str]) -> dict[str, str]:
     """Tell where the order came from; what the source itself calls so cannot overwrite that."""
-    told = {"source": order.source, "source_order_id": order.order_id}
-    if order.reference and order.reference != order.order_id:
-        told["reference"] = order.reference
-    return meta_data(order.metadata) | meta_data(told)
+    found = named(metadata) if metadata else {}
+    reference = order.reference if order.reference != order.order_id else ""
+    for name, told in (("reference", reference), ("source", order.source), ("source_order_id", order.order_id)):
+        if value := block(told):
+            found[name] = value
+    return found
 
 
-def _lines(order: Order, currency: str, line_price: LinePrice) -> tuple[OrderLine, ...]:
-    if not order.lines:
+def _lines(lines: Sequence[Line], currency: str, line_price: LinePrice) -> tuple[OrderLine, ...]:
+    if not lines:
         raise Unmappable("missing field: order_lines")
-    return tuple(_line(line, currency, line_price) for line in order.lines)
+    return tuple([_line(line, currency, line_price) for line in lines])
 
 
 def _line(line: Line, currency: str, line_price: LinePrice) -> OrderLine:
     # An article code is opaque ("#117", "A  1"): nothing in it is changed.
-    sku = _required("order_lines.article_code", line.sku.strip(), f"line {line.line_id} {line.name}")
+    sku = line.sku.strip() or _absent("order_lines.article_code", f"line {line.line_id} {line.name}")
     return OrderLine(
         article_code=sku,
-        quantity=_quantity(line.quantity, sku),
-        description=_text(line.name) or sku,
+        quantity=COUNTED.get(str(line.quantity)) or _quantity(line.quantity, sku),
+        description=line.name or sku,
         price=_price(line.unit_price, currency, line_price),
-        meta_data=meta_data(line.metadata),
+        meta_data=named(line.metadata) if line.metadata else {},
     )
 
 
@@ -190,68 +207,54 @@ def _price(price: Decimal | None, currency: str, line_price: LinePrice) -> int |
     return float(rounded(price, currency))
 
 
-def _address(order: Order, attempt: Attempt) -> dict[str, Any]:
+def _address(texts: Order, attempt: Attempt) -> ShippingAddress:
     """Return the address, field by field."""
-    address = order.delivery_address
+    address = texts.delivery_address
     if address is None:
         raise Unmappable("missing field: shipping_address")
     country = attempt(_country, address.country)
-    zipcode = _text(address.postal_code)
-    if country not in WITHOUT_ZIPCODE:
-        zipcode = attempt(_required, "shipping_address.zipcode", zipcode)
-    name = _text(address.company) or _text(address.person)
-    return {
-        "addressed_to": attempt(_required, "shipping_address.addressed_to", name),
-        "street": attempt(_required, "shipping_address.street", _text(address.street)),
-        "street_number": _text(address.number) or None,
-        "street_number_addition": _text(address.number_addition) or None,
-        "street2": _text(address.street2) or None,
-        "zipcode": zipcode or None,
-        "city": attempt(_required, "shipping_address.city", _text(address.city)),
-        "state": _text(address.region) or None,
-        "country": country,
-        "phone_number": _text(address.phone) or _text(order.contact.phone) or None,
-        "mobile_number": _text(address.mobile) or None,
-    }
+    zipcode = address.postal_code or None
+    if zipcode is None and country not in WITHOUT_ZIPCODE:
+        zipcode = attempt(_absent, "shipping_address.zipcode")
+    return ShippingAddress(
+        addressed_to=address.company or address.person or attempt(_absent, "shipping_address.addressed_to"),
+        street=address.street or attempt(_absent, "shipping_address.street"),
+        street_number=address.number or None,
+        street_number_addition=address.number_addition or None,
+        street2=address.street2 or None,
+        zipcode=zipcode,
+        city=address.city or attempt(_absent, "shipping_address.city"),
+        state=address.region or None,
+        country=country,
+        phone_number=address.phone or texts.contact.phone or None,
+        mobile_number=address.mobile or None,
+    )
 
 
 def _country(country: str) -> str:
-    code = _required("shipping_address.country", _text(country)).upper()
-    if not re.fullmatch(r"[A-Z]{2}", code):
+    code = country.upper() or _absent("shipping_address.country")
+    if not _is_code(code, 2):
         raise Unmappable(f"not an ISO 3166 alpha-2 country code: {code}")
     return code
 
 
 def _currency(currency: str) -> str:
-    code = _text(currency).upper()
-    if code and not re.fullmatch(r"[A-Z]{3}", code):
+    code = currency.upper()
+    if code and not _is_code(code, 3):
         raise Unmappable(f"not an ISO 4217 currency code: {code}")
     return code
 
 
 def _language(language: str) -> str | None:
     """`NL`, `nl_NL` and `nl-NL` are `nl`; what is no language code is left out, as the receiver can do without."""
-    found = re.fullmatch(r"([A-Za-z]{2})(?:[-_].*)?", _text(language))
-    return found[1].lower() if found else None
+    code = language[:2]
+    return code.lower() if _is_code(code, 2) and language[2:3] in ("", "-", "_") else None
 
 
-def _required(field: str, value: str, detail: str = "") -> str:
-    if not value:
-        raise Unmappable(f"missing field: {field}", detail)
-    return value
+def _is_code(text: str, letters: int) -> bool:
+    """Tell whether `text` is so many letters of the English alphabet."""
+    return len(text) == letters and text.isascii() and text.isalpha()
 
 
-def _text(value: str) -> str:
-    """Return `value` as one line without control characters (faults.md, section 3, #16)."""
-    if not value:
-        return ""
-    if not value.isprintable():
-        value = "".join(c if c.isprintable() else " " for c in value)
-    return " ".join(value.split())
-
-
-def _block(value: str) -> str:
-    """Return `value` like `_text`, with its line breaks."""
-    if value.isprintable():
-        return " ".join(value.split())
-    return "\n".join(_text(line) for line in value.splitlines()).strip()
+def _absent(field: str, detail: str = "") -> NoReturn:
+    raise Unmappable(f"missing field: {field}", detail)

@@ -68,4 +68,9 @@ def minor_units(amount: Decimal, currency: str) -> int:
 
 @lru_cache(maxsize=4096)
 def _minor_units(amount: str, currency: str) -> int:
-    return int(rounded(Decimal(amount), currency).scaleb(decimals(currency), context=_CONTEXT))
+    places = decimals(currency)
+    whole, _, fraction = amount.partition(".")
+    # Nearly all amounts have nothing to be rounded: their digits are those of the minor units.
+    if len(fraction) <= places and len(whole) <= _LARGEST_EXPONENT + 1 and (whole + fraction).isdecimal():
+        return int(whole + fraction.ljust(places, "0"))
+    return int(rounded(Decimal(amount), currency).scaleb(places, context=_CONTEXT))

