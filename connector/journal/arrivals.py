@@ -9,7 +9,7 @@ import msgspec
 
 from connector.journal import bulk, changes, doubts
 from connector.journal.base import Arrival, Ingested, Listing, millis
-from connector.journal.deliveries import make_due
+from connector.journal.deliveries import failed_due
 
 __all__ = ["ingest", "polled"]
 
@@ -52,14 +52,14 @@ def ingest(
             answers.append(_again(db, row, arrival, listing, now))
         listed[arrival.order_id] = answers[-1].key
     _insert(db, source, fresh, now)
-    rejected = {key: arrival.cause for key, arrival in fresh if arrival.state == "rejected"}
-    answers = [_told(db, each, rejected[each.key], now) if each.key in rejected else each for each in answers]
+    rejected = {key for key, arrival in fresh if arrival.state == "rejected"}
+    answers = [_told(db, each, now) if each.key in rejected else each for each in answers]
     return doubts.cast(source, answers, db, replayed=listing.replayed)
 
 
-def _told(db: sqlite3.Connection, answer: Ingested, reason: str, now: int) -> Ingested:
+def _told(db: sqlite3.Connection, answer: Ingested, now: int) -> Ingested:
     """Make it due to tell the source of an order that failed for good."""
-    return Ingested(answer.key, answer.what, make_due(db, answer.key, now, "failed", reason))
+    return Ingested(answer.key, answer.what, failed_due(db, answer.key, now))
 
 
 def _known(db: sqlite3.Connection, source: str, order_ids: Sequence[str]) -> dict[str, _Known]:
@@ -177,7 +177,7 @@ def _renew(db: sqlite3.Connection, key: int, arrival: Arrival, now: int, step: s
         "INSERT INTO history (key, at, what, detail) VALUES (?, ?, 'changed at the source', ?)",
         (key, now, arrival.revision),
     )
-    told = make_due(db, key, now, "failed", arrival.cause) if arrival.state == "rejected" else None
+    told = failed_due(db, key, now) if arrival.state == "rejected" else None
     return Ingested(key, "changed", told)
 
 

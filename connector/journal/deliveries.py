@@ -28,7 +28,7 @@ from connector.journal.base import (
     moment,
 )
 
-__all__ = ["due", "intend", "make_due", "next_due", "recover", "settle"]
+__all__ = ["due", "failed_due", "intend", "make_due", "next_due", "recover", "settle"]
 
 
 def recover(now: int, settle_ms: Mapping[str, int], longest_ms: int, db: sqlite3.Connection) -> int:
@@ -133,7 +133,7 @@ def _settle_one(db: sqlite3.Connection, one: Settlement, now: int) -> Settled:
                 return Settled(False)
             step = _step(db, one, "rejected", now, cause=outcome.reason, detail="", said="rejected")
             if step.applied and outcome.tell:
-                return Settled(True, make_due(db, key, now, "failed", outcome.reason))
+                return Settled(True, failed_due(db, key, now, receiver))
             return step
         case Held():
             return _step(db, one, "held", now, cause=outcome.cause, detail=outcome.detail, said="held")
@@ -187,6 +187,21 @@ def _ack_due(db: sqlite3.Connection, key: int, now: int) -> Acknowledgement | No
         return None
     message = "; ".join(f"{receiver}: {reference}" for receiver, state, _, reference in rows if state == "delivered")
     return make_due(db, key, now, "exported", message)
+
+
+def failed_due(db: sqlite3.Connection, key: int, now: int, by: str = "") -> Acknowledgement | None:
+    """
+    Make it due to tell that an order failed, which `by` has refused now; where that is empty, all have.
+
+    Not if a required receiver has it, or may get it: what one of them has did not fail, and that another one refused
+    it is for a person to see. What an optional one refuses its source does not hear.
+    """
+    rows = db.execute("SELECT receiver, state, cause FROM deliveries WHERE key = ? AND required", (key,)).fetchall()
+    refused = {receiver: cause for receiver, state, cause in rows if state == "rejected"}
+    ended = all(state in ("rejected", "cancelled", "vanished") for _, state, _ in rows)
+    if not refused or not ended or (by and by not in refused):
+        return None
+    return make_due(db, key, now, "failed", "; ".join(dict.fromkeys(refused.values())))
 
 
 def make_due(

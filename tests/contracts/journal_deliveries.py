@@ -176,6 +176,41 @@ class DeliveryRules(JournalBench):
             assert await delivered(journal, key, receiver="archive") is None
             assert await journal.acks_due("shop", "pending", at(99)) == []
 
+    async def test_a_source_hears_that_an_order_failed_when_all_have_refused_it(self) -> None:
+        """Not while one of them may yet get it; with the reasons of each."""
+        async with self.open() as journal:
+            key = await found(journal, receivers=BOTH)
+            for receiver, _ in BOTH:
+                assert await intend(journal, key, receiver=receiver)
+            assert (await settle(journal, key, Rejected("no street", tell=True))).ack is None
+            ack = (await settle(journal, key, Rejected("no article", tell=True), receiver="erp")).ack
+            assert ack is not None
+            assert (ack.outcome, set(ack.message.split("; "))) == ("failed", {"no street", "no article"})
+
+    @pytest.mark.parametrize("other", [Delivered("id", "R1"), Held("no street", ""), InDoubt("lost", at(60))])
+    async def test_what_one_receiver_has_or_may_get_did_not_fail(self, other: Outcome) -> None:
+        """Its source is told nothing: neither that it is exported nor that it failed would be true."""
+        async with self.open() as journal:
+            key = await found(journal, receivers=BOTH)
+            for receiver, outcome in (("erp", other), ("wms", Rejected("no street", tell=True))):
+                assert await intend(journal, key, receiver=receiver)
+                assert (await settle(journal, key, outcome, receiver=receiver)).ack is None
+            assert await rows(journal, "SELECT ack_state FROM orders") == [("none",)]
+
+    async def test_what_an_optional_receiver_refuses_its_source_does_not_hear(self) -> None:
+        """Neither before the required one has refused it nor after."""
+        async with self.open() as journal:
+            archive = ("archive", False)
+            for name, first in (("1", "archive"), ("2", "wms")):
+                key = await found(journal, name, receivers=(("wms", True), archive))
+                acks = []
+                for receiver in (first, "wms" if first == "archive" else "archive"):
+                    assert await intend(journal, key, receiver=receiver)
+                    refused = Rejected(f"{receiver} says no", tell=True)
+                    acks.append((await settle(journal, key, refused, receiver=receiver)).ack)
+                told = [ack.message for ack in acks if ack is not None]
+                assert told == ["wms says no"]
+
     async def test_an_optional_receiver_that_is_first_waits_for_the_required_one(self) -> None:
         """Its number is told with the other's."""
         async with self.open() as journal:

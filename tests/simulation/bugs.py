@@ -21,10 +21,10 @@ from connector import acknowledger, bearer, http, order, outcomes, telling
 from connector.ack import Confirmed, NotApplied, Unknown
 from connector.errors import InDoubtError, RejectedError, TransientError
 from connector.http import segment
-from connector.journal import acks, arrivals, commit, deliveries, sqlite
+from connector.journal import acks, arrivals, commit, delivered, deliveries, sqlite
 from connector.journal.base import AckResult, Delivered, InDoubt, NotSent, Rejected, Settled, Settlement, millis
 from connector.pace import Pace
-from connector.receivers import attempt, consumer, ewarehousing
+from connector.receivers import attempt, consumer, ewarehousing, webhook
 from connector.receivers.base import Receipt
 from connector.receivers.ewarehousing_amend import receipt_of
 from connector.sources import intake, producer, propeller, traede, traede_feed, zendera
@@ -92,6 +92,21 @@ class _Deaf:
 
     def execute(self, sql: str, *args: Any) -> sqlite3.Cursor:
         return self._db.execute("SELECT 1 WHERE 0") if self._words in sql else self._db.execute(sql, *args)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._db, name)
+
+
+class _Told:
+    """A connection on which statements that end with certain words go on with others."""
+
+    def __init__(self, db: sqlite3.Connection, words: str, more: str) -> None:
+        self._db = db
+        self._words = words
+        self._more = more
+
+    def execute(self, sql: str, *args: Any) -> sqlite3.Cursor:
+        return self._db.execute(f"{sql} {self._more}" if sql.endswith(self._words) else sql, *args)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._db, name)
@@ -526,3 +541,60 @@ def keeps_tokens(stack: ExitStack) -> None:
         return real(settlements, now, db)
 
     put(stack, deliveries, "settle", settle)
+
+
+@bug
+def failed_anyway(stack: ExitStack) -> None:
+    """Tells of a refusal, whatever the order's other receiver did."""
+
+    def due(db: Any, key: int, now: int, _by: str = "") -> Any:
+        return deliveries.make_due(db, key, now, "failed", "refused")
+
+    put(stack, deliveries, "failed_due", due)
+    put(stack, arrivals, "failed_due", due)
+
+
+@bug
+def another_webhook_id(stack: ExitStack) -> None:
+    """Gives each try of a webhook an id of its own."""
+    real = webhook.WebhookReceiver._signed
+
+    def signed(self: Any, external_id: str, body: bytes) -> Any:
+        self.tries = getattr(self, "tries", 0) + 1
+        return {**real(self, external_id, body), **real(self, f"{external_id}.{self.tries}", body)}
+
+    put(stack, webhook.WebhookReceiver, "_signed", signed)
+
+
+@bug
+def repeats_unasked(stack: ExitStack) -> None:
+    """Takes every receiver for one that recognises what it is sent again."""
+    real = attempt.Attempt.__init__
+
+    def init(self: Any, *args: Any) -> None:
+        real(self, *args)
+        self._repeatable = True
+
+    put(stack, attempt.Attempt, "__init__", init)
+
+
+@bug
+def duplicate_is_refused(stack: ExitStack) -> None:
+    """Takes "I have it already" for a refusal."""
+
+    def unasked(_self: Any, _delivery: Any, refusal: Any, *, tell: bool) -> Any:
+        return Rejected(str(refusal), tell)
+
+    put(stack, attempt.Attempt, "_unasked", unasked)
+
+
+@bug
+def one_is_enough(stack: ExitStack) -> None:
+    """Tells the source when the first of its receivers has an order."""
+    real = deliveries._ack_due
+
+    def due(db: Any, key: int, now: int) -> Any:
+        return real(_Told(db, "FROM deliveries WHERE key = ?", "AND state = 'delivered'"), key, now)  # type: ignore[arg-type]
+
+    put(stack, deliveries, "_ack_due", due)
+    put(stack, delivered, "settle", lambda *_: None)

@@ -7,7 +7,7 @@ liveness when everything has healed. `S` and `L` numbers are those of faults.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -15,6 +15,7 @@ import msgspec
 from connector.receivers.ewarehousing import PAGE_SIZE
 from connector.receivers.refusals import MANY
 from tests.doubles import EPOCH
+from tests.simulation import second
 from tests.simulation.vendors.base import EVERY, Truth
 from tests.simulation.world import Call, Violation, World
 
@@ -32,8 +33,9 @@ START = EPOCH.timestamp()
 ALL = (
     "SELECT o.external_id, o.key, d.state, o.ack_state, coalesce(o.ack_outcome, ''), coalesce(d.cause, ''),"
     " d.payload_hash, coalesce(o.ack_reason, ''),"
-    " coalesce((SELECT max(h.at) FROM history h WHERE h.key = o.key AND h.what = 'found'), 0) / 1000.0"
-    " FROM orders o JOIN deliveries d ON d.key = o.key"
+    " coalesce((SELECT max(h.at) FROM history h WHERE h.key = o.key AND h.what = 'found'"
+    " AND h.detail LIKE d.receiver || ': %'), 0) / 1000.0"
+    " FROM orders o JOIN deliveries d ON d.key = o.key AND d.receiver = ?"
 )
 ONE = ALL + " WHERE o.source = ? AND o.order_id = ?"
 
@@ -51,9 +53,9 @@ class Row(msgspec.Struct, frozen=True):
     adopted_at: float
 
 
-def rows(world: World, source: str = "", order_id: str = "") -> Mapping[str, Row]:
-    """Return what the journal says, of all orders or of one, by external id."""
-    found = world.journal.execute(ONE if order_id else ALL, (source, order_id) if order_id else ())
+def rows(world: World, source: str = "", order_id: str = "", *, at: str = "warehouse") -> Mapping[str, Row]:
+    """Return what the journal says of deliveries to `at`, of all orders or of one, by external id."""
+    found = world.journal.execute(ONE if order_id else ALL, (at, source, order_id) if order_id else (at,))
     return {external_id: Row(*rest) for external_id, *rest in found}
 
 
@@ -63,8 +65,8 @@ class Watch:
     def __init__(self, world: World, settle: float) -> None:
         self._world = world
         self._settle = settle
-        self._creates: dict[str, list[Call]] = {}
-        self._lookups: dict[str, list[Call]] = {}
+        self._creates: dict[tuple[str, str], list[Call]] = {}
+        self._lookups: dict[tuple[str, str], list[Call]] = {}
         self._open: list[Call] = []
         self._told: dict[str, list[tuple[float, str]]] = {}
         self._acks: dict[str, list[Call]] = {}
@@ -96,7 +98,7 @@ class Watch:
         elif kind == "ack":
             self._acknowledging(call)
         elif kind == "lookup":
-            self._lookups.setdefault(call.act.ids[0], []).append(call)
+            self._lookups.setdefault((call.vendor, call.act.ids[0]), []).append(call)
         self._open.append(call)
 
     def _listed(self, call: Call) -> None:
@@ -120,20 +122,21 @@ class Watch:
 
     def _suspected(self, call: Call) -> bool:
         truth = self._world.orders.get(call.act.ids[0])
-        return call.act.kind == "create" and truth is not None and suspected(self._world, truth)
+        there = second.suspected if call.vendor == second.NAME else suspected
+        return call.act.kind == "create" and truth is not None and there(self._world, truth)
 
     def _creating(self, call: Call) -> None:
         (external_id,) = call.act.ids
         source, _, order_id = external_id.partition("-")
-        row = rows(self._world, source, order_id).get(external_id)
+        row = rows(self._world, source, order_id, at=call.vendor).get(external_id)
         if row is None or row.state != "intent":
             self._world.violated("S5", external_id, f"created while the journal says {row and row.state}")
         elif row.payload_hash != call.digest:
             self._world.violated("S10", external_id, "what is sent is not what the journal has the hash of")
-        under_way = sum(each.act.kind == "create" for each in self._open)
+        under_way = sum((each.vendor, each.act.kind) == (call.vendor, "create") for each in self._open)
         if under_way >= self._world.profile.concurrency:
             self._world.violated("S8", external_id, f"{under_way + 1} creates at once")
-        before = self._creates.setdefault(external_id, [])
+        before = self._creates.setdefault((call.vendor, external_id), [])
         if before:
             self._asked_before(call, before[-1])
         before.append(call)
@@ -141,13 +144,21 @@ class Watch:
     def _asked_before(self, call: Call, last: Call) -> None:
         """Before another attempt the receiver is asked, and late enough if the last one was doubtful (S6)."""
         (external_id,) = call.act.ids
+        if call.vendor == second.NAME and self._world.profile.manners != "finds":
+            if trouble := second.asked_before(self._world, call, last):
+                self._world.violated("S6", external_id, trouble)
+            return
         if last.said.endswith(" 401") and last.incarnation == call.incarnation:
             return  # an expired token: the call is repeated with a new one
         ended = last.begun if last.closed is None else last.closed
         since = ended + (self._settle - 0.01 if last.doubtful else 0.0)
-        asked = [each for each in self._lookups.get(external_id, []) if each.begun >= since]
+        asked = [each for each in self._lookups.get((call.vendor, external_id), []) if each.begun >= since]
         # A page of the whole list that is not full is a look-up of all that are not on it.
-        lists = [each for each in self._lookups.get(EVERY, []) if each.begun >= since and 0 <= each.found < PAGE_SIZE]
+        lists = [
+            each
+            for each in self._lookups.get((call.vendor, EVERY), [])
+            if each.begun >= since and 0 <= each.found < PAGE_SIZE
+        ]
         asked += [each for each in lists if external_id not in each.listed]
         if not any((each.found == 0 or each in lists) and each.closed is not None for each in asked):
             when = "late enough " if last.doubtful else ""
@@ -155,7 +166,10 @@ class Watch:
 
     def _created(self, call: Call) -> None:
         (external_id,) = call.act.ids
-        standing = len(self._world.warehouse.standing(external_id))
+        erp = self._world.erp
+        at_erp = erp is not None and call.vendor == second.NAME
+        there = erp.by_external_id(external_id) if erp is not None and at_erp else None
+        standing = len(self._world.warehouse.standing(external_id) if there is None else there)
         if standing > 1:
             self._world.violated("S1", external_id, f"DUPLICATE: {standing} records")
 
@@ -169,11 +183,16 @@ class Watch:
         for order_id, outcome in zip(ids, call.act.outcomes, strict=True):
             external_id = f"{call.vendor}-{order_id}"
             records = world.warehouse.by_external_id(external_id)
+            others = world.erp.by_external_id(external_id) if world.erp is not None else []
             told = self._told.setdefault(external_id, [])
-            if outcome == "exported" and not records:
+            if outcome == "exported" and (not records or (world.profile.second == "required" and not others)):
                 world.violated("S2", external_id, "ACK_WITHOUT_DELIVERY: told as exported, and nobody has it")
             if outcome == "failed":
-                self._failing(external_id, known.get(external_id), bool(records))
+                self._failing(
+                    external_id,
+                    known.get(external_id),
+                    bool(records or (others and world.profile.second == "required")),
+                )
                 if any(before == "exported" for _, before in told):
                     world.violated("S4", external_id, "told as failed after it was told as exported")
             elif any(before == "failed" for _, before in told) and not world.orders[external_id].corrected:
@@ -214,12 +233,15 @@ class Watch:
 
 def unsettled(world: World) -> list[Violation]:
     """Return what is not as it must be in the end (L1 to L5); empty when everything is."""
-    known = rows(world)
+    known, others = rows(world), rows(world, at=second.NAME)
     listed = {f"{name}-{order_id}" for name, source in world.sources.items() for order_id in source.listed()}
     found = [
         Violation(invariant, truth.external_id, text)
         for truth in world.orders.values()
-        for invariant, text in _wrong(world, truth, known.get(truth.external_id), truth.external_id in listed)
+        for invariant, text in (
+            *_wrong(world, truth, known.get(truth.external_id), others.get(truth.external_id), listed),
+            *second.wrong(world, truth, others.get(truth.external_id)),
+        )
     ]
     for external_id, what in world.journal.execute(
         "SELECT o.external_id, c.what FROM changes c JOIN orders o ON o.key = c.key WHERE c.state = 'due'"
@@ -229,7 +251,8 @@ def unsettled(world: World) -> list[Violation]:
         "SELECT order_id, state FROM reports WHERE state IN ('pending', 'sending', 'in_doubt')"
     ):
         found.append(Violation("L3", f"transport-{order_id}", f"a report is still {state}"))
-    strange = [external_id for external_id in world.warehouse.records if external_id not in world.orders]
+    there = {**world.warehouse.records, **(world.erp.times if world.erp is not None else {})}
+    strange = [external_id for external_id in there if external_id not in world.orders]
     found += [Violation("L1", external_id, "the receiver has it, and no source ever had") for external_id in strange]
     return found
 
@@ -243,9 +266,12 @@ def suspected(world: World, truth: Truth) -> bool:
     return truth.refused and sum(each.refused for each in world.orders.values()) >= MANY
 
 
-def _wrong(world: World, truth: Truth, row: Row | None, listed: bool) -> Iterator[tuple[str, str]]:
-    """Yield what is wrong with one order: the invariant, and what it is."""
+def _wrong(
+    world: World, truth: Truth, row: Row | None, other: Row | None, listed: Container[str]
+) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with one order: the invariant, and what it is. `other`: at the second receiver."""
     external_id = truth.external_id
+    awaited = second.awaited(world, other)
     records, standing = world.warehouse.records.get(external_id, []), world.warehouse.standing(external_id)
     exported, _ = world.sources[truth.source].knows(truth.order_id)
     if len(standing) > 1:
@@ -254,11 +280,12 @@ def _wrong(world: World, truth: Truth, row: Row | None, listed: bool) -> Iterato
         yield "L2", "ACK_WITHOUT_DELIVERY: its source has it as exported, and the receiver has nothing"
     for at, outcome in truth.marks:
         if outcome == "failed":
-            later = [made for made, _ in records if not any(each <= made for each in truth.corrected)]
+            times = [*(made for made, _ in records), *second.times(world, external_id)]
+            later = [made for made in times if not any(each <= made for each in truth.corrected)]
             if later:
                 yield "S3", f"FAILED_AND_DELIVERED: told as failed at {at:.1f}, made at {later}"
     if row is None:
-        if listed or truth.cancelled is None:
+        if external_id in listed or truth.cancelled is None:
             yield "L4", "LOST: it is in the feed, and the journal does not know it"
         return
     if row.state in OPEN and not suspected(world, truth):
@@ -279,13 +306,17 @@ def _wrong(world: World, truth: Truth, row: Row | None, listed: bool) -> Iterato
             yield "L1", f"nobody can have it, and it is {row.state}"
     elif truth.withdrawn is not None and row.state == "held":
         pass  # what a cancelled record means is for a person to say
-    elif truth.withdrawn is not None and exported:
+    elif truth.withdrawn is not None and (exported or awaited):
         pass  # it was delivered, and somebody there changed their mind
     elif truth.cancelled is not None:
-        if row.state == "delivered" and not exported:
+        if row.state == "delivered" and not exported and not awaited:
             yield "L2", "UNSENT_ACK: it was delivered, then cancelled, and its source does not know"
+    elif row.state in ("held", "rejected") and second.stuck(world, truth, other):
+        pass  # who let it go would let it go there as well
     elif len(standing) != 1 or row.state != "delivered":
         yield "L1", f"LOST: {len(standing)} records, {row.state} {row.cause} {row.ack_reason}"
+    elif awaited:
+        pass  # the source waits for the second receiver; see there
     elif not exported:
         yield "L2", f"UNSENT_ACK: the receiver has it, and its source does not know: {row.ack_state} {row.ack_reason}"
     elif (row.ack_state, row.ack_outcome) != ("confirmed", "exported"):
@@ -294,12 +325,14 @@ def _wrong(world: World, truth: Truth, row: Row | None, listed: bool) -> Iterato
 
 def held(world: World) -> Iterator[tuple[Any, Row, Truth]]:
     """Yield what waits for a person although a person could let it go: key, row and truth."""
-    known = rows(world)
+    known, others = rows(world), rows(world, at=second.NAME)
     for truth in world.orders.values():
         row = known.get(truth.external_id)
         if row is None or truth.broken or truth.refused or truth.skipped:
             continue
-        if truth.withdrawn is not None and row.state == "held":
+        if (truth.withdrawn is not None and row.state == "held") or second.stuck(
+            world, truth, others.get(truth.external_id)
+        ):
             continue
         if row.state in ("held", "rejected") or row.ack_state == "parked":
             yield row.key, row, truth

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
-from typing import Any
+from typing import Any, Literal, get_args
 
 import msgspec
 
 from connector.receivers.ewarehousing import EwarehousingSettings
+from connector.receivers.webhook import WebhookSettings
 from connector.settings import Duration, Rate, RetrySettings, RouteSettings, Secret, Settings, Url
 from connector.settings.structs import ProgressSettings
 from connector.sources.propeller import PropellerSettings
 from connector.sources.traede_settings import TraedeOrdersSettings
 from connector.sources.zendera import ZenderaSettings
+from tests.simulation.vendors.erp import Manners
 
 __all__ = ["Profile", "drawn", "secret", "settings"]
 
@@ -58,6 +60,9 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     shipped: float
     slow_disk: float
     replays: int
+    second: Literal["", "required", "optional"]
+    """What the second receiver, a webhook, is in this schedule; empty: it has none."""
+    manners: Manners
     afterlife: bool
     """Whether much happens to orders after they are delivered."""
 
@@ -96,6 +101,8 @@ def drawn(chance: Random) -> Profile:
         slow_disk=chance.choice((0.02, 0.02, 0.3)),
         shipped=0.4 if afterlife else chance.choice((0.0, 0.0, 0.4)),
         withdrawn=0.0 if calm else chance.choice((0.0, 0.0, 0.2)),
+        second=chance.choice(("", "", "", "required", "optional")),
+        manners=chance.choice(get_args(Manners)),
     )
 
 
@@ -134,6 +141,7 @@ def settings(profile: Profile) -> Settings:
             **common,
         ),
     }
+    second = [] if not profile.second else ["erp"]
     return Settings(
         journal="simulated",
         sources={name: sources[name]() for name in profile.sources},
@@ -149,10 +157,28 @@ def settings(profile: Profile) -> Settings:
                 settle=Duration(SETTLE),
                 timeout=Duration(profile.timeout),
                 retry=RETRY,
-            )
+            ),
+            **{
+                name: WebhookSettings(
+                    url=Url("https://erp.invalid/orders"),
+                    secret=Secret(secret("signing")),
+                    idempotent=profile.manners in ("recognises", "refuses"),
+                    find_url=Url("https://erp.invalid/orders") if profile.manners == "finds" else None,
+                    concurrency=profile.concurrency,
+                    settle=Duration(SETTLE),
+                    timeout=Duration(profile.timeout),
+                    retry=RETRY,
+                )
+                for name in second
+            },
         },
         routes=[
-            RouteSettings(source=name, receivers=["warehouse"], progress=ProgressSettings(interval=Duration(30)))
+            RouteSettings(
+                source=name,
+                receivers=["warehouse", *(second if profile.second == "required" else ())],
+                optional=second if profile.second == "optional" else [],
+                progress=ProgressSettings(interval=Duration(30)),
+            )
             for name in profile.sources
         ],
     )

@@ -14,8 +14,8 @@ import msgspec
 from connector import pipeline, registry
 from connector.journal import holds
 from connector.journal.base import millis
-from tests.simulation import crashes, profile
-from tests.simulation.checks import Watch, held, unsettled
+from tests.simulation import crashes, profile, second
+from tests.simulation.checks import Watch, held, rows, unsettled
 from tests.simulation.crashes import Ending
 from tests.simulation.faults import Faults
 from tests.simulation.incarnation import Incarnation
@@ -197,11 +197,22 @@ class Schedule:
                 self.world.violated("HOLD", truth.external_id, f"{row.state}: {row.cause}")
             keys.append(key)
             truth.released += 1
-        self.world.note(f"a person releases {keys}")
+        skipped = []
+        for row, truth in second.held(self.world, rows(self.world, at=second.NAME)):
+            if not second.explained(self.world, row, truth):
+                self.world.violated("HOLD", truth.external_id, f"{row.state} at {second.NAME}: {row.cause}")
+            if not second.stuck(self.world, truth, row):
+                keys += [row.key] if row.key not in keys else []
+                truth.released += 1
+            elif rows(self.world)[truth.external_id].state in ("delivered", "skipped"):
+                skipped.append(row.key)
+        self.world.note(f"a person releases {keys}, and skips {skipped}")
         self.world.counts["released by a person"] += len(keys)
+        self.world.counts["skipped by a person"] += len(skipped)
         now = millis(self.world.moment())
         self.journal.execute("BEGIN")
         holds.retry(keys, now, self.journal)
+        holds.skip(skipped, now, self.journal)
         self.journal.execute("COMMIT")
         if self._running is not None and self._running.connector is not None:
             self._running.connector.look()
@@ -233,6 +244,9 @@ class Schedule:
         counts, world = self.world.counts, self.world
         counts["orders"] = len(world.orders)
         counts["deliveries"] = sum(len(made) for made in world.warehouse.records.values())
+        if world.erp is not None:
+            counts["deliveries"] += len(world.erp.records)
+            counts[f"second {self.profile.second} {self.profile.manners}"] = len(world.erp.records)
         counts["calls"] = len(world.history)
         for edge, times in self.journal.execute("SELECT edge, times FROM simulated"):
             counts[f"edge {edge}"] = times

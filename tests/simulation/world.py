@@ -18,6 +18,7 @@ from tests.simulation.faults import Fault
 from tests.simulation.loop import Time
 from tests.simulation.profile import Profile, secret
 from tests.simulation.vendors.base import EVERY, Act, Request, SourceVendor, Truth, Vendor
+from tests.simulation.vendors.erp import Erp
 from tests.simulation.vendors.ewarehousing import Ewarehousing
 from tests.simulation.vendors.propeller import Propeller
 from tests.simulation.vendors.traede import Traede
@@ -126,7 +127,25 @@ class World:
             ),
         }
         self.sources: dict[str, SourceVendor] = {name: every[name]() for name in profile.sources}
+        self.erp = self._second(Random(chance.random())) if profile.second else None
         self.vendors: Mapping[str, Vendor] = {**self.sources, "warehouse": self.warehouse}
+        if self.erp is not None:
+            self.vendors = {**self.vendors, "erp": self.erp}
+
+    def _second(self, chance: Random) -> Erp:
+        listing = chance.random() < 0.7
+        return Erp(
+            "erp",
+            self.moment,
+            lambda: self.time.now,
+            chance,
+            manners=self.profile.manners,
+            repeated=chance.choice((0.0, 0.2)),
+            secret=secret("signing").encode(),
+            names_id=chance.random() < 0.7,
+            listing=listing,
+            fuzzy=listing and self.profile.fuzzy,  # one record alone that is another one is no answer (A3)
+        )
 
     def moment(self) -> datetime:
         """Return the vendors' wall clock, which is right."""
@@ -176,8 +195,9 @@ class World:
         call.status = response.status
         if 200 <= response.status < 300:
             call.applied = self.time.now
-        if call.act.kind == "lookup" and response.status == 200:
-            records = msgspec.json.decode(response.body or b"[]")  # type: ignore[arg-type]
+        if call.act.kind == "lookup" and response.status in (200, 404):
+            said = msgspec.json.decode(response.body or b"[]")  # type: ignore[arg-type]
+            records = said if isinstance(said, list) else [said]
             (asked,) = call.act.ids
             call.found = sum(asked in (EVERY, record.get("external_id")) for record in records)
             call.listed = frozenset(record.get("external_id") for record in records)
@@ -185,9 +205,10 @@ class World:
             said = msgspec.json.decode(response.body or b"{}")  # type: ignore[arg-type]
             self.issued([said[name] for name in ("access_token", "token", "refresh_token") if name in said])
         self.note(f"#{call.number} applied {response.status} {call.found}")
-        if call.act.kind == "create" and call.applied is not None and self._chance.random() < self.profile.withdrawn:
+        made = (call.vendor, call.act.kind) == ("warehouse", "create") and call.applied is not None
+        if made and self._chance.random() < self.profile.withdrawn:
             self.time.after(self._chance.uniform(0.1, 20), partial(self._withdraw, call.act.ids[0]))
-        elif call.act.kind == "create" and call.applied is not None and self._chance.random() < self.profile.shipped:
+        elif made and self._chance.random() < self.profile.shipped:
             self.time.after(self._chance.uniform(5, 60), partial(self._ship, call.act.ids[0]))
         call.spared = call.act.kind == "ack" and bool(self.sources[call.vendor].spared)
         self.watch("applied", call)
@@ -207,6 +228,9 @@ class World:
                 self.orders[truth.external_id] = truth
                 if truth.refused:
                     self.warehouse.refused.add(truth.external_id)
+                truth.unwanted = self.erp is not None and not truth.broken and chance.random() < profile.refused
+                if truth.unwanted and self.erp is not None:
+                    self.erp.refused.add(truth.external_id)
                 at = 0.0 if chance.random() < 0.6 else chance.uniform(0, profile.chaos * 0.9)
                 self.time.at(at, partial(self._place, source, truth))
                 self._happenings(source, truth, at)
@@ -217,14 +241,17 @@ class World:
     def _place(self, source: SourceVendor, truth: Truth) -> None:
         truth.placed = self.time.now
         source.place(truth)
-        self.note(f"placed {truth.external_id}{' broken' * truth.broken}{' refused' * truth.refused}")
+        self.note(
+            f"placed {truth.external_id}{' broken' * truth.broken}{' refused' * truth.refused}"
+            f"{' unwanted' * truth.unwanted}"
+        )
 
     def _happenings(self, source: SourceVendor, truth: Truth, placed: float) -> None:
         chance = self._chance
         later = partial(chance.uniform, placed + 0.1, self.profile.chaos)
         if chance.random() < self.profile.edited:
             self.time.at(later(), partial(self._edit, source, truth))
-        if (truth.broken or truth.refused) and chance.random() < 0.6:
+        if (truth.broken or truth.refused or truth.unwanted) and chance.random() < 0.6:
             self.time.at(later(), partial(self._correct, source, truth))
         if chance.random() < self.profile.cancelled:
             self.time.at(later(), partial(self._cancel, source, truth))
@@ -259,8 +286,10 @@ class World:
             else:
                 source.edit(truth)
             self.warehouse.refused.discard(truth.external_id)
+            if self.erp is not None:
+                self.erp.refused.discard(truth.external_id)
             truth.corrected.append(self.time.now)
-            truth.broken = truth.refused = False
+            truth.broken = truth.refused = truth.unwanted = False
             self.note(f"corrected {truth.external_id}")
 
     def _cancel(self, source: SourceVendor, truth: Truth) -> None:

@@ -78,6 +78,8 @@ class Truth(msgspec.Struct):
     changed: list[float] = []
     corrected: list[float] = []
     cancelled: float | None = None
+    unwanted: bool = False
+    """Whether the second receiver will not have it."""
     withdrawn: float | None = None
     """When people at the receiver cancelled it."""
     released: int = 0

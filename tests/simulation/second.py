@@ -1,0 +1,93 @@
+"""
+The invariants at the second receiver, a webhook (vendors/erp.py): those of checks.py, for what it is.
+
+Whether it has an order is asked of it where it can be asked. Where it recognises a repeat, an order in doubt is sent
+again; where it does neither, that is held for a person, who looks there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from connector.receivers.refusals import MANY
+from tests.simulation.vendors.base import Truth
+
+if TYPE_CHECKING:
+    from tests.simulation.checks import Row
+    from tests.simulation.world import Call, World
+
+__all__ = ["NAME", "asked_before", "awaited", "explained", "held", "stuck", "suspected", "times", "wrong"]
+
+NAME = "erp"
+OPEN = frozenset({"new", "ready", "intent", "in_doubt"})
+DOUBTS = (f"in doubt at {NAME}", f"may be at {NAME} already", f"duplicate at {NAME}")
+"""The causes under which it is left to a person what may be there."""
+
+
+def awaited(world: World, row: Row | None) -> bool:
+    """Tell whether the source has yet to wait for the second receiver, whose row this is."""
+    return world.profile.second == "required" and (row is None or row.state != "delivered")
+
+
+def times(world: World, external_id: str) -> Sequence[float]:
+    """Return when the second receiver got an order, if the source has to wait for it."""
+    return world.erp.times.get(external_id, []) if world.erp and world.profile.second == "required" else ()
+
+
+def suspected(world: World, truth: Truth) -> bool:
+    """See `checks.suspected`."""
+    return truth.unwanted and sum(each.unwanted for each in world.orders.values()) >= MANY
+
+
+def asked_before(world: World, call: Call, last: Call) -> str:
+    """Return what is wrong with another attempt that nobody asked before; empty where that is in order."""
+    truth = world.orders[call.act.ids[0]]
+    if world.profile.manners in ("recognises", "refuses") or not last.doubtful or truth.released:
+        return ""
+    return f"sent again, after #{last.number} that may be there, to who does not recognise it"
+
+
+def wrong(world: World, truth: Truth, row: Row | None) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with one order there: the invariant, and what it is."""
+    erp = world.erp
+    if erp is None or row is None:
+        return
+    records = len(erp.by_external_id(truth.external_id))
+    if records > 1:
+        yield "S1", f"DUPLICATE: {records} records at {NAME}"
+    if row.state == "delivered" and not records:
+        yield "L2", f"the journal has it as delivered to {NAME}, which has nothing"
+    if row.state in OPEN and not suspected(world, truth):
+        yield "L3", f"its delivery to {NAME} is still {row.state}"
+    if truth.skipped and records:
+        yield "L1", f"it is none of ours, and {NAME} has it"
+    if row.state in ("delivered", *OPEN) or truth.skipped or truth.broken or truth.unwanted:
+        return
+    if truth.cancelled is not None or (row.state == "skipped" and records):
+        return
+    if not stuck(world, truth, row):
+        yield "L1", f"LOST at {NAME}: {records} records, {row.state} {row.cause}"
+
+
+def stuck(world: World, truth: Truth, row: Row | None) -> bool:
+    """Tell whether a person has found an order there that is in doubt: whoever let it go again would double it."""
+    there = world.erp is not None and bool(world.erp.by_external_id(truth.external_id))
+    return there and row is not None and row.state == "held" and row.cause in DOUBTS
+
+
+def held(world: World, known: Mapping[str, Row]) -> Iterator[tuple[Row, Truth]]:
+    """Yield what waits there for a person who could help: its row and truth."""
+    for truth in world.orders.values():
+        row = known.get(truth.external_id)
+        if row is None or truth.broken or truth.unwanted or truth.skipped:
+            continue
+        if row.state in ("held", "rejected"):
+            yield row, truth
+
+
+def explained(world: World, row: Row, truth: Truth) -> bool:
+    """Tell whether it is right that it waits for a person."""
+    if row.state == "held" and row.cause in DOUBTS:
+        return world.profile.manners == "neither"
+    return truth.cancelled is not None or bool(truth.corrected)

@@ -1,0 +1,82 @@
+"""A system that takes signed webhooks, in the simulation: the second receiver of some schedules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from random import Random
+from typing import Any, Literal
+
+from aiohttp import web
+
+from connector.sandbox.standin import reply
+from connector.sandbox.webhook import Record, WebhookStandIn
+from tests.simulation.vendors.base import Act, Request
+
+__all__ = ["Erp", "Manners"]
+
+Manners = Literal["finds", "recognises", "refuses", "neither"]
+"""
+How it is kept from doubling an order: it can be asked; it recognises a `webhook-id` that it has, and answers as the
+first time, or by 409; or not at all, so that what is in doubt there is for a person to see to.
+"""
+
+
+class Erp(WebhookStandIn):
+    """
+    `refused` are the external ids of orders that it will not have; `records` has the time of each it took.
+
+    With `repeated`, a share, the network hands a request over twice: the id of a webhook is there for that.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        now: Callable[[], datetime],
+        clock: Callable[[], float],
+        chance: Random,
+        *,
+        manners: Manners,
+        repeated: float,
+        **how: Any,
+    ) -> None:
+        repeats: Any = {"recognises": "recognised", "refuses": "refused"}.get(manners, "taken")
+        super().__init__(now=now, repeats=repeats, **how)
+        self.name = name
+        self.refused: set[str] = set()
+        self.times: dict[str, list[float]] = {}
+        self._clock = clock
+        self._chance = chance
+        self._repeated = repeated if repeats != "taken" else 0.0
+
+    def sort(self, request: Request) -> Act:
+        """See `Vendor.sort`."""
+        if request.method == "GET":
+            return Act("lookup", (request.query["external_id"],))
+        return Act("create", (request.headers["webhook-id"],))
+
+    def handle(self, request: Request) -> web.Response:
+        """See `Vendor.handle`."""
+        if request.method == "POST" and request.headers["webhook-id"] in self.refused:
+            return reply(422, {"error": "an article of this order is not known here"})
+        if request.method == "POST" and self._chance.random() < self._repeated:
+            self.answer(request, request.body)  # type: ignore[arg-type]
+        return self.answer(request, request.body)  # type: ignore[arg-type]
+
+    def refuse(self) -> web.Response:
+        """See `Vendor.refuse`."""
+        return self.unauthorized()
+
+    def expire(self) -> None:
+        """Its secret does not expire."""
+
+    def put(self, external_id: str, *, body: bytes = b"{}", status: str = "received") -> Record:
+        """Hold another record; note when."""
+        self.times.setdefault(external_id, []).append(self._clock())
+        return super().put(external_id, body=body, status=status)
+
+    def _verified(self, request: Any, body: bytes) -> bool:
+        """As the scheme has it, but for the time: that is compared with the machine's own clock, which is none here."""
+        at = datetime.fromtimestamp(int(request.headers["webhook-timestamp"]), UTC)
+        signature = self._verifier.sign(request.headers["webhook-id"], at, body.decode())
+        return bool(signature == request.headers["webhook-signature"])
