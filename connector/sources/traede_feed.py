@@ -36,7 +36,8 @@ _head = msgspec.json.Decoder(_Head)
 
 def items(rows: Iterable[msgspec.Raw], id_keys: Sequence[str]) -> list[FeedItem]:
     """Return the orders of an answer; one without a usable id goes by a hash, and can be mapped by nobody."""
-    return [FeedItem(_key(bytes(row), id_keys), bytes(row)) for row in rows]
+    raws = [bytes(row) for row in rows]
+    return [FeedItem(_key(raw, id_keys), raw) for raw in raws]
 
 
 async def walk(
@@ -75,7 +76,7 @@ async def walk(
 def _key(raw: bytes, id_keys: Sequence[str]) -> str:
     try:
         head = _head.decode(raw)
-        found = order_id(first({key: getattr(head, key) for key in id_keys}, *id_keys))
+        found = order_id(first(*[getattr(head, key) for key in id_keys]))
     except (ValueError, RecursionError):
         found = None
     return found or f"unreadable-{blake2b(raw, digest_size=8).hexdigest()}"

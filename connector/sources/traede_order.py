@@ -1,24 +1,31 @@
 """
-Traede's order as it comes over the wire, and the canonical order that it becomes.
+Traede's order as the canonical order.
 
 Seed 001 does not show the order object, and its own page could not be found (vendors.md section 2, Order object).
 Known are `order_id`, `lines`, and from the 3PL pages `order_number`, `order_type`, `reference`, `currency`,
-`customer_number`, `invoice_address`, `delivery_address` and `order_meta`. All other names here are the plausible
-spellings; the first that has a value counts. Totals are left empty: nobody says which of them would include tax.
+`customer_number`, `invoice_address`, `delivery_address` and `order_meta`. All other names are the plausible spellings
+(`traede_wire`); the first that has a value counts. Totals are left empty: nobody says which of them would include tax.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 
 from connector.errors import Unmappable
 from connector.order import Address, Contact, Customer, Line, Order
-from connector.sources.traede_reading import Wire, day, decoded, first, moment, number, order_id, part, text, yes
+from connector.sources import traede_wire as wire
+from connector.sources.traede_decoding import NO_ADDRESS, Decoded, lenient, typed
+from connector.sources.traede_reading import Unusual, day, first, moment, named, number, order_id, text, yes
 
-__all__ = ["ID_KEYS", "article", "cancelled", "code", "listed_lines", "to_order"]
+__all__ = ["ID_KEYS", "NOBODY", "article", "cancelled", "code", "listed_lines", "read", "to_order"]
 
 ID_KEYS = ("order_id", "id")
 """Where the id is; the mark calls it `order_id`."""
+
+NOBODY = wire.Party()
+NOTHING = wire.Article()
+NOWHERE = Address()
 
 
 def to_order(source: str, raw: bytes) -> Order:
@@ -29,73 +36,95 @@ def to_order(source: str, raw: bytes) -> Order:
     6, seeds 001/002, #11). Whoever reads `reference` on a screen wants the order's number; the customer's own
     reference goes to the metadata. A missing address is the receiver's concern, not ours.
     """
-    wire = decoded(raw)
-    found = order_id(first(wire, *ID_KEYS))
-    if found is None:
+    return read(wire.Order, _order, source, raw)
+
+
+def read(kind: type[Decoded], to_order: Callable[[str, bytes, Decoded], Order], source: str, raw: bytes) -> Order:
+    """
+    Decode an order as it should be; if anything is odd about it, decode it again whatever it is.
+
+    So what is wrong with an order is always said by the second way, and what comes of the first is what would have
+    come of the second.
+    """
+    try:
+        return to_order(source, raw, typed(kind, raw))
+    except (Unmappable, Unusual, ValueError, RecursionError):
+        return to_order(source, raw, lenient(kind, raw))
+
+
+def _order(source: str, raw: bytes, found: wire.Order) -> Order:
+    key = order_id(first(found.order_id, found.id))
+    if key is None:
         raise Unmappable("unreadable order", "the id is not a number from 1 to 2^63-1")
-    customer = part(wire, "customer")
-    order_type = text(wire, "order_type")
+    customer = found.customer or NOBODY
+    order_type = text(found.order_type)
     private = order_type.casefold() == "b2c"
-    delivery = _address(wire, private, "delivery_address", "shipping_address")
-    invoice = _address(wire, private, "invoice_address", "billing_address")
-    order_number, reference = text(wire, "order_number", "number"), text(wire, "reference", "customer_reference")
+    delivery_address = _address(found.delivery_address, found.shipping_address, private)
+    invoice_address = _address(found.invoice_address, found.billing_address, private)
+    delivery, invoice = delivery_address or NOWHERE, invoice_address or NOWHERE
+    order_number = text(found.order_number or found.number)
+    reference = text(found.reference or found.customer_reference)
     metadata = {
-        "status": text(wire, "status"),
+        "status": text(found.status),
         "order_type": order_type,
         "customer_reference": reference if order_number else "",
-        "internal_comments": text(wire, "internal_comments", "internal_comment"),
-        **{f"order_meta_{key}": text(part(wire, "order_meta"), key) for key in part(wire, "order_meta")},
+        "internal_comments": text(found.internal_comments or found.internal_comment),
     }
-    both = [address for address in (delivery, invoice) if address]
+    if type(found.order_meta) is dict:
+        metadata |= {f"order_meta_{name}": named(found.order_meta, name) for name in found.order_meta}
     return Order(
         source=source,
-        order_id=found,
-        reference=order_number or reference or found,
-        created_at=moment(wire, "created_at", "order_date", "date"),
-        currency=code(wire, "currency", "currency_code"),
-        language=code(wire, "language", "locale") or code(customer, "language", "locale"),
+        order_id=key,
+        reference=order_number or reference or key,
+        created_at=moment("created_at", found.created_at, found.order_date, found.date),
+        currency=code(found.currency, found.currency_code),
+        language=code(found.language, found.locale) or code(customer.language, customer.locale),
         customer=Customer(
-            id=text(wire, "customer_number")
-            or text(customer, "customer_number", "number", "id")
-            or text(wire, "customer_id"),
-            name=text(wire, "customer_name") or text(customer, "name", "company", "company_name"),
-            vat_number=text(customer, "vat_number", "vat_no", "vat", "cvr"),
+            id=text(
+                found.customer_number or customer.customer_number or customer.number or customer.id or found.customer_id
+            ),
+            name=text(found.customer_name or customer.name or customer.company or customer.company_name),
+            vat_number=text(customer.vat_number or customer.vat_no or customer.vat or customer.cvr),
         ),
         contact=Contact(
-            name=text(wire, "contact_person", "contact_name", "contact")
-            or text(customer, "contact_person", "contact_name", "contact")
-            or next((name for address in both if (name := address.person)), ""),
-            email=text(wire, "email", "customer_email", "contact_email")
-            or next((address.email for address in both if address.email), "")
-            or text(customer, "email"),
-            phone=text(wire, "phone", "customer_phone", "contact_phone")
-            or next((phone for address in both if (phone := address.phone or address.mobile)), "")
-            or text(customer, "phone"),
+            name=text(found.contact_person or found.contact_name or found.contact)
+            or text(customer.contact_person or customer.contact_name or customer.contact)
+            or delivery.person
+            or invoice.person,
+            email=text(found.email or found.customer_email or found.contact_email)
+            or delivery.email
+            or invoice.email
+            or text(customer.email),
+            phone=text(found.phone or found.customer_phone or found.contact_phone)
+            or delivery.phone
+            or delivery.mobile
+            or invoice.phone
+            or invoice.mobile
+            or text(customer.phone),
         ),
-        delivery_address=delivery,
-        invoice_address=invoice,
-        lines=tuple(_line(each) for each in listed_lines(wire)),
-        notes=text(wire, "external_comments", "comments", "comment", "customer_comment"),
-        requested_delivery_date=day(wire, "requested_delivery_date", "delivery_date"),
-        cancelled=cancelled(wire),
-        metadata={key: value for key, value in metadata.items() if value},
+        delivery_address=delivery_address,
+        invoice_address=invoice_address,
+        lines=tuple([_line(each) for each in listed_lines(found)]),
+        notes=text(found.external_comments or found.comments or found.comment or found.customer_comment),
+        requested_delivery_date=day("requested_delivery_date", found.requested_delivery_date, found.delivery_date),
+        cancelled=cancelled(found),
+        metadata={name: value for name, value in metadata.items() if value},
         raw=raw,
     )
 
 
-def listed_lines(wire: Wire) -> list[Wire]:
+def listed_lines(found: wire.Order | wire.Production) -> list[wire.Line]:
     """Return the order's lines; raise `Unmappable` if they did not come, if there are none, or if one is no line."""
-    lines = wire.get("lines")
-    if lines is None:
+    if found.lines is None:
         raise Unmappable("missing field: lines", "the export was asked for includes[]=lines, and gave none")
-    if not isinstance(lines, list) or not all(isinstance(line, dict) for line in lines):
+    if not isinstance(found.lines, list):
         raise Unmappable("unreadable order", "lines is not a list of lines")
-    if not lines:
+    if not found.lines:
         raise Unmappable("no lines")
-    return lines
+    return found.lines
 
 
-def article(line: Wire, quantity: Decimal | None, unit_price: Decimal | None) -> Line:
+def article(line: wire.Line, quantity: Decimal | None, unit_price: Decimal | None) -> Line:
     """
     Return a line: its article by the line's own fields, else by its variant, else by its product.
 
@@ -103,70 +132,86 @@ def article(line: Wire, quantity: Decimal | None, unit_price: Decimal | None) ->
     """
     if quantity is None:
         raise Unmappable("missing field: lines.quantity")
-    variant, product = part(line, "variant"), part(line, "product")
-    ean = text(line, "ean", "barcode") or text(variant, "ean", "barcode")
-    names = [text(line, "product_name") or text(product, "name"), text(line, "variant_name") or text(variant, "name")]
-    metadata = {
-        "product_id": text(line, "product_id") or text(product, "id"),
-        "variant_id": text(line, "variant_id") or text(variant, "id"),
-        "ean": ean,
-    }
+    variant, product = line.variant or NOTHING, line.product or NOTHING
+    ean = text(line.ean or line.barcode or variant.ean or variant.barcode)
+    product_name, variant_name = text(line.product_name or product.name), text(line.variant_name or variant.name)
+    names = f"{product_name}, {variant_name}" if product_name and variant_name else product_name or variant_name
+    metadata = {}
+    if product_id := text(line.product_id or product.id):
+        metadata["product_id"] = product_id
+    if variant_id := text(line.variant_id or variant.id):
+        metadata["variant_id"] = variant_id
+    if ean:
+        metadata["ean"] = ean
     return Line(
-        line_id=text(line, "order_line_id", "line_id", "id"),
-        sku=text(line, "sku") or text(variant, "sku") or text(line, "variant_sku") or ean or text(product, "sku"),
-        name=text(line, "name") or ", ".join(name for name in names if name) or text(line, "description"),
+        line_id=text(line.order_line_id or line.line_id or line.id),
+        sku=text(line.sku or variant.sku or line.variant_sku) or ean or text(product.sku),
+        name=text(line.name) or names or text(line.description),
         quantity=quantity,
         unit_price=unit_price,
-        tax_percentage=number(line, "lines.vat_rate", "vat_rate", "vat_percentage", "tax_rate", "tax_percentage"),
-        metadata={key: value for key, value in metadata.items() if value},
+        tax_percentage=number("lines.vat_rate", line.vat_rate, line.vat_percentage, line.tax_rate, line.tax_percentage),
+        metadata=metadata,
     )
 
 
-def cancelled(wire: Wire) -> bool:
+def cancelled(found: wire.Order | wire.Production) -> bool:
     """Tell whether the order is cancelled: by its flag, its status, or the time that it happened at."""
-    if yes(wire, "cancelled", "canceled", "is_cancelled"):
+    if yes(found.cancelled, found.canceled, found.is_cancelled):
         return True
-    if text(wire, "status").casefold() in ("cancelled", "canceled"):
+    if text(found.status).casefold() in ("cancelled", "canceled"):
         return True
-    return moment(wire, "cancelled_at", "canceled_at") is not None
+    return moment("cancelled_at", found.cancelled_at, found.canceled_at) is not None
 
 
-def code(wire: Wire, *names: str) -> str:
-    """Return a code that may also come as an object with its code inside (a currency, a country)."""
-    return text(wire, *names) or text(part(wire, *names), "code", "iso", "iso_code", "iso2", "alpha2")
+def code(*values: str | int | wire.Coded | None) -> str:
+    """Return the first code; it may also come as an object with its code inside (a currency, a country)."""
+    nested = None
+    for value in values:
+        if isinstance(value, wire.Coded):
+            nested = nested or value
+        elif value and (found := text(value)):
+            return found
+    return text(nested.code or nested.iso or nested.iso_code or nested.iso2 or nested.alpha2) if nested else ""
 
 
-def _line(line: Wire) -> Line:
-    quantity = number(line, "lines.quantity", "quantity", "qty")
-    return article(line, quantity, number(line, "lines.price", "unit_price", "price"))
+def _line(line: wire.Line) -> Line:
+    quantity = number("lines.quantity", line.quantity, line.qty)
+    return article(line, quantity, number("lines.price", line.unit_price, line.price))
 
 
-def _address(wire: Wire, private: bool, *names: str) -> Address | None:
+def _address(found: wire.Address | None, other: wire.Address | None, private: bool) -> Address | None:
     """
     Return an address, or None where there is none.
 
     A `name` beside no company is the company's, unless the order is `b2c`. Persons' names and house numbers are not
     taken apart: where the vendor does not separate them, nobody can.
     """
-    found = part(wire, *names)
-    if not found:
+    if found is None:
+        found = other
+    if found is None or found is NO_ADDRESS:
         return None
-    company, name = text(found, "company", "company_name"), text(found, "name")
-    person = text(found, "attention", "att", "contact_person", "contact_name", "contact", "last_name")
+    if found == NO_ADDRESS:
+        raise Unusual  # either an empty object, which is no address, or one whose keys we do not know
+    company, name = text(found.company or found.company_name), text(found.name)
+    person = text(
+        found.attention or found.att or found.contact_person or found.contact_name or found.contact or found.last_name
+    )
     if not company and not private:
         company, name = name, ""
     return Address(
         company=company,
-        first_name=text(found, "first_name"),
+        first_name=text(found.first_name),
         last_name=person or name,
-        street=text(found, "address", "address1", "address_1", "address_line_1", "street", "street1"),
-        number=text(found, "house_number", "street_number", "number"),
-        street2=text(found, "address2", "address_2", "address_line_2", "street2"),
-        postal_code=text(found, "zip", "zipcode", "zip_code", "postal_code", "postcode"),
-        city=text(found, "city", "town"),
-        region=text(found, "state", "region", "province"),
-        country=text(found, "country_code", "country_iso") or code(found, "country"),
-        email=text(found, "email"),
-        phone=text(found, "phone", "telephone", "phone_number"),
-        mobile=text(found, "mobile", "mobile_number"),
+        street=text(
+            found.address or found.address1 or found.address_1 or found.address_line_1 or found.street or found.street1
+        ),
+        number=text(found.house_number or found.street_number or found.number),
+        street2=text(found.address2 or found.address_2 or found.address_line_2 or found.street2),
+        postal_code=text(found.zip or found.zipcode or found.zip_code or found.postal_code or found.postcode),
+        city=text(found.city or found.town),
+        region=text(found.state or found.region or found.province),
+        country=text(found.country_code or found.country_iso) or code(found.country),
+        email=text(found.email),
+        phone=text(found.phone or found.telephone or found.phone_number),
+        mobile=text(found.mobile or found.mobile_number),
     )

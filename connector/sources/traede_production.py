@@ -1,5 +1,5 @@
 """
-Traede's production order as it comes over the wire, and the canonical order that it becomes.
+Traede's production order as the canonical order.
 
 Seed 002 names the nested resources; the fields are those of the core API's production order object (vendors.md
 section 2). The two resources whose names change their spelling on the way (vendors.md 6, seeds 001/002, #10) are found
@@ -8,12 +8,14 @@ under each of them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from connector.errors import Unmappable
 from connector.order import Contact, Customer, Line, Order
-from connector.sources.traede_order import article, cancelled, code, listed_lines
-from connector.sources.traede_reading import Wire, day, decoded, first, moment, number, order_id, part, rows, text
+from connector.sources import traede_wire as wire
+from connector.sources.traede_order import NOBODY, article, cancelled, code, listed_lines, read
+from connector.sources.traede_reading import day, first, moment, named, number, order_id, rows, text
 
 __all__ = ["ID_KEYS", "Include", "to_order"]
 
@@ -45,51 +47,54 @@ def to_order(source: str, raw: bytes) -> Order:
     to be said to the supplier are the notes; what is not goes to the metadata. There is no delivery address: the
     vendor's object has none.
     """
-    wire = decoded(raw)
-    found = order_id(first(wire, *ID_KEYS))
-    if found is None:
+    return read(wire.Production, _order, source, raw)
+
+
+def _order(source: str, raw: bytes, found: wire.Production) -> Order:
+    key = order_id(first(found.production_order_id, found.id))
+    if key is None:
         raise Unmappable("unreadable order", "the id is not a number from 1 to 2^63-1")
-    supplier = part(wire, "supplier")
+    supplier = found.supplier or NOBODY
+    orders = rows(found.salesOrders, found.sales_orders, found.orders)
+    notes = rows(found.deliveryNotes, found.delivery_notes)
     metadata = {
-        "status": text(wire, "status"),
-        "internal_comments": text(wire, "internal_comments"),
-        "sales_orders": _named(rows(wire, "salesOrders", "sales_orders", "orders"), "order_number", "order_id", "id"),
-        "delivery_notes": _named(
-            rows(wire, "deliveryNotes", "delivery_notes"), "delivery_note_number", "number", "delivery_note_id", "id"
-        ),
+        "status": text(found.status),
+        "internal_comments": text(found.internal_comments),
+        "sales_orders": _listed(orders, "order_number", "order_id", "id"),
+        "delivery_notes": _listed(notes, "delivery_note_number", "number", "delivery_note_id", "id"),
     }
     return Order(
         source=source,
-        order_id=found,
+        order_id=key,
         kind="production",
-        reference=text(wire, "production_order_number") or found,
-        created_at=moment(wire, "created_at"),
-        currency=code(wire, "currency", "currency_code") or code(supplier, "currency"),
+        reference=text(found.production_order_number) or key,
+        created_at=moment("created_at", found.created_at),
+        currency=code(found.currency, found.currency_code) or code(supplier.currency),
         customer=Customer(
-            id=text(wire, "supplier_id") or text(supplier, "supplier_id", "id"),
-            name=text(supplier, "name", "company", "company_name"),
-            vat_number=text(supplier, "vat_number", "vat_no"),
+            id=text(found.supplier_id or supplier.supplier_id or supplier.id),
+            name=text(supplier.name or supplier.company or supplier.company_name),
+            vat_number=text(supplier.vat_number or supplier.vat_no),
         ),
         contact=Contact(
-            name=text(supplier, "contact_person", "contact_name", "contact"),
-            email=text(supplier, "email"),
-            phone=text(supplier, "phone"),
+            name=text(supplier.contact_person or supplier.contact_name or supplier.contact),
+            email=text(supplier.email),
+            phone=text(supplier.phone),
         ),
-        lines=tuple(_line(each) for each in listed_lines(wire)),
-        notes=text(wire, "external_comments"),
-        requested_delivery_date=day(wire, "expected_delivery"),
-        cancelled=cancelled(wire),
-        metadata={key: value for key, value in metadata.items() if value},
+        lines=tuple([_line(each) for each in listed_lines(found)]),
+        notes=text(found.external_comments),
+        requested_delivery_date=day("expected_delivery", found.expected_delivery),
+        cancelled=cancelled(found),
+        metadata={name: value for name, value in metadata.items() if value},
         raw=raw,
     )
 
 
-def _line(line: Wire) -> Line:
-    quantity = number(line, "lines.ordered", "ordered", "quantity")
-    return article(line, quantity, number(line, "lines.unit_price", "unit_price"))
+def _line(line: wire.Line) -> Line:
+    quantity = number("lines.ordered", line.ordered, line.quantity)
+    return article(line, quantity, number("lines.unit_price", line.unit_price))
 
 
-def _named(found: Any, *names: str) -> str:
+def _listed(found: Sequence[Any], *names: str) -> str:
     """Return what the nested objects are called, in a row; a list of bare ids is one, too."""
-    called = (text(each, *names) if isinstance(each, dict) else text({"id": each}, "id") for each in found)
-    return ", ".join(name for name in called if name)
+    called = [named(each, *names) if isinstance(each, dict) else named({"id": each}, "id") for each in found]
+    return ", ".join([name for name in called if name])
