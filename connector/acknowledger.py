@@ -22,6 +22,7 @@ from connector.events import AckEvent, OrderAcknowledged, OrderDelivered, OrderH
 from connector.journal.base import Journal
 from connector.settings.structs import SourceSettings
 from connector.sources.base import Source
+from connector.steady import wall_time
 from connector.telling import Telling
 
 __all__ = ["Acknowledger"]
@@ -223,16 +224,15 @@ class Teller:
         now = self._clock.now()
         results = [self._telling.result(ack, outcomes.get(ack.order_id), now) for ack in acks]
         await self._journal.settle_acks(results, now)
+        at, name = wall_time(self._clock, now), self._source.name
         for ack, result in zip(acks, results, strict=True):
             if isinstance(result.outcome, Confirmed):
                 self.confirmed += 1
                 self._bus.notice(
-                    OrderAcknowledged(
-                        at=now, key=ack.key, source=self._source.name, order_id=ack.order_id, outcome=ack.outcome
-                    )
+                    OrderAcknowledged(at=at, key=ack.key, source=name, order_id=ack.order_id, outcome=ack.outcome)
                 )
             elif isinstance(result.outcome, Refused):
-                name, why = self._source.name, result.outcome.reason
+                why = result.outcome.reason
                 logger.warning("source %s refuses to be told about order %s: %s", name, ack.order_id, why)
             elif self._wake_at is None or result.next_try_at < self._wake_at:
                 self._wake_at = result.next_try_at

@@ -26,6 +26,7 @@ from connector.receivers.base import Receiver
 from connector.registry import make_receivers, make_sources
 from connector.settings import Settings
 from connector.sources.base import Source
+from connector.steady import SteadyClock
 from connector.wiring import lanes
 
 __all__ = ["Connector"]
@@ -72,13 +73,15 @@ class Connector:
         if self._journal is None:
             self._journal = await SqliteJournal.open(self.settings.journal, self.clock, accept_new=self._accept)
         journal = self._journal
+        # What is sent and shown is by the machine's clock, whatever that is set to; what waits is not.
+        steady = SteadyClock(self.clock)
         try:
-            await unless_stalled(journal, self.clock, lambda: self._recover(journal))
+            await unless_stalled(journal, self.clock, lambda: self._recover(journal, steady))
             ways = lanes(self.settings, self.sources, self.receivers)
             self._pipeline = wired(
-                self.settings, self.sources, self.receivers, ways, journal=self._journal, bus=self.bus, clock=self.clock
+                self.settings, self.sources, self.receivers, ways, journal=journal, bus=self.bus, clock=steady
             )
-            await self._release(self._journal)
+            await self._release(journal, steady.now())
         except BaseException:
             await self.aclose()
             raise
@@ -130,7 +133,7 @@ class Connector:
         """
         self._entered().take(lanes(settings, self.sources, self.receivers))
         self.settings = msgspec.structs.replace(self.settings, tables=settings.tables)
-        released = await self._release(self.journal)
+        released = await self._release(self.journal, self._entered().stages.clock.now())
         self.look()
         return released
 
@@ -210,9 +213,12 @@ class Connector:
             raise RuntimeError("enter the connector first: async with Connector(...) as connector")
         return self._pipeline
 
-    async def _recover(self, journal: Journal) -> None:
+    async def _recover(self, journal: Journal, clock: SteadyClock) -> None:
         """Turn what was in flight when the last process ended into in-doubt."""
-        now, own = self.clock.now(), self.settings
+        if moved := await journal.follow(clock):
+            by = moved.total_seconds()
+            logger.info("the clock was set by %+.0f s since what waits was written; it waits as long as before", by)
+        now, own = clock.now(), self.settings
         ends = [*own.sources.values(), *own.receivers.values()]
         kept = await journal.keep_terms({name: getattr(each, "terms", "") for name, each in self.sources.items()})
         for name, count in kept.items():
@@ -229,9 +235,8 @@ class Connector:
             max(float(source.retry.longest) for source in own.sources.values()),
         )
 
-    async def _release(self, journal: Journal) -> int:
+    async def _release(self, journal: Journal, now: datetime) -> int:
         """Make due what was held for a code that is in its table by now."""
-        now = self.clock.now()
         return sum(
             [
                 await journal.release(cause, now)

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from datetime import UTC, datetime
-from typing import Protocol
+from pathlib import Path
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import anyio
 
-__all__ = ["Clock", "SystemClock", "backoff"]
+__all__ = ["Boot", "Clock", "KnowsBoot", "SystemClock", "backoff"]
 
 
 class Clock(Protocol):
     """What the connector may know of time and chance."""
 
     def now(self) -> datetime:
-        """Return the wall clock, in UTC. For records and deadlines that outlive the process."""
+        """Return the wall clock, in UTC; it may be set at any time (see `connector.steady`)."""
 
     def monotonic(self) -> float:
         """Return seconds that never run backwards. For everything that the process waits for."""
@@ -28,6 +30,21 @@ class Clock(Protocol):
         """Return a random number between `low` and `high`."""
 
 
+class Boot(NamedTuple):
+    """Which start of the machine this is (`id`), and how many seconds it has run since, suspended or not."""
+
+    id: str
+    seconds: float
+
+
+@runtime_checkable
+class KnowsBoot(Protocol):
+    """A clock that can compare times of one process with those of the next, whatever its wall clock is set to."""
+
+    def boot(self) -> Boot | None:
+        """Return how long the machine has run; None where nobody knows."""
+
+
 class SystemClock:
     """The machine's own clock, and a generator of its own."""
 
@@ -37,6 +54,16 @@ class SystemClock:
     def now(self) -> datetime:
         """Return the wall clock, in UTC."""
         return datetime.now(UTC)
+
+    def boot(self) -> Boot | None:
+        """Return how long the machine has run, as Linux counts it; None on other systems."""
+        try:
+            seconds = time.clock_gettime(time.CLOCK_BOOTTIME)
+            # A container may have a time of its own, in which the seconds count from elsewhere.
+            own = Path("/proc/self/ns/time").readlink()
+            return Boot(f"{Path('/proc/sys/kernel/random/boot_id').read_text('ascii').strip()} {own}", seconds)
+        except (AttributeError, OSError, ValueError):
+            return None
 
     def monotonic(self) -> float:
         """Return the event loop's clock, which tests may replace."""

@@ -10,6 +10,7 @@ from connector.clock import Clock
 from connector.events import AcknowledgementsLate
 from connector.journal.base import Journal
 from connector.settings.structs import SourceSettings
+from connector.steady import wall_time
 
 __all__ = ["Lateness"]
 
@@ -42,7 +43,8 @@ class Lateness:
                 age = ages.get(name, 0.0)
                 if (age > limit) != (name in self._late):
                     self._late ^= {name}
-                    self._bus.notice(AcknowledgementsLate(at=now, source=name, seconds=age, late=age > limit))
+                    at = wall_time(self._clock, now)
+                    self._bus.notice(AcknowledgementsLate(at=at, source=name, seconds=age, late=age > limit))
                     self._say(name, age, limit)
 
     def _say(self, name: str, age: float, limit: float) -> None:

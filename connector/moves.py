@@ -13,6 +13,7 @@ from connector.bus import Bus
 from connector.clock import Clock
 from connector.events import EndpointChanged
 from connector.journal.base import Journal
+from connector.steady import wall_time
 
 __all__ = ["Moves"]
 
@@ -50,7 +51,7 @@ class Moves:
                 for other in there:
                     if other.breaker.state != "closed":
                         state, reason = other.breaker.state, other.breaker.reason
-            self._bus.notice(EndpointChanged(at=at, endpoint=name, state=state, reason=reason))
+            self._bus.notice(EndpointChanged(at=wall_time(self._clock, at), endpoint=name, state=state, reason=reason))
             if keep:
                 self._kept.put_nowait((name, state, reason, at))
             if state == "open" and not said:

@@ -55,6 +55,8 @@ GLANCE = 1.0
 """Seconds between two looks at whether another process wrote to the journal; each reads one number from memory."""
 PRUNED = 1000
 """Lines of history that are removed at once: as many as hold nobody up."""
+STEP = 2.0
+"""Seconds by which the machine's clock has to jump before anybody is told: less is a leap second, or a clock slewed."""
 MARK = 60.0
 """Seconds between two notes of how far the journal is: a copy from before the last one is known for what it is."""
 
@@ -176,6 +178,7 @@ class Pipeline:
                     flow.start_soon(producer.run, name=f"producer of {name}")
                 started()
             attendants.cancel_scope.cancel()
+        await self._note_step(stages.journal)
 
     def stop(self) -> None:
         """Ask the producers to end, and the consumers to take up nothing more. Idempotent."""
@@ -216,6 +219,7 @@ class Pipeline:
         mark_at = clock.monotonic() + MARK
         while True:
             await clock.sleep(GLANCE)
+            await self._note_step(journal)
             if clock.monotonic() >= mark_at:
                 mark_at = clock.monotonic() + MARK
                 await self._tend(journal)
@@ -223,6 +227,21 @@ class Pipeline:
             if now != before:
                 before = now
                 self.look()
+
+    async def _note_step(self, journal: Journal) -> None:
+        """Let the journal know, for the next process and for who reads it, when the machine's clock was set."""
+        try:
+            by = (await journal.note_step()).total_seconds()
+        except JournalError as exc:
+            logger.warning("%s", exc)
+            return
+        if abs(by) >= STEP:
+            how = f"ahead by {by:.0f} s, or the machine was suspended" if by > 0 else f"back by {-by:.0f} s"
+            logger.warning(
+                "the machine's clock was set %s: what waits goes on to wait as long as it was meant to; times are "
+                "shown by the clock as it stands now",
+                how,
+            )
 
     async def _tend(self, journal: Journal) -> None:
         """Note how far the journal is, and let go of old history; a full disk is no reason to end."""

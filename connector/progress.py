@@ -23,6 +23,7 @@ from connector.receivers.base import Follows, Receipt, Receiver
 from connector.report import Progress
 from connector.reporter import Reporter
 from connector.settings.structs import ProgressSettings, Settings
+from connector.steady import wall_time
 
 __all__ = ["FollowingReceiver", "Watcher", "watchers"]
 
@@ -123,7 +124,7 @@ class Watcher:
         report = Progress(
             status=rule.status,
             location=rule.location,
-            at=self._clock.now(),
+            at=wall_time(self._clock, self._clock.now()),
             comment=rule.comment or ("" if rule.status == "COMPLETE" else f"{self._receiver.name}: {status}"),
         )
         try:

@@ -27,6 +27,7 @@ from connector.journal.outbox import Report, ReportOutcome
 from connector.readback import outline, shown
 from connector.settings.structs import SourceSettings
 from connector.sources.base import Reports, Source
+from connector.steady import wall_time
 from connector.unforeseen import Fault, Unforeseen
 
 __all__ = ["Reporter", "ReportingSource", "reporters"]
@@ -183,10 +184,9 @@ class Reporter:
         now, name = self._clock.now(), self._source.name
         await self._journal.settle_report(report, outcome, now)
         if outcome.state == "confirmed":
+            at, told = wall_time(self._clock, now), outline(report.body)
             self._bus.notice(
-                ProgressReported(
-                    at=now, key=report.key, source=name, order_id=report.order_id, report=outline(report.body)
-                )
+                ProgressReported(at=at, key=report.key, source=name, order_id=report.order_id, report=told)
             )
         elif outcome.state == "parked":
             logger.warning("source %s: a report about order %s is parked: %s", name, report.order_id, outcome.reason)

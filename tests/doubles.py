@@ -15,6 +15,7 @@ import msgspec
 
 from connector.ack import Acknowledgement, AckOutcome, Confirmed
 from connector.breaker import Breaker
+from connector.clock import Boot
 from connector.errors import ConflictError, ConnectorError, InDoubtError, RejectedError, TransientError, Unmappable
 from connector.http import Endpoint
 from connector.order import Document, Line, Order, Totals
@@ -54,6 +55,23 @@ class LoopClock:
     def uniform(self, low: float, high: float) -> float:
         """Return a seeded number."""
         return self._random.uniform(low, high)
+
+
+class SteppingClock(LoopClock):
+    """A `LoopClock` of a machine whose wall clock is set now and then: by `skew` seconds in all."""
+
+    def __init__(self, seed: int = 1) -> None:
+        super().__init__(seed)
+        self.skew = 0.0
+        self.booted = "once"
+
+    def now(self) -> datetime:
+        """Return what the machine's clock shows."""
+        return super().now() + timedelta(seconds=self.skew)
+
+    def boot(self) -> Boot | None:
+        """Return how long the machine has run."""
+        return Boot(self.booted, self.monotonic()) if self.booted else None
 
 
 class Link(Endpoint):

@@ -57,7 +57,7 @@ def command(ctx: click.Context, /, *, source: str, order_id: str, anyway: bool, 
         raise click.UsageError(escaped(str(exc)), ctx=ctx) from None
     with deciding(settings.journal) as db:
         known = find(db, source, order_id) is not None
-        added = (known or anyway) and add(source, order_id, body, millis(now), db)
+        added = (known or anyway) and add(source, order_id, body, millis(now), 0, db)
     if not known and not anyway:
         click.echo(
             escaped(f"there is no order {order_id!r} of source {source!r} in the journal; see --anyway"), err=True

@@ -122,7 +122,8 @@ def oldest(now: int, db: sqlite3.Connection) -> dict[str, float]:
     One that is due for a second time, because the source lists the order again, counts from then on.
     """
     rows = db.execute(
-        "SELECT source, min(CASE WHEN ack_done_at IS NULL THEN ack_at ELSE updated_at END) FROM orders"
+        "SELECT source, min(CASE WHEN ack_done_at IS NULL THEN ack_at ELSE updated_at END + ack_moved)"
+        " FROM orders"
         " WHERE ack_state IN ('pending', 'sending', 'in_doubt') GROUP BY source"
     )
     return {source: max(0, now - at) / 1000 for source, at in rows}

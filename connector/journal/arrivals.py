@@ -134,7 +134,7 @@ def _amend(db: sqlite3.Connection, key: int, arrival: Arrival, listing: Listing,
     db.execute("INSERT OR REPLACE INTO payloads (key, raw) VALUES (?, ?)", (key, arrival.raw))
     why = arrival.cause or (f"{said}, and on_{'cancel' if what == 'cancel' else 'change'} is hold")
     for (receiver,) in db.execute("SELECT receiver FROM deliveries WHERE key = ?", (key,)).fetchall():
-        changes.put(key, receiver, what, arrival.revision, now, db)
+        changes.put(key, receiver, what, arrival.revision, db)
         if policy == "hold" or arrival.state not in ("new", "cancelled"):
             db.execute(
                 "UPDATE changes SET state = 'held', reason = ? WHERE key = ? AND receiver = ? AND what = ?",
@@ -183,7 +183,8 @@ def _renew(db: sqlite3.Connection, key: int, arrival: Arrival, now: int, step: s
 
 def _reacknowledge(db: sqlite3.Connection, key: int, now: int) -> Ingested:
     db.execute(
-        "UPDATE orders SET ack_state = 'pending', ack_next = 0, ack_attempts = 0, updated_at = ? WHERE key = ?",
+        "UPDATE orders SET ack_state = 'pending', ack_next = 0, ack_attempts = 0, ack_moved = 0, updated_at = ?"
+        " WHERE key = ?",
         (now, key),
     )
     db.execute(

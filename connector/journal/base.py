@@ -21,6 +21,7 @@ from connector.journal.caution import Caution
 from connector.journal.outbox import Outbox
 from connector.journal.outcomes import Delivered, Held, InDoubt, NotSent, Outcome, Rejected
 from connector.journal.patience import Stall
+from connector.journal.steps import Steps
 from connector.journal.terms import Terms
 
 Waiting = Literal["in_doubt", "ready", "new"]
@@ -196,7 +197,7 @@ class OpenWork(msgspec.Struct, frozen=True):
     next_due: datetime | None
 
 
-class Journal(Outbox, Asked, Absent, Caution, Terms, Protocol):
+class Journal(Outbox, Asked, Absent, Caution, Terms, Steps, Protocol):
     """
     The record. See the module's text for what holds for every method that writes.
 

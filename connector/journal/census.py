@@ -111,7 +111,8 @@ def _part(db: sqlite3.Connection, keys: str) -> Iterator[Kept]:
     deliveries: dict[int, list[KeptDelivery]] = {}
     for key, receiver, state, required, receipt, reference, cause, next_try, intent, delivered, withdrawn in db.execute(
         "SELECT key, receiver, state, required, coalesce(receipt, ''), coalesce(reference, ''), coalesce(cause, ''),"
-        " next_try_at, intent_at, delivered_at, EXISTS (SELECT 1 FROM changes c WHERE c.key = d.key"
+        " nullif(next_try_at, 0) + coalesce((SELECT ahead FROM clock), 0), intent_at, delivered_at,"
+        " EXISTS (SELECT 1 FROM changes c WHERE c.key = d.key"
         " AND c.receiver = d.receiver AND c.what = 'cancel' AND c.state <> 'held')"
         " FROM deliveries d WHERE key IN (SELECT value FROM json_each(?)) ORDER BY key, receiver",
         (keys,),
@@ -124,7 +125,7 @@ def _part(db: sqlite3.Connection, keys: str) -> Iterator[Kept]:
                 receipt=receipt,
                 reference=reference,
                 cause=cause,
-                next_try_at=_moment(next_try or None),
+                next_try_at=_moment(next_try),
                 intent_at=_moment(intent),
                 delivered_at=_moment(delivered),
                 withdrawn=bool(withdrawn),
@@ -133,7 +134,8 @@ def _part(db: sqlite3.Connection, keys: str) -> Iterator[Kept]:
     for key, source, order_id, external, found, state, outcome, at, done, reason in db.execute(
         "SELECT key, source, order_id, external_id, found_at, ack_state, ack_outcome,"
         # One that was confirmed and is told again counts from then on.
-        " CASE WHEN ack_done_at IS NULL THEN ack_at ELSE updated_at END, ack_done_at, coalesce(ack_reason, '')"
+        " CASE WHEN ack_done_at IS NULL THEN ack_at ELSE updated_at END + ack_moved, ack_done_at,"
+        " coalesce(ack_reason, '')"
         " FROM orders WHERE key IN (SELECT value FROM json_each(?)) ORDER BY key",
         (keys,),
     ):

@@ -15,15 +15,15 @@ from connector.journal.base import ChangeOutcome as Outcome
 __all__ = ["due", "next_due", "put", "settle"]
 
 
-def put(key: int, receiver: str, what: str, revision: str, now: int, db: sqlite3.Connection) -> None:
+def put(key: int, receiver: str, what: str, revision: str, db: sqlite3.Connection) -> None:
     """Make a change due. A newer one of its kind takes its place; a cancellation ends what was to be updated."""
     if what == "cancel":
         db.execute("DELETE FROM changes WHERE key = ? AND receiver = ? AND what = 'update'", (key, receiver))
     db.execute(
-        "INSERT INTO changes (key, receiver, what, revision, state, next_try_at) VALUES (?, ?, ?, ?, 'due', ?)"
+        "INSERT INTO changes (key, receiver, what, revision, state) VALUES (?, ?, ?, ?, 'due')"
         " ON CONFLICT (key, receiver, what) DO UPDATE SET revision = excluded.revision, state = 'due', attempts = 0,"
-        " next_try_at = excluded.next_try_at, reason = NULL",
-        (key, receiver, what, revision, now),
+        " next_try_at = 0, reason = NULL",
+        (key, receiver, what, revision),
     )
 
 

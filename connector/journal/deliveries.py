@@ -117,7 +117,7 @@ def _settle_one(db: sqlite3.Connection, one: Settlement, now: int) -> Settled:
             if outcome.remark and applied:
                 _note(db, [(key, now, "remark", f"{receiver}: {outcome.remark}")])
             if outcome.attach and applied:
-                changes.put(key, receiver, "attach", "", now, db)
+                changes.put(key, receiver, "attach", "", db)
             ack = _ack_due(db, key, now) if applied else None
             if applied and ack is None:
                 _forget(db, key)
@@ -210,7 +210,7 @@ def make_due(
     """Make an acknowledgement due, unless the order has one that stands; return it."""
     row = db.execute(
         "UPDATE orders SET ack_state = 'pending', ack_outcome = ?, ack_message = ?, ack_at = ?, ack_next = 0,"
-        " ack_attempts = 0, ack_reason = NULL, updated_at = ? WHERE key = ?"
+        " ack_attempts = 0, ack_reason = NULL, ack_moved = 0, updated_at = ? WHERE key = ?"
         # What failed may be delivered, or fail again, in a newer revision; nothing follows an export.
         " AND (ack_state = 'none' OR (ack_state IN ('confirmed', 'parked') AND ack_outcome = 'failed'))"
         " RETURNING order_id, failures",

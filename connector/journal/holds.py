@@ -57,10 +57,10 @@ def retry(keys: Sequence[int], now: int, db: sqlite3.Connection) -> list[int]:
             "UPDATE changes SET state = 'due', next_try_at = 0, attempts = 0 WHERE key = ? AND state = 'held'", (key,)
         ).rowcount
         count += db.execute(
-            "UPDATE reports SET state = 'pending', next_try_at = ?, attempts = 0, dropped_at = NULL"
+            "UPDATE reports SET state = 'pending', next_try_at = 0, attempts = 0, dropped_at = NULL"
             " WHERE state = 'parked'"
             " AND (source, order_id) = (SELECT source, order_id FROM orders WHERE key = ?)",
-            (now, key),
+            (key,),
         ).rowcount
         if count:
             moved.append(key)

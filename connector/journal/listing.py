@@ -136,7 +136,7 @@ def orders(db: sqlite3.Connection, keys: Sequence[int]) -> list[OrderRow]:
         deliveries: dict[int, dict[str, DeliveryRow]] = {}
         for key, receiver, state, *counts, tried, intended, delivered in db.execute(
             f"SELECT key, receiver, {PUBLIC}, attempts, receipt, reference, cause, detail,"
-            " nullif(next_try_at, 0), intent_at, delivered_at"
+            " nullif(next_try_at, 0) + coalesce((SELECT ahead FROM clock), 0), intent_at, delivered_at"
             " FROM deliveries WHERE key IN (SELECT value FROM json_each(?)) ORDER BY key, receiver",
             wanted,
         ):

@@ -220,8 +220,8 @@ def status(db: sqlite3.Connection) -> Status:
         untold = dict(
             db.execute(
                 # One that was confirmed and is listed again counts from then on.
-                "SELECT source, min(CASE WHEN ack_done_at IS NULL THEN ack_at ELSE updated_at END) FROM orders"
-                f" WHERE ack_state IN {UNTOLD} AND ack_outcome = 'exported' GROUP BY source"
+                "SELECT source, min(CASE WHEN ack_done_at IS NULL THEN ack_at ELSE updated_at END + ack_moved)"
+                f" FROM orders WHERE ack_state IN {UNTOLD} AND ack_outcome = 'exported' GROUP BY source"
             )
         )
         walks = {name: (at, error) for name, at, error in db.execute("SELECT name, last_poll, error FROM sources")}

@@ -54,7 +54,8 @@ def look_again(key: int, receiver: str, now: int, db: sqlite3.Connection) -> boo
     """Make the look-up of a delivery in doubt due now; tell whether it still is in doubt."""
     return (
         db.execute(
-            "UPDATE deliveries SET next_try_at = ? WHERE key = ? AND receiver = ? AND state = 'in_doubt'",
+            "UPDATE deliveries SET next_try_at = min(next_try_at, ? - coalesce((SELECT ahead FROM clock), 0))"
+            " WHERE key = ? AND receiver = ? AND state = 'in_doubt'",
             (now, key, receiver),
         ).rowcount
         == 1
@@ -69,7 +70,8 @@ def tell_again(key: int, now: int, db: sqlite3.Connection) -> bool:
     """
     told = db.execute(
         "UPDATE orders SET ack_state = CASE ack_state WHEN 'in_doubt' THEN ack_state ELSE 'pending' END,"
-        " ack_next = 0, ack_attempts = 0, updated_at = ?"
+        " ack_next = 0, ack_attempts = 0, updated_at = ?,"
+        " ack_moved = CASE WHEN ack_done_at IS NULL THEN ack_moved ELSE 0 END"
         " WHERE key = ? AND ack_outcome = 'exported' AND ack_state IN ('pending', 'in_doubt', 'parked', 'confirmed')",
         (now, key),
     ).rowcount

@@ -49,13 +49,13 @@ def recover(now: int, settle_ms: int, longest_ms: int, db: sqlite3.Connection) -
     return changed
 
 
-def add(source: str, order_id: str, body: bytes, now: int, db: sqlite3.Connection) -> bool:
-    """Keep a report; see `Outbox.add_report`."""
+def add(source: str, order_id: str, body: bytes, now: int, at: int, db: sqlite3.Connection) -> bool:
+    """Keep a report that was made `now`, and is due `at`: a deadline, see `steps`. See `Outbox.add_report`."""
     return (
         db.execute(
             "INSERT INTO reports (source, order_id, digest, body, made_at, next_try_at) VALUES (?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (source, order_id, digest) DO NOTHING",
-            (source, order_id, sha256(body).digest(), body, now, now),
+            (source, order_id, sha256(body).digest(), body, now, at),
         ).rowcount
         == 1
     )
@@ -136,7 +136,9 @@ def of_order(source: str, order_id: str, db: sqlite3.Connection) -> list[ReportR
     """Return every report about an order, in the order in which they are told."""
     rows = db.execute(
         "SELECT CASE WHEN state = 'parked' AND dropped_at IS NOT NULL THEN 'skipped' ELSE state END,"
-        " body, made_at, done_at, attempts, next_try_at, coalesce(reason, '') FROM reports"
+        " body, made_at, done_at, attempts,"
+        " CASE next_try_at WHEN 0 THEN made_at ELSE next_try_at + coalesce((SELECT ahead FROM clock), 0) END,"
+        " coalesce(reason, '') FROM reports"
         " WHERE source = ? AND order_id = ? ORDER BY id",
         (storable(source), storable(order_id)),
     )
@@ -184,7 +186,7 @@ def followed(
     return found, after + WINDOW if (newest or 0) > after + WINDOW else None
 
 
-def progressed(receiver: str, seen: Sequence[Seen], now: int, db: sqlite3.Connection) -> int:
+def progressed(receiver: str, seen: Sequence[Seen], now: int, at: int, db: sqlite3.Connection) -> int:
     """Keep statuses and their reports; see `Outbox.progressed`."""
     made = 0
     for each in seen:
@@ -200,5 +202,5 @@ def progressed(receiver: str, seen: Sequence[Seen], now: int, db: sqlite3.Connec
         )
         if each.body is not None:
             source, order_id = db.execute("SELECT source, order_id FROM orders WHERE key = ?", (each.key,)).fetchone()
-            made += add(source, order_id, each.body, now, db)
+            made += add(source, order_id, each.body, now, at, db)
     return made

@@ -128,15 +128,15 @@ class SqliteJournal(SqliteOutbox):
 
     async def ingest(self, source: str, page: Sequence[Arrival], listing: Listing, now: datetime) -> list[Ingested]:
         """See `Journal.ingest`."""
-        return await self._write(partial(arrivals.ingest, source, page, listing, millis(now)))
+        return await self._write(partial(arrivals.ingest, source, page, self._listed(listing), self._kept(now)))
 
     async def intend(self, intents: Sequence[Intent], now: datetime) -> list[bool]:
         """See `Journal.intend`."""
-        return await self._write(partial(deliveries.intend, intents, millis(now)))
+        return await self._write(partial(deliveries.intend, intents, self._kept(now)))
 
     async def settle(self, settlements: Sequence[Settlement], now: datetime) -> list[Settled]:
         """See `Journal.settle`."""
-        return await self._write(partial(deliveries.settle, settlements, millis(now)))
+        return await self._write(partial(deliveries.settle, settlements, self._kept(now)))
 
     async def due(self, receiver: str, states: Sequence[Waiting], now: datetime, limit: int) -> list[Job]:
         """See `Journal.due`."""
@@ -152,7 +152,7 @@ class SqliteJournal(SqliteOutbox):
 
     async def settle_acks(self, results: Sequence[AckResult], now: datetime) -> None:
         """See `Journal.settle_acks`."""
-        await self._write(partial(acks.settle, results, millis(now)))
+        await self._write(partial(acks.settle, results, self._kept(now)))
 
     async def acks_due(
         self, source: str, state: Literal["pending", "in_doubt"], now: datetime
@@ -166,7 +166,7 @@ class SqliteJournal(SqliteOutbox):
 
     async def oldest_acks(self, now: datetime) -> dict[str, float]:
         """See `Journal.oldest_acks`."""
-        return await self._read(partial(acks.oldest, millis(now)))
+        return await self._read(partial(acks.oldest, self._kept(now)))
 
     async def changes_due(self, receiver: str, now: datetime, limit: int) -> list[Change]:
         """See `Journal.changes_due`."""
@@ -178,15 +178,15 @@ class SqliteJournal(SqliteOutbox):
 
     async def settle_change(self, receiver: str, change: Change, outcome: ChangeOutcome, now: datetime) -> bool:
         """See `Journal.settle_change`."""
-        return await self._write(partial(changes.settle, change, receiver, outcome, millis(now)))
+        return await self._write(partial(changes.settle, change, receiver, outcome, self._kept(now)))
 
     async def waiting_orders(self, source: str, before: datetime) -> dict[str, int]:
         """See `Absent.waiting_orders`."""
-        return await self._read(partial(absent.waiting, source, millis(before)))
+        return await self._read(partial(absent.waiting, source, self._kept(before)))
 
     async def vanish(self, keys: Sequence[int], now: datetime) -> list[int]:
         """See `Absent.vanish`."""
-        return await self._write(partial(absent.vanish, keys, millis(now)))
+        return await self._write(partial(absent.vanish, keys, self._kept(now)))
 
     async def open_requests(self) -> list[Request]:
         """See `Asked.open_requests`."""
@@ -194,7 +194,7 @@ class SqliteJournal(SqliteOutbox):
 
     async def answer_request(self, request: int, answer: Answer, now: datetime) -> bool:
         """See `Asked.answer_request`."""
-        return await self._write(partial(requests.answer, request, answer, millis(now)))
+        return await self._write(partial(requests.answer, request, answer, self._kept(now)))
 
     async def causes(self) -> list[str]:
         """See `Journal.causes`."""
@@ -202,9 +202,10 @@ class SqliteJournal(SqliteOutbox):
 
     async def release(self, cause: str, now: datetime) -> int:
         """See `Journal.release`."""
+        at = self._kept(now)
 
         def operation(db: sqlite3.Connection) -> int:
-            return len(holds.retry(holds.keys_of(None, (), cause, db), millis(now), db))
+            return len(holds.retry(holds.keys_of(None, (), cause, db), at, db))
 
         return await self._write(operation)
 
@@ -214,11 +215,11 @@ class SqliteJournal(SqliteOutbox):
 
     async def polled(self, source: str, at: datetime, error: str, *, complete: bool = False) -> None:
         """See `Journal.polled`."""
-        await self._write(partial(arrivals.polled, source, millis(at), error, complete=complete))
+        await self._write(partial(arrivals.polled, source, self._kept(at), error, complete=complete))
 
     async def endpoint_changed(self, receiver: str, state: str, reason: str, at: datetime) -> None:
         """See `Journal.endpoint_changed`."""
-        await self._write(partial(_endpoint_changed, receiver, state, reason, millis(at)))
+        await self._write(partial(_endpoint_changed, receiver, state, reason, self._kept(at)))
 
     async def open_work(self) -> OpenWork:
         """See `Journal.open_work`."""
@@ -226,7 +227,7 @@ class SqliteJournal(SqliteOutbox):
 
     async def prune(self, before: datetime, limit: int) -> int:
         """See `Journal.prune`."""
-        return await self._write(partial(retention.prune, millis(before), limit))
+        return await self._write(partial(retention.prune, self._kept(before), limit))
 
     async def read(self, question: Callable[[sqlite3.Connection], T]) -> T:
         """Ask one of the questions of `connector.journal.reader` on this connection."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
@@ -12,18 +12,15 @@ from typing import TypeVar
 from connector.journal import reports
 from connector.journal.base import millis, moment
 from connector.journal.outbox import Followed, Report, ReportOutcome, Seen
+from connector.journal.sqlite_steps import SqliteSteps
 
 __all__ = ["SqliteOutbox"]
 
 T = TypeVar("T")
 
 
-class SqliteOutbox(ABC):
+class SqliteOutbox(SqliteSteps):
     """An `Outbox` over whatever writes and reads."""
-
-    @abstractmethod
-    async def _write(self, operation: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `operation` in a transaction; return its result once it is durable."""
 
     @abstractmethod
     async def _read(self, operation: Callable[[sqlite3.Connection], T]) -> T:
@@ -35,7 +32,7 @@ class SqliteOutbox(ABC):
 
     async def add_report(self, source: str, order_id: str, body: bytes, now: datetime) -> bool:
         """See `Outbox.add_report`."""
-        return await self._write(partial(reports.add, source, order_id, body, millis(now)))
+        return await self._write(partial(reports.add, source, order_id, body, self._kept(now), millis(now)))
 
     async def reports_due(self, source: str, now: datetime, limit: int) -> list[Report]:
         """See `Outbox.reports_due`."""
@@ -51,7 +48,7 @@ class SqliteOutbox(ABC):
 
     async def settle_report(self, report: Report, outcome: ReportOutcome, now: datetime) -> None:
         """See `Outbox.settle_report`."""
-        await self._write(partial(reports.settle, report, outcome, millis(now)))
+        await self._write(partial(reports.settle, report, outcome, self._kept(now)))
 
     async def reports_told(self, source: str, order_id: str) -> list[bytes]:
         """See `Outbox.reports_told`."""
@@ -61,11 +58,11 @@ class SqliteOutbox(ABC):
         self, source: str, receiver: str, final: Sequence[str], since: datetime, after: int, limit: int
     ) -> tuple[list[Followed], int | None]:
         """See `Outbox.followed`."""
-        return await self._read(partial(reports.followed, source, receiver, final, millis(since), after, limit))
+        return await self._read(partial(reports.followed, source, receiver, final, self._kept(since), after, limit))
 
     async def progressed(self, receiver: str, seen: Sequence[Seen], now: datetime) -> int:
         """See `Outbox.progressed`."""
-        return await self._write(partial(reports.progressed, receiver, seen, millis(now)))
+        return await self._write(partial(reports.progressed, receiver, seen, self._kept(now), millis(now)))
 
 
 def _moment(ms: int | None) -> datetime | None:

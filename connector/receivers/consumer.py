@@ -44,6 +44,7 @@ from connector.receivers.notices import notice_of
 from connector.receivers.refusals import Refusals
 from connector.receivers.work import Work, mapped, taken_back
 from connector.settings.structs import ReceiverSettings
+from connector.steady import wall_time
 
 __all__ = ["Consumer"]
 
@@ -271,11 +272,12 @@ class Consumer:
             settled = await self._journal.settle(
                 [Settlement(work.key, self.receiver.name, outcome) for work, outcome in ended], now
             )
+            at = wall_time(self._clock, now)
             for (work, outcome), done in zip(ended, settled, strict=True):
                 if isinstance(outcome, Delivered) and outcome.attach:
                     self._amend()
                 if done.applied:
-                    event = notice_of(work.key, work.source, work.order_id, self.receiver.name, outcome, done, now)
+                    event = notice_of(work.key, work.source, work.order_id, self.receiver.name, outcome, done, at)
                     if isinstance(event, AckEvent):
                         await self._out.publish(event)
                     elif event is not None:

@@ -12,6 +12,7 @@ from connector.clock import Clock
 from connector.events import OrderVanished
 from connector.journal.base import Journal
 from connector.sources.base import Source
+from connector.steady import wall_time
 
 __all__ = ["Absences"]
 
@@ -49,8 +50,9 @@ class Absences:
     async def _vanished(self, orders: dict[int, str]) -> None:
         name, now = self._source.name, self._clock.now()
         gone = [(key, orders[key]) for key in await self._journal.vanish(list(orders), now)]
+        at = wall_time(self._clock, now)
         for key, order_id in gone:
-            self._bus.notice(OrderVanished(at=now, key=key, source=name, order_id=order_id))
+            self._bus.notice(OrderVanished(at=at, key=key, source=name, order_id=order_id))
         if gone:
             named = ", ".join(order_id for _, order_id in islice(gone, NAMED))
             more = f" and {len(gone) - NAMED} more" if len(gone) > NAMED else ""

@@ -20,6 +20,7 @@ from connector.settings.structs import RouteSettings, SourceSettings
 from connector.sources.absence import Absences
 from connector.sources.base import FeedItem, Page, Refetches, Source
 from connector.sources.intake import arrival_of, notices_of
+from connector.steady import wall_time
 
 __all__ = ["Producer"]
 
@@ -135,7 +136,8 @@ class Producer:
 
     def _stopped(self) -> PassFinished:
         name = self.source.name
-        return PassFinished(at=self._clock.now(), source=name, seen=0, new=0, total=None, error="the connector stops")
+        at = wall_time(self._clock, self._clock.now())
+        return PassFinished(at=at, source=name, seen=0, new=0, total=None, error="the connector stops")
 
     def _pause(self, finished: PassFinished) -> float:
         interval = float(self._settings.poll_interval)
@@ -181,9 +183,8 @@ class Producer:
         now = self._clock.now()
         complete = not error and not self._stopping and since is None and (total is None or len(seen) >= total)
         await self._journal.polled(self.source.name, now, error, complete=complete)
-        finished = PassFinished(
-            at=now, source=self.source.name, seen=len(seen), new=new, total=total, error=error, lasting=lasting
-        )
+        at, name = wall_time(self._clock, now), self.source.name
+        finished = PassFinished(at=at, source=name, seen=len(seen), new=new, total=total, error=error, lasting=lasting)
         self._bus.notice(finished)
         return finished
 
@@ -215,11 +216,11 @@ class Producer:
             orders.append(order)
         now = self._clock.now()
         ingested = await self._journal.ingest(self.source.name, arrivals, listing, now)
-        new = 0
+        new, at = 0, wall_time(self._clock, now)
         for arrival, order, taken in zip(arrivals, orders, ingested, strict=True):
             if taken.what in ("new", "changed"):
                 new += 1
-                await self._publish(arrival, order, taken, now, publisher)
+                await self._publish(arrival, order, taken, at, publisher)
             elif taken.what == "amended":
                 self._amend()
             if taken.what == "reacknowledge" or taken.ack is not None:
@@ -227,12 +228,12 @@ class Producer:
         return new
 
     async def _publish(
-        self, arrival: Arrival, order: Order | None, taken: Ingested, now: datetime, publisher: Publisher
+        self, arrival: Arrival, order: Order | None, taken: Ingested, at: datetime, publisher: Publisher
     ) -> None:
         name = self.source.name
         if order is not None:
             found = OrderFound(
-                at=now,
+                at=at,
                 key=taken.key,
                 source=name,
                 order_id=arrival.order_id,
@@ -245,5 +246,5 @@ class Producer:
             for receiver in self._route.optional:
                 publisher.offer(found, receiver)  # no room is no matter: the consumer finds it in the journal
         else:
-            for event in notices_of(arrival, taken.key, name, now):
+            for event in notices_of(arrival, taken.key, name, at):
                 self._bus.notice(event)

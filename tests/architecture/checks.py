@@ -43,6 +43,8 @@ CHANCE_AND_TIME = (
     "time.monotonic_ns",
     "time.perf_counter",
     "time.perf_counter_ns",
+    "time.clock_gettime",
+    "time.clock_gettime_ns",
     "time.sleep",
     "time.localtime",
     "time.gmtime",
@@ -65,6 +67,7 @@ CHANCE_AND_TIME = (
 
 ALLOWED: dict[tuple[str, str], str] = {
     ("connector.clock", "datetime.datetime.now"): "this is the clock",
+    ("connector.clock", "time.clock_gettime"): "this is the clock",
     ("connector.clock", "anyio.sleep"): "this is the clock",
     ("connector.clock", "random"): "this is the clock",
     (
@@ -93,6 +96,7 @@ SQL: dict[tuple[str, str], str] = {
     ("connector.journal.listing", "orders"): "the columns of a view",
     ("connector.journal.listing", "near"): "one of the three conditions beside it",
     ("connector.journal.reader", "_counts"): "one of the two questions of `status`",
+    ("connector.journal.steps", "begin"): "the tables, columns and conditions of the list above it",
 }
 """Functions whose SQL is put together, each with the reason why nothing of it is data."""
 

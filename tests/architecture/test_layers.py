@@ -57,7 +57,7 @@ LAYERS: list[tuple[str, ...]] = [
     ("connector.events", "connector.ack"),
     ("connector.settings", "connector.settings.*"),
     ("connector.order", "connector.report"),
-    ("connector.errors", "connector.clock"),
+    ("connector.errors", "connector.clock", "connector.steady"),
 ]
 
 STAGES = (

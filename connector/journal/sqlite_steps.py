@@ -1,0 +1,78 @@
+"""The part of the journal in SQLite that is about time: the methods of `Steps`, and how its times become those kept."""
+
+from __future__ import annotations
+
+import sqlite3
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TypeVar
+
+import msgspec
+
+from connector.journal import steps
+from connector.journal.base import Listing, millis
+from connector.steady import SteadyClock
+
+__all__ = ["SqliteSteps"]
+
+T = TypeVar("T")
+
+
+class SqliteSteps(ABC):
+    """`Steps` over whatever writes. Before `follow` its time is that of the machine."""
+
+    _steady: SteadyClock | None = None
+    _ahead = timedelta()
+    """How far the machine's clock is ahead, as the journal has it."""
+
+    @abstractmethod
+    async def _write(self, operation: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `operation` in a transaction; return its result once it is durable."""
+
+    async def follow(self, clock: SteadyClock) -> timedelta:
+        """See `Steps.follow`."""
+        moved = await self._write(partial(steps.begin, _mark(clock, timedelta())))
+        self._steady, self._ahead = clock, timedelta()
+        return timedelta(milliseconds=moved)
+
+    async def note_step(self) -> timedelta:
+        """See `Steps.note_step`."""
+        clock = self._steady
+        if clock is None or (ahead := clock.look()) == self._ahead:
+            return timedelta()
+        since = millis((clock.stepped_at or clock.now()) + ahead)
+        by = await self._write(partial(steps.note, _mark(clock, ahead), since, millis(clock.now() + ahead)))
+        self._ahead = ahead
+        return timedelta(milliseconds=by)
+
+    def _kept(self, at: datetime) -> int:
+        """Return a time at which something happened, as a record of it is kept."""
+        return millis(at if self._steady is None else self._steady.shown(at))
+
+    def _listed(self, listing: Listing) -> Listing:
+        """
+        Return how a page came to be listed in terms of what is kept.
+
+        What is on a page that was asked for before a step is not compared with what was confirmed: the next walk is.
+        """
+        if self._steady is None:
+            return listing
+        asked_at = self._steady.shown(listing.asked_at)
+        stepped_at = self._steady.stepped_at
+        if stepped_at is None:
+            return listing
+        exported = listing.exported or listing.asked_at <= stepped_at
+        return msgspec.structs.replace(listing, asked_at=asked_at, exported=exported)
+
+
+def _mark(clock: SteadyClock, ahead: timedelta) -> steps.Mark:
+    boot = clock.boot()
+    if boot is None:
+        return steps.Mark(_millis(ahead), "", 0)
+    return steps.Mark(_millis(ahead), boot.id, millis(clock.now() + ahead) - round(boot.seconds * 1000))
+
+
+def _millis(duration: timedelta) -> int:
+    return round(duration / timedelta(milliseconds=1))

@@ -1,0 +1,168 @@
+"""
+What a step of the machine's clock means to the journal. The functions run inside a transaction, on its thread.
+
+Every column that holds a time is one of two kinds. A *record* says when something happened, by the machine's clock as
+it stood then; it is shown to people, or sent, and never changes. A *deadline* says until when something waits. It is in
+the time of the process that wrote it (`connector.steady`), in which the clock does not step, and the row of `clock`
+says by how much the machine's clock is ahead of that: whoever shows a deadline to people adds it. While the process
+lives a step changes that row only; the next process moves the deadlines, once, into its own time, before it does
+anything else.
+
+A step that a process did not live to note is found by the next one where the machine says how long it has run. After a
+restart of the machine nobody knows how much time has passed: what may have been applied then waits a whole settle time.
+"""
+
+# ruff: noqa: S608 - the SQL is put together from our own words; every value is a parameter.
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import timedelta
+from typing import NamedTuple, Protocol
+
+from connector.steady import SteadyClock
+
+__all__ = ["DEADLINES", "RECORDS", "UNUSED", "Deadline", "Mark", "Steps", "begin", "note"]
+
+_NEARLY = 500
+"""Milliseconds by which two readings of the same may differ."""
+_FAR = 253_402_300_799_000
+"""A time that never comes: a start pulls such deadlines in to what the settings allow (`Journal.recover`)."""
+
+
+class Deadline(NamedTuple):
+    """
+    A column that says until when something waits; 0 is for nothing.
+
+    `open` are the rows that wait, in the words of the partial index that holds them; `doubt` those of them that wait
+    for a call to have been applied, or not: that must never be cut short.
+    """
+
+    table: str
+    column: str
+    open: str
+    doubt: str
+
+
+DEADLINES = (
+    Deadline(
+        "deliveries",
+        "next_try_at",
+        "state IN ('new', 'ready', 'intent', 'in_doubt')",
+        "state IN ('new', 'ready', 'intent', 'in_doubt') AND state = 'in_doubt'",
+    ),
+    Deadline("orders", "ack_next", "ack_state IN ('pending', 'sending', 'in_doubt')", "0"),  # nobody asks before settle
+    Deadline("changes", "next_try_at", "state = 'due'", "0"),  # each of them may be repeated
+    Deadline(
+        "reports",
+        "next_try_at",
+        "state IN ('pending', 'sending', 'in_doubt')",
+        "state IN ('pending', 'sending', 'in_doubt') AND state = 'in_doubt'",
+    ),
+    Deadline("doubts", "until", "1", "1"),
+)
+"""What is moved by a start when the clock was set since the last one."""
+
+RECORDS = frozenset(
+    {
+        ("orders", "found_at"),
+        ("orders", "updated_at"),
+        ("orders", "ack_at"),  # sent to the source, the same bytes each time; its age counts from `ack_at + ack_moved`
+        ("orders", "ack_done_at"),
+        ("deliveries", "intent_at"),
+        ("deliveries", "delivered_at"),
+        ("reports", "made_at"),
+        ("reports", "done_at"),
+        ("reports", "dropped_at"),
+        ("history", "at"),
+        ("sources", "last_poll"),
+        ("receivers", "since"),
+        ("requests", "since"),  # what a person asked for
+        ("requests", "made_at"),
+        ("requests", "done_at"),
+        ("ack_terms", "due_at"),  # compared with `ack_at`, and with nothing else
+        ("ack_terms", "before"),
+        ("clock", "base"),
+    }
+)
+"""What says when something happened, and stays."""
+
+UNUSED = frozenset({("deliveries", "lease_until"), ("leases", "until")})
+"""For more than one process (design.md, section 10), whose clocks are not one: nobody writes them yet."""
+
+
+class Mark(NamedTuple):
+    """How the machine's clock stands: `ahead` of the deadlines, and to the machine's own start, in milliseconds."""
+
+    ahead: int
+    boot: str
+    base: int
+
+
+class Steps(Protocol):
+    """The part of a journal that is about it. See `connector.journal.base` for what holds for every write."""
+
+    async def follow(self, clock: SteadyClock) -> timedelta:
+        """
+        Keep time by `clock`, in which all times are given and returned from now on; at a start, before all else.
+
+        What an earlier process left waiting is moved into it. Returns by how much.
+        """
+
+    async def note_step(self) -> timedelta:
+        """Note how far the machine's clock is ahead, if that has changed since the last note; return by how much."""
+
+
+def begin(mark: Mark, db: sqlite3.Connection) -> int:
+    """Move the deadlines into the time of a process that starts now; return by how many milliseconds."""
+    last = _last(db)
+    _put(mark, db)
+    if last is None:
+        return 0
+    moved = last.ahead
+    if last.boot and last.boot == mark.boot and abs(mark.base - last.base) >= _NEARLY:
+        moved += mark.base - last.base
+    if moved:
+        for each in DEADLINES:
+            db.execute(
+                f"UPDATE {each.table} SET {each.column} = max(1, {each.column} + ?)"
+                f" WHERE {each.open} AND {each.column} > 0",
+                (moved,),
+            )
+        _age(moved - last.ahead, None, db)
+    if last.boot and mark.boot and last.boot != mark.boot:
+        for each in DEADLINES:
+            db.execute(f"UPDATE {each.table} SET {each.column} = ? WHERE {each.doubt} AND {each.column} > 0", (_FAR,))
+    return moved
+
+
+def note(mark: Mark, since: int, now: int, db: sqlite3.Connection) -> int:
+    """
+    Note how far the clock is ahead; return by how many milliseconds that has changed.
+
+    `since` and `now`, by the machine's clock: what fell due between them did so after the step.
+    """
+    last = _last(db)
+    _put(mark, db)
+    by = mark.ahead - (last.ahead if last is not None else 0)
+    _age(by, (since, now), db)
+    return by
+
+
+def _age(by: int, but: tuple[int, int] | None, db: sqlite3.Connection) -> None:
+    """Keep the ages of acknowledgements what they are, but for those that fell due within a time."""
+    if by:
+        db.execute(
+            "UPDATE orders SET ack_moved = ack_moved + ? WHERE ack_state IN ('pending', 'sending', 'in_doubt')"
+            " AND CASE WHEN ack_done_at IS NULL THEN ack_at ELSE updated_at END NOT BETWEEN ? AND ?",
+            (by, *(but or (-2, -1))),
+        )
+
+
+def _last(db: sqlite3.Connection) -> Mark | None:
+    row = db.execute("SELECT ahead, boot, base FROM clock").fetchone()
+    return None if row is None else Mark(*row)
+
+
+def _put(mark: Mark, db: sqlite3.Connection) -> None:
+    db.execute("INSERT OR REPLACE INTO clock (id, ahead, boot, base) VALUES (1, ?, ?, ?)", mark)
