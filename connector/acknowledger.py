@@ -24,6 +24,7 @@ from connector.settings.structs import SourceSettings
 from connector.sources.base import Source
 from connector.steady import wall_time
 from connector.telling import Telling
+from connector.vain import Vain
 
 __all__ = ["Acknowledger"]
 
@@ -56,6 +57,10 @@ class Acknowledger:
         """Return how many acknowledgements `source` has confirmed since the start."""
         return self._tellers[source].confirmed
 
+    def vain(self, source: str) -> Vain:
+        """Return what is told to `source` in vain."""
+        return self._tellers[source].vain
+
     def look(self, source: str) -> None:
         """Look into the journal: there is something for `source`."""
         self._tellers[source].look()
@@ -85,6 +90,7 @@ class Teller:
     def __init__(self, source: Source, settings: SourceSettings, *, journal: Journal, bus: Bus, clock: Clock) -> None:
         self._source = source
         self._telling = Telling(source, settings, clock)
+        self.vain = self._telling.vain
         self._settings = settings
         self._journal = journal
         self._bus = bus

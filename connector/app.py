@@ -180,6 +180,12 @@ class Connector:
         return [name for name, consumer in consumers.items() if consumer.refusals.paused]
 
     @property
+    def in_vain(self) -> dict[str, str]:
+        """What is tried in vain at a source or receiver that works, in words, by its name."""
+        vain = self._pipeline.stages.vain() if self._pipeline is not None else ()
+        return {name: each.why for name, each in vain if each.stuck}
+
+    @property
     def stalled(self) -> Stall | None:
         """Why everything waits for the journal, and since when; None while it does not."""
         return self._journal.stalled if self._journal is not None else None

@@ -80,6 +80,12 @@ class Breaker:
         self.hopeless = False
         self._move("closed", "")
 
+    def resume(self, reason: str) -> None:
+        """Begin paused, for what an earlier process found; one call may be tried at once."""
+        self._openings = 1
+        self.opened += 1
+        self._move("open", reason)
+
     def failed(
         self, reason: str, *, hopeless: bool = False, at_once: bool = False, at_least: float | None = None
     ) -> None:

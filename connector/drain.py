@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 
@@ -13,7 +13,7 @@ from connector.acknowledger import Acknowledger
 from connector.breaker import Breaker
 from connector.clock import Clock
 from connector.events import PassFinished
-from connector.journal.base import Journal
+from connector.journal.base import Journal, OpenWork
 from connector.journal.patience import unless_stalled
 from connector.progress import Watcher
 from connector.receivers.amender import Amender
@@ -23,6 +23,7 @@ from connector.reporter import Reporter
 from connector.requests import Requests
 from connector.sources.base import Source
 from connector.sources.producer import Producer
+from connector.vain import Vain
 
 __all__ = ["Drained", "Stages", "drain"]
 
@@ -66,12 +67,31 @@ class Stages(msgspec.Struct, frozen=True, kw_only=True):
     journal: Journal
     clock: Clock
 
+    def vain(self) -> Iterator[tuple[str, Vain]]:
+        """Yield what is tried in vain, with the name of the source or receiver."""
+        for kind in self._vain():
+            yield from kind.items()
+
+    def unfinished(self, work: OpenWork) -> Iterator[str]:
+        """Yield the sources and receivers at which more is open than what is tried in vain."""
+        for counts, kind in zip((work.deliveries, work.changes, work.acks, work.reports), self._vain(), strict=True):
+            yield from (name for name, vain in kind.items() if counts.get(name, 0) > vain.stuck)
+
+    def _vain(self) -> tuple[Mapping[str, Vain], ...]:
+        return (
+            {name: consumer.vain for name, consumer in self.consumers.items()},
+            {name: amender.vain for name, amender in self.amenders.items()},
+            {name: self.acknowledger.vain(name) for name in self.producers},
+            {name: reporter.vain for name, reporter in self.reporters.items()},
+        )
+
 
 class _Patience:
     """Which endpoints have failed so often since the drain began that it does not wait for them."""
 
     def __init__(self, stages: Stages) -> None:
         ends: dict[str, Source | Receiver] = {**stages.sources, **stages.receivers}
+        self._vain = list(stages.vain())
         self._breakers = {name: [end.endpoint.breaker] for name, end in ends.items() if end.endpoint is not None}
         for name, consumer in stages.consumers.items():
             self._breakers.setdefault(name, []).append(consumer.refusals.breaker)
@@ -100,11 +120,13 @@ class _Patience:
             for each in breakers
             if self._too_often(each) and each.reason
         }
-        return self._tired | paused
+        return {name: vain.why for name, vain in self._vain if vain.stuck} | self._tired | paused
 
     def hopeless(self) -> bool:
         """Tell whether somebody has to mend one of them."""
-        return self._lasting or any(each.hopeless for name in self.failed() for each in self._breakers.get(name, ()))
+        stuck = any(vain.stuck for _, vain in self._vain)
+        paused = any(each.hopeless for name in self.failed() for each in self._breakers.get(name, ()))
+        return self._lasting or stuck or paused
 
 
 async def drain(stages: Stages) -> Drained:
@@ -154,11 +176,7 @@ async def _settled(stages: Stages, patience: _Patience) -> None:
             await stages.clock.sleep(GLANCE)
             continue
         work = await stages.journal.open_work()
-        delivering = any(work.deliveries.get(name) and not patience.over(name) for name in stages.consumers)
-        amending = any(work.changes.get(name) and not patience.over(name) for name in stages.amenders)
-        telling = any(work.acks.get(name) and not patience.over(name) for name in stages.producers)
-        reporting = any(work.reports.get(name) and not patience.over(name) for name in stages.reporters)
-        if not (delivering or amending or telling or reporting):
+        if all(map(patience.over, stages.unfinished(work))):
             return
         # What is due and yet not in hand waits for a paused endpoint, for longer and longer.
         left = timedelta() if work.next_due is None else work.next_due - stages.clock.now()

@@ -9,6 +9,7 @@ from connector.bus import Bus
 from connector.clock import Clock
 from connector.events import AcknowledgementsLate
 from connector.journal.base import Journal
+from connector.reminder import Reminder
 from connector.settings.structs import SourceSettings
 from connector.steady import wall_time
 
@@ -23,7 +24,11 @@ OFTEN, SELDOM = 1.0, 60.0
 
 
 class Lateness:
-    """Says once when the oldest acknowledgement that a source has not confirmed is too old, and once when none is."""
+    """
+    Says when the oldest acknowledgement that a source has not confirmed is too old, and once when none is.
+
+    While it lasts it is said again, ever more seldom.
+    """
 
     def __init__(self, sources: Mapping[str, SourceSettings], *, journal: Journal, bus: Bus, clock: Clock) -> None:
         self._limits = {name: float(settings.ack_alarm) for name, settings in sources.items()}
@@ -31,6 +36,7 @@ class Lateness:
         self._bus = bus
         self._clock = clock
         self._late: set[str] = set()
+        self._again = {name: Reminder(clock, 2 * limit) for name, limit in self._limits.items()}
 
     async def run(self) -> None:
         """Look now and then, until cancelled."""
@@ -45,6 +51,9 @@ class Lateness:
                     self._late ^= {name}
                     at = wall_time(self._clock, now)
                     self._bus.notice(AcknowledgementsLate(at=at, source=name, seconds=age, late=age > limit))
+                    self._again[name].over()
+                    self._say(name, age, limit)
+                elif age > limit and self._again[name].reached(age):
                     self._say(name, age, limit)
 
     def _say(self, name: str, age: float, limit: float) -> None:

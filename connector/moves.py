@@ -13,11 +13,15 @@ from connector.bus import Bus
 from connector.clock import Clock
 from connector.events import EndpointChanged
 from connector.journal.base import Journal
+from connector.reminder import Reminder, lasted
 from connector.steady import wall_time
 
 __all__ = ["Moves"]
 
 logger = logging.getLogger(__name__)
+
+OFTEN = 60.0
+"""Seconds between two looks at whether somebody should be reminded."""
 
 
 class Pausing(Protocol):
@@ -37,11 +41,13 @@ class Moves:
         self._journal = journal
         self._bus = bus
         self._clock = clock
+        self._paused: dict[str, tuple[list[Pausing], Reminder]] = {}
         self._kept: asyncio.Queue[tuple[str, BreakerState, str, datetime]] = asyncio.Queue()
 
     def listen(self, name: str, *pausing: Pausing | None, keep: bool) -> None:
         """Listen to what may pause the endpoint called `name`; `keep` writes the moves down."""
         there = [each for each in pausing if each is not None]
+        self._paused[name] = there, Reminder(self._clock)
         said = False
 
         def moved(state: BreakerState, reason: str) -> None:
@@ -63,6 +69,17 @@ class Moves:
 
         for each in there:
             each.listen = moved
+
+    async def remind(self) -> None:
+        """Say again, ever more seldom, that an endpoint is still paused, until cancelled."""
+        while True:
+            await self._clock.sleep(OFTEN)
+            for name, (there, reminder) in self._paused.items():
+                reasons = [each.breaker.reason for each in there if each.breaker.state != "closed"]
+                if not reasons:
+                    reminder.over()
+                elif (age := reminder.due()) is not None:
+                    logger.warning("%s is paused for %s now: %s", name, lasted(age), "; ".join(reasons))
 
     async def keep(self) -> None:
         """Write the moves down that are to be kept, until cancelled."""

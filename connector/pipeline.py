@@ -162,6 +162,7 @@ class Pipeline:
         async with anyio.create_task_group() as attendants:
             attendants.start_soon(self._watch_journal, name="see what other processes write")
             attendants.start_soon(self._moves.keep, name="keep the breakers' moves")
+            attendants.start_soon(self._moves.remind, name="say again what is paused")
             attendants.start_soon(self._lateness.run, name="see whether sources hear in time")
             for watcher in stages.watchers:
                 attendants.start_soon(watcher.run, name="watch the progress of orders")

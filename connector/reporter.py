@@ -29,6 +29,7 @@ from connector.settings.structs import SourceSettings
 from connector.sources.base import Reports, Source
 from connector.steady import wall_time
 from connector.unforeseen import Fault, Unforeseen
+from connector.vain import Vain
 
 __all__ = ["Reporter", "ReportingSource", "reporters"]
 
@@ -62,6 +63,7 @@ class Reporter:
         self._clock = clock
         self._there = anyio.Event()
         self._unforeseen = Unforeseen(f"source {source.name}")
+        self.vain = Vain(f"source {source.name}", clock, source.endpoint)
         self._ended = False
 
     @property
@@ -131,6 +133,8 @@ class Reporter:
         name = f"report {report.id} of order {report.order_id}"
         if not reading and self._unforeseen and (fault := self._unforeseen.given_up(name)) is not None:
             return self._parked(fault)
+        if not reading and self.vain and (why := self.vain.given_up(name)) is not None:
+            return ReportOutcome("parked", f"tried in vain at {self._source.name}: {why}")
         try:
             outcome = await (self._read_back(report) if reading else self._sent(report))
         except JournalError:
@@ -142,8 +146,14 @@ class Reporter:
             if (fault := self._unforeseen.given_up(name)) is not None:
                 return self._parked(fault)
             return self._again("in_doubt", report, TransientError(why))
-        if self._unforeseen and outcome.state in ("confirmed", "parked"):
-            self._unforeseen.forget(name)
+        if outcome.state in ("confirmed", "parked"):
+            if self._unforeseen or self.vain:
+                self._unforeseen.forget(name)
+                (self.vain.passed if outcome.state == "confirmed" else self.vain.forget)(name)
+        elif outcome.again is None or outcome.again > self._clock.now():
+            self.vain.note(name, outcome.reason)
+            if reading and (why := self.vain.given_up(name)) is not None:
+                return ReportOutcome("parked", f"tried in vain at {self._source.name}, it may have it, look: {why}")
         return outcome
 
     async def _sent(self, report: Report) -> ReportOutcome:

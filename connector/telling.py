@@ -20,6 +20,7 @@ from connector.journal.base import AckResult
 from connector.settings.structs import SourceSettings
 from connector.sources.base import HasTerms, ReadsBack, Source
 from connector.unforeseen import Fault, Unforeseen
+from connector.vain import Vain
 
 __all__ = ["Telling"]
 
@@ -37,6 +38,7 @@ class Telling:
         self._settings = settings
         self._clock = clock
         self._unforeseen = Unforeseen(f"source {source.name}")
+        self.vain = Vain(f"source {source.name}", clock, source.endpoint)
         self._alone: set[str] = set()
         """Orders that were in a call with others in which our own code failed: one of them is at fault."""
 
@@ -57,13 +59,15 @@ class Telling:
         """Find out what became of acknowledgements whose answer was lost."""
         again = NotApplied("its answer was lost; this source takes a repeat", retry_after=0.0)
         found: dict[str, AckOutcome] = {ack.order_id: again for ack in doubtful if self.repeatable(ack)}
+        repeated = [ack for ack in doubtful if ack.order_id in found]
         doubtful = [ack for ack in doubtful if ack.order_id not in found]
         if not doubtful:
-            return found
+            return self._resign(repeated, found, read_back=True)
         if not isinstance(self._source, ReadsBack):
             lost = Refused("the answer was lost, and this source cannot be asked: look there, then retry or skip")
             return found | {ack.order_id: lost for ack in doubtful}
-        return found | await self._read_back(self._source, doubtful)
+        found |= await self._read_back(self._source, doubtful)
+        return self._resign([*repeated, *doubtful], found, read_back=True)
 
     async def _read_back(self, source: ReadsBack, doubtful: Sequence[Acknowledgement]) -> dict[str, AckOutcome]:
         """Ask the source; a question that our own code fails at is split until the order that it is about is alone."""
@@ -117,6 +121,8 @@ class Telling:
             logger.exception("source %s: acknowledging failed in a way that nobody foresaw", self._source.name)
             self._alone.update(ack.order_id for ack in chunk)
             outcomes.update({ack.order_id: Unknown(f"{type(exc).__name__} while telling it") for ack in chunk})
+        if self.vain:
+            self._resign(chunk, outcomes, read_back=False)
 
     def _failed(self, ack: Acknowledgement, exc: Exception, doing: str) -> dict[str, AckOutcome]:
         why = self._unforeseen.note(_name(ack), exc, doing)
@@ -130,16 +136,37 @@ class Telling:
             "traceback; mend it, then retry or skip"
         )
 
+    def _resign(
+        self, acks: Sequence[Acknowledgement], outcomes: dict[str, AckOutcome], *, read_back: bool
+    ) -> dict[str, AckOutcome]:
+        """Leave to a person what fails by itself while others are told, if `read_back` or not applied for certain."""
+        for ack in acks if self.vain else ():
+            outcome = outcomes.get(ack.order_id)
+            open_still = not isinstance(outcome, Confirmed | Refused) if read_back else isinstance(outcome, NotApplied)
+            if open_still and (why := self.vain.given_up(_name(ack))) is not None:
+                said = f"tried in vain at {self._source.name}: {why}; see whether it knows, then retry or skip"
+                outcomes[ack.order_id] = Refused(said)
+        return outcomes
+
+    def _ended(self, ack: Acknowledgement, outcome: Confirmed | Refused) -> None:
+        self._alone.discard(ack.order_id)
+        self._unforeseen.forget(_name(ack))
+        if isinstance(outcome, Confirmed):
+            self.vain.passed(_name(ack))
+        else:
+            self.vain.forget(_name(ack))
+
     def result(self, ack: Acknowledgement, outcome: AckOutcome | None, now: datetime) -> AckResult:
         """Return what the journal is to keep of `outcome`; None: the answer did not mention the order."""
         if outcome is None:
             outcome = Unknown("the answer does not mention it")
         if isinstance(outcome, Confirmed | Refused):
-            if self._alone or self._unforeseen:
-                self._alone.discard(ack.order_id)
-                self._unforeseen.forget(_name(ack))
+            if self._alone or self._unforeseen or self.vain:
+                self._ended(ack, outcome)
             return AckResult(ack.key, outcome, now)
         asked = outcome.retry_after if isinstance(outcome, NotApplied) else None
+        if asked != 0:
+            self.vain.note(_name(ack), outcome.reason)
         retry = self._settings.retry
         wait = backoff(
             self._clock, ack.attempts + 1, first=float(retry.first), longest=float(retry.longest), at_least=asked

@@ -18,6 +18,7 @@ from connector.ack import Acknowledgement, AckOutcome
 from connector.journal.absent import Absent
 from connector.journal.asked import Asked
 from connector.journal.caution import Caution
+from connector.journal.distrust import Distrust
 from connector.journal.outbox import Outbox
 from connector.journal.outcomes import Delivered, Held, InDoubt, NotSent, Outcome, Rejected
 from connector.journal.patience import Stall
@@ -188,7 +189,7 @@ class AckResult(msgspec.Struct, frozen=True):
 
 
 class OpenWork(msgspec.Struct, frozen=True):
-    """What is not at an end, by receiver or source; `next_due` is when the next of it is due, reports aside."""
+    """How much is not at an end, of reports how many orders' are; `next_due` is when the next is due, reports aside."""
 
     deliveries: Mapping[str, int]
     acks: Mapping[str, int]
@@ -197,7 +198,7 @@ class OpenWork(msgspec.Struct, frozen=True):
     next_due: datetime | None
 
 
-class Journal(Outbox, Asked, Absent, Caution, Terms, Steps, Protocol):
+class Journal(Distrust, Outbox, Asked, Absent, Caution, Terms, Steps, Protocol):
     """
     The record. See the module's text for what holds for every method that writes.
 

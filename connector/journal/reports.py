@@ -157,9 +157,10 @@ def of_order(source: str, order_id: str, db: sqlite3.Connection) -> list[ReportR
 
 
 def open_counts(db: sqlite3.Connection) -> dict[str, int]:
-    """Return how many are open, by source."""
+    """Return about how many orders any are open, by source."""
     rows = db.execute(
-        "SELECT source, count(*) FROM reports WHERE state IN ('pending', 'sending', 'in_doubt') GROUP BY source"
+        "SELECT source, count(DISTINCT order_id) FROM reports"
+        " WHERE state IN ('pending', 'sending', 'in_doubt') GROUP BY source"
     )
     return dict(rows.fetchall())
 

@@ -34,6 +34,7 @@ from connector.journal.base import (
 from connector.journal.caution import Way
 from connector.journal.commit import GroupCommit, verdict
 from connector.journal.database import Database, InlineDatabase, unusable
+from connector.journal.distrust import SqliteDistrust
 from connector.journal.lock import InstanceLock
 from connector.journal.patience import Patience, Stall
 from connector.journal.sentinel import Seen as Noted
@@ -48,7 +49,7 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 
-class SqliteJournal(SqliteOutbox):
+class SqliteJournal(SqliteOutbox, SqliteDistrust):
     """A `Journal` over one SQLite connection. Use `open`."""
 
     def __init__(

@@ -14,6 +14,7 @@ from connector.receivers.base import Amends, Attaches, Delivery, Receipt, Receiv
 from connector.receivers.lane import Lane
 from connector.settings.structs import ReceiverSettings
 from connector.unforeseen import Unforeseen
+from connector.vain import Vain
 
 __all__ = ["Amender"]
 
@@ -44,6 +45,7 @@ class Amender:
         self._journal = journal
         self._clock = clock
         self._unforeseen = Unforeseen(receiver.name)
+        self.vain = Vain(receiver.name, clock, receiver.endpoint)
         self._there = anyio.Event()
 
     def look(self) -> None:
@@ -72,7 +74,10 @@ class Amender:
         except (RejectedError, ConflictError, Unmappable) as exc:
             outcome = ChangeOutcome("held", str(exc))
         except ConnectorError as exc:
-            return self._again(change, exc)
+            self.vain.note(what, str(exc))
+            if (why := self.vain.given_up(what)) is None:
+                return self._again(change, exc)
+            return ChangeOutcome("held", f"{change.what} tried in vain at {self._receiver.name}: {why}")
         except Exception as exc:  # noqa: BLE001 - logged by `note`
             reason = self._unforeseen.note(what, exc, "doing")
             if (fault := self._unforeseen.given_up(what)) is None:
@@ -80,8 +85,9 @@ class Amender:
             # The receiver, and no order, is named: all that meet the same fault share the reason.
             reason = f"unforeseen {fault.name} in {change.what} at {self._receiver.name}, {fault}"
             outcome = ChangeOutcome("held", f"{reason}. The log has the traceback; mend it, then retry")
-        if self._unforeseen:
+        if self._unforeseen or self.vain:
             self._unforeseen.forget(what)
+            self.vain.passed(what)
         return outcome
 
     async def _do(self, change: Change) -> ChangeOutcome:

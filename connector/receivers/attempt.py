@@ -22,6 +22,7 @@ from connector.receivers.lookups import Lookups
 from connector.receivers.work import Work
 from connector.settings.structs import ReceiverSettings
 from connector.unforeseen import Unforeseen
+from connector.vain import Vain
 
 __all__ = ["Attempt"]
 
@@ -35,6 +36,7 @@ class Attempt:
         self._settings = settings
         self._clock = clock
         self._unforeseen = Unforeseen(receiver.name)
+        self.vain = Vain(receiver.name, clock, receiver.endpoint)
         self._repeatable: bool = getattr(receiver, "repeatable", False)
 
     async def first(self, delivery: Delivery, *, tell: bool) -> Outcome:
@@ -48,18 +50,19 @@ class Attempt:
         try:
             receipt = await self._receiver.create(delivery)
         except (TransientError, AuthError, EndpointError) as exc:
-            return self._not_sent(exc, 1)
+            return self._not_sent(delivery.external_id, exc, 1)
         except InDoubtError as exc:
-            return self._in_doubt(str(exc))
+            return self._in_doubt(delivery.external_id, str(exc))
         except ConflictError as exc:
             return Held(f"conflict at {self._receiver.name}", str(exc))
         except RejectedError as exc:
             return await self._refused(delivery, exc, tell=tell)
         except Exception as exc:  # noqa: BLE001 - logged by `note`
             # A fault in a vendor file, at a point that nobody knows: the order may be there.
-            return self._in_doubt(self._unforeseen.note(delivery.external_id, exc, "creating"))
-        if self._unforeseen:
+            return self._in_doubt("", self._unforeseen.note(delivery.external_id, exc, "creating"))
+        if self._unforeseen or self.vain:
             self._unforeseen.forget(delivery.external_id)
+            self.vain.passed(delivery.external_id)
         return Delivered(receipt.id, receipt.reference)
 
     async def again(self, work: Work, grant: Callable[[], Awaitable[bool]], *, tell: bool) -> Outcome | None:
@@ -76,19 +79,23 @@ class Attempt:
             except ConflictError as exc:
                 return Held(f"conflict at {self._receiver.name}", str(exc))
             except ConnectorError as exc:
-                return self._not_sent(exc, work.attempts)
+                again = self._not_sent(work.external_id, exc, work.attempts)
+                return self._tried_in_vain(work.external_id, looked_up=False) or again
             except Exception as exc:  # noqa: BLE001 - logged by `note`
                 reason = self._unforeseen.note(work.external_id, exc, "looking up")
                 held = self._given_up(work.external_id, looked_up=False)
-                return held or self._not_sent(TransientError(reason), work.attempts)
+                return held or self._not_sent("", TransientError(reason), work.attempts)
             if found is not None:
                 self._unforeseen.forget(work.external_id)
+                self.vain.forget(work.external_id)
                 return Delivered(found.id, found.reference, adopted=True)
         elif (work.ask or work.state == "in_doubt") and not self._repeatable:
             return self._unasked_doubt(work)
         if work.delivery is None:
             return work.unfit
         if self._unforeseen and (held := self._given_up(work.external_id, looked_up=self._receiver.finds)) is not None:
+            return held
+        if self.vain and (held := self._tried_in_vain(work.external_id, looked_up=self._receiver.finds)) is not None:
             return held
         if not await grant():
             return None
@@ -106,6 +113,14 @@ class Attempt:
         where = "it is not there" if looked_up else "it may be there: look"
         detail = f"{fault}; {where}. The log has the traceback; mend it, then retry"
         return Held(f"unforeseen {fault.name} at {self._receiver.name}", detail)
+
+    def _tried_in_vain(self, external_id: str, *, looked_up: bool) -> Held | None:
+        """Hold an order that fails by itself while others are taken; None for one that may be tried again."""
+        why = self.vain.given_up(external_id)
+        if why is None:
+            return None
+        where = "It is not there" if looked_up else "It may be there: look"
+        return Held(f"tried in vain at {self._receiver.name}", f"{why}. {where}; its source is not told. Then retry")
 
     def _unasked_doubt(self, work: Work) -> Held:
         """Leave an order that may be there to a person, under the cause that says why."""
@@ -129,14 +144,15 @@ class Attempt:
         except ConflictError as exc:
             return Held(f"conflict at {self._receiver.name}", f"{refusal}; {exc}")
         except ConnectorError as exc:
-            return self._in_doubt(f"refused ({refusal}), and it could not be looked up: {exc}")
+            return self._in_doubt(delivery.external_id, f"refused ({refusal}), and it could not be looked up: {exc}")
         except Exception as exc:  # noqa: BLE001 - logged by `note`
             why = self._unforeseen.note(delivery.external_id, exc, "looking up")
-            return self._in_doubt(f"refused ({refusal}), and it could not be looked up: {why}")
+            return self._in_doubt("", f"refused ({refusal}), and it could not be looked up: {why}")
         if found is not None:
             return Delivered(found.id, found.reference, adopted=True)
         if refusal.duplicate:
-            return self._in_doubt(f"refused as a duplicate ({refusal}), but a look-up does not show it")
+            why = f"refused as a duplicate ({refusal}), but a look-up does not show it"
+            return self._in_doubt(delivery.external_id, why)
         return Rejected(str(refusal), tell)
 
     def _unasked(self, delivery: Delivery, refusal: RejectedError, *, tell: bool) -> Outcome:
@@ -152,7 +168,10 @@ class Attempt:
             return Delivered(delivery.external_id, "", adopted=True)
         return Held(f"duplicate at {self._receiver.name}", f"{refusal}: look there, then retry or skip")
 
-    def _not_sent(self, exc: ConnectorError, attempts: int) -> NotSent:
+    def _not_sent(self, external_id: str, exc: ConnectorError, attempts: int) -> NotSent:
+        """Try it again. An `external_id` counts as tried in vain; empty: it is counted already."""
+        if external_id:
+            self.vain.note(external_id, str(exc))
         retry = self._settings.retry
         wait = backoff(
             self._clock,
@@ -163,7 +182,9 @@ class Attempt:
         )
         return NotSent(str(exc), self._in(wait))
 
-    def _in_doubt(self, reason: str) -> InDoubt:
+    def _in_doubt(self, external_id: str, reason: str) -> InDoubt:
+        if external_id:
+            self.vain.note(external_id, reason)
         return InDoubt(reason, self._in(float(self._settings.settle)))
 
     def _in(self, seconds: float) -> datetime:

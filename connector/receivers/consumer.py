@@ -77,7 +77,8 @@ class Consumer:
         self._amend = amend
         self._lookups = Lookups(receiver, journal, clock)
         self._attempt = Attempt(receiver, settings, clock, self._lookups)
-        self.refusals = Refusals(settings, clock, receiver.endpoint)
+        self.vain = self._attempt.vain
+        self.refusals = Refusals(receiver.name, settings, clock, receiver.endpoint)
         # How many are taken up at once: enough to share a commit and keep the workers busy; where a rate limit makes
         # them wait, only as many as can be under way, because after a crash each of them has to be looked up.
         self._room = settings.concurrency if settings.rate_limit else max(16, 2 * settings.concurrency)
@@ -113,6 +114,7 @@ class Consumer:
     async def run(self) -> None:
         """Deliver until the inbox ends; then finish what is under way and end."""
         name = self.receiver.name
+        await self.refusals.recall(self._journal)
         with self._inbox, self._out:
             async with anyio.create_task_group() as tg:
                 for number in range(self._concurrency):
@@ -221,9 +223,8 @@ class Consumer:
             else:  # taken up meanwhile, tried before, or there is a newer revision: the journal has what is due
                 self._in_hand.discard(work.key)
                 self._behind = True
-        for work in ready:
-            if work.look_up:
-                self._queue.put_nowait(work)
+        for work in (each for each in ready if each.look_up):
+            self._queue.put_nowait(work)
         self._signal()
 
     async def _grant(self, works: Sequence[Work]) -> list[bool]:
@@ -282,6 +283,8 @@ class Consumer:
                         await self._out.publish(event)
                     elif event is not None:
                         self._bus.notice(event)
+            if self.refusals.news and await self.refusals.keep(self._journal, now):
+                self.look()
             self._in_hand.difference_update(work.key for work, _ in batch)
             if len(ended) < len(batch):  # there is a newer revision of what was not granted, it may be: it is due now
                 self._behind = True

@@ -4,20 +4,22 @@ Whose fault a refusal is: the order's, or that of our settings or our account at
 A refusal is believed once something bears it out: the receiver has accepted another order since, or it has refused the
 same one again while few were refused. Until then the order is only suspect, and is tried again. When many different
 orders are refused and none is accepted, it is not they: the receiver is paused, no order is given up and no source is
-told anything. Then one order at a time tries whether it accepts again.
+told anything. Then one order at a time tries whether it accepts again. Orders that are all there is come round again:
+each is held after three refusals, its source still knows nothing, and it is tried once more when another is accepted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 
 from connector.breaker import Breaker, BreakerState
 from connector.clock import Clock, backoff
 from connector.http import Endpoint
-from connector.journal.base import Delivered, Job, NotSent, Outcome, Rejected
+from connector.journal.base import Delivered, Held, Job, Journal, NotSent, Outcome, Rejected
+from connector.journal.distrust import Refusal
 from connector.receivers.work import Work
 from connector.settings.structs import ReceiverSettings
 
@@ -27,25 +29,44 @@ MANY = 5
 """Different orders refused in a row, none accepted between them, that are no coincidence."""
 TRIES = 3
 """Pauses without a success between them after which only a person can help."""
+ENOUGH = 3
+"""Refusals of one order, after that many pauses, after which it waits for that person too."""
+
+
+KEPT = 100
+"""Refusals that are kept for the next start: enough to know again that it is not the orders."""
 
 
 class _Suspect(msgspec.Struct):
-    """An order that was refused. `number` counts refusals: the lowest was refused longest ago."""
+    """
+    An order that was refused, `times` in that revision. `number` counts refusals: the lowest is longest ago.
 
-    work: Work
+    There is no `work` in hand for one that an earlier process left.
+    """
+
+    revision: str
     refusal: Rejected
     number: int
+    times: int
+    work: Work | None
 
 
 class Refusals:
     """
-    What one receiver has refused since it last accepted something. In memory: a new start suspects nobody.
+    What one receiver has refused since it last accepted something; a new start goes on with what was `keep`t of that.
 
     `breaker` is open while the receiver is paused for it; `listen` hears of its moves. It stands beside the breaker of
     `endpoint`, which takes a refusal for a sign of life.
     """
 
-    def __init__(self, settings: ReceiverSettings, clock: Clock, endpoint: Endpoint | None) -> None:
+    def __init__(self, name: str, settings: ReceiverSettings, clock: Clock, endpoint: Endpoint | None) -> None:
+        self.cause = f"{name} refuses every order"
+        """What those wait for that are held."""
+        self.news = False
+        """Whether something is to be kept."""
+        self._name = name
+        self._held: dict[int, _Suspect] = {}
+        self._holding = self._release = False
         self._endpoint = endpoint
         self._settings = settings
         self._clock = clock
@@ -65,7 +86,7 @@ class Refusals:
 
     def __bool__(self) -> bool:
         """Whether anything was refused since something was accepted."""
-        return self.paused or bool(self._suspects or self._borne_out)
+        return self.paused or self._holding or bool(self._suspects or self._borne_out)
 
     @property
     def paused(self) -> bool:
@@ -91,23 +112,41 @@ class Refusals:
             return self._refused(work, outcome), []
         if isinstance(outcome, NotSent):
             return outcome, []
-        self._suspects.pop(work.key, None)
+        if self._suspects.pop(work.key, None) or self._held.pop(work.key, None):
+            self.news = True
         self._borne_out.pop(work.key, None)
         if isinstance(outcome, Delivered) and not outcome.adopted:
             return outcome, self._accepted(in_hand)
         return outcome, []
 
-    def _refused(self, work: Work, refusal: Rejected) -> Rejected | NotSent:
+    def _refused(self, work: Work, refusal: Rejected) -> Rejected | NotSent | Held:
         before = self._suspects.pop(work.key, None)
-        if self._borne_out.pop(work.key, None) == work.revision:
+        self._held.pop(work.key, None)
+        self.news = True
+        if not self.paused and self._borne_out.pop(work.key, None) == work.revision:
             return refusal
+        again = before is not None and before.revision == work.revision
+        times = before.times + 1 if before is not None and again else 1
         self._count += 1
-        self._suspects[work.key] = _Suspect(work, refusal, self._count)  # believed or not: it counts
-        if len(self._suspects) >= MANY:
+        # Believed or not: it counts.
+        self._suspects[work.key] = _Suspect(work.revision, refusal, self._count, times, work)
+        if self.paused or len(self._suspects) >= MANY:
             self._pause(refusal.reason)
-        elif before is not None and before.work.revision == work.revision:
+            if times >= ENOUGH and self._pauses >= TRIES:
+                return self._hold(work, refusal)
+        elif again:
             return refusal
         return self._later(work, f"refused, which nothing bears out yet: {refusal.reason}")
+
+    def _hold(self, work: Work, refusal: Rejected) -> Held:
+        """Let a person see it: whose fault it is nobody knows, so its source is not told."""
+        self._held[work.key] = self._suspects.pop(work.key)
+        self._holding = True
+        return Held(
+            self.cause,
+            f"{refusal.reason}; its source was told nothing. Mend the settings, the account there or the order; it is "
+            "tried once more when another order is accepted, or by retry",
+        )
 
     def _accepted(self, in_hand: Container[int]) -> list[tuple[Work, Rejected]]:
         suspects, self._suspects = self._suspects, {}
@@ -115,14 +154,43 @@ class Refusals:
         mended = self.paused
         if mended:  # so they were refused for what was wrong then, perhaps: each is tried once more
             self.breaker.close()
+        self.news = self.news or self._holding or bool(suspects or self._held)
+        self._release = self._release or self._holding
+        self._borne_out |= {key: each.revision for key, each in self._held.items()}
+        self._held, self._holding = {}, False
         final: list[tuple[Work, Rejected]] = []
         for key, suspect in suspects.items():
-            if mended or key in in_hand:
-                self._borne_out[key] = suspect.work.revision
+            if mended or key in in_hand or suspect.work is None:
+                self._borne_out[key] = suspect.revision
             else:
-                refusal = msgspec.structs.replace(suspect.refusal, revision=suspect.work.revision)
+                refusal = msgspec.structs.replace(suspect.refusal, revision=suspect.revision)
                 final.append((suspect.work, refusal))
         return final
+
+    async def recall(self, journal: Journal) -> None:
+        """Go on where an earlier process ended: what was paused lets one order try at once."""
+        self._holding = self.cause in await journal.causes()
+        kept = await journal.refused(self._name)
+        for each in kept:
+            suspect = _Suspect(each.revision, Rejected(each.reason), each.number, each.times, None)
+            (self._held if each.held else self._suspects)[each.key] = suspect
+            self._count = each.number
+        if len(kept) >= MANY:
+            self._pauses = TRIES - 1
+            self.breaker.resume(self._why(kept[-1].reason))
+
+    async def keep(self, journal: Journal, now: datetime) -> int:
+        """Write down what the next start should know; let go what was held, if it is time, and return how many."""
+        self.news = False
+        there = [(each, key, False) for key, each in self._suspects.items()]
+        there += [(each, key, True) for key, each in self._held.items()]
+        there.sort(key=lambda one: one[0].number)
+        await journal.keep_refused(
+            self._name,
+            [Refusal(key, s.revision, s.times, s.number, held, s.refusal.reason) for s, key, held in there[-KEPT:]],
+        )
+        release, self._release = self._release, False
+        return await journal.release(self.cause, now) if release else 0
 
     def held_back(self, work: Work) -> NotSent | None:
         """Return what becomes of an order that was taken up before the pause; None for the one that may be tried."""
@@ -152,12 +220,17 @@ class Refusals:
         self._probe = None
         opened = self.breaker.opened
         self.breaker.failed(
-            f"{len(self._suspects)} orders refused in a row and none accepted: most likely our settings or its account "
-            f"(the last: {reason}); nothing was told to the sources",
+            self._why(reason),
             at_once=True,
             hopeless=self._pauses + 1 >= TRIES,
         )
         self._pauses += self.breaker.opened - opened
+
+    def _why(self, reason: str) -> str:
+        return (
+            f"{len(self._suspects) + len(self._held)} orders refused in a row and none accepted: most likely our "
+            f"settings or its account (the last: {reason}); nothing was told to the sources"
+        )
 
     def _later(self, work: Work, reason: str) -> NotSent:
         retry = self._settings.retry

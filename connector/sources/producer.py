@@ -16,6 +16,7 @@ from connector.errors import ConnectorError, InDoubtError, JournalError, Setting
 from connector.events import OrderFound, PassFinished
 from connector.journal.base import Arrival, Ingested, Journal, Listing
 from connector.order import Order
+from connector.reminder import Reminder, lasted
 from connector.settings.structs import RouteSettings, SourceSettings
 from connector.sources.absence import Absences
 from connector.sources.base import FeedItem, Page, Refetches, Source
@@ -71,6 +72,7 @@ class Producer:
         self._asked: list[asyncio.Future[PassFinished]] = []
         self._replays: list[tuple[datetime, asyncio.Future[PassFinished]]] = []
         self._failures = 0
+        self._reminder = Reminder(clock)
 
     @property
     def stopped(self) -> bool:
@@ -177,8 +179,10 @@ class Producer:
             # A fault in a vendor file stops that source, and no other one.
             logger.exception("source %s: its feed could not be read", self.source.name)
             error, lasting = f"{type(exc).__name__} while reading the feed", True
-        if error and not self._failures:
-            logger.warning("source %s: %s", self.source.name, error.removeprefix(f"{self.source.name}: "))
+        if error:
+            self._say(error.removeprefix(f"{self.source.name}: "))
+        else:
+            self._reminder.over()
         self._failures = self._failures + 1 if error else 0
         now = self._clock.now()
         complete = not error and not self._stopping and since is None and (total is None or len(seen) >= total)
@@ -187,6 +191,14 @@ class Producer:
         finished = PassFinished(at=at, source=name, seen=len(seen), new=new, total=total, error=error, lasting=lasting)
         self._bus.notice(finished)
         return finished
+
+    def _say(self, error: str) -> None:
+        """Log the first of walks that fail in a row, and then, ever more seldom, that they still do."""
+        age = self._reminder.due()
+        if not self._failures:
+            logger.warning("source %s: %s", self.source.name, error)
+        elif age is not None:
+            logger.warning("source %s: its feed could not be read for %s now: %s", self.source.name, lasted(age), error)
 
     def _pages(self, gone: Callable[[], int], since: datetime | None) -> AsyncGenerator[Page]:
         if since is not None and isinstance(self.source, Refetches):

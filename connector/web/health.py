@@ -99,6 +99,7 @@ def readiness(connector: Connector, tally: Tally, ages: Mapping[str, float] | No
     }
     troubled = {name for name, each in sources.items() if each.paused or each.late or (each.polled and not each.fresh)}
     troubled |= {name for name, each in receivers.items() if each.paused}
+    troubled |= connector.in_vain.keys()
     return Readiness(
         ready=not reasons,
         running=running,

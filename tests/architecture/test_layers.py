@@ -24,6 +24,7 @@ LAYERS: list[tuple[str, ...]] = [
         "connector.requests",
         "connector.telling",
         "connector.unforeseen",
+        "connector.vain",
         "connector.reconcile",
         "connector.reconcile.*",
         "connector.readback",
@@ -57,7 +58,7 @@ LAYERS: list[tuple[str, ...]] = [
     ("connector.events", "connector.ack"),
     ("connector.settings", "connector.settings.*"),
     ("connector.order", "connector.report"),
-    ("connector.errors", "connector.clock", "connector.steady"),
+    ("connector.errors", "connector.clock", "connector.reminder", "connector.steady"),
 ]
 
 STAGES = (

@@ -38,7 +38,11 @@ def troubled(failure: ConnectorError, **options: float) -> Bench:
 async def test_a_source_that_does_not_listen_is_one_warning_and_stops_no_delivery(
     failure: ConnectorError, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Deliveries go on; after `ack_alarm` one line and one event say it, and one of each when it is over."""
+    """
+    Deliveries go on; after `ack_alarm` one line and one event say it, and one of each when it is over.
+
+    As long as it lasts, the line comes again when it has lasted twice as long.
+    """
     bench = troubled(failure)
     bench.shop.put(*ids(30))
     async with bench.running(MemoryJournal()) as connector:
@@ -56,9 +60,10 @@ async def test_a_source_that_does_not_listen_is_one_warning_and_stops_no_deliver
 
     assert [True, False] == [event.late for event in bench.events if isinstance(event, AcknowledgementsLate)]
     lines = [record.message for record in caplog.records if "was delivered" in record.message]
-    assert 2 == len(lines)
+    assert 3 == len(lines)
     assert "does not know after 1" in lines[0]
-    assert "knows again" in lines[1]
+    assert "does not know after 3" in lines[1]
+    assert "knows again" in lines[2]
     assert Counter([*ids(30), "late"]) == bench.shop.told
 
 

@@ -42,6 +42,7 @@ COUNTS = frozenset(
         ("requests", "listed"),
         ("requests", "fresh"),
         ("clock", "ahead"),
+        *(("refusals", column) for column in ("key", "times", "number", "held")),
     }
 )
 """Numbers that are no times: a time between two times is none either."""

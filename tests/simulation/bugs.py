@@ -126,7 +126,7 @@ def nolookup(stack: ExitStack) -> None:
 def nosettle(stack: ExitStack) -> None:
     """Asks at once, when what was sent may yet be applied."""
 
-    def in_doubt(self: Any, reason: str) -> InDoubt:
+    def in_doubt(self: Any, _external_id: str, reason: str) -> InDoubt:
         return InDoubt(reason, self._in(0.0))
 
     put(stack, attempt.Attempt, "_in_doubt", in_doubt)

@@ -154,6 +154,18 @@ async def test_a_paused_endpoint_degrades_it(name: str) -> None:
         assert {"wms": False, "erp": False, "shop": False, name: True} == paused
 
 
+async def test_what_is_tried_in_vain_degrades_it() -> None:
+    """An endpoint at which a single order fails again and again is named; the others are well, and it is ready."""
+    async with served(Bench(ack_interval=0)) as site:
+        await site.connector.drain()
+        for _ in range(10):
+            site.connector._pipeline.stages.consumers["wms"].vain.note("shop-1", "500")  # type: ignore[union-attr]
+
+        status, said = await site.ready()
+
+        assert (200, ["wms"]) == (status, said["degraded"])
+
+
 async def test_a_connector_that_stops_is_not_ready() -> None:
     """From the stop on it takes nothing new, while it finishes what is under way."""
     async with served(Bench()) as site:

@@ -1,0 +1,313 @@
+"""One order that fails by itself, for ever, while all else works: it is said, a drain ends, and a person gets it."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import anyio
+import pytest
+
+from connector.ack import Acknowledgement, AckOutcome, NotApplied
+from connector.errors import ConnectorError, InDoubtError, TransientError
+from connector.journal.memory import MemoryJournal
+from connector.receivers.base import Delivery, Receipt
+from connector.reminder import Reminder, lasted
+from connector.vain import MANY, Vain
+from tests.doubles import AmendableReceiver, LoopClock, MemorySource, OnceSource
+from tests.flow.bench import Bench
+from tests.flow.test_after_delivery import replayed
+from tests.flow.test_crash import Kept
+from tests.flow.test_reports import Yard, event, states
+from tests.flow.test_reports import drained as all_done
+
+pytestmark = pytest.mark.looptime
+
+HOUR = 3600.0
+
+
+class Ailing(AmendableReceiver):
+    """A receiver that fails for the order `bad` alone, in the way of `failure`, at what `where` names."""
+
+    failure: type[ConnectorError] = InDoubtError
+    where: tuple[str, ...] = ("create",)
+
+    def _ail(self, what: str, external_id: str) -> None:
+        if what in self.where and external_id == "shop-bad":
+            raise self.failure(f"POST /orders: 500 {'x' * 9}")
+
+    async def find(self, external_id: str) -> Receipt | None:
+        """Fail, or look."""
+        self._ail("find", external_id)
+        return await super().find(external_id)
+
+    async def create(self, delivery: Delivery) -> Receipt:
+        """Fail, or take."""
+        if "create" in self.where and delivery.external_id == "shop-bad":
+            self.creates.append(delivery.external_id)
+        self._ail("create", delivery.external_id)
+        return await super().create(delivery)
+
+    async def update(self, receipt: Receipt, delivery: Delivery) -> Receipt:
+        """Fail, or update."""
+        self._ail("update", delivery.external_id)
+        return await super().update(receipt, delivery)
+
+
+def ailing(*where: str, failure: type[ConnectorError] = InDoubtError) -> tuple[Bench, Ailing]:
+    """Return a bench with such a receiver and an order that it fails for."""
+    bench = Bench(poll_interval=60)
+    wms = Ailing("wms", bench.clock)
+    wms.where, wms.failure = where, failure
+    bench.receivers["wms"] = wms
+    bench.shop.put("bad", *map(str, range(5)))
+    return bench, wms
+
+
+def held(db: sqlite3.Connection) -> list[tuple[str, str, str]]:
+    """Return what is held."""
+    query = "SELECT order_id, cause, detail FROM deliveries JOIN orders USING (key) WHERE state = 'held'"
+    return db.execute(query).fetchall()
+
+
+async def keep_busy(source: MemorySource, hours: float) -> None:
+    """List another order every ten minutes."""
+    for number in range(round(hours * 6)):
+        source.put(f"more{number}")
+        await anyio.sleep(600)
+
+
+@pytest.mark.parametrize("failure", [InDoubtError, TransientError])
+async def test_an_order_that_fails_while_others_are_taken_waits_for_a_person_after_an_hour(
+    failure: type[ConnectorError], caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is looked up, held under a cause that all such share, and its source is told nothing; `retry` sends it on."""
+    bench, wms = ailing("create", failure=failure)
+    journal = MemoryJournal()
+    async with bench.running(journal) as connector:
+        await keep_busy(bench.shop, 0.8)
+        assert [] == await journal.read(held)
+        assert "shop-bad: tried" in connector.in_vain["wms"]
+        await keep_busy(bench.shop, 1)
+        ((order_id, cause, detail),) = await journal.read(held)
+        assert ("bad", "tried in vain at wms") == (order_id, cause)
+        assert "while others went through; the last: POST /orders: 500 xxxxxxxxx. It is not there" in detail
+        assert {} == connector.in_vain
+        wms.where = ()
+        assert 1 == await journal.release(cause, bench.clock.now())
+        connector.look()
+        await connector.drain()
+
+    assert {1} == set(wms.count().values())
+    assert 1 == bench.shop.told["bad"]
+    lines = [record.message for record in caplog.records if "wms: shop-bad: tried" in record.message]
+    assert 2 <= len(lines) <= 4
+    assert " times in 15 minutes, in vain; the last: POST /orders: 500 xxxxxxxxx" in lines[0]
+
+
+async def test_where_nothing_else_goes_through_it_is_tried_on_and_said_again_and_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Nobody can tell whose fault it is, and it may pass: no hold in five hours, but a line at rising intervals."""
+    bench, wms = ailing("create")
+    bench.shop.feed = {"bad": {"id": "bad"}}
+    journal = MemoryJournal()
+    async with bench.running(journal) as connector:
+        await anyio.sleep(5 * HOUR)
+        assert [] == await journal.read(held)
+        wms.where = ()
+        await anyio.sleep(600)
+        assert {} == connector.in_vain
+
+    assert {"shop-bad": 1} == wms.count()
+    lines = [record.message for record in caplog.records if "wms: shop-bad: tried" in record.message]
+    assert 5 == len(lines)
+
+
+async def test_one_that_cannot_be_looked_up_is_not_created_again() -> None:
+    """Its look-up fails for it alone: it is held as what may be there."""
+    bench, wms = ailing("create", "find")
+    journal = MemoryJournal()
+    async with bench.running(journal):
+        await keep_busy(bench.shop, 3)
+        ((_, cause, detail),) = await journal.read(held)
+        assert cause == "tried in vain at wms"
+        assert "It may be there: look" in detail
+    assert 1 == Counter(wms.creates)["shop-bad"]
+
+
+async def test_a_receiver_that_is_down_for_all_makes_nobody_wait_for_a_person() -> None:
+    """Hours of it: its breaker pauses it, and that is said; afterwards all are delivered."""
+    bench, wms = ailing()
+    wms.down = True
+    journal = MemoryJournal()
+    async with bench.running(journal) as connector:
+        await keep_busy(bench.shop, 4)
+        assert [] == await journal.read(held)
+        wms.down = False
+        await anyio.sleep(300)
+        with anyio.fail_after(HOUR):
+            await connector.drain()
+        assert [] == await journal.read(held)
+    assert {1} == set(wms.count().values())
+
+
+@pytest.mark.parametrize("where", ["create", "find"])
+async def test_a_drain_does_not_wait_for_it(where: str) -> None:
+    """`run --once` ends, names the receiver for a person to look at, and has done all the rest."""
+    bench, wms = ailing("create", where)
+    start = bench.clock.monotonic()
+
+    drained = await bench.drained(Kept())
+
+    assert bench.clock.monotonic() - start < 1800
+    assert ["wms"] == list(drained.failed)
+    assert drained.failed["wms"].startswith("shop-bad: tried 1")
+    assert not drained.later
+    assert 5 == len(wms.count())
+
+
+async def test_a_change_that_fails_by_itself_is_held_after_an_hour_of_others() -> None:
+    """As an order is; a drain ends before that."""
+    bench, _ = ailing("update", failure=TransientError)
+    journal = MemoryJournal()
+    query = "SELECT order_id, reason FROM changes JOIN orders USING (key) WHERE state = 'held'"
+    async with bench.running(journal) as connector:
+        await connector.drain()
+        for round_ in range(4):
+            for content in bench.shop.archive.values():
+                content["notes"] = "new" if content["id"] == "bad" else str(round_)
+            await replayed(bench, connector)
+            with anyio.fail_after(HOUR):
+                drained = await connector.drain()
+            assert round_ == 3 or ["wms"] == list(drained.failed)
+            await anyio.sleep(1500)
+        ((order_id, why),) = await journal.read(lambda db: db.execute(query).fetchall())
+    assert "bad" == order_id
+    assert why.startswith("update tried in vain at wms: ")
+
+
+class Deaf(MemorySource):
+    """A source that does not take the acknowledgement of the order `bad`, each time for another time."""
+
+    answer: AckOutcome | None = NotApplied("try again later")
+
+    async def acknowledge(self, batch: Sequence[Acknowledgement]) -> Mapping[str, AckOutcome]:
+        """Take all others."""
+        taken = [ack for ack in batch if ack.order_id != "bad"]
+        found = dict(await super().acknowledge(taken)) if taken else {}
+        if len(taken) < len(batch) and self.answer is not None:
+            found["bad"] = self.answer
+        return found
+
+
+class DeafOnce(OnceSource, Deaf):
+    """The same where telling twice does something twice."""
+
+
+@pytest.mark.parametrize("kind", [Deaf, DeafOnce])
+@pytest.mark.parametrize("answer", [NotApplied("try again later"), None], ids=["not applied", "not mentioned"])
+async def test_an_acknowledgement_that_fails_by_itself_is_parked_after_an_hour_of_others(
+    kind: type[Deaf], answer: AckOutcome | None
+) -> None:
+    """Whether it is answered with "later" or not at all; a drain ends before that, and names the source."""
+    bench = Bench(poll_interval=60, settle=1)
+    source = kind("shop", bench.clock)
+    source.answer = answer
+    bench.sources["shop"] = source
+    source.put("bad", "1", "2")
+    journal = MemoryJournal()
+    query = "SELECT order_id, ack_reason FROM orders WHERE ack_state = 'parked'"
+    async with bench.running(journal) as connector:
+        with anyio.fail_after(HOUR):
+            drained = await connector.drain()
+        assert ["shop"] == list(drained.failed)
+        assert "order bad: tried 10 times in " in drained.failed["shop"]
+        await keep_busy(source, 1.5)
+        ((order_id, why),) = await journal.read(lambda db: db.execute(query).fetchall())
+    assert "bad" == order_id
+    assert why.startswith("tried in vain at shop: ")
+    assert {1} == set(source.told.values())
+
+
+async def test_a_report_that_fails_by_itself_is_parked_after_an_hour_of_others() -> None:
+    """As an acknowledgement is."""
+    yard = Yard()
+    yard.source.put("1", "bad")
+    journal = MemoryJournal()
+    real = yard.source.report
+
+    async def report(order_id: str, body: bytes) -> None:
+        if order_id == "bad":
+            raise TransientError("503")
+        await real(order_id, body)
+
+    yard.source.report = report  # type: ignore[method-assign]
+    async with yard.running(journal) as connector:
+        await all_done(connector)
+        await connector.report("shop", "bad", event("a"))
+        await connector.report("shop", "bad", event("b", 1))
+        with anyio.fail_after(HOUR):
+            drained = await connector.drain()
+        assert ["shop"] == list(drained.failed)
+        for number in range(8):
+            await connector.report("shop", "1", event(str(number), number))
+            await anyio.sleep(600)
+        found = await states(journal)
+    assert {"parked"} <= set(found["bad"])
+    assert {"confirmed"} == set(found["1"])
+
+
+@pytest.mark.fault(45)
+async def test_a_feed_that_cannot_be_read_is_said_again(caplog: pytest.LogCaptureFixture) -> None:
+    """Once at the first failed walk, then at rising intervals, as long as it lasts."""
+    bench = Bench()
+    bench.shop.fetch_failures.extend(TransientError("shop: not what the vendor documents") for _ in range(1000))
+    async with bench.running(MemoryJournal()):
+        await anyio.sleep(1.2 * HOUR)
+        bench.shop.fetch_failures.clear()
+        await anyio.sleep(600)
+    lines = [r.message for r in caplog.records if r.name == "connector.sources.producer"]
+    assert "source shop: not what the vendor documents" == lines[0]
+    said = [line.split(" now: ")[0].removeprefix("source shop: its feed could not be read for ") for line in lines[1:]]
+    assert [said[0] in ("15 minutes", "16 minutes"), *said[1:]] == [True, "30 minutes", "60 minutes"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(66, "66 seconds"), (120, "2 minutes"), (7199, "120 minutes"), (7200, "2 hours"), (200_000, "2 days")],
+)
+async def test_a_length_of_time_in_words(seconds: float, words: str) -> None:
+    """In the unit that says enough."""
+    assert words == lasted(seconds)
+
+
+async def test_a_trouble_is_said_when_it_has_lasted_twice_as_long_and_once_a_day() -> None:
+    """And the next one begins anew."""
+    reminder = Reminder(LoopClock())
+    for _ in range(2):
+        said = []
+        for minute in range(4 * 1440):
+            if reminder.due() is not None:
+                said.append(minute)
+            await anyio.sleep(60)
+        assert [15, 30, 60, 120, 240, 480, 960, 1920, 3360, 4800] == said
+        reminder.over()
+
+
+async def test_it_costs_the_same_however_many_fail(caplog: pytest.LogCaptureFixture) -> None:
+    """Ten thousand that fail are one line, not ten thousand."""
+    clock = LoopClock()
+    vain = Vain("wms", clock, None)
+    with caplog.at_level(logging.WARNING):
+        for _ in range(MANY):
+            for number in range(10_000):
+                vain.note(f"shop-{number}", "500")
+            await anyio.sleep(100)
+    assert 10_000 == vain.stuck
+    assert 1 == len(caplog.records)
+    for number in range(10_000):
+        vain.passed(f"shop-{number}")
+    assert not vain
