@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from datetime import datetime
 
 from connector.bus import Bus
 from connector.clock import Clock
@@ -19,6 +20,8 @@ logger = logging.getLogger(__name__)
 
 LOOKS = 10
 """Looks at the journal in the time after which there is an alarm, so that it comes at most a tenth of it too late."""
+CERTAIN = 2 * STEP_LOOK
+"""Seconds after which an alarm is made certain of: a step of the machine's clock that was not noted yet makes none."""
 OFTEN, SELDOM = 1.0, 60.0
 """Seconds between two looks, at the least and at the most."""
 
@@ -43,8 +46,10 @@ class Lateness:
         pause = max(OFTEN, min(SELDOM, min(self._limits.values()) / LOOKS))
         while True:
             await self._clock.sleep(pause)
-            now = self._clock.now()
-            ages = await self._journal.oldest_acks(now)
+            now, ages = await self._ages()
+            if any(ages.get(name, 0.0) > limit and name not in self._late for name, limit in self._limits.items()):
+                await self._clock.sleep(CERTAIN)
+                now, ages = await self._ages()
             for name, limit in self._limits.items():
                 age = ages.get(name, 0.0)
                 if (age > limit) != (name in self._late):
@@ -55,6 +60,10 @@ class Lateness:
                     self._say(name, age, limit)
                 elif age > limit and self._again[name].reached(age):
                     self._say(name, age, limit)
+
+    async def _ages(self) -> tuple[datetime, Mapping[str, float]]:
+        now = self._clock.now()
+        return now, await self._journal.oldest_acks(now)
 
     def _say(self, name: str, age: float, limit: float) -> None:
         if name in self._late:
