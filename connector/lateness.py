@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 LOOKS = 10
 """Looks at the journal in the time after which there is an alarm, so that it comes at most a tenth of it too late."""
-CERTAIN = 2 * STEP_LOOK
+CERTAIN = 3.0
 """Seconds after which an alarm is made certain of: a step of the machine's clock that was not noted yet makes none."""
 OFTEN, SELDOM = 1.0, 60.0
 """Seconds between two looks, at the least and at the most."""
