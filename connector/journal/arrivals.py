@@ -80,13 +80,19 @@ def _known(db: sqlite3.Connection, source: str, order_ids: Sequence[str]) -> dic
 def _insert(db: sqlite3.Connection, source: str, fresh: Sequence[tuple[int, Arrival]], now: int) -> None:
     bulk.values(
         db,
-        "INSERT INTO orders (key, source, order_id, external_id, revision, found_at, updated_at) VALUES {}",
+        "INSERT INTO orders (key, source, order_id, external_id, revision, found_at, updated_at)"
+        " SELECT * FROM (VALUES {}) WHERE column1 IS NOT NULL",
         [(key, source, a.order_id, a.external_id, a.revision, now, now) for key, a in fresh],
     )
-    bulk.values(db, "INSERT INTO payloads (key, raw) VALUES {}", [(key, a.raw) for key, a in fresh])
     bulk.values(
         db,
-        "INSERT INTO deliveries (key, receiver, state, required, cause, detail) VALUES {}",
+        "INSERT INTO payloads (key, raw) SELECT * FROM (VALUES {}) WHERE column1 IS NOT NULL",
+        [(key, a.raw) for key, a in fresh],
+    )
+    bulk.values(
+        db,
+        "INSERT INTO deliveries (key, receiver, state, required, cause, detail)"
+        " SELECT * FROM (VALUES {}) WHERE column1 IS NOT NULL",
         [
             (key, receiver, a.state, required, a.cause or None, a.detail or None)
             for key, a in fresh

@@ -29,8 +29,11 @@ _ACK = (
     " ack_next = 0, ack_attempts = 0, ack_reason = NULL, updated_at = ? FROM (VALUES {}) v"
     " WHERE key = v.column1 AND ack_state = 'none'"
 )
-_RECEIVERS = "SELECT count(*) FROM deliveries WHERE key IN ({})"
-_IDS = "SELECT json_group_object(key, order_id) FROM orders WHERE key IN ({})"
+_IDS = (
+    "SELECT count(*), json_group_object(key, order_id) FROM deliveries JOIN orders USING (key)"
+    " WHERE deliveries.key IN ({})"
+)
+"""How many deliveries the orders have, and the orders' ids by key. Each row would be a hand-over of the thread's."""
 
 _ids = msgspec.json.Decoder(dict[int, str])
 
@@ -49,8 +52,11 @@ def settle(rows: Sequence[Row], now: int, db: sqlite3.Connection) -> Mapping[int
     Return None, and change nothing, if one of them is not to be delivered (any more), or if an order has another
     receiver, or an acknowledgement: then each has to be looked at by itself.
     """
-    keys = [key for key, _, _ in rows]
-    if sum(count for (count,) in bulk.listed(db, _RECEIVERS, keys)) != len(rows):
+    deliveries, ids = 0, dict[int, str]()
+    for count, found in bulk.listed(db, _IDS, [key for key, _, _ in rows]):
+        deliveries += count
+        ids |= _ids.decode(found)
+    if deliveries != len(rows):
         return None
     messages = {key: f"{receiver}: {outcome.reference or outcome.receipt}" for key, receiver, outcome in rows}
 
@@ -61,9 +67,6 @@ def settle(rows: Sequence[Row], now: int, db: sqlite3.Connection) -> Mapping[int
     if not bulk.whole(db, 2 * len(rows), change):
         return None
     at = moment(now)
-    ids: dict[int, str] = {}
-    for (found,) in bulk.listed(db, _IDS, keys):
-        ids |= _ids.decode(found)
     return {
         key: Acknowledgement(key=key, order_id=ids[key], outcome="exported", at=at, message=message)
         for key, message in messages.items()

@@ -81,7 +81,7 @@ class Consumer:
         self.refusals = Refusals(receiver.name, settings, clock, receiver.endpoint)
         # How many are taken up at once: enough to share a commit and keep the workers busy; where a rate limit makes
         # them wait, only as many as can be under way, because after a crash each of them has to be looked up.
-        self._room = settings.concurrency if settings.rate_limit else max(16, 2 * settings.concurrency)
+        self._room = settings.concurrency if settings.rate_limit else max(16, 4 * settings.concurrency)
         self._inbox = bus.subscribe(OrderFound, topic=receiver.name)
         self._out = bus.publisher(OrderDelivered, OrderRejected, OrderHeld)
         self._queue: asyncio.Queue[Work] = asyncio.Queue()
