@@ -20,34 +20,12 @@ from connector.mapping.money import exact
 from connector.order import Address, Contact, Customer, Order
 from connector.sources import zendera_wire as wire
 from connector.sources.zendera_parcel import checked, flat, lines, parcels
-from connector.sources.zendera_wire import Group, Shipment, Stop, identity, moment, text
+from connector.sources.zendera_single import single
+from connector.sources.zendera_wire import CANCELLED, COUNTRIES, Group, Shipment, Stop, identity, moment, text
 
-__all__ = ["CashStated", "to_order"]
+__all__ = ["CashStated", "careful", "to_order"]
 
 CashStated = Literal["each", "once"]
-
-COUNTRIES = {
-    "denmark": "DK",
-    "danmark": "DK",
-    "finland": "FI",
-    "suomi": "FI",
-    "germany": "DE",
-    "tyskland": "DE",
-    "iceland": "IS",
-    "island": "IS",
-    "netherlands": "NL",
-    "nederland": "NL",
-    "norway": "NO",
-    "norge": "NO",
-    "noreg": "NO",
-    "poland": "PL",
-    "sweden": "SE",
-    "sverige": "SE",
-    "united kingdom": "GB",
-}
-"""The codes of countries that Zendera's users deliver to; the import's own example says `Norway`."""
-
-CANCELLED = frozenset({"cancelled", "canceled"})
 
 _decode = msgspec.json.Decoder(Group, float_hook=exact).decode
 
@@ -59,6 +37,11 @@ def to_order(source: str, raw: bytes, *, zone: ZoneInfo, cash_stated: CashStated
     `zone` is the calendar on which the delivery window's day is read. `cash_stated` says what the cash on delivery of
     several shipments means: each its own amount, or each the order's; where it is None such an order is held.
     """
+    return single(source, raw, zone) or careful(source, raw, zone=zone, cash_stated=cash_stated)
+
+
+def careful(source: str, raw: bytes, *, zone: ZoneInfo, cash_stated: CashStated | None = None) -> Order:
+    """As `to_order`, of an order in any form. Nearly all have the usual one, and have been read by `single` by then."""
     try:
         group = _decode(raw)
     except (ValueError, RecursionError) as exc:  # ValueError: msgspec's errors, and invalid UTF-8

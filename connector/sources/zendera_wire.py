@@ -16,6 +16,8 @@ from typing import Any
 import msgspec
 
 __all__ = [
+    "CANCELLED",
+    "COUNTRIES",
     "Address",
     "Cash",
     "Contact",
@@ -38,6 +40,31 @@ LONGEST_ID = 64
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST_SECOND = 253_402_300_799
 """The last second of the year 9999; a larger number of a time is in milliseconds."""
+
+
+COUNTRIES = {
+    "denmark": "DK",
+    "danmark": "DK",
+    "finland": "FI",
+    "suomi": "FI",
+    "germany": "DE",
+    "tyskland": "DE",
+    "iceland": "IS",
+    "island": "IS",
+    "netherlands": "NL",
+    "nederland": "NL",
+    "norway": "NO",
+    "norge": "NO",
+    "noreg": "NO",
+    "poland": "PL",
+    "sweden": "SE",
+    "sverige": "SE",
+    "united kingdom": "GB",
+}
+"""The codes of countries that Zendera's users deliver to; the import's own example says `Norway`."""
+
+CANCELLED = frozenset({"cancelled", "canceled"})
+"""The statuses of a cancelled order [INF]."""
 
 
 class Contact(msgspec.Struct, rename="camel"):
