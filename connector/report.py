@@ -44,4 +44,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError("a place has a latitude and a longitude")
         if self.signee and self.status != "COMPLETE":
             raise ValueError("only what was completed has been signed for")
-        force_setattr(self, "at", self.at.astimezone(UTC))
+        try:
+            force_setattr(self, "at", self.at.astimezone(UTC))
+        except OverflowError:  # at the ends of time, in another zone
+            raise ValueError("a time is in the years 1 to 9999, in UTC, too") from None

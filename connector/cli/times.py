@@ -52,7 +52,10 @@ class Since(_Time):
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         """Read it, in UTC."""
-        return super().convert(value, param, ctx).astimezone(UTC)
+        try:
+            return super().convert(value, param, ctx).astimezone(UTC)
+        except OverflowError:  # at the ends of time, in another zone
+            self.fail(f"{value!r} is not a time such as {self.example}", param, ctx)
 
     def zoned(self, at: datetime, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         """Take it for UTC."""

@@ -19,7 +19,7 @@ import aiosqlite
 from connector.errors import JournalBusy, JournalError, JournalStalled, readable
 from connector.journal.commit import Operation, verdict
 
-__all__ = ["Database", "InlineDatabase", "migrate", "schema_files", "unusable"]
+__all__ = ["Database", "InlineDatabase", "damaged", "migrate", "schema_files", "unusable"]
 
 T = TypeVar("T")
 
@@ -57,7 +57,7 @@ class Database(aiosqlite.Connection):
             await verdict(database.submit(partial(_prepare, path)))
         except BaseException as exc:
             await database.close()
-            if isinstance(exc, sqlite3.Error):
+            if isinstance(exc, sqlite3.Error | UnicodeDecodeError):
                 raise unusable(path, exc) from exc
             raise
         return database
@@ -204,8 +204,24 @@ def migrate(db: sqlite3.Connection) -> None:
                 raise
 
 
-def unusable(path: Path, exc: sqlite3.Error) -> JournalError:
-    """Return what an error of SQLite while the journal is opened means to the operator."""
+def damaged(db: sqlite3.Connection) -> bool:
+    """Tell whether the file is damaged, by reading all of it: to be asked once something in it makes no sense."""
+    try:
+        return bool(db.execute("PRAGMA integrity_check(1)").fetchone() != ("ok",))
+    except (sqlite3.Error, UnicodeDecodeError):  # the latter for an error whose text quotes a damaged name
+        return True
+
+
+def unusable(path: Path, exc: sqlite3.Error | UnicodeDecodeError) -> JournalError:
+    """
+    Return what an error of SQLite while the journal is opened means to the operator.
+
+    A `UnicodeDecodeError` is one whose text quotes a damaged name.
+    """
+    if isinstance(exc, UnicodeDecodeError):
+        return JournalError(
+            f"{path}: the journal is damaged (a name in it is no text); restore a backup, or move it away"
+        )
     code = getattr(exc, "sqlite_errorcode", 0) & 0xFF
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return JournalBusy(f"{path}: another program has locked the journal; close it there first")

@@ -22,7 +22,7 @@ import msgspec
 
 from connector.errors import JournalError
 from connector.journal.base import moment
-from connector.journal.database import migrate, schema_files
+from connector.journal.database import damaged, migrate, schema_files
 from connector.journal.states import PublicState
 
 __all__ = [
@@ -114,8 +114,13 @@ def open_reader(path: str | Path) -> Iterator[sqlite3.Connection]:
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=PATIENCE)) as db:
             db.isolation_level = None
-            _check_version(path, db)
-            yield db
+            try:
+                _check_version(path, db)
+                yield db
+            except (ArithmeticError, LookupError, TypeError, ValueError) as exc:
+                if damaged(db):  # there is a value in it that nobody can have written
+                    raise JournalError(f"{path}: the journal is damaged; restore a backup, or move it away") from exc
+                raise
     except sqlite3.Error as exc:
         raise JournalError(f"{path}: the journal cannot be read: {exc}") from exc
 

@@ -63,7 +63,7 @@ class Sentinel:
             os.close(fd)
         try:
             return msgspec.json.decode(content, type=Seen)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise JournalError(
                 f"{self.path}: it is damaged, and says no more which journal was in use; see that {self._journal} is "
                 f"the right one, then take it with {ACCEPT}"

@@ -14,6 +14,8 @@ from connector.receivers.ewarehousing_wire import OrderLine, UpdateOrder
 
 __all__ = ["differences", "lines_differ"]
 
+FARTHEST = 12
+"""Powers of ten, either way, beyond which a quantity is none: to make an integer of 1E+400000000 takes for ever."""
 _ADDRESS = {"shipping_contactperson": "contact_person", "shipping_email": "email"}
 
 
@@ -43,6 +45,8 @@ def lines_differ(wanted: UpdateOrder, shown: OrderRecord) -> bool:
     others: dict[str, Decimal] = {}
     for record in shown.order_lines:
         quantity = record.quantity or Decimal(0)
+        if not quantity.is_finite() or abs(quantity.adjusted()) > FARTHEST:
+            return True
         code = next((code for code in left if code in record.codes), None)
         if code is None:
             article = record.article

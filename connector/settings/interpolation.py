@@ -19,6 +19,9 @@ __all__ = ["Filled", "fill"]
 LARGEST = 64 * 1024
 """Bytes that a file named in the settings may have."""
 
+LONGEST_NAME = 200
+"""Characters of a name that are repeated in a message: a quote that is not closed takes in the rest of the file."""
+
 REFERENCE = re.compile(
     r"(?P<escape>\$\$\{)"
     r"|\$\{(?:(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>(?:(?!\$\{)[^}])*))?|file:(?P<file>[^}$]+))\}"
@@ -67,13 +70,13 @@ def fill(written: str, environ: Mapping[str, str], folder: FilePath) -> Filled:
         elif found["name"] in environ:
             outside = True
         else:
-            raise ValueError(f"the environment variable {found['name']} is not set")
+            raise ValueError(f"the environment variable {found['name'][:LONGEST_NAME]} is not set")
     parts.append(written[end:])
     return Filled("".join(parts), references, outside)
 
 
 def _from_file(name: str, folder: FilePath) -> str:
-    path = folder / name
+    path, name = folder / name, name[:LONGEST_NAME]
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise ValueError(f"{name} is not a regular file")

@@ -29,7 +29,7 @@ class Terms(msgspec.Struct, frozen=True):
             return self
         try:
             kept = msgspec.json.decode(text, type=Terms)
-        except ValueError:
+        except (ValueError, RecursionError):
             return self
         regulate = self.regulate_inventory if kept.regulate_inventory is UNSET else kept.regulate_inventory
         return Terms(kept.system_id, regulate)

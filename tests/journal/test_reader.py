@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from itertools import combinations_with_replacement, product
@@ -404,3 +404,30 @@ def test_a_failure_while_reading_is_told_as_ours(tmp_path: Path) -> None:
         db.execute("SELECT * FROM nowhere")
     with pytest.raises(BrokenPipeError), open_reader(path):
         raise BrokenPipeError
+
+
+async def test_a_value_that_nobody_can_have_written(tmp_path: Path) -> None:
+    """A journal that can be read although it is damaged is said to be; an error of ours in a sound one stays ours."""
+    path = tmp_path / "connector.db"
+    journal = await SqliteJournal.open(path, SystemClock())
+    await fill(journal, AT)
+    await journal.aclose()
+    with pytest.raises(ValueError, match="ours"), open_reader(path) as db:
+        raise ValueError("ours")
+    declared = _declared(path, lambda sql: sql.replace("STRICT", ""))
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("PRAGMA ignore_check_constraints = ON")
+        db.execute("UPDATE orders SET found_at = 'yesterday'")
+    _declared(path, lambda _: declared)
+
+    with pytest.raises(JournalError, match="the journal is damaged; restore a backup"), open_reader(path) as db:
+        orders(db, matching(db))
+
+
+def _declared(path: Path, change: Callable[[str], str]) -> str:
+    """Change how the table of the orders is declared, behind SQLite's back; return how it was."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        (sql,) = db.execute("SELECT sql FROM sqlite_schema WHERE name = 'orders'").fetchone()
+        db.execute("PRAGMA writable_schema = ON")
+        db.execute("UPDATE sqlite_schema SET sql = ? WHERE name = 'orders'", (change(sql),))
+    return str(sql)
