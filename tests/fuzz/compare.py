@@ -1,8 +1,8 @@
 """
 Two versions of the connector, fed with the same bodies: what reads them must make the same of each.
 
-    python -m tests.fuzz.compare --against CHECKOUT [--bodies N] [--endpoint NAME ...] [--seed S]
-    python -m tests.fuzz.compare --record [--endpoint NAME ...]
+    python -m tests.fuzz.compare --against CHECKOUT [--bodies N] [--only NAME ...] [--seed S]
+    python -m tests.fuzz.compare --record [--only NAME ...]
 
 The first compares with another checkout of the connector (`git worktree add`), body by body, and shows what differs.
 The second writes down what this version makes of a few hundred bodies, which the tests hold it to from then on: after a
@@ -141,14 +141,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz.compare", description="Compare two versions.")
     parser.add_argument("--against", type=Path, help="a checkout of the version to compare with")
     parser.add_argument("--record", action="store_true", help="write down what this version makes of its bodies")
-    parser.add_argument("--endpoint", action="append", help="only those whose name holds this; may be repeated")
+    parser.add_argument("--only", action="append", help="only those whose name holds this; may be repeated")
     parser.add_argument("--bodies", type=int, default=5000, help="bodies for each endpoint (default: 5000)")
     parser.add_argument("--seed", type=int, default=SEED)
     asked = parser.parse_args()
     chosen = [
         target
         for name, target in targets().items()
-        if name.startswith(VENDORS) and (not asked.endpoint or any(part in name for part in asked.endpoint))
+        if name.startswith(VENDORS) and (not asked.only or any(part in name for part in asked.only))
     ]
     if not chosen or (asked.against is None) != asked.record:
         parser.error("it takes --against or --record, and endpoints that there are")

@@ -57,7 +57,7 @@ def plain(value: Any) -> Any:
         }
         return {"": type(value).__name__, **found}
     if isinstance(value, Mapping):
-        return {key: plain(inner) for key, inner in value.items()}
+        return {key: plain(value[key]) for key in sorted(value, key=repr)}  # one may be made of a set
     if isinstance(value, tuple | list):
         return [plain(inner) for inner in value]
     if isinstance(value, set | frozenset):

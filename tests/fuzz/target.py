@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
+from zlib import crc32
 
 import msgspec
 
@@ -21,6 +23,8 @@ STATUSES = (*[200] * 12, 201, 201, 202, 204, 400, 400, 404, 404, 409, 422, 401, 
 """Answers are mostly 200, so that their bodies are read; the bodies of refusals are read as well."""
 INVENTED = 8
 """One body in so many is made up from nothing but the keys of the samples."""
+TURNS = 3
+"""The calls, from the first on, of which one gets the body where several are made."""
 LONGEST_SECONDS = 2.0
 """Of the processor, for one body; a number that cannot be reckoned with takes minutes, or all memory."""
 LONGEST_TEXT = 20_000
@@ -45,25 +49,43 @@ class Line:
     """
     Answers every call of an endpoint with the body in hand, without a socket and without a pause.
 
-    `fixed` answers calls whose path ends so, with 200: a log-in, say, on the way to what is tried.
+    `fixed` answers calls whose path ends so, with 200: a log-in, say, on the way to what is tried. `usual` does for
+    calls (`GET /path`, or how it ends) that have to go well before others are made: then the body answers but the
+    n-th call that something makes, which n following from the body. `asked` collects what was called.
     """
 
     fixed: Mapping[str, bytes] = field(default_factory=dict)
+    usual: Mapping[str, bytes] = field(default_factory=dict)
     body: bytes = b""
     status: int = 200
+    asked: set[str] = field(default_factory=set)
+    _calls: int = 0
+
+    def put(self, body: bytes, status: int) -> None:
+        """Answer with this from now on."""
+        self.body, self.status, self._calls = body, status, 0
 
     def join(self, endpoint: Endpoint | None) -> None:
         """Take the endpoint off the network. Its breaker never opens: each body stands for itself."""
         assert endpoint is not None
 
         async def answer(request: _Request) -> _Reply:
+            called = f"{request.method} {request.url.raw_path}"
+            self.asked.add(called)
             for path, body in self.fixed.items():
-                if request.url.path.endswith(path):
+                if called.endswith(path):
+                    return _Reply(200, body, None)
+            self._calls += 1
+            for path, body in self.usual.items() if self._calls != self._turn() else ():
+                if called.endswith(path):
                     return _Reply(200, body, None)
             return _Reply(self.status, self.body, None)
 
         endpoint._once = answer  # type: ignore[method-assign]
         endpoint.breaker = _Shut(endpoint._clock, first=1.0, longest=1.0)
+
+    def _turn(self) -> int:
+        return 1 + crc32(self.body) % TURNS
 
 
 class _Shut(Breaker):
@@ -85,6 +107,10 @@ class Target:
     allowed: tuple[type[Exception], ...] = (ConnectorError,)
     owner: object = None
     """The source or receiver that is fed, where a test wants more of it."""
+    line: Line | None = None
+    """What answers its calls, if it makes any."""
+    share: int = 1
+    """It is fed one in so many of the bodies that are asked for: what takes ten milliseconds would take the night."""
     spoil: Callable[[bytes, Random, Sequence[int]], Iterator[bytes]] = mutated
     """How a sample goes wrong: as JSON, unless it is another kind of text."""
 
@@ -100,17 +126,33 @@ class Target:
                 body = next(fresh if number % INVENTED == 0 else spoilt[number % len(spoilt)])
                 yield body, random.choice(STATUSES)
 
-    async def run(self, count: int, seed: int) -> tuple[list[Finding], int, float]:
-        """Feed `count` bodies; return what was found, how many bodies came through, and the longest seconds."""
+    def fed(self, count: int) -> int:
+        """Return how many bodies it is fed where `count` are asked for."""
+        return max(1, count // self.share)
+
+    async def run(
+        self, count: int, seed: int, at: Callable[[int], None] = lambda _number: None
+    ) -> tuple[list[Finding], int, float]:
+        """
+        Feed bodies, and tell the number of each to `at`.
+
+        Returns what was found, how many bodies came through, and the longest seconds. What goes wrong in the event
+        loop, and nobody hears of, is found as well.
+        """
         found: list[Finding] = []
         through, longest = 0, 0.0
-        for body, status in self.bodies(count, seed):
+        lost: list[str] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, about: lost.append(f"{about}"[:300]))
+        for number, (body, status) in enumerate(self.bodies(self.fed(count), seed)):
+            at(number)
             started = time.process_time()
             finding, passed = await self.one(body, status)
             took = time.process_time() - started
             if finding is None and took > LONGEST_SECONDS:
                 finding = Finding(self.name, body, status, f"took {took:.1f} s")
             found += [finding] if finding else []
+            found += [Finding(self.name, body, status, what) for what in lost]
+            lost.clear()
             through, longest = through + passed, max(longest, took)
         return found, through, longest
 

@@ -12,6 +12,8 @@ __all__ = ["respelt"]
 
 MARKS = [*"'\":,-#|>%@`{}[]?~\t\r\n\x00\x85\u2028\ufeff", ": ", "- ", "&a", "*a", "!x", "\r\n", "\r\n\r\n", "..."]
 MARKS += ["${", "$${x}", "${X}", "${X:-y}", "<<: ", "---\n", "\n  ", "? "]
+LONGEST = 40_000
+"""Bytes; what is said 9,000 times over may be said so again."""
 WORD = re.compile(rb"\w+|[^\w\s]")
 
 
@@ -22,7 +24,7 @@ def respelt(sample: bytes, random: Random, depths: Sequence[int] = ()) -> Iterat
     while True:
         body = sample
         for _ in range(random.choice((1, 1, 1, 2, 3, 6))):
-            body = _line(body, random) if random.random() < 0.3 else _word(body, words, random)
+            body = _line(body, random) if random.random() < 0.3 else _word(body, words, random)[:LONGEST]
         yield damaged(body, random) if random.random() < 0.15 else body
 
 

@@ -28,7 +28,7 @@ def test_a_reader_makes_of_each_body_what_it_always_made_of_it(name: str) -> Non
     changed with it.
     """
     record = compare.recorded(TARGETS[name])
-    assert record is not None, "nothing is recorded: `python -m tests.fuzz.compare --record --endpoint` ..."
+    assert record is not None, "nothing is recorded: `python -m tests.fuzz.compare --record --only` ..."
     assert len(record.outcomes) == 8 * record.bodies
     differing = list(compare.differing(TARGETS[name], record))
     assert not differing, f"{len(differing)} of {record.bodies} bodies, the first:\n{differing[0]}"
@@ -63,7 +63,7 @@ def test_another_checkout_is_compared_body_by_body(tmp_path: Path) -> None:
     """What differs is shown: the body, and where the two outcomes part."""
     shutil.copytree(Path(compare.TOP) / "connector", tmp_path / "connector", ignore=shutil.ignore_patterns("*.pyc"))
     command = [sys.executable, "-m", "tests.fuzz.compare", "--against", str(tmp_path), "--bodies", "150"]
-    command += ["--endpoint", "webhook.find"]
+    command += ["--only", "webhook.find"]
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
     same = subprocess.run(command, cwd=compare.TOP, env=environment, capture_output=True, text=True, check=False)
     assert (same.returncode, same.stderr) == (0, "")
