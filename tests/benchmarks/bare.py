@@ -5,7 +5,8 @@ anything.
 It makes the calls that the connector makes, over sessions like the connector's: it logs in, walks the feed until a
 walk finds nothing new, creates every order at the receiver, 32 at once, and tells the source, one order a call or in
 the vendor's batches. It forgets everything when it ends: after a crash it would double orders, and after a lost answer
-lose them. Nobody can deliver orders with less, so it is what the connector's promise is priced against.
+lose them. Nobody can deliver orders with less, so it is what the connector's promise is priced against. The garbage
+collector is as `connector run` has it, here and in the connector that it is compared with.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any
 import aiohttp
 import msgspec
 
+from connector.cli import garbage
 from tests.benchmarks.loops import new_loop
 from tests.benchmarks.mapped import RAW, mapped
 from tests.benchmarks.plain import ID_KEYS, MAPS
@@ -217,6 +219,7 @@ async def opened(url: str, shape: str, *, alike: bool = False) -> AsyncIterator[
 async def _drain(url: str, shape: str, *, alike: bool) -> None:
     usage = Usage()
     async with opened(url, shape, alike=alike) as loop:
+        garbage.spare()
         await loop.drain()
         say(usage.so_far())
 
@@ -224,7 +227,7 @@ async def _drain(url: str, shape: str, *, alike: bool) -> None:
 def main() -> None:
     """Deliver every order of the stand-in once, and print what that took."""
     url, shape, loop, *rest = sys.argv[1:]
-    with asyncio.Runner(loop_factory=new_loop(loop)) as runner:
+    with garbage.seldom(), asyncio.Runner(loop_factory=new_loop(loop)) as runner:
         runner.run(_drain(url, shape, alike=rest == ["mapped"]))
 
 

@@ -2,8 +2,8 @@
 The connector as an application holds it: `python -m tests.benchmarks.drained SETTINGS LOOP [PROFILE]`.
 
 Everything is on: the journal on disk with every commit synced, the default mapping, health and metrics served and
-subscribed, the events counted as `connector run` does, and the log at INFO. With PROFILE the drain runs under cProfile
-and its statistics are written to that file.
+subscribed, the events counted and the garbage collected as `connector run` does it, and the log at INFO. With PROFILE
+the drain runs under cProfile and its statistics are written to that file.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 import anyio
 
 from connector import Connector, load_settings
-from connector.cli import logs
+from connector.cli import garbage, logs
 from connector.cli.tally import Tally
 from connector.web import serve
 from tests.benchmarks.loops import new_loop
@@ -38,6 +38,7 @@ async def _drain(settings_file: str, profile: cProfile.Profile | None) -> None:
             events = connector.events()
             tg.start_soon(connector.run)
             tg.start_soon(tally.watch, events)
+            garbage.spare()
             drained = await connector.drain()
             used = usage.so_far()
             if profile is not None:
@@ -50,7 +51,7 @@ def main() -> None:
     """Drain every source once, and print what that took."""
     settings_file, loop, *rest = sys.argv[1:]
     profile = cProfile.Profile() if rest else None
-    with asyncio.Runner(loop_factory=new_loop(loop)) as runner:
+    with garbage.seldom(), asyncio.Runner(loop_factory=new_loop(loop)) as runner:
         runner.run(_drain(settings_file, profile))
     if profile is not None:
         profile.dump_stats(Path(rest[0]))
