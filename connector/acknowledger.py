@@ -213,6 +213,7 @@ class Teller:
         batch = [self._waiting.popleft()[1] for _ in range(many)]
         granted = await self._journal.claim_acks([ack.key for ack in batch], self._clock.now())
         claimed = [ack for ack, grant in zip(batch, granted, strict=True) if grant]
+        self._behind = self._behind or len(claimed) < len(batch)  # the journal knows better: some are to be asked about
         chunks = deque(self._telling.calls(claimed))
         outcomes: dict[str, AckOutcome] = {}
 

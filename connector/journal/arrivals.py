@@ -216,4 +216,4 @@ def polled(source: str, at: int, error: str, db: sqlite3.Connection, *, complete
         (source, at, error),
     )
     if complete:
-        doubts.walked(source, db)
+        doubts.walked(source, at, db)

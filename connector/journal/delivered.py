@@ -13,7 +13,7 @@ from typing import TypeGuard
 import msgspec
 
 from connector.ack import Acknowledgement
-from connector.journal import bulk
+from connector.journal import bulk, doubts
 from connector.journal.base import moment
 from connector.journal.outcomes import Delivered, Outcome
 
@@ -30,10 +30,13 @@ _ACK = (
     " WHERE key = v.column1 AND ack_state = 'none'"
 )
 _IDS = (
-    "SELECT count(*), json_group_object(key, order_id) FROM deliveries JOIN orders USING (key)"
-    " WHERE deliveries.key IN ({})"
+    f"SELECT count(*) + total(ask = {doubts.TOLD}), json_group_object(key, order_id)"  # noqa: S608 - a number
+    " FROM deliveries JOIN orders USING (key) WHERE deliveries.key IN ({})"
 )
-"""How many deliveries the orders have, and the orders' ids by key. Each row would be a hand-over of the thread's."""
+"""
+How many deliveries the orders have, more where one may have been told, and the orders' ids by key. Each row would be a
+hand-over of the thread's.
+"""
 
 _ids = msgspec.json.Decoder(dict[int, str])
 
@@ -50,7 +53,7 @@ def settle(rows: Sequence[Row], now: int, db: sqlite3.Connection) -> Mapping[int
     Record deliveries, by key and receiver, and make the acknowledgements due that follow; return those by key.
 
     Return None, and change nothing, if one of them is not to be delivered (any more), or if an order has another
-    receiver, or an acknowledgement: then each has to be looked at by itself.
+    receiver, or an acknowledgement, or may have been told: then each has to be looked at by itself.
     """
     deliveries, ids = 0, dict[int, str]()
     for count, found in bulk.listed(db, _IDS, [key for key, _, _ in rows]):

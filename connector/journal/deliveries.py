@@ -12,7 +12,7 @@ from functools import partial
 from typing import Literal
 
 from connector.ack import Acknowledgement
-from connector.journal import bulk, changes, delivered
+from connector.journal import bulk, changes, delivered, doubts
 from connector.journal.base import (
     Delivered,
     Held,
@@ -180,13 +180,17 @@ _STEPS = {
 def _ack_due(db: sqlite3.Connection, key: int, now: int) -> Acknowledgement | None:
     """Make the acknowledgement due if this was the last required receiver."""
     rows = db.execute(
-        "SELECT receiver, state, required, coalesce(nullif(reference, ''), receipt) FROM deliveries WHERE key = ?",
+        "SELECT receiver, state, required, coalesce(nullif(reference, ''), receipt), ask FROM deliveries WHERE key = ?",
         (key,),
     ).fetchall()
-    if any(required and state != "delivered" for _, state, required, _ in rows):
+    if any(required and state != "delivered" for _, state, required, _, _ in rows):
         return None
-    message = "; ".join(f"{receiver}: {reference}" for receiver, state, _, reference in rows if state == "delivered")
-    return make_due(db, key, now, "exported", message)
+    message = "; ".join(f"{receiver}: {reference}" for receiver, state, _, reference, _ in rows if state == "delivered")
+    ack = make_due(db, key, now, "exported", message)
+    if ack is not None and any(ask == doubts.TOLD for *_, ask in rows):
+        for state in ("sending", "in_doubt"):  # as if its answer had been lost: the source is asked before it is told
+            db.execute("UPDATE orders SET ack_state = ? WHERE key = ?", (state, key))
+    return ack
 
 
 def failed_due(db: sqlite3.Connection, key: int, now: int, by: str = "") -> Acknowledgement | None:

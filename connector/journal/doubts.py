@@ -27,6 +27,11 @@ WHY = {
     "always": "the settings want it (look_up_first)",
     "replay": "it was listed by a replay, and the journal does not know it",
 }
+TOLD = 2
+"""
+What `deliveries.ask` is where the source may have been told, too: by a journal that is lost, or newer than this one. So
+it is asked before it is told, where telling twice would do something twice. 1: only the receiver may have it.
+"""
 OPEN = "('new', 'ready', 'intent', 'in_doubt')"
 
 
@@ -72,7 +77,9 @@ def _set(way: Way, doubt: str, now: int, db: sqlite3.Connection, *, fresh: bool)
         kind = "always"
     elif kind == "always":
         kind = "replay"
-    wanted = way.look_up_first != "never" and (way.finds or (kind in ("lost", "restored") and not way.repeatable))
+    # Where a repeat is recognised, nobody has to look; but what the source may know it is asked all the same.
+    unasked = kind in ("lost", "restored") or (kind == "replay" and way.repeatable)
+    wanted = way.look_up_first != "never" and (way.finds or unasked)
     if wanted:
         db.execute(
             "INSERT OR REPLACE INTO doubts (source, receiver, kind, until) VALUES (?, ?, ?, ?)",
@@ -84,15 +91,23 @@ def _set(way: Way, doubt: str, now: int, db: sqlite3.Connection, *, fresh: bool)
 
 def _doubt_what_waits(way: Way, now: int, db: sqlite3.Connection) -> None:
     """Take what a restored journal holds as not delivered for what may have been."""
-    values = (now + round(way.settle * 1000), WHY["restored"], way.receiver, way.source)
+    settled = now + round(way.settle * 1000)
+    values = (settled, WHY["restored"], way.receiver, way.source)
     db.execute(
-        "UPDATE deliveries SET state = 'in_doubt', next_try_at = ?, cause = 'looked up first', detail = ?, ask = 1"
+        "UPDATE deliveries SET state = 'in_doubt', next_try_at = ?, cause = 'looked up first', detail = ?"
         f" WHERE receiver = ? AND state IN {OPEN} AND state IN ('new', 'ready')"
         " AND (SELECT source FROM orders o WHERE o.key = deliveries.key) = ?",
         values,
     )
+    # What it holds as settled may have been tried again since.
     db.execute(
-        "UPDATE deliveries SET ask = 1 WHERE receiver = ? AND state <> 'delivered'"
+        "UPDATE deliveries SET next_try_at = max(next_try_at, ?)"
+        f" WHERE receiver = ? AND state IN {OPEN} AND state = 'in_doubt'"
+        " AND (SELECT source FROM orders o WHERE o.key = deliveries.key) = ?",
+        (settled, *values[2:]),
+    )
+    db.execute(
+        f"UPDATE deliveries SET ask = {TOLD} WHERE receiver = ? AND state <> 'delivered'"
         " AND (SELECT source FROM orders o WHERE o.key = deliveries.key) = ?",
         values[2:],
     )
@@ -136,13 +151,19 @@ def cast(source: str, answers: Sequence[Ingested], db: sqlite3.Connection, *, re
         if answer.what not in ("new", "changed"):
             found.append(answer)
             continue
-        db.executemany(_CAST, [(until, WHY[kind], answer.key, receiver) for receiver, kind, until in rows])
+        db.executemany(
+            _CAST,
+            [
+                (until, WHY[kind], answer.key, receiver, TOLD if replayed or until else 1)
+                for receiver, kind, until in rows
+            ],
+        )
         found.append(msgspec.structs.replace(answer, look_up=first))
     return found
 
 
 _CAST = (
-    "UPDATE deliveries SET ask = 1,"
+    "UPDATE deliveries SET ask = max(ask, ?5),"
     " state = CASE state WHEN 'new' THEN 'in_doubt' ELSE state END,"
     " next_try_at = CASE state WHEN 'new' THEN ?1 ELSE next_try_at END,"
     " cause = CASE state WHEN 'new' THEN 'looked up first' ELSE cause END,"
@@ -151,11 +172,16 @@ _CAST = (
 )
 
 
-def walked(source: str, db: sqlite3.Connection) -> None:
-    """A complete walk has ended: what is listed from now on was made later than all that the journal does not know."""
+def walked(source: str, now: int, db: sqlite3.Connection) -> None:
+    """
+    A complete walk has ended: what is listed from now on was made later than all that the journal does not know.
+
+    Unless it has yet to settle: what left the feed just before may come back, changed, or be listed by a replay.
+    """
     db.execute(
-        "UPDATE doubts SET kind = 'replay', until = 0 WHERE source = ? AND kind IN ('first', 'lost', 'restored')",
-        (source,),
+        "UPDATE doubts SET kind = CASE kind WHEN 'always' THEN kind ELSE 'replay' END, until = 0"
+        " WHERE source = ? AND (until > 0 OR kind = 'first') AND until <= ?",
+        (source, now),
     )
 
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from connector.journal.base import Intent, Listing
+from connector.journal.base import Delivered, InDoubt, Intent, Listing
 from connector.journal.caution import Way
 from connector.journal.memory import MemoryJournal
-from tests.contracts.journal_bench import arrival, at, delivered, found, rows
+from tests.contracts.journal_bench import arrival, at, delivered, found, intend, rows, settle
 
 WAY = Way(source="shop", receiver="wms", settle=30)
 
@@ -42,7 +42,8 @@ async def listed(journal: MemoryJournal, *order_ids: str, replayed: bool = False
         ("", Way(source="shop", receiver="wms", finds=False), ()),
         ("", Way(source="shop", receiver="wms", finds=False, look_up_first="always"), ()),
         ("lost", Way(source="shop", receiver="wms", finds=False), ("wms",)),
-        ("lost", Way(source="shop", receiver="wms", finds=False, repeatable=True), ()),
+        ("", Way(source="shop", receiver="wms", finds=False, repeatable=True), ()),
+        ("lost", Way(source="shop", receiver="wms", finds=False, repeatable=True), ("wms",)),
         ("lost", Way(source="other", receiver="wms"), ()),
     ],
 )
@@ -151,3 +152,66 @@ async def test_acknowledgements_of_earlier_terms_are_doubted_in_a_restored_journ
         ("1", "sending"),
         ("2", "pending"),
     ]
+
+
+async def test_what_a_backup_holds_as_settled_settles_again() -> None:
+    """It may have been tried once more since the backup was made, and that would not show yet."""
+    journal = await begun()
+    key = await found(journal, "1")
+    assert await intend(journal, key)
+    await settle(journal, key, InDoubt("lost", at(5)))
+    await begun(doubt="restored", journal=journal, seconds=100)
+    assert await journal.to_look_up("wms", at(129), 9) == []
+    assert await journal.to_look_up("wms", at(130), 9) == ["shop-1"]
+
+
+@pytest.mark.parametrize(("ended", "first"), [(29, ("wms",)), (30, ())])
+async def test_a_walk_that_ends_before_all_has_settled_ends_nothing(ended: int, first: tuple[str, ...]) -> None:
+    """What had just left the feed may come back into it, changed, and its record may not show yet."""
+    journal = await begun(doubt="restored")
+    await journal.polled("shop", at(ended), "", complete=True)
+    assert await listed(journal, "1", seconds=40) == first
+
+
+async def test_what_a_replay_lists_meanwhile_settles_first() -> None:
+    """It lists what was exported, and the last of that may have been created a moment ago."""
+    journal = await begun(doubt="lost")
+    await journal.polled("shop", at(5), "", complete=True)
+    await listed(journal, "1", replayed=True, seconds=6)
+    assert await journal.to_look_up("wms", at(29), 9) == []
+    assert await journal.to_look_up("wms", at(30), 9) == ["shop-1"]
+
+
+@pytest.mark.parametrize("adopted", [True, False])
+@pytest.mark.parametrize(
+    ("doubt", "replayed", "policy", "asked"),
+    [
+        ("", False, "auto", False),
+        ("", False, "always", False),
+        ("", True, "auto", True),
+        ("lost", False, "auto", True),
+        ("restored", False, "auto", True),
+        ("lost", False, "always", True),
+    ],
+)
+async def test_a_source_that_may_have_been_told_is_asked_first(
+    doubt: str, policy: str, *, replayed: bool, asked: bool, adopted: bool
+) -> None:
+    """By a journal that knew more than this one: telling twice may move stock twice."""
+    journal = await begun(Way(source="shop", receiver="wms", settle=30, look_up_first=policy), doubt=doubt)  # type: ignore[arg-type]
+    await listed(journal, "1", replayed=replayed)
+    (job,) = await journal.due("wms", ["in_doubt"], at(60), 9)
+    assert await intend(journal, job.key)
+    answer = await settle(journal, job.key, Delivered("id", "R1", adopted=adopted))
+    assert answer.ack is not None
+    assert await rows(journal, "SELECT ack_state FROM orders") == [("in_doubt" if asked else "pending",)]
+
+
+async def test_what_comes_after_a_lost_journal_has_been_walked_is_told_at_once() -> None:
+    """Nobody can have told of it before."""
+    journal = await begun(Way(source="shop", receiver="wms", settle=30, look_up_first="always"), doubt="lost")
+    await journal.polled("shop", at(31), "", complete=True)
+    await listed(journal, "1", seconds=40)
+    (job,) = await journal.due("wms", ["in_doubt"], at(60), 9)
+    await delivered(journal, job.key)
+    assert await rows(journal, "SELECT ack_state FROM orders") == [("pending",)]

@@ -99,7 +99,12 @@ def shown(summary: Summary, seconds: float, missing: Sequence[str]) -> str:
         ", ".join(f"{name}: {times}" for name, times in summary.worst.items()),
         f"violating schedules: {' '.join(map(str, summary.violating)) or 'none'}",
     ]
-    for title, table in (("endings", summary.crashes), ("faults", summary.faults), ("ways", summary.edges)):
+    for title, table in (
+        ("endings", summary.crashes),
+        ("faults", summary.faults),
+        ("worlds", summary.worlds),
+        ("ways", summary.edges),
+    ):
         lines.append(f"{sum(table.values())} {title}:")
         lines += [f"  {times:8} {name}{_why(name, times)}" for name, times in sorted(table.items())]
     if missing:

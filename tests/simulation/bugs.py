@@ -21,7 +21,7 @@ from connector import acknowledger, bearer, http, order, outcomes, telling
 from connector.ack import Confirmed, NotApplied, Unknown
 from connector.errors import InDoubtError, RejectedError, TransientError
 from connector.http import segment
-from connector.journal import acks, arrivals, commit, delivered, deliveries, sqlite
+from connector.journal import acks, arrivals, commit, delivered, deliveries, doubts, sentinel, sqlite
 from connector.journal.base import AckResult, Delivered, InDoubt, NotSent, Rejected, Settled, Settlement, millis
 from connector.pace import Pace
 from connector.receivers import attempt, consumer, ewarehousing, webhook
@@ -299,8 +299,8 @@ def cursor(stack: ExitStack) -> None:
 
 @bug
 def dbloss(stack: ExitStack) -> None:
-    """Takes a new and empty journal for the one that it had."""
-    put(stack, schedule.Schedule, "loses_journal", True)
+    """Takes a new and empty journal, or an older one, for the one that it had."""
+    put(stack, sentinel, "_judge", lambda *_args, **_how: "")
 
 
 @bug
@@ -598,3 +598,37 @@ def one_is_enough(stack: ExitStack) -> None:
 
     put(stack, deliveries, "_ack_due", due)
     put(stack, delivered, "settle", lambda *_: None)
+
+
+@bug
+def tells_again(stack: ExitStack) -> None:
+    """Tells a source what it may know from a journal that is lost, without asking."""
+    real = deliveries._ack_due
+
+    def due(db: Any, key: int, now: int) -> Any:
+        return real(_Deaf(db, "UPDATE orders SET ack_state = ? WHERE"), key, now)  # type: ignore[arg-type]
+
+    put(stack, deliveries, "_ack_due", due)
+
+
+@bug
+def believes_a_backup(stack: ExitStack) -> None:
+    """Takes what was settled when a backup was made for settled."""
+    real = doubts._doubt_what_waits
+
+    def doubt(way: Any, now: int, db: Any) -> None:
+        real(way, now, _Deaf(db, "SET next_try_at = max(next_try_at"))  # type: ignore[arg-type]
+
+    put(stack, doubts, "_doubt_what_waits", doubt)
+
+
+@bug
+def lost_is_first(stack: ExitStack) -> None:
+    """Asks at once what a journal that is lost may have begun."""
+    real = doubts.begin
+
+    def begin(ways: Any, now: int, db: Any) -> None:
+        real(ways, now, db)
+        db.execute("UPDATE doubts SET until = 0")
+
+    put(stack, doubts, "begin", begin)

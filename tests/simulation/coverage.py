@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
@@ -12,6 +12,7 @@ from connector.journal.states import ACK_EDGES, DELIVERY_EDGES
 from tests.simulation.crashes import POINTS
 from tests.simulation.faults import FAULTS
 from tests.simulation.schedule import Result
+from tests.simulation.vendors.erp import Manners
 
 __all__ = ["ENOUGH", "UNREACHED", "Summary", "lacking", "summed"]
 
@@ -51,6 +52,14 @@ UNREACHED = {
 }
 """The ways between states that a schedule does not come to, and why."""
 
+WORLDS = (
+    "the journal is lost",
+    "a backup is restored",
+    "an older journal is accepted",
+    *(f"second receiver, {part} {each}" for part in ("required", "optional") for each in get_args(Manners)),
+)
+"""What is so, or happens, in some schedules only."""
+
 WORST = {
     "lost": ("L1", "L4"),
     "doubled": ("S1",),
@@ -70,6 +79,7 @@ class Summary(msgspec.Struct):
     crashes: dict[str, int]
     faults: dict[str, int]
     edges: dict[str, int]
+    worlds: dict[str, int]
     worst: dict[str, int]
     violating: list[int]
 
@@ -95,6 +105,7 @@ def summed(results: Iterable[Result]) -> Summary:
         crashes=_under(counts, "crash ", (*POINTS, "anywhere", "stop", "cancel")),
         faults=_under(counts, "fault ", FAULTS),
         edges=_under(counts, "edge ", edges()),
+        worlds=_under(counts, "world ", WORLDS),
         worst=dict(worst),
         violating=sorted(violating),
     )
@@ -113,6 +124,7 @@ def lacking(summary: Summary, enough: int = ENOUGH) -> list[str]:
     seen = {
         **{f"crash at {name}": times for name, times in summary.crashes.items()},
         **{f"fault {name}": times for name, times in summary.faults.items()},
+        **{f"world with {name}": times for name, times in summary.worlds.items()},
         **{f"edge {name}": times for name, times in summary.edges.items() if name not in UNREACHED},
     }
     return [f"{name}: {times}" for name, times in seen.items() if times < enough]

@@ -11,6 +11,9 @@ __all__ = ["CALLS", "POINTS", "WRITES", "Ending", "drawn"]
 CALLS = ("login", "feed", "lookup", "create", "ack", "timeline", "report", "update", "cancel", "read")
 """The kinds of call on the wire."""
 WRITES = (
+    "sentinel.identify",
+    "sentinel.raise_epoch",
+    "doubts.begin",
     "deliveries.recover",
     "reports.recover",
     "arrivals.ingest",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -13,12 +13,14 @@ import anyio
 
 from connector.app import Connector
 from connector.http import Endpoint
+from connector.journal.sentinel import identify
 from connector.journal.sqlite import SqliteJournal
 from connector.receivers.base import Receiver
 from connector.settings import Settings
 from connector.sources.base import Source
 from tests.doubles import EPOCH
 from tests.simulation.crashes import Ending
+from tests.simulation.disk import PATH
 from tests.simulation.faults import Faults
 from tests.simulation.leaks import Leaks
 from tests.simulation.loop import Loop, Stuck, Time
@@ -64,7 +66,6 @@ class Incarnation:
         seed: str,
         world: World,
         own: Settings,
-        db: sqlite3.Connection,
         faults: Faults,
         leaks: Leaks,
         ending: Ending | None,
@@ -81,7 +82,7 @@ class Incarnation:
         self._seed = f"{seed}/{number}"
         self._passed = 0
         self._replays: list[asyncio.Task[Any]] = []
-        self._store = Store(db, self, Random(f"{self._seed}/store"), world.profile.slow_disk)
+        self._store = Store(world.journal, self, Random(f"{self._seed}/store"), world.profile.slow_disk)
         self._loop = Loop(self.time)
         self._loop.set_exception_handler(self._unforeseen)
         self._main: asyncio.Task[None] | None = None
@@ -210,7 +211,7 @@ class Incarnation:
     async def _live(self) -> None:
         chance = Random(f"{self._seed}/clock")
         clock = WallClock(self.time, lambda: self._world.skew, chance)
-        journal = SqliteJournal(self._store)  # type: ignore[arg-type]
+        journal = await self._opened(clock)
         connector = Connector(self._settings, journal=journal, clock=clock)
         ends: dict[str, Source | Receiver] = {**connector.sources, **connector.receivers}
         for name, end in ends.items():
@@ -232,6 +233,16 @@ class Incarnation:
             beside.start_soon(self._probe.run, name="ask the health page")
             await connector.run()
             beside.cancel_scope.cancel()
+
+    async def _opened(self, clock: WallClock) -> SqliteJournal:
+        """Do what `SqliteJournal.open` does, with the files of the simulated disk."""
+        disk = self._world.disk
+        journal = SqliteJournal(self._store, clock=clock)  # type: ignore[arg-type]
+        noted = await journal._commits.transact(partial(identify, PATH, disk.seen, disk.accept))
+        disk.accept = False
+        journal._sentinel = disk  # type: ignore[assignment]
+        await journal._say(noted)
+        return journal
 
 
 def _inner(exc: BaseException) -> BaseException:

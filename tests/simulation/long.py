@@ -82,6 +82,9 @@ class _Long(Schedule):
             shipped=0.3,
             slow_disk=0.02,
             replays=4,
+            second="",
+            loss="",
+            look_up_first="auto",
             afterlife=False,
         )
         super().__init__(seed, make_up=make_up)

@@ -15,6 +15,7 @@ from connector.settings.structs import ProgressSettings
 from connector.sources.propeller import PropellerSettings
 from connector.sources.traede_settings import TraedeOrdersSettings
 from connector.sources.zendera import ZenderaSettings
+from tests.simulation.disk import Loss
 from tests.simulation.vendors.erp import Manners
 
 __all__ = ["Profile", "drawn", "secret", "settings"]
@@ -63,6 +64,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     second: Literal["", "required", "optional"]
     """What the second receiver, a webhook, is in this schedule; empty: it has none."""
     manners: Manners
+    loss: Loss
+    look_up_first: Literal["auto", "always", "never"]
     afterlife: bool
     """Whether much happens to orders after they are delivered."""
 
@@ -74,12 +77,13 @@ def drawn(chance: Random) -> Profile:
     total = chance.choice((3, 6, 10, 16, 25))
     orders = {name: max(1, total // len(sources)) for name in sources}
     calm = chance.random() < 0.3
+    loss: Loss = chance.choice(("", "", "", "", "", *get_args(Loss)))
     afterlife = not calm and chance.random() < 0.35
     return Profile(
         sources=sources,
         orders=orders,
         chaos=chance.uniform(20, 240),
-        endings=chance.choice((0, 1, 2, 3, 4, 6, 8)),
+        endings=chance.choice((2, 3, 4, 6, 8) if loss else (0, 1, 2, 3, 4, 6, 8)),
         concurrency=chance.choice((1, 3, 8)),
         page_size=chance.choice((3, 5, 50)),
         ack_interval=chance.choice((0.1, 1.0, 5.0)),
@@ -103,6 +107,8 @@ def drawn(chance: Random) -> Profile:
         withdrawn=0.0 if calm else chance.choice((0.0, 0.0, 0.2)),
         second=chance.choice(("", "", "", "required", "optional")),
         manners=chance.choice(get_args(Manners)),
+        loss=loss,
+        look_up_first=chance.choice(("auto", "auto", "always") if loss else ("never", "never", "auto", "always")),
     )
 
 
@@ -155,6 +161,7 @@ def settings(profile: Profile) -> Settings:
                 concurrency=profile.concurrency,
                 rate_limit=Rate.parse(profile.rate_limit) if profile.rate_limit else None,
                 settle=Duration(SETTLE),
+                look_up_first=profile.look_up_first,
                 timeout=Duration(profile.timeout),
                 retry=RETRY,
             ),
@@ -166,6 +173,7 @@ def settings(profile: Profile) -> Settings:
                     find_url=Url("https://erp.invalid/orders") if profile.manners == "finds" else None,
                     concurrency=profile.concurrency,
                     settle=Duration(SETTLE),
+                    look_up_first=profile.look_up_first if profile.manners == "finds" or not profile.loss else "auto",
                     timeout=Duration(profile.timeout),
                     retry=RETRY,
                 )

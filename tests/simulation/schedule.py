@@ -8,11 +8,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from random import Random
 from unittest import mock
+from uuid import UUID
 
 import msgspec
 
 from connector import pipeline, registry
-from connector.journal import holds
+from connector.journal import holds, sentinel
 from connector.journal.base import millis
 from tests.simulation import crashes, profile, second
 from tests.simulation.checks import Watch, held, rows, unsettled
@@ -22,7 +23,6 @@ from tests.simulation.incarnation import Incarnation
 from tests.simulation.leaks import Leaks
 from tests.simulation.loop import Time, ordered
 from tests.simulation.profile import Profile
-from tests.simulation.store import new_journal
 from tests.simulation.world import Call, Violation, World
 
 __all__ = ["Result", "Schedule", "quick", "run"]
@@ -56,9 +56,7 @@ def quick() -> Iterator[None]:
 
 
 class Schedule:
-    """The schedule of one seed. `loses_journal`: every second restart finds an empty one (see bugs.py)."""
-
-    loses_journal = False
+    """The schedule of one seed."""
 
     def __init__(self, seed: int, *, to_the_end: bool = True, make_up: Profile | None = None) -> None:
         self._seed = seed
@@ -71,9 +69,8 @@ class Schedule:
         self.world.watch = self.watch
         if not to_the_end:
             self.world.alarm = self._break_off
-        self.journal = new_journal()
-        self.world.journal = self.journal
         self._chance = Random(f"{seed}/endings")
+        self._mishaps = Random(f"{seed}/mishaps")
         self._own = profile.settings(self.profile)
         self.leaks = Leaks(self._own, self.world)
         self.world.issued = self.leaks.know
@@ -88,7 +85,8 @@ class Schedule:
         """Run it."""
         tokens = Random(f"{self._seed}/tokens")
         issue = mock.patch.object(secrets, "token_urlsafe", lambda size: f"t0k3n-{tokens.getrandbits(8 * size):x}")
-        with self.leaks.listening(), issue:
+        name = mock.patch.object(sentinel, "uuid4", side_effect=lambda: UUID(int=tokens.getrandbits(128)))
+        with self.leaks.listening(), issue, name:
             return self._run()
 
     def _run(self) -> Result:
@@ -101,21 +99,21 @@ class Schedule:
         asks = Random(f"{self._seed}/asks")
         for _ in range(asks.choice((0, 2, 6))):
             time.at(asks.uniform(0, self.profile.chaos * 1.5), self._ask)
+        for _ in range(3 if self.profile.loss in ("restored", "both") else 0):
+            time.at(self._mishaps.uniform(0, self.profile.chaos), self._back_up)
         number = 0
         while not self.watch.quiet or number == 0:
             number += 1
             ending = self._drawn() if number <= self.profile.endings and not self._healing else None
-            self._running = Incarnation(
-                number, str(self._seed), world, self._own, self.journal, self.faults, self.leaks, ending
-            )
+            self._running = Incarnation(number, str(self._seed), world, self._own, self.faults, self.leaks, ending)
             self._running.run()
-            self.leaks.seek_in_journal(self.journal)
+            self.leaks.seek_in_journal(world.journal)
             if self._over:
                 break
             if number > 60 or (self._healing and any(each.invariant == "DIED" for each in world.violations)):
                 world.violated("L7", "", "it does not stay alive")
                 break
-            if self.loses_journal and number % 2 and not self._healing:
+            if not self._healing:
                 self._lose()
             time.let_pass(self._chance.choice((0.05, 1.0, self._chance.uniform(0, 40))))
         self._judge()
@@ -140,11 +138,26 @@ class Schedule:
         if self._running is not None:
             self._running.die("a violation")
 
+    def _back_up(self) -> None:
+        """Let a person make a backup."""
+        self.world.note("a backup is made")
+        self.world.disk.back_up(self.world.moment())
+
     def _lose(self) -> None:
-        """Put a new journal in the place of the old one."""
-        self.journal.close()
-        self.journal = self.world.journal = new_journal()
-        self.world.note("the journal is lost")
+        """Between two processes: let the journal be lost, or an older one be put in its place, twice at most."""
+        disk, chance = self.world.disk, self._mishaps
+        if not self.profile.loss or disk.losses > 1 or chance.random() < 0.4:
+            return
+        what = chance.choice(("lost", "restored")) if self.profile.loss == "both" else self.profile.loss
+        if what == "restored":
+            happened = disk.restore()
+        else:
+            if trouble := disk.lose():
+                self.world.violated("LOSS", "", trouble)
+            happened = "the journal is lost"
+        if happened:
+            self.world.note(happened)
+            self.world.counts[f"world {happened}"] += 1
 
     def _heal(self) -> None:
         self.world.note("heals")
@@ -210,10 +223,11 @@ class Schedule:
         self.world.counts["released by a person"] += len(keys)
         self.world.counts["skipped by a person"] += len(skipped)
         now = millis(self.world.moment())
-        self.journal.execute("BEGIN")
-        holds.retry(keys, now, self.journal)
-        holds.skip(skipped, now, self.journal)
-        self.journal.execute("COMMIT")
+        journal = self.world.journal
+        journal.execute("BEGIN")
+        holds.retry(keys, now, journal)
+        holds.skip(skipped, now, journal)
+        journal.execute("COMMIT")
         if self._running is not None and self._running.connector is not None:
             self._running.connector.look()
 
@@ -222,7 +236,7 @@ class Schedule:
             self._running.stop()
 
     def _judge(self) -> None:
-        (sound,) = self.journal.execute("PRAGMA integrity_check").fetchone()
+        (sound,) = self.world.journal.execute("PRAGMA integrity_check").fetchone()
         if sound != "ok":
             self.world.violated("S13", "", sound)
 
@@ -246,14 +260,15 @@ class Schedule:
         counts["deliveries"] = sum(len(made) for made in world.warehouse.records.values())
         if world.erp is not None:
             counts["deliveries"] += len(world.erp.records)
-            counts[f"second {self.profile.second} {self.profile.manners}"] = len(world.erp.records)
+            counts[f"world second receiver, {self.profile.second} {self.profile.manners}"] = 1
         counts["calls"] = len(world.history)
-        for edge, times in self.journal.execute("SELECT edge, times FROM simulated"):
+        world.disk.take_edges()
+        for edge, times in world.disk.edges.items():
             counts[f"edge {edge}"] = times
-        for row in self.journal.execute(
+        for row in world.journal.execute(
             "SELECT external_id, ack_state, ack_outcome, group_concat(d.state) FROM orders o"
             " JOIN deliveries d ON d.key = o.key GROUP BY o.key ORDER BY o.key"
         ):
             world.note(str(row))
-        self.journal.close()
+        world.journal.close()
         return Result(self._seed, world.violations, world.digest, counts, list(world.tail))

@@ -66,6 +66,8 @@ def wrong(world: World, truth: Truth, row: Row | None) -> Iterator[tuple[str, st
         return
     if truth.cancelled is not None or (row.state == "skipped" and records):
         return
+    if world.disk.losses and records and row.state in ("held", "rejected", "vanished"):
+        return  # an older journal knows it as it was, and nobody can ask what became of it since
     if not stuck(world, truth, row):
         yield "L1", f"LOST at {NAME}: {records} records, {row.state} {row.cause}"
 

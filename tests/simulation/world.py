@@ -14,6 +14,7 @@ import msgspec
 from aiohttp import web
 
 from tests.doubles import EPOCH
+from tests.simulation.disk import Disk
 from tests.simulation.faults import Fault
 from tests.simulation.loop import Time
 from tests.simulation.profile import Profile, secret
@@ -79,7 +80,7 @@ class World:
     def __init__(self, profile: Profile, time: Time, chance: Random) -> None:
         self.time = time
         self.profile = profile
-        self.journal: sqlite3.Connection
+        self.disk = Disk(Random(chance.random()))
         self.history: list[Call] = []
         self.orders: dict[str, Truth] = {}
         self.violations: list[Violation] = []
@@ -146,6 +147,11 @@ class World:
             listing=listing,
             fuzzy=listing and self.profile.fuzzy,  # one record alone that is another one is no answer (A3)
         )
+
+    @property
+    def journal(self) -> sqlite3.Connection:
+        """The journal that is in use."""
+        return self.disk.journal
 
     def moment(self) -> datetime:
         """Return the vendors' wall clock, which is right."""

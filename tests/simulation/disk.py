@@ -1,0 +1,95 @@
+"""
+What outlives a process on its machine: the journal's file, the sentinel beside it, and the backups that people made.
+
+A journal may be lost, and a new one accepted in its place; or a backup may be put there, which is older than the truth.
+What the connector does then is its own code (connector/journal/sentinel.py, doubts.py); only the files are simulated.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+from random import Random
+from typing import Literal
+
+from connector.errors import JournalError
+from connector.journal.sentinel import Seen, identify
+from tests.simulation.store import new_journal
+
+__all__ = ["PATH", "Disk", "Loss"]
+
+PATH = Path("journal")
+
+Loss = Literal["", "lost", "restored", "both"]
+"""What may happen to the journal in a schedule."""
+
+
+class Disk:
+    """The files. `accept` is what the next start is told (`--accept-new-journal`), `losses` how often that was due."""
+
+    def __init__(self, chance: Random) -> None:
+        self.journal = new_journal()
+        self.seen: Seen | None = None
+        self.accept = False
+        self.losses = 0
+        self.restored = 0
+        """How many of them put an older journal in its place."""
+        self.edges: Counter[str] = Counter()
+        """The ways between states that were taken in journals which are gone."""
+        self._chance = chance
+        self._backups: list[bytes] = []
+
+    def write(self, seen: Seen) -> None:
+        """See `Sentinel.write`."""
+        self.seen = seen
+
+    def back_up(self, now: datetime) -> None:
+        """Make a copy as `connector backup` does."""
+        with closing(sqlite3.connect(":memory:", isolation_level=None)) as copy:
+            self.journal.backup(copy)
+            copy.execute("INSERT OR REPLACE INTO identity (name, value) VALUES ('copy', ?)", (now.isoformat(),))
+            self._backups.append(copy.serialize())
+
+    def lose(self) -> str:
+        """Remove the journal; return what was wrong with a start that is not told of it, empty if nothing."""
+        self._put(new_journal())
+        return "" if self._refused() else "a start with an empty journal in the place of a lost one goes on"
+
+    def restore(self) -> str:
+        """Put a backup in the place of the journal, if there is one; return what happened."""
+        if not self._backups:
+            return ""
+        db = new_journal()
+        db.deserialize(self._chance.choice(self._backups))
+        db.execute("PRAGMA foreign_keys = ON")
+        db.execute("DELETE FROM simulated")
+        self._put(db)
+        self.restored += 1
+        self.accept = self._refused()  # a copy of a journal that was lost before, and is not the one in use now
+        return "an older journal is accepted" if self.accept else "a backup is restored"
+
+    def take_edges(self) -> None:
+        """Add up which ways were taken in this journal."""
+        for edge, times in self.journal.execute("SELECT edge, times FROM simulated"):
+            self.edges[edge] += times
+
+    def _put(self, db: sqlite3.Connection) -> None:
+        self.take_edges()
+        self.journal.close()
+        self.journal = db
+        self.losses += 1
+        self.accept = True
+
+    def _refused(self) -> bool:
+        """Tell whether a start would refuse this journal unless it is told to accept it. Changes nothing."""
+        self.journal.execute("BEGIN")
+        try:
+            identify(PATH, self.seen, False, self.journal)
+        except JournalError:
+            return True
+        finally:
+            self.journal.execute("ROLLBACK")
+        return False
