@@ -20,7 +20,7 @@ from connector.events import Event, PassFinished
 from connector.journal.base import Journal
 from connector.journal.patience import Stall, unless_stalled
 from connector.journal.sqlite import SqliteJournal
-from connector.mapping.tables import known
+from connector.mapping.tables import MISSING, known
 from connector.pipeline import Pipeline, wired
 from connector.receivers.base import Receiver
 from connector.registry import make_receivers, make_sources
@@ -246,7 +246,7 @@ class Connector:
         return sum(
             [
                 await journal.release(cause, now)
-                for cause in await journal.causes()
+                for cause in await journal.causes(MISSING)
                 if known(cause, self.settings.tables)
             ]
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,7 +12,13 @@ from connector.cli import exits, settings_of
 from connector.cli.orders import check_source, say_causes
 from connector.cli.tables import escaped
 
+if TYPE_CHECKING:
+    from connector.settings import Settings
+
 __all__ = ["decide", "which"]
+
+TURN = 0.1
+"""Seconds between two transactions: what waits for the file looks at least so often whether it is free."""
 
 Decision = Callable[[Sequence[int], int, sqlite3.Connection], list[int]]
 
@@ -28,11 +34,6 @@ def decide(
     ctx: click.Context, decision: Decision, what: str, source: str | None, order_ids: Sequence[str], cause: str | None
 ) -> None:
     """Make `decision` about the orders that are meant, and say of how many; exit 1 if it was not about all of them."""
-    from connector.clock import SystemClock
-    from connector.journal.base import millis
-    from connector.journal.decisions import deciding
-    from connector.journal.holds import keys_of
-
     if cause is not None and source is not None:
         raise click.UsageError("name the orders (SOURCE ID ...), or what they wait for (--cause), not both", ctx=ctx)
     if cause is None and source is None:
@@ -40,14 +41,10 @@ def decide(
     if source is not None and not order_ids:
         raise click.UsageError("name at least one order (SOURCE ID ...)", ctx=ctx)
     settings = settings_of(ctx)
-    with deciding(settings.journal) as db:
-        if source is not None:
-            check_source(ctx, db, source, settings.sources, hint="SOURCE")
-        keys = keys_of(source, order_ids, cause, db)
-        moved = decision(keys, millis(SystemClock().now()), db)
-        if cause is not None and not keys:
-            say_causes(db, cause)
-    count = len(moved)
+    if cause is not None:
+        count = _about_cause(settings.journal, decision, cause)
+    else:
+        count = _about_orders(ctx, settings, decision, source or "", order_ids)
     if count:
         click.echo(f"{count} {'order is' if count == 1 else 'orders are'} {what}")
     else:
@@ -57,3 +54,51 @@ def decide(
         click.echo(escaped(f"{missing} of those named are unknown or do not wait; see `connector orders`"), err=True)
     if not count or (source is not None and count < len(set(order_ids))):
         raise SystemExit(exits.TROUBLE)
+
+
+def _about_orders(
+    ctx: click.Context, settings: Settings, decision: Decision, source: str, order_ids: Sequence[str]
+) -> int:
+    """Make a decision about orders that are named, in one transaction; return about how many it was."""
+    from connector.clock import SystemClock
+    from connector.journal.base import millis
+    from connector.journal.decisions import deciding
+    from connector.journal.holds import keys_of
+
+    with deciding(settings.journal) as db:
+        check_source(ctx, db, source, settings.sources, hint="SOURCE")
+        return len(decision(keys_of(source, order_ids, None, db), millis(SystemClock().now()), db))
+
+
+def _about_cause(journal: str, decision: Decision, cause: str) -> int:
+    """
+    Make a decision about all that waits for `cause`; return about how many orders it was.
+
+    One transaction decides about a portion, and between two of them a running connector has its turn: there may be a
+    million. An interrupted command has decided about some, and may be repeated.
+    """
+    import anyio
+
+    from connector.clock import SystemClock
+    from connector.journal.base import millis
+    from connector.journal.decisions import deciding
+    from connector.journal.holds import PORTION, keys_of, still
+    from connector.journal.listing import chunks
+    from connector.journal.reader import open_reader
+
+    with open_reader(journal) as db:
+        keys = keys_of(None, (), cause, db)
+        if not keys:
+            say_causes(db, cause)
+    clock = SystemClock()
+
+    async def in_portions() -> int:
+        count = 0
+        for number, part in enumerate(chunks(keys, PORTION)):
+            if number:
+                await clock.sleep(TURN)
+            with deciding(journal) as db:
+                count += len(decision(still(part, cause, db), millis(clock.now()), db))
+        return count
+
+    return anyio.run(in_portions)

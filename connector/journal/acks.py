@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from functools import partial
 
 from connector.ack import Acknowledgement, Confirmed, NotApplied, Refused, Unknown
-from connector.journal import bulk, reports
-from connector.journal.base import AckResult, OpenWork, millis, moment
+from connector.journal import bulk
+from connector.journal.base import AckResult, millis, moment
 from connector.journal.terms import TERMS
+from connector.journal.unfinished import SINCE
 
-__all__ = ["claim", "due", "next_due", "oldest", "open_work", "settle"]
+__all__ = ["claim", "due", "next_due", "settle"]
 
 
 def claim(keys: Sequence[int], db: sqlite3.Connection) -> list[bool]:
@@ -87,7 +88,7 @@ def due(source: str, state: str, now: int, db: sqlite3.Connection) -> list[Ackno
     rows = db.execute(
         f"SELECT key, order_id, ack_outcome, ack_at, ack_message, ack_attempts, failures, {TERMS} FROM orders"  # noqa: S608
         " WHERE source = ? AND ack_state IN ('pending', 'sending', 'in_doubt') AND ack_state = ?"
-        " AND ack_next <= ? ORDER BY ack_next, key LIMIT 1000",
+        f" AND ack_next <= ? ORDER BY ack_next, {SINCE}, key LIMIT 1000",
         (source, state, now),
     )
     return [
@@ -107,46 +108,16 @@ def due(source: str, state: str, now: int, db: sqlite3.Connection) -> list[Ackno
 
 def next_due(source: str, after: int, db: sqlite3.Connection) -> int | None:
     """Return when the next one falls due; see `Journal.next_ack`."""
-    (at,) = db.execute(
-        "SELECT min(ack_next) FROM orders WHERE source = ? AND ack_next > ?"
-        " AND ack_state IN ('pending', 'sending', 'in_doubt') AND ack_state <> 'sending'",
-        (source, after),
-    ).fetchone()
+    (at,) = db.execute(_NEXT, (source, after)).fetchone()
     return int(at) if at is not None else None
 
 
-def oldest(now: int, db: sqlite3.Connection) -> dict[str, float]:
-    """
-    Return, by source, the age in seconds of the oldest acknowledgement that is due and not confirmed.
-
-    One that is due for a second time, because the source lists the order again, counts from then on.
-    """
-    rows = db.execute(
-        "SELECT source, min(CASE WHEN ack_done_at IS NULL THEN ack_at ELSE updated_at END + ack_moved)"
-        " FROM orders"
-        " WHERE ack_state IN ('pending', 'sending', 'in_doubt') GROUP BY source"
-    )
-    return {source: max(0, now - at) / 1000 for source, at in rows}
-
-
-def open_work(db: sqlite3.Connection) -> OpenWork:
-    """Return what is not at an end; see `Journal.open_work`."""
-    deliveries = db.execute(
-        "SELECT receiver, count(*), min(next_try_at) FROM deliveries"
-        " WHERE state IN ('new', 'ready', 'intent', 'in_doubt') GROUP BY receiver"
-    ).fetchall()
-    acks = db.execute(
-        "SELECT source, count(*), min(ack_next) FROM orders"
-        " WHERE ack_state IN ('pending', 'sending', 'in_doubt') GROUP BY source"
-    ).fetchall()
-    changes = db.execute(
-        "SELECT receiver, count(*), min(next_try_at) FROM changes WHERE state = 'due' GROUP BY receiver"
-    ).fetchall()
-    times = [at for _, _, at in (*deliveries, *acks, *changes)]
-    return OpenWork(
-        {name: count for name, count, _ in deliveries},
-        {name: count for name, count, _ in acks},
-        {name: count for name, count, _ in changes},
-        reports.open_counts(db),
-        moment(min(times)) if times else None,
-    )
+_NEXT = """
+SELECT min(at) FROM (
+    SELECT min(ack_next) AS at FROM orders WHERE source = ?1 AND ack_next > ?2
+        AND ack_state IN ('pending', 'sending', 'in_doubt') AND ack_state = 'pending'
+    UNION ALL
+    SELECT min(ack_next) FROM orders WHERE source = ?1 AND ack_next > ?2
+        AND ack_state IN ('pending', 'sending', 'in_doubt') AND ack_state = 'in_doubt'
+)
+"""

@@ -189,7 +189,7 @@ class AckResult(msgspec.Struct, frozen=True):
 
 
 class OpenWork(msgspec.Struct, frozen=True):
-    """How much is not at an end, of reports how many orders' are; `next_due` is when the next is due, reports aside."""
+    """How much is not at an end (of reports: orders), counted up to 100,000; `next_due` is the next, reports aside."""
 
     deliveries: Mapping[str, int]
     acks: Mapping[str, int]
@@ -269,8 +269,8 @@ class Journal(Distrust, Outbox, Asked, Absent, Caution, Terms, Steps, Protocol):
     async def settle_change(self, receiver: str, change: Change, outcome: ChangeOutcome, now: datetime) -> bool:
         """Record what became of a change; tell whether it was still the one that was due."""
 
-    async def causes(self) -> list[str]:
-        """Return the causes for which orders are held."""
+    async def causes(self, beginning: str = "") -> list[str]:
+        """Return the causes that begin so and for which orders are held."""
 
     async def release(self, cause: str, now: datetime) -> int:
         """Make every order that is held for `cause` due again; return how many."""

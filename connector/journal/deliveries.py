@@ -27,6 +27,7 @@ from connector.journal.base import (
     millis,
     moment,
 )
+from connector.journal.unfinished import untold_sources
 
 __all__ = ["due", "failed_due", "intend", "make_due", "next_due", "recover", "settle"]
 
@@ -38,7 +39,8 @@ def recover(now: int, settle_ms: Mapping[str, int], longest_ms: int, db: sqlite3
     for receiver, settle in settle_ms.items():
         rows = db.execute(
             "SELECT key FROM deliveries WHERE receiver = ?"
-            " AND state IN ('new', 'ready', 'intent', 'in_doubt') AND state = 'intent'",
+            # The bound says nothing, and makes SQLite go by the one state, not by all of the list.
+            " AND state IN ('new', 'ready', 'intent', 'in_doubt') AND state = 'intent' AND next_try_at >= 0",
             (receiver,),
         ).fetchall()
         db.executemany(
@@ -59,14 +61,17 @@ def recover(now: int, settle_ms: Mapping[str, int], longest_ms: int, db: sqlite3
             (now + longest_ms, receiver),
         )
         changed += len(rows)
-    changed += db.execute(
-        "UPDATE orders SET ack_state = 'in_doubt', ack_next = 0"
-        " WHERE ack_state IN ('pending', 'sending', 'in_doubt') AND ack_state = 'sending'"
-    ).rowcount
-    db.execute(
-        "UPDATE orders SET ack_next = ?1 WHERE ack_state IN ('pending', 'sending', 'in_doubt') AND ack_next > ?1",
-        (now + longest_ms,),
-    )
+    for source in untold_sources(db):
+        changed += db.execute(
+            "UPDATE orders SET ack_state = 'in_doubt', ack_next = 0"
+            " WHERE source = ? AND ack_state IN ('pending', 'sending', 'in_doubt') AND ack_state = 'sending'",
+            (source,),
+        ).rowcount
+        db.executemany(
+            "UPDATE orders SET ack_next = ?1 WHERE source = ?2 AND ack_state IN ('pending', 'sending', 'in_doubt')"
+            " AND ack_state = ?3 AND ack_next > ?1",
+            [(now + longest_ms, source, state) for state in ("pending", "in_doubt")],
+        )
     db.execute(
         "UPDATE changes SET next_try_at = ?1 WHERE state = 'due' AND next_try_at > ?1",
         (now + longest_ms + max(settle_ms.values(), default=0),),  # one whose answer was lost waits that long

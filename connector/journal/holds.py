@@ -7,15 +7,20 @@ of its own, and the running connector sees that the file has changed.
 
 from __future__ import annotations
 
+import json
 import sqlite3
+from array import array
 from collections.abc import Sequence
 
 from connector.journal.listing import storable
 
-__all__ = ["causes", "changed_elsewhere", "keys_of", "retry", "skip"]
+__all__ = ["PORTION", "causes", "changed_elsewhere", "keys_of", "retry", "skip", "still"]
+
+PORTION = 1000
+"""Orders that are decided about in one transaction: a tenth of a second in which nothing else is written."""
 
 
-def keys_of(source: str | None, order_ids: Sequence[str], cause: str | None, db: sqlite3.Connection) -> list[int]:
+def keys_of(source: str | None, order_ids: Sequence[str], cause: str | None, db: sqlite3.Connection) -> Sequence[int]:
     """Return the orders that wait for a person: those of `source` that are named, or all that share `cause`."""
     if cause is not None:
         rows = db.execute(
@@ -25,8 +30,8 @@ def keys_of(source: str | None, order_ids: Sequence[str], cause: str | None, db:
             " UNION SELECT o.key FROM reports r JOIN orders o ON o.source = r.source AND o.order_id = r.order_id"
             " WHERE r.reason = ?1 AND r.state = 'parked' AND r.dropped_at IS NULL",
             (storable(cause),),
-        ).fetchall()
-        return [key for (key,) in rows]
+        )
+        return array("q", (key for (key,) in rows))
     found: list[int] = []
     for order_id in order_ids:
         named = (source, storable(order_id))
@@ -34,6 +39,20 @@ def keys_of(source: str | None, order_ids: Sequence[str], cause: str | None, db:
         if row is not None:
             found.append(row[0])
     return found
+
+
+def still(keys: Sequence[int], cause: str, db: sqlite3.Connection) -> list[int]:
+    """Return those of `keys` that wait for `cause` at this moment."""
+    rows = db.execute(
+        "SELECT value FROM json_each(?2) WHERE"
+        " EXISTS (SELECT 1 FROM deliveries WHERE key = value AND cause = ?1 AND state IN ('held', 'rejected'))"
+        " OR EXISTS (SELECT 1 FROM orders WHERE key = value AND ack_reason = ?1 AND ack_state = 'parked')"
+        " OR EXISTS (SELECT 1 FROM changes WHERE key = value AND reason = ?1 AND state = 'held')"
+        " OR EXISTS (SELECT 1 FROM orders o JOIN reports r ON r.source = o.source AND r.order_id = o.order_id"
+        " WHERE o.key = value AND r.reason = ?1 AND r.state = 'parked' AND r.dropped_at IS NULL)",
+        (storable(cause), json.dumps(list(keys))),
+    )
+    return [key for (key,) in rows]
 
 
 def retry(keys: Sequence[int], now: int, db: sqlite3.Connection) -> list[int]:
@@ -98,9 +117,19 @@ def skip(keys: Sequence[int], now: int, db: sqlite3.Connection) -> list[int]:
     return moved
 
 
-def causes(db: sqlite3.Connection) -> list[str]:
-    """Return the causes for which orders are held."""
-    return [cause for (cause,) in db.execute("SELECT DISTINCT cause FROM deliveries WHERE state = 'held'")]
+def causes(beginning: str, db: sqlite3.Connection) -> list[str]:
+    """Return the causes that begin so and for which orders are held; a step in the index for each."""
+    found: list[str] = []
+    row = db.execute(_FIRST_CAUSE, (beginning,)).fetchone()
+    while row is not None and row[0].startswith(beginning):
+        found.append(row[0])
+        row = db.execute(_NEXT_CAUSE, row).fetchone()
+    return [cause for cause in found if db.execute(_HOLDS, (cause,)).fetchone()]
+
+
+_FIRST_CAUSE = "SELECT cause FROM deliveries WHERE state IN ('held', 'rejected') AND cause >= ? ORDER BY cause LIMIT 1"
+_NEXT_CAUSE = "SELECT cause FROM deliveries WHERE state IN ('held', 'rejected') AND cause > ? ORDER BY cause LIMIT 1"
+_HOLDS = "SELECT 1 FROM deliveries WHERE state IN ('held', 'rejected') AND cause = ? AND state = 'held' LIMIT 1"
 
 
 def changed_elsewhere(db: sqlite3.Connection) -> int:

@@ -23,7 +23,6 @@ __all__ = [
     "followed",
     "next_due",
     "of_order",
-    "open_counts",
     "progressed",
     "recover",
     "settle",
@@ -154,15 +153,6 @@ def of_order(source: str, order_id: str, db: sqlite3.Connection) -> list[ReportR
         )
         for state, body, made_at, done_at, attempts, next_try_at, reason in rows
     ]
-
-
-def open_counts(db: sqlite3.Connection) -> dict[str, int]:
-    """Return about how many orders any are open, by source."""
-    rows = db.execute(
-        "SELECT source, count(DISTINCT order_id) FROM reports"
-        " WHERE state IN ('pending', 'sending', 'in_doubt') GROUP BY source"
-    )
-    return dict(rows.fetchall())
 
 
 def followed(

@@ -10,19 +10,35 @@ from __future__ import annotations
 
 import sqlite3
 
-__all__ = ["prune"]
+__all__ = ["WINDOW", "prune"]
+
+WINDOW = 10_000
+"""Lines that one look goes through: those that stay may be the oldest, and as many as the journal has."""
 
 
-def prune(before: int, limit: int, db: sqlite3.Connection) -> int:
-    """Remove up to `limit` lines of history; see `Journal.prune`."""
-    removed = db.execute(
-        "DELETE FROM history WHERE id IN ("
-        " SELECT h.id FROM history h JOIN orders o ON o.key = h.key"
-        " WHERE h.at < ? AND o.ack_state = 'confirmed'"
+def prune(before: int, limit: int, after: int, db: sqlite3.Connection) -> tuple[int, int]:
+    """
+    Remove up to `limit` lines of history; see `Journal.prune`.
+
+    Goes through `WINDOW` lines after the one with the id `after`. Returns how many it removed, and after which line
+    the next look goes on: 0, and so from the first one, when what comes next is too young.
+    """
+    ends = db.execute(
+        "SELECT h.id, h.at < ? AND o.ack_state = 'confirmed'"
         " AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.key = o.key AND d.state NOT IN ('delivered', 'skipped'))"
-        " AND NOT EXISTS (SELECT 1 FROM changes c WHERE c.key = o.key AND c.state <> 'done')"
-        " ORDER BY h.id LIMIT ?)",
-        (before, limit),
-    ).rowcount
+        " AND NOT EXISTS (SELECT 1 FROM changes c WHERE c.key = o.key AND c.state <> 'done'), h.at"
+        " FROM history h JOIN orders o ON o.key = h.key WHERE h.id > ? ORDER BY h.id LIMIT ?",
+        (before, after, WINDOW),
+    )
+    gone: list[tuple[int]] = []
+    looked, last, young = 0, after, False
+    for number, over, at in ends:
+        looked, last, young = looked + 1, number, at >= before
+        if over:
+            gone.append((number,))
+        if len(gone) == limit:
+            break
+    db.executemany("DELETE FROM history WHERE id = ?", gone)
     db.execute("DELETE FROM requests WHERE done_at < ?", (before,))
-    return removed
+    more = looked == WINDOW or len(gone) == limit
+    return len(gone), last if more and not young else 0

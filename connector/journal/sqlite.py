@@ -13,7 +13,7 @@ from typing import Literal, TypeVar
 from connector.ack import Acknowledgement
 from connector.clock import Clock, SystemClock
 from connector.errors import JournalError
-from connector.journal import absent, acks, arrivals, changes, deliveries, doubts, holds, requests, retention
+from connector.journal import acks, arrivals, changes, deliveries, doubts, holds, requests
 from connector.journal.asked import Answer, Request
 from connector.journal.base import (
     AckResult,
@@ -24,7 +24,6 @@ from connector.journal.base import (
     Intent,
     Job,
     Listing,
-    OpenWork,
     Settled,
     Settlement,
     Waiting,
@@ -39,7 +38,7 @@ from connector.journal.lock import InstanceLock
 from connector.journal.patience import Patience, Stall
 from connector.journal.sentinel import Seen as Noted
 from connector.journal.sentinel import Sentinel, identify, raise_epoch
-from connector.journal.sqlite_outbox import SqliteOutbox
+from connector.journal.sqlite_backlog import SqliteBacklog
 from connector.journal.terms import keep
 
 __all__ = ["SqliteJournal"]
@@ -49,7 +48,7 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 
-class SqliteJournal(SqliteOutbox, SqliteDistrust):
+class SqliteJournal(SqliteBacklog, SqliteDistrust):
     """A `Journal` over one SQLite connection. Use `open`."""
 
     def __init__(
@@ -165,10 +164,6 @@ class SqliteJournal(SqliteOutbox, SqliteDistrust):
         """See `Journal.next_ack`."""
         return _moment(await self._read(partial(acks.next_due, source, millis(after))))
 
-    async def oldest_acks(self, now: datetime) -> dict[str, float]:
-        """See `Journal.oldest_acks`."""
-        return await self._read(partial(acks.oldest, self._kept(now)))
-
     async def changes_due(self, receiver: str, now: datetime, limit: int) -> list[Change]:
         """See `Journal.changes_due`."""
         return await self._read(partial(changes.due, receiver, millis(now), limit))
@@ -181,14 +176,6 @@ class SqliteJournal(SqliteOutbox, SqliteDistrust):
         """See `Journal.settle_change`."""
         return await self._write(partial(changes.settle, change, receiver, outcome, self._kept(now)))
 
-    async def waiting_orders(self, source: str, before: datetime) -> dict[str, int]:
-        """See `Absent.waiting_orders`."""
-        return await self._read(partial(absent.waiting, source, self._kept(before)))
-
-    async def vanish(self, keys: Sequence[int], now: datetime) -> list[int]:
-        """See `Absent.vanish`."""
-        return await self._write(partial(absent.vanish, keys, self._kept(now)))
-
     async def open_requests(self) -> list[Request]:
         """See `Asked.open_requests`."""
         return await self._read(requests.waiting)
@@ -196,19 +183,6 @@ class SqliteJournal(SqliteOutbox, SqliteDistrust):
     async def answer_request(self, request: int, answer: Answer, now: datetime) -> bool:
         """See `Asked.answer_request`."""
         return await self._write(partial(requests.answer, request, answer, self._kept(now)))
-
-    async def causes(self) -> list[str]:
-        """See `Journal.causes`."""
-        return await self._read(holds.causes)
-
-    async def release(self, cause: str, now: datetime) -> int:
-        """See `Journal.release`."""
-        at = self._kept(now)
-
-        def operation(db: sqlite3.Connection) -> int:
-            return len(holds.retry(holds.keys_of(None, (), cause, db), at, db))
-
-        return await self._write(operation)
 
     async def changed_elsewhere(self) -> int:
         """See `Journal.changed_elsewhere`."""
@@ -221,14 +195,6 @@ class SqliteJournal(SqliteOutbox, SqliteDistrust):
     async def endpoint_changed(self, receiver: str, state: str, reason: str, at: datetime) -> None:
         """See `Journal.endpoint_changed`."""
         await self._write(partial(_endpoint_changed, receiver, state, reason, self._kept(at)))
-
-    async def open_work(self) -> OpenWork:
-        """See `Journal.open_work`."""
-        return await self._read(acks.open_work)
-
-    async def prune(self, before: datetime, limit: int) -> int:
-        """See `Journal.prune`."""
-        return await self._write(partial(retention.prune, self._kept(before), limit))
 
     async def read(self, question: Callable[[sqlite3.Connection], T]) -> T:
         """Ask one of the questions of `connector.journal.reader` on this connection."""

@@ -12,12 +12,13 @@ from decimal import Decimal
 
 from connector.errors import Unmappable
 
-__all__ = ["Tables", "known", "look_up", "missing"]
+__all__ = ["MISSING", "Tables", "known", "look_up", "missing"]
 
 Tables = Mapping[str, Mapping[str, str | int | float]]
 """The tables by name; each gives the value of a code."""
 
-CAUSE = "missing code: "
+MISSING = "missing code: "
+"""How the cause of an order begins that lacks a row of a table."""
 
 
 def look_up(tables: Tables, table: str, code: str) -> str | int | Decimal:
@@ -31,7 +32,7 @@ def look_up(tables: Tables, table: str, code: str) -> str | int | Decimal:
 
 def missing(table: str, code: str) -> Unmappable:
     """Return what holds an order whose `code` is not in `table`."""
-    return Unmappable(f"{CAUSE}{table}/{code}", f"add a row for {code!r} to the table {table}", ours=True)
+    return Unmappable(f"{MISSING}{table}/{code}", f"add a row for {code!r} to the table {table}", ours=True)
 
 
 def known(cause: str, tables: Tables) -> bool:
@@ -40,8 +41,8 @@ def known(cause: str, tables: Tables) -> bool:
 
     False for every other cause. A long code is cut in its cause: then any row that begins like it counts.
     """
-    if not cause.startswith(CAUSE):
+    if not cause.startswith(MISSING):
         return False
-    table, slash, code = cause.removeprefix(CAUSE).partition("/")
+    table, slash, code = cause.removeprefix(MISSING).partition("/")
     rows = tables.get(table, {})
     return bool(slash) and (code in rows or any(missing(table, row).cause == cause for row in rows))

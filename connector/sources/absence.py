@@ -10,6 +10,7 @@ from itertools import islice
 from connector.bus import Bus
 from connector.clock import Clock
 from connector.events import OrderVanished
+from connector.journal.absent import Place
 from connector.journal.base import Journal
 from connector.sources.base import Source
 from connector.steady import wall_time
@@ -27,6 +28,7 @@ class Absences:
     What one source's feed does not list although it waits here. One walk proves nothing: pages shift as they are read.
 
     A source whose orders stay in the feed (`shrinks` is false) lists a part of them at a time: absence means nothing.
+    Where very many wait, a part of them is looked at, after two walks, and then the next.
     """
 
     def __init__(self, source: Source, *, journal: Journal, bus: Bus, clock: Clock) -> None:
@@ -35,15 +37,20 @@ class Absences:
         self._bus = bus
         self._clock = clock
         self._once: set[str] = set()
+        self._after: Place | None = None
+        self._looks = 0
 
     async def walked(self, seen: Set[str], began: datetime, total: int | None) -> None:
         """Draw the conclusions from a walk that began then and came to its end, having listed `seen`."""
         if not self._source.shrinks or (total is not None and len(seen) < total):
             return
-        waiting = await self._journal.waiting_orders(self._source.name, began)
+        waiting, end = await self._journal.waiting_orders(self._source.name, began, self._after)
         absent = {order_id: key for order_id, key in waiting.items() if order_id not in seen}
         twice = {key: order_id for order_id, key in absent.items() if order_id in self._once}
         self._once = set(absent)
+        self._looks += 1
+        if (self._after is not None or end is not None) and self._looks > 1:
+            self._after, self._looks, self._once = end, 0, set()
         if twice:
             await self._vanished(twice)
 

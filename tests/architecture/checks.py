@@ -96,6 +96,9 @@ SQL: dict[tuple[str, str], str] = {
     ("connector.journal.listing", "orders"): "the columns of a view",
     ("connector.journal.listing", "near"): "one of the three conditions beside it",
     ("connector.journal.reader", "_counts"): "one of the two questions of `status`",
+    ("connector.journal.unfinished", "distinct"): "columns, tables and conditions of its callers, all constants",
+    ("connector.journal.unfinished", "_counts"): "one of the four conditions of that module",
+    ("connector.journal.unfinished", "_next"): "one of the four conditions of that module",
     ("connector.journal.steps", "begin"): "the tables, columns and conditions of the list above it",
 }
 """Functions whose SQL is put together, each with the reason why nothing of it is data."""

@@ -67,7 +67,9 @@ def journals() -> dict[str, type]:
     found: dict[str, type] = {}
     for path in folder.glob("*.py"):
         for kind in vars(import_module(f"connector.journal.{path.stem}")).values():
-            if isinstance(kind, type) and hasattr(kind, "open_work") and not getattr(kind, "_is_protocol", False):
+            if not isinstance(kind, type) or inspect.isabstract(kind) or getattr(kind, "_is_protocol", False):
+                continue
+            if hasattr(kind, "open_work"):
                 found[kind.__name__] = kind
     return found
 

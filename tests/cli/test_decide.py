@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import signal
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from connector.cli import decide
+from connector.journal import holds
+from tests.benchmarks.waiting import CAUSE, waiting
 from tests.cli.process import Vendors, run, started
 
 
@@ -181,3 +185,25 @@ async def test_a_code_that_was_added_is_taken_on_sighup(tmp_path: Path) -> None:
             await process.communicate()
 
     assert vendors.wanted == vendors.created == vendors.told
+
+
+@pytest.mark.fault(123)
+def test_very_many_are_decided_about_in_portions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A running connector has its turn between two; what waits for something else by then is left to its own cause."""
+    monkeypatch.setattr(holds, "PORTION", 40)
+    monkeypatch.setattr(decide, "TURN", 0.0)
+    path = tmp_path / "connector.db"
+    waiting(path, 1000)
+    portions: list[list[int]] = []
+
+    def decision(keys: Sequence[int], now: int, db: sqlite3.Connection) -> list[int]:
+        if not portions:
+            db.execute("UPDATE deliveries SET cause = 'another one' WHERE key = 994")
+        portions.append(list(keys))
+        return holds.retry(keys, now, db)
+
+    assert decide._about_cause(str(path), decision, CAUSE) == 149
+    assert [len(each) for each in portions] == [40, 40, 40, 29]
+    with closing(sqlite3.connect(path)) as db:
+        left = db.execute("SELECT key, cause FROM deliveries WHERE state = 'held'").fetchall()
+    assert left == [(994, "another one")]

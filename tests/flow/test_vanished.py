@@ -220,9 +220,29 @@ async def test_the_question_after_a_walk_uses_the_partial_indexes() -> None:
     from connector.journal import absent
 
     journal = MemoryJournal()
-    plan = await journal.read(
-        lambda db: [row[3] for row in db.execute("EXPLAIN QUERY PLAN " + absent._WAITING, ("shop", 0, 1))]
-    )
-    assert any("deliveries_open" in line for line in plan), plan
-    assert any("deliveries_held" in line for line in plan), plan
-    assert not any(line.startswith("SCAN o") for line in plan), plan
+    for part, (_, place) in absent._FROM.items():
+        plan = await journal.read(
+            lambda db, question=absent._WAITING[part], values=(*place, 1, "shop", 0): [  # type: ignore[misc]
+                row[3] for row in db.execute("EXPLAIN QUERY PLAN " + question, values)
+            ]
+        )
+        assert any(f"deliveries_{part}" in line for line in plan), plan
+        assert not any(line.startswith(("SCAN o", "USE TEMP")) for line in plan), plan
+
+
+@pytest.mark.fault(35, 123)
+async def test_where_very_many_wait_each_part_has_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A part is looked at after two walks, then the next: what has left the feed vanishes, what is in it stays."""
+    from connector.journal import absent
+
+    monkeypatch.setattr(absent, "MOST", 5)
+    bench = Bench(poll_interval=60)
+    bench.shop.put(*map(str, range(20)))
+    bench.wms.down = True
+    async with bench.running(MemoryJournal()):
+        await anyio.sleep(90)
+        for each in range(0, 20, 2):
+            del bench.shop.feed[str(each)]
+        await anyio.sleep(60 * 20)
+
+    assert sorted(vanished(bench)) == sorted(str(each) for each in range(0, 20, 2))
