@@ -156,6 +156,8 @@ def revision(order: Order) -> str:
 
     How far the order is at its source (`status` in the metadata) is no content: it moves on by itself.
     """
-    metadata = {key: value for key, value in order.metadata.items() if key != "status"}
+    metadata = order.metadata
+    if "status" in metadata:
+        metadata = {key: value for key, value in metadata.items() if key != "status"}
     content = _encode(msgspec.structs.replace(order, raw=b"", metadata=metadata))
     return blake2b(content, digest_size=16).hexdigest()

@@ -144,7 +144,7 @@ def _joined(order_id: str, shipments: dict[tuple[str, bytes], bytes]) -> bytes:
     """Return the order as one JSON object, from the vendor's own bytes; the same whatever page they came on."""
     if order_id.startswith("unreadable-"):
         return next(iter(shipments.values()))
-    ordered = (shipments[key] for key in sorted(shipments, key=_rank))
+    ordered = [shipments[key] for key in sorted(shipments, key=_rank)] if len(shipments) > 1 else shipments.values()
     return b'{"orderId":%b,"shipments":[%b]}' % (_encode(order_id), b",".join(ordered))
 
 
