@@ -1,9 +1,11 @@
 """
 The sentinel: a small file beside the journal that remembers which journal is in use, and how far it was.
 
-`JOURNAL.seen` holds the journal's id and its epoch, a number that the journal holds too and that is raised at every
-start and end, and every minute in which orders are written. The journal is raised first, so a crash in between leaves
-the sentinel behind, which means nothing; a journal that is behind its sentinel is an older copy.
+`JOURNAL.seen` holds the journal's id and two numbers that the journal holds too. The epoch is raised at every start and
+end, and every minute in which orders are written; the file is then written anew and synced. The count goes up with
+everything that is about to be sent (`connector.journal.sending`), and is written over in its place. The journal is
+raised first, so a crash in between leaves the sentinel behind, which means nothing; a journal that is behind its
+sentinel in either number is an older copy.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import logging
 import os
 import sqlite3
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import uuid4
 
 import msgspec
@@ -26,11 +28,17 @@ logger = logging.getLogger(__name__)
 ACCEPT = "`connector run --accept-new-journal`"
 
 
+DIGITS = 20
+"""Of the count, always as many, so that it can be written over; and compared as text."""
+NONE = "0" * DIGITS
+
+
 class Seen(msgspec.Struct, frozen=True):
-    """The journal that was in use: its id, and its epoch."""
+    """The journal that was in use: its id, its epoch, and how often something was about to be sent."""
 
     journal: str
     epoch: int
+    sends: Annotated[str, msgspec.Meta(pattern=f"^[0-9]{{{DIGITS}}}$")] = NONE
 
 
 UNREADABLE = Seen("", 0)
@@ -48,6 +56,9 @@ class Sentinel:
     def __init__(self, journal: Path) -> None:
         self._journal = journal
         self.path = journal.with_name(journal.name + ".seen")
+        self._fd = -1
+        self._place = 0
+        self._sends = self._noted = 0
 
     def read(self) -> Seen | None:
         """Return what it says; None if there is none. Raises `JournalError` for one that cannot be read."""
@@ -87,6 +98,48 @@ class Sentinel:
                 os.close(folder)
         except OSError as exc:
             raise JournalError(f"{self.path}: cannot be written: {exc.strerror}; look at the disk") from exc
+
+    def follow(self, seen: Seen) -> None:
+        """
+        Note the count in the file that `write` has put there from now on. For the thread that calls `note`.
+
+        A file that cannot be opened is left as it is: it is behind then, until the next one.
+        """
+        self.close()
+        self._sends = max(self._sends, int(seen.sends))
+        self._noted = max(self._noted, int(seen.sends))
+        try:
+            self._fd = os.open(self.path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError as exc:
+            logger.warning("%s: cannot be opened: %s; look at the disk", self.path, exc.strerror)
+            return
+        self._place = msgspec.json.encode(seen).index(b'"sends":"') + len(b'"sends":"')
+        self._put()
+
+    def count(self) -> str:
+        """Return the next number, for the journal."""
+        self._sends += 1
+        return _digits(self._sends)
+
+    def note(self, number: str) -> None:
+        """Note that the journal has come to `number`: a write without a sync."""
+        if int(number) > self._noted:
+            self._noted = int(number)
+            self._put()
+
+    def _put(self) -> None:
+        if self._fd >= 0:
+            try:
+                os.pwrite(self._fd, _digits(self._noted).encode(), self._place)
+            except OSError as exc:  # it is behind then, which means nothing
+                logger.warning("%s: cannot be written: %s; look at the disk", self.path, exc.strerror)
+                self.close()
+
+    def close(self) -> None:
+        """Note nothing more. Idempotent."""
+        if self._fd >= 0:
+            os.close(self._fd)
+        self._fd = -1
 
     def before(self, *, accept: bool) -> Seen | None:
         """
@@ -140,7 +193,7 @@ def _judge(seen: Seen | None, identity: dict[str, str], *, accept: bool, path: P
                 f"{ACCEPT}"
             )
         return "restored"
-    if "copy" in identity or (seen is not None and _epoch(identity) < seen.epoch):
+    if "copy" in identity or (seen is not None and _behind(identity, seen)):
         return "restored"
     return ""
 
@@ -161,6 +214,9 @@ def identify(path: Path, seen: Seen | None, accept: bool, db: sqlite3.Connection
         )
         db.execute("INSERT OR REPLACE INTO identity (name, value) VALUES ('doubt', ?)", (doubt,))
         db.execute("DELETE FROM identity WHERE name = 'copy'")
+    db.execute("INSERT OR IGNORE INTO identity (name, value) VALUES ('sends', ?)", (NONE,))
+    if seen is not None:
+        db.execute("UPDATE identity SET value = max(value, ?) WHERE name = 'sends'", (seen.sends,))
     return raise_epoch(seen.epoch if seen is not None else 0, db)
 
 
@@ -169,7 +225,15 @@ def raise_epoch(at_least: int, db: sqlite3.Connection) -> Seen:
     identity = dict(db.execute("SELECT name, value FROM identity"))
     epoch = max(_epoch(identity), at_least) + 1
     db.execute("INSERT OR REPLACE INTO identity (name, value) VALUES ('epoch', ?)", (str(epoch),))
-    return Seen(identity["journal"], epoch)
+    return Seen(identity["journal"], epoch, identity.get("sends", NONE))
+
+
+def _behind(identity: dict[str, str], seen: Seen) -> bool:
+    return _epoch(identity) < seen.epoch or identity.get("sends", NONE) < seen.sends
+
+
+def _digits(number: int) -> str:
+    return f"{number:0{DIGITS}}"
 
 
 def _epoch(identity: dict[str, str]) -> int:

@@ -60,7 +60,6 @@ class SqliteJournal(SqliteBacklog, SqliteDistrust):
     ) -> None:
         self._database = database
         self._lock = lock
-        self._sentinel: Sentinel | None = None
         self._commits = GroupCommit(database)
         self._writing, self._reading = (
             Patience(name, what, clock or SystemClock(), self._stalled) for what in ("written", "read")
@@ -120,6 +119,7 @@ class SqliteJournal(SqliteBacklog, SqliteDistrust):
         self._marked_at = self._commits.commits
         if (sentinel := self._sentinel) is not None:
             await self._read(lambda _db: sentinel.write(seen))
+            sentinel.follow(seen)
 
     async def recover(self, now: datetime, settle: Mapping[str, float], longest: float) -> int:
         """See `Journal.recover`."""
@@ -132,7 +132,7 @@ class SqliteJournal(SqliteBacklog, SqliteDistrust):
 
     async def intend(self, intents: Sequence[Intent], now: datetime) -> list[bool]:
         """See `Journal.intend`."""
-        return await self._write(partial(deliveries.intend, intents, self._kept(now)))
+        return await self._before_sending(partial(deliveries.intend, intents, self._kept(now)))
 
     async def settle(self, settlements: Sequence[Settlement], now: datetime) -> list[Settled]:
         """See `Journal.settle`."""
@@ -148,7 +148,7 @@ class SqliteJournal(SqliteBacklog, SqliteDistrust):
 
     async def claim_acks(self, keys: Sequence[int], now: datetime) -> list[bool]:
         """See `Journal.claim_acks`."""
-        return await self._write(partial(acks.claim, keys))
+        return await self._before_sending(partial(acks.claim, keys))
 
     async def settle_acks(self, results: Sequence[AckResult], now: datetime) -> None:
         """See `Journal.settle_acks`."""
@@ -229,6 +229,8 @@ class SqliteJournal(SqliteBacklog, SqliteDistrust):
                 await self._say(await self._commits.transact(partial(raise_epoch, 0)))
         except (JournalError, sqlite3.Error) as exc:
             logger.warning("%s", exc)
+        if self._sentinel is not None:
+            self._sentinel.close()
         self._sentinel = None
 
     async def _write(self, operation: Callable[[sqlite3.Connection], T]) -> T:

@@ -12,6 +12,7 @@ from typing import TypeVar
 from connector.journal import reports
 from connector.journal.base import millis, moment
 from connector.journal.outbox import Followed, Report, ReportOutcome, Seen
+from connector.journal.sending import Sending
 from connector.journal.sqlite_steps import SqliteSteps
 
 __all__ = ["SqliteOutbox"]
@@ -19,7 +20,7 @@ __all__ = ["SqliteOutbox"]
 T = TypeVar("T")
 
 
-class SqliteOutbox(SqliteSteps):
+class SqliteOutbox(SqliteSteps, Sending):
     """An `Outbox` over whatever writes and reads."""
 
     @abstractmethod
@@ -44,7 +45,7 @@ class SqliteOutbox(SqliteSteps):
 
     async def claim_reports(self, ids: Sequence[int], now: datetime) -> list[bool]:
         """See `Outbox.claim_reports`."""
-        return await self._write(partial(reports.claim, ids))
+        return await self._before_sending(partial(reports.claim, ids))
 
     async def settle_report(self, report: Report, outcome: ReportOutcome, now: datetime) -> None:
         """See `Outbox.settle_report`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
@@ -16,9 +17,10 @@ import pytest
 
 from connector.clock import SystemClock
 from connector.errors import JournalError
+from connector.journal.base import Delivered
 from connector.journal.sentinel import Sentinel
 from connector.journal.sqlite import SqliteJournal
-from tests.contracts.journal_bench import arrival, ingest, rows
+from tests.contracts.journal_bench import arrival, at, delivered, found, ingest, intend, rows, settle
 from tests.journal.files import opened, put, refused
 
 
@@ -56,7 +58,7 @@ async def test_it_names_the_journal_and_how_far_it_is(path: Path) -> None:
         async with opened(path) as journal:
             mine = await identity(journal)
             assert "doubt" not in mine
-            assert seen(path) == {"journal": mine["journal"], "epoch": int(mine["epoch"])}
+            assert seen(path) == {"journal": mine["journal"], "epoch": int(mine["epoch"]), "sends": "0" * 20}
             epochs.append(seen(path)["epoch"])
         epochs.append(seen(path)["epoch"])
     assert epochs == [1, 2, 3, 4, 5, 6]
@@ -106,7 +108,7 @@ async def test_accepting_a_journal_that_is_well_changes_nothing(path: Path) -> N
     async with opened(path) as journal:
         before = (await identity(journal))["journal"]
     async with accepted(path) as journal:
-        assert await identity(journal) == {"journal": before, "epoch": "3"}
+        assert await identity(journal) == {"journal": before, "epoch": "3", "sends": "0" * 20}
 
 
 @pytest.mark.fault(112)
@@ -161,6 +163,117 @@ async def test_a_journal_without_its_log_is_an_older_copy(path: Path, tmp_path: 
     async with opened(copy) as journal:
         assert (await identity(journal))["doubt"] == "restored"
         assert await rows(journal, "SELECT order_id FROM orders") == [("1",)]
+
+
+def copied(path: Path, to: Path) -> Path:
+    """Copy a journal that is in use, with its log, and not what is beside it: a snapshot of a disk, say."""
+    for suffix in ("", "-wal"):
+        if (each := path.with_name(path.name + suffix)).exists():
+            shutil.copyfile(each, to.with_name(to.name + suffix))
+    return to
+
+
+def put_back(copy: Path, path: Path) -> None:
+    """Put a copy in the place of the journal."""
+    remove(path)
+    copied(copy, path)
+
+
+@pytest.mark.fault(112)
+@pytest.mark.parametrize("what", ["an intent", "an acknowledgement", "a report"])
+async def test_a_copy_of_a_moment_ago_is_older_if_anything_was_sent_since(
+    path: Path, tmp_path: Path, what: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Within the minute between two marks: what the copy does not know was sent makes it an older one, once."""
+    async with opened(path) as journal:
+        ack = await delivered(journal, await found(journal, "1"))
+        assert ack is not None
+        await journal.add_report("shop", "9", b"{}", at())
+        second = await found(journal, "2")
+        copy = copied(path, tmp_path / "copy")
+        if what == "an intent":
+            assert await intend(journal, second)
+        elif what == "an acknowledgement":
+            assert await journal.claim_acks([ack.key], at()) == [True]
+        else:
+            assert await journal.claim_reports([1], at()) == [True]
+        assert int(seen(path)["sends"]) == 2
+        here = path.with_name("journal.db.seen").read_bytes()
+    path.with_name("journal.db.seen").write_bytes(here)  # it was killed then
+    put_back(copy, path)
+    with caplog.at_level(logging.WARNING):
+        async with opened(path) as journal:
+            assert (await identity(journal))["doubt"] == "restored"
+    assert "older copy" in caplog.text
+    caplog.clear()
+    async with opened(path):
+        assert "older copy" not in caplog.text
+
+
+@pytest.mark.fault(112)
+async def test_a_copy_of_a_moment_ago_is_the_journal_if_nothing_was_sent_since(path: Path, tmp_path: Path) -> None:
+    """What it does not know then is how a call ended, or what was listed; it finds out as after a crash."""
+    async with opened(path) as journal:
+        first = await found(journal, "1")
+        await intend(journal, first)
+        copy = copied(path, tmp_path / "copy")
+        await settle(journal, first, Delivered("R1", "R1"))
+        await ingest(journal, arrival("2"))
+        here = path.with_name("journal.db.seen").read_bytes()
+    path.with_name("journal.db.seen").write_bytes(here)
+    put_back(copy, path)
+    async with opened(path) as journal:
+        assert "doubt" not in await identity(journal)
+
+
+@pytest.mark.fault(113)
+async def test_a_log_that_is_deleted_after_a_kill_is_missed(path: Path, tmp_path: Path) -> None:
+    """The -wal held the last intents: without it the journal is an older copy, a moment after a checkpoint, too."""
+    async with opened(path) as journal:
+        keys = [await found(journal, each) for each in ("1", "2")]
+        await intend(journal, keys[0])
+        await rows(journal, "PRAGMA wal_checkpoint(TRUNCATE)")
+        await intend(journal, keys[1])
+        copy = Path(shutil.copyfile(path, tmp_path / "copy"))
+        shutil.copyfile(path.with_name("journal.db.seen"), tmp_path / "copy.seen")
+    async with opened(copy) as journal:
+        assert (await identity(journal))["doubt"] == "restored"
+
+
+async def test_a_crash_before_the_note_is_harmless(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The journal goes first here, too; and many that share a commit are one note, in whatever order they end."""
+    async with opened(path) as journal:
+        keys = [await found(journal, str(number)) for number in range(9)]
+        with monkeypatch.context() as patched:
+            patched.setattr(Sentinel, "note", lambda _self, _number: None)
+            await intend(journal, keys[0])
+            assert int(seen(path)["sends"]) == 0
+        granted = await asyncio.gather(*(intend(journal, key) for key in keys[1:]))
+        assert granted == [True] * 8
+        assert int(seen(path)["sends"]) == 9 == int((await identity(journal))["sends"])
+        await journal.mark()
+        assert seen(path)["epoch"] == 2
+        await intend(journal, keys[0])
+        assert int(seen(path)["sends"]) == 10
+    async with opened(path) as journal:
+        assert "doubt" not in await identity(journal)
+        assert int(seen(path)["sends"]) == 10
+
+
+async def test_a_sentinel_that_cannot_be_written_over_stops_nothing(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is behind until the next mark, and one line says so."""
+    async with opened(path) as journal:
+        keys = [await found(journal, each) for each in ("1", "2")]
+        with monkeypatch.context() as patched:
+            patched.setattr("os.pwrite", lambda *_: _full(0))
+            for key in keys:
+                assert await intend(journal, key)
+        assert 1 == len([record for record in caplog.records if "No space left" in record.message])
+        assert int(seen(path)["sends"]) == 0
+        await journal.mark()
+        assert int(seen(path)["sends"]) == 2
 
 
 async def test_a_crash_between_the_two_files_is_harmless(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
