@@ -40,10 +40,10 @@ class Wanted(msgspec.Struct, frozen=True):
         A filter that the server ignores would bring all orders, exported ones too.
         """
         export = (head.export_status or "").strip().casefold()
-        named = {status.casefold() for status in self.statuses} - {"", "empty"}
-        if self.since is None:
-            return export in named or (export in ("", "empty") and not head.exported_at)
-        return export in named and _later(head.exported_at, self.since)
+        if export in ("", "empty"):
+            return self.since is None and not head.exported_at
+        named = export in [status.casefold() for status in self.statuses]
+        return named and (self.since is None or _later(head.exported_at, self.since))
 
 
 class _Found(msgspec.Struct, rename="camel"):

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
-from decimal import Context, Decimal, InvalidOperation, Rounded
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import msgspec
 
 from connector.errors import Unmappable
-from connector.mapping.money import exact
+from connector.mapping.money import exact, sensible
 
 __all__ = [
     "Unusual",
@@ -39,7 +39,6 @@ NO_DATE = "0000-00-00"
 """What MySQL has where there is no date."""
 
 _decoder = msgspec.json.Decoder(dict[str, Any], float_hook=exact)
-_digits = Context(prec=28, traps=[Rounded])
 
 
 class Unusual(Exception):
@@ -128,13 +127,9 @@ def number(field: str, *values: Any) -> Decimal | None:
         found = value if type(value) is Decimal else _decimal(field, value)
         if found is None:
             continue
-        try:
-            if found.is_finite() and -13 < found.adjusted() < 13:
-                _digits.plus(found)  # no more than 28 of them
-                return found
-        except Rounded:
-            pass
-        raise Unmappable(f"number out of range: {field}")
+        if not sensible(found):
+            raise Unmappable(f"number out of range: {field}")
+        return found
     return None
 
 
