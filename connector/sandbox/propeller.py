@@ -6,7 +6,6 @@ orders that were not exported yet, and the mark that takes them out of it.
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 import secrets
 from collections.abc import Callable, Iterable
@@ -166,7 +165,7 @@ def _basic(header: str) -> tuple[str, str] | None:
         return None
     try:
         name, _, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # not in ASCII, not in base64, or not in UTF-8
         return None
     return unquote_plus(name), unquote_plus(secret)
 

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from enum import Enum
 from typing import Any
 
@@ -28,7 +28,16 @@ SHUTDOWN_SECONDS = 1.0
 
 encode = msgspec.json.Encoder(decimal_format="number").encode
 """Encode to JSON; a `Decimal` becomes a number with the same digits."""
-decode = msgspec.json.Decoder(float_hook=Decimal).decode
+
+
+def _exact(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:  # an exponent of twenty digits; it is no ValueError, as a decoder's errors are
+        raise ValueError("a number beyond all measure") from None
+
+
+decode = msgspec.json.Decoder(float_hook=_exact).decode
 """Decode JSON; a number with a fraction becomes a `Decimal` with the same digits."""
 
 

@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from aiohttp import web
@@ -166,7 +167,7 @@ class ZenderaStandIn(StandIn):
     def _take_update(self, content: dict[str, Any]) -> web.Response:
         order_id = _known(content.get("orderId"), self._ids())
         status = content.get("status")
-        if status not in INFOS:
+        if not isinstance(status, str) or status not in INFOS:
             raise _Refusal(f"status must be one of {', '.join(INFOS)}")
         if content.get("location") not in ("PICKUP", "DELIVERY"):
             raise _Refusal("location must be PICKUP or DELIVERY")
@@ -199,7 +200,7 @@ def _check_info(name: str, info: dict[str, Any]) -> None:
     if (place := info.get("coordinates")) is not None:
         for key, most in (("latitude", 90), ("longitude", 180)):
             degrees = place.get(key) if isinstance(place, dict) else None
-            if isinstance(degrees, bool | str | None) or not -most <= degrees <= most:
+            if isinstance(degrees, bool) or not isinstance(degrees, int | Decimal) or not -most <= degrees <= most:
                 raise _Refusal(f"{name}.coordinates.{key} must be a number from -{most} to {most}")
     if (pod := info.get("pod")) is not None:
         if not isinstance(pod, dict) or not isinstance(pod.get("pictures", []), list):
