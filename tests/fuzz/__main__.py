@@ -10,12 +10,16 @@ With `--done` a run that was cut off goes on where it was: what is finished is n
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
+from tests.fuzz.bugs import BUGS, caught
+from tests.fuzz.target import Target
 from tests.fuzz.targets import targets
 from tests.fuzz.watch import watched
 
@@ -37,11 +41,14 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--done", type=Path, help="note here what is done, and leave out what is noted here")
     parser.add_argument("--list", action="store_true", help="name the targets, and end")
+    parser.add_argument("--bugs", action="store_true", help="break what reads, and see that each target finds it")
     asked = parser.parse_args()
     chosen = [name for name in known if not asked.only or any(part in name for part in asked.only)]
     if asked.list or not chosen:
         sys.stdout.write("\n".join(known) + "\n")
         return 0 if chosen else 2
+    if asked.bugs:
+        return _show_bugs({name: known[name] for name in chosen}, asked.bodies)
     done = _read(asked.done) if asked.done else set()
     findings = 0
     for name in chosen:
@@ -66,6 +73,19 @@ def main() -> int:
 def _read(path: Path) -> set[Done]:
     lines = path.read_bytes().splitlines() if path.exists() else []
     return {msgspec.json.decode(line, type=Done) for line in lines}
+
+
+def _show_bugs(chosen: Mapping[str, Target], most: int) -> int:
+    """Tell with which body each target found the bug that is made for it."""
+    logging.disable(logging.CRITICAL)
+    missed = 0
+    for name, target in chosen.items():
+        at, what = caught(target, most) if name in BUGS else (0, "no bug is made for it")
+        missed += not at
+        sys.stdout.write(f"{at or 'not found':>9}  {name:34} {what[:120]}\n")
+        sys.stdout.flush()
+    sys.stdout.write(f"{len(chosen) - missed} of {len(chosen)} targets found their bug within {most} bodies\n")
+    return 1 if missed else 0
 
 
 if __name__ == "__main__":

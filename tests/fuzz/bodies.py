@@ -17,7 +17,7 @@ import msgspec
 
 from tests.contracts.hostile import HOSTILE, REMOVED
 
-__all__ = ["damaged", "invented", "mutated"]
+__all__ = ["damaged", "grown", "invented", "mutated"]
 
 Path = tuple[Any, ...]
 
@@ -78,6 +78,27 @@ def mutated(sample: bytes, random: Random, depths: Sequence[int] = DEPTHS) -> It
         chance = random.random()
         body = sample if chance < 0.12 or not places else _edited(sample, places, values, random, depths)
         yield damaged(body, random) if chance < 0.2 else body
+
+
+def grown(sample: bytes, random: Random, depths: Sequence[int] = DEPTHS) -> Iterator[bytes]:
+    """Yield the sample, for ever, with a key in one of its objects that it has not, which a reader passes over."""
+    places: list[Path] = [(), *(path for path, _ in _places(msgspec.json.decode(sample)))]
+    while True:
+        whole = place = msgspec.json.decode(sample)
+        for key in random.choice(places):
+            place = place[key]
+        more: Any = random.choice(({}, [], 7, "x", {"a": [None]}))
+        value = _other(more, [more], random, depths)
+        if isinstance(place, dict):
+            place[random.choice(("", "more", "error", "items", "\u00e9"))] = None if value is REMOVED else value
+        elif isinstance(place, list):
+            place.insert(random.randrange(len(place) + 1), None if value is REMOVED else value)
+        else:
+            continue
+        try:
+            yield msgspec.json.encode(whole)
+        except RecursionError:
+            continue
 
 
 def invented(random: Random, keys: Sequence[str]) -> Iterator[bytes]:

@@ -123,7 +123,9 @@ def _settings() -> Iterator[Target]:
     async def secret(body: bytes, status: int) -> object:
         del status
         path.write_bytes(body)
-        return fill(f"${{file:{path.name}}}", environ, path.parent).text
+        text = fill(f"${{file:{path.name}}}", environ, path.parent).text
+        assert "\0" not in text
+        return text
 
     yield Target("settings", (msgspec.json.encode(SETTINGS),), settings, (SettingsError,), spoil=_flat)
     yield Target("settings.file", (ours,), file, (SettingsError,), spoil=respelt, share=10)
@@ -236,7 +238,14 @@ def _arguments() -> Iterator[Target]:
         except (ValueError, Unmappable):  # as the command takes them
             return None
 
-    times = (b"2026-11-01", b"2026-11-01T12:00:00Z", b"2026-06-11T14:30:00+02:00", b"90s", b"500ms", b"0001-01-01")
+    times = (
+        b"2026-11-01",
+        b"2026-11-01T12:00:00Z",
+        b"2026-06-11T14:30:00+02:00",
+        b"90s",
+        b"500ms",
+        b"0001-01-01T00:00:00+01:00",
+    )
     yield Target("arguments.time", times, time, (), spoil=respelt)
     sample = _About("12345", "COMPLETE", "DELIVERY", "2026-06-11T14:30:00Z", "at the door", 59.9, 10.7, "N. N.")
     yield Target("arguments.progress", (msgspec.json.encode(sample),), progress, ())

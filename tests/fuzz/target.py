@@ -15,18 +15,20 @@ import msgspec
 from connector.breaker import Breaker
 from connector.errors import ConnectorError
 from connector.http import Endpoint, _Reply, _Request
-from tests.fuzz.bodies import DEPTHS, invented, mutated
+from tests.fuzz.bodies import DEPTHS, grown, invented, mutated
 
-__all__ = ["STATUSES", "Finding", "Line", "Target", "keys_of", "sound"]
+__all__ = ["STATUSES", "Finding", "Line", "Shut", "Target", "keys_of", "sound"]
 
 STATUSES = (*[200] * 12, 201, 201, 202, 204, 400, 400, 404, 404, 409, 422, 401, 403, 429, 500, 302)
 """Answers are mostly 200, so that their bodies are read; the bodies of refusals are read as well."""
 INVENTED = 8
-"""One body in so many is made up from nothing but the keys of the samples."""
+"""One body in so many is made up from nothing but the keys of the samples, and one is a sample with a key more."""
 TURNS = 3
 """The calls, from the first on, of which one gets the body where several are made."""
 LONGEST_SECONDS = 2.0
 """Of the processor, for one body; a number that cannot be reckoned with takes minutes, or all memory."""
+DEEP = 50
+"""Levels of what comes out that are looked at: a client hands on what the vendor nests, unread."""
 LONGEST_TEXT = 20_000
 """Characters of an error's text."""
 
@@ -82,13 +84,15 @@ class Line:
             return _Reply(self.status, self.body, None)
 
         endpoint._once = answer  # type: ignore[method-assign]
-        endpoint.breaker = _Shut(endpoint._clock, first=1.0, longest=1.0)
+        endpoint.breaker = Shut(endpoint._clock, first=1.0, longest=1.0)
 
     def _turn(self) -> int:
         return 1 + crc32(self.body) % TURNS
 
 
-class _Shut(Breaker):
+class Shut(Breaker):
+    """A breaker that never opens."""
+
     def failed(self, *_args: object, **_kwargs: object) -> None:
         """Stay shut."""
 
@@ -118,12 +122,16 @@ class Target:
         """Yield `count` bodies, each with a status: the samples first. They follow from the seed and the samples."""
         random = Random(f"{seed} {self.name}")  # the same bodies for a target, whichever others are run
         spoilt = [self.spoil(sample, random, depths) for sample in self.samples]
-        fresh = invented(random, keys_of(self.samples)) if self.spoil is mutated else spoilt[0]
+        fresh, wider = spoilt, spoilt
+        if self.spoil is mutated:
+            fresh = [invented(random, keys_of(self.samples))]
+            wider = [grown(sample, random, depths) for sample in self.samples]
         for number in range(count):
             if number < len(self.samples):
                 yield self.samples[number], 200
             else:
-                body = next(fresh if number % INVENTED == 0 else spoilt[number % len(spoilt)])
+                kind = fresh if number % INVENTED == 0 else wider if number % INVENTED == 4 else spoilt
+                body = next(kind[number // INVENTED % len(kind) if kind is wider else number % len(kind)])
                 yield body, random.choice(STATUSES)
 
     def fed(self, count: int) -> int:
@@ -179,11 +187,11 @@ def sound(value: object, depth: int = 0) -> None:
     elif isinstance(value, msgspec.Struct):
         for name in value.__struct_fields__:
             sound(getattr(value, name), depth)
-    elif isinstance(value, Mapping):
+    elif isinstance(value, Mapping) and depth < DEEP:
         for key, inner in value.items():
-            sound(key, depth)
-            sound(inner, depth)
-    elif isinstance(value, list | tuple | set | frozenset) and depth < 50:
+            sound(key, depth + 1)
+            sound(inner, depth + 1)
+    elif isinstance(value, list | tuple | set | frozenset) and depth < DEEP:
         for inner in value:
             sound(inner, depth + 1)
 

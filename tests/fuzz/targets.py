@@ -8,6 +8,7 @@ from tests.fuzz.feeding import warehouse
 from tests.fuzz.kept import kept
 from tests.fuzz.own import SETTINGS, own
 from tests.fuzz.receivers import receivers
+from tests.fuzz.servers import servers
 from tests.fuzz.sources import sources
 from tests.fuzz.target import Target
 
@@ -17,4 +18,4 @@ __all__ = ["SETTINGS", "targets", "warehouse"]
 @cache
 def targets() -> dict[str, Target]:
     """Return every target by its name."""
-    return {target.name: target for target in [*sources(), *receivers(), *kept(), *own()]}
+    return {target.name: target for target in [*sources(), *receivers(), *kept(), *own(), *servers()]}

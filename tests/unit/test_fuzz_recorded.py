@@ -14,9 +14,8 @@ import pytest
 
 from tests.fuzz import compare
 from tests.fuzz.outcomes import outcomes
-from tests.fuzz.targets import targets
 
-TARGETS = {name: target for name, target in targets().items() if name.startswith(compare.VENDORS)}
+TARGETS = compare.vendors()
 
 
 @pytest.mark.parametrize("name", TARGETS)

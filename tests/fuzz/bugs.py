@@ -1,0 +1,163 @@
+"""
+Bugs that are put into the connector on purpose, one for each target, to see whether the target finds it.
+
+Most of them forget a handler: a name that an `except` of the module names is something there that nobody raises. The
+others take a check away. Each is a patch of the runtime while it is tried; nothing of it is in the runtime itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NamedTuple
+from unittest import mock
+
+from connector import http
+from connector.journal import lock
+from connector.settings import interpolation
+from tests.fuzz.target import Target
+
+__all__ = ["BUGS", "Caught", "caught"]
+
+Bug = Callable[[ExitStack], object]
+
+
+class Never(Exception):
+    """Raised by nobody."""
+
+
+class Caught(NamedTuple):
+    """The number of the body with which a bug showed, from 1, and as what; 0 if it did not."""
+
+    at: int
+    what: str
+
+
+def forgets(module: str, name: str) -> Bug:
+    """Return the bug that a module of ours does not handle an exception that it names."""
+
+    def plant(stack: ExitStack) -> None:
+        there = importlib.import_module(f"connector.{module}")
+        assert there.__file__ is not None
+        assert name in Path(there.__file__).read_text("utf-8"), f"connector.{module} does not name {name} any more"
+        stack.enter_context(mock.patch.object(there, name, Never, create=True))
+
+    return plant
+
+
+def _unread_secret(stack: ExitStack) -> None:
+    """A secret's file is taken as it is."""
+
+    def taken(name: str, folder: Path) -> str:
+        return (folder / name).read_text("utf-8", "replace")
+
+    stack.enter_context(mock.patch.object(interpolation, "_from_file", taken))
+
+
+def _one_line(stack: ExitStack) -> None:
+    """A lock is taken to have two lines."""
+    stack.enter_context(mock.patch.object(lock, "_lines", lambda text: text.split("\n", 1)))
+
+
+def _only_the_system(stack: ExitStack) -> None:
+    """Of what is lost on the way, only the system's errors are ours."""
+    stack.enter_context(mock.patch.object(http, "LOST", (OSError,)))
+
+
+BUGS: dict[str, Bug] = {
+    "propeller.search": forgets("sources.propeller_search", "ValueError"),
+    "propeller.mark": forgets("sources.propeller", "RecursionError"),
+    "propeller.order": forgets("sources.propeller_order", "RecursionError"),
+    "propeller.refetch": forgets("sources.propeller_search", "ValueError"),
+    "propeller.check": forgets("http", "RecursionError"),
+    "propeller.login": forgets("http", "RecursionError"),
+    "traede.orders.export": forgets("sources.traede_feed", "ValueError"),
+    "traede.orders.mark": forgets("sources.traede_mark", "RecursionError"),
+    "traede.orders.order": forgets("sources.traede_reading", "InvalidOperation"),
+    "traede.orders.readback": forgets("sources.traede_feed", "ValueError"),
+    "traede.orders.refetch": forgets("sources.traede_feed", "ValueError"),
+    "traede.orders.check": forgets("sources.traede_feed", "ValueError"),
+    "traede.production-orders.export": forgets("sources.traede_feed", "ValueError"),
+    "traede.production-orders.mark": forgets("sources.traede_mark", "RecursionError"),
+    "traede.production-orders.order": forgets("sources.traede_reading", "InvalidOperation"),
+    "traede.production-orders.readback": forgets("http", "RecursionError"),
+    "traede.production-orders.refetch": forgets("sources.traede_feed", "ValueError"),
+    "traede.production-orders.check": forgets("http", "ValueError"),
+    "zendera.export": forgets("sources.zendera_feed", "ValueError"),
+    "zendera.status": forgets("http", "ValueError"),
+    "zendera.order": forgets("sources.zendera_shipment", "ValueError"),
+    "zendera.timeline": forgets("sources.zendera_timeline", "ValueError"),
+    "zendera.readback": forgets("sources.zendera", "ValueError"),
+    "zendera.readback of the feed": forgets("sources.zendera_feed", "ValueError"),
+    "zendera.check": forgets("http", "RecursionError"),
+    "zendera.update": forgets("http", "ValueError"),
+    "ewarehousing.feed": forgets("sources.ewarehousing", "ValueError"),
+    "ewarehousing.feed of orders": forgets("receivers.ewarehousing_answers", "ValueError"),
+    "ewarehousing.order": forgets("sources.ewarehousing_order", "ValueError"),
+    "ewarehousing.check of the source": forgets("http", "RecursionError"),
+    "ewarehousing.find": forgets("receivers.ewarehousing_errors", "ValueError"),
+    "ewarehousing.find many": forgets("http", "ValueError"),
+    "ewarehousing.create": forgets("receivers.ewarehousing_errors", "RecursionError"),
+    "ewarehousing.update": forgets("http", "RecursionError"),
+    "ewarehousing.update of another": forgets("receivers.ewarehousing_errors", "ValueError"),
+    "ewarehousing.cancel": forgets("http", "RecursionError"),
+    "ewarehousing.cancel of another": forgets("receivers.ewarehousing_errors", "ValueError"),
+    "ewarehousing.attach": forgets("http", "ValueError"),
+    "ewarehousing.attach another": forgets("receivers.ewarehousing_errors", "ValueError"),
+    "ewarehousing.progress": forgets("http", "ValueError"),
+    "ewarehousing.progress of many": forgets("http", "RecursionError"),
+    "ewarehousing.check": forgets("http", "ValueError"),
+    "ewarehousing.shipments": forgets("http", "RecursionError"),
+    "ewarehousing.scan": forgets("http", "RecursionError"),
+    "ewarehousing.get": forgets("http", "RecursionError"),
+    "ewarehousing.document": forgets("http", "RecursionError"),
+    "ewarehousing.document of an order": forgets("http", "ValueError"),
+    "ewarehousing.login": forgets("http", "RecursionError"),
+    "ewarehousing.refresh": forgets("http", "ValueError"),
+    "webhook.create": forgets("receivers.webhook", "RecursionError"),
+    "webhook.check": forgets("http", "RecursionError"),
+    "webhook.find": forgets("http", "RecursionError"),
+    "file.lines": forgets("receivers.file_rows", "ValueError"),
+    "file.index": forgets("receivers.file_rows", "ValueError"),
+    "journal.lock": _one_line,
+    "journal.seen": forgets("journal.sentinel", "RecursionError"),
+    "journal.report": forgets("readback", "OverflowError"),
+    "journal.terms": forgets("sources.traede_terms", "RecursionError"),
+    "journal.file": forgets("journal.reader", "ValueError"),
+    "settings": forgets("settings.places", "YAMLError"),
+    "settings.file": forgets("settings.load", "UnicodeDecodeError"),
+    "settings.reference": forgets("settings.interpolation", "OSError"),
+    "settings.secret": _unread_secret,
+    "mapping": forgets("mapping.tree", "ExpressionError"),
+    "mapping.expression": forgets("mapping.expressions", "ParseError"),
+    "mapping.examples": forgets("settings.places", "YAMLError"),
+    "arguments.time": forgets("cli.times", "OverflowError"),
+    "arguments.progress": forgets("report", "OverflowError"),
+    "sandbox.shop": forgets("sandbox.standin", "InvalidOperation"),
+    "sandbox.wholesale": forgets("sandbox.traede", "RecursionError"),
+    "sandbox.transport": forgets("sandbox.zendera", "RecursionError"),
+    "sandbox.warehouse": forgets("sandbox.ewarehousing", "ValueError"),
+    "sandbox.erp": forgets("sandbox.webhook", "ValueError"),
+    "web.request": forgets("web.hosts", "ValueError"),
+    "web.host": forgets("web.hosts", "ValueError"),
+    "http.retry-after": forgets("outcomes", "ValueError"),
+    "http.answer": _only_the_system,
+}
+
+
+def caught(target: Target, most: int, seed: int = 1) -> Caught:
+    """Feed a target whose bug is in place until it shows."""
+
+    async def feed() -> Caught:
+        for number, (body, status) in enumerate(target.bodies(most, seed)):
+            finding, _ = await target.one(body, status)
+            if finding is not None:
+                return Caught(number + 1, finding.what)
+        return Caught(0, "")
+
+    with ExitStack() as stack:
+        BUGS[target.name](stack)
+        return asyncio.run(feed())
