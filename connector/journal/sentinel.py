@@ -21,7 +21,7 @@ import msgspec
 
 from connector.errors import JournalError
 
-__all__ = ["Seen", "Sentinel", "identify", "raise_epoch"]
+__all__ = ["DIGITS", "Seen", "Sentinel", "identify", "raise_epoch"]
 
 logger = logging.getLogger(__name__)
 

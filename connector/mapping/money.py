@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation, Rounded
 from functools import lru_cache
 
 from connector.errors import Unmappable
 
-__all__ = ["decimals", "exact", "minor_units", "rounded"]
+__all__ = ["decimals", "exact", "minor_units", "rounded", "sensible"]
 
 # ISO 4217: everything that is not named here has two decimals.
 _DECIMALS = {
@@ -22,6 +22,8 @@ _LARGEST_EXPONENT = 9
 _SMALLEST_EXPONENT = -30
 _CONTEXT = Context(prec=60, rounding=ROUND_HALF_UP)
 """An own context: the caller's may round differently, and 28 digits are fewer than a source can send."""
+_LONGEST = Context(prec=28, traps=[Rounded])
+"""Trips over a number of more than 28 digits; to count them takes ten times as long."""
 
 
 def exact(text: str) -> Decimal:
@@ -30,6 +32,17 @@ def exact(text: str) -> Decimal:
         return Decimal(text)
     except InvalidOperation:  # which is no ValueError, and would pass every reader
         raise ValueError("a number beyond all measure") from None
+
+
+def sensible(number: Decimal) -> bool:
+    """Tell whether a number can be reckoned with: adding 1 to 1E+400000000 takes for ever (faults.md 3, #13)."""
+    if not number.is_finite() or not -13 < number.adjusted() < 13:
+        return False
+    try:
+        _LONGEST.plus(number)
+    except Rounded:
+        return False
+    return True
 
 
 def decimals(currency: str) -> int:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Set
 from datetime import datetime
 from itertools import islice
 
 from connector.bus import Bus
 from connector.clock import Clock
 from connector.events import OrderVanished
+from connector.ids import Ids
 from connector.journal.absent import Place
 from connector.journal.base import Journal
 from connector.sources.base import Source
@@ -40,7 +40,7 @@ class Absences:
         self._after: Place | None = None
         self._looks = 0
 
-    async def walked(self, seen: Set[str], began: datetime, total: int | None) -> None:
+    async def walked(self, seen: Ids, began: datetime, total: int | None) -> None:
         """Draw the conclusions from a walk that began then and came to its end, having listed `seen`."""
         if not self._source.shrinks or (total is not None and len(seen) < total):
             return

@@ -14,6 +14,7 @@ from connector.bus import Bus, Publisher
 from connector.clock import Clock, backoff
 from connector.errors import ConnectorError, InDoubtError, JournalError, SettingsError, TransientError
 from connector.events import OrderFound, PassFinished
+from connector.ids import Ids
 from connector.journal.base import Arrival, Ingested, Journal, Listing
 from connector.order import Order
 from connector.reminder import Reminder, lasted
@@ -151,7 +152,7 @@ class Producer:
         return interval
 
     async def _walk_once(self, publisher: Publisher, since: datetime | None = None) -> PassFinished:
-        seen: set[str] = set()
+        seen = Ids()
         new = 0
         total: int | None = None
         error, lasting = "", False

@@ -15,6 +15,7 @@ import msgspec
 
 from connector.errors import RejectedError
 from connector.http import Effect, Endpoint
+from connector.ids import Ids
 from connector.sources.base import FeedItem, Page, next_page
 from connector.sources.propeller_order import Head, order_id
 
@@ -40,10 +41,10 @@ class Wanted(msgspec.Struct, frozen=True):
         A filter that the server ignores would bring all orders, exported ones too.
         """
         export = (head.export_status or "").strip().casefold()
-        named = {status.casefold() for status in self.statuses} - {"", "empty"}
-        if self.since is None:
-            return export in named or (export in ("", "empty") and not head.exported_at)
-        return export in named and _later(head.exported_at, self.since)
+        if export in ("", "empty"):
+            return self.since is None and not head.exported_at
+        named = export in [status.casefold() for status in self.statuses]
+        return named and (self.since is None or _later(head.exported_at, self.since))
 
 
 class _Found(msgspec.Struct, rename="camel"):
@@ -76,7 +77,7 @@ class Search:
         halved, and the size that it answers with is believed.
         """
         size, number, stale = self._size, 0, 0
-        seen: set[str] = set()
+        seen = Ids()
         for _ in range(MOST_PAGES):
             try:
                 found = await self._ask(wanted, number + 1, size)
@@ -117,7 +118,7 @@ class Search:
         )
         return answer.decode(_found)
 
-    def _item(self, raw: bytes, wanted: Wanted, seen: set[str]) -> FeedItem | None:
+    def _item(self, raw: bytes, wanted: Wanted, seen: Ids) -> FeedItem | None:
         """Return a listed order unless it is known in this pass, or none that was asked for; note it as seen."""
         try:
             head = _head.decode(raw)
@@ -125,9 +126,8 @@ class Search:
         except (ValueError, RecursionError):
             head, found = Head(id=0), None
         key = found or f"unreadable-{blake2b(raw, digest_size=8).hexdigest()}"
-        if key in seen:
+        if not seen.add(key):
             return None
-        seen.add(key)
         if found is None:
             return FeedItem(key, raw)
         if not wanted.holds(head) or (head.status or "").casefold() not in self._statuses:

@@ -19,6 +19,7 @@ import msgspec
 from connector.clock import Clock
 from connector.errors import readable
 from connector.http import Effect, Endpoint
+from connector.ids import Ids
 from connector.order import Order
 from connector.sources import traede_order, traede_production
 from connector.sources.base import Acknowledgement, AckOutcome, FeedItem, Page, Refused
@@ -185,9 +186,9 @@ class TraedeSource(ABC):
         answer = await self.endpoint.call("GET", f"{self._path}/export", effect=Effect.READ, query=[*query, *paging])
         return items(answer.decode(self._decoder).rows, self._id_keys)
 
-    async def _ids(self, system: str) -> tuple[set[str], int]:
+    async def _ids(self, system: str) -> tuple[Ids, int]:
         """Read the whole feed of `system`; return the ids in it, and the number of its pages."""
-        ids: set[str] = set()
+        ids = Ids()
         pages = 0
         read = partial(self._read, self._query(system, everything=True))
         async with aclosing(walk(read, lambda: 0, self._own.page_size)) as feed:

@@ -8,6 +8,7 @@ is none, and a number or a time is left as it is, for `traede_reading` to judge.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from functools import cache, partial
@@ -26,9 +27,18 @@ NO_ADDRESS = wire.Address()
 
 Decoded = TypeVar("Decoded", wire.Order, wire.Production)
 
-_DIGITS = bytes(b"0"[0] if byte in b"0123456789" else byte for byte in range(256))
 _LONG = b"0" * 18
 """No number that makes sense has as many digits; with fewer, an exponent is one that `Decimal` can hold."""
+_BLANKS = (
+    "\x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+)
+_ESCAPED = re.compile(rb"\\(?:[tnfr]|u(?:00[0-2]|008|00[aA]0|1680|20|3000))")
+"""The escapes of these and of the blanks in ASCII, and of a few other characters."""
+_OUTLINE = bytes.maketrans(
+    b"123456789" + b"".join(blank.encode()[:1] + blank.encode()[-1:] for blank in _BLANKS),
+    b"000000000" + b"  " * len(_BLANKS),
+)
+"""Each digit is a 0, and each byte that one of these blanks begins or ends with is a space."""
 
 
 @cache
@@ -45,10 +55,25 @@ def typed(kind: type[Decoded], raw: bytes) -> Decoded:
     """
     if not raw.isascii():
         raw.decode()
-    if raw.translate(_DIGITS).rfind(_LONG) >= 0:
+    outline = raw.translate(_OUTLINE)
+    if outline.rfind(_LONG) >= 0:
         raise Unusual
     found: Decoded = _decoder(kind).decode(raw)
+    if outline.rfind(b'" ') >= 0 or outline.rfind(b' "') >= 0 or (b"\\" in raw and _ESCAPED.search(raw)):
+        _strip(found)  # some text may have blanks around it: as a rule, none has
     return found
+
+
+def _strip(found: msgspec.Struct) -> None:
+    for name, _, rule in _rules(type(found)):
+        value = getattr(found, name)
+        if rule in (_text, _code) and isinstance(value, str):
+            setattr(found, name, value.strip())
+        elif isinstance(value, msgspec.Struct):
+            _strip(value)
+        elif rule is _lines:
+            for line in value or ():
+                _strip(line)
 
 
 def lenient(kind: type[Decoded], raw: bytes) -> Decoded:
@@ -72,6 +97,7 @@ def _rule(annotation: Any) -> Callable[[Any], Any]:
     """Return what a value becomes in a field of this type."""
     rules: list[tuple[Any, Callable[[Any], Any]]] = [
         (wire.Text, _text),
+        (wire.Label, _text),
         (wire.Code, _code),
         (Any, _kept),
         (wire.Amount, _kept),

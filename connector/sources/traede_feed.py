@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from connector.errors import TransientError
+from connector.ids import Ids
 from connector.sources.base import FeedItem, Page, next_page
 from connector.sources.traede_reading import first, order_id
 
@@ -49,7 +50,7 @@ async def walk(
     A page without a new order ends the walk, unless it was read again because the feed has shrunk: then the one after
     it may have what is new. Raises what `read` raises, and `TransientError` for a feed that does not end.
     """
-    seen: set[str] = set()
+    seen = Ids()
     number, farthest, size = 0, -1, 1
     for _ in range(MOST_PAGES):
         before = gone()

@@ -16,7 +16,7 @@ from connector.errors import Unmappable
 from connector.order import Address, Contact, Customer, Line, Order
 from connector.sources import traede_wire as wire
 from connector.sources.traede_decoding import NO_ADDRESS, Decoded, lenient, typed
-from connector.sources.traede_reading import Unusual, day, first, moment, named, number, order_id, text, yes
+from connector.sources.traede_reading import Unusual, day, first, moment, named, number, order_id, yes
 
 __all__ = ["ID_KEYS", "NOBODY", "article", "cancelled", "code", "listed_lines", "read", "to_order"]
 
@@ -57,18 +57,18 @@ def _order(source: str, raw: bytes, found: wire.Order) -> Order:
     if key is None:
         raise Unmappable("unreadable order", "the id is not a number from 1 to 2^63-1")
     customer = found.customer or NOBODY
-    order_type = text(found.order_type)
+    order_type = found.order_type or ""
     private = order_type.casefold() == "b2c"
     delivery_address = _address(found.delivery_address, found.shipping_address, private)
     invoice_address = _address(found.invoice_address, found.billing_address, private)
     delivery, invoice = delivery_address or NOWHERE, invoice_address or NOWHERE
-    order_number = text(found.order_number or found.number)
-    reference = text(found.reference or found.customer_reference)
+    order_number = str(found.order_number or found.number or "")
+    reference = str(found.reference or found.customer_reference or "")
     metadata = {
-        "status": text(found.status),
+        "status": found.status or "",
         "order_type": order_type,
         "customer_reference": reference if order_number else "",
-        "internal_comments": text(found.internal_comments or found.internal_comment),
+        "internal_comments": found.internal_comments or found.internal_comment or "",
     }
     if type(found.order_meta) is dict:
         metadata |= {f"order_meta_{name}": named(found.order_meta, name) for name in found.order_meta}
@@ -80,32 +80,49 @@ def _order(source: str, raw: bytes, found: wire.Order) -> Order:
         currency=code(found.currency, found.currency_code),
         language=code(found.language, found.locale) or code(customer.language, customer.locale),
         customer=Customer(
-            id=text(
-                found.customer_number or customer.customer_number or customer.number or customer.id or found.customer_id
+            id=str(
+                found.customer_number
+                or customer.customer_number
+                or customer.number
+                or customer.id
+                or found.customer_id
+                or ""
             ),
-            name=text(found.customer_name or customer.name or customer.company or customer.company_name),
-            vat_number=text(customer.vat_number or customer.vat_no or customer.vat or customer.cvr),
+            name=found.customer_name or customer.name or customer.company or customer.company_name or "",
+            vat_number=str(customer.vat_number or customer.vat_no or customer.vat or customer.cvr or ""),
         ),
         contact=Contact(
-            name=text(found.contact_person or found.contact_name or found.contact)
-            or text(customer.contact_person or customer.contact_name or customer.contact)
+            name=found.contact_person
+            or found.contact_name
+            or found.contact
+            or customer.contact_person
+            or customer.contact_name
+            or customer.contact
             or delivery.person
             or invoice.person,
-            email=text(found.email or found.customer_email or found.contact_email)
+            email=found.email
+            or found.customer_email
+            or found.contact_email
             or delivery.email
             or invoice.email
-            or text(customer.email),
-            phone=text(found.phone or found.customer_phone or found.contact_phone)
-            or delivery.phone
-            or delivery.mobile
-            or invoice.phone
-            or invoice.mobile
-            or text(customer.phone),
+            or customer.email
+            or "",
+            phone=str(
+                found.phone
+                or found.customer_phone
+                or found.contact_phone
+                or delivery.phone
+                or delivery.mobile
+                or invoice.phone
+                or invoice.mobile
+                or customer.phone
+                or ""
+            ),
         ),
         delivery_address=delivery_address,
         invoice_address=invoice_address,
         lines=tuple([_line(each) for each in listed_lines(found)]),
-        notes=text(found.external_comments or found.comments or found.comment or found.customer_comment),
+        notes=found.external_comments or found.comments or found.comment or found.customer_comment or "",
         requested_delivery_date=day("requested_delivery_date", found.requested_delivery_date, found.delivery_date),
         cancelled=cancelled(found),
         metadata={name: value for name, value in metadata.items() if value},
@@ -133,20 +150,20 @@ def article(line: wire.Line, quantity: Decimal | None, unit_price: Decimal | Non
     if quantity is None:
         raise Unmappable("missing field: lines.quantity")
     variant, product = line.variant or NOTHING, line.product or NOTHING
-    ean = text(line.ean or line.barcode or variant.ean or variant.barcode)
-    product_name, variant_name = text(line.product_name or product.name), text(line.variant_name or variant.name)
+    ean = str(line.ean or line.barcode or variant.ean or variant.barcode or "")
+    product_name, variant_name = line.product_name or product.name or "", line.variant_name or variant.name or ""
     names = f"{product_name}, {variant_name}" if product_name and variant_name else product_name or variant_name
     metadata = {}
-    if product_id := text(line.product_id or product.id):
+    if product_id := str(line.product_id or product.id or ""):
         metadata["product_id"] = product_id
-    if variant_id := text(line.variant_id or variant.id):
+    if variant_id := str(line.variant_id or variant.id or ""):
         metadata["variant_id"] = variant_id
     if ean:
         metadata["ean"] = ean
     return Line(
-        line_id=text(line.order_line_id or line.line_id or line.id),
-        sku=text(line.sku or variant.sku or line.variant_sku) or ean or text(product.sku),
-        name=text(line.name) or names or text(line.description),
+        line_id=str(line.order_line_id or line.line_id or line.id or ""),
+        sku=str(line.sku or variant.sku or line.variant_sku or ean or product.sku or ""),
+        name=line.name or names or line.description or "",
         quantity=quantity,
         unit_price=unit_price,
         tax_percentage=number("lines.vat_rate", line.vat_rate, line.vat_percentage, line.tax_rate, line.tax_percentage),
@@ -158,20 +175,20 @@ def cancelled(found: wire.Order | wire.Production) -> bool:
     """Tell whether the order is cancelled: by its flag, its status, or the time that it happened at."""
     if yes(found.cancelled, found.canceled, found.is_cancelled):
         return True
-    if text(found.status).casefold() in ("cancelled", "canceled"):
+    if (found.status or "").casefold() in ("cancelled", "canceled"):
         return True
     return moment("cancelled_at", found.cancelled_at, found.canceled_at) is not None
 
 
-def code(*values: str | int | wire.Coded | None) -> str:
+def code(*values: wire.Code) -> str:
     """Return the first code; it may also come as an object with its code inside (a currency, a country)."""
     nested = None
     for value in values:
         if isinstance(value, wire.Coded):
             nested = nested or value
-        elif value and (found := text(value)):
-            return found
-    return text(nested.code or nested.iso or nested.iso_code or nested.iso2 or nested.alpha2) if nested else ""
+        elif value:
+            return value
+    return (nested.code or nested.iso or nested.iso_code or nested.iso2 or nested.alpha2 or "") if nested else ""
 
 
 def _line(line: wire.Line) -> Line:
@@ -192,26 +209,38 @@ def _address(found: wire.Address | None, other: wire.Address | None, private: bo
         return None
     if found == NO_ADDRESS:
         raise Unusual  # either an empty object, which is no address, or one whose keys we do not know
-    company, name = text(found.company or found.company_name), text(found.name)
-    person = text(
-        found.attention or found.att or found.contact_person or found.contact_name or found.contact or found.last_name
+    company, name = found.company or found.company_name or "", (found.name or "")
+    person = (
+        found.attention
+        or found.att
+        or found.contact_person
+        or found.contact_name
+        or found.contact
+        or found.last_name
+        or ""
     )
     if not company and not private:
         company, name = name, ""
     return Address(
         company=company,
-        first_name=text(found.first_name),
+        first_name=found.first_name or "",
         last_name=person or name,
-        street=text(
-            found.address or found.address1 or found.address_1 or found.address_line_1 or found.street or found.street1
+        street=(
+            found.address
+            or found.address1
+            or found.address_1
+            or found.address_line_1
+            or found.street
+            or found.street1
+            or ""
         ),
-        number=text(found.house_number or found.street_number or found.number),
-        street2=text(found.address2 or found.address_2 or found.address_line_2 or found.street2),
-        postal_code=text(found.zip or found.zipcode or found.zip_code or found.postal_code or found.postcode),
-        city=text(found.city or found.town),
-        region=text(found.state or found.region or found.province),
-        country=text(found.country_code or found.country_iso) or code(found.country),
-        email=text(found.email),
-        phone=text(found.phone or found.telephone or found.phone_number),
-        mobile=text(found.mobile or found.mobile_number),
+        number=str(found.house_number or found.street_number or found.number or ""),
+        street2=found.address2 or found.address_2 or found.address_line_2 or found.street2 or "",
+        postal_code=str(found.zip or found.zipcode or found.zip_code or found.postal_code or found.postcode or ""),
+        city=found.city or found.town or "",
+        region=found.state or found.region or found.province or "",
+        country=found.country_code or found.country_iso or code(found.country),
+        email=found.email or "",
+        phone=str(found.phone or found.telephone or found.phone_number or ""),
+        mobile=str(found.mobile or found.mobile_number or ""),
     )

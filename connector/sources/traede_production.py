@@ -15,7 +15,7 @@ from connector.errors import Unmappable
 from connector.order import Contact, Customer, Line, Order
 from connector.sources import traede_wire as wire
 from connector.sources.traede_order import NOBODY, article, cancelled, code, listed_lines, read
-from connector.sources.traede_reading import day, first, moment, named, number, order_id, rows, text
+from connector.sources.traede_reading import day, first, moment, named, number, order_id, rows
 
 __all__ = ["ID_KEYS", "Include", "to_order"]
 
@@ -58,8 +58,8 @@ def _order(source: str, raw: bytes, found: wire.Production) -> Order:
     orders = rows(found.salesOrders, found.sales_orders, found.orders)
     notes = rows(found.deliveryNotes, found.delivery_notes)
     metadata = {
-        "status": text(found.status),
-        "internal_comments": text(found.internal_comments),
+        "status": found.status or "",
+        "internal_comments": found.internal_comments or "",
         "sales_orders": _listed(orders, "order_number", "order_id", "id"),
         "delivery_notes": _listed(notes, "delivery_note_number", "number", "delivery_note_id", "id"),
     }
@@ -67,21 +67,21 @@ def _order(source: str, raw: bytes, found: wire.Production) -> Order:
         source=source,
         order_id=key,
         kind="production",
-        reference=text(found.production_order_number) or key,
+        reference=str(found.production_order_number or "") or key,
         created_at=moment("created_at", found.created_at),
         currency=code(found.currency, found.currency_code) or code(supplier.currency),
         customer=Customer(
-            id=text(found.supplier_id or supplier.supplier_id or supplier.id),
-            name=text(supplier.name or supplier.company or supplier.company_name),
-            vat_number=text(supplier.vat_number or supplier.vat_no),
+            id=str(found.supplier_id or supplier.supplier_id or supplier.id or ""),
+            name=supplier.name or supplier.company or supplier.company_name or "",
+            vat_number=str(supplier.vat_number or supplier.vat_no or ""),
         ),
         contact=Contact(
-            name=text(supplier.contact_person or supplier.contact_name or supplier.contact),
-            email=text(supplier.email),
-            phone=text(supplier.phone),
+            name=supplier.contact_person or supplier.contact_name or supplier.contact or "",
+            email=supplier.email or "",
+            phone=str(supplier.phone or ""),
         ),
         lines=tuple([_line(each) for each in listed_lines(found)]),
-        notes=text(found.external_comments),
+        notes=found.external_comments or "",
         requested_delivery_date=day("expected_delivery", found.expected_delivery),
         cancelled=cancelled(found),
         metadata={name: value for name, value in metadata.items() if value},

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
-from decimal import Context, Decimal, InvalidOperation, Rounded
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import msgspec
 
 from connector.errors import Unmappable
-from connector.mapping.money import exact
+from connector.mapping.money import exact, sensible
 
 __all__ = [
     "Unusual",
@@ -28,7 +28,6 @@ __all__ = [
     "number",
     "order_id",
     "rows",
-    "text",
     "yes",
 ]
 
@@ -39,7 +38,6 @@ NO_DATE = "0000-00-00"
 """What MySQL has where there is no date."""
 
 _decoder = msgspec.json.Decoder(dict[str, Any], float_hook=exact)
-_digits = Context(prec=28, traps=[Rounded])
 
 
 class Unusual(Exception):
@@ -75,23 +73,8 @@ def first(*values: Any) -> Any:
     return None
 
 
-def text(value: str | int | None) -> str:
-    """
-    Return a text without blanks around it; a number counts as its text.
-
-    Raises `Unusual` for a text of blanks only: whoever chose among several by their truth has chosen wrong.
-    """
-    if not value:
-        return ""
-    if type(value) is not str:
-        return str(value)
-    if found := value.strip():
-        return found
-    raise Unusual
-
-
 def named(wire: Wire, *names: str) -> str:
-    """Return the first text under `names`, as `text` does, of an object that was not foreseen; else empty."""
+    """Return the first text under `names`, without blanks around it; a number counts as its text. Else empty."""
     for name in names:
         value = wire.get(name)
         if type(value) is str:
@@ -119,34 +102,28 @@ def number(field: str, *values: Any) -> Decimal | None:
     """
     Return the first number, written as a number or as text.
 
-    Raises `Unmappable` with `field` in its cause for anything else, and for a number that cannot be reckoned with:
-    adding 1 to 1E+400000000 takes for ever (faults.md 3, #13).
+    Raises `Unmappable` with `field` in its cause for anything else, and for a number that cannot be reckoned with.
     """
     for value in values:
-        if value is None:
-            continue
-        found = value if type(value) is Decimal else _decimal(field, value)
-        if found is None:
-            continue
-        try:
-            if found.is_finite() and -13 < found.adjusted() < 13:
-                _digits.plus(found)  # no more than 28 of them
-                return found
-        except Rounded:
-            pass
-        raise Unmappable(f"number out of range: {field}")
+        if type(value) is Decimal and sensible(value):
+            return value
+        if value is not None and (found := _decimal(field, value)) is not None:
+            return found
     return None
 
 
 def _decimal(field: str, value: Any) -> Decimal | None:
-    if isinstance(value, bool) or not isinstance(value, int | str):
-        raise Unmappable(f"not a number: {field}")
     if isinstance(value, str) and not value.strip():
         return None
+    if isinstance(value, bool) or not isinstance(value, int | Decimal | str):
+        raise Unmappable(f"not a number: {field}")
     try:
-        return Decimal(value.strip() if isinstance(value, str) else value)
+        found = Decimal(value.strip() if isinstance(value, str) else value)
     except InvalidOperation:
         raise Unmappable(f"not a number: {field}", str(value)) from None
+    if not sensible(found):
+        raise Unmappable(f"number out of range: {field}")
+    return found
 
 
 def moment(name: str, *values: Any) -> datetime | None:

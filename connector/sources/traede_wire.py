@@ -12,13 +12,28 @@ from typing import Annotated, Any
 
 import msgspec
 
-__all__ = ["Address", "Amount", "Article", "Code", "Coded", "Line", "Order", "Party", "Production", "Text", "Time"]
+__all__ = [
+    "Address",
+    "Amount",
+    "Article",
+    "Code",
+    "Coded",
+    "Label",
+    "Line",
+    "Order",
+    "Party",
+    "Production",
+    "Text",
+    "Time",
+]
 
-Text = str | Annotated[int, msgspec.Meta(ge=1)] | None
-"""A number counts as its text. One that is false, as an empty text is, goes the lenient way."""
+Text = str | None
+Label = str | Annotated[int, msgspec.Meta(ge=1)] | None
+"""What may look like a number, and counts as its text. 0 goes the lenient way: it is as false as an empty text."""
 Amount = Decimal | None
 """Written as a number or as text."""
-Time = str | None
+Time = Annotated[str, msgspec.Meta(title="time")] | None
+"""Another type than a text: a number is no time."""
 
 
 class Coded(msgspec.Struct, gc=False):
@@ -31,7 +46,7 @@ class Coded(msgspec.Struct, gc=False):
     alpha2: Text = None
 
 
-Code = str | Annotated[int, msgspec.Meta(ge=1)] | Coded | None
+Code = str | Coded | None
 
 
 class Address(msgspec.Struct, gc=False):
@@ -53,18 +68,18 @@ class Address(msgspec.Struct, gc=False):
     address_line_1: Text = None
     street: Text = None
     street1: Text = None
-    house_number: Text = None
-    street_number: Text = None
-    number: Text = None
+    house_number: Label = None
+    street_number: Label = None
+    number: Label = None
     address2: Text = None
     address_2: Text = None
     address_line_2: Text = None
     street2: Text = None
-    zip: Text = None
-    zipcode: Text = None
-    zip_code: Text = None
-    postal_code: Text = None
-    postcode: Text = None
+    zip: Label = None
+    zipcode: Label = None
+    zip_code: Label = None
+    postal_code: Label = None
+    postcode: Label = None
     city: Text = None
     town: Text = None
     state: Text = None
@@ -74,32 +89,32 @@ class Address(msgspec.Struct, gc=False):
     country_code: Text = None
     country_iso: Text = None
     email: Text = None
-    phone: Text = None
-    telephone: Text = None
-    phone_number: Text = None
-    mobile: Text = None
-    mobile_number: Text = None
+    phone: Label = None
+    telephone: Label = None
+    phone_number: Label = None
+    mobile: Label = None
+    mobile_number: Label = None
 
 
 class Party(msgspec.Struct, gc=False):
     """The customer of an order, or the supplier of a production order."""
 
-    id: Text = None
-    customer_number: Text = None
-    number: Text = None
-    supplier_id: Text = None
+    id: Label = None
+    customer_number: Label = None
+    number: Label = None
+    supplier_id: Label = None
     name: Text = None
     company: Text = None
     company_name: Text = None
-    vat_number: Text = None
-    vat_no: Text = None
-    vat: Text = None
-    cvr: Text = None
+    vat_number: Label = None
+    vat_no: Label = None
+    vat: Label = None
+    cvr: Label = None
     contact_person: Text = None
     contact_name: Text = None
     contact: Text = None
     email: Text = None
-    phone: Text = None
+    phone: Label = None
     language: Code = None
     locale: Code = None
     currency: Code = None
@@ -108,40 +123,40 @@ class Party(msgspec.Struct, gc=False):
 class Article(msgspec.Struct, gc=False):
     """A line's variant, or its product."""
 
-    id: Text = None
+    id: Label = None
     name: Text = None
-    sku: Text = None
-    ean: Text = None
-    barcode: Text = None
+    sku: Label = None
+    ean: Label = None
+    barcode: Label = None
 
 
 class Line(msgspec.Struct, gc=False):
     """`ordered` is in a production order's lines, documented as `product_id`, `variant_id` and `unit_price` are."""
 
-    id: Text = None
-    line_id: Text = None
-    order_line_id: Text = None
-    product_id: Text = None
+    id: Label = None
+    line_id: Label = None
+    order_line_id: Label = None
+    product_id: Label = None
     product_name: Text = None
-    variant_id: Text = None
+    variant_id: Label = None
     variant_name: Text = None
-    variant_sku: Text = None
-    sku: Text = None
-    ean: Text = None
-    barcode: Text = None
+    sku: Label = None
+    ean: Label = None
+    barcode: Label = None
     name: Text = None
-    description: Text = None
     ordered: Amount = None
     quantity: Amount = None
     qty: Amount = None
-    unit_price: Amount = None
     price: Amount = None
+    unit_price: Amount = None
     vat_rate: Amount = None
     vat_percentage: Amount = None
     tax_rate: Amount = None
     tax_percentage: Amount = None
     product: Article | None = None
     variant: Article | None = None
+    variant_sku: Label = None
+    description: Text = None
 
 
 class _Both(msgspec.Struct, gc=False):
@@ -166,17 +181,17 @@ class Order(_Both, gc=False):
     """Documented are `order_id`, `lines`, and what the 3PL pages name."""
 
     order_id: Any = None
-    order_number: Text = None
-    number: Text = None
+    order_number: Label = None
+    number: Label = None
     order_type: Text = None
-    reference: Text = None
-    customer_reference: Text = None
+    reference: Label = None
+    customer_reference: Label = None
     order_date: Time = None
     date: Time = None
     language: Code = None
     locale: Code = None
-    customer_number: Text = None
-    customer_id: Text = None
+    customer_number: Label = None
+    customer_id: Label = None
     customer_name: Text = None
     customer: Party | None = None
     contact_person: Text = None
@@ -185,9 +200,9 @@ class Order(_Both, gc=False):
     email: Text = None
     customer_email: Text = None
     contact_email: Text = None
-    phone: Text = None
-    customer_phone: Text = None
-    contact_phone: Text = None
+    phone: Label = None
+    customer_phone: Label = None
+    contact_phone: Label = None
     invoice_address: Address | None = None
     billing_address: Address | None = None
     delivery_address: Address | None = None
@@ -205,8 +220,8 @@ class Production(_Both, gc=False):
     """The core API's object; seed 002 names the nested resources, which change their spelling (6, #10)."""
 
     production_order_id: Any = None
-    production_order_number: Text = None
-    supplier_id: Text = None
+    production_order_number: Label = None
+    supplier_id: Label = None
     supplier: Party | None = None
     expected_delivery: Time = None
     salesOrders: Any = None  # noqa: N815 - the seed's spelling

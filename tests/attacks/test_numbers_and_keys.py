@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from connector.errors import Unmappable
+from connector.ids import Ids
 from connector.order import Order, revision
 from connector.receivers.ewarehousing_answers import row_id
 from connector.sources.propeller_search import Search, Wanted
@@ -77,7 +78,7 @@ def listed(name: str, source: Any, body: bytes) -> str:
     """Return the id under which a walk lists an order."""
     if name.startswith("propeller"):
         search = Search(source.endpoint, ["NEW"], "status", 50)
-        item = search._item(body, Wanted([]), set())
+        item = search._item(body, Wanted([]), Ids())
         assert item is not None
         return item.order_id
     if name.startswith("traede"):

@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from tests.benchmarks.backlog import COMMANDS, feed, started
 from tests.benchmarks.cases import Setting
 from tests.benchmarks.ceiling import ceiling
 from tests.benchmarks.check import check, short
@@ -30,6 +31,7 @@ from tests.benchmarks.shapes import SHAPES
 from tests.benchmarks.startup import startup
 from tests.benchmarks.throughput import throughput
 
+# A backlog of a million takes a quarter of an hour: it is measured when it is asked for.
 ALL = ("ceiling", "throughput", "latency", "idle", "journal", "startup")
 
 Tell = Callable[[list[dict[str, Any]]], None]
@@ -45,7 +47,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--shape", choices=SHAPES, action="append", help="may be given several times; all by default")
     parser.add_argument("--loop", choices=("uvloop", "asyncio"), action="append", help="likewise")
     parser.add_argument("--rounds", type=int, default=3, help="turns of every case (3)")
-    parser.add_argument("--only", choices=ALL, action="append", help="measure only this; may be given several times")
+    parser.add_argument(
+        "--only",
+        choices=(*ALL, "backlog"),
+        action="append",
+        help="only this; may be given several times",
+    )
     parser.add_argument("--check", action="store_true", help="only the short form; exit 1 below the floors (floors.py)")
     parser.add_argument("--profile", action="store_true", help="only print where a drain spends its time")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
@@ -104,6 +111,12 @@ def _measure(asked: argparse.Namespace, wanted: Sequence[str], standin: StandIn,
             tell(idle(standin, asked.folder, loop, asked.rounds))
         if "journal" in wanted:
             tell(journal(standin, asked.folder, loop, asked.rounds))
+    if "backlog" in wanted:
+        for orders in asked.orders:
+            found = started(standin, asked.folder, orders)
+            tell(found[: -len(COMMANDS)])
+            tell(found[-len(COMMANDS) :])
+            tell([feed(standin, asked.folder, orders, shape) for shape in ("patch", "tens")])
     if "startup" in wanted:
         with tempfile.TemporaryDirectory(prefix="connector-benchmark-", dir=asked.folder) as name:
             tell(startup(Path(name), asked.rounds))

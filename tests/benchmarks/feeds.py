@@ -63,6 +63,13 @@ class Feed:
             self._blocks[order // BLOCK] -= 1
             self.left -= 1
 
+    def leave(self, orders: int) -> None:
+        """Let the first `orders` leave the feed at once."""
+        self._waits[:orders] = bytes(orders)
+        self.left = 0
+        self.add(0)
+        self.left = sum(self._blocks)
+
     def page(self, first: int, size: int) -> list[bytes]:
         """Return the texts of up to `size` orders that wait, after the first `first` of them."""
         return [self.text(order) for order, _ in zip(self._waiting(first), range(size), strict=False)]

@@ -74,9 +74,13 @@ class StandIn:
         self.port = port
         self.url = f"http://127.0.0.1:{port}"
 
-    def reset(self, shape: str, orders: int) -> None:
-        """Forget everything; let `orders` orders of `shape` wait."""
-        self._ask("POST", "reset", {"shape": shape, "orders": orders})
+    def reset(self, shape: str, orders: int, listed: int | None = None) -> None:
+        """Forget everything; let `orders` orders of `shape` wait, of which the last `listed` are in the feed (all)."""
+        self._ask("POST", "reset", {"shape": shape, "orders": orders, "listed": listed})
+
+    def again(self) -> None:
+        """Let the next call be the first one."""
+        self._ask("POST", "again")
 
     def add(self, orders: int) -> None:
         """Let `orders` more appear, now."""

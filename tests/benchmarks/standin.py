@@ -66,10 +66,15 @@ class _Status(msgspec.Struct):
 
 
 class _Wanted(msgspec.Struct):
-    """What a measurement asks of the stand-in: to begin anew, or to let more orders appear."""
+    """
+    What a measurement asks of the stand-in: to begin anew, or to let more orders appear.
+
+    `listed`: so many of them, the last, are in the feed; the others left it before.
+    """
 
     orders: int
     shape: str = ""
+    listed: int | None = None
 
 
 _search = msgspec.json.Decoder(_Search)
@@ -96,6 +101,7 @@ class World:
             (b"POST", b"/wms/auth/login/", lambda _path, _body: SESSION),
             (b"POST", b"/benchmark/reset", self._reset),
             (b"POST", b"/benchmark/add", self._add),
+            (b"POST", b"/benchmark/again", self._again),
             (b"GET", b"/benchmark/state", lambda _path, _body: msgspec.json.encode(self.state())),
         )
         self._begin("patch", 0)
@@ -121,6 +127,7 @@ class World:
             "left": self.feed.left,
             "calls": dict(self.calls),
             "first_asked": self.first_asked,
+            "first_created": self.first_created,
             "waited": self.waited,
             "cpu": time.process_time(),
         }
@@ -131,12 +138,20 @@ class World:
         self.told = bytearray(orders)
         self.calls: Counter[str] = Counter()
         self.first_asked: float | None = None
+        self.first_created: float | None = None
         self.waited: list[float] = []
         self._appeared: dict[int, float] = {}
 
     def _reset(self, _target: bytes, body: bytes) -> bytes:
         wanted = _wanted.decode(body)
         self._begin(wanted.shape, wanted.orders)
+        if wanted.listed is not None:
+            self.feed.leave(wanted.orders - wanted.listed)
+        return b"{}"
+
+    def _again(self, _target: bytes, _body: bytes) -> bytes:
+        """Another process begins: it is the first to ask, and to create."""
+        self.first_asked = self.first_created = None
         return b"{}"
 
     def _add(self, _target: bytes, body: bytes) -> bytes:
@@ -202,6 +217,8 @@ class World:
         return b"{}"
 
     def _take(self, _target: bytes, body: bytes) -> bytes:
+        if self.first_created is None:
+            self.first_created = time.monotonic()
         external_id = _create.decode(body).external_id
         order_id = int(external_id.rpartition("-")[2])
         order = order_id - FIRST_ID

@@ -15,8 +15,10 @@ from pathlib import Path
 from random import Random
 from typing import Literal
 
+import msgspec
+
 from connector.errors import JournalError
-from connector.journal.sentinel import Seen, identify
+from connector.journal.sentinel import DIGITS, Seen, identify
 from tests.simulation.store import new_journal
 
 __all__ = ["PATH", "Disk", "Loss"]
@@ -41,10 +43,28 @@ class Disk:
         """The ways between states that were taken in journals which are gone."""
         self._chance = chance
         self._backups: list[bytes] = []
+        self._sends = 0
 
     def write(self, seen: Seen) -> None:
         """See `Sentinel.write`."""
         self.seen = seen
+
+    def follow(self, seen: Seen) -> None:
+        """See `Sentinel.follow`."""
+        self._sends = max(self._sends, int(seen.sends))
+
+    def count(self) -> str:
+        """See `Sentinel.count`."""
+        self._sends += 1
+        return f"{self._sends:0{DIGITS}}"
+
+    def note(self, number: str) -> None:
+        """See `Sentinel.note`."""
+        if self.seen is not None and self.seen.sends < number:
+            self.seen = msgspec.structs.replace(self.seen, sends=number)
+
+    def close(self) -> None:
+        """See `Sentinel.close`."""
 
     def back_up(self, now: datetime) -> None:
         """Make a copy as `connector backup` does."""

@@ -20,8 +20,9 @@ from connector.sources import traede_decoding, traede_order, traede_production, 
 from tests.fuzz.bodies import mutated
 
 ORDINARY: dict[Any, list[Any]] = {
-    traede_wire.Text: ["x", "Ø y", " z ", 7, "", None],
-    traede_wire.Code: ["DKK", {"code": "SEK"}, {"iso": 5, "alpha2": "NO"}, {}, 7, "", None],
+    traede_wire.Text: ["x", "Ø y", " z ", "", None],
+    traede_wire.Label: ["x", "Ø y", " z ", 7, "", None],
+    traede_wire.Code: ["DKK", {"code": "SEK"}, {"iso": " ", "alpha2": "NO"}, {}, "", None],
     traede_wire.Amount: [3, 0, "12.50", Raw(b"349.50"), Raw(b"-0.0"), Raw(b"-0"), Raw(b"1e3"), "1_0", " 5 ", None],
     traede_wire.Time: ["2026-01-05 08:52:50", "2026-01-05T08:52:50+02:00", "2026-01-05", "0000-00-00", "", None],
     Any: [
@@ -64,6 +65,19 @@ ODD: list[Any] = [
     *(Raw(b'"\xff"'), Raw(b'"\\ud800"'), Raw(b'"\\u00a0"'), Raw(b'"\x01"'), Raw(b"1e99999999999999999999")),
     Raw(b"12345e999999999999999999"),
 ]
+
+BLANK = [
+    b'"%b"' % text
+    for blank in (
+        *(char.encode() for char in (" ", *traede_decoding._BLANKS)),
+        b"\\t",
+        b"\\u00a0",
+        b"\\u2003",
+        b"\\u001F",
+    )
+    for text in (blank, blank + b"Bo", b"Bo" + blank, b"Bo" + blank + b"Bo", b'\\"' + blank, blank + b"\xc3\xa9")
+]
+"""Texts with a blank in them."""
 
 
 class Case(NamedTuple):
@@ -145,6 +159,25 @@ def test_ordinary_orders_are_decoded_the_quick_way(case: Case) -> None:
         case.build("shop", b"", traede_decoding.typed(case.kind, raw))
 
 
+def test_the_blanks_are_those_of_python() -> None:
+    """What `str.strip` takes away, and is not in ASCII."""
+    assert {*traede_decoding._BLANKS} == {char for char in map(chr, range(128, 0x110000)) if char.isspace()}
+    for char in map(chr, [*range(0x10000)]):
+        if char.isspace():
+            escaped = b'"\\u%04X"' % ord(char)
+            assert traede_decoding._ESCAPED.search(escaped), escaped
+            assert traede_decoding._ESCAPED.search(escaped.lower()), escaped
+
+
+@pytest.mark.parametrize("raw", [*BLANK, *(raw.replace(b"o", b"\\u00f8") for raw in BLANK)])
+def test_blanks_around_a_text(raw: bytes) -> None:
+    """However they are written, they are not part of it; and a text of nothing else is none."""
+    order = b'{"order_id":7,"lines":[{"quantity":1,"sku":%b}],"comment":"Hello","currency":%b,"order_number":%b}'
+    raw = order % (raw, raw, raw)
+    traede_decoding.typed(traede_wire.Order, raw)
+    assert quick(CASES[0], raw) == careful(CASES[0], raw)
+
+
 @pytest.mark.parametrize("case", CASES, ids=IDS)
 @given(seed=st.integers(0, 2**64))
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -178,7 +211,7 @@ def _whole(kind: Any) -> dict[str, Any]:
     """Return an object with something in each field."""
     wire: dict[str, Any] = {}
     for field in msgspec.structs.fields(kind):
-        if field.type == traede_wire.Text:
+        if field.type in (traede_wire.Text, traede_wire.Label):
             wire[field.encode_name] = f"a {field.name}"
         elif field.type in ORDINARY:
             wire[field.encode_name] = ORDINARY[field.type][0]

@@ -228,6 +228,14 @@ def test_an_odd_time_waits_for_a_person(at: Any) -> None:
         mapped(created_at=at)
 
 
+@pytest.mark.parametrize("name", ["created_at", "delivery_date", "cancelled_at"])
+def test_a_number_is_no_time(name: str) -> None:
+    """Nor is anything else that is no text."""
+    with pytest.raises(Unmappable) as caught:
+        mapped(**{name: 5})
+    assert caught.value.detail.endswith(": not a text")
+
+
 def test_a_delivery_date_is_a_day() -> None:
     """As it is written there, whatever the zone."""
     assert mapped(delivery_date="2026-03-21 23:30:00").requested_delivery_date == date(2026, 3, 21)
