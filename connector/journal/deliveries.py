@@ -191,11 +191,7 @@ def _ack_due(db: sqlite3.Connection, key: int, now: int) -> Acknowledgement | No
     if any(required and state != "delivered" for _, state, required, _, _ in rows):
         return None
     message = "; ".join(f"{receiver}: {reference}" for receiver, state, _, reference, _ in rows if state == "delivered")
-    ack = make_due(db, key, now, "exported", message)
-    if ack is not None and any(ask == doubts.TOLD for *_, ask in rows):
-        for state in ("sending", "in_doubt"):  # as if its answer had been lost: the source is asked before it is told
-            db.execute("UPDATE orders SET ack_state = ? WHERE key = ?", (state, key))
-    return ack
+    return doubts.asked_first(make_due(db, key, now, "exported", message), [ask for *_, ask in rows], db)
 
 
 def failed_due(db: sqlite3.Connection, key: int, now: int, by: str = "") -> Acknowledgement | None:
@@ -205,12 +201,15 @@ def failed_due(db: sqlite3.Connection, key: int, now: int, by: str = "") -> Ackn
     Not if a required receiver has it, or may get it: what one of them has did not fail, and that another one refused
     it is for a person to see. What an optional one refuses its source does not hear.
     """
-    rows = db.execute("SELECT receiver, state, cause FROM deliveries WHERE key = ? AND required", (key,)).fetchall()
-    refused = {receiver: cause for receiver, state, cause in rows if state == "rejected"}
-    ended = all(state in ("rejected", "cancelled", "vanished") for _, state, _ in rows)
+    rows = db.execute(
+        "SELECT receiver, state, cause, ask FROM deliveries WHERE key = ? AND required", (key,)
+    ).fetchall()
+    refused = {receiver: cause for receiver, state, cause, _ in rows if state == "rejected"}
+    ended = all(state in ("rejected", "cancelled", "vanished") for _, state, *_ in rows)
     if not refused or not ended or (by and by not in refused):
         return None
-    return make_due(db, key, now, "failed", "; ".join(dict.fromkeys(refused.values())))
+    ack = make_due(db, key, now, "failed", "; ".join(dict.fromkeys(refused.values())))
+    return doubts.asked_first(ack, [ask for *_, ask in rows], db)
 
 
 def make_due(

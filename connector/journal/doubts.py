@@ -15,6 +15,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from connector.ack import Acknowledgement
 from connector.journal.base import Ingested
 from connector.journal.caution import Way
 
@@ -158,8 +159,17 @@ def cast(source: str, answers: Sequence[Ingested], db: sqlite3.Connection, *, re
                 for receiver, kind, until in rows
             ],
         )
+        asked_first(answer.ack, [TOLD for _, _, until in rows if replayed or until], db)  # it failed as it was listed
         found.append(msgspec.structs.replace(answer, look_up=first))
     return found
+
+
+def asked_first(ack: Acknowledgement | None, asks: Sequence[int], db: sqlite3.Connection) -> Acknowledgement | None:
+    """Return `ack`, of which its source is asked before it is told if any of `asks` says that it may know."""
+    if ack is not None and TOLD in asks:
+        for state in ("sending", "in_doubt"):  # as if its answer had been lost
+            db.execute("UPDATE orders SET ack_state = ? WHERE key = ?", (state, ack.key))
+    return ack
 
 
 _CAST = (

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
 import pytest
 
+from connector.ack import Acknowledgement
+from connector.errors import RejectedError
 from tests.contracts.journal_bench import rows
+from tests.doubles import FailingSource
 from tests.flow.bench import Bench
 from tests.flow.test_crash import Kept
 from tests.flow.test_terms import restarted
@@ -34,3 +40,37 @@ async def test_what_a_lost_journal_may_have_told_is_asked_about(told: bool) -> N
     assert [asked for _, asked in shop.asked] == [("1",)]
     assert shop.told == {"1": 1}
     assert not shop.feed
+
+
+class Striking(FailingSource):
+    """A source that counts how often it hears that an order failed."""
+
+    ack_repeatable: ClassVar[bool] = False
+
+    async def is_acknowledged(self, acks: Sequence[Acknowledgement]) -> Mapping[str, bool]:
+        """Tell whether more failures are known than the journal knows of."""
+        return {ack.order_id: self.told[ack.order_id] > (ack.failures or 0) for ack in acks}
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize("doubt", ["lost", "restored"])
+@pytest.mark.parametrize("where", ["at the receiver", "as it is listed"])
+@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.fault(95, 111, 112)
+async def test_a_failure_that_a_lost_journal_may_have_told_is_no_second_strike(
+    doubt: str, where: str, told: bool
+) -> None:
+    """The source counts to five: what it shows of the time before is not told again, what it does not show is."""
+    bench, journal = Bench(), Kept()
+    shop = bench.sources["shop"] = Striking("shop", bench.clock)
+    shop.put("1", "2", missing="street" if where == "as it is listed" else "")
+    if told:
+        shop.told["1"] += 1
+    if where == "at the receiver":
+        bench.receivers["wms"].failures.extend(RejectedError("no such article") for _ in range(4))
+    await rows(journal, f"INSERT INTO identity VALUES ('journal', 'x'), ('doubt', '{doubt}')")  # noqa: S608 - two words
+
+    await bench.drained(journal)
+
+    assert shop.told == {"1": 1, "2": 1}
+    assert await rows(journal, "SELECT DISTINCT ack_state, failures FROM orders") == [("confirmed", 1)]

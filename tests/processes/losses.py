@@ -83,11 +83,6 @@ async def lose_in(plan: Sequence[Damage], folder: Path, random: Random) -> Losse
         done.complaints += await finished(world)
         done.starts += 2
         done.verdict = world.verdict()
-    # What a journal that is gone knew of failures nobody knows: the carrier may be told of one again.
-    lost = sum(done.hits.values()) - done.hits["without its sentinel"] - done.hits["with a damaged sentinel"]
-    done.verdict.struck_twice = [
-        each for each in done.verdict.struck_twice if world.transport.strikes[each.partition("-")[2]] > 1 + lost
-    ]
     return done
 
 
