@@ -213,7 +213,7 @@ class Endpoint:
                     request.method, request.url, data=request.body, headers=request.headers, allow_redirects=False
                 ) as response:
                     text = await self._read(response, whole=request.takes(response.status))
-                    return _Reply(response.status, text, response.headers.get("Retry-After"))
+                    return _Reply(response.status, text, response.headers)
             except LOST as exc:
                 raise of_exception(exc, request.effect, request.what) from None
             except _TooLarge:
@@ -226,7 +226,7 @@ class Endpoint:
         said = reply.body[:ERROR_BYTES].decode("utf-8", "replace")
         for secret in sorted(self._secrets | _keys(request.headers), key=len, reverse=True):
             said = said.replace(secret, "***")
-        asked = retry_after(reply.asked, self._clock.now())
+        asked = retry_after(reply.headers.get("Retry-After"), reply.headers.get("Date"), self._clock.now())
         raise of_status(reply.status, request.effect, request.what, said, asked)
 
     def _pause(self, wait: float) -> None:
@@ -281,8 +281,7 @@ class _Request(NamedTuple):
 class _Reply(NamedTuple):
     status: int
     body: bytes
-    asked: str | None
-    """The `Retry-After` header."""
+    headers: Mapping[str, str]
 
 
 class _Paused(TransientError):

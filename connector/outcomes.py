@@ -84,16 +84,26 @@ def of_status(status: int, effect: Effect, what: str, text: str, wait: float | N
     return InDoubtError(said)
 
 
-def retry_after(value: str | None, now: datetime) -> float | None:
-    """Return the seconds that a `Retry-After` header asks for: a number or an HTTP date; None if it makes no sense."""
+def retry_after(value: str | None, date: str | None, now: datetime) -> float | None:
+    """
+    Return the seconds that a `Retry-After` header asks for: a number or an HTTP date; None if it makes no sense.
+
+    A date is compared with that of the answer itself (its `Date` header): our clock may be another one. Where there
+    is none it is compared with `now`.
+    """
     if not value:
         return None
     if value.strip().isdecimal():
         return float(min(int(value.strip()[:12]), 86_400))
+    if (at := _moment(value)) is None:
+        return None
+    said = _moment(date) if date else None
+    return min(max((at - (said or now)).total_seconds(), 0.0), 86_400.0)
+
+
+def _moment(value: str) -> datetime | None:
     try:
         at = parsedate_to_datetime(value)
     except (ValueError, OverflowError, TypeError, IndexError):  # the last three for the oddest of texts
         return None
-    if at.tzinfo is None:
-        return None
-    return min(max((at - now).total_seconds(), 0.0), 86_400.0)
+    return None if at.tzinfo is None else at

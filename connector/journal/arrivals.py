@@ -208,12 +208,12 @@ def _note_once(db: sqlite3.Connection, key: int, now: int, what: str, detail: st
     )
 
 
-def polled(source: str, at: int, error: str, db: sqlite3.Connection, *, complete: bool) -> None:
-    """Note the end of a walk; one that failed leaves the time of the last good one."""
+def polled(source: str, at: int, now: int, error: str, db: sqlite3.Connection, *, complete: bool) -> None:
+    """Note the end of a walk: `at` is for people, `now` for deadlines. One that failed leaves the last good time."""
     db.execute(
         "INSERT INTO sources (name, last_poll, error) VALUES (?1, CASE WHEN ?3 = '' THEN ?2 END, ?3)"
         " ON CONFLICT (name) DO UPDATE SET last_poll = coalesce(excluded.last_poll, last_poll), error = excluded.error",
         (source, at, error),
     )
     if complete:
-        doubts.walked(source, at, db)
+        doubts.walked(source, now, db)

@@ -190,7 +190,8 @@ class SqliteJournal(SqliteBacklog, SqliteDistrust):
 
     async def polled(self, source: str, at: datetime, error: str, *, complete: bool = False) -> None:
         """See `Journal.polled`."""
-        await self._write(partial(arrivals.polled, source, self._kept(at), error, complete=complete))
+        kept, now = self._kept(at), millis(at)
+        await self._write(partial(arrivals.polled, source, kept, now, error, complete=complete))
 
     async def endpoint_changed(self, receiver: str, state: str, reason: str, at: datetime) -> None:
         """See `Journal.endpoint_changed`."""

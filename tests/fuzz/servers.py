@@ -276,14 +276,16 @@ def _answers() -> Iterator[Target]:
     now = datetime(2026, 6, 11, 10, 0, tzinfo=UTC)
 
     async def wait(body: bytes, status: int) -> object:
-        seconds = retry_after(body.decode("utf-8", "surrogateescape"), now)
+        asked, _, date = body.decode("utf-8", "surrogateescape").partition("|")  # the latter is the answer's own
+        seconds = retry_after(asked, date, now)
         assert seconds is None or 0 <= seconds <= 86_400
         raised = [of_status(status, effect, "shop: GET /", "no", seconds) for effect in Effect]
         assert all(isinstance(each, ConnectorError) for each in raised)
         return seconds
 
     waits = (b"120", b"Thu, 11 Jun 2026 10:05:00 GMT", b"Thu, 11 Jun 2026 12:05:00 +0200", b"1.5", b"-1", b"0")
-    yield Target("http.retry-after", waits, wait, (), spoil=respelt)
+    dated = b"Thu, 11 Jun 2026 10:05:00 GMT|Thu, 11 Jun 2026 10:04:00 GMT"
+    yield Target("http.retry-after", (*waits, dated), wait, (), spoil=respelt)
 
     wire = _Wire()
     ok = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 11\r\n\r\n{"id":"42"}'

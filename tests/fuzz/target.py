@@ -76,12 +76,12 @@ class Line:
             self.asked.add(called)
             for path, body in self.fixed.items():
                 if called.endswith(path):
-                    return _Reply(200, body, None)
+                    return _Reply(200, body, {})
             self._calls += 1
             for path, body in self.usual.items() if self._calls != self._turn() else ():
                 if called.endswith(path):
-                    return _Reply(200, body, None)
-            return _Reply(self.status, self.body, None)
+                    return _Reply(200, body, {})
+            return _Reply(self.status, self.body, {})
 
         endpoint._once = answer  # type: ignore[method-assign]
         endpoint.breaker = Shut(endpoint._clock, first=1.0, longest=1.0)

@@ -292,3 +292,17 @@ async def test_a_page_from_before_a_step_makes_nobody_be_told_twice(jump: float)
     await anyio.sleep(1)
     (page,) = await journal.ingest("shop", [arrival()], Listing(asked_at=machine.steady.now()), machine.steady.now())
     assert page.what == "reacknowledge"
+
+
+@pytest.mark.fault(111, 121)
+@pytest.mark.parametrize("jump", [-HOUR, HOUR])
+async def test_a_walk_ends_no_caution_before_its_time(jump: float) -> None:
+    """What a lost journal may have begun has to settle, before a walk shows that all else is newer."""
+    machine = Machine()
+    await waiting(machine)
+    machine.clock.skew += jump
+    await machine.journal.polled("shop", machine.steady.now(), "", complete=True)
+    assert await machine.waits() == [25, 26, 27, 28, 29]
+    await anyio.sleep(29)
+    await machine.journal.polled("shop", machine.steady.now(), "", complete=True)
+    assert await rows(machine.journal, "SELECT kind, until FROM doubts") == [("replay", 0)]

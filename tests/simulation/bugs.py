@@ -21,7 +21,7 @@ from connector import acknowledger, bearer, http, order, outcomes, telling
 from connector.ack import Confirmed, NotApplied, Unknown
 from connector.errors import InDoubtError, RejectedError, TransientError
 from connector.http import segment
-from connector.journal import acks, arrivals, commit, delivered, deliveries, doubts, sentinel, sqlite
+from connector.journal import acks, arrivals, commit, delivered, deliveries, doubts, sentinel, sqlite, steps
 from connector.journal.base import AckResult, Delivered, InDoubt, NotSent, Rejected, Settled, Settlement, millis
 from connector.pace import Pace
 from connector.receivers import attempt, consumer, ewarehousing, webhook
@@ -29,6 +29,7 @@ from connector.receivers.base import Receipt
 from connector.receivers.ewarehousing_amend import receipt_of
 from connector.sources import intake, producer, propeller, traede, traede_feed, zendera
 from connector.sources.base import Page
+from connector.steady import SteadyClock
 from tests.simulation import schedule
 from tests.simulation.profile import secret
 
@@ -37,7 +38,7 @@ __all__ = ["BUGS", "MOST", "Caught", "caught"]
 MOST = 200
 """Schedules within which each has to be found."""
 
-FROM = {"pages_asked_for": 860, "swallow_cancel": 390}
+FROM = {"believes_a_backup": 100, "pages_asked_for": 860, "swallow_cancel": 390, "tells_again": 350}
 """Where to begin to look for what shows in one of a thousand schedules: near the seed that showed it first."""
 
 Bug = Callable[[ExitStack], None]
@@ -632,3 +633,20 @@ def lost_is_first(stack: ExitStack) -> None:
         db.execute("UPDATE doubts SET until = 0")
 
     put(stack, doubts, "begin", begin)
+
+
+@bug
+def wall_deadlines(stack: ExitStack) -> None:
+    """Lets what waits go by the machine's clock, which is set now and then."""
+    put(stack, SteadyClock, "now", lambda self: self._machine.now())
+
+
+@bug
+def forget_step(stack: ExitStack) -> None:
+    """Takes the deadlines that another process left as they are, although the machine's clock was set."""
+
+    def begin(mark: Any, db: Any) -> int:
+        steps._put(mark, db)
+        return 0
+
+    put(stack, steps, "begin", begin)

@@ -13,6 +13,7 @@ CALLS = ("login", "feed", "lookup", "create", "ack", "timeline", "report", "upda
 WRITES = (
     "sentinel.identify",
     "sentinel.raise_epoch",
+    "steps.begin",
     "doubts.begin",
     "deliveries.recover",
     "reports.recover",
@@ -26,6 +27,7 @@ WRITES = (
     "reports.progressed",
     "reports.claim",
     "reports.settle",
+    "steps.note",
 )
 """The journal's transactions, by their first operation."""
 READS = ("deliveries.due", "acks.due")
@@ -41,7 +43,7 @@ and when the answer has come and nobody has read it; in the journal before a tra
 it is committed and nobody has heard.
 """
 
-OFTEN = ("create", "lookup", "ack", "intend", "settle", "claim", "recover")
+OFTEN = ("create", "lookup", "ack", "intend", "settle", "claim", "recover", "steps")
 
 SELDOM = frozenset(
     {"timeline", "report", "update", "cancel", "read", "changes.settle"}

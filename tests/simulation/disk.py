@@ -76,6 +76,8 @@ class Disk:
     def lose(self) -> str:
         """Remove the journal; return what was wrong with a start that is not told of it, empty if nothing."""
         self._put(new_journal())
+        if self.seen is None:  # it ended before it was ever in use, and sent nothing
+            return ""
         return "" if self._refused() else "a start with an empty journal in the place of a lost one goes on"
 
     def restore(self) -> str:

@@ -13,7 +13,7 @@ from multidict import CIMultiDictProxy
 
 from tests.simulation.vendors.base import Request
 
-__all__ = ["FAULTS", "NOTHING", "T_APPLY", "Fault", "Faults", "Outage"]
+__all__ = ["CLOCK_STEPS", "FAULTS", "JUMPS", "NOTHING", "T_APPLY", "Fault", "Faults", "Outage"]
 
 T_APPLY = 25.0
 """Seconds within which the other side applies, or gives up, what it was sent (faults.md 4.5, A1)."""
@@ -88,6 +88,11 @@ FAULTS: Mapping[str, Fault] = {
     )
 }
 """Every kind of fault, by name."""
+
+CLOCK_STEPS = ("clock_ahead", "clock_back")
+"""What befalls our own machine: its clock is set."""
+JUMPS = (-6 * 3600.0, -3600.0, -1200.0, -61.0, -3.0, 3.0, 61.0, 1200.0, 3600.0, 6 * 3600.0)
+"""By how many seconds."""
 
 RARE = frozenset({"forbidden", "redirected", "unauthorized", "throttled"})
 """What pauses a whole endpoint: too much of it and nothing else happens."""

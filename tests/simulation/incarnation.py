@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 from random import Random
@@ -12,6 +11,7 @@ from typing import Any
 import anyio
 
 from connector.app import Connector
+from connector.clock import Boot
 from connector.http import Endpoint
 from connector.journal.sentinel import identify
 from connector.journal.sqlite import SqliteJournal
@@ -35,14 +35,18 @@ __all__ = ["Incarnation", "WallClock"]
 class WallClock:
     """The connector's clock: virtual, with a wall clock that may be wrong by `World.skew` seconds."""
 
-    def __init__(self, time: Time, skew: Callable[[], float], chance: Random) -> None:
+    def __init__(self, time: Time, world: World, chance: Random) -> None:
         self._time = time
-        self._skew = skew
+        self._world = world
         self._random = chance
 
     def now(self) -> datetime:
         """Return what the machine's clock shows."""
-        return EPOCH + timedelta(seconds=self._time.now + self._skew())
+        return EPOCH + timedelta(seconds=self._time.now + self._world.skew)
+
+    def boot(self) -> Boot | None:
+        """Return how long the machine has run."""
+        return Boot(str(self._world.boots), self._time.now)
 
     def monotonic(self) -> float:
         """Return the virtual time."""
@@ -210,7 +214,7 @@ class Incarnation:
 
     async def _live(self) -> None:
         chance = Random(f"{self._seed}/clock")
-        clock = WallClock(self.time, lambda: self._world.skew, chance)
+        clock = WallClock(self.time, self._world, chance)
         journal = await self._opened(clock)
         connector = Connector(self._settings, journal=journal, clock=clock)
         ends: dict[str, Source | Receiver] = {**connector.sources, **connector.receivers}

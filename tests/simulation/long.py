@@ -85,6 +85,7 @@ class _Long(Schedule):
             second="",
             loss="",
             look_up_first="auto",
+            clock_steps=0,
             afterlife=False,
         )
         super().__init__(seed, make_up=make_up)
@@ -129,11 +130,10 @@ class _Long(Schedule):
         return Ending(kind, at=self._chance.uniform(0.2, 2.0) * HOUR)
 
     def _step(self) -> None:
-        """Let the wall clock of our machine jump, by a second; or by up to a day, and the machine goes down with it."""
+        """Let the wall clock of our machine jump, by a second or by up to a day; the machine may go down with it."""
         self._steps += 1
-        self.world.stepped = True
         jump = self._chance.choice((1.0, -1.0, 600.0, -600.0, HOUR, -HOUR, 24 * HOUR, -24 * HOUR))
-        self.world.skew += jump
-        self.world.note(f"the clock is off by {self.world.skew:+.0f} s")
-        if abs(jump) > 1 and self._running is not None:
-            self._running.die("a step of the clock")
+        self.world.set_clock(jump)
+        if abs(jump) > 1 and self._chance.random() < 0.5 and self._running is not None:
+            self.world.boots += 1
+            self._running.die("a restart of the machine")

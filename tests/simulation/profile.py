@@ -66,6 +66,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     manners: Manners
     loss: Loss
     look_up_first: Literal["auto", "always", "never"]
+    clock_steps: int
+    """How often the clock of our machine is set, ahead or back, while a process runs or between two."""
     afterlife: bool
     """Whether much happens to orders after they are delivered."""
 
@@ -109,6 +111,7 @@ def drawn(chance: Random) -> Profile:
         manners=chance.choice(get_args(Manners)),
         loss=loss,
         look_up_first=chance.choice(("auto", "auto", "always") if loss else ("never", "never", "auto", "always")),
+        clock_steps=chance.choice((0, 0, 1, 3)),
     )
 
 

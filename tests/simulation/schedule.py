@@ -6,6 +6,7 @@ import secrets
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from random import Random
 from unittest import mock
 from uuid import UUID
@@ -18,7 +19,7 @@ from connector.journal.base import millis
 from tests.simulation import crashes, profile, second
 from tests.simulation.checks import Watch, held, rows, unsettled
 from tests.simulation.crashes import Ending
-from tests.simulation.faults import Faults
+from tests.simulation.faults import JUMPS, Faults
 from tests.simulation.incarnation import Incarnation
 from tests.simulation.leaks import Leaks
 from tests.simulation.loop import Time, ordered
@@ -101,6 +102,10 @@ class Schedule:
             time.at(asks.uniform(0, self.profile.chaos * 1.5), self._ask)
         for _ in range(3 if self.profile.loss in ("restored", "both") else 0):
             time.at(self._mishaps.uniform(0, self.profile.chaos), self._back_up)
+        hands = Random(f"{self._seed}/clock")
+        between = [hands.choice(JUMPS) for _ in range(self.profile.clock_steps) if hands.random() < 0.4]
+        for _ in range(self.profile.clock_steps - len(between)):
+            time.at(hands.uniform(1, self.profile.chaos), partial(world.set_clock, hands.choice(JUMPS)))
         number = 0
         while not self.watch.quiet or number == 0:
             number += 1
@@ -115,6 +120,8 @@ class Schedule:
                 break
             if not self._healing:
                 self._lose()
+            if between:
+                world.set_clock(between.pop())
             time.let_pass(self._chance.choice((0.05, 1.0, self._chance.uniform(0, 40))))
         self._judge()
         return self._result()

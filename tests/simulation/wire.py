@@ -162,6 +162,7 @@ class _Exchange:
         if fault.status in (429, 503) and (form := own.chance.randrange(3)):
             seconds = own.chance.randrange(1, 20)
             at = own.world.moment() + timedelta(seconds=seconds)
+            headers["Date"] = format_datetime(own.world.moment(), usegmt=True)
             headers["Retry-After"] = str(seconds) if form == 1 else format_datetime(at, usegmt=True)
         if fault.status == 307:
             headers["Location"] = "http://elsewhere.invalid/"

@@ -15,7 +15,7 @@ from aiohttp import web
 
 from tests.doubles import EPOCH
 from tests.simulation.disk import Disk
-from tests.simulation.faults import Fault
+from tests.simulation.faults import CLOCK_STEPS, Fault
 from tests.simulation.loop import Time
 from tests.simulation.profile import Profile, secret
 from tests.simulation.vendors.base import EVERY, Act, Request, SourceVendor, Truth, Vendor
@@ -87,6 +87,8 @@ class World:
         self.counts: Counter[str] = Counter()
         self.skew = 0.0
         """How far the wall clock of our machine is ahead, in seconds."""
+        self.boots = 1
+        """How often our machine was started."""
         self.stepped = False
         """Whether it ever was: then what the journal says of times proves nothing."""
         self.tail: deque[str] = deque(maxlen=TAIL)
@@ -156,6 +158,13 @@ class World:
     def moment(self) -> datetime:
         """Return the vendors' wall clock, which is right."""
         return EPOCH + timedelta(seconds=self.time.now)
+
+    def set_clock(self, jump: float) -> None:
+        """Set the wall clock of our machine."""
+        self.stepped = True
+        self.skew += jump
+        self.counts[f"fault {CLOCK_STEPS[jump < 0]}"] += 1
+        self.note(f"the clock is off by {self.skew:+.0f} s")
 
     def note(self, text: str) -> None:
         """Write a line of the trace."""

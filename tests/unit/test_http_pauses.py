@@ -120,11 +120,14 @@ async def test_retry_after_in_seconds(asked: str, least: float | None, most: flo
 
 
 @pytest.mark.fault(46)
-async def test_retry_after_as_a_date() -> None:
-    """A date is turned into seconds from now."""
+@pytest.mark.parametrize("ahead", [timedelta(), timedelta(hours=1), timedelta(days=-1)])
+async def test_retry_after_as_a_date(ahead: timedelta) -> None:
+    """A date is turned into seconds from the time of the answer, whatever our own clock shows."""
 
     async def handler(request: web.Request) -> web.Response:
-        return web.Response(status=429, headers={"Retry-After": format_datetime(clock.now() + timedelta(seconds=90))})
+        theirs = clock.now() + ahead
+        dates = {"Date": theirs, "Retry-After": theirs + timedelta(seconds=90)}
+        return web.Response(status=429, headers={name: format_datetime(at) for name, at in dates.items()})
 
     async with serving(handler) as (endpoint, clock):
         error = await failure(endpoint)

@@ -181,11 +181,31 @@ def test_what_the_other_side_said_is_one_short_line() -> None:
 )
 def test_retry_after(value: str | None, seconds: float | None) -> None:
     """Seconds or a date, never negative, at most a day; what makes no sense is as if it were not there."""
-    assert retry_after(value, NOW) == seconds
+    assert retry_after(value, None, NOW) == seconds
 
 
-@given(st.one_of(st.text(), st.datetimes().map(str), st.from_regex(r"\w{3}, \d+ Mar \d+ \d+:\d+:\d+ [+-]?\d{0,9}")))
-def test_no_retry_after_does_harm(value: str) -> None:
+@pytest.mark.fault(46, 121)
+@pytest.mark.parametrize(
+    ("date", "seconds"),
+    [
+        ("Tue, 24 Mar 2026 10:01:00 GMT", 30.0),
+        ("Wed, 25 Mar 2026 10:01:00 GMT", 0.0),
+        ("Tue, 24 Mar 2026 09:01:30 GMT", 3600.0),
+        ("", 90.0),
+        ("yesterday", 90.0),
+        ("Tue, 24 Mar 2026 10:01:00 -0000", 90.0),
+    ],
+)
+def test_retry_after_goes_by_the_clock_of_whoever_asks(date: str, seconds: float) -> None:
+    """It is compared with the time of the answer, where that has one: our clock may be hours off."""
+    assert retry_after("Tue, 24 Mar 2026 10:01:30 GMT", date, NOW) == seconds
+
+
+DATES = st.one_of(st.text(), st.datetimes().map(str), st.from_regex(r"\w{3}, \d+ Mar \d+ \d+:\d+:\d+ [+-]?\d{0,9}"))
+
+
+@given(DATES, DATES)
+def test_no_retry_after_does_harm(value: str, date: str) -> None:
     """Whatever a server sends, the result is nothing or up to a day."""
-    found = retry_after(value, NOW)
+    found = retry_after(value, date, NOW)
     assert found is None or 0 <= found <= timedelta(days=1).total_seconds()
