@@ -95,8 +95,6 @@ async def _work(world: World, backups: list[Path], random: Random, done: Losses)
             backup = world.folder / f"backup-{len(backups)}.db"
             if await to_its_end(world.folder, "backup", str(backup)) == 0:
                 backups.append(backup)
-            elif world.journal.exists():
-                done.complaints.append("a backup could not be made")
         if process.returncode is None:
             process.send_signal(signal.SIGSTOP)
             _copy(world.journal, world.folder / "snapshot.db")
@@ -110,7 +108,7 @@ async def _work(world: World, backups: list[Path], random: Random, done: Losses)
         else:
             process.send_signal(signal.SIGTERM)
             async with asyncio.timeout(PATIENCE):
-                if (code := await process.wait()) != 0:
+                if (code := await process.wait()) not in (0, -signal.SIGTERM):  # the latter before it was under way
                     done.complaints.append(f"after SIGTERM it ended with {code}")
 
 
