@@ -12,6 +12,7 @@ from __future__ import annotations
 import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 from connector.journal.sentinel import Sentinel
@@ -38,11 +39,11 @@ class Sending(ABC):
         if sentinel is None:
             return await self._write(operation)
         number = sentinel.count()
-
-        def counted(db: sqlite3.Connection) -> T:
-            db.execute(_COUNT, (number,))
-            return operation(db)
-
-        result = await self._write(counted)
+        result = await self._write(partial(_counted, number, operation))
         sentinel.note(number)
         return result
+
+
+def _counted(number: str, operation: Callable[[sqlite3.Connection], T], db: sqlite3.Connection) -> T:
+    db.execute(_COUNT, (number,))
+    return operation(db)

@@ -117,8 +117,10 @@ class Watch:
         """A report has no key to repeat it under: told twice, people see it twice."""
         told = [outline(body) for body in self._world.sources[call.vendor].reports(call.act.ids[0])]
         what = [(each.get("status"), each.get("location")) for each in told]
-        # A backup does not know what was told since it was made, and a report has no key: once more for each.
-        if any(what.count(each) > 1 + self._world.disk.restored for each in what):
+        # A backup does not know what was told since it was made, and a report has no key: once more for each. And who
+        # lets an order go lets go all that waits of it, a report that is parked and may be there as well.
+        released = self._world.orders[f"{call.vendor}-{call.act.ids[0]}"].released
+        if any(what.count(each) > 1 + self._world.disk.restored + released for each in what):
             self._world.violated(
                 "S15", f"{call.vendor}-{call.act.ids[0]}", "REPORTED_TWICE: the same report is there twice"
             )
@@ -308,6 +310,8 @@ def _wrong(
         yield "L2", "the journal has it as delivered, and the receiver has nothing"
     if truth.withdrawn is not None and not world.stepped and row.adopted_at - START > truth.withdrawn + LATEST:
         yield "S1", f"it was cancelled there at {truth.withdrawn:.1f}, and was taken for delivered later"
+    if truth.given_up and row.state == "skipped":
+        return
     if truth.skipped:
         if records or row.state != "skipped":
             yield "L1", f"it is none of ours, and is {row.state}, {len(records)} records"

@@ -85,7 +85,7 @@ class Disk:
         if not self._backups:
             return ""
         db = new_journal()
-        db.deserialize(self._chance.choice(self._backups))
+        db.deserialize(self._backups[0] if self.losses else self._chance.choice(self._backups))
         db.execute("PRAGMA foreign_keys = ON")
         db.execute("DELETE FROM simulated")
         self._put(db)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from types import SimpleNamespace
 from typing import Any
@@ -98,6 +98,13 @@ RARE = frozenset({"forbidden", "redirected", "unauthorized", "throttled"})
 """What pauses a whole endpoint: too much of it and nothing else happens."""
 
 
+SELDOM: Mapping[str, Sequence[str]] = {
+    "report": ("refused", "throttled", "lost", "lost_applied", "error_applied"),
+    "timeline": ("redirected", "redirected", "unavailable"),
+}
+"""Kinds of call of which there are few, and what befalls them more often: what it leads to must be seen."""
+
+
 class Outage(msgspec.Struct, frozen=True):
     """A time in which a vendor takes no call."""
 
@@ -119,11 +126,14 @@ class Faults:
         self.healed = False
         self.outages: list[Outage] = []
 
-    def draw(self, vendor: str, now: float) -> Fault:
-        """Return what befalls the next call to `vendor`."""
+    def draw(self, vendor: str, now: float, kind: str = "") -> Fault:
+        """Return what befalls the next call to `vendor`, of that kind."""
         for outage in self.outages:
             if outage.vendor == vendor and outage.start <= now < outage.end:
                 return FAULTS[self._chance.choice(("refused", "connect_timeout", "unavailable"))]
+        often = SELDOM.get(kind)
+        if often and self.rate and not self.healed and self._chance.random() < 0.3:
+            return FAULTS[self._chance.choice(often)]
         if self.healed or self._chance.random() >= self.rate:
             return NOTHING
         (name,) = self._chance.choices(self._names, self._weights)

@@ -64,6 +64,9 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     second: Literal["", "required", "optional"]
     """What the second receiver, a webhook, is in this schedule; empty: it has none."""
     manners: Manners
+    given_up: float
+    outage: bool
+    picky: float
     loss: Loss
     look_up_first: Literal["auto", "always", "never"]
     clock_steps: int
@@ -109,6 +112,9 @@ def drawn(chance: Random) -> Profile:
         withdrawn=0.0 if calm else chance.choice((0.0, 0.0, 0.2)),
         second=chance.choice(("", "", "", "required", "optional")),
         manners=chance.choice(get_args(Manners)),
+        given_up=0.0 if calm else chance.choice((0.0, 0.0, 0.3)),
+        outage=not calm and chance.random() < 0.3,
+        picky=0.0 if calm else chance.choice((0.0, 0.0, 0.4)),
         loss=loss,
         look_up_first=chance.choice(("auto", "auto", "always") if loss else ("never", "never", "auto", "always")),
         clock_steps=chance.choice((0, 0, 1, 3)),

@@ -16,14 +16,16 @@ import msgspec
 from connector import pipeline, registry
 from connector.journal import holds, sentinel
 from connector.journal.base import millis
+from connector.readback import outline
 from tests.simulation import crashes, profile, second
 from tests.simulation.checks import Watch, held, rows, unsettled
 from tests.simulation.crashes import Ending
-from tests.simulation.faults import JUMPS, Faults
+from tests.simulation.faults import JUMPS, Faults, Outage
 from tests.simulation.incarnation import Incarnation
 from tests.simulation.leaks import Leaks
 from tests.simulation.loop import Time, ordered
 from tests.simulation.profile import Profile
+from tests.simulation.vendors.base import Truth
 from tests.simulation.world import Call, Violation, World
 
 __all__ = ["Result", "Schedule", "quick", "run"]
@@ -31,6 +33,8 @@ __all__ = ["Result", "Schedule", "quick", "run"]
 LONGEST_HEALING = 1500.0
 """Seconds after the last fault within which all must be well."""
 GLANCE = 7.0
+WAITS = ("held", "rejected", "new", "ready")
+"""The states in which a person can give an order up."""
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -100,6 +104,12 @@ class Schedule:
         asks = Random(f"{self._seed}/asks")
         for _ in range(asks.choice((0, 2, 6))):
             time.at(asks.uniform(0, self.profile.chaos * 1.5), self._ask)
+        for truth in world.orders.values():
+            if self._mishaps.random() < self.profile.given_up:
+                seen = self._mishaps.choice((*WAITS, "new", "ready"))
+                time.at(self._mishaps.uniform(0.1, self.profile.chaos), partial(self._give_up, truth, seen))
+        if self.profile.outage:
+            self._plan_outage()
         for _ in range(3 if self.profile.loss in ("restored", "both") else 0):
             time.at(self._mishaps.uniform(0, self.profile.chaos), self._back_up)
         hands = Random(f"{self._seed}/clock")
@@ -140,6 +150,56 @@ class Schedule:
         if self._running is not None:
             self._running.ask()
 
+    def _plan_outage(self) -> None:
+        """Let a vendor be down for a while, and people cancel and back up meanwhile."""
+        chance, chaos, world = Random(f"{self._seed}/outage"), self.profile.chaos, self.world
+        start = chance.uniform(0, chaos * 0.5)
+        end = min(start + chance.uniform(60, 150), chaos)
+        self.faults.outages = [Outage(chance.choice([*sorted(world.vendors), "warehouse", "warehouse"]), start, end)]
+        for truth in world.orders.values():
+            if truth.source == "shop" and chance.random() < 0.3:
+                self.time.at(
+                    chance.uniform(start, (start + end) / 2), partial(world.cancel, world.sources["shop"], truth)
+                )
+        if self.profile.loss in ("restored", "both"):
+            self.time.at((start + end) / 2, self._back_up)
+
+    def _give_up(self, truth: Truth, seen: str) -> None:
+        """Let a person leave an order alone for good, when it waits as `seen`."""
+        row = rows(self.world).get(truth.external_id)
+        if (row is None or row.state != seen) and self.time.now < self.profile.chaos:
+            self.time.after(1.5, partial(self._give_up, truth, seen))
+        elif row is not None and row.state == seen:
+            truth.given_up = True
+            self.world.note(f"a person gives {truth.external_id} up")
+            self._decide([], [row.key])
+
+    def _tend_reports(self) -> None:
+        """Let a person look after the reports that are parked: tell what the source does not show, drop the rest."""
+        again: list[int] = []
+        drop: list[int] = []
+        for key, source, order_id, body in self.world.journal.execute(
+            "SELECT o.key, r.source, r.order_id, r.body FROM reports r JOIN orders o USING (source, order_id)"
+            " WHERE r.state = 'parked' AND r.dropped_at IS NULL AND o.ack_state = 'confirmed'"
+            # Who lets such an order go lets go all of it, and at a receiver that cannot be asked it may be.
+            " AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.key = o.key AND d.state <> 'delivered')"
+        ).fetchall():
+            shown = [outline(each).get("status") for each in self.world.sources[source].reports(order_id)]
+            (drop if outline(body).get("status") in shown else again).append(key)
+        self.world.note(f"a person tells {again} again, and drops {drop}")
+        self._decide(again, drop)
+
+    def _decide(self, again: Sequence[int], leave: Sequence[int]) -> None:
+        """Do what `connector retry` and `connector skip` do."""
+        now, journal = millis(self.world.moment()), self.world.journal
+        journal.execute("BEGIN")
+        holds.retry(again, now, journal)
+        holds.skip(leave, now, journal)
+        journal.execute("COMMIT")
+        running = self._running
+        if running is not None and running.alive and running.connector is not None and running.connector.running:
+            running.connector.look()
+
     def _break_off(self) -> None:
         self._over = True
         if self._running is not None:
@@ -155,7 +215,9 @@ class Schedule:
         disk, chance = self.world.disk, self._mishaps
         if not self.profile.loss or disk.losses > 1 or chance.random() < 0.4:
             return
-        what = chance.choice(("lost", "restored")) if self.profile.loss == "both" else self.profile.loss
+        what = self.profile.loss
+        if what == "both":  # a backup of the journal that was lost before, most often
+            what = "restored" if disk.losses or chance.random() < 0.3 else "lost"
         if what == "restored":
             happened = disk.restore()
         else:
@@ -172,6 +234,7 @@ class Schedule:
         if self._running is not None:
             self._running.ending = None
         self.time.after(GLANCE, self._look)
+        self.time.after(5 * GLANCE, self._tend_reports)
 
     def _look(self) -> None:
         """See whether everything is well; let a person help where one has to; end when it is, or never will be."""
@@ -229,14 +292,7 @@ class Schedule:
         self.world.note(f"a person releases {keys}, and skips {skipped}")
         self.world.counts["released by a person"] += len(keys)
         self.world.counts["skipped by a person"] += len(skipped)
-        now = millis(self.world.moment())
-        journal = self.world.journal
-        journal.execute("BEGIN")
-        holds.retry(keys, now, journal)
-        holds.skip(skipped, now, journal)
-        journal.execute("COMMIT")
-        if self._running is not None and self._running.connector is not None:
-            self._running.connector.look()
+        self._decide(keys, skipped)
 
     def _end(self) -> None:
         if self._running is not None:

@@ -64,7 +64,7 @@ def wrong(world: World, truth: Truth, row: Row | None) -> Iterator[tuple[str, st
         yield "L1", f"it is none of ours, and {NAME} has it"
     if row.state in ("delivered", *OPEN) or truth.skipped or truth.broken or truth.unwanted:
         return
-    if truth.cancelled is not None or (row.state == "skipped" and records):
+    if truth.cancelled is not None or (row.state == "skipped" and (records or truth.given_up)):
         return
     if world.disk.losses and records and row.state in ("held", "rejected", "vanished"):
         return  # an older journal knows it as it was, and nobody can ask what became of it since

@@ -17,6 +17,7 @@ from typing import Any, Protocol, TypeVar
 from connector.errors import JournalError
 from connector.journal.commit import GroupCommit
 from connector.journal.database import migrate
+from connector.journal.sending import Sending
 from tests.simulation.loop import Time
 
 __all__ = ["Process", "Store", "new_journal"]
@@ -160,6 +161,8 @@ def _named(operation: Any) -> tuple[str, bool]:
     """Return what an operation is called, and whether it is a transaction: `module.function` of the first in it."""
     if isinstance(operation, partial) and operation.func.__module__ == GroupCommit.__module__:
         return _named(operation.args[0][0])[0], True
+    if isinstance(operation, partial) and operation.func.__module__ == Sending.__module__:
+        return _named(operation.args[1])
     inner = operation.func if isinstance(operation, partial) else operation
     return f"{inner.__module__.rpartition('.')[2]}.{inner.__name__.lstrip('_')}", False
 

@@ -94,7 +94,7 @@ class _Exchange:
             else:
                 call.doubtful = False
             await self._heard
-        fault = own.faults.draw(own.name, world.time.now)
+        fault = own.faults.draw(own.name, world.time.now, point)
         if fault.name == "page" and (own.name, point) == ("erp", "create"):
             fault = NOTHING  # whoever answers a webhook by a 2xx has it, whatever else the answer says
         world.befalls(call, fault)

@@ -99,6 +99,7 @@ class World:
         """Called with every token that a vendor issues."""
         self._trace = blake2b(digest_size=16)
         self._chance = chance
+        self._more = Random(chance.random())
         self.warehouse = Ewarehousing(
             "warehouse",
             self.moment,
@@ -143,6 +144,7 @@ class World:
             lambda: self.time.now,
             chance,
             manners=self.profile.manners,
+            strict=chance.random() < 0.5,
             repeated=chance.choice((0.0, 0.2)),
             secret=secret("signing").encode(),
             names_id=chance.random() < 0.7,
@@ -269,9 +271,11 @@ class World:
         if (truth.broken or truth.refused or truth.unwanted) and chance.random() < 0.6:
             self.time.at(later(), partial(self._correct, source, truth))
         if chance.random() < self.profile.cancelled:
-            self.time.at(later(), partial(self._cancel, source, truth))
+            self.time.at(later(), partial(self.cancel, source, truth))
         if source.name != "shop" and chance.random() < self.profile.partly:
             source.partly.add(truth.order_id)
+        if isinstance(source, Zendera) and chance.random() < self.profile.picky:
+            source.picky.add(truth.order_id)
 
     def _withdraw(self, external_id: str) -> None:
         """Let people at the warehouse cancel an order."""
@@ -307,7 +311,23 @@ class World:
             truth.broken = truth.refused = truth.unwanted = False
             self.note(f"corrected {truth.external_id}")
 
-    def _cancel(self, source: SourceVendor, truth: Truth) -> None:
-        if source.cancel(truth):
+    def cancel(self, source: SourceVendor, truth: Truth) -> None:
+        """Let people over there cancel an order, if they can."""
+        if truth.placed >= 0 and source.cancel(truth):
             truth.cancelled = self.time.now
             self.note(f"cancelled {truth.external_id}")
+            self.time.after(40 + 60 * self._more.random(), partial(self._reinstate, source, truth))
+
+    def _reinstate(self, source: SourceVendor, truth: Truth) -> None:
+        """Take a cancellation back, of an order that was not delivered and is not on its way."""
+        states = self.journal.execute(
+            "SELECT d.state FROM deliveries d JOIN orders o USING (key) WHERE o.external_id = ?", (truth.external_id,)
+        ).fetchall()
+        if self.time.now > self.profile.chaos + 10:
+            return
+        over = states and all(state in ("cancelled", "vanished") for (state,) in states)
+        anywhere = self.warehouse.by_external_id(truth.external_id)
+        if over and not anywhere and not (self.erp and self.erp.by_external_id(truth.external_id)):
+            source.reinstate(truth)
+            truth.cancelled = None
+            self.note(f"reinstated {truth.external_id}")

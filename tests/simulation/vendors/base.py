@@ -78,6 +78,8 @@ class Truth(msgspec.Struct):
     changed: list[float] = []
     corrected: list[float] = []
     cancelled: float | None = None
+    given_up: bool = False
+    """Whether a person has skipped it."""
     unwanted: bool = False
     """Whether the second receiver will not have it."""
     withdrawn: float | None = None
@@ -132,6 +134,9 @@ class SourceVendor(Vendor, Protocol):
 
     def cancel(self, truth: Truth) -> bool:
         """Cancel the order, if that can be done here; tell whether it was."""
+
+    def reinstate(self, truth: Truth) -> None:
+        """Take its cancellation back."""
 
     def listed(self) -> Sequence[str]:
         """Return the orders in the feed."""

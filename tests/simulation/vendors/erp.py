@@ -18,7 +18,8 @@ __all__ = ["Erp", "Manners"]
 Manners = Literal["finds", "recognises", "refuses", "neither"]
 """
 How it is kept from doubling an order: it can be asked; it recognises a `webhook-id` that it has, and answers as the
-first time, or by 409; or not at all, so that what is in doubt there is for a person to see to.
+first time, or by 409; or neither, so that what is in doubt there is for a person to see to. Of those, a `strict` one
+answers 409 all the same, but may mean by that an order which somebody else has put there.
 """
 
 
@@ -37,10 +38,13 @@ class Erp(WebhookStandIn):
         chance: Random,
         *,
         manners: Manners,
+        strict: bool,
         repeated: float,
         **how: Any,
     ) -> None:
         repeats: Any = {"recognises": "recognised", "refuses": "refused"}.get(manners, "taken")
+        if manners == "neither" and strict:
+            repeats = "refused"
         super().__init__(now=now, repeats=repeats, **how)
         self.name = name
         self.refused: set[str] = set()

@@ -84,6 +84,10 @@ class Propeller(PropellerStandIn):
         self.orders[int(truth.order_id)]["status"] = "CANCELLED"
         return True
 
+    def reinstate(self, truth: Truth) -> None:
+        """See `SourceVendor.reinstate`."""
+        self.orders[int(truth.order_id)]["status"] = "NEW"
+
     def listed(self) -> Sequence[str]:
         """See `SourceVendor.listed`."""
         return [

@@ -85,6 +85,12 @@ class Traede(TraedeStandIn):
         order["status"], order["cancelled_at"] = "cancelled", "2026-03-24 09:00:00"
         return True
 
+    def reinstate(self, truth: Truth) -> None:
+        """See `SourceVendor.reinstate`."""
+        template = _templates()[int(truth.order_id) % 12]
+        order = self.orders[int(truth.order_id)]
+        order["status"], order["cancelled_at"] = template["status"], template["cancelled_at"]
+
     def listed(self) -> Sequence[str]:
         """See `SourceVendor.listed`."""
         gone = {order_id for _, _, order_id in self.exported}

@@ -36,6 +36,8 @@ class Zendera(ZenderaStandIn):
         self.name = name
         self.partly: set[str] = set()
         self.spared: set[str] = set()
+        self.picky: set[str] = set()
+        """Orders of which it refuses the next report."""
         self._made = 0
 
     def sort(self, request: Request) -> Act:
@@ -54,6 +56,9 @@ class Zendera(ZenderaStandIn):
     def handle(self, request: Request) -> web.Response:
         """See `Vendor.handle`."""
         self.spared = set()
+        if request.rel_url.raw_path.endswith("/update") and str(request.content["orderId"]) in self.picky:
+            self.picky.discard(str(request.content["orderId"]))
+            return reply(400, {"error": "this order is locked"})
         if self.partly and request.rel_url.raw_path.endswith("/status"):
             entries = request.content["create"]
             failed = [each for each in entries if str(each["orderId"]) in self.partly]
@@ -81,7 +86,9 @@ class Zendera(ZenderaStandIn):
             self._made += 1
             shipment = {**template, "orderId": int(truth.order_id), "id": 700_000 + self._made}
             if truth.broken:
-                shipment["delivery"] = {**shipment["delivery"], "address": {}}
+                # Either cannot be read, or not be written down for the warehouse.
+                half = {**shipment["delivery"]["address"], "country": "Nowhere"} if int(truth.order_id) % 2 else {}
+                shipment["delivery"] = {**shipment["delivery"], "address": half}
             self.shipments.append(shipment)
 
     def edit(self, truth: Truth) -> None:
@@ -99,6 +106,9 @@ class Zendera(ZenderaStandIn):
     def cancel(self, truth: Truth) -> bool:
         """Nobody says what a cancellation does to the feed (vendors.md 3)."""
         return False
+
+    def reinstate(self, truth: Truth) -> None:
+        """See `cancel`."""
 
     def listed(self) -> Sequence[str]:
         """See `SourceVendor.listed`."""
