@@ -151,7 +151,8 @@ def groups(header: str, known: frozenset[str] = EXPAND) -> frozenset[str]:
     """Return the groups of an `expand` header; an unknown one is refused."""
     named = frozenset(name.strip() for name in header.split(",") if name.strip())
     if unknown := named - known:
-        raise Refused(("", f"Unknown expand group: {', '.join(sorted(unknown))}"))
+        listed = ", ".join(sorted(unknown)).encode("ascii", "replace").decode()  # bytes of a header may be no text
+        raise Refused(("", f"Unknown expand group: {listed}"))
     return named
 
 

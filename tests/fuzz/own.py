@@ -160,9 +160,9 @@ def _mappings() -> Iterator[Target]:
         del status
         try:
             tree = msgspec.json.decode(body)
-            return mapped(tree, crc32(body)) if isinstance(tree, dict) and _depth(tree) <= DEEPEST else None
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (ValueError, RecursionError):
             return None
+        return mapped(tree, crc32(body)) if isinstance(tree, dict) and _depth(tree) <= DEEPEST else None
 
     async def expression(body: bytes, status: int) -> object:
         del status
