@@ -17,7 +17,6 @@ LATE = frozenset(
     {
         "believes_a_backup",
         "bigbatch",
-        "pace_before_slot",
         "breaker_fails_orders",
         "no_pace",
         "pages_asked_for",
