@@ -40,9 +40,9 @@ class Absences:
         self._after: Place | None = None
         self._looks = 0
 
-    async def walked(self, seen: Ids, began: datetime, total: int | None) -> None:
-        """Draw the conclusions from a walk that began then and came to its end, having listed `seen`."""
-        if not self._source.shrinks or (total is not None and len(seen) < total):
+    async def walked(self, seen: Ids, began: datetime) -> None:
+        """Draw the conclusions from a complete walk that began then and listed `seen`."""
+        if not self._source.shrinks:
             return
         waiting, end = await self._journal.waiting_orders(self._source.name, began, self._after)
         absent = {order_id: key for order_id, key in waiting.items() if order_id not in seen}

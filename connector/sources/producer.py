@@ -154,7 +154,8 @@ class Producer:
     async def _walk_once(self, publisher: Publisher, since: datetime | None = None) -> PassFinished:
         seen = Ids()
         new = 0
-        total: int | None = None
+        total: int | None = None  # the most that any page of the walk said there is
+        complete = False
         error, lasting = "", False
         base, began = self._confirmed(), self._clock.now()
         try:
@@ -162,14 +163,17 @@ class Producer:
                 asked_at = ended_at = self._clock.now()
                 async for page in feed:
                     asked_at = asked_at if page.continued else ended_at
-                    total = page.total
+                    total = max(page.total or 0, total or 0) if page.total is not None else total
                     seen.update(item.order_id for item in page.items)
                     new += await self._take(page.items, self._listing(asked_at, since), publisher)
                     if self._stopping:
                         break
                     ended_at = self._clock.now()
-            if since is None and not self._stopping:
-                await self._absences.walked(seen, began, total)
+            # What leaves the feed moves what comes after it to a page that was read, where it may not have been seen.
+            whole = len(seen) >= total if total is not None else self._confirmed() == base
+            complete = whole and since is None and not self._stopping
+            if complete:
+                await self._absences.walked(seen, began)
         except JournalError:
             raise
         except ConnectorError as exc:
@@ -186,8 +190,7 @@ class Producer:
             self._reminder.over()
         self._failures = self._failures + 1 if error else 0
         now = self._clock.now()
-        complete = not error and not self._stopping and since is None and (total is None or len(seen) >= total)
-        await self._journal.polled(self.source.name, now, error, complete=complete)
+        await self._journal.polled(self.source.name, now, error, complete=complete and not error and not self._stopping)
         at, name = wall_time(self._clock, now), self.source.name
         finished = PassFinished(at=at, source=name, seen=len(seen), new=new, total=total, error=error, lasting=lasting)
         self._bus.notice(finished)
