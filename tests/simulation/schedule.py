@@ -115,7 +115,9 @@ class Schedule:
         hands = Random(f"{self._seed}/clock")
         between = [hands.choice(JUMPS) for _ in range(self.profile.clock_steps) if hands.random() < 0.4]
         for _ in range(self.profile.clock_steps - len(between)):
-            time.at(hands.uniform(1, self.profile.chaos), partial(world.set_clock, hands.choice(JUMPS)))
+            at, jump = hands.uniform(1, self.profile.chaos), hands.choice(JUMPS)
+            where = hands.choice(("before", "in", "after")) if hands.random() < 0.1 else ""
+            time.at(at, partial(self._set_clock, jump, where))
         number = 0
         while not self.watch.quiet or number == 0:
             number += 1
@@ -209,6 +211,12 @@ class Schedule:
         """Let a person make a backup."""
         self.world.note("a backup is made")
         self.world.disk.back_up(self.world.moment())
+
+    def _set_clock(self, jump: float, where: str) -> None:
+        """Set the clock; a process may be killed `where` it notes that."""
+        self.world.set_clock(jump)
+        if where and self._running is not None and not self._healing:
+            self._running.ending = Ending("point", f"steps.note:{where}")
 
     def _lose(self) -> None:
         """Between two processes: let the journal be lost, or an older one be put in its place, twice at most."""
