@@ -65,6 +65,10 @@ class Ending(msgspec.Struct):
     at: float = 0.0
 
 
+ONCE = ("sentinel.", "doubts.begin", "steps.", "deliveries.recover", "reports.recover")
+"""What a process passes at its start, and mostly not again."""
+
+
 def drawn(chance: Random, seldom: float) -> Ending:
     """Return the end of one incarnation; `seldom` is the share of them at what few orders come to."""
     kind = chance.choices(("point", "kill", "stop", "cancel"), (0.72, 0.12, 0.08, 0.08))[0]
@@ -73,12 +77,15 @@ def drawn(chance: Random, seldom: float) -> Ending:
         share = chance.random()
         if share < seldom:
             seldom_passed = [each for each in POINTS if each.partition(":")[0] in SELDOM]
-            rarest = [each for each in seldom_passed if each.startswith(("update", "cancel", "timeline", "report:"))]
+            rare = ("update", "cancel", "timeline", "report:", "reports.claim", "reports.settle", "changes")
+            rarest = [each for each in seldom_passed if each.startswith(rare)]
             rarest += [each for each in rarest if each.startswith("timeline")]
-            point = chance.choice(seldom_passed + 2 * rarest)
+            point = chance.choice(seldom_passed + 3 * rarest)
             return Ending("point", point, nth=chance.choice((1, 1, 1, 2)))
         if share < seldom + 0.3:
             point = chance.choice([each for each in POINTS if any(word in each for word in OFTEN)])
-        return Ending("point", point, nth=chance.choice((1, 1, 2, 3, 5)))
+        elif share > 0.92:
+            point = chance.choice([each for each in POINTS if each.startswith(ONCE)])
+        return Ending("point", point, nth=1 if point.startswith(ONCE) else chance.choice((1, 1, 2, 3, 5)))
     at = chance.uniform(0, 2) if chance.random() < 0.5 else chance.uniform(0, 90)
     return Ending(kind, at=at)

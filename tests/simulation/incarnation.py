@@ -243,9 +243,9 @@ class Incarnation:
         disk = self._world.disk
         journal = SqliteJournal(self._store, clock=clock)  # type: ignore[arg-type]
         noted = await journal._commits.transact(partial(identify, PATH, disk.seen, disk.accept))
-        disk.accept = False
         journal._sentinel = disk  # type: ignore[assignment]
         await journal._say(noted)
+        disk.accept = False  # who is killed before that is told again
         return journal
 
 

@@ -111,7 +111,7 @@ class Schedule:
         if self.profile.outage:
             self._plan_outage()
         for _ in range(3 if self.profile.loss in ("restored", "both") else 0):
-            time.at(self._mishaps.uniform(0, self.profile.chaos), self._back_up)
+            time.at(self._mishaps.uniform(0, self._mishaps.uniform(0, self.profile.chaos)), self._back_up)
         hands = Random(f"{self._seed}/clock")
         between = [hands.choice(JUMPS) for _ in range(self.profile.clock_steps) if hands.random() < 0.4]
         for _ in range(self.profile.clock_steps - len(between)):
@@ -139,7 +139,7 @@ class Schedule:
         return self._result()
 
     def _drawn(self) -> Ending:
-        return crashes.drawn(self._chance, 0.7 if self.profile.afterlife else 0.15)
+        return crashes.drawn(self._chance, 0.75 if self.profile.afterlife else 0.18)
 
     def _replay(self) -> None:
         """Let a person replay a source that can list again what it has exported."""
@@ -221,7 +221,7 @@ class Schedule:
     def _lose(self) -> None:
         """Between two processes: let the journal be lost, or an older one be put in its place, twice at most."""
         disk, chance = self.world.disk, self._mishaps
-        if not self.profile.loss or disk.losses > 1 or chance.random() < 0.4:
+        if not self.profile.loss or disk.losses > 1 or chance.random() < (0.1 if self.profile.loss == "both" else 0.4):
             return
         what = self.profile.loss
         if what == "both":  # a backup of the journal that was lost before, most often
