@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import click
 
 from connector.cli.decide import decide, which
@@ -16,14 +18,14 @@ def command(ctx: click.Context, *, source: str | None, order_ids: tuple[str, ...
     """
     Make held or rejected orders due again.
 
-    Name them (SOURCE ID ...), or all that wait for the same thing (--cause, as `connector orders` shows it). Works
-    while the connector runs and while it does not.
+    Name them (SOURCE ID ...), or all that wait for the same thing (--cause, as `connector orders` shows it; what else
+    waits of these orders is left). Works while the connector runs and while it does not.
     """
     from connector.journal.holds import retry
 
     decide(
         ctx,
-        retry,
+        partial(retry, cause=cause),
         "due again; a running connector takes them up, otherwise the next `connector run`",
         source,
         order_ids,

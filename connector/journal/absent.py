@@ -87,7 +87,12 @@ def waiting(
 def vanish(keys: Sequence[int], now: int, db: sqlite3.Connection) -> list[int]:
     """See `Absent.vanish`."""
     gone = [key for key in keys if db.execute(_STILL_WAITS, (key,)).fetchone()]
-    db.executemany("UPDATE deliveries SET state = 'vanished', next_try_at = 0 WHERE key = ?", [(key,) for key in gone])
+    db.executemany(
+        # What was tried before may be there; should the order be listed again, that is not forgotten.
+        "UPDATE deliveries SET ask = CASE WHEN state = 'held' AND attempts > 0 THEN 1 ELSE ask END,"
+        " state = 'vanished', next_try_at = 0 WHERE key = ?",
+        [(key,) for key in gone],
+    )
     db.executemany(
         "INSERT INTO history (key, at, what, detail) VALUES (?, ?, 'vanished', ?)",
         [(key, now, "the source does not list it any more, and was not told anything about it") for key in gone],

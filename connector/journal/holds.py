@@ -55,31 +55,40 @@ def still(keys: Sequence[int], cause: str, db: sqlite3.Connection) -> list[int]:
     return [key for (key,) in rows]
 
 
-def retry(keys: Sequence[int], now: int, db: sqlite3.Connection) -> list[int]:
-    """Make what waits for a person due again; return the orders of which something did."""
+def retry(keys: Sequence[int], now: int, db: sqlite3.Connection, cause: str | None = None) -> list[int]:
+    """
+    Make what waits for a person due again; return the orders of which something did.
+
+    With a `cause`, only what waits for that: what else there is of the order was not meant.
+    """
     moved: list[int] = []
+    asked = None if cause is None else storable(cause)
     for key in keys:
-        count = db.execute(
+        count = deliveries = db.execute(
             # A receiver that can be asked is asked before a second attempt; where none can, the person has looked.
             "UPDATE deliveries SET state = 'new', cause = NULL, detail = NULL, next_try_at = 0,"
-            " ask = CASE WHEN cause IN ('may be at ' || receiver || ' already', 'in doubt at ' || receiver)"
-            " THEN 0 ELSE ask END"
-            " WHERE key = ? AND state IN ('held', 'rejected', 'skipped')",
-            (key,),
+            " ask = CASE WHEN CASE state WHEN 'skipped' THEN detail ELSE cause END"
+            " IN ('may be at ' || receiver || ' already', 'in doubt at ' || receiver) THEN 0 ELSE ask END"
+            " WHERE key = ?1 AND state IN ('held', 'rejected', 'skipped') AND (?2 IS NULL OR cause = ?2)",
+            (key, asked),
         ).rowcount
         count += db.execute(
+            # That it failed is no longer to be told of an order that is tried again: it may yet be delivered.
             "UPDATE orders SET ack_state = 'pending', ack_next = 0, ack_attempts = 0"
-            " WHERE key = ? AND ack_state = 'parked'",
-            (key,),
+            " WHERE key = ?1 AND ack_state = 'parked' AND (?2 IS NULL OR ack_reason = ?2)"
+            " AND NOT (ack_outcome = 'failed' AND ?3)",
+            (key, asked, deliveries > 0),
         ).rowcount
         count += db.execute(
-            "UPDATE changes SET state = 'due', next_try_at = 0, attempts = 0 WHERE key = ? AND state = 'held'", (key,)
+            "UPDATE changes SET state = 'due', next_try_at = 0, attempts = 0"
+            " WHERE key = ?1 AND state = 'held' AND (?2 IS NULL OR reason = ?2)",
+            (key, asked),
         ).rowcount
         count += db.execute(
             "UPDATE reports SET state = 'pending', next_try_at = 0, attempts = 0, dropped_at = NULL"
-            " WHERE state = 'parked'"
-            " AND (source, order_id) = (SELECT source, order_id FROM orders WHERE key = ?)",
-            (key,),
+            " WHERE state = 'parked' AND (?2 IS NULL OR reason = ?2)"
+            " AND (source, order_id) = (SELECT source, order_id FROM orders WHERE key = ?1)",
+            (key, asked),
         ).rowcount
         if count:
             moved.append(key)
@@ -92,7 +101,9 @@ def skip(keys: Sequence[int], now: int, db: sqlite3.Connection) -> list[int]:
     moved: list[int] = []
     for key in keys:
         count = db.execute(
-            "UPDATE deliveries SET state = 'skipped', cause = 'skipped by a person', detail = cause"
+            # What was tried before may be there; should a newer revision take it up again, that is not forgotten.
+            "UPDATE deliveries SET state = 'skipped', cause = 'skipped by a person', detail = cause,"
+            " ask = CASE WHEN state = 'held' AND attempts > 0 THEN 1 ELSE ask END"
             " WHERE key = ? AND state IN ('held', 'rejected', 'new', 'ready')",
             (key,),
         ).rowcount

@@ -51,7 +51,7 @@ class SqliteBacklog(SqliteOutbox):
         keys = await self._read(partial(holds.keys_of, None, (), cause))
         released = 0
         for part in chunks(keys, holds.PORTION):
-            released += len(await self._write(partial(holds.retry, part, self._kept(now))))
+            released += len(await self._write(partial(holds.retry, part, self._kept(now), cause=cause)))
         return released
 
     async def prune(self, before: datetime, limit: int) -> int:
