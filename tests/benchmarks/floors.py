@@ -15,8 +15,8 @@ class Floor(NamedTuple):
 
 
 FLOORS = {
-    "patch": Floor(rate=0.25, cpu=0.25),
-    "fifties": Floor(rate=0.18, cpu=0.20),
+    "patch": Floor(rate=0.25, cpu=0.33),
+    "fifties": Floor(rate=0.21, cpu=0.21),
 }
 """By shape: one call an order, where the calls weigh most, and fifty, where our own work does."""
 ORDERS = 2_000
