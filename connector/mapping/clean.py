@@ -3,6 +3,9 @@ Foreign text made fit for a label or a screen: no control characters, and no spa
 
 Nearly all text is fit as it comes. To find that out for all texts of an order together costs as much as to clean two
 of them, so `tidied` looks first, and cleans only an order that needs it (faults.md, section 3, #16).
+
+What is unfit is listed here. What Python can print depends on its tables of Unicode: by those, an order with a newer
+sign in it would be another order after a change of Python.
 """
 
 from __future__ import annotations
@@ -13,7 +16,16 @@ from msgspec.structs import astuple, replace
 
 from connector.order import Address, Contact, Order
 
-__all__ = ["are_clean", "block", "one_line", "tidied"]
+__all__ = ["UNFIT", "are_clean", "block", "one_line", "tidied"]
+
+UNFIT: dict[int, str | None] = {
+    # Controls, breaks between words and lines, half characters: each parts what stands beside it.
+    **dict.fromkeys((*range(0x20), *range(0x7F, 0xA0), 0x200B, 0x2028, 0x2029, *range(0xD800, 0xE000)), " "),
+    # Without width: the soft hyphen, marks and overrides of direction, the byte order mark, tags. None parts a word.
+    # The two joiners stay: names in Persian and Hindi are spelt with them.
+    **dict.fromkeys((0xAD, 0x61C, 0x180E, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2060, 0x2070))),
+    **dict.fromkeys((0xFEFF, *range(0xFFF9, 0xFFFC), 0xFFFE, 0xFFFF, *range(0xE0000, 0xE0080))),
+}
 
 
 def one_line(value: str) -> str:
@@ -21,7 +33,7 @@ def one_line(value: str) -> str:
     if not value:
         return ""
     if not value.isprintable():
-        value = "".join(c if c.isprintable() else " " for c in value)
+        value = value.translate(UNFIT)
     return " ".join(value.split())
 
 
@@ -35,8 +47,10 @@ def block(value: str) -> str:
 def are_clean(texts: Iterable[str]) -> bool:
     """Tell whether `one_line` and `block` would return each of `texts` as it is."""
     joined = " ".join(filter(None, texts))
+    if not joined.isprintable():
+        return joined == one_line(joined)
     # One space is ours, between two texts: a second one is of the texts. Of all kinds of space only this is printable.
-    return joined.isprintable() and "  " not in joined and joined[:1] != " " != joined[-1:]
+    return "  " not in joined and joined[:1] != " " != joined[-1:]
 
 
 def tidied(order: Order) -> Order:

@@ -123,7 +123,7 @@ BUGS: dict[str, Bug] = {
     "file.lines": forgets("receivers.file_rows", "ValueError"),
     "file.index": forgets("receivers.file_rows", "ValueError"),
     "journal.lock": _one_line,
-    "journal.seen": forgets("journal.sentinel", "RecursionError"),
+    "journal.seen": forgets("journal.sentinel", "ValueError"),
     "journal.report": forgets("readback", "OverflowError"),
     "journal.terms": forgets("sources.traede_terms", "RecursionError"),
     "journal.file": forgets("journal.reader", "ValueError"),

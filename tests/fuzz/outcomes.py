@@ -40,7 +40,7 @@ def outcomes(target: Target, bodies: Iterable[tuple[bytes, int]]) -> list[str]:
 async def outcome(target: Target, body: bytes, status: int) -> str:
     """Return what `target` makes of a body."""
     try:
-        return repr(plain(await target.feed(body, status)))
+        return ascii(plain(await target.feed(body, status)))
     except Unmappable as exc:
         return f"Unmappable: {exc.cause}{', ours' if exc.ours else ''}"
     except Exception as exc:  # noqa: BLE001 - whatever it is, the other version is to make the same of it
@@ -57,11 +57,11 @@ def plain(value: Any) -> Any:
         }
         return {"": type(value).__name__, **found}
     if isinstance(value, Mapping):
-        return {key: plain(value[key]) for key in sorted(value, key=repr)}  # one may be made of a set
+        return {key: plain(value[key]) for key in sorted(value, key=ascii)}  # one may be made of a set
     if isinstance(value, tuple | list):
         return [plain(inner) for inner in value]
     if isinstance(value, set | frozenset):
-        return sorted(map(repr, value))
+        return sorted(map(ascii, value))
     return value
 
 

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from connector.errors import Unmappable
+from connector.mapping.clean import UNFIT
 from connector.mapping.holes import Attempt, Hole, attempted, strict
 from connector.mapping.money import decimals, rounded
 from connector.order import Address, Line, Order
@@ -221,15 +222,9 @@ def _required(field: str, value: str, detail: str = "") -> str:
 
 def _text(value: str) -> str:
     """Return `value` as one line without control characters (faults.md, section 3, #16)."""
-    if not value:
-        return ""
-    if not value.isprintable():
-        value = "".join(c if c.isprintable() else " " for c in value)
-    return " ".join(value.split())
+    return " ".join(value.translate(UNFIT).split())
 
 
 def _block(value: str) -> str:
     """Return `value` like `_text`, with its line breaks."""
-    if value.isprintable():
-        return " ".join(value.split())
     return "\n".join(_text(line) for line in value.splitlines()).strip()

@@ -31,6 +31,28 @@ def test_clean_texts_are_those_that_cleaning_leaves_alone(texts: list[str]) -> N
     assert are_clean(texts) == all(one_line(text) == text == block(text) for text in texts)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\U0001f6d8",
+        "\U0001fadf x",
+        "\ue000",
+        "\U0001f469\u200d\U0001f680",
+        "\u0646\u0645\u06cc\u200c\u0634\u0648\u062f",
+    ],
+)
+def test_a_sign_that_this_python_does_not_know_stays(text: str) -> None:
+    """Signs of Unicode 16 and 17, private ones, joined ones: an order is the same order in every version of Python."""
+    assert one_line(text) == block(text) == text
+    assert one_line(f"{text}\n") == text
+    assert are_clean(["a", text, "b"])
+
+
+def test_what_nobody_sees_is_left_out() -> None:
+    """Marks and overrides of direction, a soft hyphen, a byte order mark, tags; none parts a word."""
+    assert one_line("\ufeffDonau\xaddampf \u202e\u2066schiff\u2069\u202c\U000e0041 ") == "Donaudampf schiff"
+
+
 @pytest.mark.parametrize("text", [" a", "a ", "a  b", " ", "\xa0", "a\x00", "a\nb", "a\u200b", "\ud800", "a\x7f"])
 @pytest.mark.parametrize("others", [[], ["x"]])
 def test_one_unclean_text_is_found_among_others(text: str, others: list[str]) -> None:

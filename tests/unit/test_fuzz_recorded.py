@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+import connector
 from tests.fuzz import compare
 from tests.fuzz.outcomes import outcomes
 
@@ -60,7 +61,7 @@ def test_the_words_of_an_error_are_free() -> None:
 
 def test_another_checkout_is_compared_body_by_body(tmp_path: Path) -> None:
     """What differs is shown: the body, and where the two outcomes part."""
-    shutil.copytree(Path(compare.TOP) / "connector", tmp_path / "connector", ignore=shutil.ignore_patterns("*.pyc"))
+    shutil.copytree(Path(connector.__file__).parent, tmp_path / "connector", ignore=shutil.ignore_patterns("*.pyc"))
     command = [sys.executable, "-m", "tests.fuzz.compare", "--against", str(tmp_path), "--bodies", "150"]
     command += ["--only", "webhook.find"]
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
