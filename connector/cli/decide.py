@@ -20,7 +20,7 @@ __all__ = ["decide", "which"]
 TURN = 0.1
 """Seconds between two transactions: what waits for the file looks at least so often whether it is free."""
 
-Decision = Callable[[Sequence[int], int, sqlite3.Connection], list[int]]
+Decision = Callable[[Sequence[int], int, sqlite3.Connection, str | None], list[int]]
 
 
 def which(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -67,7 +67,7 @@ def _about_orders(
 
     with deciding(settings.journal) as db:
         check_source(ctx, db, source, settings.sources, hint="SOURCE")
-        return len(decision(keys_of(source, order_ids, None, db), millis(SystemClock().now()), db))
+        return len(decision(keys_of(source, order_ids, None, db), millis(SystemClock().now()), db, None))
 
 
 def _about_cause(journal: str, decision: Decision, cause: str) -> int:
@@ -98,7 +98,7 @@ def _about_cause(journal: str, decision: Decision, cause: str) -> int:
             if number:
                 await clock.sleep(TURN)
             with deciding(journal) as db:
-                count += len(decision(still(part, cause, db), millis(clock.now()), db))
+                count += len(decision(still(part, cause, db), millis(clock.now()), db, cause))
         return count
 
     return anyio.run(in_portions)

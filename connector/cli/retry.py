@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import click
 
 from connector.cli.decide import decide, which
@@ -25,7 +23,7 @@ def command(ctx: click.Context, *, source: str | None, order_ids: tuple[str, ...
 
     decide(
         ctx,
-        partial(retry, cause=cause),
+        retry,
         "due again; a running connector takes them up, otherwise the next `connector run`",
         source,
         order_ids,

@@ -16,8 +16,8 @@ def command(ctx: click.Context, *, source: str | None, order_ids: tuple[str, ...
     """
     Leave held or rejected orders alone for good.
 
-    Name them (SOURCE ID ...), or all that wait for the same thing (--cause, as `connector orders` shows it). Works
-    while the connector runs and while it does not.
+    Name them (SOURCE ID ...), or all that wait for the same thing (--cause, as `connector orders` shows it; what else
+    waits of these orders is left). Works while the connector runs and while it does not.
     """
     from connector.journal.holds import skip
 

@@ -96,24 +96,32 @@ def retry(keys: Sequence[int], now: int, db: sqlite3.Connection, cause: str | No
     return moved
 
 
-def skip(keys: Sequence[int], now: int, db: sqlite3.Connection) -> list[int]:
-    """Leave what waits for a person alone for good; return the orders of which something did."""
+def skip(keys: Sequence[int], now: int, db: sqlite3.Connection, cause: str | None = None) -> list[int]:
+    """
+    Leave what waits for a person alone for good; return the orders of which something did.
+
+    With a `cause`, only what waits for that: what else there is of the order was not meant.
+    """
     moved: list[int] = []
+    asked = None if cause is None else storable(cause)
     for key in keys:
         count = db.execute(
             # What was tried before may be there; should a newer revision take it up again, that is not forgotten.
             "UPDATE deliveries SET state = 'skipped', cause = 'skipped by a person', detail = cause,"
             " ask = CASE WHEN state = 'held' AND attempts > 0 THEN 1 ELSE ask END"
-            " WHERE key = ? AND state IN ('held', 'rejected', 'new', 'ready')",
-            (key,),
+            " WHERE key = ?1 AND state IN ('held', 'rejected', 'new', 'ready') AND (?2 IS NULL OR cause = ?2)",
+            (key, asked),
         ).rowcount
         count += db.execute(
-            "UPDATE changes SET state = 'done', reason = 'skipped by a person' WHERE key = ? AND state = 'held'", (key,)
+            "UPDATE changes SET state = 'done', reason = 'skipped by a person'"
+            " WHERE key = ?1 AND state = 'held' AND (?2 IS NULL OR reason = ?2)",
+            (key, asked),
         ).rowcount
         count += db.execute(
-            "UPDATE reports SET dropped_at = ? WHERE state = 'parked' AND dropped_at IS NULL"
-            " AND (source, order_id) = (SELECT source, order_id FROM orders WHERE key = ?)",
-            (now, key),
+            "UPDATE reports SET dropped_at = ?3"
+            " WHERE state = 'parked' AND dropped_at IS NULL AND (?2 IS NULL OR reason = ?2)"
+            " AND (source, order_id) = (SELECT source, order_id FROM orders WHERE key = ?1)",
+            (key, asked, now),
         ).rowcount
         if count:
             moved.append(key)

@@ -44,6 +44,29 @@ async def test_held_orders_are_released_by_cause(tmp_path: Path) -> None:
     assert vendors.wanted == vendors.created == vendors.told
 
 
+@pytest.mark.parametrize(("command", "after"), [("retry", "new"), ("skip", "skipped")])
+async def test_a_decision_by_cause_is_about_that_cause(tmp_path: Path, command: str, after: str) -> None:
+    """What an order waits for elsewhere was not meant; by its name, the order is meant with all that waits."""
+    vendors = Vendors(tmp_path, 1, without_address=1)
+    async with vendors.serving():
+        await vendors.run_once()
+    with closing(sqlite3.connect(tmp_path / "connector.db")) as db:
+        with db:
+            db.execute(
+                "INSERT INTO deliveries (key, receiver, state, cause) SELECT key, 'b', state, 'no' FROM deliveries"
+            )
+
+        def states_there() -> dict[str, str]:
+            return dict(db.execute("SELECT receiver, state FROM deliveries"))
+
+        (a,) = states_there().keys() - {"b"}
+        assert (await run(command, "--cause", "no", folder=tmp_path)).code == 0
+        assert states_there() == {a: "held", "b": after}
+        (order_id,) = db.execute("SELECT order_id FROM orders").fetchone()
+        assert (await run(command, "shop", order_id, folder=tmp_path)).code == 0
+        assert states_there() == {a: after, "b": after}
+
+
 async def test_a_retry_reaches_a_running_connector(tmp_path: Path) -> None:
     """A decision from another process is taken up without a restart."""
     vendors = Vendors(tmp_path, 3)  # five that are refused in a row, and none accepted, would be our mistake
@@ -196,11 +219,11 @@ def test_very_many_are_decided_about_in_portions(tmp_path: Path, monkeypatch: py
     waiting(path, 1000)
     portions: list[list[int]] = []
 
-    def decision(keys: Sequence[int], now: int, db: sqlite3.Connection) -> list[int]:
+    def decision(keys: Sequence[int], now: int, db: sqlite3.Connection, cause: str | None) -> list[int]:
         if not portions:
             db.execute("UPDATE deliveries SET cause = 'another one' WHERE key = 994")
         portions.append(list(keys))
-        return holds.retry(keys, now, db)
+        return holds.retry(keys, now, db, cause)
 
     assert decide._about_cause(str(path), decision, CAUSE) == 149
     assert [len(each) for each in portions] == [40, 40, 40, 29]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from connector.journal import holds
+from connector.journal import absent, holds
 from connector.journal.memory import MemoryJournal
 from tests.contracts.journal_bench import rows
 
@@ -16,6 +16,25 @@ ORDER = (
     " ack_message, ack_at, ack_reason) VALUES (1, 'shop', '1', 'shop-1', 'r', 0, 0, 'parked', ?, 'no street', 0, 'no')"
 )
 DELIVERY = "INSERT INTO deliveries (key, receiver, state, attempts, cause) VALUES (1, ?, ?, ?, ?)"
+CHANGE = (
+    "INSERT INTO changes (key, receiver, what, revision, state, reason) VALUES (1, 'a', 'update', 'r', 'held', 'no')"
+)
+REPORT = (
+    "INSERT INTO reports (source, order_id, digest, body, state, made_at, reason)"
+    " VALUES ('shop', '1', x'00', x'00', 'parked', 0, 'no')"
+)
+CAUSES = {
+    "deliveries": "UPDATE deliveries SET cause = 'the cause'",
+    "orders": "UPDATE orders SET ack_reason = 'the cause'",
+    "changes": "UPDATE changes SET reason = 'the cause'",
+    "reports": "UPDATE reports SET reason = 'the cause'",
+}
+WAITING = {
+    "deliveries": "SELECT state FROM deliveries",
+    "orders": "SELECT ack_state FROM orders",
+    "changes": "SELECT state FROM changes",
+    "reports": "SELECT state, dropped_at FROM reports",
+}
 STATES = "SELECT receiver, state, ask FROM deliveries ORDER BY receiver"
 
 
@@ -31,8 +50,28 @@ async def decide(journal: MemoryJournal, decision: Any, *arguments: Any) -> Any:
     return await journal.read(lambda db: decision([1], 0, db, *arguments))
 
 
-async def test_what_is_released_for_a_cause_is_what_waits_for_it() -> None:
+@pytest.mark.parametrize("table", ["deliveries", "orders", "changes", "reports"])
+@pytest.mark.parametrize("decision", [holds.retry, holds.skip])
+async def test_what_is_decided_about_a_cause_is_about_what_waits_for_it(decision: Any, table: str) -> None:
     """That another receiver refused the same order, or that the source was not told, is another matter."""
+    journal = MemoryJournal()
+    await waiting(journal, ("a", "held", 1, "no"))
+    await rows(journal, CHANGE)
+    await rows(journal, REPORT)
+    await rows(journal, CAUSES[table])
+    before = {name: await rows(journal, query) for name, query in WAITING.items()}
+
+    moved = await decide(journal, decision, "the cause")
+
+    after = {name: await rows(journal, query) for name, query in WAITING.items()}
+    changes = [] if (decision, table) == (holds.skip, "orders") else [table]  # whom nobody tells cannot be skipped
+    assert [name for name in before if after[name] != before[name]] == changes
+    assert moved == [1] * len(changes)
+    await journal.aclose()
+
+
+async def test_a_receiver_that_takes_orders_again_releases_its_own() -> None:
+    """What another receiver refused waits on."""
     journal = MemoryJournal()
     await waiting(journal, ("a", "held", 1, "a refuses every order"), ("b", "rejected", 1, "no street"))
 
@@ -52,6 +91,19 @@ async def test_no_failure_is_told_of_an_order_that_is_tried_again(outcome: str, 
     assert await decide(journal, holds.retry) == [1]
 
     assert await rows(journal, "SELECT ack_state FROM orders") == [(after,)]
+    await journal.aclose()
+
+
+@pytest.mark.parametrize(("attempts", "ask"), [(1, 1), (0, 0)])
+async def test_what_may_be_there_is_not_forgotten_for_having_vanished(attempts: int, ask: int) -> None:
+    """The order may be listed again: where it was tried before, the receiver is asked, or a person."""
+    journal = MemoryJournal()
+    await rows(journal, ORDER.replace("'parked'", "'none'"), None)
+    await rows(journal, DELIVERY, "a", "held", attempts, "in doubt at a")
+
+    assert await decide(journal, lambda keys, now, db: absent.vanish(keys, now, db)) == [1]
+
+    assert await rows(journal, STATES) == [("a", "vanished", ask)]
     await journal.aclose()
 
 
