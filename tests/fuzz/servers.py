@@ -43,6 +43,8 @@ TURNS = 60
 STALE = 2000
 """Requests after which a stand-in is a new one: what it has taken would make it slow."""
 PORT = 8080
+STAMP, SIGNATURE = "9999999999", "v1,c2lnbmF0dXJl"
+"""What stands for the time and the signature of a request until it is sent."""
 DONE = "2026-06-11T10:00:00.000Z"
 
 
@@ -157,16 +159,7 @@ def _sandbox() -> Iterator[Target]:
 
         return _Served(made)
 
-    erp = Webhook(SECRET)
-
-    def signed(body: bytes) -> dict[str, str]:
-        now = datetime.now(UTC)
-        return {
-            "webhook-id": "shop-1",
-            "webhook-timestamp": str(int(now.timestamp())),
-            "webhook-signature": erp.sign("shop-1", now, body.decode()),
-        }
-
+    signed = {"webhook-id": "shop-1", "webhook-timestamp": STAMP, "webhook-signature": SIGNATURE}
     bearer = {"Authorization": "Bearer sandbox-token"}
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     basic = {"Authorization": "Basic c2FuZGJveDpzYW5kYm94LXNlY3JldA=="}
@@ -230,18 +223,29 @@ def _sandbox() -> Iterator[Target]:
             asked("GET", "/wms/shipments/?order_external_reference=WEB-1", {**wms, "expand": "shipment_labels"}),
         ),
         "erp": (
-            asked("POST", "/orders", signed(b'{"reference":"x"}'), {"reference": "x"}),
-            asked("GET", "/orders?external_id=shop-1", signed(b"")),
+            asked("POST", "/orders", signed, {"reference": "x"}),
+            asked("GET", "/orders?external_id=shop-1", signed),
         ),
     }
     for name, samples in requests.items():
         yield _asks(f"sandbox.{name}", served(name), *samples)
 
 
+def _signed(request: bytes) -> bytes:
+    """Put time and signature into a request that has room for them: neither is of use for more than minutes."""
+    if STAMP.encode() not in request:
+        return request
+    now = datetime.now(UTC)
+    content = request.partition(b"\r\n\r\n")[2].decode("utf-8", "replace")
+    signature = Webhook(SECRET).sign("shop-1", now, content)
+    stamp = str(int(now.timestamp()))
+    return request.replace(STAMP.encode(), stamp.encode()).replace(SIGNATURE.encode(), signature.encode())
+
+
 def _asks(name: str, server: _Served, *samples: bytes) -> Target:
     async def feed(body: bytes, status: int) -> object:
         del status
-        return await server.ask(body)
+        return await server.ask(_signed(body))
 
     return Target(name, samples, feed, (), spoil=misasked)
 
