@@ -17,7 +17,8 @@ def command(ctx: click.Context, *, source: str | None, order_ids: tuple[str, ...
     Make held or rejected orders due again.
 
     Name them (SOURCE ID ...), or all that wait for the same thing (--cause, as `connector orders` shows it; what else
-    waits of these orders is left). Works while the connector runs and while it does not.
+    waits of these orders is left). What was skipped of an order is taken up by its name, once nothing else of it waits.
+    Works while the connector runs and while it does not.
     """
     from connector.journal.holds import retry
 

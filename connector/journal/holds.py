@@ -59,41 +59,54 @@ def retry(keys: Sequence[int], now: int, db: sqlite3.Connection, cause: str | No
     """
     Make what waits for a person due again; return the orders of which something did.
 
-    With a `cause`, only what waits for that: what else there is of the order was not meant.
+    With a `cause`, only what waits for that: what else there is of the order was not meant. What was skipped stays so
+    unless nothing else waits: it may be there, and who releases something else has not looked.
     """
-    moved: list[int] = []
     asked = None if cause is None else storable(cause)
-    for key in keys:
-        count = deliveries = db.execute(
-            # A receiver that can be asked is asked before a second attempt; where none can, the person has looked.
-            "UPDATE deliveries SET state = 'new', cause = NULL, detail = NULL, next_try_at = 0,"
-            " ask = CASE WHEN CASE state WHEN 'skipped' THEN detail ELSE cause END"
-            " IN ('may be at ' || receiver || ' already', 'in doubt at ' || receiver) THEN 0 ELSE ask END"
-            " WHERE key = ?1 AND state IN ('held', 'rejected', 'skipped') AND (?2 IS NULL OR cause = ?2)",
-            (key, asked),
-        ).rowcount
-        count += db.execute(
-            # That it failed is no longer to be told of an order that is tried again: it may yet be delivered.
-            "UPDATE orders SET ack_state = 'pending', ack_next = 0, ack_attempts = 0"
-            " WHERE key = ?1 AND ack_state = 'parked' AND (?2 IS NULL OR ack_reason = ?2)"
-            " AND NOT (ack_outcome = 'failed' AND ?3)",
-            (key, asked, deliveries > 0),
-        ).rowcount
-        count += db.execute(
-            "UPDATE changes SET state = 'due', next_try_at = 0, attempts = 0"
-            " WHERE key = ?1 AND state = 'held' AND (?2 IS NULL OR reason = ?2)",
-            (key, asked),
-        ).rowcount
-        count += db.execute(
-            "UPDATE reports SET state = 'pending', next_try_at = 0, attempts = 0, dropped_at = NULL"
-            " WHERE state = 'parked' AND (?2 IS NULL OR reason = ?2)"
-            " AND (source, order_id) = (SELECT source, order_id FROM orders WHERE key = ?1)",
-            (key, asked),
-        ).rowcount
-        if count:
-            moved.append(key)
+    moved = [key for key in keys if _release(key, asked, db) or (cause is None and _take_up_again(key, db))]
     _note(db, moved, now, "released")
     return moved
+
+
+def _release(key: int, asked: str | None, db: sqlite3.Connection) -> int:
+    """Make due again what waits, for the cause if one is asked for; return how much that was."""
+    count = deliveries = db.execute(
+        f"{_DUE_AGAIN} WHERE key = ?1 AND state IN ('held', 'rejected') AND (?2 IS NULL OR cause = ?2)", (key, asked)
+    ).rowcount
+    count += db.execute(
+        # That it failed is no longer to be told of an order that is tried again: it may yet be delivered.
+        "UPDATE orders SET ack_state = 'pending', ack_next = 0, ack_attempts = 0"
+        " WHERE key = ?1 AND ack_state = 'parked' AND (?2 IS NULL OR ack_reason = ?2)"
+        " AND NOT (ack_outcome = 'failed' AND ?3)",
+        (key, asked, deliveries > 0),
+    ).rowcount
+    count += db.execute(
+        "UPDATE changes SET state = 'due', next_try_at = 0, attempts = 0"
+        " WHERE key = ?1 AND state = 'held' AND (?2 IS NULL OR reason = ?2)",
+        (key, asked),
+    ).rowcount
+    return (
+        count
+        + db.execute(f"{_TOLD_AGAIN} AND dropped_at IS NULL AND (?2 IS NULL OR reason = ?2)", (key, asked)).rowcount
+    )
+
+
+def _take_up_again(key: int, db: sqlite3.Connection) -> int:
+    """Make due again what a person has skipped; return how much that was."""
+    count = db.execute(f"{_DUE_AGAIN} WHERE key = ?1 AND state = 'skipped'", (key,)).rowcount
+    return count + db.execute(f"{_TOLD_AGAIN} AND dropped_at IS NOT NULL", (key,)).rowcount
+
+
+# A receiver that can be asked is asked before a second attempt; where none can, the person has looked.
+_DUE_AGAIN = (
+    "UPDATE deliveries SET state = 'new', cause = NULL, detail = NULL, next_try_at = 0,"
+    " ask = CASE WHEN CASE state WHEN 'skipped' THEN detail ELSE cause END"
+    " IN ('may be at ' || receiver || ' already', 'in doubt at ' || receiver) THEN 0 ELSE ask END"
+)
+_TOLD_AGAIN = (
+    "UPDATE reports SET state = 'pending', next_try_at = 0, attempts = 0, dropped_at = NULL"
+    " WHERE state = 'parked' AND (source, order_id) = (SELECT source, order_id FROM orders WHERE key = ?1)"
+)
 
 
 def skip(keys: Sequence[int], now: int, db: sqlite3.Connection, cause: str | None = None) -> list[int]:

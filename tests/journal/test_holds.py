@@ -13,7 +13,7 @@ from tests.contracts.journal_bench import rows
 
 ORDER = (
     "INSERT INTO orders (key, source, order_id, external_id, revision, found_at, updated_at, ack_state, ack_outcome,"
-    " ack_message, ack_at, ack_reason) VALUES (1, 'shop', '1', 'shop-1', 'r', 0, 0, 'parked', ?, 'no street', 0, 'no')"
+    " ack_message, ack_at, ack_reason) VALUES (1, 'shop', '1', 'shop-1', 'r', 0, 0, ?, ?, 'no street', 0, 'no')"
 )
 DELIVERY = "INSERT INTO deliveries (key, receiver, state, attempts, cause) VALUES (1, ?, ?, ?, ?)"
 CHANGE = (
@@ -38,9 +38,9 @@ WAITING = {
 STATES = "SELECT receiver, state, ask FROM deliveries ORDER BY receiver"
 
 
-async def waiting(journal: MemoryJournal, *deliveries: tuple[Any, ...], outcome: str = "failed") -> None:
-    """Let an order wait in several ways."""
-    await rows(journal, ORDER, outcome)
+async def waiting(journal: MemoryJournal, *deliveries: tuple[Any, ...], outcome: str | None = "failed") -> None:
+    """Let an order wait in several ways; without an `outcome`, its source is to be told nothing."""
+    await rows(journal, ORDER, "parked" if outcome else "none", outcome)
     for each in deliveries:
         await rows(journal, DELIVERY, *each)
 
@@ -94,12 +94,36 @@ async def test_no_failure_is_told_of_an_order_that_is_tried_again(outcome: str, 
     await journal.aclose()
 
 
+@pytest.mark.parametrize("other", [None, "orders", "changes", "reports", "deliveries"])
+async def test_what_was_skipped_is_left_so_while_something_else_waits(other: str | None) -> None:
+    """It may be at its receiver already; who retries the order for another reason has not looked there."""
+    journal = MemoryJournal()
+    await waiting(journal, ("a", "held", 1, "in doubt at a"), outcome="exported" if other == "orders" else None)
+    await rows(journal, REPORT)
+    assert await decide(journal, holds.skip) == [1]
+    if other == "changes":
+        await rows(journal, CHANGE)
+    elif other == "reports":
+        await rows(journal, REPORT.replace("x'00'", "x'01'"))
+    elif other == "deliveries":
+        await rows(journal, DELIVERY, "b", "held", 1, "no street")
+
+    assert await decide(journal, holds.retry) == [1]
+
+    (first, *_) = await rows(journal, "SELECT state FROM deliveries ORDER BY receiver")
+    assert first == ("skipped" if other else "new",)
+    assert await rows(journal, "SELECT state FROM reports WHERE id = 1") == [("parked" if other else "pending",)]
+    assert await rows(journal, "SELECT count(*) FROM reports WHERE state = 'pending'") == [
+        (1 if other in (None, "reports") else 0,)
+    ]
+    await journal.aclose()
+
+
 @pytest.mark.parametrize(("attempts", "ask"), [(1, 1), (0, 0)])
 async def test_what_may_be_there_is_not_forgotten_for_having_vanished(attempts: int, ask: int) -> None:
     """The order may be listed again: where it was tried before, the receiver is asked, or a person."""
     journal = MemoryJournal()
-    await rows(journal, ORDER.replace("'parked'", "'none'"), None)
-    await rows(journal, DELIVERY, "a", "held", attempts, "in doubt at a")
+    await waiting(journal, ("a", "held", attempts, "in doubt at a"), outcome=None)
 
     assert await decide(journal, lambda keys, now, db: absent.vanish(keys, now, db)) == [1]
 
@@ -111,7 +135,7 @@ async def test_what_may_be_there_is_not_forgotten_for_having_vanished(attempts: 
 async def test_what_may_be_there_is_not_forgotten_for_being_skipped(state: str, ask: int) -> None:
     """A newer revision takes the order up again: where it was in doubt, the receiver is asked, or a person."""
     journal = MemoryJournal()
-    await waiting(journal, ("a", state, 1, "in doubt at a"))
+    await waiting(journal, ("a", state, 1, "in doubt at a"), outcome=None)
 
     assert await decide(journal, holds.skip) == [1]
     assert await rows(journal, STATES) == [("a", "skipped", ask)]
