@@ -90,13 +90,20 @@ class Publisher:
                 await checkpoint()  # where everything is being cancelled, the stage is gone for that reason only
                 raise
 
-    def offer(self, event: Event, topic: str) -> bool:
-        """Send `event` to one inbox if it has room now; tell whether it had. Observers do not see it."""
+    async def offer(self, event: Event, topic: str) -> bool:
+        """
+        Send `event` to one inbox if it has room now, and tell whether it had. Observers do not see it.
+
+        Raises `anyio.BrokenResourceError` as `publish` does.
+        """
         try:
             self._outlets[type(event), topic].send_nowait(event)
         except anyio.WouldBlock:
             self._bus.overflowed.add(topic)
             return False
+        except anyio.BrokenResourceError:
+            await checkpoint()  # as above
+            raise
         return True
 
     def close(self) -> None:

@@ -260,7 +260,7 @@ class Producer:
             )
             await publisher.publish(found, *self._route.receivers)
             for receiver in self._route.optional:
-                publisher.offer(found, receiver)  # no room is no matter: the consumer finds it in the journal
+                await publisher.offer(found, receiver)  # no room is no matter: the consumer finds it in the journal
         else:
             for event in notices_of(arrival, taken.key, name, at):
                 self._bus.notice(event)

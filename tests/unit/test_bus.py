@@ -217,7 +217,7 @@ async def test_a_publisher_publishes_what_it_was_opened_for(bus: Bus) -> None:
     with pytest.raises(LookupError):
         await publisher.publish(walk(1), "wms")
     with pytest.raises(LookupError):
-        publisher.offer(walk(1), "wms")
+        await publisher.offer(walk(1), "wms")
     assert inbox.waiting == 0
 
 
@@ -250,7 +250,7 @@ async def test_a_dead_stage_breaks_its_publisher(bus: Bus, full: bool) -> None:
     with pytest.raises(anyio.BrokenResourceError):
         await publisher.publish(walk(5))
     with pytest.raises(anyio.BrokenResourceError):
-        publisher.offer(walk(5), "")
+        await publisher.offer(walk(5), "")
 
 
 async def test_a_closed_publisher_is_closed(bus: Bus) -> None:
@@ -266,11 +266,11 @@ async def test_an_offer_never_waits(bus: Bus) -> None:
     """What finds no room is marked: its stage looks into the journal, and takes the mark away itself."""
     inbox, publisher = bus.subscribe(PassFinished, topic="wms"), bus.publisher(PassFinished, topics=["wms"])
     observer = bus.observe()
-    assert [publisher.offer(walk(number), "wms") for number in range(5)] == [True] * 3 + [False] * 2
+    assert [await publisher.offer(walk(number), "wms") for number in range(5)] == [True] * 3 + [False] * 2
     assert bus.overflowed == {"wms"}
     assert numbers(await inbox.take(9)) == [0, 1, 2]
     assert bus.overflowed == {"wms"}
-    assert publisher.offer(walk(5), "wms")
+    assert await publisher.offer(walk(5), "wms")
     bus.close()
     assert await observed(observer) == []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 import anyio
@@ -23,16 +24,31 @@ def _unheard() -> Publisher:
     return publisher
 
 
-async def test_publishing_to_nobody_is_loud() -> None:
+async def _publish(publisher: Publisher) -> None:
+    await publisher.publish(EVENT)
+
+
+async def _offer(publisher: Publisher) -> None:
+    await publisher.offer(EVENT, "")
+
+
+both = pytest.mark.parametrize("tell", [_publish, _offer])
+
+
+@both
+async def test_telling_nobody_is_loud(tell: Callable[[Publisher], Awaitable[None]]) -> None:
     """An event for a stage that has gone raises: nothing is dropped in silence."""
     with _unheard() as publisher, pytest.raises(anyio.BrokenResourceError):
-        await publisher.publish(EVENT)
+        await tell(publisher)
 
 
-async def test_publishing_to_nobody_while_cancelled_is_the_cancellation() -> None:
+@both
+async def test_telling_nobody_while_cancelled_is_the_cancellation(
+    tell: Callable[[Publisher], Awaitable[None]],
+) -> None:
     """A stage that is being cancelled with the one it tells ends cancelled, and not with that one's absence."""
     with _unheard() as publisher, anyio.CancelScope() as scope:
         scope.cancel()
-        await publisher.publish(EVENT)
+        await tell(publisher)
 
     assert scope.cancelled_caught
