@@ -87,8 +87,9 @@ class _Reader:
         if self.half is not None and self.half.seen == seen._replace(row=seen.row - 1):
             self.half = self.half._replace(seen=seen)
         else:
-            self._settle()  # there are rows missing in the middle of the file: somebody took them out
-            self.half = _Half(seen, self.end, self.lines + 1)
+            short = self.half  # there are rows missing in the middle of the file: somebody took them out
+            self._settle()
+            self.half = _Half(seen, self.end, self.lines + 1, short.line if short is not None else None)
         if seen.row == seen.rows:
             self._settle()
 
@@ -99,11 +100,16 @@ class _Reader:
 
 
 class _Half(NamedTuple):
-    """An order whose last row was not seen yet: its newest row, and where its first one begins."""
+    """
+    An order whose last row was not seen yet: its newest row, and where its first one begins.
+
+    `behind` is the line of the order before it, if rows of that are missing.
+    """
 
     seen: Seen
     start: int
     line: int
+    behind: int | None = None
 
 
 def read(file: AppendFile, rows: Rows, index: Index, mark: Mark | None, *, mend: bool = True) -> Mark:
@@ -111,8 +117,8 @@ def read(file: AppendFile, rows: Rows, index: Index, mark: Mark | None, *, mend:
     Read what is behind `mark` into `index`; return the new mark.
 
     `mend`: an unfinished end that a crash left is cut off, and a whole JSON line that only lacks its line break gets
-    it. Raises `EndpointError` for a file that we must not write to: its header is not ours, or it ends in the middle of
-    something that is not ours.
+    it. Raises `EndpointError` for a file that we must not write to: its header is not ours, it ends in the middle of
+    something that is not ours, or with its unfinished end gone it would end in an order that a person has cut short.
     """
     reader = _Reader(file, rows, index, mark or Mark(file.identity))
     reader.read()
@@ -124,6 +130,12 @@ def read(file: AppendFile, rows: Rows, index: Index, mark: Mark | None, *, mend:
         ours = not reader.tail or rows.torn(reader.tail)
     if rows.lacks_end(reader.tail):
         file.append(b"\n")
+    elif reader.half is not None and reader.half.behind is not None:
+        # Nobody could tell it from an end that a crash left: the next start would cut off what counts as delivered.
+        raise EndpointError(
+            f"{file.path}: rows are missing of the order in line {reader.half.behind}, and what follows it is "
+            "unfinished; complete that order or take it out, or move the file away"
+        )
     elif ours:
         start = reader.half.start if reader.half else reader.end
         logger.warning("%s: cut off the unfinished end that a crash left, from byte %d on", file.path, start)

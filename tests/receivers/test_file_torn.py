@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from connector.errors import EndpointError
 from connector.receivers.base import Delivery
 from connector.receivers.file import FileReceiver
 from tests.receivers.file_bench import FORMS, held, receiver
@@ -46,3 +47,27 @@ async def test_at_every_byte(tmp_path: Path, form: str) -> None:
         assert held(torn, form) == IDS, f"cut at byte {cut}"
         assert missing or (form, cut) == ("jsonl", len(whole) - 1), "a whole object that only lacks its line break"
         assert torn.read_bytes() == whole, f"cut at byte {cut}"
+
+
+@pytest.mark.parametrize("end", [b"shop-3,1,2,x,A\n", b"shop-3,1,2,x,A\nshop-3,2,", b"shop-2,1,2,x,A\nshop-2"])
+async def test_an_order_that_somebody_cut_short_is_no_end_of_a_crash(tmp_path: Path, end: bytes) -> None:
+    """
+    Its other row was taken out, and it counts as delivered; the end behind it is one that a crash left.
+
+    With only that gone, the next start would take the order for another such end.
+    """
+    own = FORMS["csv by line"] | {"columns": ["notes", "sku"]}
+    path = tmp_path / "orders.csv"
+    before = b"external_id,row,rows,notes,sku\nshop-1,1,2,x,A\nshop-1,2,2,x,B\nshop-2,1,2,x,A\n"
+    path.write_bytes(before + end)
+    async with receiver(path, **own) as made:
+        with pytest.raises(EndpointError, match=r"rows are missing of the order in line 4, .*; complete that order"):
+            await made.create(small("shop-4"))
+    assert path.read_bytes() == before + end
+
+    path.write_bytes(before + b"shop-2,2,2,x,B\n" + end)
+    for external_id in ("shop-4", "shop-5"):
+        async with receiver(path, **own) as made:
+            assert await made.find("shop-2") is not None
+            await made.create(small(external_id))
+    assert held(path, "csv by line")[:2] == ["shop-1", "shop-2"]

@@ -65,6 +65,7 @@ PINNED = [
     ("journal.seen", b'{"journal":"0f","epoch":7,"more":%b' % (b"[" * 3000)),
     ("journal.terms", b'{"system_id":"erp","more":%b' % (b"[" * 3000)),
     ("journal.file", JOURNAL.replace(b"delivered", b"\xff\xfe       ")),
+    ("file.index", b"external_id,row,rows,sku\ns-1,1,2,A\nshop,1,2,2,B\n"),
     ("sandbox.shop", asked("POST", "/v2/orders/search", BEARER, b'{"page":1e99999999999999999999}')),
     ("sandbox.shop", asked("POST", "/oauth2/token", {**FORM, "Authorization": "Basic \u00e9"}, b"x=y")),
     ("sandbox.wholesale", asked("POST", "/v10/orders/mark-as-exported", KEYS, b'{"orders":[1e99999999999999999999]}')),
