@@ -32,8 +32,8 @@ def ask_replay(settings: Settings, source: str, since: datetime, wait: float) ->
 
     from connector.clock import SystemClock
     from connector.journal import requests
-    from connector.journal.base import millis
     from connector.journal.decisions import deciding
+    from connector.journal.times import millis
 
     with deciding(settings.journal) as db:
         request = requests.add(source, millis(since), millis(SystemClock().now()), db)

@@ -61,9 +61,9 @@ def _about_orders(
 ) -> int:
     """Make a decision about orders that are named, in one transaction; return about how many it was."""
     from connector.clock import SystemClock
-    from connector.journal.base import millis
     from connector.journal.decisions import deciding
     from connector.journal.holds import keys_of
+    from connector.journal.times import millis
 
     with deciding(settings.journal) as db:
         check_source(ctx, db, source, settings.sources, hint="SOURCE")
@@ -80,11 +80,11 @@ def _about_cause(journal: str, decision: Decision, cause: str) -> int:
     import anyio
 
     from connector.clock import SystemClock
-    from connector.journal.base import millis
     from connector.journal.decisions import deciding
     from connector.journal.holds import PORTION, keys_of, still
     from connector.journal.listing import chunks
     from connector.journal.reader import open_reader
+    from connector.journal.times import millis
 
     with open_reader(journal) as db:
         keys = keys_of(None, (), cause, db)

@@ -12,8 +12,9 @@ from functools import partial
 
 from connector.ack import Acknowledgement, Confirmed, NotApplied, Refused, Unknown
 from connector.journal import bulk
-from connector.journal.base import AckResult, millis, moment
+from connector.journal.base import AckResult
 from connector.journal.terms import TERMS
+from connector.journal.times import millis, moment
 from connector.journal.unfinished import SINCE
 
 __all__ = ["claim", "due", "next_due", "settle"]

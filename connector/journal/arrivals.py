@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import msgspec
 
 from connector.journal import bulk, changes, doubts
-from connector.journal.base import Arrival, Ingested, Listing, millis
+from connector.journal.base import Arrival, Ingested, Listing
 from connector.journal.deliveries import failed_due
+from connector.journal.times import millis
 
 __all__ = ["ingest", "polled"]
 

@@ -9,7 +9,7 @@ nothing and says so.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Literal, Protocol
 
 import msgspec
@@ -48,19 +48,7 @@ __all__ = [
     "Settled",
     "Settlement",
     "Waiting",
-    "millis",
-    "moment",
 ]
-
-
-def millis(at: datetime) -> int:
-    """Return a time as the journal keeps it: milliseconds since 1970."""
-    return round(at.timestamp() * 1000)
-
-
-def moment(ms: int) -> datetime:
-    """Return a kept time as a `datetime` in UTC."""
-    return datetime.fromtimestamp(ms / 1000, UTC)
 
 
 class Arrival(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,8 +10,8 @@ from typing import TypeVar
 
 import msgspec
 
-from connector.journal.base import moment
 from connector.journal.reader import snapshot
+from connector.journal.times import moment
 
 __all__ = ["Kept", "KeptDelivery", "concerned", "ids", "known", "of_keys", "payload", "polled"]
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import sqlite3
 
-from connector.journal.base import Change, millis
+from connector.journal.base import Change
 from connector.journal.base import ChangeOutcome as Outcome
+from connector.journal.times import millis
 
 __all__ = ["due", "next_due", "put", "settle"]
 

@@ -14,8 +14,8 @@ import msgspec
 
 from connector.ack import Acknowledgement
 from connector.journal import bulk, doubts
-from connector.journal.base import moment
 from connector.journal.outcomes import Delivered, Outcome
+from connector.journal.times import moment
 
 __all__ = ["is_plain", "settle"]
 

@@ -24,9 +24,8 @@ from connector.journal.base import (
     Settled,
     Settlement,
     Waiting,
-    millis,
-    moment,
 )
+from connector.journal.times import millis, moment
 from connector.journal.unfinished import untold_sources
 
 __all__ = ["due", "failed_due", "intend", "make_due", "next_due", "recover", "settle"]

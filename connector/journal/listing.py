@@ -14,9 +14,9 @@ from typing import Any, get_args
 
 import msgspec
 
-from connector.journal.base import moment
 from connector.journal.reader import HELD, OPEN, PUBLIC, REFUSED, snapshot, state_of
 from connector.journal.states import PublicState
+from connector.journal.times import moment
 
 __all__ = ["DeliveryRow", "OrderRow", "chunks", "find", "matching", "near", "orders", "storable"]
 

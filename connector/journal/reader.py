@@ -21,9 +21,9 @@ from typing import get_args
 import msgspec
 
 from connector.errors import JournalError
-from connector.journal.base import moment
 from connector.journal.database import damaged, migrate, schema_files
 from connector.journal.states import PublicState
+from connector.journal.times import moment
 
 __all__ = [
     "PARKED",

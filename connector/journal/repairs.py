@@ -12,7 +12,8 @@ from collections.abc import Mapping
 
 from connector.ack import Confirmed
 from connector.journal import acks, arrivals, deliveries
-from connector.journal.base import AckResult, Arrival, Delivered, Listing, Settlement, moment
+from connector.journal.base import AckResult, Arrival, Delivered, Listing, Settlement
+from connector.journal.times import moment
 
 __all__ = ["adopt", "look_again", "take_in", "tell_again"]
 

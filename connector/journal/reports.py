@@ -12,9 +12,9 @@ import sqlite3
 from collections.abc import Sequence
 from hashlib import sha256
 
-from connector.journal.base import millis, moment
 from connector.journal.listing import storable
 from connector.journal.outbox import Followed, Report, ReportOutcome, ReportRow, Seen
+from connector.journal.times import millis, moment
 
 __all__ = [
     "add",

@@ -11,7 +11,7 @@ import sqlite3
 
 from connector.errors import JournalError
 from connector.journal.asked import Answer, Request
-from connector.journal.base import moment
+from connector.journal.times import moment
 
 __all__ = ["add", "answer", "answered", "waiting"]
 

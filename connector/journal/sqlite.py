@@ -27,8 +27,6 @@ from connector.journal.base import (
     Settled,
     Settlement,
     Waiting,
-    millis,
-    moment,
 )
 from connector.journal.caution import Way
 from connector.journal.commit import GroupCommit, verdict
@@ -40,6 +38,7 @@ from connector.journal.sentinel import Seen as Noted
 from connector.journal.sentinel import Sentinel, identify, raise_epoch
 from connector.journal.sqlite_backlog import SqliteBacklog
 from connector.journal.terms import keep
+from connector.journal.times import millis, moment
 
 __all__ = ["SqliteJournal"]
 

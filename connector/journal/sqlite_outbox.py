@@ -10,10 +10,10 @@ from functools import partial
 from typing import TypeVar
 
 from connector.journal import reports
-from connector.journal.base import millis, moment
 from connector.journal.outbox import Followed, Report, ReportOutcome, Seen
 from connector.journal.sending import Sending
 from connector.journal.sqlite_steps import SqliteSteps
+from connector.journal.times import millis, moment
 
 __all__ = ["SqliteOutbox"]
 

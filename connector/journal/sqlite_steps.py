@@ -12,7 +12,8 @@ from typing import TypeVar
 import msgspec
 
 from connector.journal import steps
-from connector.journal.base import Listing, millis
+from connector.journal.base import Listing
+from connector.journal.times import millis
 from connector.steady import SteadyClock
 
 __all__ = ["SqliteSteps"]

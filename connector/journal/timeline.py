@@ -8,8 +8,8 @@ from datetime import datetime
 
 import msgspec
 
-from connector.journal.base import moment
 from connector.journal.listing import DeliveryRow, OrderRow
+from connector.journal.times import moment
 
 __all__ = ["Moment", "timeline"]
 

@@ -12,7 +12,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 
-from connector.journal.base import OpenWork, moment
+from connector.journal.base import OpenWork
+from connector.journal.times import moment
 
 __all__ = ["MANY", "SINCE", "UNTOLD", "distinct", "oldest_acks", "open_work", "untold_sources"]
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from connector.errors import Unmappable
 from connector.journal import census, repairs
-from connector.journal.base import Delivered, millis
+from connector.journal.base import Delivered
 from connector.journal.decisions import deciding
+from connector.journal.times import millis
 from connector.reconcile.findings import Finding
 from connector.sources.base import Source
 

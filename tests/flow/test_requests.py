@@ -16,11 +16,11 @@ from connector.clock import SystemClock
 from connector.errors import JournalError, TransientError
 from connector.journal import requests
 from connector.journal.asked import Answer
-from connector.journal.base import millis
 from connector.journal.database import InlineDatabase, schema_files
 from connector.journal.decisions import deciding
 from connector.journal.memory import MemoryJournal
 from connector.journal.sqlite import SqliteJournal
+from connector.journal.times import millis
 from connector.sources.base import Page
 from tests.doubles import EPOCH, MemorySource
 from tests.flow.bench import Bench

@@ -424,6 +424,23 @@ async def test_a_value_that_nobody_can_have_written(tmp_path: Path) -> None:
         orders(db, matching(db))
 
 
+@pytest.mark.parametrize("time", [-(10**14), 10**17, -(2**63), 2**63 - 1])
+async def test_a_time_that_can_be_none(tmp_path: Path, time: int) -> None:
+    """A number of another size passes every check of SQLite's, and is damage all the same."""
+    path = tmp_path / "connector.db"
+    journal = await SqliteJournal.open(path, SystemClock())
+    await fill(journal, AT)
+    await journal.aclose()
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("UPDATE orders SET found_at = ?", (time,))
+
+    with (
+        pytest.raises(JournalError, match=f"the journal is damaged: it has {time} for a time"),
+        open_reader(path) as db,
+    ):
+        orders(db, matching(db))
+
+
 def _declared(path: Path, change: Callable[[str], str]) -> str:
     """Change how the table of the orders is declared, behind SQLite's back; return how it was."""
     with closing(sqlite3.connect(path, isolation_level=None)) as db:

@@ -13,12 +13,12 @@ import pytest
 
 from connector.ack import Refused
 from connector.journal import holds, reports
-from connector.journal.base import millis
 from connector.journal.database import migrate
 from connector.journal.memory import MemoryJournal
 from connector.journal.outbox import Followed, Report, ReportOutcome, Seen
 from connector.journal.sqlite import SqliteJournal
 from connector.journal.states import REPORT_EDGES, ReportState
+from connector.journal.times import millis
 from tests.contracts.journal_bench import acknowledged, at, delivered, found, notes, rows, settle_ack
 from tests.journal.files import opened
 

@@ -11,13 +11,14 @@ import pytest
 
 from connector.ack import Unknown
 from connector.journal import doubts, repairs, steps
-from connector.journal.base import ChangeOutcome, Delivered, InDoubt, Listing, NotSent, millis, moment
+from connector.journal.base import ChangeOutcome, Delivered, InDoubt, Listing, NotSent
 from connector.journal.database import migrate
 from connector.journal.listing import orders
 from connector.journal.memory import MemoryJournal
 from connector.journal.outbox import ReportOutcome
 from connector.journal.reader import status
 from connector.journal.reports import of_order
+from connector.journal.times import millis, moment
 from connector.steady import SteadyClock
 from tests.contracts.journal_bench import acknowledged, arrival, at, delivered, found, intend, rows, settle, settle_ack
 from tests.doubles import SteppingClock

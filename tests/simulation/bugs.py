@@ -22,7 +22,8 @@ from connector.ack import Confirmed, NotApplied, Unknown
 from connector.errors import InDoubtError, RejectedError, TransientError
 from connector.http import segment
 from connector.journal import acks, arrivals, commit, delivered, deliveries, doubts, sentinel, sqlite, steps
-from connector.journal.base import AckResult, Delivered, InDoubt, NotSent, Rejected, Settled, Settlement, millis
+from connector.journal.base import AckResult, Delivered, InDoubt, NotSent, Rejected, Settled, Settlement
+from connector.journal.times import millis
 from connector.pace import Pace
 from connector.receivers import attempt, consumer, ewarehousing, webhook
 from connector.receivers.base import Receipt

@@ -15,7 +15,7 @@ import msgspec
 
 from connector import pipeline, registry
 from connector.journal import holds, sentinel
-from connector.journal.base import millis
+from connector.journal.times import millis
 from connector.readback import outline
 from tests.simulation import crashes, profile, second
 from tests.simulation.checks import Watch, held, rows, unsettled
