@@ -21,7 +21,7 @@ from jmespath.lexer import Lexer
 from jmespath.parser import Parser
 from jmespath.visitor import Options, TreeInterpreter
 
-from connector.mapping.functions import MappingFunctions, arity, known_functions
+from connector.mapping.functions import MappingFunctions, arity, known_functions, takes_expression
 from connector.mapping.shapes import Record, Shape, names, unknown_fields
 from connector.mapping.tables import Tables
 from connector.settings.findings import did_you_mean
@@ -30,6 +30,7 @@ __all__ = ["Expression", "ExpressionError", "Reader"]
 
 LONGEST = 2000
 NO_TABLE = "lookup() begins with the name of a table, in single quotes"
+NO_EXPRESSION = "an expression after & is only for sort_by(), min_by(), max_by() and map(); to require both, write &&"
 EXACT = 15
 """Digits that a number with a fraction may have in backquotes: a JSON number holds that many for certain."""
 
@@ -129,7 +130,22 @@ def _parsed(text: str) -> dict[str, Any]:
         raise ExpressionError(["the expression is nested too deeply"]) from None
     for literal in names(node, "literal"):
         literal["value"] = _exact(literal["value"])
+    if _strays(node):
+        (first, *more) = [token["start"] for token in Lexer().tokenize(text) if token["type"] == "expref"]
+        raise ExpressionError([_marked(text, NO_EXPRESSION, None if more else first)])
     return node
+
+
+def _strays(node: dict[str, Any], *, wanted: bool = False) -> bool:
+    """Tell whether an expression stands somewhere unevaluated where no function wants it so: it is no value."""
+    if node["type"] == "expref" and not wanted:
+        return True
+    call = node["type"] == "function_expression"
+    return any(
+        _strays(child, wanted=call and takes_expression(node["value"], number))
+        for number, child in enumerate(node["children"])
+        if isinstance(child, dict)
+    )
 
 
 def _exact(value: Any) -> Any:

@@ -266,3 +266,10 @@ def arity(name: str) -> tuple[int, int | None]:
     own: tuple[int, int | None] | None = getattr(found["function"], "arity", None)
     signature = found["signature"]
     return own or (len(signature), None if signature and signature[-1].get("variadic") else len(signature))
+
+
+def takes_expression(name: str, position: int) -> bool:
+    """Tell whether an argument of a function, from 0, is an expression to be evaluated for each: `&item.sku`."""
+    found = MappingFunctions.FUNCTION_TABLE.get(name)
+    signature = found["signature"] if found else ()
+    return position < len(signature) and "expref" in signature[position]["types"]
