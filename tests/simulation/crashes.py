@@ -46,10 +46,13 @@ it is committed and nobody has heard.
 OFTEN = ("create", "lookup", "ack", "intend", "settle", "claim", "recover", "steps")
 
 SELDOM = frozenset(
-    {"timeline", "report", "update", "cancel", "read", "changes.settle"}
+    {"timeline", "report", "update", "cancel", "read", "login", "changes.settle"}
     | {"reports.progressed", "reports.claim", "reports.settle"}
 )
 """What few orders come to: who waits for it is killed there the first time."""
+RARER = ("timeline", "update", "cancel", "report:", "reports.claim", "reports.progressed")
+RAREST = ("update", "cancel")
+"""Of those, what many wait for in vain: most orders have ended before they are changed or cancelled."""
 
 
 class Ending(msgspec.Struct):
@@ -79,7 +82,8 @@ def drawn(chance: Random, seldom: float) -> Ending:
             seldom_passed = [each for each in POINTS if each.partition(":")[0] in SELDOM]
             rare = ("update", "cancel", "timeline", "report:", "reports.claim", "reports.settle", "changes")
             rarest = [each for each in seldom_passed if each.startswith(rare)]
-            rarest += [each for each in rarest if each.startswith("timeline")]
+            rarest += [each for each in seldom_passed if each.startswith(RARER)]
+            rarest += [each for each in rarest if each.startswith(RAREST)]
             point = chance.choice(seldom_passed + 3 * rarest)
             return Ending("point", point, nth=chance.choice((1, 1, 1, 2)))
         if share < seldom + 0.3:

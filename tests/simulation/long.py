@@ -12,7 +12,7 @@ from random import Random
 import msgspec
 
 from tests.simulation import profile
-from tests.simulation.crashes import POINTS, Ending
+from tests.simulation.crashes import ONCE, POINTS, Ending
 from tests.simulation.faults import Outage
 from tests.simulation.loop import ordered
 from tests.simulation.schedule import Result, Schedule, quick
@@ -28,7 +28,7 @@ OFTEN = [
     point
     for point in POINTS
     if point.partition(":")[0] in ("create", "ack", "feed", "login", "arrivals.ingest", "arrivals.polled")
-    or point.startswith(("deliveries.", "acks."))
+    or (point.startswith(("deliveries.", "acks.")) and not point.startswith(ONCE))
 ]
 """The points that a long life passes again and again."""
 
@@ -126,11 +126,11 @@ class _Long(Schedule):
         )
 
     def _drawn(self) -> Ending:
-        """An end every two hours or so: at a time, or at a point that is passed now and then."""
-        if self._chance.random() < 0.5:
-            return Ending("point", self._chance.choice(OFTEN), nth=self._chance.randrange(1, 60))
+        """An end every hour or two: at a time, or at a point that is passed now and then."""
+        if self._chance.random() < 0.4:
+            return Ending("point", self._chance.choice(OFTEN), nth=self._chance.randrange(1, 20))
         kind = self._chance.choice(("kill", "kill", "stop", "cancel"))
-        return Ending(kind, at=self._chance.uniform(0.2, 2.0) * HOUR)
+        return Ending(kind, at=self._chance.uniform(0.2, 1.3) * HOUR)
 
     def _step(self) -> None:
         """Let the wall clock of our machine jump, by a second or by up to a day; the machine may go down with it."""

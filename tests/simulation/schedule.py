@@ -139,7 +139,7 @@ class Schedule:
         return self._result()
 
     def _drawn(self) -> Ending:
-        return crashes.drawn(self._chance, 0.75 if self.profile.afterlife else 0.18)
+        return crashes.drawn(self._chance, 0.75 if self.profile.afterlife else 0.28)
 
     def _replay(self) -> None:
         """Let a person replay a source that can list again what it has exported."""
@@ -168,7 +168,7 @@ class Schedule:
 
     def _give_up(self, truth: Truth, seen: str) -> None:
         """Let a person leave an order alone for good, when it waits as `seen`."""
-        row = rows(self.world).get(truth.external_id)
+        row = rows(self.world, truth.source, truth.order_id).get(truth.external_id) if truth.placed >= 0 else None
         if (row is None or row.state != seen) and self.time.now < self.profile.chaos:
             self.time.after(1.5, partial(self._give_up, truth, seen))
         elif row is not None and row.state == seen:
