@@ -39,11 +39,12 @@ class Refused(Exception):
 
     def content(self) -> dict[str, Any]:
         """Return the vendor's body: numbered texts, mixed with lists under the camelCase names of the fields."""
-        errors: dict[str, Any] = {str(number): text for number, (_, text) in enumerate(self.problems)}
+        named: dict[str, list[str]] = {}
         for path, text in self.problems:
             if path:
-                errors.setdefault(_camel(path), []).append(text)
-        return {"errors": errors}
+                named.setdefault(_camel(path), []).append(text)
+        numbered = {str(number): text for number, (_, text) in enumerate(self.problems)}
+        return {"errors": numbered | {name: texts for name, texts in named.items() if name not in numbered}}
 
 
 def order_problems(body: Any, articles: Collection[str] | None, *, update: bool = False) -> list[Problem]:

@@ -70,6 +70,7 @@ PINNED = [
     ("sandbox.shop", asked("POST", "/oauth2/token", {**FORM, "Authorization": "Basic \u00e9"}, b"x=y")),
     ("sandbox.wholesale", asked("POST", "/v10/orders/mark-as-exported", KEYS, b'{"orders":[1e99999999999999999999]}')),
     ("sandbox.transport", update(status=["COMPLETE"])),
+    ("sandbox.warehouse", TARGETS["sandbox.warehouse"].samples[2].replace(b"?limit=", b"?0=")),
     ("sandbox.warehouse", TARGETS["sandbox.warehouse"].samples[-1].replace(b"expand: ", b"expand: \xcc")),
     ("sandbox.transport", update(completeInfo={"date": "2026-06-11T10:00:00Z", "coordinates": {"latitude": []}})),
     ("settings.reference", b"${file:%b}" % (b"x" * 30_000)),
