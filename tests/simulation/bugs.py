@@ -42,7 +42,7 @@ MOST = 200
 FROM = {
     "believes_a_backup": 1250,
     "forget_step": 225,
-    "pages_asked_for": 1260,
+    "pages_asked_for": 2080,
     "swallow_cancel": 390,
     "tells_again": 1000,
 }

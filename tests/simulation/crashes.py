@@ -51,7 +51,7 @@ SELDOM = frozenset(
 )
 """What few orders come to: who waits for it is killed there the first time."""
 RARER = ("timeline", "update", "cancel", "report:", "reports.claim", "reports.progressed")
-RAREST = ("update", "cancel")
+RAREST = ("update", "cancel", "timeline")
 """Of those, what many wait for in vain: most orders have ended before they are changed or cancelled."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 from random import Random
@@ -79,6 +80,7 @@ class Incarnation:
         self.alive = True
         self.ending = ending
         self.stopped_at: float | None = None
+        self.ends: list[Callable[[], None]] = []
         self._world = world
         self._settings = own
         self._faults = faults
@@ -118,6 +120,8 @@ class Incarnation:
             self.alive = False
             self._world.counts[f"crash {point}"] += 1
             self._world.note(f"{self.number} killed at {point}")
+            for end in self.ends:
+                end()
             if self._loop.is_running():
                 self._loop.stop()
 

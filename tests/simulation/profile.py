@@ -88,7 +88,7 @@ def drawn(chance: Random) -> Profile:
         sources=sources,
         orders=orders,
         chaos=chance.uniform(20, 240),
-        endings=chance.choice((2, 3, 4, 6, 8, 12) if loss else (0, 2, 3, 4, 6, 8, 12)),
+        endings=chance.choice((3, 4, 6, 8, 12, 16) if loss else (0, 3, 4, 6, 8, 12, 16)),
         concurrency=chance.choice((1, 3, 8)),
         page_size=chance.choice((3, 5, 50)),
         ack_interval=chance.choice((0.1, 1.0, 5.0)),

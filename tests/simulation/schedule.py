@@ -139,7 +139,7 @@ class Schedule:
         return self._result()
 
     def _drawn(self) -> Ending:
-        return crashes.drawn(self._chance, 0.75 if self.profile.afterlife else 0.28)
+        return crashes.drawn(self._chance, 0.75 if self.profile.afterlife else 0.32)
 
     def _replay(self) -> None:
         """Let a person replay a source that can list again what it has exported."""

@@ -43,10 +43,11 @@ END;
 
 
 class Process(Protocol):
-    """What a journal knows of the process that it is a part of."""
+    """What its journal and its network know of a process. `ends` is called when it is killed: its connections end."""
 
     time: Time
     alive: bool
+    ends: list[Callable[[], None]]
 
     def passes(self, point: str) -> bool:
         """Pass a point at which the process may be killed; tell whether it was."""

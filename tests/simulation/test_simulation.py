@@ -46,7 +46,6 @@ PINNED = {
     1027: "a backup was put back, and Traede was told again, unasked, what it knew: its stock moved twice",
     1131: "the same, of an acknowledgement that was on its way when the journal was lost",
     600283: "a person let a source be told again, and what was skipped at another receiver was created once more",
-    705056: "an application was cancelled, and ended with the absence of a stage that had been cancelled before",
 }
 """Seeds that showed a fault of the connector, and which. Others became bugs of bugs.py, under their own seeds."""
 

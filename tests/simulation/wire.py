@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
 from email.utils import format_datetime
 from functools import partial
@@ -78,6 +79,7 @@ class _Exchange:
         self._request = request
         self._loop = asyncio.get_running_loop()
         self._heard: asyncio.Future[Response] = self._loop.create_future()
+        self._late: Callable[[], object] | None = None
 
     async def __aenter__(self) -> Response:
         own = self._session
@@ -102,7 +104,9 @@ class _Exchange:
         if fault.wait == 1.0:
             hear = own.timeout
         if fault.late:
-            world.time.after(hear + chance.uniform(0.1, T_APPLY), partial(self._arrive, call, False))
+            self._late = partial(world.time.after, chance.uniform(0.1, T_APPLY), partial(self._arrive, call, False))
+            own.process.ends.append(self._leave)
+            world.time.after(hear, self._leave)
             world.time.after(hear, partial(self._answer, call, fault, None))
         elif fault.applied:
             world.time.after(chance.uniform(0.0, 1.0) * hear, partial(self._arrive, call, True, fault, hear))
@@ -112,12 +116,19 @@ class _Exchange:
             return await self._heard
         except asyncio.CancelledError:
             call.close("cancelled", world.time.now)
+            self._leave()
             raise
 
     async def __aexit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
     ) -> None:
         """Nothing to release."""
+
+    def _leave(self) -> None:
+        """The connection ends; what is late is carried out within `T_APPLY` from then on (faults.md 4.5, A1)."""
+        late, self._late = self._late, None
+        if late is not None:
+            late()
 
     def _arrive(self, call: Call, answered: bool, fault: Fault = NOTHING, hear: float = 0.0) -> None:
         """Let the vendor carry the request out; whoever sent it may be dead by now."""
