@@ -30,6 +30,8 @@ WRITES = frozenset({"create", "ack", "update", "cancel"})
 
 LATEST = 25.0
 """Seconds that a look-up may take, answer and journal included."""
+AGO = ("held", "rejected", "cancelled", "vanished")
+"""What a journal that was put back may say of an order that was told since."""
 START = EPOCH.timestamp()
 ALL = (
     "SELECT o.external_id, o.key, d.state, o.ack_state, coalesce(o.ack_outcome, ''), coalesce(d.cause, ''),"
@@ -329,8 +331,8 @@ def _wrong(
     elif truth.cancelled is not None:
         if row.state == "delivered" and not exported and not awaited:
             yield "L2", "UNSENT_ACK: it was delivered, then cancelled, and its source does not know"
-    elif world.disk.losses and exported and len(standing) == 1 and row.state in ("held", "rejected", "vanished"):
-        pass  # an older journal knows it as it was before it was mended
+    elif world.disk.losses and exported and len(standing) == 1 and row.state in AGO:
+        pass  # an older journal knows it as it was before it was mended, or reinstated
     elif row.state in ("held", "rejected") and second.stuck(world, truth, other):
         pass  # who let it go would let it go there as well
     elif len(standing) != 1 or row.state != "delivered":
