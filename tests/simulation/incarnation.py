@@ -125,6 +125,10 @@ class Incarnation:
             if self._loop.is_running():
                 self._loop.stop()
 
+    def _waited_long(self) -> None:
+        if self.ending is not None:  # nobody is killed any more once the world has healed
+            self.die("anywhere")
+
     def stop(self) -> None:
         """Be asked to end."""
         if self.alive and self.connector is not None and self.stopped_at is None:
@@ -212,7 +216,9 @@ class Incarnation:
         self._loop.stop()
 
     def _plan(self) -> None:
-        if self.ending is not None and self.ending.kind != "point":
+        if self.ending is not None and self.ending.kind == "point" and self.ending.at:
+            self.time.after(self.ending.at, self._waited_long)
+        elif self.ending is not None and self.ending.kind != "point":
             act = {"kill": lambda: self.die("anywhere"), "stop": self.stop, "cancel": self.cancel}[self.ending.kind]
             self.time.after(self.ending.at, act)
 
