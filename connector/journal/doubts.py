@@ -47,6 +47,10 @@ def begin(ways: Sequence[Way], now: int, db: sqlite3.Connection) -> None:
     if doubt == "restored":
         # In doubt, as if it had been under way when the process ended: `recover` takes it from there.
         once = sorted({way.source for way in ways if not way.ack_repeatable})
+        db.executemany(  # What a source refused, and a person has not released yet, it may have taken since.
+            "UPDATE orders SET ack_state = 'pending', ack_attempts = 0 WHERE source = ? AND ack_state = 'parked'",
+            [(source,) for source in once],
+        )
         db.executemany(
             "UPDATE orders SET ack_state = 'sending'"
             " WHERE source = ? AND ack_state IN ('pending', 'sending', 'in_doubt') AND ack_state = 'pending'",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
+from msgspec.structs import replace
 
 from connector.journal.base import Delivered, InDoubt, Intent, Listing
 from connector.journal.caution import Way
@@ -152,6 +153,16 @@ async def test_acknowledgements_of_earlier_terms_are_doubted_in_a_restored_journ
         ("1", "sending"),
         ("2", "pending"),
     ]
+
+
+@pytest.mark.parametrize(("repeatable", "after"), [(True, "parked"), (False, "sending")])
+async def test_what_a_source_refused_is_doubted_in_a_restored_journal(*, repeatable: bool, after: str) -> None:
+    """It may have taken it since: a person who releases it later cannot know, and it would move stock twice."""
+    journal = await begun()
+    await delivered(journal, await found(journal, "1"))
+    await rows(journal, "UPDATE orders SET ack_state = 'parked', ack_reason = 'locked'")
+    await begun(replace(WAY, ack_repeatable=repeatable), doubt="restored", journal=journal)
+    assert await rows(journal, "SELECT ack_state FROM orders") == [(after,)]
 
 
 async def test_what_a_backup_holds_as_settled_settles_again() -> None:

@@ -68,8 +68,8 @@ def wrong(world: World, truth: Truth, row: Row | None) -> Iterator[tuple[str, st
         return
     if world.disk.losses and records and row.state in ("held", "rejected", "vanished"):
         return  # an older journal knows it as it was, and nobody can ask what became of it since
-    if world.disk.losses and row.state == "vanished" and _told_without(world, truth):
-        return  # its source, which did not wait for this one, was told, and does not list it any more
+    if world.disk.losses and row.state in ("held", "rejected", "vanished") and _told_without(world, truth):
+        return  # an older journal; its source, which did not wait for this one, was told, and does not list it any more
     if not stuck(world, truth, row):
         yield "L1", f"LOST at {NAME}: {records} records, {row.state} {row.cause}"
 
