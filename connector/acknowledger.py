@@ -211,7 +211,8 @@ class Teller:
         if not (self._flush or self._ended or self._youth == 0):
             many -= many % limit  # the rest may yet share a call
         batch = [self._waiting.popleft()[1] for _ in range(many)]
-        granted = await self._journal.claim_acks([ack.key for ack in batch], self._clock.now())
+        failures = {ack.key: ack.at for ack in batch if ack.outcome == "failed"}
+        granted = await self._journal.claim_acks([ack.key for ack in batch], self._clock.now(), failures)
         claimed = [ack for ack, grant in zip(batch, granted, strict=True) if grant]
         self._behind = self._behind or len(claimed) < len(batch)  # the journal knows better: some are to be asked about
         chunks = deque(self._telling.calls(claimed))
@@ -231,6 +232,7 @@ class Teller:
         now = self._clock.now()
         results = [self._telling.result(ack, outcomes.get(ack.order_id), now) for ack in acks]
         await self._journal.settle_acks(results, now)
+        self._behind = self._behind or any(result.failure for result in results)  # its order may be delivered by now
         at, name = wall_time(self._clock, now), self._source.name
         for ack, result in zip(acks, results, strict=True):
             if isinstance(result.outcome, Confirmed):

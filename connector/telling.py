@@ -160,10 +160,11 @@ class Telling:
         """Return what the journal is to keep of `outcome`; None: the answer did not mention the order."""
         if outcome is None:
             outcome = Unknown("the answer does not mention it")
+        failure = ack.outcome == "failed"
         if isinstance(outcome, Confirmed | Refused):
             if self._alone or self._unforeseen or self.vain:
                 self._ended(ack, outcome)
-            return AckResult(ack.key, outcome, now)
+            return AckResult(ack.key, outcome, now, failure)
         asked = outcome.retry_after if isinstance(outcome, NotApplied) else None
         if asked != 0:
             self.vain.note(_name(ack), outcome.reason)
@@ -173,7 +174,7 @@ class Telling:
         )
         if isinstance(outcome, Unknown) and not self.repeatable(ack):
             wait = max(wait, float(self._settings.settle))
-        return AckResult(ack.key, outcome, now if asked == 0 else now + timedelta(seconds=wait))
+        return AckResult(ack.key, outcome, now if asked == 0 else now + timedelta(seconds=wait), failure)
 
 
 def _name(ack: Acknowledgement) -> str:

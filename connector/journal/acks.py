@@ -7,11 +7,12 @@ What is open is always asked for in the words of the partial index `acks_open`: 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import partial
 
 from connector.ack import Acknowledgement, Confirmed, NotApplied, Refused, Unknown
-from connector.journal import bulk
+from connector.journal import bulk, deliveries, failures
 from connector.journal.base import AckResult
 from connector.journal.terms import TERMS
 from connector.journal.times import millis, moment
@@ -20,8 +21,14 @@ from connector.journal.unfinished import SINCE
 __all__ = ["claim", "due", "next_due", "settle"]
 
 
-def claim(keys: Sequence[int], db: sqlite3.Connection) -> list[bool]:
+def claim(keys: Sequence[int], told: Mapping[int, datetime], db: sqlite3.Connection) -> list[bool]:
     """Mark as being sent; see `Journal.claim_acks`."""
+    if told:
+        times = {key: millis(at) for key, at in told.items()}
+        return [
+            bulk.each(db, _CLAIM_FAILURE, [key], times[key]) == 1 if key in times else claim([key], {}, db)[0]
+            for key in keys
+        ]
     if len(set(keys)) == len(keys) and bulk.whole(db, len(keys), partial(bulk.each, db, _CLAIM, keys)):
         return [True] * len(keys)
     return [bulk.each(db, _CLAIM, [key]) == 1 for key in keys]
@@ -31,6 +38,9 @@ _CLAIM = (
     "UPDATE orders SET ack_state = 'sending', ack_attempts = ack_attempts + 1"
     " WHERE ack_state = 'pending' AND key IN ({})"
 )
+
+
+_CLAIM_FAILURE = _CLAIM.replace("WHERE", "WHERE ack_outcome = 'failed' AND ack_at = ? AND")
 
 
 def settle(results: Sequence[AckResult], now: int, db: sqlite3.Connection) -> None:
@@ -47,6 +57,7 @@ def settle(results: Sequence[AckResult], now: int, db: sqlite3.Connection) -> No
                 others.append(("in_doubt", reason, millis(result.next_try_at), result.key))
             case Refused(reason):
                 others.append(("parked", reason, 0, result.key))
+    failed = [result.key for result in results if result.failure]
     bulk.each(
         db,
         "UPDATE orders SET ack_state = 'confirmed', ack_done_at = ?, updated_at = ?, ack_reason = NULL,"
@@ -75,6 +86,9 @@ def settle(results: Sequence[AckResult], now: int, db: sqlite3.Connection) -> No
             db.execute(
                 "INSERT INTO history (key, at, what, detail) VALUES (?, ?, ?, ?)", (key, now, _SAID[state], reason)
             )
+    failures.withdraw(failed, now, db)
+    for key in failed:
+        deliveries.exported_due(db, key, now)  # what was delivered while its source was told that it failed
 
 
 _SAID = {

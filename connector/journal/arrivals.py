@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from connector.journal import bulk, changes, doubts
+from connector.journal import bulk, changes, doubts, failures
 from connector.journal.base import Arrival, Ingested, Listing
 from connector.journal.deliveries import failed_due
 from connector.journal.times import millis
@@ -180,6 +180,7 @@ def _renew(db: sqlite3.Connection, key: int, arrival: Arrival, now: int, step: s
             "UPDATE deliveries SET state = ?, cause = ?, detail = ? WHERE key = ? AND state = 'new'",
             (arrival.state, arrival.cause, arrival.detail, key),
         )
+    failures.withdraw([key], now, db)
     db.execute(
         "INSERT INTO history (key, at, what, detail) VALUES (?, ?, 'changed at the source', ?)",
         (key, now, arrival.revision),

@@ -169,11 +169,16 @@ class Settled(msgspec.Struct, frozen=True):
 
 
 class AckResult(msgspec.Struct, frozen=True):
-    """What became of one acknowledgement; `next_try_at` counts where it is to be tried or read back again."""
+    """
+    What became of one acknowledgement; `next_try_at` counts where it is to be tried or read back again.
+
+    `failure` says that it told of one: the order may have been taken up again meanwhile.
+    """
 
     key: int
     outcome: AckOutcome
     next_try_at: datetime
+    failure: bool = False
 
 
 class OpenWork(msgspec.Struct, frozen=True):
@@ -231,8 +236,12 @@ class Journal(Distrust, Outbox, Asked, Absent, Caution, Terms, Steps, Protocol):
     async def next_due(self, receiver: str, states: Sequence[Waiting], after: datetime) -> datetime | None:
         """Return when the next delivery in one of `states` falls due after `after`; None if none does."""
 
-    async def claim_acks(self, keys: Sequence[int], now: datetime) -> list[bool]:
-        """Mark acknowledgements as being sent; return for each whether it was pending."""
+    async def claim_acks(self, keys: Sequence[int], now: datetime, failures: Mapping[int, datetime] = {}) -> list[bool]:
+        """
+        Mark acknowledgements as being sent; return for each whether it was pending.
+
+        `failures` are the times of those that tell of one: not granted is what was withdrawn, or is another by now.
+        """
 
     async def settle_acks(self, results: Sequence[AckResult], now: datetime) -> None:
         """Record what became of acknowledgements that were being sent or in doubt."""

@@ -28,7 +28,7 @@ from connector.journal.base import (
 from connector.journal.times import millis, moment
 from connector.journal.unfinished import untold_sources
 
-__all__ = ["due", "failed_due", "intend", "make_due", "next_due", "recover", "settle"]
+__all__ = ["due", "exported_due", "failed_due", "intend", "make_due", "next_due", "recover", "settle"]
 
 
 def recover(now: int, settle_ms: Mapping[str, int], longest_ms: int, db: sqlite3.Connection) -> int:
@@ -122,7 +122,7 @@ def _settle_one(db: sqlite3.Connection, one: Settlement, now: int) -> Settled:
                 _note(db, [(key, now, "remark", f"{receiver}: {outcome.remark}")])
             if outcome.attach and applied:
                 changes.put(key, receiver, "attach", "", db)
-            ack = _ack_due(db, key, now) if applied else None
+            ack = exported_due(db, key, now) if applied else None
             if applied and ack is None:
                 _forget(db, key)
             return Settled(bool(applied), ack)
@@ -181,8 +181,8 @@ _STEPS = {
 """How an outcome other than a delivery moves one, from the states that have a way there."""
 
 
-def _ack_due(db: sqlite3.Connection, key: int, now: int) -> Acknowledgement | None:
-    """Make the acknowledgement due if this was the last required receiver."""
+def exported_due(db: sqlite3.Connection, key: int, now: int) -> Acknowledgement | None:
+    """Make it due to tell that an order is exported, if all required receivers have it."""
     rows = db.execute(
         "SELECT receiver, state, required, coalesce(nullif(reference, ''), receipt), ask FROM deliveries WHERE key = ?",
         (key,),

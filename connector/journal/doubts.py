@@ -16,6 +16,7 @@ from collections.abc import Sequence
 import msgspec
 
 from connector.ack import Acknowledgement
+from connector.journal import failures
 from connector.journal.base import Ingested
 from connector.journal.caution import Way
 
@@ -116,6 +117,27 @@ def _doubt_what_waits(way: Way, now: int, db: sqlite3.Connection) -> None:
         " AND (SELECT source FROM orders o WHERE o.key = deliveries.key) = ?",
         values[2:],
     )
+    # What failed, and its source may not know: a newer journal may have delivered it, mended.
+    keys = [key for (key,) in db.execute(_FAILED, values[2:]).fetchall()]
+    for state, which in (("new", "rejected"), ("in_doubt", "new")):
+        db.executemany(
+            "UPDATE deliveries SET state = ?, next_try_at = ?, cause = 'looked up first', detail = ?"
+            " WHERE key = ? AND receiver = ? AND state = ?",
+            [(state, settled, WHY["restored"], key, way.receiver, which) for key in keys],
+        )
+    db.executemany(
+        "UPDATE orders SET ack_state = 'pending' WHERE key = ? AND ack_state = 'parked'", [(key,) for key in keys]
+    )
+    failures.withdraw(keys, now, db)
+
+
+# The words of the two partial indexes, which hold what is open and what is parked.
+_FAILED = (
+    "SELECT d.key FROM deliveries d WHERE d.receiver = ?1 AND d.required AND d.state = 'rejected' AND d.key IN"
+    " (SELECT key FROM orders WHERE source = ?2 AND ack_outcome = 'failed'"
+    " AND ack_state IN ('pending', 'sending', 'in_doubt')"
+    " UNION ALL SELECT key FROM orders WHERE source = ?2 AND ack_outcome = 'failed' AND ack_state = 'parked')"
+)
 
 
 def _account(receiver: str, account: str, now: int, db: sqlite3.Connection) -> None:

@@ -12,6 +12,7 @@ import sqlite3
 from array import array
 from collections.abc import Sequence
 
+from connector.journal import failures
 from connector.journal.listing import storable
 
 __all__ = ["PORTION", "causes", "changed_elsewhere", "keys_of", "retry", "skip", "still"]
@@ -63,16 +64,18 @@ def retry(keys: Sequence[int], now: int, db: sqlite3.Connection, cause: str | No
     unless nothing else waits: it may be there, and who releases something else has not looked.
     """
     asked = None if cause is None else storable(cause)
-    moved = [key for key in keys if _release(key, asked, db) or (cause is None and _take_up_again(key, db))]
+    moved = [key for key in keys if _release(key, asked, now, db) or (cause is None and _take_up_again(key, now, db))]
     _note(db, moved, now, "released")
     return moved
 
 
-def _release(key: int, asked: str | None, db: sqlite3.Connection) -> int:
+def _release(key: int, asked: str | None, now: int, db: sqlite3.Connection) -> int:
     """Make due again what waits, for the cause if one is asked for; return how much that was."""
     count = deliveries = db.execute(
         f"{_DUE_AGAIN} WHERE key = ?1 AND state IN ('held', 'rejected') AND (?2 IS NULL OR cause = ?2)", (key, asked)
     ).rowcount
+    if deliveries:
+        failures.withdraw([key], now, db)
     count += db.execute(
         # That it failed is no longer to be told of an order that is tried again: it may yet be delivered.
         "UPDATE orders SET ack_state = 'pending', ack_next = 0, ack_attempts = 0"
@@ -91,9 +94,10 @@ def _release(key: int, asked: str | None, db: sqlite3.Connection) -> int:
     )
 
 
-def _take_up_again(key: int, db: sqlite3.Connection) -> int:
+def _take_up_again(key: int, now: int, db: sqlite3.Connection) -> int:
     """Make due again what a person has skipped; return how much that was."""
     count = db.execute(f"{_DUE_AGAIN} WHERE key = ?1 AND state = 'skipped'", (key,)).rowcount
+    failures.withdraw([key], now, db)
     return count + db.execute(f"{_TOLD_AGAIN} AND dropped_at IS NOT NULL", (key,)).rowcount
 
 

@@ -46,7 +46,7 @@ def take_in(
     if taken.what != "new":
         return False
     done = [adopt(taken.key, receiver, receipt, now, db) for receiver, receipt in found.items()]
-    if told and acks.claim([taken.key], db) == [True]:
+    if told and acks.claim([taken.key], {}, db) == [True]:
         acks.settle([AckResult(taken.key, Confirmed(), moment(now))], now, db)
     return all(done)
 

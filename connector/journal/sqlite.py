@@ -145,9 +145,9 @@ class SqliteJournal(SqliteBacklog, SqliteDistrust):
         """See `Journal.next_due`."""
         return _moment(await self._read(partial(deliveries.next_due, receiver, states, millis(after))))
 
-    async def claim_acks(self, keys: Sequence[int], now: datetime) -> list[bool]:
+    async def claim_acks(self, keys: Sequence[int], now: datetime, failures: Mapping[int, datetime] = {}) -> list[bool]:
         """See `Journal.claim_acks`."""
-        return await self._before_sending(partial(acks.claim, keys))
+        return await self._before_sending(partial(acks.claim, keys, failures))
 
     async def settle_acks(self, results: Sequence[AckResult], now: datetime) -> None:
         """See `Journal.settle_acks`."""

@@ -11,15 +11,15 @@ The states of a delivery and of an acknowledgement, and the only ways between th
     held ◀── a person has to look ◀──────────┤
                                              └──▶ intent      the look-up found nothing: create again
 
-    none ─▶ pending ─▶ sending ─▶ confirmed
-               ▲          ├──▶ pending    provably not applied; due again after a wait
-               │          ├──▶ in_doubt   the answer was lost; read back, then pending or confirmed
-               └──────────└──▶ parked     the source refused it; a person has to look
+    none ◀─▶ pending ─▶ sending ─▶ confirmed       back to none: a failure, when the order is tried again
+                ▲          ├──▶ pending    provably not applied; due again after a wait
+                │          ├──▶ in_doubt   the answer was lost; read back, then pending or confirmed
+                └──────────└──▶ parked     the source refused it; a person has to look
 
 A report goes the ways of an acknowledgement that is due, except that nothing leads away from `confirmed`.
 
-The same edges are a trigger in the journal (schema/0001.sql), so that not even a wrong build can take another way;
-a test compares the two.
+The same edges are triggers in the journal (schema/0001.sql, 0010.sql), so that not even a wrong build can take another
+way; a test compares the two.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ DELIVERY_EDGES: dict[DeliveryState, frozenset[DeliveryState]] = {
 
 ACK_EDGES: dict[AckState, frozenset[AckState]] = {
     "none": frozenset({"pending"}),
-    "pending": frozenset({"sending", "confirmed", "parked"}),
+    "pending": frozenset({"sending", "confirmed", "parked", "none"}),
     "sending": frozenset({"confirmed", "pending", "in_doubt", "parked"}),
     "in_doubt": frozenset({"confirmed", "pending", "parked"}),
     # The source lists the order again although it had confirmed: somebody there took it back.

@@ -7,8 +7,9 @@ from typing import get_args
 import pytest
 
 from connector.ack import AckOutcome, Confirmed, NotApplied, Refused, Unknown
-from connector.journal.base import Delivered, Held, InDoubt, Intent, Listing, NotSent, Rejected, Settlement
+from connector.journal.base import AckResult, Delivered, Held, InDoubt, Intent, Listing, NotSent, Rejected, Settlement
 from connector.journal.states import ACK_EDGES, AckState
+from connector.journal.times import millis
 from tests.contracts.journal_bench import (
     HASH,
     JournalBench,
@@ -54,6 +55,62 @@ class AckRules(JournalBench):
             assert await journal.claim_acks([key], at()) == [state == "pending"]
             after = "sending" if state == "pending" else state
             assert await rows(journal, "SELECT ack_state FROM orders") == [(after,)]
+
+    @pytest.mark.parametrize(
+        ("outcome", "due", "granted"), [("failed", 0, True), ("failed", 1, False), ("exported", 0, False)]
+    )
+    async def test_a_failure_is_claimed_as_long_as_it_is_the_same(
+        self, outcome: str, due: float, granted: bool
+    ) -> None:
+        """Not when it was withdrawn since, and another fell due; and not when the order is exported."""
+        async with self.open() as journal:
+            others = [await found(journal, "2"), await found(journal, "3")]
+            for other in others:
+                await delivered(journal, other)
+            key = await found(journal)
+            await rows(
+                journal,
+                "UPDATE orders SET ack_state = 'pending', ack_outcome = ?, ack_message = 'no', ack_at = ?"
+                " WHERE key = ?",
+                outcome,
+                millis(at(due)),
+                key,
+            )
+            claimed = await journal.claim_acks([others[0], key, others[1]], at(), {key: at()})
+            assert claimed == [True, granted, True]
+
+    @pytest.mark.parametrize("outcome", OUTCOMES, ids=lambda outcome: type(outcome).__name__)
+    @pytest.mark.parametrize(
+        ("delivery", "after"),
+        [
+            ("rejected", ("failed", {"Confirmed": "confirmed", "NotApplied": "pending", "Refused": "parked"})),
+            ("new", ("failed", {"Confirmed": "confirmed", "NotApplied": "none", "Refused": "parked"})),
+            ("held", ("failed", {"Confirmed": "confirmed", "NotApplied": "none", "Refused": "parked"})),
+            ("skipped", ("failed", {"Confirmed": "confirmed", "NotApplied": "pending", "Refused": "parked"})),
+            ("delivered", ("exported", {"Confirmed": "pending", "NotApplied": "pending", "Refused": "pending"})),
+        ],
+    )
+    async def test_what_became_of_an_order_while_its_source_was_told_that_it_failed(
+        self, delivery: str, after: tuple[str, dict[str, str]], outcome: AckOutcome
+    ) -> None:
+        """It may have been tried again: what was not taken is not told any more, and what is delivered is."""
+        async with self.open() as journal:
+            key = await found(journal)
+            await rows(
+                journal,
+                "UPDATE orders SET ack_state = 'pending', ack_outcome = 'failed', ack_message = 'no', ack_at = 0",
+            )
+            assert await journal.claim_acks([key], at()) == [True]
+            await rows(journal, "UPDATE deliveries SET receipt = 'id'")
+            if delivery != "new":
+                await rows(journal, "UPDATE deliveries SET state = ?, cause = 'no'", delivery)
+
+            await journal.settle_acks([AckResult(key, outcome, at(), failure=True)], at())
+
+            kind, states = after
+            state = states.get(type(outcome).__name__, "in_doubt")
+            expected = {"none": None, "in_doubt": "failed"}.get(state, kind)
+            assert await rows(journal, "SELECT ack_state, ack_outcome FROM orders") == [(state, expected)]
 
     @pytest.mark.parametrize(
         ("outcome", "state"),

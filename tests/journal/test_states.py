@@ -82,8 +82,8 @@ def test_a_delivery_goes_the_ways_of_the_table_and_no_other(
 def test_an_acknowledgement_goes_the_ways_of_the_table_and_no_other(
     db: sqlite3.Connection, before: AckState, after: AckState
 ) -> None:
-    """Every pair of states, tried."""
-    put_ack(db, before)
+    """Every pair of states, tried, with a failure; an export is not withdrawn."""
+    put_ack(db, before, "failed")
     assert goes(db, "UPDATE orders SET ack_state = ?", after) == (before == after or after in ACK_EDGES[before])
 
 
@@ -141,12 +141,18 @@ def test_the_documented_ways_of_an_acknowledgement() -> None:
     """Those of the picture in faults.md 4.2, and the way back for what a source lists again, or a person releases."""
     assert ACK_EDGES == {
         "none": {"pending"},
-        "pending": {"sending", "confirmed", "parked"},
+        "pending": {"sending", "confirmed", "parked", "none"},
         "sending": {"confirmed", "pending", "in_doubt", "parked"},
         "in_doubt": {"confirmed", "pending", "parked"},
         "confirmed": {"pending"},
         "parked": {"pending"},
     }
+
+
+def test_an_export_that_is_due_stays_due(db: sqlite3.Connection) -> None:
+    """Only a failure is withdrawn: what the receiver has, the source hears."""
+    put_ack(db, "pending")
+    assert not goes(db, "UPDATE orders SET ack_state = ?", "none")
 
 
 @pytest.mark.fault(99)

@@ -21,7 +21,7 @@ from connector import acknowledger, bearer, http, order, outcomes, telling
 from connector.ack import Confirmed, NotApplied, Unknown
 from connector.errors import InDoubtError, RejectedError, TransientError
 from connector.http import segment
-from connector.journal import acks, arrivals, commit, delivered, deliveries, doubts, sentinel, sqlite, steps
+from connector.journal import acks, arrivals, commit, delivered, deliveries, doubts, failures, sentinel, sqlite, steps
 from connector.journal.base import AckResult, Delivered, InDoubt, NotSent, Rejected, Settled, Settlement
 from connector.journal.times import millis
 from connector.pace import Pace
@@ -41,6 +41,8 @@ MOST = 200
 
 FROM = {
     "believes_a_backup": 1250,
+    "believes_a_failure": 6300,
+    "failure_stays": 120,
     "forget_step": 225,
     "pages_asked_for": 2080,
     "swallow_cancel": 390,
@@ -176,7 +178,7 @@ def early_ack(stack: ExitStack) -> None:
 @bug
 def split_tx(stack: ExitStack) -> None:
     """Writes the delivery in one transaction, and the acknowledgement that it makes due in the next."""
-    due, settle = deliveries._ack_due, sqlite.SqliteJournal.settle
+    due, settle = deliveries.exported_due, sqlite.SqliteJournal.settle
 
     async def twice(self: Any, settlements: Any, now: Any) -> Any:
         settled = await settle(self, settlements, now)
@@ -184,7 +186,7 @@ def split_tx(stack: ExitStack) -> None:
         made = await self._write(lambda db: {key: due(db, key, millis(now)) for key in keys})
         return [Settled(done.applied, made.get(one.key)) for one, done in zip(settlements, settled, strict=True)]
 
-    put(stack, deliveries, "_ack_due", lambda _db, _key, _now: None)
+    put(stack, deliveries, "exported_due", lambda _db, _key, _now: None)
     put(stack, sqlite.SqliteJournal, "settle", twice)
 
 
@@ -193,12 +195,24 @@ def ack_drop(stack: ExitStack) -> None:
     """Forgets an acknowledgement when it is sent."""
     real = acks.claim
 
-    def claim(keys: Any, db: Any) -> Any:
-        granted = real(keys, db)
+    def claim(keys: Any, told: Any, db: Any) -> Any:
+        granted = real(keys, told, db)
         db.executemany("UPDATE orders SET ack_state = 'confirmed', ack_done_at = 0 WHERE key = ?", [(k,) for k in keys])
         return granted
 
     put(stack, acks, "claim", claim)
+
+
+@bug
+def failure_stays(stack: ExitStack) -> None:
+    """Tells that an order failed although it is tried again meanwhile."""
+    put(stack, failures, "withdraw", lambda _keys, _now, _db: None)
+
+
+@bug
+def believes_a_failure(stack: ExitStack) -> None:
+    """Takes what failed in a journal that was put back for failed, although a newer one may have delivered it."""
+    put(stack, doubts, "_FAILED", "SELECT 1 WHERE ?1 = '' AND ?2 = ''")
 
 
 @bug
@@ -218,7 +232,7 @@ def ack_nosettle(stack: ExitStack) -> None:
 
     def result(self: Any, ack: Any, outcome: Any, now: Any) -> Any:
         found = real(self, ack, outcome, now)
-        return AckResult(found.key, found.outcome, now) if isinstance(outcome, Unknown) else found
+        return AckResult(found.key, found.outcome, now, found.failure) if isinstance(outcome, Unknown) else found
 
     put(stack, telling.Telling, "result", result)
     put(stack, acknowledger.Teller, "_settled", lambda _self, _ack: True)
@@ -599,24 +613,24 @@ def duplicate_is_refused(stack: ExitStack) -> None:
 @bug
 def one_is_enough(stack: ExitStack) -> None:
     """Tells the source when the first of its receivers has an order."""
-    real = deliveries._ack_due
+    real = deliveries.exported_due
 
     def due(db: Any, key: int, now: int) -> Any:
         return real(_Told(db, "FROM deliveries WHERE key = ?", "AND state = 'delivered'"), key, now)  # type: ignore[arg-type]
 
-    put(stack, deliveries, "_ack_due", due)
+    put(stack, deliveries, "exported_due", due)
     put(stack, delivered, "settle", lambda *_: None)
 
 
 @bug
 def tells_again(stack: ExitStack) -> None:
     """Tells a source what it may know from a journal that is lost, without asking."""
-    real = deliveries._ack_due
+    real = deliveries.exported_due
 
     def due(db: Any, key: int, now: int) -> Any:
         return real(_Deaf(db, "UPDATE orders SET ack_state = ? WHERE"), key, now)  # type: ignore[arg-type]
 
-    put(stack, deliveries, "_ack_due", due)
+    put(stack, deliveries, "exported_due", due)
 
 
 @bug

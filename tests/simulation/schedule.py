@@ -18,7 +18,7 @@ from connector.journal import holds, sentinel
 from connector.journal.times import millis
 from connector.readback import outline
 from tests.simulation import crashes, profile, second
-from tests.simulation.checks import Watch, held, rows, unsettled
+from tests.simulation.checks import Row, Watch, held, rows, unsettled
 from tests.simulation.crashes import Ending
 from tests.simulation.faults import JUMPS, Faults, Outage
 from tests.simulation.incarnation import Incarnation
@@ -108,6 +108,10 @@ class Schedule:
             if self._mishaps.random() < self.profile.given_up:
                 seen = self._mishaps.choice((*WAITS, "new", "ready"))
                 time.at(self._mishaps.uniform(0.1, self.profile.chaos), partial(self._give_up, truth, seen))
+        menders = Random(f"{self._seed}/menders")
+        for truth in world.orders.values():
+            if (truth.refused or truth.broken) and menders.random() < 0.3:
+                time.at(menders.uniform(0.1, self.profile.chaos), partial(self._mend, truth, menders.random() < 0.5))
         if self.profile.outage:
             self._plan_outage()
         for _ in range(3 if self.profile.loss in ("restored", "both") else 0):
@@ -175,6 +179,23 @@ class Schedule:
             truth.given_up = True
             self.world.note(f"a person gives {truth.external_id} up")
             self._decide([], [row.key])
+
+    def _mend(self, truth: Truth, mended: bool) -> None:
+        """Let a person try an order again as soon as it is refused; `mended`: the receiver will have it now."""
+        row = rows(self.world, truth.source, truth.order_id).get(truth.external_id) if truth.placed >= 0 else None
+        if (row is None or row.state != "rejected") and self.time.now < self.profile.chaos:
+            self.time.after(1.5, partial(self._mend, truth, mended))
+        elif second.stuck(self.world, truth, self._other(truth)):
+            pass  # who let it go would let it go there as well
+        elif row is not None and row.state == "rejected" and (truth.refused or truth.broken):
+            if mended and truth.refused:
+                self.world.mend(truth)
+            truth.released += 1
+            self.world.note(f"a person tries {truth.external_id} again")
+            self._decide([row.key], [])
+
+    def _other(self, truth: Truth) -> Row | None:
+        return rows(self.world, truth.source, truth.order_id, at=second.NAME).get(truth.external_id)
 
     def _tend_reports(self) -> None:
         """Let a person look after the reports that are parked: tell what the source does not show, drop the rest."""

@@ -304,12 +304,16 @@ class World:
                 source.correct(truth)
             else:
                 source.edit(truth)
-            self.warehouse.refused.discard(truth.external_id)
-            if self.erp is not None:
-                self.erp.refused.discard(truth.external_id)
-            truth.corrected.append(self.time.now)
-            truth.broken = truth.refused = truth.unwanted = False
+            self.mend(truth)
             self.note(f"corrected {truth.external_id}")
+
+    def mend(self, truth: Truth) -> None:
+        """Put right what is wrong with an order, so that everybody will have it."""
+        self.warehouse.refused.discard(truth.external_id)
+        if self.erp is not None:
+            self.erp.refused.discard(truth.external_id)
+        truth.corrected.append(self.time.now)
+        truth.broken = truth.refused = truth.unwanted = False
 
     def cancel(self, source: SourceVendor, truth: Truth) -> None:
         """Let people over there cancel an order, if they can."""
