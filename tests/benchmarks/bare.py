@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -168,14 +168,15 @@ class Bare:
             order = await self._orders.get()
             await self.create(order)
             if self._shape == "patch":
-                await self._patch(order["id"])
+                await self.patch(order["id"])
             else:
                 self._to_tell.append(str(order[key]))
                 if len(self._to_tell) >= self._limit:
                     await self._tell()
             self._orders.task_done()
 
-    async def _patch(self, order_id: int) -> None:
+    async def patch(self, order_id: int) -> None:
+        """Tell of one order in a call of its own."""
         body = {"exportedAt": "2026-01-02T06:00:00.000Z", "exportMessage": "exported", "exportStatus": "exported"}
         async with self._source.patch(
             f"/v2/orders/id/{order_id}", data=msgspec.json.encode(body), headers=JSON
@@ -183,27 +184,29 @@ class Bare:
             msgspec.json.decode(await response.read())
         self._gone += 1
 
+    async def tell(self, batch: Sequence[str]) -> None:
+        """Tell of a batch in one call."""
+        content: Any
+        if self._shape == "tens":
+            path, listed = "/v10/orders/mark-as-exported", "orders"
+            content = [{"order_id": int(each), "system_id": "erp"} for each in batch]
+        else:
+            path, listed = "/api/v1/orders/export/status", "create"
+            content = [{"orderId": int(each), "status": "EXPORTED_SUCCESSFULLY"} for each in batch]
+        async with self._source.post(path, data=msgspec.json.encode({listed: content}), headers=JSON) as response:
+            msgspec.json.decode(await response.read())
+        self._gone += len(batch)
+
     async def _tell(self, *, everything: bool = False) -> None:
         async with self._telling:
             while len(self._to_tell) >= (1 if everything else self._limit):
                 batch, self._to_tell = self._to_tell[: self._limit], self._to_tell[self._limit :]
-                content: Any
-                if self._shape == "tens":
-                    path, listed = "/v10/orders/mark-as-exported", "orders"
-                    content = [{"order_id": int(each), "system_id": "erp"} for each in batch]
-                else:
-                    path, listed = "/api/v1/orders/export/status", "create"
-                    content = [{"orderId": int(each), "status": "EXPORTED_SUCCESSFULLY"} for each in batch]
-                async with self._source.post(
-                    path, data=msgspec.json.encode({listed: content}), headers=JSON
-                ) as response:
-                    msgspec.json.decode(await response.read())
-                self._gone += len(batch)
+                await self.tell(batch)
 
 
 @asynccontextmanager
-async def opened(url: str, shape: str, *, alike: bool = False) -> AsyncIterator[Bare]:
-    """Open both sessions, and log in."""
+async def opened(url: str, shape: str, *, alike: bool = False, made: Callable[..., Bare] = Bare) -> AsyncIterator[Bare]:
+    """Open both sessions, and log in; return the loop that is `made` with them."""
     source = {
         "patch": {},
         "tens": {"Authorization": "Bearer benchmark-token", "X-Traede-App-Key": "benchmark-key"},
@@ -211,7 +214,7 @@ async def opened(url: str, shape: str, *, alike: bool = False) -> AsyncIterator[
     }[shape]
     codes = {"X-Wms-Code": "DEV", "X-Customer-Code": "BENCHMARK"}
     async with session(url, **source) as from_here, session(url, **codes) as to_here:
-        loop = Bare(shape, from_here, to_here, alike=alike)
+        loop = made(shape, from_here, to_here, alike=alike)
         await loop.log_in()
         yield loop
 

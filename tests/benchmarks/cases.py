@@ -45,6 +45,10 @@ def _mapped(setting: Setting, url: str, folder: Path) -> Finished:
     return child(["-m", "tests.benchmarks.bare", url, setting.shape, setting.loop, "mapped"], folder)
 
 
+def _kept(setting: Setting, url: str, folder: Path) -> Finished:
+    return child(["-m", "tests.benchmarks.kept", url, setting.shape, setting.loop, str(folder)], folder)
+
+
 def drained(setting: Setting, url: str, folder: Path) -> Finished:
     """Run the connector once; a journal that is in `folder` is used."""
     return child(["-m", "tests.benchmarks.drained", str(settings(setting.shape, url, folder)), setting.loop], folder)
@@ -60,10 +64,11 @@ def command(setting: Setting, url: str, folder: Path) -> Finished:
 CASES: dict[str, Callable[[Setting, str, Path], Finished]] = {
     "bare": _bare,
     "mapped": _mapped,
+    "kept": _kept,
     "connector": drained,
     "command": command,
 }
-"""By name. The figures of the first three leave out their start, as they say themselves; the command's have all."""
+"""By name. The figures of all but the last leave out their start, as they say themselves; the command's have all."""
 
 
 def measure(case: str, setting: Setting, standin: StandIn) -> Figures:

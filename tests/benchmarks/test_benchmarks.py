@@ -66,6 +66,8 @@ def test_the_stand_in_knows_what_was_done_twice() -> None:
         ("bare", "patch"),
         ("bare", "tens"),
         ("bare", "fifties"),
+        ("kept", "patch"),
+        ("kept", "tens"),
         ("connector", "tens"),
         ("connector", "fifties"),
         ("command", "patch"),
