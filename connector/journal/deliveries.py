@@ -201,9 +201,11 @@ def failed_due(db: sqlite3.Connection, key: int, now: int, by: str = "") -> Ackn
     it is for a person to see. What an optional one refuses its source does not hear.
     """
     rows = db.execute(
-        "SELECT receiver, state, cause, ask FROM deliveries WHERE key = ? AND required", (key,)
+        "SELECT receiver, state, cause || coalesce(': ' || nullif(detail, ''), ''), ask FROM deliveries"
+        " WHERE key = ? AND required",
+        (key,),
     ).fetchall()
-    refused = {receiver: cause for receiver, state, cause, _ in rows if state == "rejected"}
+    refused = {receiver: reason for receiver, state, reason, _ in rows if state == "rejected"}
     ended = all(state in ("rejected", "cancelled", "vanished") for _, state, *_ in rows)
     if not refused or not ended or (by and by not in refused):
         return None
@@ -216,12 +218,14 @@ def make_due(
 ) -> Acknowledgement | None:
     """Make an acknowledgement due, unless the order has one that stands; return it."""
     row = db.execute(
-        "UPDATE orders SET ack_state = 'pending', ack_outcome = ?, ack_message = ?, ack_at = ?, ack_next = 0,"
-        " ack_attempts = 0, ack_reason = NULL, ack_moved = 0, updated_at = ? WHERE key = ?"
-        # What failed may be delivered, or fail again, in a newer revision; nothing follows an export.
+        "UPDATE orders SET ack_state = 'pending', ack_outcome = ?1, ack_message = ?2, ack_at = ?3, ack_next = 0,"
+        " ack_attempts = 0, ack_reason = NULL, ack_moved = 0, updated_at = ?3,"
+        " failed_revision = CASE ?1 WHEN 'failed' THEN revision ELSE failed_revision END WHERE key = ?4"
+        # What failed may be delivered, or fail again; nothing follows an export, and a failure not the same one.
         " AND (ack_state = 'none' OR (ack_state IN ('confirmed', 'parked') AND ack_outcome = 'failed'))"
+        " AND NOT (ack_state = 'confirmed' AND ?1 = 'failed' AND failed_revision IS revision AND ack_message = ?2)"
         " RETURNING order_id, failures",
-        (outcome, message, now, now, key),
+        (outcome, message, now, key),
     ).fetchone()
     if row is None:
         return None

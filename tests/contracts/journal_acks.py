@@ -79,6 +79,29 @@ class AckRules(JournalBench):
             claimed = await journal.claim_acks([others[0], key, others[1]], at(), {key: at()})
             assert claimed == [True, granted, True]
 
+    @pytest.mark.parametrize(
+        ("revision", "reason", "told"),
+        [("a", "no such article", False), ("a", "nor such a size", True), ("b", "no such article", True)],
+    )
+    async def test_a_source_hears_once_of_a_failure(self, revision: str, reason: str, told: bool) -> None:
+        """A revision that fails again for what its source was told already costs no strike; what is new is told."""
+        async with self.open() as journal:
+            key = await found(journal)
+            first = await settle(journal, key, Rejected("no such article", tell=True))
+            assert first.ack is not None
+            assert await journal.claim_acks([key], at()) == [True]
+            await settle_ack(journal, key, Confirmed())
+            await rows(journal, "UPDATE deliveries SET state = 'new'")
+            await rows(journal, "UPDATE orders SET revision = ?", revision)
+
+            again = await settle(journal, key, Rejected(reason, tell=True))
+
+            assert again.applied
+            assert (again.ack is not None) == told
+            assert await rows(journal, "SELECT ack_state, ack_message FROM orders") == [
+                ("pending" if told else "confirmed", reason)
+            ]
+
     @pytest.mark.parametrize("outcome", OUTCOMES, ids=lambda outcome: type(outcome).__name__)
     @pytest.mark.parametrize(
         ("delivery", "after"),

@@ -240,8 +240,8 @@ class Watch:
             if (times := source.moved(order_id)) > 1:
                 world.violated("S11", truth.external_id, f"DOUBLE_REGULATE: its stock was moved {times} times")
             strikes = sum(each == "failed" for _, each in truth.marks)
-            # A journal that is lost, or older than the truth, does not know what was told: once more for each.
-            if strikes > 1 + len(truth.changed) + len(truth.corrected) + truth.released + world.disk.losses:
+            # Not after a loss either: its source, which can be asked, is. Who tries again may hear something else.
+            if strikes > 1 + len(truth.changed) + len(truth.corrected) + truth.released:
                 world.violated("S12", truth.external_id, f"STRIKE_WASTED: told {strikes} times as failed")
 
 

@@ -1,3 +1,6 @@
+-- Of which revision the source is told, or was, that the order failed: of each once, with the same reason.
+ALTER TABLE orders ADD COLUMN failed_revision TEXT;
+
 -- A failure that its source has not heard of is not told any more when the order is tried again; `journal/failures.py`.
 
 DROP TRIGGER ack_edges;
