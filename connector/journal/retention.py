@@ -14,6 +14,8 @@ __all__ = ["WINDOW", "prune"]
 
 WINDOW = 10_000
 """Lines that one look goes through: those that stay may be the oldest, and as many as the journal has."""
+YOUNG = 100
+"""Lines in a row that are too young, after which the others are, too. A few may be of a clock that stood wrong."""
 
 
 def prune(before: int, limit: int, after: int, db: sqlite3.Connection) -> tuple[int, int]:
@@ -31,12 +33,12 @@ def prune(before: int, limit: int, after: int, db: sqlite3.Connection) -> tuple[
         (before, after, WINDOW),
     )
     gone: list[tuple[int]] = []
-    looked, last, young = 0, after, False
+    looked, last, young = 0, after, 0
     for number, over, at in ends:
-        looked, last, young = looked + 1, number, at >= before
+        looked, last, young = looked + 1, number, young + 1 if at >= before else 0
         if over:
             gone.append((number,))
-        if len(gone) == limit:
+        if len(gone) == limit or young == YOUNG:
             break
     db.executemany("DELETE FROM history WHERE id = ?", gone)
     db.execute("DELETE FROM requests WHERE done_at < ?", (before,))

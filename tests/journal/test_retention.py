@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from connector.ack import Confirmed
+from connector.journal import retention
 from connector.journal.base import AckResult, Delivered, Intent, Listing, Settlement
 from connector.journal.memory import MemoryJournal
 from connector.journal.sqlite import SqliteJournal
+from connector.journal.times import millis
 from tests.contracts.journal_bench import arrival, at, rows
 from tests.journal.files import opened
 
@@ -44,6 +46,21 @@ async def test_history_goes_and_orders_stay() -> None:
     again = await journal.ingest("shop", [arrival(str(each)) for each in range(30)], Listing(asked_at=at(-5)), at(20))
 
     assert {each.what for each in again} == {"known"}
+
+
+@pytest.mark.fault(118, 121)
+async def test_a_look_ends_where_the_lines_are_too_young(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A journal of ten thousand young lines is not gone through each minute; one of a wrong clock hides none."""
+    monkeypatch.setattr(retention, "YOUNG", 3)
+    journal = MemoryJournal()
+    await finished(journal, *map(str, range(20)))
+    await rows(journal, "UPDATE history SET at = ? WHERE id IN (1, 2, 4, 5)", millis(at(1000)))
+    assert await journal.prune(at(10), 100) == 16
+    await finished(journal, *map(str, range(20, 40)))
+    await rows(journal, "UPDATE history SET at = ? WHERE id < 7", millis(at(1000)))
+
+    assert await journal.prune(at(10), 100) == 0
+    assert await rows(journal, "SELECT count(*) FROM history") == [(24,)]
 
 
 async def pages(journal: SqliteJournal) -> int:

@@ -86,7 +86,7 @@ class Leaks:
             except Exception as exc:
                 if not how.get("authorized", True):
                     raise  # a log-in is a part of another call: what it raises is dropped there, or goes on
-                own.seek(f"{exc!r} {_traceback(exc)}", "an error of a call")
+                own.seek(f"{exc!r} {_said(exc)}", "an error of a call")
                 raise
 
         with mock.patch.object(http.Endpoint, "call", call):
@@ -115,7 +115,7 @@ class _Ear(logging.Handler):
     def handle(self, record: logging.LogRecord) -> bool:
         parts = [record.getMessage(), repr(record.__dict__)]
         if record.exc_info and record.exc_info[1] is not None:
-            parts.append(_traceback(record.exc_info[1]))
+            parts.append(_said(record.exc_info[1]))
         self._leaks.seek("\n".join(parts), f"a record of the log, {record.name}")
         return True
 
@@ -132,5 +132,13 @@ def _heard(logger: logging.Logger, ear: logging.Handler) -> Iterator[None]:
         logger.setLevel(level)
 
 
-def _traceback(exc: BaseException) -> str:
-    return "".join(traceback.format_exception(exc))
+def _said(exc: BaseException) -> str:
+    """Return what a traceback of `exc` says, but for the lines of source in it, in which there is no secret."""
+    lines: list[str] = []
+    found = [exc]
+    for each in found:
+        lines += traceback.format_exception_only(each)
+        before = each.__cause__ or (None if each.__suppress_context__ else each.__context__)
+        others = (*([before] if before is not None else ()), *getattr(each, "exceptions", ()))
+        found += [other for other in others if other not in found]
+    return "".join(lines)

@@ -1,5 +1,5 @@
 """
-Two days in a minute: outages, one of them of a day, tokens that expire each hour, crashes, and a clock that jumps.
+Two days in a minute or two: outages, one of a day, tokens that expire each hour, crashes, and a clock that jumps.
 
 The rules are those of every schedule. Besides, the receiver is never called more often than its rate limit says, and
 hardly at all while it is down.
@@ -11,6 +11,8 @@ from random import Random
 
 import msgspec
 
+from connector.settings import Duration
+from connector.settings.structs import ProgressSettings
 from tests.simulation import profile
 from tests.simulation.crashes import ONCE, POINTS, Ending
 from tests.simulation.faults import Outage
@@ -92,6 +94,9 @@ class _Long(Schedule):
             afterlife=False,
         )
         super().__init__(seed, make_up=make_up)
+        progress = ProgressSettings(interval=Duration(300))
+        routes = [msgspec.structs.replace(route, progress=progress) for route in self._own.routes]
+        self._own = msgspec.structs.replace(self._own, routes=routes)
         self._hours = hours
         self.faults.rate = 0.02
         day = min(24 * HOUR, hours * HOUR / 2)

@@ -77,6 +77,7 @@ class Schedule:
         self._chance = Random(f"{seed}/endings")
         self._mishaps = Random(f"{seed}/mishaps")
         self._own = profile.settings(self.profile)
+        self._glance = max(1.5, self.profile.chaos / 1000)
         self.leaks = Leaks(self._own, self.world)
         self.world.issued = self.leaks.know
         self._healing = False
@@ -174,7 +175,7 @@ class Schedule:
         """Let a person leave an order alone for good, when it waits as `seen`."""
         row = rows(self.world, truth.source, truth.order_id).get(truth.external_id) if truth.placed >= 0 else None
         if (row is None or row.state != seen) and self.time.now < self.profile.chaos:
-            self.time.after(1.5, partial(self._give_up, truth, seen))
+            self.time.after(self._glance, partial(self._give_up, truth, seen))
         elif row is not None and row.state == seen:
             truth.given_up = True
             self.world.note(f"a person gives {truth.external_id} up")
@@ -184,7 +185,7 @@ class Schedule:
         """Let a person try an order again as soon as it is refused; `mended`: the receiver will have it now."""
         row = rows(self.world, truth.source, truth.order_id).get(truth.external_id) if truth.placed >= 0 else None
         if (row is None or row.state != "rejected") and self.time.now < self.profile.chaos:
-            self.time.after(1.5, partial(self._mend, truth, mended))
+            self.time.after(self._glance, partial(self._mend, truth, mended))
         elif second.stuck(self.world, truth, self._other(truth)):
             pass  # who let it go would let it go there as well
         elif row is not None and row.state == "rejected" and (truth.refused or truth.broken):
