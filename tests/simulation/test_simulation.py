@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 
 import pytest
 
 from tests.simulation.bugs import BUGS, caught
-from tests.simulation.runner import failure
+from tests.simulation.runner import failure, run_all
 from tests.simulation.same import differing
 from tests.simulation.schedule import run
 
-CHUNK = 25
+CHUNK = 50
 LATE = frozenset(
     {
         "believes_a_backup",
@@ -37,8 +38,7 @@ def silence() -> Iterator[None]:
 @pytest.mark.parametrize("first", range(0, 500, CHUNK))
 def test_every_order_arrives_once_and_its_source_knows_whatever_happens(first: int) -> None:
     """The invariants of faults.md 4.4, in schedules of crashes, lost answers and orders that change."""
-    for seed in range(first, first + CHUNK):
-        result = run(seed)
+    for result in run_all(range(first, first + CHUNK), os.cpu_count() or 1):
         assert not result.violations, failure(result)
 
 
