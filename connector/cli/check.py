@@ -119,7 +119,8 @@ async def _ask(number: int, name: str, end: Source | Receiver, answers: dict[int
 
 def _journal(settings: Settings) -> Finding:
     """Try whether the journal can be read, if there is one, and written; nothing is created for it."""
-    from connector.journal.reader import NoJournal, open_reader
+    from connector.journal.reader import open_reader
+    from connector.journal.version import NoJournal
 
     path = Path(settings.journal)
     try:

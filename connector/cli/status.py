@@ -55,11 +55,12 @@ def command(ctx: click.Context, *, as_json: bool) -> None:
 def reading(settings: Settings) -> Iterator[sqlite3.Connection]:
     """Open the journal for reading; where there is none yet, say so on stderr and open an empty one."""
     from connector.journal import reader
+    from connector.journal.version import NoJournal
 
     with ExitStack() as stack:
         try:
             db = stack.enter_context(reader.open_reader(settings.journal))
-        except reader.NoJournal as exc:
+        except NoJournal as exc:
             click.echo(escaped(str(exc)), err=True)
             db = stack.enter_context(closing(reader.empty()))
         yield db

@@ -188,20 +188,24 @@ def schema_files() -> list[tuple[int, str]]:
 
 
 def migrate(db: sqlite3.Connection) -> None:
-    """Bring the schema up to date, each step all or nothing. Raises `JournalError` for a newer file than we know."""
+    """
+    Bring the schema up to date, all steps or none: whoever reads beside it sees the old one or the new one.
+
+    Raises `JournalError` for a newer file than we know.
+    """
     (version,) = db.execute("PRAGMA user_version").fetchone()
     steps = schema_files()
     newest = steps[-1][0]
     if version > newest:
         raise JournalError(f"the journal is of version {version}, and this program knows {newest}; use a newer one")
-    for number, sql in steps:
-        if number > version:
-            try:
-                db.executescript(f"BEGIN IMMEDIATE;\n{sql}\nPRAGMA user_version = {number};\nCOMMIT;")
-            except BaseException:
-                if db.in_transaction:
-                    db.execute("ROLLBACK")
-                raise
+    todo = "\n".join(sql for number, sql in steps if number > version)
+    if todo:
+        try:
+            db.executescript(f"BEGIN IMMEDIATE;\n{todo}\nPRAGMA user_version = {newest};\nCOMMIT;")
+        except BaseException:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            raise
 
 
 def damaged(db: sqlite3.Connection) -> bool:

@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from connector.errors import JournalError
+from connector.journal.version import check_version
 
 __all__ = ["deciding"]
 
@@ -21,7 +22,8 @@ def deciding(path: str | Path) -> Iterator[sqlite3.Connection]:
     Open the journal for one transaction, next to a running connector or without one.
 
     It is committed when the block is left, and rolled back when that raises. A running connector sees within a second
-    that the file has changed. Raises `JournalError` when there is no journal, or when it cannot be written.
+    that the file has changed. Raises `JournalError` when there is no journal, when it is of another version, whose
+    connector may know other rules, or when it cannot be written.
     """
     path = Path(path)
     if not path.is_file():
@@ -34,6 +36,7 @@ def deciding(path: str | Path) -> Iterator[sqlite3.Connection]:
             db.execute("PRAGMA foreign_keys = ON")
             db.execute("BEGIN IMMEDIATE")
             try:
+                check_version(path, db)
                 yield db
             except BaseException:
                 db.execute("ROLLBACK")

@@ -21,14 +21,14 @@ from typing import get_args
 import msgspec
 
 from connector.errors import JournalError
-from connector.journal.database import damaged, migrate, schema_files
+from connector.journal.database import damaged, migrate
 from connector.journal.states import PublicState
 from connector.journal.times import moment
+from connector.journal.version import NoJournal, check_version
 
 __all__ = [
     "PARKED",
     "Cause",
-    "NoJournal",
     "ReceiverCounts",
     "SourceCounts",
     "Status",
@@ -56,10 +56,6 @@ ODD = (
     " UNION SELECT key FROM changes"
 )
 """The orders that are not simply delivered everywhere and confirmed; of a large journal it is a small part."""
-
-
-class NoJournal(JournalError):
-    """There is no journal yet: the connector has not run with these settings."""
 
 
 class SourceCounts(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,7 +111,8 @@ def open_reader(path: str | Path) -> Iterator[sqlite3.Connection]:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=PATIENCE)) as db:
             db.isolation_level = None
             try:
-                _check_version(path, db)
+                with snapshot(db):
+                    check_version(path, db)
                 yield db
             except (ArithmeticError, LookupError, TypeError, ValueError) as exc:
                 if damaged(db):  # there is a value in it that nobody can have written
@@ -135,22 +132,6 @@ def _check_file(path: Path) -> None:
         raise NoJournal(f"{path}: there is no journal yet; `connector run` starts one") from None
     except OSError as exc:
         raise JournalError(f"{path}: cannot read the journal: {exc.strerror}") from exc
-
-
-def _check_version(path: Path, db: sqlite3.Connection) -> None:
-    (version,) = db.execute("PRAGMA user_version").fetchone()
-    newest = schema_files()[-1][0]
-    if version == 0:
-        (tables,) = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-        if tables:
-            raise JournalError(f"{path}: this is an SQLite file, but not a journal")
-        raise NoJournal(f"{path}: the journal is empty as yet; `connector run` fills it")
-    if version > newest:
-        raise JournalError(
-            f"{path}: the journal is of version {version}, and this program knows {newest}; use a newer one"
-        )
-    if version < newest:
-        raise JournalError(f"{path}: the journal is of an older version; `connector run` brings it up to date")
 
 
 def empty() -> sqlite3.Connection:

@@ -9,14 +9,11 @@ from __future__ import annotations
 
 import sqlite3
 
-from connector.errors import JournalError
 from connector.journal.asked import Answer, Request
 from connector.journal.times import moment
 
 __all__ = ["add", "answer", "answered", "waiting"]
 
-VERSION = 2
-"""The journal's version that brought the table."""
 KEPT = 30 * 24 * 3600 * 1000
 """Milliseconds for which an answer is kept."""
 
@@ -25,12 +22,8 @@ def add(source: str, since: int, now: int, db: sqlite3.Connection) -> int:
     """
     Ask for a replay of `source` from `since` on, and return the number of the request.
 
-    The same wish that is not answered yet is not made twice. Raises `JournalError` for a journal that is older than
-    requests: the connector that has it open would never see one.
+    The same wish that is not answered yet is not made twice.
     """
-    (version,) = db.execute("PRAGMA user_version").fetchone()
-    if version < VERSION:
-        raise JournalError("the running connector is an older one, which takes no requests; restart it first")
     db.execute("DELETE FROM requests WHERE done_at < ?", (now - KEPT,))
     row = db.execute(
         "SELECT id FROM requests WHERE done_at IS NULL AND source = ? AND since = ?", (source, since)

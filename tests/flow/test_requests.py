@@ -13,10 +13,10 @@ import anyio
 import pytest
 
 from connector.clock import SystemClock
-from connector.errors import JournalError, TransientError
+from connector.errors import TransientError
 from connector.journal import requests
 from connector.journal.asked import Answer
-from connector.journal.database import InlineDatabase, schema_files
+from connector.journal.database import schema_files
 from connector.journal.decisions import deciding
 from connector.journal.memory import MemoryJournal
 from connector.journal.sqlite import SqliteJournal
@@ -127,16 +127,6 @@ async def test_what_cannot_be_done_is_the_answer() -> None:
         "source depot cannot list again what it has exported",
         "the shop is away",
     ]
-
-
-async def test_an_older_journal_takes_no_requests() -> None:
-    """The connector that has it open would never look for one."""
-    database = InlineDatabase()
-    database._db.execute("PRAGMA user_version = 1")
-    with pytest.raises(JournalError, match="an older one"):
-        await database.submit(lambda db: requests.add("shop", 0, 0, db))
-    await database.close()
-    assert requests.VERSION <= schema_files()[-1][0]
 
 
 async def test_an_answer_is_given_once_and_forgotten_after_a_month() -> None:

@@ -103,5 +103,5 @@ def test_killed_at_each_statement_of_the_schema(tmp_path: Path, first: int) -> N
     assert [False, newest, True, True, True] == last
     assert {(True, True, True, True)} == {(died, whole, sound, mended) for died, _, whole, sound, mended in killed}
     assert [at for _, at, *_ in killed] == sorted(at for _, at, *_ in killed)
-    assert set(range(first, newest + 1)) == {at for _, at, *_ in found}
-    assert len(killed) > 3 * (newest - first)
+    assert {first, newest} == {at for _, at, *_ in found}
+    assert len(killed) > 2 * (newest - first)

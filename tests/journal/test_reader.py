@@ -22,7 +22,7 @@ from connector.journal.base import Delivered
 from connector.journal.database import migrate
 from connector.journal.listing import chunks, find, matching, near, orders
 from connector.journal.memory import MemoryJournal
-from connector.journal.reader import NoJournal, ReceiverCounts, SourceCounts, causes, open_reader, status
+from connector.journal.reader import ReceiverCounts, SourceCounts, causes, open_reader, status
 from connector.journal.sqlite import SqliteJournal
 from connector.journal.states import AckState, DeliveryState, PublicState
 from connector.journal.timeline import timeline
@@ -357,40 +357,6 @@ async def test_reading_leaves_a_journal_that_the_connector_takes_up_again(tmp_pa
     journal = await SqliteJournal.open(path, SystemClock())
     assert len(STATES) == len(await journal.read(matching))
     await journal.aclose()
-
-
-def test_there_is_no_journal_yet(tmp_path: Path) -> None:
-    """A journal that is not there, or not yet filled, is told from one that is damaged; reading makes no file."""
-    with (
-        pytest.raises(NoJournal, match="there is no journal yet; `connector run` starts one"),
-        open_reader(tmp_path / "j"),
-    ):
-        pass
-    assert [] == list(tmp_path.iterdir())
-
-    (tmp_path / "j").touch()
-    with pytest.raises(NoJournal, match="empty as yet"), open_reader(tmp_path / "j"):
-        pass
-
-
-def test_what_is_not_a_journal_is_refused(tmp_path: Path) -> None:
-    """Another file, another database, a folder, and a journal of a later version are refused, each in its words."""
-    text, other, newer = tmp_path / "text", tmp_path / "other.db", tmp_path / "newer.db"
-    text.write_text("this is no database at all, although it is long enough to be one" * 100)
-    for path, sql in ((other, "CREATE TABLE t (a)"), (newer, "CREATE TABLE orders (a); PRAGMA user_version = 99")):
-        db = sqlite3.connect(path)
-        db.executescript(sql)
-        db.close()
-    for path, words in (
-        (text, "file is not a database"),
-        (other, "not a journal"),
-        (newer, "version 99"),
-        (tmp_path, "plain file"),
-    ):
-        with pytest.raises(JournalError, match=words) as caught, open_reader(path):
-            pass
-        assert not isinstance(caught.value, NoJournal)
-        assert str(path) in str(caught.value)
 
 
 def test_a_failure_while_reading_is_told_as_ours(tmp_path: Path) -> None:
