@@ -277,6 +277,19 @@ class ArrivalRules(JournalBench):
             assert await ingest(journal, arrival("1", "b")) == ["changed"]
             assert await delivered(journal, key, revision="b") is not None
 
+    @pytest.mark.parametrize("gone", ["cancelled", "vanished"])
+    async def test_what_comes_back_has_not_failed(self, gone: str) -> None:
+        """One receiver refused it and the other was not to get it; now that one may, and the source hears of that."""
+        async with self.open() as journal:
+            key = await found(journal, receivers=(("wms", True), ("erp", True)))
+            await rows(journal, "UPDATE deliveries SET state = ?, cause = 'gone' WHERE receiver = 'erp'", gone)
+            assert await intend(journal, key)
+            assert (await settle(journal, key, Rejected("no such article", tell=True))).ack is not None
+            assert await ingest(journal, arrival("1")) == ["changed"]
+            assert await deliveries(journal, key) == {"erp": "new", "wms": "rejected"}
+            assert await journal.acks_due("shop", "pending", at(99)) == []
+            assert (await notes(journal, key))[-2:] == ["failure withdrawn", "changed at the source"]
+
     @pytest.mark.fault(99)
     async def test_exported_is_final(self) -> None:
         """Whatever is recorded later, the source is never told that an exported order failed (faults.md S4)."""

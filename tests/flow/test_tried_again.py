@@ -151,6 +151,22 @@ async def test_what_is_delivered_while_its_source_is_told_that_it_failed(
     assert wms.count()["shop-1"] == 1
 
 
+async def test_what_came_back_and_was_delivered_meanwhile_is_told_at_once() -> None:
+    """The source lists it again while it hears that it failed: nobody decides anything, and no command writes."""
+    bench, shop, wms, journal = failing()
+    shop.pause = 90
+    async with bench.running(journal):
+        await until(journal, f"{FAILED} 'sending'")
+        wms.refusal = ""
+        journal.db.execute("UPDATE deliveries SET state = 'cancelled' WHERE state = 'rejected'")
+        await until(journal, "SELECT 1 FROM orders WHERE order_id = '1' AND ack_outcome = 'exported'")
+        at = bench.clock.monotonic()
+        await until(journal, "SELECT 1 FROM orders WHERE order_id = '1' AND ack_state = 'confirmed'")
+        assert bench.clock.monotonic() - at < 2
+
+    assert ["failed", "exported"] == shop.heard
+
+
 @pytest.mark.parametrize("ending", [TransientError("down"), InDoubtError("no answer")])
 async def test_a_failure_that_was_not_taken_is_withdrawn_while_its_order_waits(ending: ConnectorError) -> None:
     """The receiver is down when the order is tried again: nobody knows whether it fails, and nobody says so."""

@@ -94,6 +94,21 @@ async def test_no_failure_is_told_of_an_order_that_is_tried_again(outcome: str, 
     await journal.aclose()
 
 
+async def test_no_failure_is_told_of_an_order_that_was_skipped_and_is_taken_up_again() -> None:
+    """Skipped, it is one that nobody gets, and its source may hear that; taken up, it may yet be delivered."""
+    journal = MemoryJournal()
+    await waiting(journal, ("a", "rejected", 1, "no street"))
+    await rows(journal, "UPDATE orders SET ack_state = 'pending'")
+    assert await decide(journal, holds.skip) == [1]
+    assert await rows(journal, "SELECT ack_state FROM orders") == [("pending",)]
+
+    assert await decide(journal, holds.retry) == [1]
+
+    assert await rows(journal, STATES) == [("a", "new", 0)]
+    assert await rows(journal, "SELECT ack_state, ack_outcome FROM orders") == [("none", None)]
+    await journal.aclose()
+
+
 @pytest.mark.parametrize("other", [None, "orders", "changes", "reports", "deliveries"])
 async def test_what_was_skipped_is_left_so_while_something_else_waits(other: str | None) -> None:
     """It may be at its receiver already; who retries the order for another reason has not looked there."""
