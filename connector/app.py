@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack
 from datetime import datetime
 from types import TracebackType
 from typing import Any
@@ -196,17 +197,21 @@ class Connector:
         return self._entered().stages.journal
 
     async def aclose(self) -> None:
-        """Close every connection and the journal. Idempotent; leaving the context does it."""
+        """
+        Close every connection and the journal. Idempotent; leaving the context does it.
+
+        One that fails, or is cut short by a native cancellation, which no shield keeps off, keeps none of the others
+        open; it is raised when all are closed, the journal last.
+        """
         self.bus.close()
         with anyio.CancelScope(shield=True):
-            try:
-                for source in self.sources.values():
-                    await source.aclose()
-                for receiver in self.receivers.values():
-                    await receiver.aclose()
-            finally:  # a native cancellation, which no shield keeps off, must not leave its thread and its lock behind
+            async with AsyncExitStack() as stack:
                 if self._journal is not None:
-                    await self._journal.aclose()
+                    stack.push_async_callback(self._journal.aclose)
+                for receiver in self.receivers.values():
+                    stack.push_async_callback(receiver.aclose)
+                for source in self.sources.values():
+                    stack.push_async_callback(source.aclose)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None

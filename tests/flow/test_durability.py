@@ -6,7 +6,9 @@ import asyncio
 import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -64,16 +66,25 @@ async def test_the_acknowledgement_is_marked_as_being_sent_before_it_is(tmp_path
 
 
 @pytest.mark.fault(115, 117)
-async def test_cancelled_while_it_closes_it_lets_go_of_the_journal(tmp_path: Path) -> None:
-    """Natively cancelled while a connection takes its time to close, the file is closed all the same, and free."""
-    bench = Bench()
+@pytest.mark.parametrize("broken", [None, OSError("the plug is gone")])
+async def test_what_does_not_close_keeps_nothing_else_open(tmp_path: Path, broken: OSError | None) -> None:
+    """Natively cancelled while a connection takes its time to close, or one fails: all others and the file are free."""
+    bench = Bench("wms", "erp", sources=("shop", "depot"))
     closing_it = asyncio.Event()
+    closed: list[str] = []
 
-    async def slowly() -> None:
+    async def badly() -> None:
         closing_it.set()
+        if broken is not None:
+            raise broken
         await asyncio.Event().wait()
 
-    bench.shop.aclose = slowly  # type: ignore[method-assign]
+    async def well(name: str) -> None:
+        closed.append(name)
+
+    ends: dict[str, Any] = {**bench.sources, **bench.receivers}
+    for name, end in ends.items():
+        end.aclose = badly if name == "shop" else partial(well, name)
     journal = await bench.journal(tmp_path)()
 
     async def app() -> None:
@@ -84,10 +95,12 @@ async def test_cancelled_while_it_closes_it_lets_go_of_the_journal(tmp_path: Pat
 
     task = asyncio.create_task(app())
     await closing_it.wait()
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
+    if broken is None:
+        task.cancel()
+    with pytest.raises(asyncio.CancelledError if broken is None else OSError):
         await task
 
+    assert {"depot", "wms", "erp"} == set(closed)
     try:
         await (await bench.journal(tmp_path)()).aclose()
     finally:

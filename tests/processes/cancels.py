@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 import time
+import warnings
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +24,9 @@ GRACE = 5.0
 TURNS = 3000
 """Turns of the event loop that may pass before a cancellation; in so many a dozen orders are carried."""
 SOON = 40
-"""Turns within which a second cancellation comes, while what was opened is being closed."""
+"""Turns within which a second cancellation comes, while what was under way is being left."""
+FEW = 4
+"""Turns that it takes to close connections, of which each may be the one that is cancelled."""
 
 
 @dataclass
@@ -58,17 +62,24 @@ async def cancel_in(count: int, folder: Path, random: Random) -> Cancels:
 
 async def _cancel(world: World, random: Random, done: Cancels) -> None:
     """Let an application run for some turns of the loop, and cancel it, or only the task in it that runs."""
-    how = random.choice(("the application", "the application, twice", "its task"))
+    how = random.choice(("the application", "the application, twice", "the application, while it closes", "its task"))
     turns = random.randrange(TURNS) if random.random() < 0.8 else random.randrange(SOON)
     if how == "its task":
         began, ended = await _cancel_task(world, turns)
     else:
-        app = asyncio.ensure_future(_app(world))
+        closing = asyncio.Event()
+        app = asyncio.ensure_future(_app(world, closing))
         await _pass(turns)
         began = time.monotonic()
         app.cancel()
         if how == "the application, twice":
             await _pass(random.randrange(SOON))
+            app.cancel()
+        elif how == "the application, while it closes":
+            closes = asyncio.ensure_future(closing.wait())
+            await asyncio.wait([app, closes], timeout=GRACE, return_when=asyncio.FIRST_COMPLETED)
+            closes.cancel()
+            await _pass(random.randrange(FEW))
             app.cancel()
         ended = await _end_of(app)
     done.how[how] += 1
@@ -77,9 +88,22 @@ async def _cancel(world: World, random: Random, done: Cancels) -> None:
         done.complaints.append(f"{how}, cancelled after {turns} turns, {ended}")
 
 
-async def _app(world: World) -> None:
+class _Told(Connector):
+    """A connector that tells when it begins to close."""
+
+    closing: asyncio.Event
+
+    async def aclose(self) -> None:
+        """Tell, and close."""
+        self.closing.set()
+        await super().aclose()
+
+
+async def _app(world: World, closing: asyncio.Event) -> None:
     """Run a connector as the design shows it, until cancelled."""
-    async with Connector(load_settings(world.folder / "settings.yaml")) as connector, anyio.create_task_group() as tg:
+    connector = _Told(load_settings(world.folder / "settings.yaml"))
+    connector.closing = closing
+    async with connector, anyio.create_task_group() as tg:
         tg.start_soon(connector.run)
         await connector.drain()
         await asyncio.Event().wait()
@@ -108,11 +132,17 @@ async def _end_of(task: asyncio.Task[None]) -> str:
 
 
 def _left(before: set[threading.Thread]) -> list[str]:
-    """Return the threads that are there and were not before; those of the event loop stay for the next call."""
+    """Return what nobody closed, and the threads that were not there before; those of the event loop stay."""
     found = [thread for thread in set(threading.enumerate()) - before if not thread.name.startswith("asyncio_")]
     for thread in found:
         thread.join(GRACE)
-    return [f"a thread was left: {thread.name}" for thread in found if thread.is_alive()]
+    with warnings.catch_warnings(record=True) as unclosed:
+        warnings.simplefilter("always")
+        gc.collect()
+    return [
+        *(f"a thread was left: {thread.name}" for thread in found if thread.is_alive()),
+        *(f"a connection was left: {each.message}" for each in unclosed if each.category is ResourceWarning),
+    ]
 
 
 async def _pass(turns: int) -> None:
