@@ -152,7 +152,7 @@ class Url(str):
             raise ValueError("an address may not hold a user name or password; there are keys for those")
         if parts.query or parts.fragment or value.endswith(("?", "#")):
             raise ValueError("an address may not hold a query or a fragment")
-        if not _plain(host) or port == 0 or parts.netloc.endswith(":"):
+        if not _plain(host) or port == 0 or not _whole(parts.netloc, host):
             raise ValueError(
                 "the host is a plain name of letters a-z, digits and - (no dot at its end), or an IP address in full"
             )
@@ -176,6 +176,12 @@ def _plain(host: str) -> bool:
     if _address(host) is not None:
         return "%" not in host
     return _name(host) is not None and not _number(host.rpartition(".")[2])
+
+
+def _whole(netloc: str, host: str) -> bool:
+    """Tell whether nothing but the host, and a port, is written: some read `0[::1]` as `::1`, and others refuse it."""
+    written = f"[{host}]" if ":" in host else host
+    return re.fullmatch(rf"{re.escape(written)}(:\d+)?", netloc.lower(), re.ASCII) is not None
 
 
 def _reach(host: str) -> Reach:

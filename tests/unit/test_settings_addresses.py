@@ -45,6 +45,11 @@ REFUSED = [
     "https://shop.example.0x1",
     "https://[fe80::1%25eth0]",
     "https://[::1",
+    "https://0[::1]",
+    "https://[::1]0",
+    "https://[::1][::2]",
+    "https://[8.8.8.8]",
+    "https://shop.example:8\u0661",
     "https://ｓｈｏｐ.example",  # noqa: RUF001 - some programs read these as letters
     "https://shоp.example",  # noqa: RUF001 - the o is Cyrillic
     "https://shop。example",
@@ -108,6 +113,7 @@ def test_how_far_an_address_is(address: str, reach: str) -> None:
 @pytest.mark.attack(5)
 @given(st.text(st.sampled_from("htps:/[]@.%\\0178af%x-_é。\t "), max_size=24).map("https://{}".format))
 @example("https://[::1]:8")
+@example("https://0[::]")
 @settings(max_examples=1000, deadline=None)
 def test_the_client_reads_the_host_that_we_read(address: str) -> None:
     """An address that is let through has one host, for the check and for the client that calls it."""
