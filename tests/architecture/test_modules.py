@@ -58,7 +58,7 @@ HEAD = '"""Doc."""\n'
 @pytest.mark.parametrize(
     ("check", "text"),
     [
-        (long, HEAD + "\n" * 300),
+        (long, HEAD + "\n" * 400),
         (silent, "x = 1\n"),
         (silent, '"""  """\n'),
         (untimely, "import time\ntime.time()"),

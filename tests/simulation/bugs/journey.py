@@ -1,20 +1,15 @@
-"""
-Faults that are put into the connector on purpose, to see whether the simulation finds them (faults.md 6.3).
-
-Each is a small patch of the runtime for the time of a schedule; nothing of it is in the runtime itself.
-"""
+"""Bugs in the journey of an order: looked up, created, told (faults.md 6.3)."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import Any
 from unittest import mock
 
 from connector import acknowledger, bearer, http, order, outcomes, telling
@@ -31,15 +26,12 @@ from connector.receivers.ewarehousing_amend import receipt_of
 from connector.sources import intake, producer, propeller, traede, traede_feed, zendera
 from connector.sources.base import Page
 from connector.steady import SteadyClock
-from tests.simulation import schedule
+from tests.simulation.bugs.planting import FROM, bug, put
 from tests.simulation.profile import secret
 
-__all__ = ["BUGS", "MOST", "Caught", "caught"]
+__all__: list[str] = []
 
-MOST = 200
-"""Schedules within which each has to be found."""
-
-FROM = {
+FROM |= {
     "believes_a_backup": 1250,
     "believes_a_failure": 6300,
     "failure_stays": 120,
@@ -48,49 +40,6 @@ FROM = {
     "swallow_cancel": 390,
     "tells_again": 1000,
 }
-"""Where to begin to look for what shows in one of a thousand schedules: near the seed that showed it first."""
-
-Bug = Callable[[ExitStack], None]
-BUGS: dict[str, Bug] = {}
-
-
-class Caught(NamedTuple):
-    """The number of the schedule in which a bug showed, from 1, and as what; 0 if it did not."""
-
-    at: int
-    what: str
-
-
-def caught(name: str, most: int = MOST) -> Caught:
-    """Run schedules with a bug until one is violated."""
-    for seed in range(FROM.get(name, 0), FROM.get(name, 0) + most):
-        with planted(name):
-            result = schedule.run(seed, to_the_end=False)
-        if result.violations:
-            first = result.violations[0]
-            misfit = {"TypeError", "AttributeError"} & set(re.findall(r"\w+Error", first.text))
-            assert not misfit, f"{name} does not fit the connector any more: {first.text}"
-            return Caught(seed + 1 - FROM.get(name, 0), f"{first.invariant} {first.text.partition(': ')[2]}")
-    return Caught(0, "")
-
-
-@contextmanager
-def planted(name: str) -> Iterator[None]:
-    """Put a bug into the connector."""
-    with ExitStack() as stack:
-        BUGS[name](stack)
-        yield
-
-
-def bug(function: Bug) -> Bug:
-    """Add a bug to the list, under its function's name."""
-    BUGS[function.__name__] = function
-    return function
-
-
-def put(stack: ExitStack, where: Any, name: str, what: Any) -> None:
-    """Put something in the place of something else."""
-    stack.enter_context(mock.patch.object(where, name, what))
 
 
 class _Deaf:
