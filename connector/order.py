@@ -25,14 +25,21 @@ class Address(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     number: str = ""
     number_addition: str = ""
     street2: str = ""
+    extra: str = ""
+    """A further address line: a floor, an entrance, a building."""
     postal_code: str = ""
     city: str = ""
     region: str = ""
     country: str = ""
-    """ISO 3166 code, as the source gave it."""
+    """ISO 3166-1 alpha-2 code; as the source gave it where it is no country that anybody knows."""
     email: str = ""
     phone: str = ""
     mobile: str = ""
+    fax: str = ""
+    attention: str = ""
+    """For whose attention, or in whose care (`c/o`), beside a person with a name of their own."""
+    notes: str = ""
+    """Instructions for whoever delivers to, or collects from, this address."""
 
     @property
     def person(self) -> str:
@@ -54,6 +61,8 @@ class Customer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     id: str = ""
     name: str = ""
     vat_number: str = ""
+    email: str = ""
+    phone: str = ""
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -65,6 +74,8 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     quantity: Decimal = Decimal(0)
     unit_price: Decimal | None = None
     tax_percentage: Decimal | None = None
+    notes: str = ""
+    """What the customer wants of this line: an engraving, a colour."""
     metadata: dict[str, str] = {}
 
 
@@ -75,7 +86,10 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     including_tax: Decimal | None = None
     tax: Decimal | None = None
     shipping_excluding_tax: Decimal | None = None
+    shipping_including_tax: Decimal | None = None
     discount: Decimal | None = None
+    """An amount, in the order's currency."""
+    discount_percentage: Decimal | None = None
 
 
 class Parcel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -89,6 +103,7 @@ class Parcel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     width: Decimal | None = None
     height: Decimal | None = None
     barcode: str = ""
+    notes: str = ""
     metadata: dict[str, str] = {}
 
 
@@ -112,19 +127,36 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     kind: Kind = "sales"
     reference: str = ""
     """What people call the order: its number, or its id where the source has no number."""
+    references: tuple[str, ...] = ()
+    """Further references of the order, the best first, without `reference` itself."""
+    purchase_order: str = ""
+    """The customer's own number of the order."""
     created_at: datetime | None = None
     currency: str = ""
     language: str = ""
     customer: Customer = Customer()
     contact: Contact = Contact()
+    contacts: tuple[Contact, ...] = ()
+    """Further people to ask, without `contact`."""
     delivery_address: Address | None = None
     invoice_address: Address | None = None
+    sender: Address | None = None
+    """Where the goods are collected, with what the carrier has to know there as its `notes`."""
     lines: tuple[Line, ...] = ()
     totals: Totals = Totals()
     notes: str = ""
     requested_delivery_date: date | None = None
+    delivery_method: str = ""
+    """The way of delivery that was chosen, in the source's own words: DELIVERY, PICKUP ..."""
+    carrier: str = ""
+    pickup_location: str = ""
+    """The id or name of the place where the customer collects the order."""
+    partial_delivery: bool | None = None
+    """Whether the order may be delivered in parts; None where the source does not say."""
     parcels: tuple[Parcel, ...] = ()
     cash_on_delivery: Decimal | None = None
+    cash_on_delivery_currency: str = ""
+    cash_on_delivery_reference: str = ""
     documents: tuple[Document, ...] = ()
     cancelled: bool = False
     """The source says that the order is not to be fulfilled any more."""

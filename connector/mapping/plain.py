@@ -39,6 +39,7 @@ class PlainLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     quantity: Amount
     unit_price: Amount | None = None
     tax_percentage: Amount | None = None
+    notes: str = ""
     metadata: dict[str, str] = {}
 
 
@@ -49,7 +50,9 @@ class PlainTotals(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     including_tax: Amount | None = None
     tax: Amount | None = None
     shipping_excluding_tax: Amount | None = None
+    shipping_including_tax: Amount | None = None
     discount: Amount | None = None
+    discount_percentage: Amount | None = None
 
 
 class PlainParcel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -63,6 +66,7 @@ class PlainParcel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     width: Amount | None = None
     height: Amount | None = None
     barcode: str = ""
+    notes: str = ""
     metadata: dict[str, str] = {}
 
 
@@ -77,19 +81,29 @@ class PlainOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     order_id: str
     kind: Kind
     reference: str = ""
+    references: tuple[str, ...] = ()
+    purchase_order: str = ""
     created_at: datetime | None = None
     currency: str = ""
     language: str = ""
     customer: Customer = Customer()
     contact: Contact = Contact()
+    contacts: tuple[Contact, ...] = ()
     delivery_address: Address | None = None
     invoice_address: Address | None = None
+    sender: Address | None = None
     lines: tuple[PlainLine, ...] = ()
     totals: PlainTotals = PlainTotals()
     notes: str = ""
     requested_delivery_date: date | None = None
+    delivery_method: str = ""
+    carrier: str = ""
+    pickup_location: str = ""
+    partial_delivery: bool | None = None
     parcels: tuple[PlainParcel, ...] = ()
     cash_on_delivery: Amount | None = None
+    cash_on_delivery_currency: str = ""
+    cash_on_delivery_reference: str = ""
     documents: tuple[Document, ...] = ()
     cancelled: bool = False
     metadata: dict[str, str] = {}
