@@ -58,7 +58,14 @@ LAYERS: list[tuple[str, ...]] = [
     ("connector.events", "connector.ack"),
     ("connector.settings", "connector.settings.*"),
     ("connector.order", "connector.report"),
-    ("connector.errors", "connector.clock", "connector.ids", "connector.reminder", "connector.steady"),
+    (
+        "connector.errors",
+        "connector.clock",
+        "connector.ids",
+        "connector.reminder",
+        "connector.steady",
+        "connector.reported_failure",
+    ),
 ]
 
 STAGES = (

@@ -1,0 +1,199 @@
+"""
+The failure that the body of a successful answer reports: `{"success": false}`, `{"error": ...}`, an HTML page.
+
+A gateway, a log-in page or an application that knows one status only may answer 2xx to a call that changed nothing.
+This is the one place that decides whether a body reports a failure; who made the call decides what follows from it
+(after a write it is in doubt, after a read it is no answer).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Container, Iterator
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+
+__all__ = ["is_page", "reported_failure"]
+
+DEEPEST = 6
+"""Levels of envelopes that are opened: real ones have two or three."""
+LARGEST = 64 * 1024
+"""Bytes of a text, or of a page, that are looked at: whatever it has to say stands at its beginning."""
+ASIDE = 4096
+"""Characters in which the first element of a page, or of XML, has to begin."""
+MULTI_STATUS = 207
+
+ENVELOPES = frozenset(
+    {"body", "create", "d", "data", "items", "multistatus", "operations", "orders", "payload", "response", "responses",
+     "result", "results", "return", "value"}
+)  # fmt: skip
+"""Keys whose value is the answer proper. Others may hold anything, an order that is sent back included."""
+ERROR_KEYS = frozenset({"exception", "exceptions", "failed", "failure", "failures", "fault", "faults"})
+"""Keys that report a failure unless they are empty, beside all whose last word is `error` or `errors`."""
+ERROR_PREFIXES = ("errorcode", "errorcount", "errordescription", "errormessage", "errormsg", "errortext", "errortype")
+SUCCESS_KEYS = frozenset({"accepted", "issuccess", "ok", "succeeded", "success", "successful", "wassuccessful"})
+OUTCOME_KEYS = frozenset({"outcome", "result", "resultcode", "state", "status", "statuscode", "statustext"})
+CODE_KEYS = frozenset({"code", "httpcode", "httpstatus", "httpstatuscode", "resultcode", "status", "statuscode"})
+"""Keys that may repeat the status that the answer should have had."""
+TEXT_KEYS = frozenset({"detail", "message", "msg", "title"})
+
+FAILURES = frozenset(
+    {"denied", "err", "error", "errors", "exception", "fail", "failed", "failure", "fatal", "forbidden", "invalid",
+     "ko", "nok", "notok", "refused", "rejected", "unauthenticated", "unauthorized", "unsuccessful"}
+)  # fmt: skip
+"""Words that an outcome, or a whole text, may consist of."""
+NOTHING = frozenset({"", "0", "-", "false", "n/a", "na", "nil", "no", "no error", "no errors", "none", "null", "ok",
+                     "success", "successful"})  # fmt: skip
+"""Texts that stand in the place of an error where there is none."""
+PHRASES = frozenset(each.phrase.lower() for each in HTTPStatus if each >= 400)
+"""`Unauthorized`, `Bad Gateway` and the others: what stands there is a status, whatever the key is called."""
+
+_text_of_failure = re.compile(
+    r"(?:\d{3} )?(?:(?:fatal |internal |parse |syntax )?error\b|exception\b|fatal\b|failed\b|failure\b|access denied\b"
+    r"|unauthorized\b|forbidden\b)"
+).match
+_xml_failure = re.compile(
+    r"<(?:[\w.-]+:)?(?:error|errors|exception|failure|fault)\b[^>/]*>\s*[^<\s]|<[\w.-]+:fault\b"
+).search
+_element_of_page = re.compile(r"<(?:!doctype html|html|head|body|form|script)\b").search
+_aside = re.compile(r"<!--.*?-->|<\?.*?\?>", re.DOTALL)
+_first_element = re.compile(r"\s*<([a-z][a-z0-9]*)[\s/>]").match
+HTML = frozenset(
+    {"a", "article", "b", "blockquote", "br", "center", "code", "dd", "div", "dl", "dt", "em", "embed", "font",
+     "footer", "frameset", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "i", "iframe", "img", "input", "li",
+     "link", "main", "meta", "nav", "noscript", "ol", "p", "pre", "section", "small", "span", "strong", "style",
+     "table", "title", "tt", "ul"}
+)  # fmt: skip
+"""Elements that a part of a page may begin with; what begins with another one is XML."""
+
+
+def reported_failure(body: bytes, status: int = 200, *, own: Container[str] = ()) -> str:
+    """
+    Return how `body` reports a failure, such as `"success": false`; an empty text if it does not.
+
+    `status` is that of the answer: in a 207 every item counts. `own` are keys that mean something else in this answer
+    (an order's own `status`). The values of free texts are not repeated, for they may hold a secret that was sent.
+    An empty body reports nothing, and neither does one of a form that is not known.
+    """
+    text = body[:3].removeprefix(b"\xef\xbb\xbf") + body[3:]
+    start = text.lstrip()[:1]
+    if not start:
+        return ""
+    if start == b"<":
+        return _in_markup(text[:LARGEST].decode("utf-8", "replace"))
+    if start in b'{["fFnt0123456789-':
+        try:
+            said = _decoded(text)
+        except (ValueError, RecursionError):
+            pass
+        else:
+            return next(_in_value(said, status == MULTI_STATUS, own, 0), "")
+    return _in_text(text[:LARGEST].decode("utf-8", "replace"))
+
+
+def is_page(body: bytes) -> bool:
+    """Tell whether `body` is HTML, or a part of it: written for a person, by whatever stands in between."""
+    text = body[:LARGEST].removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace").lstrip().lower()
+    if not text.startswith("<"):
+        return False
+    first = _first_element(_aside.sub("", text[:ASIDE]))
+    return _element_of_page(text) is not None or (first is not None and first[1] in HTML)
+
+
+def _decoded(text: bytes) -> Any:
+    try:
+        return msgspec.json.decode(text)
+    except ValueError:
+        # Another encoding, or NaN: what it reports can be told all the same.
+        return json.loads(text.decode("utf-8", "replace"))
+
+
+def _in_markup(text: str) -> str:
+    if is_page(text.encode()):
+        return "it is an HTML page"
+    return "it is XML with an error in it" if _xml_failure(text.lower()) else ""
+
+
+def _in_text(text: str) -> str:
+    line = " ".join(text.split()).lower().strip('"')
+    if line.rstrip(".!") in FAILURES | PHRASES or re.sub(r"^\d{3} ", "", line.rstrip(".!")) in PHRASES:
+        return "its text is an error"
+    return "its text begins with an error" if _text_of_failure(line) else ""
+
+
+def _in_value(said: Any, multi: bool, own: Container[str], depth: int) -> Iterator[str]:
+    """Yield how a decoded value reports a failure."""
+    if said is False and not depth:
+        yield "it is false"
+    elif isinstance(said, str) and not depth:
+        if found := _in_text(said):
+            yield found
+    elif depth < DEEPEST and isinstance(said, list):
+        for item in said:
+            # In a list of records each has its own status; an error in their place has no id.
+            if multi or not (isinstance(item, dict) and item.get("id")):
+                yield from _in_value(item, multi, own, depth + 1)
+    elif depth < DEEPEST and isinstance(said, dict):
+        yield from _in_object(said, multi, own, depth)
+
+
+def _in_object(said: dict[str, Any], multi: bool, own: Container[str], depth: int) -> Iterator[str]:
+    for key, value in said.items():
+        if key in own:
+            continue
+        name = _plain(key)
+        if found := _by_key(key, name, value, said):
+            yield found
+        elif (multi or name in ENVELOPES) and isinstance(value, dict | list):
+            yield from _in_value(value, multi, own, depth + 1)
+    if "title" in said and "detail" in said and not said.get("id"):
+        yield "it is a problem document"
+
+
+def _by_key(key: str, name: str, value: Any, said: dict[str, Any]) -> str:
+    """Return how one key reports a failure; `name` is the key without its case and its separators."""
+    words = re.sub(r"([a-z])([A-Z])", r"\1 \2", key).lower().replace("_", " ").replace("-", " ").split()
+    if name in SUCCESS_KEYS and (value is False or (_flat(value) in ("0", "false", "no") and value is not None)):
+        return f'"{_shown(key)}" is {_flat(value)}'
+    if name in ERROR_KEYS or name.startswith(ERROR_PREFIXES) or (words and words[-1] in ("error", "errors")):
+        negated = words[0] in ("no", "without", "ignore", "ignored")
+        return "" if negated or _nothing(value) else f'"{_shown(key)}" is not empty'
+    if name in CODE_KEYS and _is_error_code(value) and (name != "code" or not said.get("id")):
+        return f'"{_shown(key)}" is {_flat(value)}'
+    if name in OUTCOME_KEYS and _plain(_flat(value)) in FAILURES:
+        return f'"{_shown(key)}" is {_flat(value)}'
+    if name in TEXT_KEYS and _flat(value).rstrip(".!") in PHRASES:
+        return f'"{_shown(key)}" is {_flat(value)}'
+    return ""
+
+
+def _nothing(value: Any) -> bool:
+    """Tell whether what stands at the place of an error says that there is none."""
+    if isinstance(value, list):
+        return all(_nothing(each) for each in value)
+    if isinstance(value, dict):
+        return all(_nothing(each) for each in value.values())
+    return _flat(value) in NOTHING or value is None or (isinstance(value, float) and not value)
+
+
+def _is_error_code(value: Any) -> bool:
+    text = _flat(value)
+    return len(text) == 3 and text.isdecimal() and text[0] in "45"
+
+
+def _flat(value: Any) -> str:
+    """Return a scalar as a short text in lower case; of anything else an empty one."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value).strip().lower()[:60] if isinstance(value, str | int) else ""
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[\W_]+", "", text).lower()
+
+
+def _shown(key: str) -> str:
+    return re.sub(r"[^\w .-]", "?", key)[:40]
