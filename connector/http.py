@@ -28,6 +28,7 @@ from connector.errors import (
     RejectedError,
     TransientError,
 )
+from connector.once import Broken, sent_once
 from connector.outcomes import LOST, Effect, of_exception, of_status, retry_after
 from connector.pace import Pace
 from connector.settings.structs import EndpointSettings
@@ -210,12 +211,18 @@ class Endpoint:
                 self._pause(self.breaker.wait())
             try:
                 async with self._opened().request(
-                    request.method, request.url, data=request.body, headers=request.headers, allow_redirects=False
+                    request.method,
+                    request.url,
+                    data=request.body,
+                    headers=request.headers,
+                    allow_redirects=False,
+                    middlewares=() if request.effect is Effect.READ else (sent_once,),
                 ) as response:
                     text = await self._read(response, whole=request.takes(response.status))
                     return _Reply(response.status, text, response.headers)
             except LOST as exc:
-                raise of_exception(exc, request.effect, request.what) from None
+                cause = exc.__cause__ if isinstance(exc, Broken) else None
+                raise of_exception(cause or exc, request.effect, request.what) from None
             except _TooLarge:
                 unread = Answer(response.status, b"", request.what, request.effect)
                 raise unread.unusable(f"more than {self._largest} bytes") from None

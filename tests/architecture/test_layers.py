@@ -52,6 +52,7 @@ LAYERS: list[tuple[str, ...]] = [
         "connector.bearer",
         "connector.pace",
         "connector.breaker",
+        "connector.once",
         "connector.outcomes",
         "connector.tls",
     ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from email.utils import format_datetime
 from functools import partial
@@ -61,7 +61,14 @@ class Session:
         self.timeout = timeout
 
     def request(
-        self, method: str, url: URL, *, data: bytes | None = None, headers: Any = None, allow_redirects: bool = True
+        self,
+        method: str,
+        url: URL,
+        *,
+        data: bytes | None = None,
+        headers: Any = None,
+        allow_redirects: bool = True,
+        middlewares: Sequence[Any] = (),
     ) -> _Exchange:
         """Make a call; see `aiohttp.ClientSession.request`."""
         assert not allow_redirects, "a redirect must not be followed"

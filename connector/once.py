@@ -1,0 +1,26 @@
+"""
+A client middleware that sends a request once.
+
+aiohttp repeats GET, HEAD, OPTIONS, TRACE, PUT and DELETE by itself when the connection breaks before the answer. A
+write that may have been applied is in doubt; it is looked up before it is sent again, by whatever method it goes.
+"""
+
+from __future__ import annotations
+
+import aiohttp
+
+__all__ = ["Broken", "sent_once"]
+
+
+class Broken(aiohttp.ClientConnectionError):
+    """The connection broke after the request was sent; the client's own exception is the cause."""
+
+
+async def sent_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Send `request`; raise `Broken` in the place of the two exceptions on which aiohttp would repeat it."""
+    try:
+        return await handler(request)
+    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
+        raise  # never sent, and never repeated
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as exc:
+        raise Broken(str(exc)) from exc
