@@ -56,7 +56,7 @@ _text_of_failure = re.compile(
     r"|unauthorized\b|forbidden\b)"
 ).match
 _xml_failure = re.compile(
-    r"<(?:[\w.-]+:)?(?:error|errors|exception|failure|fault)\b[^>/]*>\s*[^<\s]|<[\w.-]+:fault\b"
+    r"<(?:[\w.-]+:)?(?:error|errors|exception|failure|fault)\b[^>/]{0,200}>\s*[^<\s]|<[\w.-]+:fault\b"
 ).search
 _element_of_page = re.compile(r"<(?:!doctype html|html|head|body|form|script)\b").search
 _aside = re.compile(r"<!--.*?-->|<\?.*?\?>", re.DOTALL)
@@ -74,8 +74,9 @@ def reported_failure(body: bytes, status: int = 200, *, own: Container[str] = ()
     """
     Return how `body` reports a failure, such as `"success": false`; an empty text if it does not.
 
-    `status` is that of the answer: in a 207 every item counts. `own` are keys that mean something else in this answer
-    (an order's own `status`). The values of free texts are not repeated, for they may hold a secret that was sent.
+    `status` is that of the answer: in a 207 every item counts. `own` are keys that mean something else in a record,
+    which is what has an id (an order's own `status`). The values of free texts are not repeated, for they may hold a
+    secret that was sent.
     An empty body reports nothing, and neither does one of a form that is not known.
     """
     text = body[:3].removeprefix(b"\xef\xbb\xbf") + body[3:]
@@ -142,7 +143,7 @@ def _in_value(said: Any, multi: bool, own: Container[str], depth: int) -> Iterat
 
 def _in_object(said: dict[str, Any], multi: bool, own: Container[str], depth: int) -> Iterator[str]:
     for key, value in said.items():
-        if key in own:
+        if key in own and said.get("id"):
             continue
         name = _plain(key)
         if found := _by_key(key, name, value, said):

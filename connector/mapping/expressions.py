@@ -8,7 +8,7 @@ a text stands in single quotes and a number in backquotes: ``=default(item.name,
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from copy import deepcopy
 from decimal import Decimal
 from itertools import pairwise
@@ -22,7 +22,7 @@ from jmespath.parser import Parser
 from jmespath.visitor import Options, TreeInterpreter
 
 from connector.mapping.functions import MappingFunctions, arity, known_functions, takes_expression
-from connector.mapping.shapes import Record, Shape, names, unknown_fields
+from connector.mapping.shapes import Shape, names, unknown_fields
 from connector.mapping.tables import Tables
 from connector.settings.findings import did_you_mean
 
@@ -47,7 +47,7 @@ class Expression(msgspec.Struct, frozen=True):
     """`find` evaluates it; `shape` is what it gives, `used` what it reads of the root."""
 
     text: str
-    find: Callable[[Mapping[str, Any]], Any]
+    find: Callable[[Any], Any]
     shape: Shape
     used: frozenset[str]
 
@@ -59,7 +59,7 @@ class Reader:
         self._tables = tables
         self._visit = TreeInterpreter(Options(custom_functions=MappingFunctions(tables))).visit
 
-    def read(self, text: str, start: Record) -> Expression:
+    def read(self, text: str, start: Shape) -> Expression:
         """Read an expression (without its `=`) that starts from `start`; raises `ExpressionError` with all mistakes."""
         node = _parsed(text)
         tree: Any = node  # the library has a type of its own for it
@@ -71,7 +71,7 @@ class Reader:
             raise ExpressionError([_marked(text, why, _position(text, word, call=call)) for word, why, call in wrong])
         visit = self._visit
 
-        def find(scope: Mapping[str, Any]) -> Any:
+        def find(scope: Any) -> Any:
             return visit(tree, scope)
 
         return Expression(text, find, shape, frozenset(used))

@@ -84,7 +84,7 @@ def element(shape: Shape) -> Shape:
 class Walk:
     """Follows one expression. `unknown` are the mistakes, each with the word it is about; `used` the root's fields."""
 
-    def __init__(self, start: Record) -> None:
+    def __init__(self, start: Shape) -> None:
         self.start = start
         self.unknown: list[tuple[str, str]] = []
         self.used: set[str] = set()
@@ -95,7 +95,7 @@ class Walk:
         if kind == "field":
             return self._field(node["value"], current)
         if kind in ("current", "identity"):
-            if current is self.start:
+            if current is self.start and isinstance(self.start, Record):
                 self.used.update(self.start.fields)
             return current
         if kind in ("subexpression", "pipe", "index_expression"):
@@ -154,7 +154,7 @@ class Walk:
         return ANY
 
 
-def unknown_fields(node: dict[str, Any], start: Record) -> tuple[Shape, list[tuple[str, str]], set[str]]:
+def unknown_fields(node: dict[str, Any], start: Shape) -> tuple[Shape, list[tuple[str, str]], set[str]]:
     """
     Follow an expression from `start`.
 

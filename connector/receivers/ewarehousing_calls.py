@@ -10,10 +10,13 @@ from connector.http import Answer, Effect, Endpoint, Token
 from connector.receivers.ewarehousing_access import ClientSettings
 from connector.receivers.ewarehousing_errors import is_duplicate, is_ours, reason
 from connector.receivers.ewarehousing_session import LoggedIn
+from connector.reported_failure import reported_failure
 
 __all__ = ["Calls", "NotFound"]
 
 REFUSALS = frozenset({400, 409, 422})
+OWN = frozenset({"status", "title"})
+"""Keys by which an order or a document says something of itself."""
 
 
 class NotFound(RejectedError):
@@ -70,6 +73,8 @@ class Calls:
     def _judge(self, answer: Answer) -> None:
         """Raise what a refusal means: our settings (faults.md #58), this call, or nothing that we may rely on."""
         if answer.status not in REFUSALS | {404}:
+            if why := reported_failure(answer.body, answer.status, own=OWN):
+                raise answer.unusable(f"it calls itself a failure: {why}")
             return
         why = reason(answer.status, self._session.hide(answer.body))
         if answer.status == 404:

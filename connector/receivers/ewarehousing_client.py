@@ -59,7 +59,7 @@ _document = msgspec.json.Decoder(DocumentRecord)
 _documents = msgspec.json.Decoder(list[DocumentRecord])
 _shipments = msgspec.json.Decoder(list[ShipmentRecord])
 
-R = TypeVar("R", OrderRecord, ShipmentRecord)
+R = TypeVar("R", OrderRecord, ShipmentRecord, DocumentRecord)
 Orders = list[OrderRecord]
 Documents = list[DocumentRecord]
 Shipments = list[ShipmentRecord]
@@ -154,7 +154,11 @@ class EwarehousingClient:
 
     async def get(self, order_id: str, *, expand: Sequence[str] = ()) -> OrderRecord:
         """Return one order with the groups of `expand` (see `EXPAND`). Raises `NotFound`."""
-        return (await self._calls.read(_path(order_id), one=True, expand=expand)).decode(_order)
+        answer = await self._calls.read(_path(order_id), one=True, expand=expand)
+        record = answer.decode(_order)
+        if not record.id:
+            raise answer.unusable("no id")
+        return record
 
     async def get_raw(self, order_id: str, *, expand: Sequence[str] = ()) -> bytes:
         """As `get`, but as the vendor wrote it. Raises `TransientError` for what is no order of that id."""
@@ -201,7 +205,7 @@ class EwarehousingClient:
 
     async def documents(self, order_id: str) -> Documents:
         """Return the documents of an order, without their content. Raises `NotFound`."""
-        return (await self._calls.read(f"{_path(order_id)}documents/", one=True)).decode(_documents)
+        return _decoded(await self._calls.read(f"{_path(order_id)}documents/", one=True), _documents)
 
     async def document(self, document_id: str) -> DocumentRecord:
         """Return one document; `GET /wms/documents/:id/`. Raises `NotFound`."""

@@ -3,7 +3,8 @@ A webhook as a receiver: every order is one signed POST, after the Standard Webh
 
 The `webhook-id` is the order's external id, the same on every repeat, so that the other side can recognise one. What
 the other side must do to be a good receiver: verify the signature, answer 2xx once the order is safely its own (a
-JSON answer may name its `id`), 409 to an order that it has already, 4xx to one that it will not take.
+JSON answer may name its `id`), 409 to an order that it has already, 4xx to one that it will not take. A 2xx whose body
+is HTML, or calls itself a failure, is taken for neither (`success` says more exactly what a success is).
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from connector.http import Answer, Effect, Endpoint
 from connector.mapping.plain import PlainOrder, partial_plain, plain_order
 from connector.order import Order
 from connector.receivers.base import Delivery, Receipt
+from connector.receivers.webhook_success import Success, SuccessSettings
+from connector.reported_failure import is_page, reported_failure
 from connector.settings.structs import ReceiverSettings
 from connector.settings.values import Secret, Url
 
@@ -58,6 +61,9 @@ class WebhookSettings(ReceiverSettings, frozen=True, kw_only=True, forbid_unknow
             description="Answers GET ?external_id=... with {id, external_id}, or a whole list of such; 404: not there."
         ),
     ] = None
+    success: Annotated[
+        SuccessSettings, Meta(description="Which 2xx answers are successes; any other leaves the order in doubt.")
+    ] = SuccessSettings()
 
     def __post_init__(self) -> None:
         try:
@@ -104,6 +110,7 @@ class WebhookReceiver:
         self._find_url = URL(settings.find_url, encoded=True) if settings.find_url is not None else None
         self._clock = clock
         self._webhook = Webhook(_key(settings.secret))
+        self._success = Success(settings.success)
         secret = settings.secret.reveal()
         self.endpoint = Endpoint(name, settings.url, settings, clock, secrets={secret, secret.removeprefix(PREFIX)})
 
@@ -121,7 +128,8 @@ class WebhookReceiver:
         """
         Look an order up at `find_url`; see `Receiver.find`. The call is signed as a POST is, over an empty body.
 
-        A list is taken for the whole list: what it does not hold is not there.
+        A list is taken for the whole list: what it does not hold is not there. A page is never an answer, neither is
+        what calls itself a failure; a 404 says that the order is not there, unless it is a page of somebody else's.
         """
         if self._find_url is None:
             raise EndpointError(f"{self.name} cannot be asked what it has: its settings name no find_url")
@@ -132,6 +140,7 @@ class WebhookReceiver:
             query=[("external_id", external_id)],
             headers=self._signed(external_id, b""),
             expected={404},
+            judge=_judge_look_up,
         )
         if answer.status == 404:
             return None
@@ -153,11 +162,14 @@ class WebhookReceiver:
         """
         Post the order; see `Receiver.create`.
 
-        Any 2xx is a success, as the scheme has it. The receipt is the `id` of a JSON answer, else the external id.
+        A 2xx is a success, as the scheme has it, unless its body says otherwise (webhook_success.py). The receipt is
+        the `id` of a JSON answer, else the external id.
         An answer that names another external id raises `ConflictError`.
         """
         headers = self._signed(delivery.external_id, delivery.body)
-        answer = await self.endpoint.call("POST", "", effect=Effect.WRITE, body=delivery.body, headers=headers)
+        answer = await self.endpoint.call(
+            "POST", "", effect=Effect.WRITE, body=delivery.body, headers=headers, judge=self._success.judge
+        )
         said = _object(answer)
         echo = _id(said.get("external_id"))
         if echo and echo != delivery.external_id:
@@ -193,6 +205,17 @@ class WebhookReceiver:
             "webhook-timestamp": str(int(now.timestamp())),
             "webhook-signature": self._webhook.sign(external_id, now, text),
         }
+
+
+def _judge_look_up(answer: Answer) -> None:
+    """Raise what an answer means that is none: it says nothing about any order."""
+    if answer.status == 404:
+        if is_page(answer.body):
+            raise EndpointError(
+                f"{answer.what}: 404, and the answer is an HTML page: somebody else's, or a wrong find_url"
+            )
+    elif why := reported_failure(answer.body, answer.status, own={"status"}):
+        raise answer.unusable(f"it calls itself a failure: {why}")
 
 
 def _check_id(order: Order) -> None:

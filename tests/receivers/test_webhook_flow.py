@@ -8,27 +8,13 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import anyio
 import pytest
 from aiohttp import web
 from standardwebhooks import Webhook
 
-from connector.app import Connector
-from connector.clock import SystemClock
-from connector.drain import Drained
-from connector.events import OrderHeld
-from connector.journal.sqlite import SqliteJournal
-from connector.receivers.webhook import WebhookReceiver
-from connector.sandbox.standin import Fault, serving
+from connector.sandbox.standin import Fault
 from connector.sandbox.webhook import SECRET, WebhookStandIn
-from connector.settings import Settings
-from connector.settings.structs import RetrySettings, RouteSettings
-from connector.settings.values import Duration
-from tests.doubles import DoubleSourceSettings, LoopClock, MemorySource
-from tests.receivers.webhook_bench import settings
-
-IDS = [str(number) for number in range(1, 24)]
-SHORT = RetrySettings(first=Duration(0.01), longest=Duration(0.02))
+from tests.receivers.webhook_bench import IDS, Run
 
 
 def half_dead(**more: Any) -> WebhookStandIn:
@@ -47,47 +33,6 @@ def half_dead(**more: Any) -> WebhookStandIn:
     standin.fault(Fault.SERVER_ERROR, times=1_000_000, on=draw)
     standin.fault(Fault.SERVER_ERROR_APPLIED, times=1_000_000, on=lambda _: now[0] is Fault.SERVER_ERROR_APPLIED)
     return standin
-
-
-class Run:
-    """A connector between 23 orders in memory and a webhook."""
-
-    def __init__(self, standin: WebhookStandIn, **own: Any) -> None:
-        self.standin = standin
-        self.own = own
-        self.source = MemorySource("shop", LoopClock())
-        self.source.put(*IDS)
-        self.held: list[OrderHeld] = []
-
-    async def drained(self, folder: Path) -> Drained:
-        """Run until all is settled."""
-        async with serving(self.standin) as base_url:
-            made = settings(base_url, settle=Duration(0.01), retry=SHORT, concurrency=4, **self.own)
-            clock = SystemClock(1)
-            connector = Connector(
-                Settings(
-                    sources={"shop": DoubleSourceSettings(ack_interval=Duration(0), retry=SHORT)},
-                    receivers={"erp": made},
-                    routes=[RouteSettings(source="shop", receivers=["erp"])],
-                ),
-                sources={"shop": self.source},
-                receivers={"erp": WebhookReceiver("erp", made, clock)},
-                journal=await SqliteJournal.open(folder / "journal.db", clock),
-                clock=clock,
-            )
-            async with connector, anyio.create_task_group() as tg:
-                events = connector.events()
-                tg.start_soon(self._watch, events)
-                tg.start_soon(connector.run)
-                with anyio.fail_after(30):
-                    drained = await connector.drain()
-                connector.stop()
-        return drained
-
-    async def _watch(self, events: Any) -> None:
-        async for event in events:
-            if isinstance(event, OrderHeld):
-                self.held.append(event)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import msgspec
 
 from connector.journal.states import ACK_EDGES, DELIVERY_EDGES, REPORT_EDGES
 from tests.simulation.crashes import POINTS
-from tests.simulation.faults import CLOCK_STEPS, FAULTS
+from tests.simulation.faults import CLOCK_STEPS, FAULTS, FOREIGN
 from tests.simulation.schedule import Result
 from tests.simulation.vendors.erp import Manners
 
@@ -86,7 +86,7 @@ def summed(results: Iterable[Result]) -> Summary:
         deliveries=counts["deliveries"],
         calls=counts["calls"],
         crashes=_under(counts, "crash ", (*POINTS, "anywhere", "stop", "cancel")),
-        faults=_under(counts, "fault ", (*FAULTS, *CLOCK_STEPS)),
+        faults=_under(counts, "fault ", (*FAULTS, *FOREIGN, *CLOCK_STEPS)),
         edges=_under(counts, "edge ", edges()),
         worlds=_under(counts, "world ", WORLDS),
         worst=dict(worst),

@@ -13,7 +13,7 @@ from multidict import CIMultiDictProxy
 
 from tests.simulation.vendors.base import Request
 
-__all__ = ["CLOCK_STEPS", "FAULTS", "JUMPS", "NOTHING", "T_APPLY", "Fault", "Faults", "Outage"]
+__all__ = ["CLOCK_STEPS", "FAULTS", "FOREIGN", "JUMPS", "NOTHING", "T_APPLY", "Fault", "Faults", "Outage"]
 
 T_APPLY = 25.0
 """Seconds within which the other side applies, or gives up, what it was sent (faults.md 4.5, A1)."""
@@ -50,6 +50,7 @@ class Fault(msgspec.Struct, frozen=True):
     status: int = 0
     spoil: Callable[[bytes], bytes] | None = None
     wait: float = 0.0
+    body: bytes = b""
 
     @property
     def sure(self) -> bool:
@@ -89,6 +90,17 @@ FAULTS: Mapping[str, Fault] = {
 }
 """Every kind of fault, by name."""
 
+FOREIGN = ("foreign", "foreign_applied")
+"""A 2xx that something in between wrote, which has kept the request to itself or passed it on."""
+FOREIGN_BODIES = (
+    b"<html><body>Sign in to go on.</body></html>",
+    b'{"error": "maintenance"}',
+    b'{"success": false}',
+    b'{"status": 503, "message": "Service Unavailable"}',
+    b'{"results": [{"errors": ["busy"]}]}',
+)
+FOREIGN_CALLS = {"warehouse": ("create", "update", "cancel", "lookup", "read"), "erp": ("create", "lookup")}
+
 CLOCK_STEPS = ("clock_ahead", "clock_back")
 """What befalls our own machine: its clock is set."""
 JUMPS = (-6 * 3600.0, -3600.0, -1200.0, -61.0, -3.0, 3.0, 61.0, 1200.0, 3600.0, 6 * 3600.0)
@@ -116,8 +128,10 @@ class Outage(msgspec.Struct, frozen=True):
 class Faults:
     """Draws the fault of each call. A schedule has its own mix: now and then a single kind, at a high rate."""
 
-    def __init__(self, chance: Random) -> None:
+    def __init__(self, chance: Random, between: Random | None = None) -> None:
         self._chance = chance
+        self._between = between or Random(0)
+        self._foreign = self._between.choice((0.0, 0.03, 0.15)) if between else 0.0
         self.rate = chance.choice((0.0, 0.05, 0.15, 0.25, 0.4))
         names = sorted(FAULTS)
         few = chance.sample(names, chance.choice((1, 3, 8, len(names), len(names))))
@@ -135,6 +149,15 @@ class Faults:
         if often and self.rate and not self.healed and self._chance.random() < 0.3:
             return FAULTS[self._chance.choice(often)]
         if self.healed or self._chance.random() >= self.rate:
-            return NOTHING
+            return self._from_between(vendor, kind)
         (name,) = self._chance.choices(self._names, self._weights)
         return FAULTS[name]
+
+    def _from_between(self, vendor: str, kind: str) -> Fault:
+        """Return what something in front of a receiver does to a call that would be well."""
+        if self.healed or kind not in FOREIGN_CALLS.get(vendor, ()) or self._between.random() >= self._foreign:
+            return NOTHING
+        body = self._between.choice(FOREIGN_BODIES)
+        if self._between.random() < 0.5:
+            return Fault("foreign", applied=False, status=200, body=body)
+        return Fault("foreign_applied", applied=True, spoil=lambda _: body)

@@ -104,8 +104,6 @@ class _Exchange:
                 call.doubtful = False
             await self._heard
         fault = own.faults.draw(own.name, world.time.now, point)
-        if fault.name == "page" and (own.name, point) == ("erp", "create"):
-            fault = NOTHING  # whoever answers a webhook by a 2xx has it, whatever else the answer says
         world.befalls(call, fault)
         hear = fault.wait * own.timeout if fault.wait else chance.uniform(0.002, 0.08)
         if fault.wait == 1.0:
@@ -170,7 +168,7 @@ class _Exchange:
     def _of_fault(self, fault: Fault) -> Response:
         own = self._session
         if fault.status == 200:
-            return Response(200, PAGE, {"Content-Type": "text/html"})
+            return Response(200, fault.body or PAGE, {"Content-Type": "text/html"})
         if fault.name == "unauthorized":
             vendor = own.world.vendors[own.name]
             vendor.expire()

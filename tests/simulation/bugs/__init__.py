@@ -8,6 +8,7 @@ the bugs of one subject; importing it adds them to `BUGS`.
 from __future__ import annotations
 
 from tests.simulation.bugs import journey as _journey  # noqa: F401
+from tests.simulation.bugs import receivers as _receivers  # noqa: F401
 from tests.simulation.bugs.planting import BUGS, MOST, Caught, caught
 
 __all__ = ["BUGS", "MOST", "Caught", "caught"]

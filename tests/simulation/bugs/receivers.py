@@ -1,0 +1,52 @@
+"""Bugs in what an answer of a receiver is taken for."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Any
+
+from connector.errors import TransientError
+from connector.receivers import ewarehousing, webhook, webhook_success
+from tests.simulation.bugs.planting import FROM, bug, put
+
+__all__: list[str] = []
+
+FROM |= {"an_error_is_not_there": 30}
+
+
+@bug
+def any_2xx_is_a_delivery(stack: ExitStack) -> None:
+    """A webhook's 2xx is a success, whoever wrote it and whatever it says."""
+    put(stack, webhook_success, "reported_failure", lambda _body, _status: "")
+
+
+@bug
+def an_error_is_not_there(stack: ExitStack) -> None:
+    """A webhook's look-up whose answer calls itself a failure says that the order is not there."""
+    find = webhook.WebhookReceiver.find
+
+    async def finds(self: Any, external_id: str) -> Any:
+        try:
+            return await find(self, external_id)
+        except TransientError as exc:
+            if "calls itself a failure" in str(exc):
+                return None
+            raise
+
+    put(stack, webhook.WebhookReceiver, "find", finds)
+
+
+@bug
+def a_failed_look_up_is_an_empty_one(stack: ExitStack) -> None:
+    """The warehouse's list is taken for empty where its answer calls itself a failure."""
+    matches = ewarehousing.EwarehousingReceiver._matches
+
+    async def matching(self: Any, external_id: str) -> Any:
+        try:
+            return await matches(self, external_id)
+        except TransientError as exc:
+            if "calls itself a failure" in str(exc):
+                return [], True
+            raise
+
+    put(stack, ewarehousing.EwarehousingReceiver, "_matches", matching)
