@@ -23,6 +23,7 @@ from connector.journal.patience import Stall, unless_stalled
 from connector.journal.sqlite import SqliteJournal
 from connector.mapping.tables import MISSING, known
 from connector.pipeline import Pipeline, wired
+from connector.plugins import BROKEN, BrokenReceiver, BrokenSource, broken_cause
 from connector.receivers.base import Receiver
 from connector.registry import make_receivers, make_sources
 from connector.settings import Settings
@@ -43,8 +44,9 @@ class Connector:
     Carries orders from the sources to the receivers of `settings`, as its routes say.
 
     Enter it (it opens the journal), then `run` it in a task group. `sources` and `receivers` take the place of what
-    the settings would build under the same names; `journal` that of the file. It installs no signal handlers and
-    configures no logging. Entering raises `JournalBusy` when another process has the journal, `JournalStalled` when
+    the settings would build under the same names, `journal` that of the file. It installs no signal handlers and
+    configures no logging. Creating it raises `SettingsError` for a source or receiver that the settings do not have.
+    Entering raises `JournalBusy` when another process has the journal, `JournalStalled` when
     it could not be written for a minute, and `JournalError` when it cannot be used; also when the one that was in use
     is gone, unless `accept_new_journal`.
     """
@@ -82,6 +84,7 @@ class Connector:
             self._pipeline = wired(
                 self.settings, self.sources, self.receivers, ways, journal=journal, bus=self.bus, clock=steady
             )
+            self._announce_broken()
             await self._release(journal, steady.now())
         except BaseException:
             await self.aclose()
@@ -118,8 +121,9 @@ class Connector:
         An endpoint that keeps failing is given up; the answer names it. What is held or rejected counts as settled.
         Raises `JournalStalled` when the journal could not be written for a minute; `run` goes on to wait for it.
         """
+        stages = self._entered().stages
         await self._running.wait()
-        return await drain(self._entered().stages)
+        return await drain(stages)
 
     def look(self) -> None:
         """Look into the journal: somebody has made something due there."""
@@ -145,8 +149,8 @@ class Connector:
         What the journal knows is left alone, or amended if it is different now; nothing is delivered twice. Raises
         `SettingsError` for a source that cannot do that, or is not there.
         """
-        await self._running.wait()
         producers = self._entered().stages.producers
+        await self._running.wait()
         if source not in producers:
             raise SettingsError([f"there is no source {source}"])
         return await producers[source].replay(since)
@@ -179,6 +183,12 @@ class Connector:
         """The receivers that are paused because they refused several orders in a row and accepted none."""
         consumers = self._pipeline.stages.consumers if self._pipeline is not None else {}
         return [name for name, consumer in consumers.items() if consumer.refusals.paused]
+
+    @property
+    def broken(self) -> dict[str, str]:
+        """The sources and receivers whose plugin cannot be used, each with the reason; the others work."""
+        ends = (*self.sources.items(), *self.receivers.items())
+        return {name: end.reason for name, end in ends if isinstance(end, BrokenSource | BrokenReceiver)}
 
     @property
     def in_vain(self) -> dict[str, str]:
@@ -231,7 +241,9 @@ class Connector:
             logger.info("the clock was set by %+.0f s since what waits was written; it waits as long as before", by)
         now, own = clock.now(), self.settings
         ends = [*own.sources.values(), *own.receivers.values()]
-        kept = await journal.keep_terms({name: getattr(each, "terms", "") for name, each in self.sources.items()})
+        kept = await journal.keep_terms(
+            {name: getattr(each, "terms", "") for name, each in self.sources.items() if name not in self.broken}
+        )
         for name, count in kept.items():
             logger.info("source %s: %d acknowledgements that wait are told as the settings were before", name, count)
         await journal.begin(ways_of(own, self.sources, self.receivers), now)
@@ -247,14 +259,17 @@ class Connector:
         )
 
     async def _release(self, journal: Journal, now: datetime) -> int:
-        """Make due what was held for a code that is in its table by now."""
-        return sum(
-            [
-                await journal.release(cause, now)
-                for cause in await journal.causes(MISSING)
-                if known(cause, self.settings.tables)
-            ]
-        )
+        """Make due what was held for a code that is in its table by now, or for a plugin that works by now."""
+        codes = [cause for cause in await journal.causes(MISSING) if known(cause, self.settings.tables)]
+        still = {broken_cause(name) for name in self.broken}
+        plugins = [cause for cause in await journal.causes(BROKEN) if cause not in still]
+        return sum([await journal.release(cause, now) for cause in (*codes, *plugins)])
+
+    def _announce_broken(self) -> None:
+        """Let the log, the metrics and `status` show which sources and receivers are out of service."""
+        for end in (*self.sources.values(), *self.receivers.values()):
+            if isinstance(end, BrokenSource | BrokenReceiver):
+                end.breaker.announce()
 
     async def _stop_in_time(self, scope: anyio.CancelScope) -> None:
         await self._stop.wait()

@@ -23,6 +23,9 @@ class Breaker:
     the reason whenever it moves.
     """
 
+    permanent = False
+    """Whether it is open for as long as the process lives: a plugin could not be loaded."""
+
     def __init__(
         self,
         clock: Clock,

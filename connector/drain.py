@@ -104,6 +104,8 @@ class _Patience:
         return name in self._tired or any(map(self._too_often, self._breakers.get(name, ())))
 
     def _too_often(self, breaker: Breaker) -> bool:
+        if breaker.permanent:
+            return True
         pauses = 0 if breaker.state == "closed" else breaker.opened - self._before[breaker]
         return pauses >= PAUSES or (breaker.hopeless and pauses > 0)
 

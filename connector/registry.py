@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from connector import settings as settings_module
 from connector.clock import Clock
+from connector.errors import SettingsError
 from connector.mapping.custom import checker
+from connector.plugins import Family, build, plugged
 from connector.receivers import RECEIVERS
 from connector.receivers.base import Receiver
 from connector.settings import Settings
+from connector.settings.findings import did_you_mean
 from connector.sources import SOURCES
 from connector.sources.base import Source
 
@@ -22,16 +24,12 @@ __all__ = ["load_settings", "make_receivers", "make_sources", "receiver_types", 
 
 def source_types() -> dict[str, Any]:
     """Return every known source class by its `type`: ours, and entry points of the group `connector.sources`."""
-    return {**_plugged("connector.sources"), **SOURCES}
+    return {**plugged("sources"), **SOURCES}
 
 
 def receiver_types() -> dict[str, Any]:
     """Return every known receiver class by its `type`: ours, and entry points of the group `connector.receivers`."""
-    return {**_plugged("connector.receivers"), **RECEIVERS}
-
-
-def _plugged(group: str) -> dict[str, Any]:
-    return {point.name: point.load() for point in entry_points(group=group)}
+    return {**plugged("receivers"), **RECEIVERS}
 
 
 def load_settings(path: str | os.PathLike[str] = "settings.yaml", environ: Mapping[str, str] | None = None) -> Settings:
@@ -51,20 +49,38 @@ def load_settings(path: str | os.PathLike[str] = "settings.yaml", environ: Mappi
 
 
 def make_sources(settings: Settings, clock: Clock, given: Mapping[str, Source]) -> dict[str, Source]:
-    """Build the sources of `settings`, taking those in `given` as they are."""
-    types = source_types()
-    return {
-        name: given[name] if name in given else cast("Source", types[_type(own)](name, own, clock))
-        for name, own in settings.sources.items()
-    }
+    """
+    Build the sources of `settings`, taking those in `given` as they are.
+
+    Raises `SettingsError` for a name in `given` that the settings do not have.
+    """
+    return _made("sources", settings.sources, source_types(), clock, given)
 
 
 def make_receivers(settings: Settings, clock: Clock, given: Mapping[str, Receiver]) -> dict[str, Receiver]:
-    """Build the receivers of `settings`, taking those in `given` as they are."""
-    types = receiver_types()
+    """
+    Build the receivers of `settings`, taking those in `given` as they are.
+
+    Raises `SettingsError` for a name in `given` that the settings do not have.
+    """
+    return _made("receivers", settings.receivers, receiver_types(), clock, given)
+
+
+def _made(
+    family: Family, settings: Mapping[str, Any], types: Mapping[str, Any], clock: Clock, given: Mapping[str, Any]
+) -> dict[str, Any]:
+    if strangers := [name for name in given if name not in settings]:
+        there = ", ".join(settings) or "none"
+        raise SettingsError(
+            [
+                f"{family}: {name!r} is given, and the settings do not have it"
+                f"{did_you_mean(name, settings) or f'; they have {there}'}"
+                for name in strangers
+            ]
+        )
     return {
-        name: given[name] if name in given else cast("Receiver", types[_type(own)](name, own, clock))
-        for name, own in settings.receivers.items()
+        name: given[name] if name in given else build(family, types[_type(own)], name, own, clock)
+        for name, own in settings.items()
     }
 
 

@@ -15,6 +15,7 @@ from itertools import chain
 
 from connector.ack import Acknowledgement, AckOutcome, Confirmed, NotApplied, Refused, Unknown, calls
 from connector.clock import Clock, backoff
+from connector.conformance import checked_outcomes
 from connector.errors import ConnectorError, InDoubtError, RejectedError, TransientError
 from connector.journal.base import AckResult
 from connector.settings.structs import SourceSettings
@@ -79,7 +80,8 @@ class Telling:
                 break
             part = parts.pop()
             try:
-                known = await source.is_acknowledged(part)
+                told = await source.is_acknowledged(part)
+                known = {ack.order_id: bool(told[ack.order_id]) for ack in part if ack.order_id in told}
             except ConnectorError as exc:
                 found |= {ack.order_id: Unknown(str(exc)) for ack in part}
             except Exception as exc:  # noqa: BLE001 - logged by `note`
@@ -100,7 +102,7 @@ class Telling:
             outcomes[chunk[0].order_id] = self._parked(fault)
             return
         try:
-            outcomes.update(await self._source.acknowledge(chunk))
+            outcomes.update(checked_outcomes(await self._source.acknowledge(chunk)))
         except RejectedError as exc:
             if len(chunk) == 1:
                 outcomes[chunk[0].order_id] = Refused(str(exc))

@@ -84,6 +84,7 @@ def command(ctx: click.Context, *, offline: bool, as_json: bool) -> None:
 
 async def _findings(settings: Settings, offline: bool) -> list[Finding]:
     from connector.clock import SystemClock
+    from connector.plugins import BrokenReceiver, BrokenSource
     from connector.registry import make_receivers, make_sources
 
     clock = SystemClock()
@@ -99,6 +100,9 @@ async def _findings(settings: Settings, offline: bool) -> list[Finding]:
         with anyio.CancelScope(shield=True):
             for _, end in ends:
                 await end.aclose()
+    for number, (name, end) in enumerate(ends):
+        if isinstance(end, BrokenSource | BrokenReceiver):
+            answers[number] = Finding(name, "FAILED", f"{end.reason}; install or mend it: all else goes on without it")
     here = [_journal(settings), *_mappings(settings, receivers), *_risks(settings, receivers)]
     return [Finding("settings", "ok", _summary(settings)), *here, *(answers[number] for number in sorted(answers))]
 

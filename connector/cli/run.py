@@ -167,5 +167,7 @@ class Shift:
         now = await journal.read(standing)
         code = 0 if drained is None else outcome(drained, now)
         if code or not self._quiet:
-            click.echo(self._hide.text(summary(self._connector.settings, self._tally, now, drained, seconds)), nl=False)
+            connector = self._connector
+            said = summary(connector.settings, self._tally, now, drained, seconds, broken=connector.broken)
+            click.echo(self._hide.text(said), nl=False)
         return code

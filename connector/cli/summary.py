@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 import msgspec
 
@@ -35,13 +35,29 @@ def outcome(drained: Drained, standing: Standing) -> int:
     return TROUBLE if standing.count(*UNFINISHED) else OK
 
 
-def summary(settings: Settings, tally: Tally, standing: Standing, drained: Drained | None, seconds: float) -> str:
-    """Return the text. `drained` is None when the run was stopped before it was through."""
+def summary(
+    settings: Settings,
+    tally: Tally,
+    standing: Standing,
+    drained: Drained | None,
+    seconds: float,
+    *,
+    broken: Container[str] = (),
+) -> str:
+    """
+    Return the text.
+
+    `drained` is None when the run was stopped before it was through; `broken` names the sources and receivers whose
+    plugin cannot be used.
+    """
     lines: list[str] = []
     for source in (*settings.sources, *sorted(set(standing.states) - set(settings.sources))):
         lines += _of_source(source, tally, standing)
     for endpoint, reason in drained.failed.items() if drained else ():
-        lines += _of_endpoint(endpoint, reason, settings, later=drained is not None and drained.later)
+        if endpoint in broken:
+            lines += _of_plugin(endpoint, reason)
+        else:
+            lines += _of_endpoint(endpoint, reason, settings, later=drained is not None and drained.later)
     lines.append(_of_time(tally, seconds))
     if drained is None:
         left = standing.count(*UNFINISHED)
@@ -85,6 +101,11 @@ def _of_endpoint(endpoint: str, reason: str, settings: Settings, *, later: bool)
         yield "  Nothing is known to be wrong here: run it again later."
     else:
         yield f"  See whether address and codes of {place} are right; `connector check` tries them."
+
+
+def _of_plugin(endpoint: str, reason: str) -> Iterator[str]:
+    yield f"{endpoint} is out of service: {escaped(reason.removeprefix(f'{endpoint}: '))}"
+    yield "  Install or mend the plugin, and start again; all else goes on without it, and its orders wait."
 
 
 def _credentials(own: object) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 from connector.clock import Clock, backoff
+from connector.conformance import checked_receipt
 from connector.errors import (
     AuthError,
     ConflictError,
@@ -48,7 +49,7 @@ class Attempt:
         ):
             return held
         try:
-            receipt = await self._receiver.create(delivery)
+            receipt = checked_receipt(await self._receiver.create(delivery))
         except (TransientError, AuthError, EndpointError) as exc:
             return self._not_sent(delivery.external_id, exc, 1)
         except InDoubtError as exc:
@@ -141,6 +142,7 @@ class Attempt:
             return self._unasked(delivery, refusal, tell=tell)
         try:
             found = await self._receiver.find(delivery.external_id)
+            found = None if found is None else checked_receipt(found)
         except ConflictError as exc:
             return Held(f"conflict at {self._receiver.name}", f"{refusal}; {exc}")
         except ConnectorError as exc:

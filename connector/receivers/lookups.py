@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import anyio
 
 from connector.clock import Clock
+from connector.conformance import checked_receipt
 from connector.errors import ConnectorError
 from connector.journal.base import Journal
 from connector.receivers.base import FindsMany, Receipt, Receiver
@@ -44,7 +45,8 @@ class Lookups:
         """Return what is known of the order, or ask; see `Receiver.find`."""
         if external_id in self._known:
             return self._known.pop(external_id)
-        return await self._receiver.find(external_id)
+        found = await self._receiver.find(external_id)
+        return None if found is None else checked_receipt(found)
 
     def absent(self, external_id: str) -> bool:
         """Tell, once, whether it is known that the receiver does not have the order."""
@@ -80,7 +82,8 @@ class Lookups:
         self._outdated.clear()
         with anyio.CancelScope() as self._scope:
             try:
-                found = await self._receiver.find_many(due)
+                asked = await self._receiver.find_many(due)
+                found = {each: receipt and checked_receipt(receipt) for each, receipt in asked.items()}
             except ConnectorError as exc:
                 logger.debug("%s: many could not be looked up at once: %s", self._receiver.name, exc)
             except Exception:

@@ -146,7 +146,7 @@ def _struct(info: inspect.StructType) -> dict[str, Any]:
         "description": doc,
         "properties": properties,
         "required": required,
-        "additionalProperties": False,
+        "additionalProperties": not info.cls.__struct_config__.forbid_unknown_fields,
     }
 
 

@@ -12,6 +12,7 @@ import anyio
 
 from connector.bus import Bus, Publisher
 from connector.clock import Clock, backoff
+from connector.conformance import checked_page
 from connector.errors import ConnectorError, InDoubtError, JournalError, SettingsError, TransientError
 from connector.events import OrderFound, PassFinished
 from connector.ids import Ids
@@ -161,7 +162,8 @@ class Producer:
         try:
             async with aclosing(self._pages(lambda: self._confirmed() - base, since)) as feed:
                 asked_at = ended_at = self._clock.now()
-                async for page in feed:
+                async for given in feed:
+                    page = checked_page(given, self.source.name)
                     asked_at = asked_at if page.continued else ended_at
                     total = max(page.total or 0, total or 0) if page.total is not None else total
                     seen.update(item.order_id for item in page.items)

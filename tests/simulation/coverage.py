@@ -39,6 +39,7 @@ WORLDS = (
     "the journal is lost",
     "a backup is restored",
     "an older journal is accepted",
+    "a plugin that breaks the protocol",
     *(f"second receiver, {part} {each}" for part in ("required", "optional") for each in get_args(Manners)),
 )
 """What is so, or happens, in some schedules only."""

@@ -27,6 +27,7 @@ from tests.simulation.leaks import Leaks
 from tests.simulation.loop import Loop, Stuck, Time
 from tests.simulation.probe import Probe
 from tests.simulation.store import Store
+from tests.simulation.vendors.plugin import NAME, OddPlugin
 from tests.simulation.wire import Session
 from tests.simulation.world import World
 
@@ -226,9 +227,12 @@ class Incarnation:
         chance = Random(f"{self._seed}/clock")
         clock = WallClock(self.time, self._world, chance)
         journal = await self._opened(clock)
-        connector = Connector(self._settings, journal=journal, clock=clock)
+        odd = {name: OddPlugin(Random(f"{self._seed}/{name}")) for name in self._settings.sources if name == NAME}
+        connector = Connector(self._settings, sources=odd, journal=journal, clock=clock)
         ends: dict[str, Source | Receiver] = {**connector.sources, **connector.receivers}
         for name, end in ends.items():
+            if name in odd:
+                continue
             endpoint = end.endpoint
             assert isinstance(endpoint, Endpoint)
             session = Session(

@@ -16,9 +16,10 @@ from connector.sources.propeller import PropellerSettings
 from connector.sources.traede_settings import TraedeOrdersSettings
 from connector.sources.zendera import ZenderaSettings
 from tests.simulation.disk import Loss
+from tests.simulation.vendors import plugin
 from tests.simulation.vendors.erp import Manners
 
-__all__ = ["Profile", "drawn", "secret", "settings"]
+__all__ = ["Profile", "drawn", "secret", "settings", "with_plugin"]
 
 SETTLE = 60.0
 RETRY = RetrySettings(first=Duration(1), longest=Duration(30))
@@ -118,6 +119,15 @@ def drawn(chance: Random) -> Profile:
         loss=loss,
         look_up_first=chance.choice(("auto", "auto", "always") if loss else ("never", "never", "auto", "always")),
         clock_steps=chance.choice((0, 0, 1, 3)),
+    )
+
+
+def with_plugin(own: Settings) -> Settings:
+    """Return settings with a source of another package beside the others."""
+    return msgspec.structs.replace(
+        own,
+        sources={**own.sources, plugin.NAME: plugin.OddSettings(poll_interval=Duration(15), retry=RETRY)},
+        routes=[*own.routes, RouteSettings(source=plugin.NAME, receivers=["warehouse"])],
     )
 
 

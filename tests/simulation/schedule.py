@@ -13,7 +13,7 @@ from uuid import UUID
 
 import msgspec
 
-from connector import pipeline, registry
+from connector import pipeline, plugins
 from connector.journal import holds, sentinel
 from connector.journal.times import millis
 from connector.readback import outline
@@ -56,7 +56,7 @@ def run(seed: int, *, to_the_end: bool = True) -> Result:
 @contextmanager
 def quick() -> Iterator[None]:
     """Leave out what only costs time here: a look at each second for other processes, and at other packages."""
-    with mock.patch.object(pipeline, "GLANCE", 60.0), mock.patch.object(registry, "entry_points", return_value=()):
+    with mock.patch.object(pipeline, "GLANCE", 60.0), mock.patch.object(plugins, "entry_points", return_value=()):
         yield
 
 
@@ -77,6 +77,9 @@ class Schedule:
         self._chance = Random(f"{seed}/endings")
         self._mishaps = Random(f"{seed}/mishaps")
         self._own = profile.settings(self.profile)
+        if Random(f"{seed}/plugin").random() < 0.08:
+            self._own = profile.with_plugin(self._own)
+            self.world.counts["world a plugin that breaks the protocol"] += 1
         self._glance = max(1.5, self.profile.chaos / 1000)
         self.leaks = Leaks(self._own, self.world)
         self.world.issued = self.leaks.know

@@ -1,0 +1,216 @@
+"""
+Plugins: sources and receivers of other packages, found by entry point, and what stands in for one that is broken.
+
+A plugin that cannot be imported, lacks what the protocol asks for, or fails while it is set up puts its own source or
+receiver out of service and nothing else. A stand-in of the same name takes its place: it keeps its orders, and every
+call to it fails with the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, ClassVar, Literal, NoReturn, cast
+
+import msgspec
+
+from connector.ack import Acknowledgement, AckOutcome
+from connector.breaker import Breaker
+from connector.clock import Clock
+from connector.errors import EndpointError, SettingsError, Unmappable, readable
+from connector.http import Endpoint
+from connector.order import Document, Order
+from connector.receivers.base import Delivery, Receipt
+from connector.settings.structs import EndpointSettings, ReceiverSettings, SourceSettings
+from connector.sources.base import Page
+
+__all__ = ["BROKEN", "BrokenReceiver", "BrokenSource", "Family", "broken_cause", "build", "plugged"]
+
+BROKEN = "plugin of "
+"""How the cause begins under which the orders of a broken source are held."""
+
+Family = Literal["sources", "receivers"]
+
+NEEDED: Mapping[Family, tuple[str, ...]] = {
+    "sources": ("ack_limit", "ack_repeatable", "says_failed", "shrinks", "endpoint"),
+    "receivers": ("finds", "request", "endpoint"),
+}
+"""Attributes of the protocols that are read before the first call."""
+
+NOWHERE = "https://unavailable.invalid"
+LATER = 3600.0
+"""Seconds for which callers of a broken plugin are told to wait; only a new start mends it."""
+
+
+class OutOfService(Breaker):
+    """A breaker that is open for as long as the process lives."""
+
+    permanent = True
+
+    def __init__(self, clock: Clock, reason: str, listen: Callable[[Any, str], None]) -> None:
+        super().__init__(clock, first=LATER, longest=LATER, listen=listen)
+        self.state = "open"
+        self.reason = reason
+        self.hopeless = True
+
+    def announce(self) -> None:
+        """Tell the listener that it is open."""
+        self._listen("open", self.reason)
+
+    def wait(self) -> float:
+        """Return how long no call may be made."""
+        return LATER
+
+    @property
+    def remaining(self) -> float:
+        """How long no call may be made."""
+        return LATER
+
+    def succeeded(self) -> None:
+        """Stay open."""
+
+    def close(self) -> None:
+        """Stay open."""
+
+
+class _Broken:
+    """The part that a broken source and a broken receiver share."""
+
+    def __init__(self, name: str, settings: EndpointSettings, clock: Clock, reason: str) -> None:
+        self.name = name
+        self.reason = reason
+        self.endpoint = Endpoint(name, NOWHERE, settings, clock)
+        self.breaker = OutOfService(clock, reason, lambda state, why: self.endpoint.listen(state, why))
+        self.endpoint.breaker = self.breaker
+
+    def _fail(self) -> NoReturn:
+        raise EndpointError(f"{self.name}: {self.reason}")
+
+    async def check(self) -> str:
+        """Fail with the reason."""
+        self._fail()
+
+    async def aclose(self) -> None:
+        """Close nothing."""
+
+
+class BrokenSource(_Broken):
+    """Stands in for a source whose plugin is broken. Its orders that wait are held until a start with the plugin."""
+
+    ack_limit: ClassVar[int] = 1
+    ack_repeatable: ClassVar[bool] = False
+    says_failed: ClassVar[bool] = False
+    shrinks: ClassVar[bool] = True
+
+    async def fetch(self, gone: Callable[[], int]) -> AsyncGenerator[Page]:
+        """Fail with the reason."""
+        self._fail()
+        yield Page(())
+
+    async def acknowledge(self, batch: Sequence[Acknowledgement]) -> Mapping[str, AckOutcome]:
+        """Fail with the reason; nothing was applied."""
+        self._fail()
+
+    def to_order(self, raw: bytes) -> Order:
+        """Hold the order: only the plugin can read it."""
+        raise Unmappable(broken_cause(self.name), self.reason, ours=True)
+
+
+class BrokenReceiver(_Broken):
+    """Stands in for a receiver whose plugin is broken. Its orders wait in the journal."""
+
+    finds = True
+    request: ClassVar[Any] = Any
+
+    def default(self, order: Order) -> Any:
+        """Hold the order: only the plugin knows its form."""
+        raise Unmappable(broken_cause(self.name), self.reason, ours=True)
+
+    async def find(self, external_id: str) -> Receipt | None:
+        """Fail with the reason."""
+        self._fail()
+
+    async def create(self, delivery: Delivery) -> Receipt:
+        """Fail with the reason; nothing was applied."""
+        self._fail()
+
+    async def update(self, receipt: Receipt, delivery: Delivery) -> Receipt:
+        """Fail with the reason; nothing was applied."""
+        self._fail()
+
+    async def cancel(self, receipt: Receipt) -> None:
+        """Fail with the reason; nothing was applied."""
+        self._fail()
+
+    async def attach(self, receipt: Receipt, documents: Sequence[Document]) -> None:
+        """Fail with the reason; nothing was applied."""
+        self._fail()
+
+
+def broken_cause(name: str) -> str:
+    """Return the cause under which orders wait for the plugin of the source or receiver `name`."""
+    return f"{BROKEN}{name} cannot be used"
+
+
+def plugged(family: Family) -> dict[str, Any]:
+    """
+    Return the classes of the entry points `connector.sources` or `connector.receivers`, by their `type`.
+
+    A type whose plugin cannot be used is there as well: its `settings` take any keys, and `build` makes its stand-in.
+    """
+    return {point.name: _loaded(family, point) for point in entry_points(group=f"connector.{family}")}
+
+
+def build(family: Family, kind: Any, name: str, settings: Any, clock: Clock) -> Any:
+    """Make the source or receiver `name` of class `kind`; a stand-in where the class fails. Raises `SettingsError`."""
+    try:
+        end = kind(name, settings, clock)
+        for attribute in NEEDED[family]:
+            getattr(end, attribute)
+    except SettingsError:
+        raise  # a mistake of the settings that only the class can find
+    except Exception as exc:  # noqa: BLE001 - a plugin may raise anything
+        broken = BrokenSource if family == "sources" else BrokenReceiver
+        return broken(name, settings, clock, f"{kind.__module__}.{kind.__qualname__} cannot be set up: {_said(exc)}")
+    return end
+
+
+def _loaded(family: Family, point: EntryPoint) -> Any:
+    base = SourceSettings if family == "sources" else ReceiverSettings
+    try:
+        kind = point.load()
+        settings = kind.settings
+        if not (isinstance(settings, type) and issubclass(settings, base)):
+            raise TypeError(f"its `settings` are no {base.__name__}")
+        if settings.__struct_config__.tag != point.name:
+            raise TypeError(f"the tag of its `settings` is {settings.__struct_config__.tag!r}, not {point.name!r}")
+        if family == "receivers":
+            kind.request  # noqa: B018 - read by the check of mappings
+    except (Exception, SystemExit) as exc:  # noqa: BLE001 - a module may raise anything while it is imported
+        return _stand_in(family, base, point, f"the plugin {point.value} cannot be loaded: {_said(exc)}")
+    return kind
+
+
+def _stand_in(family: Family, base: type[EndpointSettings], point: EntryPoint, reason: str) -> Any:
+    """Return a class for the type of a plugin that cannot be loaded."""
+    settings = msgspec.defstruct(
+        "AnySettings",
+        [],
+        bases=(base,),
+        namespace={"__doc__": f"Not checked: {reason}."},
+        frozen=True,
+        kw_only=True,
+        tag=point.name,
+        tag_field="type",
+        forbid_unknown_fields=False,
+    )
+    broken: type[_Broken] = BrokenSource if family == "sources" else BrokenReceiver
+
+    def init(self: Any, name: str, own: Any, clock: Clock) -> None:
+        broken.__init__(self, name, own, clock, reason)
+
+    return cast("Any", type(broken.__name__, (broken,), {"settings": settings, "__init__": init}))
+
+
+def _said(exc: BaseException) -> str:
+    return f"{type(exc).__name__}: {readable(str(exc))}"
