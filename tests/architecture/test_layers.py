@@ -36,8 +36,9 @@ LAYERS: list[tuple[str, ...]] = [
         "connector.receivers.refusals",
         "connector.receivers.amender",
     ),
-    ("connector.registry", "connector.wiring", "connector.caution"),
+    ("connector.registry", "connector.plugins", "connector.wiring", "connector.caution"),
     (
+        "connector.conformance",
         "connector.sources",
         "connector.sources.*",
         "connector.receivers",
