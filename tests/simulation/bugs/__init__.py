@@ -1,8 +1,8 @@
 """
 Faults that are put into the connector on purpose, to see whether the simulation finds them (faults.md 6.3).
 
-Each is a small patch of the runtime for the time of a schedule; nothing of it is in the runtime itself. A module of this
-package holds the bugs of one subject; all of them are imported here, which adds their bugs to `BUGS`.
+Each is a small patch of the runtime for the time of a schedule; nothing of it is in the runtime itself. A module here
+holds the bugs of one subject; all of them are imported below, which adds their bugs to `BUGS`.
 """
 
 from __future__ import annotations
