@@ -55,6 +55,7 @@ async def _show(settings: Settings, name: str, order_id: str | None, receivers: 
     from connector.clock import SystemClock
     from connector.errors import Unmappable
     from connector.registry import make_receivers, make_sources
+    from connector.sources.reading import order_of
     from connector.wiring import lanes
 
     clock = SystemClock()
@@ -74,7 +75,7 @@ async def _show(settings: Settings, name: str, order_id: str | None, receivers: 
                     click.echo(escaped(f"{head}: skipped, it is none of ours: {item.skip}"))
                     continue
                 try:
-                    order = sources[name].to_order(item.raw)
+                    order = order_of(sources[name], item.order_id, item.raw)
                     if order.cancelled:
                         click.echo(escaped(f"{head}: would not be delivered: it is cancelled at {name}"))
                         continue

@@ -13,6 +13,7 @@ import msgspec
 
 from connector.errors import SettingsError, Unmappable, readable
 from connector.mapping.holes import Hole, Holed, holes_of
+from connector.mapping.identity import identified
 from connector.mapping.street import split_addresses
 from connector.mapping.tables import Tables
 from connector.mapping.totals import CAUSE, check_totals
@@ -69,11 +70,12 @@ def mapper(
     Return a mapping to a receiver: a function by `module:function`, a tree, or, of None, the receiver's default.
 
     What a function returns (a `request`, or a mapping with its keys) and what a tree gives is checked against the
-    receiver's documented fields before anything is sent. Raises `SettingsError` when `mapping` names no function, or
-    has mistakes.
+    receiver's documented fields before anything is sent. The order's identity is put into it, whatever the mapping
+    says. Raises `SettingsError` when `mapping` names no function, or has mistakes.
     """
     if mapping is None:
-        return lambda order: _encode(default(order))
+        identify = identified(request, "the default mapping")
+        return lambda order: _encode(identify(default(order), order))
     if isinstance(mapping, str):
         return _of_function(mapping, request)
     return _of_tree(mapping, request, default, tables or {}, partial)
@@ -108,10 +110,12 @@ def _of_tree(
                 if partial is None:
                     raise
                 mapped = partial(order)
-                return finished(_filled(mapping.apply(order, Holed(mapped))), dict(holes_of(mapped)))
-        return finished(mapping.apply(order, mapped), {})
+                made = _filled(mapping.apply(order, Holed(mapped)))
+                return finished(identify(made, order), dict(holes_of(mapped)))
+        return finished(identify(mapping.apply(order, mapped), order), {})
 
     free_form = getattr(request, "free_form", False)
+    identify = identified(request, "the default mapping")
 
     def finished(made: Any, holes: Mapping[str, Hole]) -> bytes:
         try:
@@ -154,10 +158,11 @@ def _refused(message: str) -> Unmappable:
 
 def _of_function(spec: str, request: Any) -> Mapper:
     function = _load(spec)
+    identify = identified(request, f"mapping {spec}")
 
     def apply(order: Order) -> bytes:
         try:
-            result = function(order)
+            result = identify(function(order), order)
             if isinstance(result, Mapping) and getattr(request, "free_form", False):
                 return _encode(dict(result))  # this receiver takes any JSON object
             if isinstance(result, Mapping):

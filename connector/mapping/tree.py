@@ -6,7 +6,7 @@ A mapping written in settings.yaml: a tree of literals and expressions in the fo
     mapping:
       note: Handle with care                    # a literal; \=x is the text =x
       customer_note: =notes                     # an expression: JMESPath over the canonical order
-      shipping_method: =lookup('methods', metadata.shipping_method)
+      shipping_method: =lookup('methods', metadata.payment_method)
       po_number: null                           # not sent
       meta_data: {channel: web, payment: =metadata.payment_method}
       shipping_address:
@@ -20,8 +20,9 @@ A mapping written in settings.yaml: a tree of literals and expressions in the fo
 The tree lies over the receiver's default mapping, key by key: a mapping in it is merged, everything else, lists too,
 replaces what the default has; `mapped` is what the default made of the order. A key whose expression gives null or an
 empty text is not sent. What is replaced need not be there: an order is held for a part that the default cannot map only
-if nothing else is written in its place (holes.py). `defaults: false` at the top starts from nothing. A key that is one
-of the words above is written with a \ before it.
+if nothing else is written in its place (holes.py). `defaults: false` at the top starts from nothing. `external_id`
+is no key of a mapping: the connector sets it (identity.py). A key that is one of the words above is written with a \
+before it.
 
 A webhook and a file take any keys, so there the tree makes whatever shape is wanted. In it an amount is a text with its
 digits, or a JSON number by `number()`.
@@ -37,6 +38,7 @@ import msgspec
 
 from connector.errors import Unmappable, readable
 from connector.mapping.expressions import Expression, ExpressionError, Reader
+from connector.mapping.identity import ID, REFUSAL, carries_identity
 from connector.mapping.shapes import ANY, Items, Record, Shape, element, root
 from connector.mapping.tables import Tables
 from connector.mapping.targets import UNKNOWN, Target
@@ -92,7 +94,11 @@ def compiled(tree: Mapping[str, Any], request: Any, tables: Tables) -> tuple[Tre
     compiler = _Compiler(request, tables, over=request if defaults is not False else None)
     if not isinstance(defaults, bool):
         compiler.wrong(("defaults",), "must be true or false")
-    fields = {key: value for key, value in tree.items() if key != "defaults"}
+    compiler.identity = request is Any or carries_identity(request)
+    if compiler.identity and ID in tree:
+        compiler.wrong((ID,), REFUSAL, at_key=True)
+    ours = ("defaults", ID) if compiler.identity else ("defaults",)
+    fields = {key: value for key, value in tree.items() if key not in ours}
     target = UNKNOWN if getattr(request, "free_form", False) else Target(request)
     node = compiler.fields(fields, (), target, compiler.root, fresh=defaults is False)
     return Tree(defaults is not False, frozenset(compiler.used), node), compiler.mistakes
@@ -101,6 +107,7 @@ def compiled(tree: Mapping[str, Any], request: Any, tables: Tables) -> tuple[Tre
 class _Compiler:
     def __init__(self, request: Any, tables: Tables, *, over: Any) -> None:
         self.mistakes: list[Mistake] = []
+        self.identity = False  # whether the receiver's requests have an `external_id`, which is not the mapping's
         self.used: set[str] = set()
         self.root = root(over)
         self._over = over
@@ -129,13 +136,15 @@ class _Compiler:
         """Compile a mapping of keys of the request."""
         named = {key.removeprefix("\\") if key[1:] in WORDS else key: key for key in tree}
         known = target.fields
+        if known is not None and not path and self.identity:
+            known = {name: field for name, field in known.items() if name != ID}
         if known is not None:
             for name in named.keys() - known.keys():
                 meant = did_you_mean(name, known.keys() - named.keys()) or did_you_mean(name, known)
                 text = "the receiver takes no such key" + (meant or f"; it takes {', '.join(known)}")
                 self.wrong((*path, named[name]), text, at_key=True)
             for name in target.required if fresh else ():
-                if name not in named:
+                if name not in named and name in known:
                     self.wrong(path, f"the receiver requires the key '{name}'", at_key=True)
         else:
             self._expect(dict, path, target)

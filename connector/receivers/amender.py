@@ -13,6 +13,7 @@ from connector.journal.base import Change, ChangeOutcome, Journal
 from connector.receivers.base import Amends, Attaches, Delivery, Receipt, Receiver
 from connector.receivers.lane import Lane
 from connector.settings.structs import ReceiverSettings
+from connector.sources.reading import order_of
 from connector.unforeseen import Unforeseen
 from connector.vain import Vain
 
@@ -100,7 +101,7 @@ class Amender:
         lane = self._lanes.get(change.source)
         if lane is None:
             return ChangeOutcome("held", f"no route leads from {change.source} to {receiver.name} any more")
-        order = lane.source.to_order(change.raw)
+        order = order_of(lane.source, change.order_id, change.raw)
         if change.what == "attach":
             if not isinstance(receiver, Attaches):
                 return ChangeOutcome("held", f"{receiver.name} takes no documents")

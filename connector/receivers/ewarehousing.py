@@ -11,10 +11,11 @@ import msgspec
 from msgspec import Meta
 
 from connector.clock import Clock
-from connector.errors import ConflictError, InDoubtError, RejectedError, TransientError
+from connector.errors import ConflictError, ConnectorError, InDoubtError, RejectedError, TransientError
 
 # The module, not the function: the mapping needs the wire structs of this package, so each may come in first.
 from connector.mapping import ewarehousing as mapping
+from connector.mapping.identity import refuse_altered
 from connector.order import Document, Order
 from connector.receivers import ewarehousing_amend as amend
 from connector.receivers.base import Delivery, Receipt
@@ -98,7 +99,7 @@ class EwarehousingReceiver:
         The documents do not say whether the filter compares exactly, so we do (vendors.md 6/004 #11). A cancelled
         record is a conflict: whether its reference may be used again is for a person to say (#12).
         """
-        found, certain = await self._matches(external_id)
+        found, others, certain = await self._matches(external_id)
         if len(found) > 1:
             labels = ", ".join(sorted(receipt_of(record).label for record in found))
             raise ConflictError(f"{self.name} holds {len(found)} orders with external id {external_id}: {labels}")
@@ -107,6 +108,7 @@ class EwarehousingReceiver:
             if receipt.status.lower() in CANCELLED:
                 raise ConflictError(f"{self.name} holds order {receipt.label} for {external_id}, but it is cancelled")
             return receipt
+        refuse_altered(self.name, external_id, others)
         if not certain:
             raise TransientError(
                 f"{self.name}: the look-up of {external_id} is unavailable: the list does not end, "
@@ -122,12 +124,13 @@ class EwarehousingReceiver:
         """
         Create the order; see `Receiver.create`.
 
-        Only a 200 or 201 that names the new id and repeats our external id is a success. A refusal that is about
-        our headers or codes raises `AuthError` and pauses the receiver: no order is to blame (faults.md #58).
+        Only a 200 or 201 that names the new id and repeats our external id is a success; where the answer does not
+        show that one, the record is read. A refusal that is about our headers or codes raises `AuthError` and pauses
+        the receiver: no order is to blame (faults.md #58).
         """
         record = await self._client.create(delivery.body)
         if not record.external_id:
-            raise InDoubtError(f"{self.name}: the answer to the create of {delivery.external_id} has no external_id")
+            record = await self._read_back(delivery.external_id, record)
         if record.external_id != delivery.external_id:
             raise ConflictError(
                 f"{self.name} answered the create of {delivery.external_id} with order {receipt_of(record).label}, "
@@ -167,15 +170,36 @@ class EwarehousingReceiver:
         """Release the connections. Idempotent."""
         await self._client.aclose()
 
-    async def _matches(self, external_id: str) -> tuple[list[OrderRecord], bool]:
-        """Return the records with exactly this external id, and whether the whole list was seen."""
+    async def _read_back(self, external_id: str, made: OrderRecord) -> OrderRecord:
+        """
+        Read a new record whose external id its create did not answer.
+
+        Raises:
+            ConflictError: it has none, or that cannot be seen. It is there, so it must not be created once more.
+            InDoubtError: there is no such record after all.
+        """
+        what = f"{self.name} answered the create of {external_id} with order {receipt_of(made).label}"
+        try:
+            record = await self._client.get(made.id)
+        except NotFound:
+            raise InDoubtError(f"{what} and no external id, and there is no such order") from None
+        except ConnectorError as exc:
+            raise ConflictError(f"{what} and no external id, and it could not be read: {exc}") from None
+        if not record.external_id:
+            raise ConflictError(f"{what}, which has no external id: it does not keep what is sent")
+        return record
+
+    async def _matches(self, external_id: str) -> tuple[list[OrderRecord], set[str], bool]:
+        """Return the records with exactly this external id, the ids of others, and whether the whole list was seen."""
         found: list[OrderRecord] = []
+        others: set[str] = set()
         try:
             async with aclosing(self._client.pages(external_id=external_id, most=MOST_PAGES)) as pages:
                 async for page in pages:
                     found += [record for record in page if record.external_id == external_id]
+                    others |= {record.external_id for record in page if record.external_id != external_id}
         except EndlessList:
-            return found, False
+            return found, others, False
         except RejectedError as exc:  # a refused look-up says nothing about the order
             raise TransientError(str(exc)) from None
-        return found, True
+        return found, others, True

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from connector.errors import RejectedError, TransientError
+from connector.mapping.identity import folded
 from connector.receivers.base import Receipt
 from connector.receivers.ewarehousing_amend import CANCELLED, receipt_of
 from connector.receivers.ewarehousing_answers import OrderRecord
@@ -24,12 +25,16 @@ async def find_many(client: EwarehousingClient, external_ids: Sequence[str]) -> 
     Read without a filter, oldest first, so that what is new comes last; by id, so that the number of the first page
     does not matter. That an order is not there is concluded only when the list was read to its short last page and
     no page repeated an order: the vendor cannot delete one, so a page that hides an order has to repeat another.
-    What cannot be concluded is left out, as are ids of which there are two orders, or a cancelled one.
+    What cannot be concluded is left out, as are ids of which there are two orders, a cancelled one, or one whose id
+    seems to have been altered.
     """
     wanted = set(external_ids)
     found: dict[str, list[OrderRecord]] = {}
-    whole = await _read(client, wanted, found, most=len(wanted) // SINGLES_PER_PAGE)
-    known: dict[str, Receipt | None] = dict.fromkeys(wanted - found.keys()) if whole else {}
+    others: set[str] = set()
+    whole = await _read(client, wanted, found, others, most=len(wanted) // SINGLES_PER_PAGE)
+    known: dict[str, Receipt | None] = {}
+    if whole:
+        known = {each: None for each in wanted - found.keys() if folded(each) not in others}
     for external_id, records in found.items():
         receipt = receipt_of(records[0])
         # On a page that was not read there may be a second one.
@@ -39,9 +44,13 @@ async def find_many(client: EwarehousingClient, external_ids: Sequence[str]) -> 
 
 
 async def _read(
-    client: EwarehousingClient, wanted: set[str], found: dict[str, list[OrderRecord]], *, most: int
+    client: EwarehousingClient, wanted: set[str], found: dict[str, list[OrderRecord]], others: set[str], *, most: int
 ) -> bool:
-    """Collect the orders that are `wanted`; tell whether that was the whole list, for certain."""
+    """
+    Collect the orders that are `wanted`, and the folded ids of `others`.
+
+    Return whether that was the whole list, for certain.
+    """
     seen: set[str] = set()
     first: list[str] = []
     for page in range(most):
@@ -59,6 +68,8 @@ async def _read(
         for record in records:
             if record.external_id in wanted:
                 found.setdefault(record.external_id, []).append(record)
+            else:
+                others.add(folded(record.external_id))
         if len(records) < PAGE_SIZE:
             return True
     return False

@@ -22,6 +22,7 @@ from yarl import URL
 from connector.clock import Clock
 from connector.errors import ConflictError, EndpointError, RejectedError, Unmappable, readable
 from connector.http import Answer, Effect, Endpoint
+from connector.mapping.identity import refuse_altered
 from connector.mapping.plain import PlainOrder, partial_plain, plain_order
 from connector.order import Order
 from connector.receivers.base import Delivery, Receipt
@@ -146,6 +147,7 @@ class WebhookReceiver:
             return None
         found = answer.decode(_known)
         if isinstance(found, Known) and str(found.external_id) != external_id:
+            refuse_altered(self.name, external_id, [str(found.external_id)])
             raise answer.unusable("it is about another order")
         records = found if isinstance(found, list) else [found]
         same = {str(record.id): record for record in records if str(record.external_id) == external_id}
@@ -156,6 +158,7 @@ class WebhookReceiver:
             if receipt.status.lower() in CANCELLED:
                 raise ConflictError(f"{self.name} holds order {receipt.label} for {external_id}, but it is cancelled")
             return receipt
+        refuse_altered(self.name, external_id, (str(record.external_id) for record in records))
         return None
 
     async def create(self, delivery: Delivery) -> Receipt:

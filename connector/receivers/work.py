@@ -11,6 +11,7 @@ from connector.journal.base import Held, Job, Rejected, Waiting
 from connector.order import Order
 from connector.receivers.base import Delivery
 from connector.receivers.lane import Lane
+from connector.sources.reading import order_of
 
 __all__ = ["Work", "mapped", "taken_back"]
 
@@ -52,7 +53,7 @@ def taken_back(job: Job, lane: Lane | None, receiver: str) -> tuple[Work, Order 
     if lane is None:
         return work, Unmappable("no route", f"no route leads from {job.source} to {receiver} any more")
     try:
-        return work, lane.source.to_order(job.raw)
+        return work, order_of(lane.source, job.order_id, job.raw)
     except Unmappable as exc:
         return work, exc
     except Exception as exc:

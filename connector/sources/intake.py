@@ -13,6 +13,7 @@ from connector.events import Event, OrderHeld, OrderRejected, OrderSkipped
 from connector.journal.base import Arrival
 from connector.order import Order, external_id, revision
 from connector.sources.base import FeedItem, Source
+from connector.sources.reading import order_of
 
 __all__ = ["arrival_of", "notices_of"]
 
@@ -34,7 +35,7 @@ def arrival_of(
     state: Literal["new", "held", "skipped", "rejected", "cancelled"] = "new"
     cause = detail = ""
     try:
-        order = source.to_order(item.raw)
+        order = order_of(source, item.order_id, item.raw)
         mark = revision(order)
     except Unmappable as exc:
         # What the source has to mend it is told, where it has a word for that; the rest waits for a person here.

@@ -15,13 +15,16 @@ import pytest
 from jmespath.functions import Functions
 
 from connector.cli import COMMANDS, exits
+from connector.clock import SystemClock
 from connector.errors import SettingsError
 from connector.journal.states import PublicState
 from connector.mapping.functions import known_functions
 from connector.receivers import RECEIVERS
-from connector.registry import load_settings, source_types
+from connector.registry import load_settings, make_receivers, make_sources, source_types
+from connector.sandbox.orders import seed_order
 from connector.settings.structs import RouteSettings
 from connector.sources import SOURCES
+from connector.wiring import lanes
 from tests.cli.process import ROOT, Vendors
 
 TOP = Path(__file__).resolve().parents[2]
@@ -108,6 +111,24 @@ def test_every_key_is_explained_in_the_example() -> None:
     keys = {field.encode_name for struct in structs for field in msgspec.structs.fields(struct)}
 
     assert [] == sorted(key for key in keys if not re.search(rf"(^|[\s#{{,-]){key}:", text, re.MULTILINE))
+
+
+def test_the_example_of_a_mapping_maps_the_seeds_order(tmp_path: Path) -> None:
+    """The README's mapping, as it stands, turns the order of seed 001 into a request with what it says."""
+    ends = 'base_url: "http://127.0.0.1:1"'
+    endpoints = (
+        f"sources:\n  shop: {{type: propeller, {ends}, client_id: a, client_secret: b}}\n"
+        f"receivers:\n  warehouse: {{type: ewarehousing, {ends}, username: a, password: b, wms_code: c,"
+        " customer_code: d}\n"
+    )
+    (tmp_path / "settings.yaml").write_text(endpoints + between("mapping"), "utf-8")
+    settings = load_settings(tmp_path / "settings.yaml", environ={})
+    sources, receivers = make_sources(settings, SystemClock(), {}), make_receivers(settings, SystemClock(), {})
+    order = sources["shop"].to_order(msgspec.json.encode(seed_order()))
+    request = msgspec.json.decode(lanes(settings, sources, receivers)["warehouse"]["shop"].map(order))
+
+    assert request["shipping_method"] == settings.tables["methods"]["DELIVERY"]
+    assert request["customer_note"] == "no note"
 
 
 def test_the_sample_of_a_mistake_is_what_is_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

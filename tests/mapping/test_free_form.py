@@ -91,7 +91,7 @@ def test_it_lies_over_the_plain_order() -> None:
 def test_what_is_no_number(value: str, cause: str) -> None:
     """Nothing stays nothing; anything else holds the order."""
     if not cause:
-        assert sent({"defaults": False, "x": "=number(notes)"}) == b"{}"
+        assert sent({"defaults": False, "x": "=number(notes)"}) == b'{"external_id":"shop-20106"}'
         return
     with pytest.raises(Unmappable, match=cause):
         wire(value)

@@ -72,7 +72,7 @@ MISTAKES = [
     ("note: =upper()", "12:13", "upper() takes 1 argument(s), not 0"),
     ("note: =lookup('method', notes)", "12:13", "there is no table 'method', did you mean 'methods'?"),
     ("noet: x", "12:7", "mapping.noet: the receiver takes no such key, did you mean 'note'?"),
-    ("zzz: x", "12:7", "the receiver takes no such key; it takes external_reference, external_id,"),
+    ("zzz: x", "12:7", "the receiver takes no such key; it takes external_reference, po_number,"),
     ("shipping_address: {zip: x}", "12:26", "takes no such key, did you mean 'zipcode'?"),
     ("shipping_address: x", "12:25", "does not take this: expected `object`, got `str`"),
     ("shipping_address: [x]", "12:7", "the receiver takes no list here"),
@@ -187,3 +187,18 @@ def test_the_tree_in_the_comments_of_the_example_works(tmp_path: Path) -> None:
     body = for_route(found.routes[0], "warehouse", CreateOrder, create_order, found.tables)(PROPELLER)
     expected = {**DEFAULT, "note": "Handle with care", "po_number": "PO-20106", "shipping_method": METHOD}
     assert msgspec.json.decode(body) == expected
+
+
+@pytest.mark.fault(125)
+@pytest.mark.parametrize("given", ["null", "=reference", "=external_id", "x"])
+def test_a_mapping_that_sets_the_identity_is_refused(load: Load, given: str) -> None:
+    """At its line, whatever it says: the receiver is asked for an order by that."""
+    (line,) = lines_of(load, f"    mapping:\n      note: x\n      external_id: {given}\n")
+    assert line.startswith("13:7: routes.0.mapping.external_id: the connector sets external_id itself")
+
+
+@pytest.mark.fault(125)
+def test_what_receivers_call_external_id_further_in_is_free(load: Load) -> None:
+    """Only the request's own is the identity."""
+    settings = load("    mapping: {meta_data: {external_id: =reference}}\n")
+    assert settings.routes[0].mapping == {"meta_data": {"external_id": "=reference"}}

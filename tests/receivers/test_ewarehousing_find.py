@@ -68,11 +68,20 @@ async def test_any_external_id_reaches_the_vendor_whole(external_id: str) -> Non
 
 @pytest.mark.attack(34)
 @pytest.mark.fault(71)
-@pytest.mark.parametrize("listed", [[], [record(1, "order-10")], [record(1, "ORDER-1")], [{"id": 5}]])
+@pytest.mark.parametrize("listed", [[], [record(1, "order-10")], [record(1, "order-")], [{"id": 5}]])
 async def test_only_the_same_external_id_is_a_match(listed: list[Any]) -> None:
     """A fuzzy filter shows order-10 for order-1; that is not our order (faults.md #71)."""
     async with bench(lambda _query: listed) as b:
         assert await b.receiver.find("order-1") is None
+
+
+@pytest.mark.fault(125)
+@pytest.mark.parametrize("stored", ["ORDER-1", "order-1 ", "order -1", "ｏrder-1"])  # noqa: RUF001 - as it is stored
+async def test_an_external_id_that_was_altered_is_a_conflict(stored: str) -> None:
+    """What is ours but for case, white space or Unicode form is neither taken for ours nor created anew."""
+    async with bench(lambda _query: [record(1, stored)]) as b:
+        with pytest.raises(ConflictError, match="store ids differently"):
+            await b.receiver.find("order-1")
 
 
 @pytest.mark.parametrize("base", [0, 1])

@@ -44,11 +44,12 @@ async def test_one_reading_answers_for_all(base: int, count: int) -> None:
 
 
 async def test_ids_are_compared_exactly() -> None:
-    """Neither case nor a longer id that begins so makes it ours (faults.md #71)."""
-    async with bench(lambda _query: [record(1, "ORDER-1"), record(2, "order-10"), {"id": "x"}]) as b:
-        known = await b.receiver.find_many(["order-1", *wanted()[20:]])
+    """A longer id that begins so is another one (faults.md #71); one that was altered is for `find` to refuse."""
+    async with bench(lambda _query: [record(1, "ORDER-2"), record(2, "order-10"), {"id": "x"}]) as b:
+        known = await b.receiver.find_many(["order-1", "order-2", *wanted()[20:]])
 
     assert known["order-1"] is None
+    assert "order-2" not in known
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])

@@ -103,7 +103,6 @@ async def test_ids_may_be_numbers() -> None:
         (201, CREATED | {"id": None}),
         (201, CREATED | {"id": ""}),
         (201, CREATED | {"id": ["x"]}),
-        (201, {key: value for key, value in CREATED.items() if key != "external_id"}),
         (500, b""),
         (502, b"<html></html>"),
         (408, b""),
@@ -115,6 +114,21 @@ async def test_an_answer_that_proves_nothing_is_in_doubt(answer: tuple[int, Any]
         b.vendor.script("POST", ORDERS, answer)
         with pytest.raises(InDoubtError):
             await b.receiver.create(DELIVERY)
+
+
+@pytest.mark.fault(125)
+@pytest.mark.parametrize("read", [CREATED, CREATED | {"external_id": None}, CREATED | {"external_id": "order-1"}])
+async def test_a_new_order_whose_external_id_is_not_answered_is_read(read: dict[str, Any]) -> None:
+    """It is there: what was kept of its identity decides between ours and a conflict, and nothing is created anew."""
+    silent = {key: value for key, value in CREATED.items() if key != "external_id"}
+    async with bench() as b:
+        b.vendor.script("POST", ORDERS, (201, silent))
+        b.vendor.script("GET", f"{ORDERS}{CREATED['id']}/", (200, read))
+        if read == CREATED:
+            assert (await b.receiver.create(DELIVERY)).id == CREATED["id"]
+        else:
+            with pytest.raises(ConflictError):
+                await b.receiver.create(DELIVERY)
 
 
 @pytest.mark.attack(34)

@@ -218,15 +218,24 @@ async def test_a_look_up_may_answer_with_the_one_record_or_404() -> None:
         (b'[{"id": 5, "external_id": "shop-1"}]', "5"),
         (b'{"external_id": "shop-1"}', "shop-1"),
         (b'[{"id": 5, "external_id": "shop-1"}, {"id": 5, "external_id": "shop-1"}]', "5"),
-        (b'[{"id": 5, "external_id": "SHOP-1"}]', None),
+        (b'[{"id": 5, "external_id": "shop-10"}]', None),
         (b"[]", None),
     ],
 )
 async def test_a_look_up_compares_exactly_and_counts_a_record_once(body: bytes, receipt: str | None) -> None:
-    """Capitals matter, and the same id twice is one record."""
+    """A longer id is another one, and the same id twice is one record."""
     async with bench(Answering(200, body), finds=True) as b:
         found = await b.receiver.find("shop-1")
     assert (found and found.id) == receipt
+
+
+@pytest.mark.fault(125)
+@pytest.mark.parametrize("body", [b'[{"external_id": "SHOP-1"}]', b'{"external_id": "shop-1 "}'])
+async def test_an_external_id_that_was_altered_is_a_conflict(body: bytes) -> None:
+    """What is ours but for case or white space is neither taken for ours nor sent anew."""
+    async with bench(Answering(200, body), finds=True) as b:
+        with pytest.raises(ConflictError, match="store ids differently"):
+            await b.receiver.find("shop-1")
 
 
 @pytest.mark.parametrize("body", [b'{"id": 5, "external_id": "shop-10"}', b"{}", b'{"orders": []}', b'[{"id": 5}]'])
