@@ -91,7 +91,7 @@ def parse(
     to_here = endpoints("receivers", values, receivers, findings, production=production)
     check_routes(values, findings)
     check_mappings(values, mappings, findings)
-    if production and isinstance(values.get("routes"), list):
+    if isinstance(values.get("routes"), list):
         check_sandbox(values["routes"], from_here, to_here, findings)
     findings.raise_any()
     settings = converted(values, Settings, (), findings)

@@ -8,6 +8,7 @@ from typing import Any
 from connector.settings.findings import Findings, did_you_mean, nearest
 from connector.settings.places import Path
 from connector.settings.structs import EndpointSettings
+from connector.settings.values import Url
 
 __all__ = ["check_routes", "check_sandbox"]
 
@@ -76,18 +77,34 @@ def check_sandbox(
     receivers: Mapping[str, EndpointSettings],
     findings: Findings,
 ) -> None:
-    """Refuse, in production, a route from a vendor's real system to a vendor's test system (design.md, section 5)."""
+    """
+    Refuse a route from a production source to a sandbox receiver (design.md, section 5), in either environment.
+
+    A test system is one that says so (`test_system`), that is at an address which the vendor names as such, or that is
+    on this machine where the vendor's own is elsewhere: a stand-in.
+    """
     for index, route in enumerate(routes):
         if not isinstance(route, dict):
             continue
-        source = sources.get(str(route.get("source")))
-        if source is None or _is_sandbox(source):
+        name = str(route.get("source"))
+        source = sources.get(name)
+        if source is None or _is_test_system(source, local=True):
             continue
-        for place, name in _named(route, ("routes", index)):
-            receiver = receivers.get(str(name))
-            if receiver is not None and _is_sandbox(receiver):
-                findings.add(place, "a production source would be acknowledged for a sandbox receiver")
+        for place, receiver in _named(route, ("routes", index)):
+            own = receivers.get(str(receiver))
+            if own is not None and _is_test_system(own, local=bool(own.sandbox_hosts) and not own.allow_private):
+                findings.add(
+                    place,
+                    "a production source would be acknowledged for a sandbox receiver; is the source a test system, "
+                    f"too, say test_system: true at sources.{name}",
+                )
 
 
-def _is_sandbox(endpoint: EndpointSettings) -> bool:
-    return getattr(getattr(endpoint, "base_url", None), "host", "") in endpoint.sandbox_hosts
+def _is_test_system(endpoint: EndpointSettings, *, local: bool) -> bool:
+    """Tell whether an endpoint is a test system; `local`: one on this machine is."""
+    if endpoint.test_system:
+        return True
+    address = getattr(endpoint, "base_url", None)
+    if not isinstance(address, Url):
+        return False
+    return address.host in endpoint.sandbox_hosts or (local and address.reach == "machine")

@@ -76,6 +76,10 @@ class EndpointSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         Meta(description="Its address may be on a private network, by plain http too; in production, on this machine."),
     ] = False
     retry: RetrySettings = RetrySettings()
+    test_system: Annotated[
+        bool,
+        Meta(description="It is a test system, although its address is not known as one."),
+    ] = False
 
     def problems(self) -> list[tuple[str, str]]:
         """Return what is wrong between the keys, for example of two that exclude each other: (key, what is wrong)."""
@@ -234,7 +238,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     environment: Annotated[
         Literal["sandbox", "production"],
-        Meta(description="A production source is never acknowledged for a sandbox receiver."),
+        Meta(
+            description="In production a secret is never written in this file. In either, a production source is never "
+            "acknowledged for a sandbox receiver."
+        ),
     ] = "sandbox"
     journal: Annotated[str, Meta(min_length=1, description="The SQLite file that is the record.")] = "connector.db"
     history_days: Annotated[

@@ -69,11 +69,10 @@ async def test_the_settings_may_be_named_before_the_command_after_it_and_by_the_
     """People write `--settings` in both places; the nearer one wins, and the variable stands in for both."""
     for name in ("a", "b", "c"):
         Vendors(tmp_path, 0).write(f"http://{name}.localhost", "http://127.0.0.1:1")
-        text = (
-            (tmp_path / "settings.yaml").read_text("utf-8").replace(f"http://{name}.localhost", f"https://{name}.test")
-        )
-        (tmp_path / f"{name}.yaml").write_text(text, "utf-8")
-    (tmp_path / "settings.yaml").unlink()
+        path = tmp_path / "settings.yaml"
+        text = path.read_text("utf-8").replace(f"http://{name}.localhost", f"https://{name}.test")
+        text = text.replace("    type: propeller", "    type: propeller\n    test_system: true")
+        path.rename(tmp_path / f"{name}.yaml").write_text(text, "utf-8")
 
     async def shown(*arguments: str) -> str:
         found = await run(*arguments, folder=tmp_path, environ={"CONNECTOR_SETTINGS": "c.yaml"})

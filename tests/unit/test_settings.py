@@ -136,13 +136,29 @@ def test_production_refuses_literal_secrets() -> None:
     assert good(text.replace("production", "sandbox")).environment == "sandbox"
 
 
-def test_production_refuses_a_sandbox_receiver() -> None:
-    """A production source is never acknowledged because a vendor's test system took the order."""
-    text = changed("sandbox", "production").replace("//wms.example", "//TEST.wms.example")
+@pytest.mark.fault(144)
+@pytest.mark.parametrize("environment", ["production", "sandbox"])
+@pytest.mark.parametrize("address", ["//TEST.wms.example", "//127.0.0.1"])
+def test_a_production_source_with_a_sandbox_receiver_is_refused(environment: str, address: str) -> None:
+    """It is never acknowledged because a test system, or a stand-in on this machine, took the order."""
+    text = changed("sandbox", environment).replace("//wms.example", address)
+    assert any("receivers.0: a production source would be acknowledged" in each for each in problems(text))
+    if "test" in address.lower():
+        (problem,) = problems(text)
+        assert problem == (
+            "settings.yaml:15:17: routes.0.receivers.0: a production source would be acknowledged for a sandbox "
+            "receiver; is the source a test system, too, say test_system: true at sources.shop"
+        )
+        assert good(text.replace("//shop.example", "//test.shop.example")).environment == environment
+        declared = text.replace("    type: shop\n", "    type: shop\n    test_system: true\n")
+        assert good(declared).environment == environment
+
+
+def test_a_receiver_can_say_that_it_is_a_test_system() -> None:
+    """Its address need not show it."""
+    text = GOOD.replace("    type: wms\n", "    type: wms\n    test_system: true\n")
     (problem,) = problems(text)
-    assert problem.startswith("settings.yaml:15:17: routes.0.receivers.0: a production source would be acknowledged")
-    assert good(text.replace("//shop.example", "//test.shop.example")).environment == "production"
-    assert good(text.replace("production", "sandbox")).environment == "sandbox"
+    assert "a production source would be acknowledged" in problem
 
 
 def test_unused_receiver() -> None:
