@@ -10,22 +10,49 @@ sign in it would be another order after a change of Python.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from operator import attrgetter
+from typing import Any, TypeVar
 
+from msgspec import Struct
 from msgspec.structs import astuple, replace
 
-from connector.order import Address, Contact, Order
+from connector.order import Contact, Customer, Document, Line, Order
 
 __all__ = ["UNFIT", "are_clean", "block", "one_line", "tidied"]
 
-UNFIT: dict[int, str | None] = {
-    # Controls, breaks between words and lines, half characters: each parts what stands beside it.
-    **dict.fromkeys((*range(0x20), *range(0x7F, 0xA0), 0x200B, 0x2028, 0x2029, *range(0xD800, 0xE000)), " "),
-    # Without width: the soft hyphen, marks and overrides of direction, the byte order mark, tags. None parts a word.
+_BREAKS = (*range(0x09, 0x0E), *range(0x1C, 0x20), 0x85, 0x2028, 0x2029)
+"""Tabs and ends of lines: each parts what stands beside it."""
+_HALVES = range(0xD800, 0xE000)
+_UNSEEN = (
+    # Controls of terminals; the zero width space, the soft hyphen, marks and overrides of direction, the byte order
+    # mark, tags. None has a width, so none parts a word, and none may become anything that is seen.
     # The two joiners stay: names in Persian and Hindi are spelt with them.
-    **dict.fromkeys((0xAD, 0x61C, 0x180E, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2060, 0x2070))),
-    **dict.fromkeys((0xFEFF, *range(0xFFF9, 0xFFFC), 0xFFFE, 0xFFFF, *range(0xE0000, 0xE0080))),
+    *(code for code in (*range(0x20), *range(0x7F, 0xA0)) if code not in _BREAKS),
+    *(0xAD, 0x61C, 0x180E, 0x200B, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2060, 0x2070)),
+    *(0xFEFF, *range(0xFFF9, 0xFFFC), 0xFFFE, 0xFFFF, *range(0xE0000, 0xE0080)),
+)
+UNFIT: dict[int, str | None] = {
+    **dict.fromkeys(_UNSEEN),
+    **dict.fromkeys(_BREAKS, " "),
+    **dict.fromkeys(_HALVES, "\ufffd"),  # of a sign that is lost; the mark for that is better than a hole
 }
+
+KEPT: dict[type[Struct], tuple[str, ...]] = {
+    Order: ("source", "order_id", "reference", "kind", "notes", "documents", "raw"),
+    Line: ("sku",),
+    Document: ("title",),
+}
+"""Texts that stay as they are: an identity, an article's code, and what is cleaned where it is used."""
+
+T = TypeVar("T", bound=Struct)
+
+_texts = attrgetter(
+    *("currency", "language", "purchase_order", "delivery_method", "carrier", "pickup_location"),
+    *("cash_on_delivery_currency", "cash_on_delivery_reference"),
+    *(f"customer.{name}" for name in Customer.__struct_fields__),
+    *(f"contact.{name}" for name in Contact.__struct_fields__),
+)
 
 
 def one_line(value: str) -> str:
@@ -57,33 +84,42 @@ def tidied(order: Order) -> Order:
     """
     Return `order` with clean texts where people will read them: as a rule that is `order` itself.
 
-    These are the contact and the delivery address, the names of the lines, and all metadata, whose values keep their
-    line breaks. Identity, references, article codes and notes stay as they are.
+    Identity, references, article codes, documents and the order's notes stay as they are. Notes elsewhere, and the
+    values of metadata, keep their line breaks.
     """
-    texts: list[str] = [order.currency, order.language, *astuple(order.contact), *order.metadata.values()]
-    address = order.delivery_address
-    if address is not None:
-        texts += astuple(address)
+    delivery, invoice = order.delivery_address, order.invoice_address
+    texts: list[str] = [*_texts(order), *order.references, *order.metadata.values()]
+    if delivery is not None:
+        texts += astuple(delivery)
+    if invoice is not None and invoice != delivery:
+        texts += astuple(invoice)
+    if order.sender is not None:
+        texts += astuple(order.sender)
+    for contact in order.contacts:
+        texts += astuple(contact)
     for line in order.lines:
-        texts.append(line.name)
+        texts += (line.line_id, line.name, line.notes)
         if line.metadata:
             texts += line.metadata.values()
-    if are_clean(texts):
-        return order
-    return replace(
-        order,
-        currency=one_line(order.currency),
-        language=one_line(order.language),
-        contact=Contact(**_lines_of(order.contact)),
-        delivery_address=None if address is None else Address(**_lines_of(address)),
-        lines=tuple(replace(line, name=one_line(line.name), metadata=_blocks(line.metadata)) for line in order.lines),
-        metadata=_blocks(order.metadata),
-    )
+    for parcel in order.parcels:
+        texts += (parcel.parcel_id, parcel.description, parcel.barcode, parcel.notes)
+        if parcel.metadata:
+            texts += parcel.metadata.values()
+    return order if are_clean(texts) else _cleaned(order)
 
 
-def _lines_of(struct: Address | Contact) -> dict[str, str]:
-    return {name: one_line(getattr(struct, name)) for name in struct.__struct_fields__}
+def _cleaned(struct: T) -> T:
+    """Return a struct with each of its texts clean, but for those that are no texts for people."""
+    kept = KEPT.get(type(struct), ())
+    names = (name for name in struct.__struct_fields__ if name not in kept)
+    return replace(struct, **{name: _clean(name, getattr(struct, name)) for name in names})
 
 
-def _blocks(pairs: Mapping[str, str]) -> dict[str, str]:
-    return {key: block(value) for key, value in pairs.items()}
+def _clean(name: str, value: Any) -> Any:
+    if isinstance(value, str):
+        return block(value) if name == "notes" else one_line(value)
+    if isinstance(value, dict):
+        return {key: block(text) for key, text in value.items()}
+    if isinstance(value, tuple):
+        return tuple(_clean(name, each) for each in value)
+    return _cleaned(value) if isinstance(value, Struct) else value

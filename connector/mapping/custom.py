@@ -29,6 +29,12 @@ Mapper = Callable[[Order], bytes]
 Partial = Callable[[Order], dict[str, Any]]
 
 _encode = msgspec.json.Encoder().encode
+_encode_numbers = msgspec.json.Encoder(decimal_format="number").encode
+
+
+def _encoder(request: Any) -> Callable[[Any], bytes]:
+    """Return what writes a `request`: its amounts with a fraction are texts, or JSON numbers where it says so."""
+    return _encode_numbers if getattr(request, "json_numbers", False) else _encode
 
 
 def for_route(
@@ -74,8 +80,8 @@ def mapper(
     says. Raises `SettingsError` when `mapping` names no function, or has mistakes.
     """
     if mapping is None:
-        identify = identified(request, "the default mapping")
-        return lambda order: _encode(identify(default(order), order))
+        identify, encode = identified(request, "the default mapping"), _encoder(request)
+        return lambda order: encode(identify(default(order), order))
     if isinstance(mapping, str):
         return _of_function(mapping, request)
     return _of_tree(mapping, request, default, tables or {}, partial)
@@ -109,19 +115,19 @@ def _of_tree(
             except Unmappable:
                 if partial is None:
                     raise
-                mapped = partial(order)
+                mapped = _lists(partial(order))
                 made = _filled(mapping.apply(order, Holed(mapped)))
                 return finished(identify(made, order), dict(holes_of(mapped)))
         return finished(identify(mapping.apply(order, mapped), order), {})
 
     free_form = getattr(request, "free_form", False)
-    identify = identified(request, "the default mapping")
+    identify, encode = identified(request, "the default mapping"), _encoder(request)
 
     def finished(made: Any, holes: Mapping[str, Hole]) -> bytes:
         try:
             if free_form:
                 return _encode(made)
-            return _encode(msgspec.convert(made, request))
+            return encode(msgspec.convert(made, request))
         except msgspec.ValidationError as exc:
             refused = _refused(str(exc))
             for where, hole in holes.items():  # replaced by nothing, or by less than the receiver requires
@@ -143,7 +149,14 @@ def _filled(made: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    return msgspec.to_builtins(value, builtin_types=(Decimal, datetime, date, bytes))
+    return _lists(msgspec.to_builtins(value, builtin_types=(Decimal, datetime, date, bytes)))
+
+
+def _lists(value: Any) -> Any:
+    """Return plain values whose sequences are lists, as expressions know them (`each: =mapped.order_lines`)."""
+    if isinstance(value, dict):
+        return {key: _lists(each) for key, each in value.items()}
+    return [_lists(each) for each in value] if isinstance(value, tuple | list) else value
 
 
 def _refused(message: str) -> Unmappable:
@@ -158,7 +171,7 @@ def _refused(message: str) -> Unmappable:
 
 def _of_function(spec: str, request: Any) -> Mapper:
     function = _load(spec)
-    identify = identified(request, f"mapping {spec}")
+    identify, encode = identified(request, f"mapping {spec}"), _encoder(request)
 
     def apply(order: Order) -> bytes:
         try:
@@ -169,7 +182,7 @@ def _of_function(spec: str, request: Any) -> Mapper:
                 result = msgspec.convert(dict(result), request)
             if isinstance(request, type) and not isinstance(result, request):
                 raise Unmappable(f"mapping {spec} failed", f"it returned {type(result).__name__}", ours=True)
-            body = _encode(result)
+            body = encode(result)
             msgspec.json.decode(body, type=request)  # a struct takes whatever it is made with
             return body
         except Unmappable:

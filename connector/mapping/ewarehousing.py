@@ -8,7 +8,7 @@ invented. What the receiver does not require is left out when the order does not
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -19,25 +19,31 @@ import msgspec
 
 from connector.errors import Unmappable
 from connector.mapping.clean import block, tidied
-from connector.mapping.ewarehousing_names import named
+from connector.mapping.codes import WITHOUT_POSTAL_CODES, is_country, is_currency
+from connector.mapping.ewarehousing_metadata import Sent, line_metadata, order_metadata
 from connector.mapping.holes import Attempt, Hole, attempted, strict
-from connector.mapping.money import minor_units, rounded
+from connector.mapping.money import exact_minor_units, exact_units, minor_units
 from connector.order import Address, Line, Order
-from connector.receivers.ewarehousing_wire import CreateOrder, OrderLine, ShippingAddress
+from connector.receivers.ewarehousing_wire import CreateOrder, OrderLine, ShippingAddress, encode
 
-__all__ = ["LinePrice", "create_order", "delivery_date", "partial_order"]
+__all__ = ["PICKUP", "LinePrice", "create_order", "delivery_date", "partial_order"]
 
 LinePrice = Literal["cents", "units", "none"]
 
-WITHOUT_ZIPCODE = frozenset({"AE", "HK"})
-"""The countries that the seed names as having no mandatory postal code."""
+PICKUP = "pick-up order without a shipping_method"
+"""The cause of an order that its customer collects, where nobody says how the warehouse is told so."""
+_COLLECTED = """
+pickup pickupinstore instorepickup storepickup curbsidepickup collect clickcollect clickandcollect collectinstore
+selfcollect selfpickup afhalen ophalen afhaling abholung selbstabholung afhentning henting upphämtning hämtning retrait
+"""
+COLLECTED = frozenset(_COLLECTED.split())
+"""Words for a delivery method that is none: the customer comes for the goods."""
 
 NOWHERE = Address()
 
 COUNTED = {str(number): number for number in range(1, 1000)}
 """The quantities of nearly all lines, by their text."""
 
-_encode = msgspec.json.encode
 _decode = msgspec.json.Decoder(CreateOrder).decode
 _days = lru_cache(maxsize=32)(lambda days: timedelta(days=days))
 
@@ -54,8 +60,10 @@ def create_order(
 
     `delivery_days` and `zone` are for orders without a delivery date of their own, see `delivery_date`;
     `line_price` says whether the unit price goes out in minor units, in currency units, or not at all, as the seed
-    leaves it open (vendors.md 6/004 #2). `order_amount` includes tax and is in minor units. Amounts are sent only
-    with their currency. Raises `Unmappable`, and nothing else.
+    leaves it open (vendors.md 6/004 #2); it is never rounded. `order_amount` includes tax and is in whole minor units.
+    Amounts without a currency, and whatever else the request has no field for, are in `meta_data` (see
+    `ewarehousing_metadata`). An order that its customer collects is held unless the route's mapping gives it a
+    `shipping_method`: without one it would be shipped as a parcel. Raises `Unmappable`, and nothing else.
     """
     request = _request(order, delivery_days, zone, line_price, strict)
     return request if _is_certain(request) else _checked(request)
@@ -78,7 +86,7 @@ def partial_order(
     if isinstance(request.shipping_address, ShippingAddress):
         fields["shipping_address"] = _set(request.shipping_address)
     if not isinstance(request.order_lines, Hole):
-        fields["order_lines"] = msgspec.to_builtins(request.order_lines)
+        fields["order_lines"] = msgspec.to_builtins(request.order_lines, builtin_types=(Decimal,))
     return fields
 
 
@@ -101,19 +109,24 @@ def _request(order: Order, days: int, zone: str, line_price: LinePrice, attempt:
     amount = order.totals.including_tax
     address, contact = texts.delivery_address or NOWHERE, texts.contact
     external_id = order.external_id
+    contactperson = address.person or contact.name or address.company
+    email = address.email or contact.email
+    # The phone of whom to ask, unless that is somebody else than whoever is at the address.
+    phone = address.phone or (contact.phone if contact.name in ("", contactperson, address.company) else "")
+    language = _language(texts.language)
+    sent = Sent(contactperson, email, phone, language or "", currency)
     return CreateOrder(
         external_reference=external_id,
         external_id=external_id,
+        po_number=texts.purchase_order or None,
         order_lines=attempt(_lines, texts.lines, currency, line_price),
-        shipping_address=attempt(_address, texts, attempt),
-        shipping_contactperson=address.person
-        or contact.name
-        or address.company
-        or attempt(_absent, "shipping_contactperson"),
-        shipping_email=address.email or contact.email or None,
+        shipping_method=attempt(_shipping_method, texts),
+        shipping_address=attempt(_address, texts, contactperson, phone, attempt),
+        shipping_contactperson=contactperson or attempt(_absent, "shipping_contactperson"),
+        shipping_email=email or None,
         requested_delivery_date=attempt(delivery_date, order, days, zone),
-        meta_data=_origin(order, texts.metadata),
-        language=_language(texts.language),
+        meta_data=attempt(order_metadata, order, texts, sent),
+        language=language,
         customer_note=block(order.notes) or None if order.notes else None,
         order_amount=attempt(minor_units, amount, currency) if amount is not None and currency else None,
         currency=found or None,
@@ -135,7 +148,7 @@ def _is_certain(request: CreateOrder) -> bool:
 
 def _checked(request: CreateOrder) -> CreateOrder:
     try:
-        return _decode(_encode(request))
+        return _decode(encode(request))
     except ValueError as exc:  # msgspec's errors, and text that is not Unicode
         raise Unmappable("not a valid eWarehousing order", str(exc)) from None
 
@@ -159,14 +172,16 @@ def delivery_date(order: Order, days: int, zone: str) -> date:
         raise Unmappable("not a valid date", f"created_at {made.isoformat()}") from None
 
 
-def _origin(order: Order, metadata: Mapping[str, str]) -> dict[str, str]:
-    """Tell where the order came from; what the source itself calls so cannot overwrite that."""
-    found = named(metadata) if metadata else {}
-    reference = order.reference if order.reference != order.order_id else ""
-    for name, told in (("reference", reference), ("source", order.source), ("source_order_id", order.order_id)):
-        if value := block(told):
-            found[name] = value
-    return found
+def _shipping_method(texts: Order) -> None:
+    """Hold an order that its customer collects: how it is not to be shipped, only the route's mapping can say."""
+    if texts.pickup_location or (texts.delivery_method and _is_collected(texts.delivery_method)):
+        told = " ".join(filter(None, (texts.delivery_method, texts.pickup_location)))
+        raise Unmappable(PICKUP, f"{told}: give it a shipping_method in the route's mapping", ours=True)
+
+
+@lru_cache(maxsize=256)
+def _is_collected(method: str) -> bool:
+    return "".join(filter(str.isalnum, method.casefold())) in COLLECTED
 
 
 def _lines(lines: Sequence[Line], currency: str, line_price: LinePrice) -> tuple[OrderLine, ...]:
@@ -178,12 +193,13 @@ def _lines(lines: Sequence[Line], currency: str, line_price: LinePrice) -> tuple
 def _line(line: Line, currency: str, line_price: LinePrice) -> OrderLine:
     # An article code is opaque ("#117", "A  1"): nothing in it is changed.
     sku = line.sku.strip() or _absent("order_lines.article_code", f"line {line.line_id} {line.name}")
+    price = _price(line.unit_price, currency, line_price)
     return OrderLine(
         article_code=sku,
         quantity=COUNTED.get(str(line.quantity)) or _quantity(line.quantity, sku),
         description=line.name or sku,
-        price=_price(line.unit_price, currency, line_price),
-        meta_data=named(line.metadata) if line.metadata else {},
+        price=price,
+        meta_data=line_metadata(line, priced=price is not None or line_price == "none"),
     )
 
 
@@ -198,49 +214,53 @@ def _quantity(quantity: Decimal, sku: str) -> int:
     return int(quantity)
 
 
-def _price(price: Decimal | None, currency: str, line_price: LinePrice) -> int | float | None:
+def _price(price: Decimal | None, currency: str, line_price: LinePrice) -> int | Decimal | None:
+    """Return a unit price as it is: of 0.0045 EUR ten thousand are 45 EUR, and none if it were rounded."""
     if price is None or not currency or line_price == "none":
         return None
-    if line_price == "cents":
-        return minor_units(price, currency)
-    # A JSON number; the shortest text of a float gives back the same decimals, as `rounded` bounds them.
-    return float(rounded(price, currency))
+    return exact_minor_units(price, currency) if line_price == "cents" else exact_units(price)
 
 
-def _address(texts: Order, attempt: Attempt) -> ShippingAddress:
-    """Return the address, field by field."""
+def _address(texts: Order, contactperson: str, phone: str, attempt: Attempt) -> ShippingAddress:
+    """Return the address, field by field; the second line has all that is to be read beside street and number."""
     address = texts.delivery_address
     if address is None:
         raise Unmappable("missing field: shipping_address")
     country = attempt(_country, address.country)
     zipcode = address.postal_code or None
-    if zipcode is None and country not in WITHOUT_ZIPCODE:
+    if zipcode is None and country not in WITHOUT_POSTAL_CODES:
         zipcode = attempt(_absent, "shipping_address.zipcode")
+    addressed_to = address.company or address.person or attempt(_absent, "shipping_address.addressed_to")
+    street2 = address.street2
+    if address.attention or address.extra:
+        attention = "" if address.attention in (addressed_to, contactperson) else address.attention
+        street2 = ", ".join(filter(None, (attention, street2, address.extra)))
     return ShippingAddress(
-        addressed_to=address.company or address.person or attempt(_absent, "shipping_address.addressed_to"),
+        addressed_to=addressed_to,
         street=address.street or attempt(_absent, "shipping_address.street"),
         street_number=address.number or None,
         street_number_addition=address.number_addition or None,
-        street2=address.street2 or None,
+        street2=street2 or None,
         zipcode=zipcode,
         city=address.city or attempt(_absent, "shipping_address.city"),
         state=address.region or None,
         country=country,
-        phone_number=address.phone or texts.contact.phone or None,
+        phone_number=phone or None,
         mobile_number=address.mobile or None,
+        fax_number=address.fax or None,
     )
 
 
 def _country(country: str) -> str:
     code = country.upper() or _absent("shipping_address.country")
-    if not _is_code(code, 2):
+    if not is_country(code):
         raise Unmappable(f"not an ISO 3166 alpha-2 country code: {code}")
     return code
 
 
 def _currency(currency: str) -> str:
     code = currency.upper()
-    if code and not _is_code(code, 3):
+    if code and not is_currency(code):
         raise Unmappable(f"not an ISO 4217 currency code: {code}")
     return code
 

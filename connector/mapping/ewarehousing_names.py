@@ -19,16 +19,13 @@ def named(pairs: Mapping[str, str]) -> dict[str, str]:
     """
     Return `pairs`, whose texts are clean, with keys as the receiver wants them, and without empty texts.
 
-    Keys are lower case with `_` or `-`. Where two keys become one, the first in alphabetical order stays.
+    Keys are lower case with `_` or `-`. Where two keys become one, the first in alphabetical order has the name, and
+    the others are counted: `gift_wrap`, `gift_wrap_2`.
     """
     known = _names(tuple(pairs))
-    if known is not None and all(pairs.values()):
+    if all(pairs.values()):
         return dict(zip(known.names, known.texts(pairs), strict=True))
-    result: dict[str, str] = {}
-    for key in sorted(pairs):
-        if (name := _name(key)) and (text := pairs[key]):
-            result.setdefault(name, text)
-    return result
+    return {name: text for name, text in zip(known.names, known.texts(pairs), strict=True) if text}
 
 
 class _Names(NamedTuple):
@@ -39,17 +36,24 @@ class _Names(NamedTuple):
 
 
 @lru_cache(maxsize=256)
-def _names(keys: tuple[str, ...]) -> _Names | None:
-    """Return the names of `keys`; None where two become one."""
-    found = {key: name for key in sorted(keys) if (name := _name(key))}
-    if len(set(found.values())) < len(found):
-        return None
+def _names(keys: tuple[str, ...]) -> _Names:
+    found: dict[str, str] = {}
+    for key in sorted(keys):
+        name = wanted = _name(key)
+        number = 1
+        while name in found:
+            number += 1
+            name = f"{wanted}_{number}"
+        found[name] = key
+    ordered = tuple(found.values())
     # Of one key, `itemgetter` gives no tuple.
-    texts = itemgetter(*found) if len(found) > 1 else lambda pairs: tuple(pairs[key] for key in found)
-    return _Names(tuple(found.values()), texts)
+    texts = itemgetter(*ordered) if len(ordered) > 1 else lambda pairs: tuple(pairs[key] for key in ordered)
+    return _Names(tuple(found), texts)
 
 
 @lru_cache(maxsize=1024)
 def _name(key: str) -> str:
+    """Return a key in the receiver's form; one without a letter that it takes is spelt by its signs' codes."""
     snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", key).lower()
-    return re.sub(r"[^a-z0-9_-]+", "_", snake).strip("_-")
+    name = re.sub(r"[^a-z0-9_-]+", "_", snake).strip("_-")
+    return name or "_".join(f"u{ord(sign):04x}" for sign in key) or "unnamed"

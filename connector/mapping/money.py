@@ -7,7 +7,17 @@ from functools import lru_cache
 
 from connector.errors import Unmappable
 
-__all__ = ["decimals", "exact", "minor_units", "rounded", "sensible"]
+__all__ = [
+    "decimals",
+    "digits",
+    "exact",
+    "exact_minor_units",
+    "exact_units",
+    "minor_units",
+    "rounded",
+    "sensible",
+    "with_decimals",
+]
 
 # ISO 4217: everything that is not named here has two decimals.
 _DECIMALS = {
@@ -20,6 +30,8 @@ _DECIMALS = {
 _LARGEST_EXPONENT = 9
 """Amounts stay below 10^10: far beyond any order, and small enough that a JSON number still holds them exactly."""
 _SMALLEST_EXPONENT = -30
+_MOST_DIGITS = 15
+"""Of a number that is written as text, before its point; with `1E+400000000` they would fill the memory."""
 _CONTEXT = Context(prec=60, rounding=ROUND_HALF_UP)
 """An own context: the caller's may round differently, and 28 digits are fewer than a source can send."""
 _LONGEST = Context(prec=28, traps=[Rounded])
@@ -50,6 +62,31 @@ def decimals(currency: str) -> int:
     return _DECIMALS.get(currency, 2)
 
 
+def digits(amount: Decimal) -> str:
+    """
+    Return the digits of `amount`: 2, 49.99, 0.0000001; the zeros at its end are kept, they say how exact it is.
+
+    Raises `Unmappable` for what is no number, or so large or small that its digits would fill the memory.
+    """
+    return _digits(str(amount))
+
+
+@lru_cache(maxsize=4096)
+def _digits(text: str) -> str:
+    amount = Decimal(text)
+    exponent = amount.as_tuple().exponent
+    if not isinstance(exponent, int) or amount.adjusted() > _MOST_DIGITS or exponent < _SMALLEST_EXPONENT:
+        raise Unmappable("amount out of range", text[:100])
+    return format(amount if amount else abs(amount), "f")
+
+
+def with_decimals(amount: Decimal, currency: str) -> str:
+    """Return the digits of `amount`, and at least as many decimals as `currency` has: 1250.5 NOK is 1250.50."""
+    whole, _, fraction = digits(amount).partition(".")
+    fraction = fraction.ljust(decimals(currency), "0")
+    return f"{whole}.{fraction}" if fraction else whole
+
+
 def rounded(amount: Decimal, currency: str) -> Decimal:
     """
     Return `amount` rounded half up (away from zero) to the decimals of `currency`.
@@ -77,6 +114,35 @@ def minor_units(amount: Decimal, currency: str) -> int:
     # Prices come again and again. By their text: amounts that are equal need not be of one form, and one of them may
     # be refused for its own.
     return _minor_units(str(amount), currency)
+
+
+def exact_minor_units(amount: Decimal, currency: str) -> int | Decimal:
+    """
+    Return `amount` in the smallest unit of `currency` without rounding it: 0.0045 EUR are 0.45 cents.
+
+    Whole where it is whole, else a `Decimal` whose text has no exponent. Raises `Unmappable` where there is none.
+    """
+    return _exact(str(amount), decimals(currency))
+
+
+def exact_units(amount: Decimal) -> int | Decimal:
+    """Return `amount` as `exact_minor_units` does, in units of its currency."""
+    return _exact(str(amount), 0)
+
+
+@lru_cache(maxsize=4096)
+def _exact(text: str, places: int) -> int | Decimal:
+    amount = Decimal(text)
+    if not amount.is_finite() or amount.adjusted() > _LARGEST_EXPONENT or len(amount.as_tuple().digits) > 28:
+        raise Unmappable("amount out of range", text[:100])
+    amount = amount.scaleb(places, context=_CONTEXT)
+    if not amount:
+        return 0
+    if amount == (whole := amount.to_integral_value(context=_CONTEXT)):
+        return int(whole)
+    if "E" in str(amount := amount.normalize(_CONTEXT)):
+        raise Unmappable("amount out of range", f"{text} is too small to be written without an exponent")
+    return amount
 
 
 @lru_cache(maxsize=4096)

@@ -17,6 +17,7 @@ from msgspec import Meta
 
 from connector.errors import Unmappable
 from connector.mapping.holes import Attempt, Hole, attempted, strict
+from connector.mapping.money import digits
 from connector.order import Address, Contact, Customer, Document, Kind, Order
 
 __all__ = ["PlainLine", "PlainOrder", "PlainParcel", "PlainTotals", "partial_plain", "plain_order"]
@@ -24,10 +25,6 @@ __all__ = ["PlainLine", "PlainOrder", "PlainParcel", "PlainTotals", "partial_pla
 T = TypeVar("T")
 
 Amount = Annotated[str, Meta(pattern=r"^-?[0-9]+(\.[0-9]+)?$", description="A number as text, with its digits.")]
-
-LARGEST_EXPONENT = 15
-SMALLEST_EXPONENT = -30
-"""`Decimal("1E+400000000")` is valid JSON, and its digits fill the memory (faults.md, 8.4)."""
 
 
 class PlainLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -147,7 +144,7 @@ def _fields(order: Order, attempt: Attempt) -> dict[str, Any]:
     return fields | {
         "external_id": order.external_id,
         "created_at": None if order.created_at is None else attempt(_utc, order.created_at),
-        "cash_on_delivery": None if order.cash_on_delivery is None else attempt(_amount, order.cash_on_delivery),
+        "cash_on_delivery": None if order.cash_on_delivery is None else attempt(digits, order.cash_on_delivery),
         "lines": attempt(_all, PlainLine, order.lines),
         "totals": _texts(order.totals, attempt),
         "parcels": attempt(_all, PlainParcel, order.parcels),
@@ -160,15 +157,7 @@ def _all(kind: Callable[..., T], parts: Iterable[msgspec.Struct]) -> tuple[T, ..
 
 def _texts(struct: msgspec.Struct, attempt: Attempt) -> dict[str, Any]:
     values = msgspec.structs.asdict(struct)
-    return {name: attempt(_amount, value) if isinstance(value, Decimal) else value for name, value in values.items()}
-
-
-def _amount(value: Decimal) -> str:
-    """Return the digits of `value`: 2, 49.99, 0.0000001; the zeros at its end are kept, they say how exact it is."""
-    exponent = value.as_tuple().exponent
-    if not isinstance(exponent, int) or value.adjusted() > LARGEST_EXPONENT or exponent < SMALLEST_EXPONENT:
-        raise Unmappable("amount out of range", str(value)[:100])
-    return format(value if value else abs(value), "f")
+    return {name: attempt(digits, value) if isinstance(value, Decimal) else value for name, value in values.items()}
 
 
 def _utc(at: datetime) -> datetime:

@@ -23,6 +23,16 @@ ADDITION = re.compile(r"[A-Za-z]|[IVX]{1,5}|[-/]\w{1,4}|bis|ter|quater|hs|huis|r
 BOX = frozenset({"app", "app.", "apt", "apt.", "box", "bte", "bus", "unit"})
 """Words that belong to the number after them, as in `Kanaalstraat 12 bus 3`."""
 
+ORDINAL = re.compile(r"\d{1,3}(?:\.|e|de|ste|er|re|ere|ère|eme|ème|st|nd|rd|th|º|ª)", re.IGNORECASE)
+"""`1e Jan Steenstraat`, `350 5th Ave`, `Straße des 17. Juni`: a number that counts streets or days, and no house."""
+_MONTHS = """
+januari februari maart april mei juni juli augustus september oktober november december
+januar februar märz mai august oktober dezember janvier février mars avril juin juillet août septembre octobre novembre
+décembre january february march may june july october
+"""
+MONTHS = frozenset(_MONTHS.split())
+"""After one of these names, a number before it is a day: `Rue du 8 Mai 1945`."""
+
 NUMBER_FIRST = frozenset({"AU", "CA", "FR", "GB", "IE", "LU", "MC", "NZ", "US"})
 """Countries (ISO 3166) where the number stands before the street."""
 
@@ -78,8 +88,8 @@ def _trailing(words: list[str]) -> Split | None:
     before, after = words[:at], words[at + 1 :]
     if not at or YEAR.fullmatch(words[at]) or not _is_addition(after) or not _is_street(before):
         return None
-    if NUMBER.fullmatch(before[-1]) and not YEAR.fullmatch(before[-1]):
-        return None  # "Dam 10 2": nobody can tell which is the number
+    if _holds_a_number(before):
+        return None  # "Dam 10 2", "Kade 5 hoog 12", "Kerkstraat 12 - 14": nobody can tell which is the number
     return Split(" ".join(before), words[at], " ".join(after))
 
 
@@ -88,9 +98,20 @@ def _leading(words: list[str]) -> Split | None:
         return None
     at = 2 if words[1].lower() in ("bis", "ter", "quater") else 1
     rest = words[at:]
-    if not _is_street(rest) or (NUMBER.fullmatch(rest[-1]) and not YEAR.fullmatch(rest[-1])):
+    if not _is_street(rest) or _holds_a_number(rest):
         return None
     return Split(" ".join(rest), words[0], " ".join(words[1:at]), leads=True)
+
+
+def _holds_a_number(words: list[str]) -> bool:
+    """Tell whether a word of a street may be the house's number, too: not a year, a day, or the 5th street."""
+    for index, word in enumerate(words):
+        if not any(map(str.isdigit, word)) or YEAR.fullmatch(word) or ORDINAL.fullmatch(word):
+            continue
+        if word.isdecimal() and index + 1 < len(words) and words[index + 1].lower() in MONTHS:
+            continue
+        return True
+    return False
 
 
 def _is_addition(words: list[str]) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from connector.errors import ConflictError, InDoubtError, RejectedError, TransientError
+from connector.mapping.money import exact
 from connector.order import Document
 from connector.receivers.base import Delivery, Receipt
 from connector.receivers.ewarehousing_answers import OrderRecord
@@ -20,6 +21,7 @@ __all__ = ["CANCELLED", "attach", "cancel", "progress", "receipt_of", "update"]
 
 OPEN = frozenset({"created", "planned", "invalid_address"})
 """The statuses in which an order may be cancelled (seed 004) and, by inference, changed (vendors.md 6/004 #10)."""
+_content = msgspec.json.Decoder(dict[str, object], float_hook=exact).decode
 CANCELLED = frozenset({"cancelled", "canceled"})
 
 SINGLES_PER_PAGE = 10
@@ -148,7 +150,7 @@ async def _listed(client: EwarehousingClient, wanted: set[str], most: int) -> di
 
 def _change(delivery: Delivery) -> UpdateOrder:
     try:
-        content = msgspec.json.decode(delivery.body, type=dict[str, object])
+        content = _content(delivery.body)
         return msgspec.convert({key: value for key, value in content.items() if key not in FIXED}, UpdateOrder)
     except ValueError as exc:
         raise RejectedError(f"the order cannot be written as a change: {exc}") from None

@@ -17,6 +17,7 @@ from __future__ import annotations
 import base64
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from decimal import Decimal
 from types import TracebackType
 from typing import Literal, TypeVar, Unpack
 
@@ -224,7 +225,7 @@ class EwarehousingClient:
         content: bytes,
         quantity: int | None = None,
         shipping_label: bool | None = None,
-        order_price: int | float | None = None,
+        order_price: int | Decimal | None = None,
     ) -> DocumentRecord:
         """
         Add a document to an order, to be printed `quantity` times; `POST /wms/orders/:id/documents/`.

@@ -7,12 +7,14 @@ Requests know only the documented keys, since the receiver refuses others (vendo
 from __future__ import annotations
 
 from datetime import date
+from decimal import Decimal
 from functools import lru_cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
 import msgspec
 from msgspec import Meta
+from msgspec.structs import force_setattr
 
 __all__ = [
     "AddressChange",
@@ -25,8 +27,12 @@ __all__ = [
     "Session",
     "ShippingAddress",
     "UpdateOrder",
+    "encode",
     "encoded",
 ]
+
+FARTHEST = 12
+"""Powers of ten, either way, beyond which a price is none: to make an integer of 1E+400000000 takes for ever."""
 
 Text = Annotated[str, Meta(min_length=1)]
 MetaKey = Annotated[str, Meta(pattern=r"^[a-z0-9_-]+$")]
@@ -40,9 +46,15 @@ class OrderLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, f
     article_code: Text
     quantity: Annotated[int, Meta(ge=1, le=2**31 - 1)]
     description: Text
-    price: int | float | None = None
+    price: int | Decimal | None = None
     """Unit price. The seed says "number" and shows 2299; whether that is cents is the setting `line_price`."""
     meta_data: MetaData = {}
+
+    def __post_init__(self) -> None:
+        """Bring a price with a fraction, or of another form, into the one in which a JSON number has no exponent."""
+        price = self.price
+        if type(price) is not int and price is not None:
+            force_setattr(self, "price", _written_out(price))
 
 
 class ShippingAddress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -69,17 +81,26 @@ class NewDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
     file: Text
     title: Text
     quantity: Annotated[int, Meta(ge=1)] | None = None
-    order_price: int | float | None = None
+    order_price: int | Decimal | None = None
     shipping_label: bool | None = None
+
+    def __post_init__(self) -> None:
+        """As that of a line: no price has an exponent."""
+        price = self.order_price
+        if type(price) is not int and price is not None:
+            force_setattr(self, "order_price", _written_out(price))
 
 
 class CreateOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """
     The body of `POST /wms/orders/`.
 
-    `msgspec.json.encode` of it is what goes on the wire: amounts are whole minor units, dates are `YYYY-MM-DD`, and
-    what is not set is not sent.
+    `encode` of it is what goes on the wire: sums are whole minor units, dates are `YYYY-MM-DD`, and what is not set is
+    not sent.
     """
+
+    json_numbers: ClassVar[bool] = True
+    """Amounts with a fraction are JSON numbers here, and not texts."""
 
     external_reference: Text
     external_id: Text | None = None
@@ -181,13 +202,29 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
         return "Session(***)"
 
 
+encode = msgspec.json.Encoder(decimal_format="number").encode
+"""Writes a request: an amount with a fraction is a JSON number with all its digits, and never a float."""
+
+
+def _written_out(price: Decimal | float) -> int | Decimal:
+    """Return a price whose text is its digits, without an exponent. Raises `ValueError` for what is beyond measure."""
+    amount = price if isinstance(price, Decimal) else Decimal(str(price))
+    if not amount.is_finite() or abs(amount.adjusted()) > FARTHEST:
+        raise ValueError(f"{price} is no price")
+    if amount == (whole := amount.to_integral_value()):
+        return int(whole)
+    if "E" in str(amount):
+        raise ValueError(f"{amount} is too small for a price")
+    return amount
+
+
 def encoded(request: CreateOrder | UpdateOrder | NewDocument) -> bytes:
     """
     Return what goes on the wire for `request`.
 
     A struct takes whatever it is made with; here its values are checked. Raises `ValueError` that names the field.
     """
-    body = msgspec.json.encode(request)
+    body = encode(request)
     _decoder(type(request)).decode(body)
     return body
 

@@ -16,6 +16,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from connector.mapping.codes import WITHOUT_POSTAL_CODES
+
 __all__ = ["Refused", "day", "document_problems", "order_problems"]
 
 Problem = tuple[str, str]
@@ -25,7 +27,6 @@ Check = Callable[[Any, str], Iterator[Problem]]
 BLANK = "This value should not be blank."
 MISSING = "This field is missing."
 EXTRA = "This form should not contain extra fields."
-WITHOUT_ZIPCODE = frozenset({"HK", "AE"})
 META_KEY = re.compile(r"[a-z0-9_-]+")
 DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
@@ -66,7 +67,7 @@ def order_problems(body: Any, articles: Collection[str] | None, *, update: bool 
         # An update without a zipcode keeps the one that is there.
         if not isinstance(value, dict) or value.get("zipcode") or (update and "zipcode" not in value):
             return
-        if str(value.get("country")) not in WITHOUT_ZIPCODE:
+        if str(value.get("country")) not in WITHOUT_POSTAL_CODES:
             yield f"{path}.zipcode", BLANK if "zipcode" in value else MISSING
 
     fields = {**_ORDER, "order_lines": _list(line, least=1), "shipping_address": address}

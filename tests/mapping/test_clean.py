@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from connector.mapping.clean import are_clean, block, one_line, tidied
-from connector.order import Order
+from connector.order import Contact, Order, Parcel
 from tests.contracts.receiver_harness import EXAMPLE
 
 odd = st.text(alphabet=st.one_of(st.sampled_from(" \n\t\x00\x7f\xa0\u200b\u2028\ud800ab"), st.characters()), max_size=6)
@@ -53,6 +53,27 @@ def test_what_nobody_sees_is_left_out() -> None:
     assert one_line("\ufeffDonau\xaddampf \u202e\u2066schiff\u2069\u202c\U000e0041 ") == "Donaudampf schiff"
 
 
+@pytest.mark.fault(151)
+@pytest.mark.parametrize(
+    "unseen", ["\x00", "\x07", "\x1b", "\x7f", "\x9f", "\u200b", "\xad", "\u2060", "\ufeff", "\u202e"]
+)
+def test_what_has_no_width_parts_no_word(unseen: str) -> None:
+    """Neither a blank nor a sign comes of it; between two words there is the blank that was there."""
+    assert one_line(f"Søn{unseen}dergade{unseen} 4{unseen}") == "Søndergade 4"
+    assert block(f"Søn{unseen}dergade\n{unseen}4") == "Søndergade\n4"
+
+
+@pytest.mark.parametrize("broken", ["\t", "\n", "\r\n", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\xa0", "\u3000"])
+def test_what_has_width_stays_a_blank(broken: str) -> None:
+    """A tab, the end of a line and every kind of space part two words."""
+    assert one_line(f"Dam{broken}1") == "Dam 1"
+
+
+def test_half_a_sign_is_shown_as_lost() -> None:
+    """It cannot be written, and is not left out in silence."""
+    assert one_line("a\ud83db") == "a\ufffdb"
+
+
 @pytest.mark.parametrize("text", [" a", "a ", "a  b", " ", "\xa0", "a\x00", "a\nb", "a\u200b", "\ud800", "a\x7f"])
 @pytest.mark.parametrize("others", [[], ["x"]])
 def test_one_unclean_text_is_found_among_others(text: str, others: list[str]) -> None:
@@ -83,10 +104,26 @@ def test_every_text_that_people_read_is_tidied(text: str) -> None:
         yield replace(EXAMPLE, lines=(line, replace(line, name=one)))
         yield replace(EXAMPLE, lines=(line, replace(line, metadata={"a": "b", "note": several})))
         yield replace(EXAMPLE, metadata={"a": "b", "note": several})
+        yield replace(EXAMPLE, references=("a", one))
+        for name in ("purchase_order", "delivery_method", "carrier", "pickup_location"):
+            yield replace(EXAMPLE, **{name: one})
+        for name in ("cash_on_delivery_currency", "cash_on_delivery_reference"):
+            yield replace(EXAMPLE, **{name: one})
         for name in EXAMPLE.contact.__struct_fields__:
             yield replace(EXAMPLE, contact=replace(EXAMPLE.contact, **{name: one}))
+            yield replace(EXAMPLE, contacts=(Contact(**{name: one}),))
+        for name in EXAMPLE.customer.__struct_fields__:
+            yield replace(EXAMPLE, customer=replace(EXAMPLE.customer, **{name: one}))
         for name in address.__struct_fields__:
-            yield replace(EXAMPLE, delivery_address=replace(address, **{name: one}))
+            there = replace(address, **{name: several if name == "notes" else one})
+            yield replace(EXAMPLE, delivery_address=there)
+            yield replace(EXAMPLE, invoice_address=there)
+            yield replace(EXAMPLE, sender=there)
+        for name in ("line_id", "notes"):
+            yield replace(EXAMPLE, lines=(replace(line, **{name: several if name == "notes" else one}),))
+        for name in ("parcel_id", "description", "barcode", "notes"):
+            yield replace(EXAMPLE, parcels=(replace(Parcel(), **{name: several if name == "notes" else one}),))
+        yield replace(EXAMPLE, parcels=(Parcel(metadata={"a": several}),))
 
     assert [tidied(order) for order in orders(text, text)] == list(orders(one_line(text), block(text)))
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from connector.errors import Unmappable
 from connector.mapping.ewarehousing import create_order
 from connector.order import Address, Contact, Line, Totals
-from connector.receivers.ewarehousing_wire import CreateOrder
+from connector.receivers.ewarehousing_wire import CreateOrder, encode
 from tests.mapping.test_ewarehousing_default import PROPELLER
 
 odd_text = st.one_of(st.text(max_size=8), st.sampled_from(["NL", "EUR", "", "\x00", "\ud800", " "]))
@@ -59,4 +59,4 @@ def test_any_order_becomes_a_valid_request_or_is_held(changes: dict[str, Any]) -
     except Unmappable:
         return
 
-    assert msgspec.json.decode(msgspec.json.encode(request), type=CreateOrder) == request
+    assert msgspec.json.decode(encode(request), type=CreateOrder) == request

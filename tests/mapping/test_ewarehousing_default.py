@@ -13,6 +13,7 @@ from connector.errors import Unmappable
 from connector.mapping.ewarehousing import create_order, delivery_date
 from connector.mapping.ewarehousing_names import named
 from connector.order import Address, Contact, Customer, Line, Order, Totals
+from connector.receivers.ewarehousing_wire import encode
 from connector.sources.propeller_order import to_order
 
 ADDRESS = Address(
@@ -85,8 +86,8 @@ def with_line(**changes: Any) -> Order:
 
 
 def wire(what: Order, **options: Any) -> Any:
-    """Return what the receiver would be sent, as it reads it."""
-    return msgspec.json.decode(msgspec.json.encode(create_order(what, **options)))
+    """Return what the receiver would be sent, as it reads it; numbers with a fraction have all their digits."""
+    return msgspec.json.Decoder(float_hook=Decimal).decode(encode(create_order(what, **options)))
 
 
 def test_the_example_order_of_propeller_becomes_a_valid_request() -> None:
@@ -95,7 +96,13 @@ def test_the_example_order_of_propeller_becomes_a_valid_request() -> None:
         "external_reference": "shop-20106",
         "external_id": "shop-20106",
         "order_lines": [
-            {"article_code": "#117", "quantity": 2, "description": "voorbeeld artikel", "price": 4999},
+            {
+                "article_code": "#117",
+                "quantity": 2,
+                "description": "voorbeeld artikel",
+                "price": 4999,
+                "meta_data": {"line_id": "30539", "tax_percentage": "21"},
+            },
         ],
         "shipping_address": {
             "addressed_to": "Voorbeeld B.V.",
@@ -112,6 +119,11 @@ def test_the_example_order_of_propeller_becomes_a_valid_request() -> None:
             "payment_method": "rekening",
             "type": "dropshipment",
             "status": "NEW",
+            "created_at": "2026-03-24T09:26:07.333000+00:00",
+            "customer_id": "174112",
+            "customer_name": "Voorbeeld B.V.",
+            "total_excluding_tax": "105.98",
+            "total_tax": "23.26",
             "source": "shop",
             "source_order_id": "20106",
         },
@@ -179,7 +191,7 @@ def test_a_whole_quantity_is_whole_however_it_is_written(quantity: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line_price", "expected"), [("cents", {"price": 4999}), ("units", {"price": 49.99}), ("none", {})]
+    ("line_price", "expected"), [("cents", {"price": 4999}), ("units", {"price": Decimal("49.99")}), ("none", {})]
 )
 def test_the_unit_of_a_line_price_is_a_setting(line_price: str, expected: dict[str, Any]) -> None:
     """The seed does not say whether a line's price is in cents; the operator does (vendors.md 6/004 #2)."""
@@ -189,18 +201,48 @@ def test_the_unit_of_a_line_price_is_a_setting(line_price: str, expected: dict[s
 
 
 def test_amounts_follow_the_decimals_of_their_currency() -> None:
-    """A yen has no cents: 1200 JPY goes out as 1200."""
-    sent = wire(order(currency="jpy", totals=Totals(including_tax=Decimal(1200)), lines=(LINE,)))
+    """A yen has no cents: 1200 JPY goes out as 1200. Only sums are whole; a unit price keeps its fraction."""
+    sent = wire(order(currency="jpy", totals=Totals(including_tax=Decimal("1200.4")), lines=(LINE,)))
 
-    assert (sent["currency"], sent["order_amount"], sent["order_lines"][0]["price"]) == ("JPY", 1200, 50)
+    assert (sent["currency"], sent["order_amount"]) == ("JPY", 1200)
+    assert sent["order_lines"][0]["price"] == Decimal("49.99")
+
+
+@pytest.mark.fault(151)
+@pytest.mark.parametrize(
+    ("price", "currency", "cents", "units"),
+    [
+        ("0.0045", "EUR", b"0.45", b"0.0045"),
+        ("0.45", "EUR", b"45", b"0.45"),
+        ("49.990", "EUR", b"4999", b"49.99"),
+        ("0.00000001", "EUR", b"0.000001", None),
+        ("100", "EUR", b"10000", b"100"),
+        ("1E+2", "EUR", b"10000", b"100"),
+        ("0.1234567891234567", "EUR", b"12.34567891234567", b"0.1234567891234567"),
+        ("-0.005", "EUR", b"-0.5", b"-0.005"),
+        ("-0.00", "EUR", b"0", b"0"),
+        ("0.0045", "BHD", b"4.5", b"0.0045"),
+    ],
+)
+def test_a_unit_price_is_never_rounded(price: str, currency: str, cents: bytes, units: bytes | None) -> None:
+    """10,000 screws of 0.0045 EUR are 45 EUR; the number on the wire has all digits, and no exponent."""
+    what = msgspec.structs.replace(with_line(unit_price=Decimal(price)), currency=currency)
+    assert b'"price":' + cents + b"," in encode(create_order(what))
+    if units is not None:
+        assert b'"price":' + units + b"," in encode(create_order(what, line_price="units"))
+    else:
+        with pytest.raises(Unmappable, match="amount out of range"):
+            create_order(what, line_price="units")
 
 
 def test_amounts_without_a_currency_are_left_out() -> None:
-    """A number that is not money says nothing."""
+    """A number that is not money says nothing in a field for money; as text it is in the meta data."""
     sent = wire(order(currency=""))
 
     assert not {"currency", "order_amount"} & sent.keys()
     assert "price" not in sent["order_lines"][0]
+    assert sent["meta_data"]["total_including_tax"] == "129.24"
+    assert sent["order_lines"][0]["meta_data"]["unit_price"] == "49.99"
 
 
 def test_a_line_without_a_name_is_described_by_its_article_code() -> None:
@@ -213,9 +255,9 @@ def test_an_article_code_is_sent_as_it_is() -> None:
     assert wire(with_line(sku=" A  1/b "))["order_lines"][0]["article_code"] == "A  1/b"
 
 
-@pytest.mark.parametrize("country", ["HK", "AE", "hk"])
+@pytest.mark.parametrize("country", ["HK", "AE", "hk", "CW", "QA", "PA"])
 def test_countries_without_postal_codes_need_none(country: str) -> None:
-    """The seed makes the zipcode optional for countries such as HK and AE."""
+    """The seed makes the zipcode optional for countries such as HK and AE: all that have no postal codes (UPU)."""
     address = wire(to(country=country, postal_code=""))["shipping_address"]
 
     assert "zipcode" not in address
@@ -277,7 +319,16 @@ def test_meta_data_keys_are_written_as_the_receiver_wants_them() -> None:
         "gift_wrap": "true",
         "payment_method": "card",
         "a-b": "1",
+        "u00e9": "x",
     }
+
+
+@pytest.mark.fault(147)
+def test_keys_that_become_one_are_counted() -> None:
+    """None of the texts is lost, and which of them is counted does not depend on the order of the keys."""
+    pairs = {"gift wrap": "c", "Gift Wrap": "a", "giftWrap": "b", "备注": "d", "": "e"}
+    expected = {"gift_wrap": "a", "gift_wrap_2": "c", "gift_wrap_3": "b", "u5907_u6ce8": "d", "unnamed": "e"}
+    assert named(pairs) == named(dict(reversed(pairs.items()))) == expected
 
 
 def test_the_origin_cannot_be_overwritten() -> None:

@@ -12,7 +12,6 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -22,6 +21,7 @@ from connector.errors import Unmappable
 from connector.mapping import ewarehousing
 from connector.mapping.holes import Hole
 from connector.order import Address, Contact, Line, Order, Totals
+from connector.receivers.ewarehousing_wire import encode
 from tests.mapping import ewarehousing_by_hand as by_hand
 
 FULL = Order(
@@ -89,7 +89,7 @@ PLACES: tuple[tuple[str, ...], ...] = (
 def made(module: Any, order: Order, **options: Any) -> object:
     """Return the bytes that would be sent, or why there are none."""
     try:
-        return msgspec.json.encode(module.create_order(order, **options))
+        return encode(module.create_order(order, **options))
     except Unmappable as exc:
         return exc.cause, exc.detail, exc.ours
 

@@ -82,7 +82,8 @@ ALL = """\
         {addressed_to: Depot, street: Dam, street_number: "1", zipcode: 1012JS, city: Amsterdam, country: NL}
       shipping_contactperson: Depot
       requested_delivery_date: 2026-03-25
-      meta_data: {source: shop, source_order_id: "1", reference: A, channel: web}
+      meta_data:
+        {created_at: "2026-03-24T09:26:07+00:00", source: shop, source_order_id: "1", reference: A, channel: web}
       currency: EUR
 """
 

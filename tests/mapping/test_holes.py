@@ -19,6 +19,7 @@ from connector.order import Address, Document, Line, Order, Totals
 from connector.receivers import RECEIVERS
 from connector.receivers.base import MapsInParts
 from connector.receivers.ewarehousing import EwarehousingReceiver, EwarehousingSettings
+from connector.receivers.ewarehousing_wire import encode
 from connector.receivers.file import FileReceiver, FileSettings
 from connector.receivers.webhook import WebhookReceiver, WebhookSettings
 from connector.settings.values import Secret, Url
@@ -75,7 +76,7 @@ def test_every_receiver_maps_in_parts(kind: str) -> None:
     whole = 0
     for order in mutated():
         try:
-            mapped: Any = msgspec.json.decode(msgspec.json.encode(made.default(order)))
+            mapped: Any = msgspec.json.decode(encode(made.default(order)))
         except Unmappable:
             mapped = None
         try:
@@ -85,7 +86,7 @@ def test_every_receiver_maps_in_parts(kind: str) -> None:
             continue
         if not list(holes_of(parts)) and mapped is not None:
             whole += 1
-            assert msgspec.json.decode(msgspec.json.encode(msgspec.convert(parts, made.request))) == mapped
+            assert msgspec.json.decode(encode(msgspec.convert(parts, made.request))) == mapped
     assert whole > 50
 
 
@@ -116,6 +117,7 @@ def test_what_is_replaced_for_the_warehouse_need_not_be_there(order: Order, tree
         "order_amount",
         "order_lines",
         "shipping_email",
+        "meta_data",  # which says what the fields do not
     }
 
 

@@ -30,6 +30,8 @@ from connector.order import Address, Order
         ("221B Baker Street", "GB", ("Baker Street", "221B", "")),
         ("350 5th Ave", "US", ("5th Ave", "350", "")),
         ("8 Rue du 8 Mai 1945", "FR", ("Rue du 8 Mai 1945", "8", "")),
+        ("2e Kade 12", "NL", ("2e Kade", "12", "")),
+        ("Straat van 5 mei 12", "NL", ("Straat van 5 mei", "12", "")),
     ],
 )
 def test_a_number_is_split_off(street: str, country: str, expected: tuple[str, str, str]) -> None:
@@ -59,6 +61,17 @@ def test_a_number_is_split_off(street: str, country: str, expected: tuple[str, s
         ("Flat 3, 12 High Street", "GB"),
         ("Postbus 12  B  C", "NL"),
         ("Kanaalstraat bus 3", "BE"),
+        ("Kade 5 hoog 12", "NL"),
+        ("Kerkstraat 12 - 14", "NL"),
+        ("Kerkstraat 12 t/m 14", "NL"),
+        ("Via Roma 12, int. 5", "IT"),
+        ("Calle 5 No. 12", "ES"),
+        ("12 Kerkstraat 14", "NL"),
+        ("Gebouw 4 Kerkstraat 12", "NL"),
+        ("Strasse C3 12", "DE"),
+        ("Kerkstraat 12 bus 3 4", "BE"),
+        ("10 Unit 4 Baker Street", "GB"),
+        ("10 Downing Street Flat 2a", "GB"),
     ],
 )
 def test_a_street_that_leaves_a_doubt_is_left_whole(street: str, country: str) -> None:
