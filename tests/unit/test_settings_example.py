@@ -143,7 +143,17 @@ def test_every_commented_out_key_works() -> None:
 
 def test_what_is_commented_out_as_the_default_is_the_default() -> None:
     """A comment that shows the value of a key that is left out shows the right one."""
-    examples = ["token", "rate_limit", "cash_on_delivery", "format", "columns", "filters", "mapping", "progress"]
+    examples = [
+        "token",
+        "rate_limit",
+        "cash_on_delivery",
+        "format",
+        "columns",
+        "filters",
+        "mapping",
+        "progress",
+        "success",
+    ]
     shown = 0
     lines = []
     for line in EXAMPLE.read_text("utf-8").splitlines():
