@@ -97,6 +97,7 @@ class _Patience:
             self._breakers.setdefault(name, []).append(consumer.refusals.breaker)
         self._before = {breaker: breaker.opened for breakers in self._breakers.values() for breaker in breakers}
         self._tired: dict[str, str] = {}
+        self._unreadable: dict[str, str] = {}
         self._lasting = False
 
     def over(self, name: str) -> bool:
@@ -114,6 +115,13 @@ class _Patience:
         self._tired[walk.source] = walk.error
         self._lasting = self._lasting or walk.lasting
 
+    def note(self, walk: PassFinished) -> None:
+        """Take note of a walk that went through, perhaps without rows that cannot be read."""
+        self._unreadable.pop(walk.source, None)
+        if walk.unreadable:
+            many = f"{walk.unreadable} row{'s' if walk.unreadable > 1 else ''}"
+            self._unreadable[walk.source] = f"{many} of its feed cannot be read; `connector status` names them"
+
     def failed(self) -> dict[str, str]:
         """Return what was given up, and why."""
         paused = {
@@ -122,13 +130,14 @@ class _Patience:
             for each in breakers
             if self._too_often(each) and each.reason
         }
-        return {name: vain.why for name, vain in self._vain if vain.stuck} | self._tired | paused
+        stuck = {name: vain.why for name, vain in self._vain if vain.stuck}
+        return self._unreadable | stuck | self._tired | paused
 
     def hopeless(self) -> bool:
         """Tell whether somebody has to mend one of them."""
         stuck = any(vain.stuck for _, vain in self._vain)
         paused = any(each.hopeless for name in self.failed() for each in self._breakers.get(name, ()))
-        return self._lasting or stuck or paused
+        return self._lasting or stuck or paused or bool(self._unreadable)
 
 
 async def drain(stages: Stages) -> Drained:
@@ -159,6 +168,7 @@ async def _walk(stages: Stages, name: str, patience: _Patience, ended: list[Pass
     for _ in range(TRIES):
         walk = await stages.producers[name].walk()
         if not walk.error:
+            patience.note(walk)
             ended.append(walk)
             return
         if patience.over(name) or walk.lasting:

@@ -89,12 +89,15 @@ class TransientError(ConnectorError):
     """
     The same call may succeed later, unchanged. It provably was not applied.
 
-    `retry_after` is the number of seconds that the endpoint asked us to wait, if it did.
+    `retry_after` is the number of seconds that the endpoint asked us to wait, if it did. `reached` says that the
+    endpoint took the request and failed at it, so that it may be this request and not the endpoint: a smaller page of
+    the same list may be answered.
     """
 
-    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+    def __init__(self, message: str, *, retry_after: float | None = None, reached: bool = False) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.reached = reached
 
 
 class InDoubtError(ConnectorError):

@@ -124,13 +124,14 @@ class ProgressReported(OrderEvent, frozen=True, kw_only=True):
 class PassFinished(Event, frozen=True, kw_only=True):
     """
     One walk over a source's feed ended. `error` is empty when it went through; `lasting` says that the same walk will
-    not go through later unless somebody mends something.
+    not go through later unless somebody mends something. `unreadable` counts the rows that could not be read.
     """
 
     source: str
     seen: int
     new: int
     total: int | None
+    unreadable: int = 0
     error: str = ""
     lasting: bool = False
 

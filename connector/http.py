@@ -79,7 +79,7 @@ class Answer(msgspec.Struct, frozen=True):
     def unusable(self, why: str) -> ConnectorError:
         """Return the error for an answer that does not say what it should."""
         said = f"{self.what}: {self.status}, but the answer is not what the vendor documents ({why})"
-        return InDoubtError(said) if self.effect is Effect.WRITE else TransientError(said)
+        return InDoubtError(said) if self.effect is Effect.WRITE else TransientError(said, reached=True)
 
 
 class Endpoint:

@@ -62,7 +62,7 @@ def of_exception(exc: BaseException, effect: Effect, what: str) -> ConnectorErro
         where = f" to {host}:{port}" if host and port else ""
         return TransientError(f"{what}: could not connect{where} ({kind})")
     if effect is Effect.READ:
-        return TransientError(f"{what}: no usable answer ({kind})")
+        return TransientError(f"{what}: no usable answer ({kind})", reached=True)
     return InDoubtError(f"{what}: the answer was lost ({kind})")
 
 
@@ -80,7 +80,7 @@ def of_status(status: int, effect: Effect, what: str, text: str, wait: float | N
     if status == 409:
         return RejectedError(said, duplicate=True) if effect is Effect.WRITE else TransientError(said)
     if effect is Effect.READ:
-        return TransientError(said, retry_after=wait)
+        return TransientError(said, retry_after=wait, reached=wait is None)
     return InDoubtError(said)
 
 

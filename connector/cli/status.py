@@ -18,12 +18,16 @@ if TYPE_CHECKING:
     import sqlite3
 
     from connector.journal.reader import Cause, Status
+    from connector.journal.shortfall import Shortfall
     from connector.settings import Settings
 
 __all__ = ["command", "reading"]
 
 MOST_CAUSES = 20
 """Causes that are named; a receiver that puts the order's number into each refusal makes thousands."""
+
+MOST_ROWS = 10
+"""Rows of a feed that cannot be read and are named."""
 
 
 @click.command("status")
@@ -81,6 +85,17 @@ def as_data(settings: Settings, status: Status, now: datetime) -> dict[str, Any]
                 "oldest_unacknowledged_seconds": _seconds(each.untold_since, now),
                 "last_poll": iso(each.last_poll),
                 "parked_reports": each.parked_reports,
+                "unlisted": each.shortfall.unlisted,
+                "unreadable": [
+                    {
+                        "order_id": row.order,
+                        "position": row.position + 1,
+                        "after": row.after,
+                        "before": row.before,
+                        "reason": row.reason,
+                    }
+                    for row in each.shortfall.unreadable
+                ],
             }
             for name, each in sources.items()
         },
@@ -117,6 +132,8 @@ def as_text(settings: Settings, status: Status, causes: list[Cause], now: dateti
         for name, each in status.sources.items()
         if each.parked_reports
     ]
+    for name, each in status.sources.items():
+        lines += _unseen(name, each.shortfall)
     for name, own in settings.sources.items():
         oldest = data["sources"][name]["oldest_unacknowledged_seconds"]
         if oldest is not None and oldest > float(own.ack_alarm):
@@ -128,6 +145,18 @@ def as_text(settings: Settings, status: Status, causes: list[Cause], now: dateti
     if lines:
         parts.append("\n".join(escaped(line) for line in lines))
     return "\n\n".join(parts)
+
+
+def _unseen(name: str, shortfall: Shortfall) -> Iterator[str]:
+    """Yield what the last walk over a feed could not see."""
+    if shortfall.unlisted:
+        yield f"{name}: states {shortfall.unlisted} orders more than it lists: another tenant's, or hidden from us?"
+        if shortfall.unlisted > (shortfall.baseline or 0):
+            yield f"{name}: so it is not noticed when an order that waits leaves its feed"
+    for row in shortfall.unreadable[:MOST_ROWS]:
+        yield f"{name}: {row} cannot be read, and has to be mended there: {row.reason}"
+    if (more := len(shortfall.unreadable) - MOST_ROWS) > 0:
+        yield f"{name}: and {more} more rows"
 
 
 def _sources(sources: Mapping[str, dict[str, Any]], now: datetime) -> str:

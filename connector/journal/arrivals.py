@@ -10,6 +10,7 @@ import msgspec
 from connector.journal import bulk, changes, doubts, failures
 from connector.journal.base import Arrival, Ingested, Listing
 from connector.journal.deliveries import failed_due
+from connector.journal.shortfall import Shortfall, keep
 from connector.journal.times import millis
 
 __all__ = ["ingest", "polled"]
@@ -210,12 +211,23 @@ def _note_once(db: sqlite3.Connection, key: int, now: int, what: str, detail: st
     )
 
 
-def polled(source: str, at: int, now: int, error: str, db: sqlite3.Connection, *, complete: bool) -> None:
+def polled(
+    source: str,
+    at: int,
+    now: int,
+    error: str,
+    db: sqlite3.Connection,
+    *,
+    complete: bool,
+    shortfall: Shortfall | None = None,
+) -> None:
     """Note the end of a walk: `at` is for people, `now` for deadlines. One that failed leaves the last good time."""
     db.execute(
         "INSERT INTO sources (name, last_poll, error) VALUES (?1, CASE WHEN ?3 = '' THEN ?2 END, ?3)"
         " ON CONFLICT (name) DO UPDATE SET last_poll = coalesce(excluded.last_poll, last_poll), error = excluded.error",
         (source, at, error),
     )
+    if shortfall is not None:
+        keep(source, shortfall, db)
     if complete:
         doubts.walked(source, now, db)

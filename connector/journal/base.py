@@ -22,6 +22,7 @@ from connector.journal.distrust import Distrust
 from connector.journal.outbox import Outbox
 from connector.journal.outcomes import Delivered, Held, InDoubt, NotSent, Outcome, Rejected
 from connector.journal.patience import Stall
+from connector.journal.shortfall import Shortfall
 from connector.journal.steps import Steps
 from connector.journal.terms import Terms
 
@@ -47,6 +48,7 @@ __all__ = [
     "Rejected",
     "Settled",
     "Settlement",
+    "Shortfall",
     "Waiting",
 ]
 
@@ -275,12 +277,24 @@ class Journal(Distrust, Outbox, Asked, Absent, Caution, Terms, Steps, Protocol):
     async def changed_elsewhere(self) -> int:
         """Return a number that changes when another process has written (`connector retry`, say)."""
 
-    async def polled(self, source: str, at: datetime, error: str, *, complete: bool = False) -> None:
+    async def polled(
+        self,
+        source: str,
+        at: datetime,
+        error: str,
+        *,
+        complete: bool = False,
+        shortfall: Shortfall | None = None,
+    ) -> None:
         """
         Note that a walk over the feed of `source` ended, and how.
 
         `complete`: it listed all that the source has; what is listed later is newer than all that is (see `begin`).
+        `shortfall` is what it could not see; None leaves what an earlier one could not.
         """
+
+    async def shortfall(self, source: str) -> Shortfall:
+        """Return what the last poll of `source` that went through could not see."""
 
     async def endpoint_changed(self, receiver: str, state: str, reason: str, at: datetime) -> None:
         """Note the state of a receiver's breaker, for `status`."""

@@ -22,6 +22,7 @@ import msgspec
 
 from connector.errors import JournalError
 from connector.journal.database import damaged, migrate
+from connector.journal.shortfall import Shortfall, shortfalls
 from connector.journal.states import PublicState
 from connector.journal.times import moment
 from connector.journal.version import NoJournal, check_version
@@ -65,6 +66,7 @@ class SourceCounts(msgspec.Struct, frozen=True, kw_only=True):
     `untold_since` is when the oldest order that the source has still to be told about was delivered; `last_poll` the
     end of the last walk that went through, and `error` what was wrong with the last one, if it did not.
     `parked_reports` counts what it will not be told about orders after their delivery, until a person has looked.
+    `shortfall` is what the last walk that went through could not see.
     """
 
     orders: Mapping[str, int] = {}
@@ -72,6 +74,7 @@ class SourceCounts(msgspec.Struct, frozen=True, kw_only=True):
     last_poll: datetime | None = None
     error: str = ""
     parked_reports: int = 0
+    shortfall: Shortfall = Shortfall()
 
 
 class ReceiverCounts(msgspec.Struct, frozen=True, kw_only=True):
@@ -210,6 +213,7 @@ def status(db: sqlite3.Connection) -> Status:
                 f" FROM orders WHERE ack_state IN {UNTOLD} AND ack_outcome = 'exported' GROUP BY source"
             )
         )
+        missing = shortfalls(db)
         walks = {name: (at, error) for name, at, error in db.execute("SELECT name, last_poll, error FROM sources")}
         parked = dict(
             db.execute("SELECT source, count(*) FROM reports WHERE state = 'parked' AND dropped_at IS NULL GROUP BY 1")
@@ -224,6 +228,7 @@ def status(db: sqlite3.Connection) -> Status:
             last_poll=_moment(at),
             error=error,
             parked_reports=parked.get(name, 0),
+            shortfall=missing.get(name, Shortfall()),
         )
     receivers = {}
     for name in sorted(deliveries.keys() | breakers.keys()):

@@ -26,6 +26,7 @@ from connector.journal.base import (
     Listing,
     Settled,
     Settlement,
+    Shortfall,
     Waiting,
 )
 from connector.journal.caution import Way
@@ -36,6 +37,7 @@ from connector.journal.lock import InstanceLock
 from connector.journal.patience import Patience, Stall
 from connector.journal.sentinel import Seen as Noted
 from connector.journal.sentinel import Sentinel, identify, raise_epoch
+from connector.journal.shortfall import kept
 from connector.journal.sqlite_backlog import SqliteBacklog
 from connector.journal.terms import keep
 from connector.journal.times import millis, moment
@@ -187,10 +189,22 @@ class SqliteJournal(SqliteBacklog, SqliteDistrust):
         """See `Journal.changed_elsewhere`."""
         return await self._read(holds.changed_elsewhere)
 
-    async def polled(self, source: str, at: datetime, error: str, *, complete: bool = False) -> None:
+    async def polled(
+        self,
+        source: str,
+        at: datetime,
+        error: str,
+        *,
+        complete: bool = False,
+        shortfall: Shortfall | None = None,
+    ) -> None:
         """See `Journal.polled`."""
         kept, now = self._kept(at), millis(at)
-        await self._write(partial(arrivals.polled, source, kept, now, error, complete=complete))
+        await self._write(partial(arrivals.polled, source, kept, now, error, complete=complete, shortfall=shortfall))
+
+    async def shortfall(self, source: str) -> Shortfall:
+        """See `Journal.shortfall`."""
+        return await self._read(partial(kept, source))
 
     async def endpoint_changed(self, receiver: str, state: str, reason: str, at: datetime) -> None:
         """See `Journal.endpoint_changed`."""

@@ -10,6 +10,7 @@ import msgspec
 
 from connector.ack import Acknowledgement, AckOutcome, Confirmed, NotApplied, Refused, Unknown
 from connector.http import Endpoint
+from connector.journal.shortfall import UnreadableRow
 from connector.order import Order
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Reports",
     "Source",
     "Unknown",
+    "UnreadableRow",
     "next_page",
 ]
 
@@ -47,12 +49,13 @@ class Page(msgspec.Struct, frozen=True):
     One page of a feed. `total` is how many orders the vendor says the feed holds, where it says so.
 
     `continued` says that the vendor was not asked for it: it was read together with the page before. What was
-    confirmed since then may still be on it.
+    confirmed since then may still be on it. `unreadable` are the rows in its place that cannot be read.
     """
 
     items: Sequence[FeedItem]
     total: int | None = None
     continued: bool = False
+    unreadable: Sequence[UnreadableRow] = ()
 
 
 class Source(Protocol):

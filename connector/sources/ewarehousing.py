@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Meta
 
 from connector.clock import Clock
+from connector.errors import ConnectorError, TransientError
 from connector.order import Order
 from connector.receivers.ewarehousing_access import PRODUCTION, SANDBOX_HOSTS, HeaderText
 from connector.receivers.ewarehousing_answers import row_id
@@ -25,8 +26,9 @@ from connector.receivers.ewarehousing_client import EXPAND, EwarehousingClient, 
 from connector.receivers.ewarehousing_reads import PAGE_SIZE, each
 from connector.settings.structs import SourceSettings
 from connector.settings.values import Secret, Url
-from connector.sources.base import Acknowledgement, AckOutcome, Confirmed, FeedItem, Page
+from connector.sources.base import Acknowledgement, AckOutcome, Confirmed, FeedItem, Page, UnreadableRow
 from connector.sources.ewarehousing_order import to_order
+from connector.sources.narrowing import LoneFailures, reached
 
 __all__ = ["EwarehousingSource", "EwarehousingSourceSettings"]
 
@@ -83,6 +85,7 @@ class EwarehousingSource:
         self._settings = settings
         self._client = EwarehousingClient(settings, name=name, clock=clock)
         self.endpoint = self._client.endpoint
+        self._lone = LoneFailures(clock)
         self._filters: Filters = {}
         if settings.is_business_to_business is not None:
             self._filters["is_business_to_business"] = settings.is_business_to_business
@@ -105,8 +108,10 @@ class EwarehousingSource:
                 async for rows in pages:
                     fresh = [row for row in rows if row_id(row) not in seen and self._wanted(row)]
                     seen |= {row_id(row) for row in fresh}
-                    items = await each(self._item, fresh)
-                    yield Page([item for item in items if item is not None])
+                    found = await each(self._item, fresh)
+                    yield Page(
+                        [item for item in found if isinstance(item, FeedItem)], unreadable=self._unreadable(found)
+                    )
 
     async def acknowledge(self, batch: Sequence[Acknowledgement]) -> Mapping[str, AckOutcome]:
         """Confirm without a call: eWarehousing has no mark for it, and the journal remembers."""
@@ -130,16 +135,37 @@ class EwarehousingSource:
         """Release the connections. Idempotent."""
         await self._client.aclose()
 
-    async def _item(self, row: bytes) -> FeedItem | None:
-        """Return the whole order of a row; None if it is gone, or has moved on, since it was listed."""
+    async def _item(self, row: bytes) -> FeedItem | UnreadableRow | ConnectorError | None:
+        """
+        Return the whole order of a row; None if it is gone, or has moved on, since it was listed.
+
+        The error for one that cannot be read now; for one that could not before either, what `status` says of it.
+        """
         order_id = row_id(row)
         if order_id.startswith("unreadable-"):
             return FeedItem(order_id, row)
+        if (known := self._lone.left_alone(order_id)) is not None:
+            return known
         try:
             raw = await self._client.get_raw(order_id, expand=EXPAND)
         except NotFound:
             return None
+        except ConnectorError as exc:
+            if not reached(exc):
+                raise
+            return self._lone.failed(order_id, exc) or exc
+        self._lone.read(order_id)
         return FeedItem(order_id, raw) if self._wanted(raw) else None
+
+    def _unreadable(self, found: Sequence[FeedItem | UnreadableRow | ConnectorError | None]) -> list[UnreadableRow]:
+        """Return the orders of a page that cannot be read; raise what befell one for the first time, or all of them."""
+        failures = [each for each in found if isinstance(each, ConnectorError)]
+        if failures:
+            raise failures[0]
+        rows = [each for each in found if isinstance(each, UnreadableRow)]
+        if len(rows) > 1 and len(rows) == len(found):
+            raise TransientError(f"{self.name}: no order of a page can be read: {rows[0].reason}")
+        return rows
 
     def _wanted(self, raw: bytes) -> bool:
         """Tell whether an order has one of the statuses; one whose status cannot be read is for a person to see."""

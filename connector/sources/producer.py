@@ -21,8 +21,10 @@ from connector.order import Order
 from connector.reminder import Reminder, lasted
 from connector.settings.structs import RouteSettings, SourceSettings
 from connector.sources.absence import Absences
-from connector.sources.base import FeedItem, Page, Refetches, Source
+from connector.sources.base import FeedItem, Page, Refetches, Source, UnreadableRow
 from connector.sources.intake import arrival_of, notices_of
+from connector.sources.shortfall import FeedShortfall
+from connector.sources.surplus import Stated
 from connector.steady import wall_time
 
 __all__ = ["Producer"]
@@ -75,6 +77,7 @@ class Producer:
         self._replays: list[tuple[datetime, asyncio.Future[PassFinished]]] = []
         self._failures = 0
         self._reminder = Reminder(clock)
+        self._shortfall = FeedShortfall(source.name, clock)
 
     @property
     def stopped(self) -> bool:
@@ -115,6 +118,7 @@ class Producer:
         """Walk the feed at every poll interval, and when asked to, until stopped."""
         with self._publisher:
             try:
+                self._shortfall.recall(await self._journal.shortfall(self.source.name))
                 while not self._stopping:
                     self._nudge = anyio.Event()
                     while self._replays:
@@ -148,14 +152,13 @@ class Producer:
         if finished.error:
             retry = self._settings.retry
             return backoff(self._clock, self._failures, first=float(retry.first), longest=float(retry.longest))
-        if finished.total is not None and finished.total > finished.seen:
-            return min(interval, SOON)
-        return interval
+        return min(interval, SOON) if self._shortfall.read_again else interval
 
     async def _walk_once(self, publisher: Publisher, since: datetime | None = None) -> PassFinished:
         seen = Ids()
         new = 0
-        total: int | None = None  # the most that any page of the walk said there is
+        stated = Stated()
+        unreadable: list[UnreadableRow] = []
         complete = False
         error, lasting = "", False
         base, began = self._confirmed(), self._clock.now()
@@ -165,15 +168,17 @@ class Producer:
                 async for given in feed:
                     page = checked_page(given, self.source.name)
                     asked_at = asked_at if page.continued else ended_at
-                    total = max(page.total or 0, total or 0) if page.total is not None else total
+                    stated = stated.with_page(page.total)
+                    unreadable += page.unreadable
                     seen.update(item.order_id for item in page.items)
                     new += await self._take(page.items, self._listing(asked_at, since), publisher)
                     if self._stopping:
                         break
                     ended_at = self._clock.now()
             # What leaves the feed moves what comes after it to a page that was read, where it may not have been seen.
-            whole = len(seen) >= total if total is not None else self._confirmed() == base
-            complete = whole and since is None and not self._stopping
+            still = self._confirmed() == base
+            whole = still if stated.most is None else self._shortfall.listed_all(stated, len(seen), still=still)
+            complete = whole and not unreadable and since is None and not self._stopping
             if complete:
                 await self._absences.walked(seen, began)
         except JournalError:
@@ -191,10 +196,28 @@ class Producer:
         else:
             self._reminder.over()
         self._failures = self._failures + 1 if error else 0
+        whole_walk = since is None and not error and not self._stopping
+        if whole_walk:
+            self._shortfall.note(stated, len(seen), new, unreadable)
         now = self._clock.now()
-        await self._journal.polled(self.source.name, now, error, complete=complete and not error and not self._stopping)
+        await self._journal.polled(
+            self.source.name,
+            now,
+            error,
+            complete=complete and whole_walk,
+            shortfall=self._shortfall.found if whole_walk else None,
+        )
         at, name = wall_time(self._clock, now), self.source.name
-        finished = PassFinished(at=at, source=name, seen=len(seen), new=new, total=total, error=error, lasting=lasting)
+        finished = PassFinished(
+            at=at,
+            source=name,
+            seen=len(seen),
+            new=new,
+            total=stated.most,
+            unreadable=len(unreadable),
+            error=error,
+            lasting=lasting,
+        )
         self._bus.notice(finished)
         return finished
 

@@ -122,7 +122,7 @@ class PropellerSource:
         # The vendor documents no status that means so: tenants name their own (vendors.md 1, Order statuses).
         self._cancelled = frozenset(status.casefold() for status in settings.cancelled_statuses)
         statuses = [*settings.statuses, *settings.cancelled_statuses]
-        self._search = Search(self.endpoint, statuses, settings.status_key, settings.page_size)
+        self._search = Search(self.endpoint, statuses, settings.status_key, settings.page_size, clock)
 
     def fetch(self, gone: Callable[[], int]) -> AsyncGenerator[Page]:
         """Walk the orders that are not exported; see `Source.fetch`."""

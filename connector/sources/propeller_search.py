@@ -13,10 +13,12 @@ from typing import Any
 
 import msgspec
 
-from connector.errors import RejectedError
+from connector.clock import Clock
+from connector.errors import ConnectorError, RejectedError
 from connector.http import Effect, Endpoint
 from connector.ids import Ids
-from connector.sources.base import FeedItem, Page, next_page
+from connector.sources.base import FeedItem, Page, UnreadableRow, next_page
+from connector.sources.narrowing import Narrowing, reached
 from connector.sources.propeller_order import Head, order_id
 
 __all__ = ["Search", "Wanted", "count"]
@@ -63,8 +65,11 @@ _found = msgspec.json.Decoder(_Found)
 class Search:
     """Searches one tenant for orders in `statuses`."""
 
-    def __init__(self, endpoint: Endpoint, statuses: Sequence[str], status_key: str, size: int) -> None:
+    def __init__(self, endpoint: Endpoint, statuses: Sequence[str], status_key: str, size: int, clock: Clock) -> None:
         self._endpoint = endpoint
+        self._clock = clock
+        self._narrowings: dict[bool, Narrowing[msgspec.Raw]] = {}
+        """For what was not exported, and for replays."""
         self._filter = {status_key: list(statuses)}
         self._statuses = {status.casefold() for status in statuses}
         self._size = size
@@ -74,15 +79,16 @@ class Search:
         Walk the orders that are `wanted`; see `Source.fetch`.
 
         `offset` is the page's size (vendors.md 6, seed 000, #3); a size that the server will not have (error 10015) is
-        halved, and the size that it answers with is believed.
+        halved, and the size that it answers with is believed. A page that fails is read around the row that makes it.
         """
         size, number, stale = self._size, 0, 0
+        narrowing = self._narrowing(wanted)
         seen = Ids()
         for _ in range(MOST_PAGES):
             try:
-                found = await self._ask(wanted, number + 1, size)
+                found, unreadable = await self._page(narrowing, wanted, number, size)
             except RejectedError as exc:
-                if PAGE_TOO_LARGE not in str(exc) or size == 1:
+                if not _too_large(exc) or size == 1:
                     raise
                 size //= 2
                 number = next_page(len(seen), gone(), size)
@@ -90,20 +96,48 @@ class Search:
 
             before = len(seen)
             items = [item for raw in found.items if (item := self._item(bytes(raw), wanted, seen))]
+            unreadable = [row for row in unreadable if seen.add(f"row {row.position}")]
             total, pages = count(found.items_found), count(found.pages)
-            yield Page(items, total)
+            yield Page(items, total, unreadable=unreadable)
 
-            short = pages is not None and number + 1 < pages and len(found.items) < size
-            size = min(size, count(found.offset) or size, len(found.items) if short else size) or 1
+            listed = len(found.items) + len(unreadable)
+            short = pages is not None and number + 1 < pages and listed < size
+            size = min(size, count(found.offset) or size, listed if short else size) or 1
             ended = pages is not None and number + 1 >= pages and (total is None or (number + 1) * size >= total)
             stale = stale + 1 if len(seen) == before else 0
-            if not found.items or ended or stale >= STALE_PAGES:
+            if not listed or ended or stale >= STALE_PAGES:
                 return
             number = number + 1 if stale else next_page(len(seen), gone(), size)
 
     async def total(self, wanted: Wanted) -> int | None:
         """Return how many orders there are, if the vendor says so."""
         return count((await self._ask(wanted, 1, 1)).items_found)
+
+    def _narrowing(self, wanted: Wanted) -> Narrowing[msgspec.Raw]:
+        again = wanted.since is not None
+        if again not in self._narrowings:
+            self._narrowings[again] = Narrowing(self._clock, _name, lambda exc: reached(exc) and not _too_large(exc))
+        self._narrowings[again].begin()
+        return self._narrowings[again]
+
+    async def _page(
+        self, narrowing: Narrowing[msgspec.Raw], wanted: Wanted, number: int, size: int
+    ) -> tuple[_Found, list[UnreadableRow]]:
+        """Return a page, or what can be read of it, and the rows of it that cannot be read."""
+        answers: list[tuple[int, _Found]] = []
+
+        async def read(number: int, size: int) -> list[msgspec.Raw]:
+            answers.append((size, await self._ask(wanted, number + 1, size)))
+            return answers[-1][1].items
+
+        rows = await narrowing.page(read, number, size)
+        asked, last = answers[-1] if answers else (0, _Found([]))
+        if rows is last.items and asked == size:
+            return last, []
+        total = count(last.items_found)
+        readable = [row for row in rows if not isinstance(row, UnreadableRow)]
+        found = _Found(readable, total, None if total is None else -(-total // size))
+        return found, [row for row in rows if isinstance(row, UnreadableRow)]
 
     async def _ask(self, wanted: Wanted, page: int, size: int) -> _Found:
         body: dict[str, Any] = {**self._filter, "exportStatuses": list(wanted.statuses)}
@@ -133,6 +167,18 @@ class Search:
         if not wanted.holds(head) or (head.status or "").casefold() not in self._statuses:
             return None
         return FeedItem(key, raw, "quotation" if (head.type or "").casefold() == "quotation" else "")
+
+
+def _name(raw: msgspec.Raw) -> str:
+    """Return the id of a listed order, or an empty text."""
+    try:
+        return order_id(_head.decode(raw).id) or ""
+    except (ValueError, RecursionError):
+        return ""
+
+
+def _too_large(exc: ConnectorError) -> bool:
+    return isinstance(exc, RejectedError) and PAGE_TOO_LARGE in str(exc)
 
 
 def count(value: object) -> int | None:

@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 from functools import partial
+from operator import attrgetter
 from typing import Any, ClassVar
 
 import msgspec
@@ -23,6 +24,7 @@ from connector.ids import Ids
 from connector.order import Order
 from connector.sources import traede_order, traede_production
 from connector.sources.base import Acknowledgement, AckOutcome, FeedItem, Page, Refused
+from connector.sources.narrowing import Narrowing
 from connector.sources.traede_feed import items, walk
 from connector.sources.traede_filters import encoded
 from connector.sources.traede_mark import judge, outcomes
@@ -61,6 +63,8 @@ class TraedeSource(ABC):
     def __init__(self, name: str, settings: TraedeSettings, clock: Clock) -> None:
         self.name = name
         self._own = settings
+        self._clock = clock
+        self._narrowings: dict[str, Narrowing[FeedItem]] = {}
         self._terms = Terms(settings.system_id)
         token, key = settings.token.reveal(), settings.app_key.reveal()
         self.endpoint = Endpoint(
@@ -79,13 +83,14 @@ class TraedeSource(ABC):
 
         `not_exported_since` is never sent here: its default, the current time, adds nothing (6, #2).
         """
-        return walk(partial(self._read, self._query()), gone, self._own.page_size)
+        return walk(partial(self._read, self._query()), gone, self._own.page_size, self._narrowing("feed"))
 
     def refetch(self, since: datetime) -> AsyncGenerator[Page, None]:
         """Walk what was exported at or after `since` as well; see `Refetches`. `since` without a zone is in UTC."""
         at = since.replace(tzinfo=UTC) if since.tzinfo is None else since.astimezone(UTC)
         again = [("not_exported_since", f"{at:%Y-%m-%d %H:%M:%S}")]
-        return walk(partial(self._read, self._query(again=True) + again), lambda: 0, self._own.page_size)
+        read = partial(self._read, self._query(again=True) + again)
+        return walk(read, lambda: 0, self._own.page_size, self._narrowing("replay"))
 
     async def acknowledge(self, batch: Sequence[Acknowledgement]) -> Mapping[str, AckOutcome]:
         """
@@ -127,11 +132,12 @@ class TraedeSource(ABC):
         """
         known: dict[str, bool] = {}
         for system in dict.fromkeys(self._terms.under(ack.terms).system_id for ack in acks):
-            found, pages = await self._ids(system)
-            again = (await self._ids(system))[0] if pages > 1 else found
+            found, pages, whole = await self._ids(system)
+            again, _, still = await self._ids(system) if pages > 1 else (found, pages, whole)
+            whole = whole and still  # an order that cannot be read is in the feed all the same
             asked = [ack.order_id for ack in acks if self._terms.under(ack.terms).system_id == system]
             listed = {each: each in found or each in again for each in asked}
-            known |= {each: not here for each, here in listed.items() if here or found == again}
+            known |= {each: not here for each, here in listed.items() if here or (whole and found == again)}
         return known
 
     @property
@@ -149,7 +155,7 @@ class TraedeSource(ABC):
 
     async def check(self) -> str:
         """Read the first page; see `Source.check`. The right to mark orders cannot be proved without doing it."""
-        rows = await self._read(self._query(), 0)
+        rows = await self._read(self._query(), 0, self._own.page_size)
         return f"export works for system {readable(self._own.system_id, 60)}, {len(rows)} orders on the first page"
 
     async def aclose(self) -> None:
@@ -181,21 +187,27 @@ class TraedeSource(ABC):
             *encoded(filters),
         ]
 
-    async def _read(self, query: Sequence[tuple[str, str]], number: int) -> list[FeedItem]:
-        paging = [("page", str(number)), ("limit", str(self._own.page_size))]
+    def _narrowing(self, purpose: str) -> Narrowing[FeedItem]:
+        """Return what is known of the rows that cannot be read, of each list that is read for another purpose."""
+        return self._narrowings.setdefault(purpose, Narrowing(self._clock, attrgetter("order_id")))
+
+    async def _read(self, query: Sequence[tuple[str, str]], number: int, limit: int) -> list[FeedItem]:
+        paging = [("page", str(number)), ("limit", str(limit))]
         answer = await self.endpoint.call("GET", f"{self._path}/export", effect=Effect.READ, query=[*query, *paging])
         return items(answer.decode(self._decoder).rows, self._id_keys)
 
-    async def _ids(self, system: str) -> tuple[Ids, int]:
-        """Read the whole feed of `system`; return the ids in it, and the number of its pages."""
+    async def _ids(self, system: str) -> tuple[Ids, int, bool]:
+        """Read the whole feed of `system`; return the ids in it, the number of its pages, and whether all was read."""
         ids = Ids()
-        pages = 0
+        pages, whole = 0, True
         read = partial(self._read, self._query(system, everything=True))
-        async with aclosing(walk(read, lambda: 0, self._own.page_size)) as feed:
+        narrowing = self._narrowing(f"everything to {system}")
+        async with aclosing(walk(read, lambda: 0, self._own.page_size, narrowing)) as feed:
             async for page in feed:
                 ids.update(item.order_id for item in page.items)
                 pages += 1
-        return ids, pages
+                whole = whole and not page.unreadable
+        return ids, pages, whole
 
 
 class TraedeOrders(TraedeSource):

@@ -16,7 +16,8 @@ import msgspec
 
 from connector.errors import TransientError
 from connector.ids import Ids
-from connector.sources.base import FeedItem, Page, next_page
+from connector.sources.base import FeedItem, Page, UnreadableRow, next_page
+from connector.sources.narrowing import Narrowing
 from connector.sources.traede_reading import first, order_id
 
 __all__ = ["items", "walk"]
@@ -42,28 +43,37 @@ def items(rows: Iterable[msgspec.Raw], id_keys: Sequence[str]) -> list[FeedItem]
 
 
 async def walk(
-    read: Callable[[int], Awaitable[Sequence[FeedItem]]], gone: Callable[[], int], limit: int
+    read: Callable[[int, int], Awaitable[Sequence[FeedItem]]],
+    gone: Callable[[], int],
+    limit: int,
+    narrowing: Narrowing[FeedItem],
 ) -> AsyncGenerator[Page, None]:
     """
     Read page after page, and list each order once; no page that is yielded is larger than `limit`.
+
+    `read` is called with the number of a page and the limit; a page that fails is read around the row that makes it.
 
     A page without a new order ends the walk, unless it was read again because the feed has shrunk: then the one after
     it may have what is new. Raises what `read` raises, and `TransientError` for a feed that does not end.
     """
     seen = Ids()
+    narrowing.begin()
     number, farthest, size = 0, -1, 1
     for _ in range(MOST_PAGES):
         before = gone()
-        rows = await read(number)
-        fresh = list({row.order_id: row for row in rows if row.order_id not in seen}.values())
+        # Where the vendor's pages are smaller than asked for, it is by theirs that the rows are counted.
+        rows = await narrowing.page(read, number, limit, size if number and size < limit else limit)
+        listed = [row for row in rows if not isinstance(row, UnreadableRow)]
+        unreadable = [row for row in rows if isinstance(row, UnreadableRow) and seen.add(f"row {row.position}")]
+        fresh = list({row.order_id: row for row in listed if row.order_id not in seen}.values())
         seen.update(row.order_id for row in fresh)
-        for start in range(0, len(fresh), limit):
-            yield Page(fresh[start : start + limit], continued=start > 0)
+        for start in range(0, max(len(fresh), bool(unreadable)), limit):
+            yield Page(fresh[start : start + limit], continued=start > 0, unreadable=() if start else unreadable)
 
         read_again, farthest = number <= farthest, max(farthest, number)
         size = max(size, len(rows))
         back = next_page(len(seen), gone(), size)
-        if fresh:
+        if fresh or unreadable:
             number = min(number + 1, back) if gone() else number + 1
         elif gone() > before and back < number:
             number = back  # what was to come on this page moved up while we asked for it

@@ -6,7 +6,7 @@ Seed 003; vendors.md section 3, and section 6 for the readings of its ambiguous 
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar
 from zoneinfo import ZoneInfo
 
@@ -23,7 +23,8 @@ from connector.settings.structs import SourceSettings
 from connector.settings.values import Secret, Url
 from connector.sources import zendera_feed as feed
 from connector.sources import zendera_timeline as timeline
-from connector.sources.base import Acknowledgement, AckOutcome, Confirmed, Page, Refused
+from connector.sources.base import Acknowledgement, AckOutcome, Confirmed, Page, Refused, UnreadableRow
+from connector.sources.narrowing import Narrowing
 from connector.sources.zendera_ack import check_address, complaints, reason, status
 from connector.sources.zendera_progress import to_report
 from connector.sources.zendera_report import encode_report
@@ -89,6 +90,9 @@ class ZenderaSource:
         self._settings = settings
         self._zone = ZoneInfo(settings.timezone)
         self._still = anyio.Lock()
+        self._narrowing: Narrowing[msgspec.Raw] = Narrowing(clock, feed.order_of)
+        self._pitch = settings.page_size
+        """Rows from one page to the next, as the vendor said last."""
         key = settings.api_key.reveal()
         self.endpoint = Endpoint(
             name, settings.base_url, settings, clock, headers={"Authorization": f"apikey {key}"}, secrets=[key]
@@ -102,14 +106,19 @@ class ZenderaSource:
         needed. Should the feed move all the same, it is read again; if it never rests, the orders are yielded that
         two readings in a row listed with the same shipments, and the stated total shows that there are more. Raises
         `TransientError` when there are none such, or a page could not be read: then nothing was yielded.
+
+        A shipment that makes its page fail is left out; the orders of which it may be one wait for it.
         """
         del gone
         reading, sure = await self._read()
         if not reading.whole and not sure:
             raise TransientError(f"{self.name}: the feed changed while it was read, {READINGS} times in a row")
-        items = [item for item in reading.items() if item.order_id in sure]
-        for start in range(0, max(len(items), 1), self._settings.page_size):
-            yield Page(items[start : start + self._settings.page_size], len(reading), continued=start > 0)
+        waiting = reading.beside_unreadable()
+        items = [item for item in reading.items() if item.order_id in sure and item.order_id not in waiting]
+        unreadable = _explained(reading.unreadable.values(), waiting)
+        total, size = len(reading) - len(waiting), self._settings.page_size
+        for start in range(0, max(len(items), 1), size):
+            yield Page(items[start : start + size], total, continued=start > 0, unreadable=() if start else unreadable)
 
     async def acknowledge(self, batch: Sequence[Acknowledgement]) -> Mapping[str, AckOutcome]:
         """
@@ -151,7 +160,7 @@ class ZenderaSource:
             else:
                 if reading is None:
                     reading, _ = await self._read()
-                listed = True if order_id in reading else False if reading.whole else None
+                listed = True if order_id in reading else False if reading.certain else None
                 attempts = None if ack and listed else await self._attempts(order_id)
                 told = timeline.told_exported(attempts or [], listed=listed)
                 if ack is None and attempts != [] and not told:
@@ -206,7 +215,8 @@ class ZenderaSource:
             last: feed.Reading | None = None
             agreed: set[str] = set()
             for _ in range(READINGS):
-                reading = await feed.read(lambda number: self._listed(number, self._settings.page_size))
+                self._narrowing.begin()
+                reading = await feed.read(self._page)
                 if reading.whole:
                     return reading, set(reading)
                 agreed = reading.same(last) if last is not None else set()
@@ -215,6 +225,28 @@ class ZenderaSource:
                     break
                 last = reading
         return reading, agreed
+
+    async def _page(self, number: int) -> feed.FeedPage:
+        """Return a page, or what can be read of it."""
+        size = self._settings.page_size
+        answers: list[feed.FeedPage] = []
+
+        async def read(number: int, many: int) -> Sequence[msgspec.Raw]:
+            answers.append(await self._listed(number + 1, many))
+            return answers[-1].shipments or []
+
+        rows = await self._narrowing.page(read, number - 1, size, min(size, self._pitch))
+        last = answers[-1] if answers else feed.FeedPage()
+        if rows is last.shipments or not (rows or last.shipments):
+            self._pitch = feed.count(last.per_page) or size
+            return last
+        total = feed.count(last.total)
+        return feed.PartialPage(
+            shipments=[row for row in rows if not isinstance(row, UnreadableRow)],
+            total=total,
+            total_pages=None if total is None else -(-total // size),
+            unreadable=[row for row in rows if isinstance(row, UnreadableRow)],
+        )
 
     async def _listed(self, number: int, size: int) -> feed.FeedPage:
         answer = await self.endpoint.call(
@@ -238,6 +270,17 @@ class ZenderaSource:
         path = UPDATES.format(segment(order_id))
         answer = await self.endpoint.call("GET", path, effect=Effect.READ, expected=NO_TIMELINE)
         return None if answer.status in NO_TIMELINE else answer
+
+
+def _explained(rows: Iterable[UnreadableRow], waiting: Iterable[str]) -> list[UnreadableRow]:
+    """Return the rows that cannot be read, saying which orders wait for them."""
+    held = set(waiting)
+    found = []
+    for row in rows:
+        beside = list(dict.fromkeys(order for order in (row.after, row.before) if order in held))
+        said = f"; {' and '.join(beside)} wait: it may be a shipment of theirs" if beside else ""
+        found.append(msgspec.structs.replace(row, reason=row.reason + said))
+    return found
 
 
 def _events(answer: Answer) -> list[dict[str, Any]]:

@@ -8,16 +8,16 @@ So nothing is concluded from one page: all are read first (vendors.md 6, seed 00
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from hashlib import blake2b
 from typing import Any
 
 import msgspec
 
-from connector.sources.base import FeedItem
+from connector.sources.base import FeedItem, UnreadableRow
 from connector.sources.zendera_wire import Head, identity
 
-__all__ = ["FeedPage", "Reading", "count", "read"]
+__all__ = ["FeedPage", "PartialPage", "Reading", "count", "order_of", "read"]
 
 MOST_PAGES = 10_000
 
@@ -42,16 +42,24 @@ class FeedPage(msgspec.Struct, rename="camel"):
         return self.shipments is not None or not (self.error or self.message)
 
 
+class PartialPage(FeedPage, rename="camel"):
+    """What can be read of a page that fails for some of its rows."""
+
+    unreadable: Sequence[UnreadableRow] = ()
+
+
 class Reading:
     """
     What one walk over all pages listed.
 
     `whole` says that nothing moved meanwhile, as far as one walk can tell: every page stated the same total, and as
-    many shipments were listed. Where no total is stated, only a single page is certain.
+    many shipments were listed. Where no total is stated, only a single page is certain. `unreadable` are the rows that
+    cannot be read; what they are shipments of, nobody knows.
     """
 
     def __init__(self) -> None:
         self.whole = True
+        self.unreadable: dict[int, UnreadableRow] = {}
         self._orders: dict[str, dict[tuple[str, bytes], bytes]] = {}
         self._shipments: set[tuple[str, str]] = set()
         self._size = 0
@@ -68,16 +76,23 @@ class Reading:
 
     @property
     def size(self) -> int:
-        """How many different shipments were listed."""
-        return self._size
+        """How many different shipments were listed, with those that cannot be read."""
+        return self._size + len(self.unreadable)
+
+    @property
+    def certain(self) -> bool:
+        """Whether what it does not list is not in the feed."""
+        return self.whole and not self.unreadable
 
     def add(self, page: FeedPage) -> int:
         """Take a page in; return how many shipments of it are new."""
-        before = self._size
+        before = self.size
         for raw in page.shipments or ():
             self._add(bytes(raw))
+        if isinstance(page, PartialPage):
+            self.unreadable |= {row.position: row for row in page.unreadable}
         self._totals.append(count(page.total))
-        return self._size - before
+        return self.size - before
 
     def _add(self, raw: bytes) -> None:
         try:
@@ -99,7 +114,7 @@ class Reading:
     def close(self) -> None:
         """Judge the reading, after its last page."""
         first, *others = self._totals
-        if any(total != first for total in others) or (first is None and others) or (first or 0) > self._size:
+        if any(total != first for total in others) or (first is None and others) or (first or 0) > self.size:
             self.whole = False
 
     def same(self, other: Reading) -> set[str]:
@@ -109,6 +124,18 @@ class Reading:
             for order_id, found in self._orders.items()
             if order_id in other and found.keys() == other._orders[order_id].keys()
         }
+
+    def beside_unreadable(self) -> set[str]:
+        """
+        Return the orders of which a row that cannot be read may be a shipment.
+
+        Those are the ones beside it, if the feed lists orders of more than one shipment; the same one on either side
+        is one of those.
+        """
+        several = any(len(found) > 1 for found in self._orders.values())
+        rows = self.unreadable.values()
+        beside = {order for row in rows for order in (row.after, row.before) if several or row.after == row.before}
+        return beside & self._orders.keys()
 
     def items(self) -> list[FeedItem]:
         """Return the orders, each with its shipments in the order of their ids; as the feed listed them otherwise."""
@@ -131,6 +158,14 @@ async def read(page: Callable[[int], Awaitable[FeedPage]]) -> Reading:
             break
     reading.close()
     return reading
+
+
+def order_of(raw: msgspec.Raw) -> str:
+    """Return the id of a shipment's order, or an empty text."""
+    try:
+        return identity(_head(raw).order_id)
+    except (ValueError, RecursionError):
+        return ""
 
 
 def count(value: object) -> int | None:

@@ -72,8 +72,12 @@ LAYERS: list[tuple[str, ...]] = [
 
 STAGES = (
     "absence", "producer", "intake", "consumer", "attempt", "work", "amender", "lane", "notices", "refusals",
+    "shortfall", "surplus",
 )  # fmt: skip
 """What is in a family's folder, but serves all of its vendors."""
+
+SHARED = ("", "base", "narrowing")
+"""What the vendors of a family build on."""
 
 SANDBOX_USERS = {
     "connector.cli.demo": "the demonstration runs against the stand-ins",
@@ -120,7 +124,7 @@ def strangers(modules: Mapping[str, Module]) -> Iterator[str]:
             continue
         for found in ours(module, modules):
             other, peer = member(found.module)
-            if not other or (family, vendor) == (other, peer) or (family == other and peer in ("", "base")):
+            if not other or (family, vendor) == (other, peer) or (family == other and peer in SHARED):
                 continue
             if other == "mapping" or (family == "mapping" and other == "receivers" and found.module.endswith("_wire")):
                 continue

@@ -16,6 +16,7 @@ from connector.receivers.ewarehousing_answers import row_id
 from connector.sources.propeller_search import Search, Wanted
 from connector.sources.traede_feed import items as traede_items
 from connector.sources.zendera_feed import FeedPage, Reading
+from tests.doubles import LoopClock
 from tests.fuzz.targets import targets
 
 NUMBERS = [
@@ -77,7 +78,7 @@ async def test_no_number_anywhere_breaks_the_reading(name: str) -> None:
 def listed(name: str, source: Any, body: bytes) -> str:
     """Return the id under which a walk lists an order."""
     if name.startswith("propeller"):
-        search = Search(source.endpoint, ["NEW"], "status", 50)
+        search = Search(source.endpoint, ["NEW"], "status", 50, LoopClock())
         item = search._item(body, Wanted([]), Ids())
         assert item is not None
         return item.order_id

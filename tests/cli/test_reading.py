@@ -37,6 +37,9 @@ routes:
   - {source: depot, receivers: [warehouse]}
 """
 
+SEEN: dict[str, object] = {"unlisted": 0, "unreadable": []}
+"""What `status --json` says of a feed of which everything can be seen."""
+
 EVIL = "1\x1b[2J\x9b31m\u202e\r\n\x00"
 """Clears a screen, changes colours, turns the direction of writing and goes to another line."""
 
@@ -81,8 +84,14 @@ async def test_status_for_programs(tmp_path: Path) -> None:
     assert abs(poll - shop.at) < timedelta(milliseconds=1)
     assert {
         "sources": {
-            "shop": {"orders": Counter(STATES.values()), "parked_reports": 0},
-            "depot": {"orders": {}, "oldest_unacknowledged_seconds": None, "last_poll": None, "parked_reports": 0},
+            "shop": {"orders": Counter(STATES.values()), "parked_reports": 0, **SEEN},
+            "depot": {
+                "orders": {},
+                "oldest_unacknowledged_seconds": None,
+                "last_poll": None,
+                "parked_reports": 0,
+                **SEEN,
+            },
         },
         "receivers": {
             "warehouse": {
@@ -135,7 +144,7 @@ async def test_without_a_journal_there_are_no_orders(tmp_path: Path) -> None:
     assert (0, 0, 1) == (status.code, orders.code, show.code)
     found = json.loads(status.out)
     assert ["shop", "depot"] == list(found["sources"])
-    nothing: object = {"orders": {}, "oldest_unacknowledged_seconds": None, "last_poll": None, "parked_reports": 0}
+    nothing = {"orders": {}, "oldest_unacknowledged_seconds": None, "last_poll": None, "parked_reports": 0, **SEEN}
     assert nothing == found["sources"]["shop"]
     assert "closed" == found["receivers"]["warehouse"]["breaker"]
     assert [] == json.loads(orders.out)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -11,7 +12,9 @@ import pytest
 
 from connector.errors import TransientError, Unmappable
 from connector.sources.base import FeedItem
+from connector.sources.narrowing import Narrowing
 from connector.sources.traede_feed import items, walk
+from tests.doubles import LoopClock
 from tests.sources.traede_bench import Export, order, production_order, queries, told, traede
 
 BOTH = pytest.mark.parametrize("export", ["orders", "production-orders"])
@@ -144,10 +147,11 @@ def row(number: object) -> FeedItem:
 async def ids(read: Callable[[int], list[int]], gone: Callable[[], int] = lambda: 0, limit: int = 2) -> list[str]:
     """Walk pages and return the ids."""
 
-    async def answer(number: int) -> list[FeedItem]:
+    async def answer(number: int, _limit: int) -> list[FeedItem]:
         return [row(each) for each in read(number)]
 
-    return [item.order_id async for page in walk(answer, gone, limit) for item in page.items]
+    narrowing: Narrowing[FeedItem] = Narrowing(LoopClock(), attrgetter("order_id"))
+    return [item.order_id async for page in walk(answer, gone, limit, narrowing) for item in page.items]
 
 
 async def test_a_feed_that_repeats_itself_ends() -> None:

@@ -1,0 +1,274 @@
+"""
+Reading a page around the rows that make it fail: half of it, then less, then row by row.
+
+A vendor that cannot put one order into words often answers 500 to every page which that order is on, and all orders
+behind it would wait for it. So a page that fails twice in a row, while the endpoint answers other calls, is read in
+parts, and a row that fails alone is left out and named. An endpoint that answers nothing is not narrowed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+import msgspec
+
+from connector.clock import Clock
+from connector.errors import ConnectorError, RejectedError, TransientError
+from connector.journal.shortfall import UnreadableRow
+
+__all__ = ["LoneFailures", "Narrowing", "UnreadableRow", "parts_of", "reached"]
+
+T = TypeVar("T")
+
+Read = Callable[[int, int], Awaitable[Sequence[T]]]
+"""Reads the page of this number, counted from 0, of this many rows."""
+
+FIRST = 30.0
+"""Seconds for which a row that cannot be read is left alone; then twice as long, and so on."""
+LONGEST = 900.0
+MOST_FAILURES = 200
+"""Calls that may fail in one poll for rows that cannot be read: what is behind them waits for a later one."""
+IN_A_ROW = 3
+"""Failures in a row after which a call that went through before is repeated: it may be the endpoint after all."""
+REMEMBERED = 1000
+
+
+class _Ignored(Exception):
+    """More rows came than were asked for: the vendor does not take the size of a page from us."""
+
+
+class _Known(msgspec.Struct):
+    """A row that could not be read; it is left alone until `due` while the orders beside it are the same."""
+
+    row: UnreadableRow
+    tries: int
+    due: float
+
+
+def reached(exc: ConnectorError) -> bool:
+    """Tell whether an endpoint took a call and failed at it, so that another one may be answered."""
+    return isinstance(exc, RejectedError) or (isinstance(exc, TransientError) and exc.reached)
+
+
+def parts_of(size: int) -> int:
+    """Return into how large parts a page is cut: halves, then divisors near the square root, then rows."""
+    if size >= 16 and size % 2 == 0:
+        return size // 2
+    return max((part for part in range(1, int(size**0.5) + 1) if size % part == 0 and part < size), default=1)
+
+
+class LoneFailures:
+    """
+    Orders that are read alone, each by a call of its own, and of which some cannot be read.
+
+    One that fails twice in a row is left alone for a while, and then for longer.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._known: dict[str, _Known] = {}
+
+    def left_alone(self, order_id: str) -> UnreadableRow | None:
+        """Return what is known of an order that is not to be read now."""
+        known = self._known.get(order_id)
+        return known.row if known is not None and self._clock.monotonic() < known.due else None
+
+    def failed(self, order_id: str, exc: ConnectorError) -> UnreadableRow | None:
+        """Take note of a failure; return what is known of the order, unless it is the first one."""
+        known = self._known.get(order_id)
+        tries = 0 if known is None else known.tries + 1
+        row = UnreadableRow(0, "", "", str(exc), order_id)
+        wait = min(FIRST * 2 ** min(tries, 10), LONGEST) if tries else 0.0
+        if known is not None or len(self._known) < REMEMBERED:
+            self._known[order_id] = _Known(row, tries, self._clock.monotonic() + wait)
+        return row if tries else None
+
+    def read(self, order_id: str) -> None:
+        """Take note that an order could be read."""
+        self._known.pop(order_id, None)
+
+
+class Narrowing(Generic[T]):
+    """
+    Reads the pages of one list. `key` is a row's order, by which its neighbours are named.
+
+    Rows that cannot be read are remembered from poll to poll by their position. A remembered one is looked at alone, so
+    that its page is not tried in vain again; and not even that for a while, if the orders on either side are the same.
+    `blamed` says of an error whether the rows can be to blame for it.
+    """
+
+    def __init__(
+        self, clock: Clock, key: Callable[[T], str], blamed: Callable[[ConnectorError], bool] = reached
+    ) -> None:
+        self._clock = clock
+        self._key = key
+        self._blamed = blamed
+        self._known: dict[int, _Known] = {}
+        self._suspect = -1
+        """The first row of the page that failed last."""
+        self._failures = 0
+        self._in_a_row = 0
+        self._sound: tuple[int, int] | None = None
+        """A call of this poll that went through."""
+        self._last = ""
+        self._asked: set[int] = set()
+        """Rows of this page that were asked for alone."""
+
+    def begin(self) -> None:
+        """Begin a poll."""
+        self._failures = self._in_a_row = 0
+        self._sound = None
+        self._last = ""
+
+    async def page(
+        self, read: Read[T], number: int, size: int, pitch: int | None = None
+    ) -> Sequence[T | UnreadableRow]:
+        """
+        Return the rows of a page, with a stand-in for each that cannot be read.
+
+        `pitch` is the number of rows from one page to the next, where it is not the size that is asked for. Raises
+        what `read` raises for a page that fails for the first time, and when the endpoint answers nothing else.
+        """
+        rows = await self._page(read, number, size, pitch or size)
+        self._last = next((self._key(row) for row in reversed(rows) if not isinstance(row, UnreadableRow)), self._last)
+        return rows
+
+    async def _page(self, read: Read[T], number: int, size: int, pitch: int) -> Sequence[T | UnreadableRow]:
+        start = number * pitch
+        try:
+            if any(start <= position < start + pitch for position in self._known):
+                return await self._narrowed(read, start, pitch)
+            rows = await read(number, size)
+        except _Ignored:
+            self._known.clear()
+            return await read(number, size)
+        except ConnectorError as exc:
+            before, self._suspect = self._suspect, start
+            if before != start or not self._blamed(exc):
+                raise
+            try:
+                if self._sound is None and not await self._answers(read, start, pitch):
+                    raise
+                return await self._narrowed(read, start, pitch)
+            except _Ignored:
+                raise exc from None
+        if self._suspect == start:
+            self._suspect = -1
+        self._sound = number, size
+        return rows
+
+    async def _answers(self, read: Read[T], start: int, size: int) -> bool:
+        """Tell whether the endpoint answers another call than the one that failed."""
+        for number, many in dict.fromkeys([(start, 1), (start // size + 1, size), (start + size // 2, 1)]):
+            if (number, many) == (start // size, size):
+                continue
+            try:
+                await self._ask(read, number, many)
+            except ConnectorError as exc:
+                if not self._blamed(exc):
+                    raise
+            else:
+                return True
+        return False
+
+    async def _narrowed(self, read: Read[T], start: int, size: int) -> Sequence[T | UnreadableRow]:
+        before = self._known.copy()
+        self._asked.clear()
+        try:
+            rows = await self._rows(read, start, size, whole=size)
+            rows = await self._beside(read, rows, size)
+        except BaseException:
+            self._known = before  # nobody knows whether it was the rows
+            raise
+        for position in [each for each in self._known if start <= each < start + size]:
+            if not any(isinstance(row, UnreadableRow) and row.position == position for row in rows):
+                del self._known[position]
+        return rows
+
+    async def _rows(self, read: Read[T], start: int, size: int, *, whole: int) -> list[T | UnreadableRow]:
+        """Return `size` rows from `start` on, of a page of `whole` rows that cannot be read at once."""
+        if size == 1:
+            return await self._row(read, start, whole)
+        if size < whole and not any(start <= position < start + size for position in self._known):
+            try:
+                return list(await self._ask(read, start // size, size))
+            except ConnectorError as exc:
+                await self._failed(read, exc, start, whole)
+        found: list[T | UnreadableRow] = []
+        part = parts_of(size)
+        for first in range(start, start + size, part):
+            rows = await self._rows(read, first, part, whole=whole)
+            found += rows
+            if not rows:
+                break  # the list ends before this row
+        return found
+
+    async def _row(self, read: Read[T], position: int, whole: int) -> list[T | UnreadableRow]:
+        """Return one row, or its stand-in; nothing where the list has ended."""
+        known = self._known.get(position)
+        if known is not None and self._clock.monotonic() < known.due:
+            return [known.row]
+        self._asked.add(position)
+        reason = ""
+        for left in (0,) if known is not None else (1, 0):
+            try:
+                return list(await self._ask(read, position, 1))
+            except ConnectorError as exc:
+                await self._failed(read, exc, position, whole)
+                reason = str(exc)
+            if left and self._sound is not None:
+                await self._ask(read, *self._sound)  # it is the row, and not the endpoint
+        row = UnreadableRow(position, "", "", reason)
+        tries = 0 if known is None else known.tries + 1
+        if len(self._known) < REMEMBERED:
+            due = self._clock.monotonic() + min(FIRST * 2 ** min(tries, 10), LONGEST)
+            self._known[position] = _Known(row, tries, due)
+        return [row]
+
+    async def _beside(self, read: Read[T], rows: Sequence[T | UnreadableRow], whole: int) -> list[T | UnreadableRow]:
+        """Name the orders beside each row that cannot be read, and ask for one that has other neighbours now."""
+        found: list[T | UnreadableRow] = []
+        for place, row in enumerate(rows):
+            if not isinstance(row, UnreadableRow):
+                found.append(row)
+                continue
+            named = self._named(row, found, rows[place + 1 :])
+            known = self._known.get(row.position)
+            if known is not None and known.row != named and row.position not in self._asked:
+                known.due = 0.0
+                again = await self._row(read, row.position, whole)
+                if any(not isinstance(each, UnreadableRow) for each in again) or not again:
+                    found += again
+                    continue
+            found.append(named)
+            if (known := self._known.get(row.position)) is not None:
+                known.row = named
+        return found
+
+    def _named(
+        self, row: UnreadableRow, ahead: Sequence[T | UnreadableRow], behind: Sequence[T | UnreadableRow]
+    ) -> UnreadableRow:
+        after = next((self._key(each) for each in reversed(ahead) if not isinstance(each, UnreadableRow)), self._last)
+        before = next((self._key(each) for each in behind if not isinstance(each, UnreadableRow)), "")
+        return UnreadableRow(row.position, after, before, row.reason)
+
+    async def _ask(self, read: Read[T], number: int, size: int) -> Sequence[T]:
+        rows = await read(number, size)
+        if len(rows) > size:
+            raise _Ignored
+        self._sound = number, size
+        self._in_a_row = 0
+        return rows
+
+    async def _failed(self, read: Read[T], exc: ConnectorError, start: int, whole: int) -> None:
+        """Take note of a call that failed; raise it if the rows are not to blame, or if there were too many."""
+        self._failures += 1
+        self._in_a_row += 1
+        if not self._blamed(exc) or self._failures > MOST_FAILURES:
+            raise exc
+        if self._sound is None:
+            if not await self._answers(read, start - start % whole, whole):
+                raise exc
+        elif self._in_a_row >= IN_A_ROW:
+            await self._ask(read, *self._sound)
