@@ -1,10 +1,10 @@
-"""A file as a receiver: JSON lines or CSV, appended to and never rewritten, each order in it once."""
+"""Files as a receiver: JSON lines or CSV, one that is appended to or a new one for each batch, each order once."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import UTC, date
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
@@ -25,8 +25,19 @@ from connector.receivers.file_disk import Disk
 from connector.receivers.file_rows import LARGEST, CsvRows, JsonLines, Rows
 from connector.receivers.file_store import Store
 from connector.settings.structs import ReceiverSettings
+from connector.settings.values import Duration
 
 __all__ = ["FileReceiver", "FileSettings"]
+
+
+class BatchSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When a batch of orders becomes a file, for `hand_over: rename`: whichever comes first."""
+
+    orders: Annotated[int, Meta(ge=1, le=256, description="This many orders.")] = 64
+    size: Annotated[int, Meta(ge=1, description="This many bytes, or more with the order that reaches it.")] = 1_048_576
+    age: Annotated[Duration, Meta(description="This long after its first order; shorter than the timeout.")] = Duration(
+        1
+    )
 
 
 class FileSettings(ReceiverSettings, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="file"):
@@ -47,6 +58,24 @@ class FileSettings(ReceiverSettings, frozen=True, kw_only=True, forbid_unknown_f
     rows: Annotated[
         Literal["order", "line"], Meta(description="For csv: a row for each order, or for each of its lines.")
     ] = "order"
+    hand_over: Annotated[
+        Literal["append", "rename"],
+        Meta(
+            description="append: one file, which a consumer takes away by renaming it. rename: a new file for each "
+            "batch (orders-20260324T092607Z-000001.jsonl), never changed once it is there."
+        ),
+    ] = "append"
+    batch: Annotated[BatchSettings, Meta(description="For hand_over: rename; when a batch becomes a file.")] = (
+        BatchSettings()
+    )
+    mode: Annotated[
+        str,
+        Meta(
+            pattern=r"^0?[0-7]{3}$",
+            description="The rights of a file that is made here, in quotes.",
+            extra_json_schema={"x-form": '"0640"'},
+        ),
+    ] = "0600"
     concurrency: Annotated[int, Meta(ge=1, le=256, description="Orders that may share one write.")] = 64
 
     def __post_init__(self) -> None:
@@ -54,7 +83,20 @@ class FileSettings(ReceiverSettings, frozen=True, kw_only=True, forbid_unknown_f
             raise ValueError("path: this is not the name of a file")
 
     def problems(self) -> list[tuple[str, str]]:
-        """What is only for csv, and a column that is there twice."""
+        """What is only for csv, a column that is there twice, and what goes only with one way of handing over."""
+        return [*self._of_columns(), *self._of_hand_over()]
+
+    def _of_hand_over(self) -> list[tuple[str, str]]:
+        if self.hand_over == "append":
+            return [("batch", "this is for hand_over: rename")] if self.batch != BatchSettings() else []
+        found = []
+        if self.rotate != "none":
+            found.append(("rotate", "with hand_over: rename each batch is a file of its own"))
+        if self.batch.age >= self.timeout:
+            found.append(("batch.age", "an order waits for its batch, so this has to be shorter than the timeout"))
+        return found
+
+    def _of_columns(self) -> list[tuple[str, str]]:
         if self.format != "csv":
             wrong = [("columns", bool(self.columns)), ("rows", self.rows != "order")]
             return [(key, "this is for format: csv") for key, given in wrong if given]
@@ -94,11 +136,12 @@ class Waiting(NamedTuple):
 
 class FileReceiver:
     """
-    Appends orders to a file and looks them up there. Implements `Receiver`.
+    Writes orders to a file, or to one for each batch, and looks them up there. Implements `Receiver`.
 
-    All creates that come while a group is being written are the next group: one write and one sync for all of them.
-    An order that is there already is refused as a duplicate, so none is there twice. `endpoint` makes no calls; it is
-    there for its breaker, which pauses the receiver while the disk is full.
+    All creates that come while a group is being written are the next group: one write for all of them. With
+    `hand_over: rename` a group waits until it is a batch. An order that is, or was, there already is refused as a
+    duplicate, so none is there twice. `endpoint` makes no calls; it is there for its breaker, which pauses the receiver
+    while the disk is full.
     """
 
     settings: ClassVar[type[ReceiverSettings]] = FileSettings
@@ -113,7 +156,19 @@ class FileReceiver:
         self._timeout = float(settings.timeout)
         self._pace = Pace(settings.rate_limit, clock)
         self._rows = _rows(settings)
-        self.store = Store(Path(settings.path), self._rows, daily=settings.rotate == "daily", disk=disk)
+        batches = settings.hand_over == "rename"
+        self.store = Store(
+            Path(settings.path),
+            self._rows,
+            daily=settings.rotate == "daily",
+            batches=batches,
+            mode=int(settings.mode, 8),
+            disk=disk,
+        )
+        self._batch = settings.batch if batches else None
+        self._most = min(settings.batch.orders, settings.concurrency)
+        """Orders that can wait at once: with these nothing more is to be waited for."""
+        self._more = asyncio.Event()
         self._waiting: list[Waiting] = []
         self._writer: asyncio.Task[None] | None = None
 
@@ -126,12 +181,12 @@ class FileReceiver:
         return partial_plain(order)
 
     async def find(self, external_id: str) -> Receipt | None:
-        """Look an order up in the file, or in those of all days; see `Receiver.find`."""
+        """Look an order up in the files, and in the record of those that were taken away; see `Receiver.find`."""
         self._guard()
         receipt: Receipt | None = None
         with anyio.move_on_after(self._timeout) as scope:
             try:
-                receipt = await to_thread.run_sync(self.store.find, external_id, self._day(), abandon_on_cancel=True)
+                receipt = await to_thread.run_sync(self.store.find, external_id, self._now(), abandon_on_cancel=True)
             except ConnectorError as exc:
                 self._count(exc)
                 raise
@@ -142,7 +197,7 @@ class FileReceiver:
 
     async def create(self, delivery: Delivery) -> Receipt:
         """
-        Write the order; return once it is on the disk. See `Receiver.create`.
+        Write the order; return once it is on the disk, in a file at its place. See `Receiver.create`.
 
         `TransientError`: the disk is full, or another process has the file; what was begun was taken back.
         """
@@ -153,6 +208,7 @@ class FileReceiver:
         await self._pace.wait()
         waiting = Waiting(delivery.external_id, record, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
+        self._more.set()
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write(), name=f"write to {self.name}")
         with anyio.move_on_after(self._timeout) as scope:
@@ -162,7 +218,7 @@ class FileReceiver:
 
     async def check(self) -> str:
         """Prove that the file can be written, without making or changing it; return one line for the operator."""
-        return await to_thread.run_sync(self.store.look, self._day())
+        return await to_thread.run_sync(self.store.look, self._now())
 
     async def aclose(self) -> None:
         """Wait for what is being written, and close the file. Idempotent."""
@@ -174,12 +230,11 @@ class FileReceiver:
     async def _write(self) -> None:
         """Write group after group, until nobody waits."""
         while self._waiting:
-            group = [each for each in self._waiting if not each.done.done()]  # the others have been given up
-            self._waiting = []
+            group = await self._gathered()
             orders = [(each.external_id, each.record) for each in group]
             results: list[Receipt | RejectedError] | Exception
             try:
-                results = await to_thread.run_sync(self.store.append, orders, self._day())
+                results = await to_thread.run_sync(self.store.append, orders, self._now())
                 self._count(None)
             except ConnectorError as exc:
                 results = self._count(exc)
@@ -189,6 +244,19 @@ class FileReceiver:
                 _settle(group, InDoubtError(f"{self.name} was stopped while it wrote"))
                 raise
             _settle(group, results)
+
+    async def _gathered(self) -> list[Waiting]:
+        """Return the next group: all that wait, or a batch once it is one."""
+        batch = self._batch
+        if batch is not None:
+            with anyio.move_on_after(float(batch.age)):
+                while len(self._waiting) < self._most and sum(len(each.record) for each in self._waiting) < batch.size:
+                    self._more.clear()
+                    await self._more.wait()
+        waiting = [each for each in self._waiting if not each.done.done()]  # the others have been given up
+        group = waiting if batch is None else _fitting(waiting, batch)
+        self._waiting = waiting[len(group) :]
+        return group
 
     def _guard(self) -> None:
         if (wait := self.endpoint.breaker.wait()) > 0:
@@ -202,8 +270,18 @@ class FileReceiver:
             self.endpoint.breaker.succeeded()
         return exc or ConnectorError()
 
-    def _day(self) -> date:
-        return self._clock.now().astimezone(UTC).date()
+    def _now(self) -> datetime:
+        return self._clock.now().astimezone(UTC)
+
+
+def _fitting(waiting: list[Waiting], batch: BatchSettings) -> list[Waiting]:
+    """Return the first of those who wait that make one file."""
+    size = 0
+    for number, each in enumerate(waiting[: batch.orders], start=1):
+        size += len(each.record)
+        if size >= batch.size:
+            return waiting[:number]
+    return waiting[: batch.orders]
 
 
 def _settle(group: list[Waiting], results: list[Receipt | RejectedError] | Exception) -> None:

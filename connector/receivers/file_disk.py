@@ -10,7 +10,7 @@ from pathlib import Path
 
 from connector.errors import ConnectorError, EndpointError, InDoubtError, TransientError
 
-__all__ = ["AppendFile", "Disk", "failure"]
+__all__ = ["AppendFile", "Disk", "failure", "sync_folder"]
 
 OPERATOR = frozenset(
     {
@@ -32,7 +32,11 @@ OPERATOR = frozenset(
 
 
 class Disk:
-    """What is asked of the operating system once a file is open: the place where a disk fails."""
+    """What is asked of the operating system about files that are known: the place where a disk fails."""
+
+    def look(self, path: Path) -> os.stat_result:
+        """Return what is at a path. Raises `FileNotFoundError` if nothing is."""
+        return path.lstat()
 
     def size(self, fd: int) -> int:
         """Return the file's bytes."""
@@ -63,35 +67,44 @@ def failure(path: Path, exc: OSError) -> ConnectorError:
 
 class AppendFile:
     """
-    A regular file, open for appending, mode 0600 if it was made here, and locked against a second writer.
+    A regular file, open for appending, and locked against a second writer.
 
-    All methods block; `OSError` passes through, except where one of ours is named.
+    `path` is its name to the world; it may have another one while it is open. All methods block; `OSError` passes
+    through, except where one of ours is named.
     """
 
     def __init__(self, path: Path, fd: int, disk: Disk) -> None:
         self.path = path
         self.fd = fd
         self._disk = disk
+        self.made = False
+        """Whether it was not there before."""
         info = os.fstat(fd)
         self.identity = (info.st_dev, info.st_ino)
 
     @classmethod
-    def open(cls, path: Path, disk: Disk, *, create: bool, writable: bool = True) -> AppendFile | None:
+    def open(
+        cls, path: Path, disk: Disk, *, at: Path | None = None, create: int | None = None, writable: bool = True
+    ) -> AppendFile | None:
         """
-        Open the file; return None if it is not there and not to be made. `writable=False` only reads, without a lock.
+        Open the file; return None if it is not there and not to be made, with the rights `create`.
+
+        `at` is where it is, if not at `path`. `writable=False` only reads, without a lock.
 
         Raises `EndpointError` for what is no regular file, a symbolic link for one, and `TransientError` while
         another process has it.
         """
         flags = os.O_RDWR | os.O_APPEND if writable else os.O_RDONLY
         flags |= os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+        made = False
         try:
-            fd = os.open(path, flags)
+            fd = os.open(at or path, flags)
         except FileNotFoundError:
-            if not create:
+            if create is None:
                 return None
-            fd = os.open(path, flags | os.O_CREAT, 0o600)
-            _sync_folder(path.parent)
+            made = True
+            fd = os.open(at or path, flags | os.O_CREAT, 0o600)
+            os.fchmod(fd, create)  # as it is wanted, whatever the process's mask
         try:
             if not stat.S_ISREG(os.fstat(fd).st_mode):
                 raise EndpointError(f"{path}: not a regular file")
@@ -103,15 +116,9 @@ class AppendFile:
         except BaseException:
             os.close(fd)
             raise
-        return cls(path, fd, disk)
-
-    def replaced(self) -> bool:
-        """Tell whether the file was moved away, removed or replaced."""
-        try:
-            info = self.path.lstat()
-        except FileNotFoundError:
-            return True
-        return (info.st_dev, info.st_ino) != self.identity
+        file = cls(path, fd, disk)
+        file.made = made
+        return file
 
     def size(self) -> int:
         """Return how many bytes it has."""
@@ -150,7 +157,7 @@ class AppendFile:
             os.close(fd)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make a new name durable: without it a loss of power takes the file away, with all that was synced in it."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

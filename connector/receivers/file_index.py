@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 from connector.errors import ConflictError, EndpointError
 from connector.receivers.file_disk import AppendFile
+from connector.receivers.file_handed import Entry
 from connector.receivers.file_rows import LARGEST, Rows, Seen
 
-__all__ = ["Index", "Mark", "read"]
+__all__ = ["Index", "Mark", "hash_of", "read"]
 
 logger = logging.getLogger(__name__)
 
@@ -30,13 +31,16 @@ class Index:
     def __init__(self) -> None:
         self._places: dict[bytes, tuple[str, int]] = {}
         self._doubles: dict[bytes, int] = {}
+        self.unrecorded: list[Entry] = []
+        """What was read, and may not be in the record of what was handed over."""
 
     def __len__(self) -> int:
         return len(self._places)
 
     def add(self, external_id: str, file: str, line: int) -> None:
         """Take in a record."""
-        key = _hash(external_id)
+        key = hash_of(external_id)
+        self.unrecorded.append(Entry(key, file, line))
         if key in self._places:
             self._doubles[key] = self._doubles.get(key, 1) + 1
         else:
@@ -44,13 +48,13 @@ class Index:
 
     def place(self, external_id: str) -> str | None:
         """Return where the order is first, as `FILE:LINE`."""
-        place = self._places.get(_hash(external_id))
+        place = self._places.get(hash_of(external_id))
         return None if place is None else f"{place[0]}:{place[1]}"
 
     def find(self, external_id: str) -> str | None:
         """Return where the order is, as `FILE:LINE`. Raises `ConflictError` if there are more than one."""
         place = self.place(external_id)
-        if doubles := self._doubles.get(_hash(external_id)):
+        if doubles := self._doubles.get(hash_of(external_id)):
             raise ConflictError(f"{doubles} records are {external_id}, the first one at {place}")
         return place
 
@@ -147,5 +151,6 @@ def read(file: AppendFile, rows: Rows, index: Index, mark: Mark | None, *, mend:
     return read(file, rows, index, Mark(file.identity, reader.end, reader.lines), mend=mend)
 
 
-def _hash(external_id: str) -> bytes:
+def hash_of(external_id: str) -> bytes:
+    """Return what stands for an external id: sixteen bytes, however long it is."""
     return blake2b(external_id.encode("utf-8", "surrogatepass"), digest_size=16).digest()

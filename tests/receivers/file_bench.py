@@ -42,6 +42,11 @@ class FailingDisk(Disk):
         self.code = errno.ENOSPC
         self.syncs = 0
 
+    def look(self, path: Path) -> os.stat_result:
+        """Fail, or not."""
+        self._fail("look")
+        return super().look(path)
+
     def size(self, fd: int) -> int:
         """Fail, or not."""
         self._fail("size")
@@ -136,5 +141,5 @@ def _held(content: bytes, form: str) -> Iterator[str]:
 
 
 def names(folder: Path) -> list[str]:
-    """Return what is in a folder."""
-    return sorted(each.name for each in folder.iterdir())
+    """Return what a consumer sees in a folder."""
+    return sorted(each.name for each in folder.iterdir() if not each.name.startswith("."))

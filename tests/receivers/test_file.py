@@ -58,7 +58,7 @@ class FileHarness(Harness):
     def lose(self, call: Call, *, applied: bool) -> None:
         """Let the disk fail after, or before, the line is written, so that it cannot be taken back either."""
         if call == "find":
-            self.disk.failing.append("size")
+            self.disk.failing.append("look")
         else:
             self.disk.failing += ["sync" if applied else "write", "truncate"]
 
