@@ -249,4 +249,4 @@ class Teller:
     @property
     def _paused(self) -> float:
         endpoint = self._source.endpoint
-        return endpoint.breaker.remaining if endpoint is not None else 0.0
+        return endpoint.remaining("ack") if endpoint is not None else 0.0

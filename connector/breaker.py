@@ -19,8 +19,11 @@ class Breaker:
     """
     Counts consecutive failures of one endpoint, pauses it, and lets one call through to see whether it is back.
 
-    `first` and `longest` are seconds of pause (full jitter, doubling). `listen` is called with the new state and
-    the reason whenever it moves.
+    `first` and `longest` are seconds of pause (full jitter, doubling); the first pause is doubled `head_start` times
+    already. `listen` is called with the new state and the reason whenever it moves.
+
+    An endpoint that is asked too often (429) is left alone for a time that doubles from `first` to `longest`, whatever
+    other calls go through meanwhile: one kind of call may be throttled and another one not.
     """
 
     permanent = False
@@ -32,9 +35,11 @@ class Breaker:
         *,
         first: float,
         longest: float,
+        head_start: int = 2,
         listen: Callable[[BreakerState, str], None] = lambda _state, _reason: None,
     ) -> None:
         self._clock = clock
+        self._head_start = head_start
         self._first = first
         self._longest = longest
         self._listen = listen
@@ -45,6 +50,10 @@ class Breaker:
         self.hopeless = False
         """Whether the last failure was one that waiting does not mend (credentials, address)."""
         self._until = 0.0
+        self._throttles = 0
+        self._throttled = ""
+        """The kind of call that was throttled last."""
+        self._calm_at = 0.0
         self.state: BreakerState = "closed"
         self.reason = ""
 
@@ -65,21 +74,35 @@ class Breaker:
         return 0.0
 
     @property
+    def in_a_row(self) -> int:
+        """How many pauses it has made since it was closed last."""
+        return self._openings
+
+    @property
     def remaining(self) -> float:
         """Seconds of pause left, without asking for leave; 0 when a call may be tried."""
         return 0.0 if self.state == "closed" else max(0.0, self._until - self._clock.monotonic())
 
-    def succeeded(self) -> None:
-        """A call went through. While it is open, that was a call from before: the pause that was asked for holds."""
+    def succeeded(self, kind: str = "") -> None:
+        """
+        A call of that kind went through.
+
+        While it is open, that was a call from before: the pause that was asked for holds. While another kind of call
+        is throttled it stays half open: one call at a time, until such a call goes through or it is long ago.
+        """
         self._failures = 0
-        if self.state == "half_open":
-            self._openings = 0
-            self.hopeless = False
-            self._move("closed", "")
+        if self.state != "half_open":
+            return
+        if self._throttles and kind != self._throttled and not self._long_ago():
+            self._until = self._clock.monotonic()
+            return
+        self._openings = self._throttles = 0
+        self.hopeless = False
+        self._move("closed", "")
 
     def close(self) -> None:
         """End the pause at once: something shows that the reason for it was wrong, or is no more."""
-        self._failures = self._openings = 0
+        self._failures = self._openings = self._throttles = 0
         self.hopeless = False
         self._move("closed", "")
 
@@ -89,14 +112,39 @@ class Breaker:
         self.opened += 1
         self._move("open", reason)
 
+    def throttled(self, reason: str, kind: str, *, at_least: float | None = None) -> None:
+        """A call of that kind was refused because there are too many (429), for `at_least` seconds if it said so."""
+        if self._long_ago():
+            self._throttles = 0
+        before = self.opened
+        if at_least is not None:
+            self.failed(reason, at_once=True, at_least=at_least)
+        elif self.remaining == 0 or self.state == "half_open":
+            wait = min(self._longest, self._first * 2.0 ** min(self._throttles, 32))
+            self.failed(reason, at_once=True, at_least=self._clock.uniform(wait / 2, wait), exactly=True)
+        if self.opened > before:
+            self._throttles += 1
+            self._throttled = kind
+            self._calm_at = self._until + self._longest
+
+    def _long_ago(self) -> bool:
+        """Tell whether the last pause of a throttled endpoint ended so long ago that it says nothing about now."""
+        return self._clock.monotonic() > self._calm_at
+
     def failed(
-        self, reason: str, *, hopeless: bool = False, at_once: bool = False, at_least: float | None = None
+        self,
+        reason: str,
+        *,
+        hopeless: bool = False,
+        at_once: bool = False,
+        at_least: float | None = None,
+        exactly: bool = False,
     ) -> None:
         """
         A call failed for a fault of the endpoint.
 
         `hopeless`: repeating it cannot help (credentials, address); `at_once`: the endpoint asked for a pause of
-        `at_least` seconds. Either opens it at the first failure.
+        `at_least` seconds. Either opens it at the first failure. `exactly`: the pause is no longer than that.
         """
         self._failures += 1
         left = self._until - self._clock.monotonic()
@@ -105,9 +153,10 @@ class Breaker:
         if hopeless or at_once or self.state == "half_open" or self._failures >= THRESHOLD:
             fresh = self.state != "open" or left <= 0
             self._openings += fresh
-            pause = backoff(
-                self._clock, self._openings + 2, first=self._first, longest=self._longest, at_least=at_least
-            )
+            attempt = self._openings + self._head_start
+            pause = backoff(self._clock, attempt, first=self._first, longest=self._longest, at_least=at_least)
+            if exactly and at_least is not None:
+                pause = at_least
             self._until = self._clock.monotonic() + pause
             self.hopeless = hopeless
             self.opened += fresh

@@ -92,7 +92,7 @@ class _Patience:
     def __init__(self, stages: Stages) -> None:
         ends: dict[str, Source | Receiver] = {**stages.sources, **stages.receivers}
         self._vain = list(stages.vain())
-        self._breakers = {name: [end.endpoint.breaker] for name, end in ends.items() if end.endpoint is not None}
+        self._breakers = {name: end.endpoint.breakers for name, end in ends.items() if end.endpoint is not None}
         for name, consumer in stages.consumers.items():
             self._breakers.setdefault(name, []).append(consumer.refusals.breaker)
         self._before = {breaker: breaker.opened for breakers in self._breakers.values() for breaker in breakers}
@@ -107,7 +107,7 @@ class _Patience:
     def _too_often(self, breaker: Breaker) -> bool:
         if breaker.permanent:
             return True
-        pauses = 0 if breaker.state == "closed" else breaker.opened - self._before[breaker]
+        pauses = min(breaker.in_a_row, breaker.opened - self._before[breaker])
         return pauses >= PAUSES or (breaker.hopeless and pauses > 0)
 
     def tire(self, walk: PassFinished) -> None:

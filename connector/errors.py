@@ -8,8 +8,9 @@ Everything that can go wrong, filed by who acts next.
     ├── JournalError       the operator looks at the journal file; nothing was started (exit 1)
     │   ├── JournalBusy    the operator stops the other instance, or waits (exit 75)
     │   └── JournalStalled the operator sees to the disk, or it mends itself; another run goes on (exit 75)
-    ├── AuthError          the operator mends credentials or rights; nothing was applied
-    ├── EndpointError      the operator mends an address or a contract; nothing was applied
+    ├── UnattributedError  whose fault it is other orders tell; nothing was applied
+    │   ├── AuthError      the operator mends credentials or rights
+    │   └── EndpointError  the operator mends an address or a contract
     ├── TransientError     nobody: we wait and try again (see `retry_after`); nothing was applied
     ├── InDoubtError       nobody yet: it may have been applied; we read back after the settle time
     ├── RejectedError      a person, or the source: the other side will not take this order as it is
@@ -36,6 +37,7 @@ __all__ = [
     "RejectedError",
     "SettingsError",
     "TransientError",
+    "UnattributedError",
     "Unmappable",
     "readable",
 ]
@@ -55,6 +57,9 @@ def readable(text: str, longest: int = LONGEST_TEXT) -> str:
 
 class ConnectorError(Exception):
     """The root of the tree; catching it catches everything the connector raises on purpose."""
+
+    status = 0
+    """The HTTP status of the answer that it is about, if there was one."""
 
 
 class SettingsError(ConnectorError):
@@ -77,11 +82,19 @@ class JournalStalled(JournalError):
     """The journal could not be written or read for longer than one can wait; the cause may pass (a full disk, say)."""
 
 
-class AuthError(ConnectorError):
+class UnattributedError(ConnectorError):
+    """
+    A refusal that does not say whose fault it is: ours, or that of what one order contains. It was not applied.
+
+    See `connector.blame` for how that is found out.
+    """
+
+
+class AuthError(UnattributedError):
     """The endpoint refused our credentials or rights (401, 403). The call was not applied."""
 
 
-class EndpointError(ConnectorError):
+class EndpointError(UnattributedError):
     """The endpoint is not what the settings say it is (404, 405, 3xx ...). The call was not applied."""
 
 
@@ -89,15 +102,18 @@ class TransientError(ConnectorError):
     """
     The same call may succeed later, unchanged. It provably was not applied.
 
-    `retry_after` is the number of seconds that the endpoint asked us to wait, if it did. `reached` says that the
-    endpoint took the request and failed at it, so that it may be this request and not the endpoint: a smaller page of
-    the same list may be answered.
+    `retry_after` is the number of seconds that the endpoint asked us to wait, if it did; `throttled` says that it gets
+    too many calls. `reached` says that the endpoint took the request and failed at it, so that it may be this request
+    and not the endpoint: a smaller page of the same list may be answered.
     """
 
-    def __init__(self, message: str, *, retry_after: float | None = None, reached: bool = False) -> None:
+    def __init__(
+        self, message: str, *, retry_after: float | None = None, reached: bool = False, throttled: bool = False
+    ) -> None:
         super().__init__(message)
         self.retry_after = retry_after
         self.reached = reached
+        self.throttled = throttled
 
 
 class InDoubtError(ConnectorError):

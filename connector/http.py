@@ -18,15 +18,16 @@ from yarl import URL
 
 from connector import tls
 from connector.bearer import Token
+from connector.blame import KINDS, Blame, Kind, Subject, subject, uncertain
 from connector.breaker import Breaker, BreakerState
 from connector.clock import Clock
 from connector.errors import (
-    AuthError,
     ConnectorError,
     EndpointError,
     InDoubtError,
     RejectedError,
     TransientError,
+    UnattributedError,
 )
 from connector.once import Broken, sent_once
 from connector.outcomes import LOST, Effect, of_exception, of_status, retry_after
@@ -125,7 +126,31 @@ class Endpoint:
             longest=float(settings.retry.longest),
             listen=lambda state, reason: self.listen(state, reason),
         )
+        self.blames: Mapping[Kind, Blame] = {
+            kind: Blame(clock, first=float(settings.retry.first), longest=float(settings.retry.longest))
+            for kind in KINDS
+        }
+        """Which calls about orders it refuses, and whose fault that is."""
+        self._taken = 0
         self._session: aiohttp.ClientSession | None = None
+
+    @property
+    def breakers(self) -> list[Breaker]:
+        """All that may pause it, or calls of one kind."""
+        return [self.breaker, *(blame.breaker for blame in self.blames.values())]
+
+    @property
+    def paused(self) -> bool:
+        """Whether any of its calls are paused, or being tried again."""
+        return not self.takes(*self.blames)
+
+    def takes(self, *kinds: Kind) -> bool:
+        """Tell whether calls of all these kinds go through, as far as is known."""
+        return self.breaker.state == "closed" and all(self.blames[kind].breaker.state == "closed" for kind in kinds)
+
+    def remaining(self, *kinds: Kind) -> float:
+        """Return the seconds of pause that are left for calls of these kinds; 0 when one may be tried."""
+        return max(self.breaker.remaining, *(self.blames[kind].breaker.remaining for kind in kinds))
 
     def url(self, path: str) -> URL:
         """Return the address of `path` (already encoded, see `segment`) below the base address, whose path is kept."""
@@ -153,8 +178,9 @@ class Endpoint:
 
         Raises `TransientError` (not applied), `AuthError`, `EndpointError`, `RejectedError` (not applied) or
         `InDoubtError` (unknown; only with `Effect.WRITE`). A 401 renews the token and repeats the call once: it
-        was not applied. `authorized=False` is for the log-in: it is a part of the call that needs the token, so it
-        neither asks the breaker nor reports to it.
+        was not applied. A refusal that names no culprit (`UnattributedError`) pauses the endpoint at once, unless the
+        call is about an order (`blame.about`): then the other orders tell whose fault it is. `authorized=False` is for
+        the log-in: it is a part of the call that needs the token, so it neither asks the breaker nor reports to it.
         """
         url = path if isinstance(path, URL) else self.url(path)
         if query:
@@ -164,33 +190,55 @@ class Endpoint:
             sent["Content-Type"] = content_type
         if headers:
             sent.update(headers)
-        request = _Request(
-            method, url, body, sent, effect, f"{self.name}: {method} {url.raw_path}", expected, authorized
-        )
+        what = f"{self.name}: {method} {url.raw_path}"
+        about = subject() if authorized else None
+        request = _Request(method, url, body, sent, effect, what, expected, authorized, about, self._blame(about))
         if not authorized:
             return self._judge(request, await self._once(request))
 
-        self._pause(self.breaker.wait())
+        self._ask_leave(request)
+        reply = None
         try:
-            answer = self._judge(request, await self._authorized(request))
+            reply = await self._authorized(request)
+            answer = self._judge(request, reply)
             if judge is not None:
                 judge(answer)
         except _Paused:
             raise
-        except (AuthError, EndpointError) as exc:
-            self.breaker.failed(str(exc), hopeless=True)
+        except ConnectorError as exc:
+            self._failed(request, exc, answered=reply is not None)
             raise
-        except TransientError as exc:
-            self.breaker.failed(str(exc), at_once=exc.retry_after is not None, at_least=exc.retry_after)
-            raise
-        except InDoubtError as exc:
-            self.breaker.failed(str(exc))
-            raise
-        except RejectedError:
-            self.breaker.succeeded()
-            raise
-        self.breaker.succeeded()
+        self._passed(request)
         return answer
+
+    def _ask_leave(self, request: _Request) -> None:
+        """Raise if the call has to wait; the turn of a half-open breaker is taken only by a call that is made."""
+        own = None if request.blame is None else request.blame.breaker
+        if own is not None:
+            self._pause(own.remaining, own)
+        self._pause(self.breaker.wait())
+        if own is not None:
+            self._pause(own.wait(), own)
+
+    def _failed(self, request: _Request, exc: ConnectorError, *, answered: bool) -> None:
+        """Let the breakers know; `answered` is false for a failed log-in, which is about no order."""
+        if isinstance(exc, RejectedError):
+            self._passed(request)
+        elif request.blame is not None and request.subject is not None and answered and uncertain(exc):
+            self.breaker.succeeded(request.kind)
+            request.blame.refused(request.subject, request.method, exc, self._taken)
+        elif isinstance(exc, TransientError) and exc.throttled:
+            self.breaker.throttled(str(exc), request.kind, at_least=exc.retry_after)
+        elif isinstance(exc, TransientError | InDoubtError | UnattributedError):
+            asked = exc.retry_after if isinstance(exc, TransientError) else None
+            hopeless = isinstance(exc, UnattributedError)
+            self.breaker.failed(str(exc), hopeless=hopeless, at_once=asked is not None, at_least=asked)
+
+    def _passed(self, request: _Request) -> None:
+        self._taken += 1
+        self.breaker.succeeded(request.kind)
+        if request.blame is not None and request.subject is not None:
+            request.blame.passed(request.subject, request.method)
 
     async def _authorized(self, request: _Request) -> _Reply:
         if self.token is None:
@@ -207,8 +255,10 @@ class Endpoint:
     async def _once(self, request: _Request) -> _Reply:
         async with self._slots:
             await self._pace.wait()  # last: who waited for a slot after it would leave with those of the next minute
-            if request.guarded and self.breaker.state == "open":  # it opened while this call waited for its turn
-                self._pause(self.breaker.wait())
+            if request.guarded:  # what opened while this call waited for its turn
+                for breaker in (self.breaker, *([request.blame.breaker] if request.blame is not None else ())):
+                    if breaker.state == "open":
+                        self._pause(breaker.wait(), breaker)
             try:
                 async with self._opened().request(
                     request.method,
@@ -236,9 +286,13 @@ class Endpoint:
         asked = retry_after(reply.headers.get("Retry-After"), reply.headers.get("Date"), self._clock.now())
         raise of_status(reply.status, request.effect, request.what, said, asked)
 
-    def _pause(self, wait: float) -> None:
+    def _blame(self, about: Subject | None) -> Blame | None:
+        return None if about is None else self.blames[about.kind]
+
+    def _pause(self, wait: float, breaker: Breaker | None = None) -> None:
         if wait > 0:
-            raise _Paused(f"{self.name} is paused: {self.breaker.reason}", retry_after=wait)
+            reason = (breaker or self.breaker).reason
+            raise _Paused(f"{self.name} is paused: {reason}", retry_after=wait)
 
     async def _read(self, response: aiohttp.ClientResponse, *, whole: bool) -> bytes:
         chunks: list[bytes] = []
@@ -280,6 +334,13 @@ class _Request(NamedTuple):
     what: str
     expected: Container[int]
     guarded: bool
+    subject: Subject | None
+    blame: Blame | None
+
+    @property
+    def kind(self) -> str:
+        """What the breaker tells calls apart by."""
+        return self.method if self.subject is None else f"{self.subject.kind} {self.subject.action} {self.method}"
 
     def takes(self, status: int) -> bool:
         return 200 <= status < 300 or status in self.expected

@@ -54,6 +54,10 @@ LOST: tuple[type[Exception], ...] = (
 """Everything that the HTTP client raises for a call; beside those of `NOT_SENT` it leaves open what happened."""
 
 
+NOT_TAKEN = frozenset((404, 405, 406, 407, 410, 411, 412, 413, 414, 415, 416, 417, 421, 424, 426, 428, 431, 451, 501))
+"""The statuses that say that a request was not taken as it is, beside those with a meaning of their own."""
+
+
 def of_exception(exc: BaseException, effect: Effect, what: str) -> ConnectorError:
     """Turn an exception of the HTTP client into one of ours. Its own text is dropped: it may hold headers and keys."""
     kind = type(exc).__name__
@@ -68,12 +72,18 @@ def of_exception(exc: BaseException, effect: Effect, what: str) -> ConnectorErro
 
 def of_status(status: int, effect: Effect, what: str, text: str, wait: float | None) -> ConnectorError:
     """Turn a status outside 2xx into one of our errors. `text` is what the other side said, already readable."""
+    exc = _of_status(status, effect, what, text, wait)
+    exc.status = status
+    return exc
+
+
+def _of_status(status: int, effect: Effect, what: str, text: str, wait: float | None) -> ConnectorError:
     said = f"{what}: {status}" + (f": {readable(text)}" if text else "")
     if status in (401, 403):
         return AuthError(said)
     if status == 429:
-        return TransientError(said, retry_after=wait)
-    if 300 <= status < 400 or status in (404, 405, 406, 407, 410, 411, 413, 414, 415, 431, 501):
+        return TransientError(said, retry_after=wait, throttled=True)
+    if 300 <= status < 400 or status in NOT_TAKEN:
         return EndpointError(said)
     if status in (400, 422):
         return RejectedError(said)

@@ -21,17 +21,19 @@ flight is in the journal, and the next start takes it up from there.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 
 import anyio
 
 from connector.acknowledger import Acknowledger
+from connector.blame import Blame
 from connector.bus import Bus
 from connector.clock import Clock
 from connector.drain import Stages
 from connector.errors import JournalError
+from connector.http import Endpoint
 from connector.journal.base import Journal
 from connector.lateness import Lateness
 from connector.moves import Moves
@@ -118,9 +120,9 @@ def wired(
     bus.seal()
     moves = Moves(journal=journal, bus=bus, clock=clock)
     for name in producers:
-        moves.listen(name, sources[name].endpoint, keep=False)
+        moves.listen(name, *_pausing(sources[name].endpoint), keep=False)
     for name in consumers:
-        moves.listen(name, receivers[name].endpoint, consumers[name].refusals, keep=True)
+        moves.listen(name, *_pausing(receivers[name].endpoint), consumers[name].refusals, keep=True)
     stages = Stages(
         sources=sources,
         receivers=receivers,
@@ -137,6 +139,11 @@ def wired(
     lateness = Lateness({name: settings.sources[name] for name in producers}, journal=journal, bus=bus, clock=clock)
     keep = timedelta(days=settings.history_days)
     return Pipeline(stages, ways, moves, lateness, keep)
+
+
+def _pausing(endpoint: Endpoint | None) -> Sequence[Endpoint | Blame]:
+    """Return all that may pause an endpoint, or calls of one kind there."""
+    return () if endpoint is None else (endpoint, *endpoint.blames.values())
 
 
 class Pipeline:

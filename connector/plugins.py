@@ -66,7 +66,7 @@ class OutOfService(Breaker):
         """How long no call may be made."""
         return LATER
 
-    def succeeded(self) -> None:
+    def succeeded(self, _kind: str = "") -> None:
         """Stay open."""
 
     def close(self) -> None:

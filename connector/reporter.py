@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import anyio
 import msgspec
 
+from connector.blame import about
 from connector.bus import Bus
 from connector.clock import Clock, backoff
 from connector.errors import (
@@ -130,7 +131,7 @@ class Reporter:
     async def _outcome(self, report: Report) -> ReportOutcome:
         """Send it, or read it back; what our own code fails at three times waits for a person."""
         reading = report.state == "in_doubt"
-        name = f"report {report.id} of order {report.order_id}"
+        name = _name(report)
         if not reading and self._unforeseen and (fault := self._unforeseen.given_up(name)) is not None:
             return self._parked(fault)
         if not reading and self.vain and (why := self.vain.given_up(name)) is not None:
@@ -158,12 +159,15 @@ class Reporter:
 
     async def _sent(self, report: Report) -> ReportOutcome:
         try:
-            await self._source.report(report.order_id, report.body)
+            with about("report", _name(report)):
+                await self._source.report(report.order_id, report.body)
         except RejectedError as exc:
             return ReportOutcome("parked", str(exc))
         except InDoubtError as exc:
             return self._doubtful(str(exc))
         except ConnectorError as exc:
+            if (why := self._alone(report)) is not None:
+                return ReportOutcome("parked", why)
             return self._again("pending", report, exc)
         return self._confirmed(report)
 
@@ -171,10 +175,13 @@ class Reporter:
         """Find out what became of a report whose answer was lost."""
         lost = "the answer was lost, and the source does not show for certain whether it has the report"
         try:
-            events = await self._source.reported(report.order_id)
+            with about("report", _name(report), "read back"):
+                events = await self._source.reported(report.order_id)
         except (RejectedError, EndpointError) as exc:
             return ReportOutcome("parked", f"{lost}: {exc}")
         except ConnectorError as exc:
+            if (why := self._alone(report)) is not None:
+                return ReportOutcome("parked", f"{lost}: {why}")
             return self._again("in_doubt", report, exc)
         has = None
         if events is not None:
@@ -184,6 +191,12 @@ class Reporter:
         if has:
             return self._confirmed(report)
         return ReportOutcome("pending", "the answer was lost, and the source does not show it", self._clock.now())
+
+    def _alone(self, report: Report) -> str | None:
+        """Return why a report is refused while others are taken; None for any other one."""
+        endpoint = self._source.endpoint
+        found = None if endpoint is None else endpoint.blames["report"].alone(_name(report), self._source.name)
+        return None if found is None else ": ".join(found)
 
     def _parked(self, fault: Fault) -> ReportOutcome:
         """Leave to a person what our own code cannot tell; all that meet the same fault share the reason."""
@@ -224,7 +237,11 @@ class Reporter:
     @property
     def _paused(self) -> float:
         endpoint = self._source.endpoint
-        return endpoint.breaker.remaining if endpoint is not None else 0.0
+        return endpoint.remaining("report") if endpoint is not None else 0.0
+
+
+def _name(report: Report) -> str:
+    return f"report {report.id} of order {report.order_id}"
 
 
 def reporters(

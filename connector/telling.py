@@ -1,22 +1,25 @@
 """
 The calls in which a source is told, and what became of each order in them: an answer, a refusal, or a doubt.
 
-A call that is refused is split until the order that is refused stands alone. What is in doubt is read back from the
-source before it is told again, unless the source takes a repeat without doing anything twice. An order at which our own
-code fails has calls of its own from then on; after three of them it waits for a person.
+A call that is refused is split until the order that is refused stands alone. While a source refuses every call in
+words that do not say whose fault it is, the calls get smaller, so that what it does take can be found. What is in doubt
+is read back from the source before it is told again, unless the source takes a repeat without doing anything twice. An
+order at which our own code fails has calls of its own from then on; after three of them it waits for a person.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from itertools import chain
 
 from connector.ack import Acknowledgement, AckOutcome, Confirmed, NotApplied, Refused, Unknown, calls
+from connector.blame import about
 from connector.clock import Clock, backoff
 from connector.conformance import checked_outcomes
-from connector.errors import ConnectorError, InDoubtError, RejectedError, TransientError
+from connector.errors import ConnectorError, InDoubtError, RejectedError, TransientError, UnattributedError
 from connector.journal.base import AckResult
 from connector.settings.structs import SourceSettings
 from connector.sources.base import HasTerms, ReadsBack, Source
@@ -40,6 +43,8 @@ class Telling:
         self._clock = clock
         self._unforeseen = Unforeseen(f"source {source.name}")
         self.vain = Vain(f"source {source.name}", clock, source.endpoint)
+        self._most = source.ack_limit
+        """Orders in a call at most: fewer after a call of several was refused while the source is paused for that."""
         self._alone: set[str] = set()
         """Orders that were in a call with others in which our own code failed: one of them is at fault."""
 
@@ -50,7 +55,7 @@ class Telling:
 
     def calls(self, acks: Sequence[Acknowledgement]) -> Iterator[Sequence[Acknowledgement]]:
         """Yield what goes into one call each; what may be at fault goes alone."""
-        limit = self._source.ack_limit
+        limit = min(self._source.ack_limit, self._most)
         if not self._alone:
             return calls(acks, limit)
         suspects = [[ack] for ack in acks if ack.order_id in self._alone]
@@ -102,16 +107,18 @@ class Telling:
             outcomes[chunk[0].order_id] = self._parked(fault)
             return
         try:
-            outcomes.update(checked_outcomes(await self._source.acknowledge(chunk)))
+            with self._about(chunk, "tell"):
+                outcomes.update(checked_outcomes(await self._source.acknowledge(chunk)))
+            self._most = min(2 * self._most, self._source.ack_limit)
         except RejectedError as exc:
             if len(chunk) == 1:
                 outcomes[chunk[0].order_id] = Refused(str(exc))
             else:
-                half = len(chunk) // 2
-                await self.tell(chunk[:half], outcomes)
-                await self.tell(chunk[half:], outcomes)
+                await self._tell_halves(chunk, outcomes)
         except InDoubtError as exc:
             outcomes.update({ack.order_id: Unknown(str(exc)) for ack in chunk})
+        except UnattributedError as exc:
+            await self._unattributed(chunk, exc, outcomes)
         except ConnectorError as exc:
             wait = exc.retry_after if isinstance(exc, TransientError) else None
             outcomes.update({ack.order_id: NotApplied(str(exc), wait) for ack in chunk})
@@ -125,6 +132,40 @@ class Telling:
             outcomes.update({ack.order_id: Unknown(f"{type(exc).__name__} while telling it") for ack in chunk})
         if self.vain:
             self._resign(chunk, outcomes, read_back=False)
+
+    async def _tell_halves(self, chunk: Sequence[Acknowledgement], outcomes: dict[str, AckOutcome]) -> None:
+        half = len(chunk) // 2
+        await self.tell(chunk[:half], outcomes)
+        await self.tell(chunk[half:], outcomes)
+
+    async def _unattributed(
+        self, chunk: Sequence[Acknowledgement], exc: UnattributedError, outcomes: dict[str, AckOutcome]
+    ) -> None:
+        """Find the order that a call is refused for, if it is one; nothing of the call was applied."""
+        if len(chunk) > 1 and self._open:
+            await self._tell_halves(chunk, outcomes)
+            return
+        if not self._open:
+            self._most = max(1, len(chunk) // 2)
+        refused = self._refused_alone(chunk)
+        outcomes.update({ack.order_id: refused or NotApplied(str(exc), None) for ack in chunk})
+
+    @property
+    def _open(self) -> bool:
+        """Whether the source takes calls of this kind, as far as is known."""
+        return self._source.endpoint is None or self._source.endpoint.takes("ack")
+
+    def _about(self, acks: Sequence[Acknowledgement], action: str) -> AbstractContextManager[None]:
+        several = len(acks) > 1
+        return about("ack", "" if several else _name(acks[0]), action, several=several)
+
+    def _refused_alone(self, acks: Sequence[Acknowledgement]) -> Refused | None:
+        """Park what is refused while others are taken; None for what may be tried again."""
+        endpoint = self._source.endpoint
+        if endpoint is None or len(acks) > 1:
+            return None
+        found = endpoint.blames["ack"].alone(_name(acks[0]), self._source.name)
+        return None if found is None else Refused(": ".join(found))
 
     def _failed(self, ack: Acknowledgement, exc: Exception, doing: str) -> dict[str, AckOutcome]:
         why = self._unforeseen.note(_name(ack), exc, doing)

@@ -74,7 +74,7 @@ class Vain:
 
     def note(self, what: str, reason: str) -> None:
         """Count a try that failed and is made again; say so if that goes on for long."""
-        if self._endpoint is not None and self._endpoint.breaker.state != "closed":
+        if self._endpoint is not None and self._endpoint.paused:
             return
         tried = self._tried.get(what)
         if tried is None:

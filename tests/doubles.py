@@ -14,6 +14,7 @@ import anyio
 import msgspec
 
 from connector.ack import Acknowledgement, AckOutcome, Confirmed
+from connector.blame import KINDS, Blame
 from connector.breaker import Breaker
 from connector.clock import Boot
 from connector.errors import ConflictError, ConnectorError, InDoubtError, RejectedError, TransientError, Unmappable
@@ -83,6 +84,7 @@ class Link(Endpoint):
         self.breaker = Breaker(
             clock, first=first, longest=longest, listen=lambda state, reason: self.listen(state, reason)
         )
+        self.blames = {kind: Blame(clock, first=first, longest=longest) for kind in KINDS}
 
     def guard(self) -> None:
         """Raise what a paused endpoint raises."""

@@ -7,8 +7,16 @@ from datetime import timedelta
 
 import anyio
 
+from connector.blame import about
 from connector.clock import Clock, backoff
-from connector.errors import ConflictError, ConnectorError, InDoubtError, RejectedError, TransientError, Unmappable
+from connector.errors import (
+    ConflictError,
+    ConnectorError,
+    InDoubtError,
+    RejectedError,
+    TransientError,
+    Unmappable,
+)
 from connector.journal.base import Change, ChangeOutcome, Journal
 from connector.receivers.base import Amends, Attaches, Delivery, Receipt, Receiver
 from connector.receivers.lane import Lane
@@ -71,10 +79,14 @@ class Amender:
     async def _outcome(self, change: Change) -> ChangeOutcome:
         what = f"the {change.what} of {change.external_id}"
         try:
-            outcome = await self._do(change)
+            with about("change", what, change.what):
+                outcome = await self._do(change)
         except (RejectedError, ConflictError, Unmappable) as exc:
             outcome = ChangeOutcome("held", str(exc))
         except ConnectorError as exc:
+            if (why := self._alone(what)) is not None:
+                self.vain.forget(what)
+                return ChangeOutcome("held", why)
             self.vain.note(what, str(exc))
             if (why := self.vain.given_up(what)) is None:
                 return self._again(change, exc)
@@ -90,6 +102,12 @@ class Amender:
             self._unforeseen.forget(what)
             self.vain.passed(what)
         return outcome
+
+    def _alone(self, what: str) -> str | None:
+        """Return why a change is refused while others are made; None for any other one."""
+        endpoint = self._receiver.endpoint
+        found = None if endpoint is None else endpoint.blames["change"].alone(what, self._receiver.name)
+        return None if found is None else ": ".join(found)
 
     async def _do(self, change: Change) -> ChangeOutcome:
         receiver, receipt = self._receiver, Receipt(id=change.receipt, reference=change.reference)

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
+from connector.blame import Kind, about
 from connector.clock import Clock, backoff
 from connector.conformance import checked_receipt
 from connector.errors import (
-    AuthError,
     ConflictError,
     ConnectorError,
-    EndpointError,
     InDoubtError,
     RejectedError,
     TransientError,
+    UnattributedError,
 )
 from connector.journal.base import Delivered, Held, InDoubt, NotSent, Outcome, Rejected
 from connector.journal.caution import may_be_at
@@ -49,9 +49,10 @@ class Attempt:
         ):
             return held
         try:
-            receipt = checked_receipt(await self._receiver.create(delivery))
-        except (TransientError, AuthError, EndpointError) as exc:
-            return self._not_sent(delivery.external_id, exc, 1)
+            with about("create", delivery.external_id):
+                receipt = checked_receipt(await self._receiver.create(delivery))
+        except (TransientError, UnattributedError) as exc:
+            return self._alone("create", delivery.external_id) or self._not_sent(delivery.external_id, exc, 1)
         except InDoubtError as exc:
             return self._in_doubt(delivery.external_id, str(exc))
         except ConflictError as exc:
@@ -76,10 +77,13 @@ class Attempt:
         """
         if self._receiver.finds:
             try:
-                found = await self._lookups.find(work.external_id)
+                with about("find", work.external_id):
+                    found = await self._lookups.find(work.external_id)
             except ConflictError as exc:
                 return Held(f"conflict at {self._receiver.name}", str(exc))
             except ConnectorError as exc:
+                if (held := self._alone("find", work.external_id)) is not None:
+                    return held
                 again = self._not_sent(work.external_id, exc, work.attempts)
                 return self._tried_in_vain(work.external_id, looked_up=False) or again
             except Exception as exc:  # noqa: BLE001 - logged by `note`
@@ -95,6 +99,8 @@ class Attempt:
         if work.delivery is None:
             return work.unfit
         if self._unforeseen and (held := self._given_up(work.external_id, looked_up=self._receiver.finds)) is not None:
+            return held
+        if (held := self._alone("create", work.external_id)) is not None:  # in doubt until it was looked up
             return held
         if self.vain and (held := self._tried_in_vain(work.external_id, looked_up=self._receiver.finds)) is not None:
             return held
@@ -114,6 +120,16 @@ class Attempt:
         where = "it is not there" if looked_up else "it may be there: look"
         detail = f"{fault}; {where}. The log has the traceback; mend it, then retry"
         return Held(f"unforeseen {fault.name} at {self._receiver.name}", detail)
+
+    def _alone(self, kind: Kind, external_id: str) -> Held | None:
+        """Hold an order that is refused while others are taken, for what nobody else is; None for any other one."""
+        endpoint = self._receiver.endpoint
+        if endpoint is None or (found := endpoint.blames[kind].alone(external_id, self._receiver.name)) is None:
+            return None
+        self.vain.forget(external_id)
+        cause, detail = found
+        where = "; whether it is there could not be seen" if kind == "find" else ""
+        return Held(cause, f"{detail}; its source is told nothing{where}")
 
     def _tried_in_vain(self, external_id: str, *, looked_up: bool) -> Held | None:
         """Hold an order that fails by itself while others are taken; None for one that may be tried again."""
@@ -141,7 +157,8 @@ class Attempt:
         if not self._receiver.finds:
             return self._unasked(delivery, refusal, tell=tell)
         try:
-            found = await self._receiver.find(delivery.external_id)
+            with about("find", delivery.external_id):
+                found = await self._receiver.find(delivery.external_id)
             found = None if found is None else checked_receipt(found)
         except ConflictError as exc:
             return Held(f"conflict at {self._receiver.name}", f"{refusal}; {exc}")

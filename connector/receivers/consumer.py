@@ -182,7 +182,7 @@ class Consumer:
         self._behind = self._behind and not fresh
         self._wake_at = None
         try:
-            suspicious = self.refusals.paused
+            suspicious = self.refusals.choosing
             limit += self.refusals.reach if suspicious else 0
             due = await self._journal.due(self.receiver.name, ALL if fresh or suspicious else AGAIN, now, limit)
             jobs: Sequence[Job] = [job for job in due if job.key not in self._in_hand]

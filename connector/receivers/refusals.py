@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from connector.blame import Kind
 from connector.breaker import Breaker, BreakerState
 from connector.clock import Clock, backoff
 from connector.http import Endpoint
@@ -31,6 +32,10 @@ TRIES = 3
 """Pauses without a success between them after which only a person can help."""
 ENOUGH = 3
 """Refusals of one order, after that many pauses, after which it waits for that person too."""
+
+
+DELIVERY: tuple[Kind, ...] = ("find", "create")
+"""The calls of a delivery."""
 
 
 KEPT = 100
@@ -73,6 +78,7 @@ class Refusals:
         self._suspects: dict[int, _Suspect] = {}
         self._borne_out: dict[int, str] = {}
         """Orders that were refused before another one was accepted, in which revision: once more is final."""
+        self._blames = () if endpoint is None else tuple(endpoint.blames[kind] for kind in DELIVERY)
         self._count = 0
         self._pauses = 0
         self._probe: int | None = None
@@ -97,12 +103,17 @@ class Refusals:
     def pause(self) -> float:
         """Seconds for which nothing is sent, whatever the reason; 0 when an order may be tried."""
         own = self.breaker.remaining
-        return own if self._endpoint is None else max(own, self._endpoint.breaker.remaining)
+        return own if self._endpoint is None else max(own, self._endpoint.remaining(*DELIVERY))
 
     @property
     def probing(self) -> bool:
         """Whether the receiver was paused, for any reason, and has not answered well since: one order goes first."""
-        return self.paused or (self._endpoint is not None and self._endpoint.breaker.state != "closed")
+        return self.paused or (self._endpoint is not None and not self._endpoint.takes(*DELIVERY))
+
+    @property
+    def choosing(self) -> bool:
+        """Whether it matters which order goes first: many were refused, and each time another one is to be tried."""
+        return self.paused or any(blame.breaker.state != "closed" for blame in self._blames)
 
     def judge(
         self, work: Work, outcome: Outcome | None, in_hand: Container[int]
@@ -202,19 +213,20 @@ class Refusals:
     @property
     def reach(self) -> int:
         """How many orders to look at for a probe, so that one is among them that was not refused, if there is one."""
-        return len(self._suspects) + 1
+        return len(self._suspects) + sum(blame.suspects for blame in self._blames) + 1
 
     def probe(self, jobs: Sequence[Job]) -> Sequence[Job]:
         """Return the one of `jobs` to try, if it is time: one that was not refused, or the one refused longest ago."""
-        if not jobs or self.breaker.wait() > 0:
+        if not jobs or (self.paused and self.breaker.wait() > 0):
             return []
         job = min(jobs, key=self._number)
         self._probe = job.key
         return [job]
 
-    def _number(self, job: Job) -> int:
+    def _number(self, job: Job) -> tuple[int, int]:
         suspect = self._suspects.get(job.key)
-        return 0 if suspect is None else suspect.number
+        blamed = max((blame.number(job.external_id) for blame in self._blames), default=0)
+        return blamed, 0 if suspect is None else suspect.number
 
     def _pause(self, reason: str) -> None:
         self._probe = None

@@ -113,7 +113,7 @@ def readiness(connector: Connector, tally: Tally, ages: Mapping[str, float] | No
 
 def paused(ends: Mapping[str, Source | Receiver], distrusted: Iterable[str] = ()) -> dict[str, bool]:
     """Return, for each endpoint that has a breaker, whether it is paused, or only being tried again."""
-    found = {name: end.endpoint.breaker.state != "closed" for name, end in ends.items() if end.endpoint is not None}
+    found = {name: end.endpoint.paused for name, end in ends.items() if end.endpoint is not None}
     return found | dict.fromkeys(distrusted, True)
 
 

@@ -51,6 +51,7 @@ LAYERS: list[tuple[str, ...]] = [
     (
         "connector.http",
         "connector.bearer",
+        "connector.blame",
         "connector.pace",
         "connector.breaker",
         "connector.once",

@@ -23,11 +23,13 @@ ANYTHING = msgspec.json.Decoder(dict[str, int])
 
 
 @asynccontextmanager
-async def serving(handler: Handler, *, concurrency: int = 8) -> AsyncIterator[tuple[Endpoint, Hands]]:
+async def serving(
+    handler: Handler, *, concurrency: int = 8, clock: Hands | None = None
+) -> AsyncIterator[tuple[Endpoint, Hands]]:
     """Serve `handler` at every path; yield an endpoint on it, and its clock."""
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", handler)
-    clock = Hands()
+    clock = clock or Hands()
     async with TestServer(app) as server:
         endpoint = Endpoint(
             "vendor",

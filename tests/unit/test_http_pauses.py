@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
 from email.utils import format_datetime
+from itertools import pairwise
 
 import pytest
 from aiohttp import web
 
+from connector.blame import about
 from connector.errors import AuthError, InDoubtError, RejectedError, TransientError
-from connector.http import Answer, Effect
-from tests.unit.endpoints import answering, failure, serving
+from connector.http import Answer, Effect, Endpoint
+from tests.unit.endpoints import Handler, answering, failure, serving
+from tests.unit.hands import Hands
 
 
 @pytest.mark.fault(46, 65)
@@ -151,3 +155,76 @@ async def test_a_caller_that_reads_a_refusal_out_of_an_answer_keeps_the_endpoint
 
     assert moves == ["open", "half_open", "open", "half_open", "open"]
     assert endpoint.breaker.opened == 3
+
+
+def alternating(clock: Hands, asked: list[tuple[str, float]], allowed: Callable[[], bool] = lambda: False) -> Handler:
+    """Return a handler that answers reads, and throttles writes unless they are `allowed`; it notes each call."""
+
+    async def handler(request: web.Request) -> web.Response:
+        asked.append((request.method, clock.at))
+        return web.Response(status=200 if request.method == "GET" or allowed() else 429, text="{}")
+
+    return handler
+
+
+async def tried(endpoint: Endpoint, clock: Hands, name: str) -> bool:
+    """Look an order up and create it, as soon as the endpoint takes calls; return whether it was created."""
+    clock.at += endpoint.remaining("find", "create")
+    with about("find", name):
+        await endpoint.call("GET", "/orders", effect=Effect.READ)
+    clock.at += endpoint.remaining("find", "create")
+    try:
+        with about("create", name):
+            await endpoint.call("POST", "/orders", effect=Effect.WRITE, body=b"{}")
+    except TransientError:
+        return False
+    return True
+
+
+@pytest.mark.fault(134)
+async def test_a_throttled_endpoint_waits_longer_each_time_whatever_lies_between() -> None:
+    """429 without Retry-After: the wait doubles from `first` to `longest` although each look-up between succeeds."""
+    asked: list[tuple[str, float]] = []
+    clock = Hands()
+    async with serving(alternating(clock, asked), clock=clock) as (endpoint, _):
+        for number in range(14):
+            assert not await tried(endpoint, clock, f"shop-{number % 2}")
+    times = [at for method, at in asked if method == "POST"]
+    waits = [later - earlier for earlier, later in pairwise(times)]
+    assert waits == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300, 300]
+    assert len(asked) == 28
+
+
+@pytest.mark.fault(134)
+async def test_what_was_throttled_and_goes_through_ends_the_wait() -> None:
+    """A create that is taken shows that creates are taken: the next 429 begins with the first wait again."""
+    asked: list[tuple[str, float]] = []
+    clock = Hands()
+    taken = False
+    async with serving(alternating(clock, asked, lambda: taken), clock=clock) as (endpoint, _):
+        for _ in range(5):
+            await tried(endpoint, clock, "shop-1")
+        taken = True
+        assert await tried(endpoint, clock, "shop-1")
+        assert endpoint.breaker.state == "closed"
+        taken = False
+        await tried(endpoint, clock, "shop-2")
+        assert endpoint.breaker.remaining == 1
+
+
+@pytest.mark.fault(134)
+async def test_a_throttled_endpoint_gets_one_call_at_a_time() -> None:
+    """Until a create goes through, look-ups follow each other and nothing is sent beside them."""
+    asked: list[tuple[str, float]] = []
+    clock = Hands()
+    async with serving(alternating(clock, asked), clock=clock) as (endpoint, _):
+        await tried(endpoint, clock, "shop-1")
+        clock.at += 1
+        results = await asyncio.gather(
+            *(endpoint.call("GET", "/orders", effect=Effect.READ) for _ in range(5)), return_exceptions=True
+        )
+        assert sum(isinstance(each, TransientError) for each in results) == 4
+        assert endpoint.paused
+        clock.at += 302
+        await endpoint.call("GET", "/orders", effect=Effect.READ)
+        assert not endpoint.paused, "long ago, it says nothing about now"
