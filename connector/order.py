@@ -186,10 +186,11 @@ def revision(order: Order) -> str:
     """
     Return the hash of the order's content; a changed order under the same id is a new revision.
 
-    How far the order is at its source (`status` in the metadata) is no content: it moves on by itself.
+    How far the order is at its source, and its payment (`status`, `payment_status` in the metadata), is no content:
+    it moves on by itself.
     """
     metadata = order.metadata
-    if "status" in metadata:
-        metadata = {key: value for key, value in metadata.items() if key != "status"}
+    if "status" in metadata or "payment_status" in metadata:
+        metadata = {key: value for key, value in metadata.items() if key not in ("status", "payment_status")}
     content = _encode(msgspec.structs.replace(order, raw=b"", metadata=metadata))
     return blake2b(content, digest_size=16).hexdigest()

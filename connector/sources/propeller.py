@@ -11,6 +11,7 @@ from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec import Meta
@@ -29,8 +30,9 @@ from connector.sources.base import (
     Refused,
     Unknown,
 )
-from connector.sources.propeller_order import order_id, to_order
+from connector.sources.propeller_order import TIMEZONE, order_id, to_order
 from connector.sources.propeller_search import Search, Wanted, count
+from connector.sources.values import checked_zone
 
 __all__ = ["PropellerSettings", "PropellerSource"]
 
@@ -64,6 +66,10 @@ class PropellerSettings(SourceSettings, frozen=True, kw_only=True, forbid_unknow
     status_key: Annotated[
         Literal["status", "statuses"], Meta(description="What the search calls the status filter; its pages differ.")
     ] = "status"
+    timezone: Annotated[str, Meta(description="The calendar on which a requested delivery day is read.")] = TIMEZONE
+
+    def __post_init__(self) -> None:
+        checked_zone(self.timezone, TIMEZONE)
 
     def problems(self) -> list[tuple[str, str]]:
         """Return what no type can say: (key, what is wrong with it)."""
@@ -113,6 +119,7 @@ class PropellerSource:
     def __init__(self, name: str, settings: PropellerSettings, clock: Clock) -> None:
         self.name = name
         self._settings = settings
+        self._zone = ZoneInfo(settings.timezone)
         secrets = [secret.reveal() for secret in (settings.client_secret, settings.token) if secret]
         fixed = {"Authorization": f"Bearer {settings.token.reveal()}"} if settings.token else {}
         self.endpoint = Endpoint(name, settings.base_url, settings, clock, headers=fixed, secrets=secrets)
@@ -173,7 +180,7 @@ class PropellerSource:
 
     def to_order(self, raw: bytes) -> Order:
         """Turn one order of the feed into the canonical form. Pure; raises `Unmappable` and nothing else."""
-        return to_order(self.name, raw, self._cancelled)
+        return to_order(self.name, raw, self._cancelled, self._zone)
 
     async def check(self) -> str:
         """Search for one order; see `Source.check`. The right to mark orders cannot be proved without doing it."""

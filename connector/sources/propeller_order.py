@@ -2,141 +2,78 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import TypeVar
-
-import msgspec
+from zoneinfo import ZoneInfo
 
 from connector.errors import Unmappable
-from connector.mapping.money import sensible
-from connector.order import Address, Contact, Customer, Line, Order, Totals
+from connector.mapping.codes import read_country
+from connector.order import Address, Contact, Customer, Order, Totals
+from connector.sources import propeller_wire as wire
+from connector.sources.propeller_rows import lines_of
+from connector.sources.propeller_wire import Head, Text
+from connector.sources.values import day_on, number_of, postal_code, present, scalar_text
 
-__all__ = ["Head", "order_id", "to_order"]
+__all__ = ["TIMEZONE", "Head", "order_id", "to_order"]
 
-Text = str | int | None
-"""What Propeller documents as text may come as a number where it looks like one (an sku, a house number)."""
-
+TIMEZONE = "Europe/Amsterdam"
+"""The calendar on which a requested day is read, unless the settings name another."""
 LARGEST_ID = 2**63 - 1
 CENT = Decimal("0.01")
-NOWHERE = Address()
+NO_SUMS = wire.Total()
+NO_POSTAGE = wire.Postage()
+NO_PAYMENT = wire.Payment()
+ALLOWED: dict[object, bool] = {"Y": True, "N": False, "y": True, "n": False, True: True, False: False}
+_ZONE = ZoneInfo(TIMEZONE)
 
 
-class Head(msgspec.Struct, rename="camel"):
-    """The few fields that a poll needs; the rest of the order stays raw."""
-
-    id: str | int
-    status: str | None = None
-    type: str | None = None
-    export_status: str | None = None
-    exported_at: str | None = None
-
-
-class _Sums(msgspec.Struct, rename="camel"):
-    gross: Decimal | None = None
-    net: Decimal | None = None
-    tax: Decimal | None = None
-    discount_value: Decimal | None = None
-    discount_type: str | None = None
-
-
-class _Payment(msgspec.Struct):
-    method: str | None = None
-
-
-class _Item(msgspec.Struct, rename="camel"):
-    quantity: Decimal
-    id: Text = None
-    product_id: Text = None
-    sku: Text = None
-    name: str | None = None
-    price: Decimal | None = None
-    tax_percentage: Decimal | None = None
-    class_: str | None = msgspec.field(default=None, name="class")
-
-
-class _Address(msgspec.Struct, rename="camel"):
-    type: str | None = None
-    company: str | None = None
-    first_name: str | None = None
-    middle_name: str | None = None
-    last_name: str | None = None
-    street: str | None = None
-    number: Text = None
-    number_extension: Text = None
-    extra: Text = None
-    street2: Text = None
-    postal_code: Text = None
-    city: str | None = None
-    region: str | None = None
-    country: str | None = None
-    email: str | None = None
-    phone: Text = None
-    mobile: Text = None
-
-
-class _Order(Head, rename="camel", kw_only=True):
-    items: list[_Item] | None = None
-    addresses: list[_Address] | None = None
-    uuid: str | None = None
-    reference: Text = None
-    remarks: str | None = None
-    email: str | None = None
-    currency: str | None = None
-    language: str | None = None
-    date: str | None = None
-    user_id: Text = None
-    postage_data: _Sums | None = None
-    payment_data: _Payment | None = None
-    total: _Sums | None = None
-
-
-_decoder = msgspec.json.Decoder(_Order)
-
-
-def to_order(source: str, raw: bytes, cancelled: frozenset[str] = frozenset()) -> Order:
+def to_order(source: str, raw: bytes, cancelled: frozenset[str] = frozenset(), zone: ZoneInfo = _ZONE) -> Order:
     """
     Turn one order of the feed into the canonical form. Pure; raises `Unmappable` and nothing else.
 
-    `cancelled` are the statuses, in lower case, that the tenant says mean so.
+    `cancelled` are the statuses, in lower case, that the tenant says mean so; `zone` is the calendar on which the
+    requested day is read.
 
     vendors.md 6, seed 000: line prices exclude tax; `paymentData` is never added to anything (#6); the sums are kept
     as given (#5); only products become lines (#12). A missing address is the receiver's concern, not ours.
     """
     try:
-        wire = _decoder.decode(raw)
+        found = wire.decode(raw)
     except (ValueError, RecursionError) as exc:  # ValueError: msgspec's errors, and invalid UTF-8
         raise Unmappable("unreadable order", str(exc)) from None
-    found = order_id(wire.id)
-    if found is None:
+    key = order_id(found.id)
+    if key is None:
         raise Unmappable("unreadable order", "the id is not a number from 1 to 2^63-1")
-    if wire.items is None:
+    if found.items is None:
         raise Unmappable("the order came without its lines", "the search asks for ORDER_ITEMS, and got none")
-    products = [item for item in wire.items if (item.class_ or "product").casefold() == "product"]
-    delivery, invoice = _address(wire, "delivery"), _address(wire, "invoice")
-    metadata = {
-        "status": wire.status,
-        "type": wire.type,
-        "payment_method": wire.payment_data.method if wire.payment_data else None,
-        "uuid": wire.uuid,
-        "other_rows": str(len(wire.items) - len(products)) if len(products) < len(wire.items) else None,
-    }
+    lines, other_rows = lines_of(found.items)
+    delivery, invoice, other_addresses = _addresses(found.addresses or ())
+    postage = found.postage_data or NO_POSTAGE
+    metadata = _metadata(found, postage) | other_addresses
+    if other_rows or len(lines) < len(found.items):
+        metadata |= other_rows | {"other_rows": str(len(found.items) - len(lines))}
     return Order(
         source=source,
-        order_id=found,
-        reference=_text(wire.reference).strip() or found,
-        created_at=_time(wire.date),
-        currency=wire.currency or "",
-        language=wire.language or "",
-        customer=Customer(id=_text(wire.user_id), name=_name(invoice) or _name(delivery)),
-        contact=_contact(wire, delivery, invoice),
+        order_id=key,
+        reference=_text(found.reference).strip() or key,
+        created_at=_time(found.date or found.created_at),
+        currency=found.currency or "",
+        language=found.language or "",
+        customer=Customer(id=_text(found.user_id), name=_name(invoice) or _name(delivery)),
+        contact=_contact(found, delivery, invoice),
         delivery_address=delivery,
         invoice_address=invoice,
-        lines=tuple([_line(item) for item in products]),
-        totals=_totals(wire),
-        notes=wire.remarks or "",
-        cancelled=(wire.status or "").casefold() in cancelled,
-        metadata={key: value for key, value in metadata.items() if value},
+        lines=lines,
+        totals=_totals(found.total or NO_SUMS, postage),
+        notes=found.remarks or "",
+        requested_delivery_date=_day(postage.request_date, zone),
+        delivery_method=scalar_text(postage.method),
+        carrier=scalar_text(postage.carrier),
+        pickup_location=scalar_text(postage.pick_up_location_id),
+        partial_delivery=ALLOWED.get(postage.partial_delivery_allowed),
+        cancelled=(found.status or "").casefold() in cancelled,
+        metadata=metadata,
         raw=raw,
     )
 
@@ -150,105 +87,186 @@ def order_id(value: str | int) -> str | None:
     return str(value) if 1 <= value <= LARGEST_ID else None
 
 
-def _line(item: _Item) -> Line:
-    return Line(
-        line_id=_text(item.id),
-        sku=_text(item.sku),
-        name=item.name or "",
-        quantity=_number(item.quantity, "quantity"),
-        unit_price=_number(item.price, "price"),
-        tax_percentage=_number(item.tax_percentage, "taxPercentage"),
-        metadata={} if item.product_id is None else {"product_id": str(item.product_id)},
+def _metadata(found: wire.Order, postage: wire.Postage) -> dict[str, str]:
+    """Return what the order says beside the canonical fields."""
+    payment = found.payment_data or NO_PAYMENT
+    allowed = postage.partial_delivery_allowed
+    return present(
+        {
+            "status": found.status or "",
+            "type": found.type or "",
+            "uuid": found.uuid or "",
+            "delivery_method": scalar_text(postage.method),
+            "postage_tax": scalar_text(postage.tax),
+            "postage_tax_percentage": scalar_text(postage.tax_percentage),
+            "postage_overruled": scalar_text(postage.overruled),
+            "partial_delivery": "" if allowed in ALLOWED else scalar_text(allowed),
+            "payment_method": scalar_text(payment.method),
+            "payment_status": scalar_text(payment.status),
+            "payment_gross": scalar_text(payment.gross),
+            "payment_net": scalar_text(payment.net),
+            "payment_tax": scalar_text(payment.tax),
+            "payment_tax_percentage": scalar_text(payment.tax_percentage),
+            "payment_overruled": scalar_text(payment.overruled),
+            "external_id": scalar_text(found.external_id),
+            "company_id": scalar_text(found.company_id),
+            "debtor_id": scalar_text(found.debtor_id),
+            "channel_id": scalar_text(found.channel_id),
+            "site_id": scalar_text(found.site_id),
+            "origin": scalar_text(found.origin),
+            "order_source": scalar_text(found.source),
+            "action_code": scalar_text(found.action_code),
+            "extra3": scalar_text(found.extra3),
+            "extra4": scalar_text(found.extra4),
+            "discount_type": _discount_type(found.total or NO_SUMS),
+        }
     )
 
 
-def _totals(wire: _Order) -> Totals:
+def _discount_type(total: wire.Total) -> str:
+    """Return a discount's type that is neither an amount (A) nor a percentage (P), nor none (N)."""
+    return "" if total.discount_type in ("A", "P", "N") else total.discount_type or ""
+
+
+def _totals(total: wire.Total, postage: wire.Postage) -> Totals:
     """
     Return the order's sums.
 
     The seed's sample has tax in `gross`, the vendor's other pages have it in `net` (vendors.md 6, seed 000, #4). So
     the names are not trusted: the larger is with tax, whatever the sign, and the difference has to be the tax.
     """
-    total = wire.total or _Sums()
     excluding, including = _sides(total, "total")
-    tax = _number(total.tax, "total.tax")
+    tax = number_of(total.tax, "total.tax")
     if excluding is not None and including is not None and tax is not None:
         signed = -abs(tax) if including < 0 else tax  # a credit may state its tax with either sign
         if abs(including - excluding - signed) > CENT:
             raise Unmappable(
                 "totals do not add up", f"gross {total.gross}, net {total.net}, tax {total.tax} differ by over a cent"
             )
-    shipping, _with_tax = _sides(wire.postage_data or _Sums(), "postageData")
-    discount = _number(total.discount_value, "total.discountValue")
+    shipping, shipping_with_tax = _sides(postage, "postageData")
+    discount = number_of(total.discount_value, "total.discountValue")
     return Totals(
         excluding_tax=excluding,
         including_tax=including,
         tax=tax,
         shipping_excluding_tax=shipping,
-        discount=discount if total.discount_type == "A" else None,  # A is an amount; P is a percentage, N is none
+        shipping_including_tax=shipping_with_tax,
+        discount=discount if total.discount_type == "A" else None,
+        discount_percentage=discount if total.discount_type == "P" else None,
     )
 
 
-def _sides(sums: _Sums, field: str) -> tuple[Decimal | None, Decimal | None]:
+def _sides(sums: wire.Total | wire.Postage, field: str) -> tuple[Decimal | None, Decimal | None]:
     """Return a sum without and with tax; neither, if the vendor gave but one of them: which one, nobody can tell."""
-    gross, net = _number(sums.gross, field, ".gross"), _number(sums.net, field, ".net")
+    gross, net = number_of(sums.gross, f"{field}.gross"), number_of(sums.net, f"{field}.net")
     if gross is None or net is None:
         return None, None
     return (net, gross) if abs(net) <= abs(gross) else (gross, net)
 
 
-def _address(wire: _Order, kind: str) -> Address | None:
-    """Return the first address of that kind."""
-    for found in wire.addresses or ():
-        if found.type is not None and found.type.casefold() == kind:
-            return Address(
-                company=found.company or "",
-                first_name=found.first_name or "",
-                middle_name=found.middle_name or "",
-                last_name=found.last_name or "",
-                street=found.street or "",
-                number=_text(found.number),
-                number_addition=_text(found.number_extension),
-                street2=_text(found.street2) or _text(found.extra),
-                postal_code=_text(found.postal_code),
-                city=found.city or "",
-                region=found.region or "",
-                country=found.country or "",
-                email=found.email or "",
-                phone=_text(found.phone),
-                mobile=_text(found.mobile),
-            )
-    return None
+def _addresses(found: Sequence[wire.Address]) -> tuple[Address | None, Address | None, dict[str, str]]:
+    """
+    Return the delivery address, the invoice address, and all others as metadata.
+
+    Raises `Unmappable` where there are two delivery addresses: nobody can tell which of them is meant.
+    """
+    delivery = invoice = None
+    others: dict[str, str] = {}
+    for each in found:
+        kind = (each.type or "").strip().casefold()
+        address = _address(each, held=kind == "delivery")
+        if kind == "delivery" and delivery is None:
+            delivery = address
+        elif kind == "invoice" and invoice is None:
+            invoice = address
+        elif kind == "delivery" and address != delivery:
+            cities = [each.city or "" for each in found if (each.type or "").strip().casefold() == "delivery"]
+            raise Unmappable("several delivery addresses", ", ".join(cities))
+        elif kind not in ("delivery", "invoice") or address != invoice:
+            _add(others, f"{kind or 'other'}_address", address)
+    return delivery, invoice, others
+
+
+def _add(pairs: dict[str, str], name: str, address: Address) -> None:
+    """Put an address into the metadata, under a name that no other one has."""
+    prefix, number = name, 1
+    while any(key.startswith(f"{prefix}_") for key in pairs):
+        number += 1
+        prefix = f"{name}_{number}"
+    for part in Address.__struct_fields__:
+        if value := getattr(address, part):
+            pairs[f"{prefix}_{part}"] = value
+
+
+def _address(found: wire.Address, *, held: bool) -> Address:
+    street2, extra = _text(found.street2), _text(found.extra)
+    country = read_country(found.country or "")
+    return Address(
+        company=found.company or "",
+        first_name=found.first_name or "",
+        middle_name=found.middle_name or "",
+        last_name=found.last_name or "",
+        street=found.street or "",
+        number=_text(found.number),
+        number_addition=_text(found.number_extension),
+        street2=street2 or extra,
+        extra=extra if street2 else "",
+        postal_code=postal_code(found.postal_code, country, held=held),
+        city=found.city or "",
+        region=found.region or "",
+        country=country,
+        email=found.email or "",
+        phone=_text(found.phone),
+        mobile=_text(found.mobile),
+        fax=_text(found.fax),
+        notes=found.notes or "",
+    )
 
 
 def _name(address: Address | None) -> str:
     return (address.company or address.person) if address else ""
 
 
-def _contact(wire: _Order, delivery: Address | None, invoice: Address | None) -> Contact:
-    """Return the person (else the company) at the delivery address, else at the invoice address."""
-    first, second = delivery or NOWHERE, invoice or NOWHERE
+def _contact(found: wire.Order, delivery: Address | None, invoice: Address | None) -> Contact:
+    """
+    Return the person (else the company) at the delivery address; at the invoice address, if the other names nobody.
+
+    All of it is one party's: a phone from another party would be rung by the carrier (a dropshipment is invoiced to
+    somebody else). The order's own e-mail address comes before an address's.
+    """
+    first = delivery if _name(delivery) else invoice
+    if first is None:
+        party = delivery
+        return Contact(email=found.email or (party.email if party else ""), phone=_phone(party))
+    same = delivery is not None and invoice is not None and _same(delivery, invoice)
+    other = invoice if same else None
     return Contact(
-        name=first.person or first.company or second.person or second.company,
-        email=wire.email or first.email or second.email,
-        phone=first.phone or first.mobile or second.phone or second.mobile,
+        name=first.person or first.company,
+        email=found.email or first.email or (other.email if other else ""),
+        phone=_phone(first) or _phone(other),
     )
+
+
+def _phone(address: Address | None) -> str:
+    return (address.phone or address.mobile) if address else ""
+
+
+def _same(one: Address, other: Address) -> bool:
+    """Tell whether two addresses name the same party."""
+    return (one.company.casefold(), one.person.casefold()) == (other.company.casefold(), other.person.casefold())
 
 
 def _text(value: Text) -> str:
     return "" if value is None else str(value)
 
 
-Number = TypeVar("Number", Decimal, Decimal | None)
-
-
-def _number(value: Number, field: str, part: str = "") -> Number:
-    """Return `value` if it can be reckoned with."""
-    if value is None:
+def _day(value: str | None, zone: ZoneInfo) -> date | None:
+    if not value or not value.strip():
         return None
-    if not sensible(value):
-        raise Unmappable(f"number out of range: {field}{part}")
-    return value
+    try:
+        return day_on(value.strip(), zone)
+    except (ValueError, OverflowError) as exc:
+        raise Unmappable("unreadable order", f"postageData.requestDate: {exc}") from None
 
 
 def _time(value: str | None) -> datetime | None:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from functools import partial
 from operator import attrgetter
 from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -65,6 +66,7 @@ class TraedeSource(ABC):
         self._own = settings
         self._clock = clock
         self._narrowings: dict[str, Narrowing[FeedItem]] = {}
+        self._zone = ZoneInfo(settings.timezone)
         self._terms = Terms(settings.system_id)
         token, key = settings.token.reveal(), settings.app_key.reveal()
         self.endpoint = Endpoint(
@@ -231,7 +233,7 @@ class TraedeOrders(TraedeSource):
 
     def to_order(self, raw: bytes) -> Order:
         """Turn one order of the feed into the canonical form. Pure; raises `Unmappable` and nothing else."""
-        return traede_order.to_order(self.name, raw)
+        return traede_order.to_order(self.name, raw, self._zone)
 
     async def check(self) -> str:
         """Read the first page, and warn of what marks will do; see `Source.check`."""
@@ -272,7 +274,7 @@ class TraedeProductionOrders(TraedeSource):
 
     def to_order(self, raw: bytes) -> Order:
         """Turn one production order into the canonical form. Pure; raises `Unmappable` and nothing else."""
-        return traede_production.to_order(self.name, raw)
+        return traede_production.to_order(self.name, raw, self._zone)
 
     def _flags(self, *, again: bool) -> dict[str, bool]:
         return {"include_open": self._settings.include_open, "include_closed": self._settings.include_closed}

@@ -67,7 +67,7 @@ def typed(kind: type[Decoded], raw: bytes) -> Decoded:
 def _strip(found: msgspec.Struct) -> None:
     for name, _, rule in _rules(type(found)):
         value = getattr(found, name)
-        if rule in (_text, _code) and isinstance(value, str):
+        if rule in (_text, _code, _zip) and isinstance(value, str):
             setattr(found, name, value.strip())
         elif isinstance(value, msgspec.Struct):
             _strip(value)
@@ -99,6 +99,7 @@ def _rule(annotation: Any) -> Callable[[Any], Any]:
         (wire.Text, _text),
         (wire.Label, _text),
         (wire.Code, _code),
+        (wire.Zip, _zip),
         (Any, _kept),
         (wire.Amount, _kept),
         (wire.Time, _kept),
@@ -117,6 +118,10 @@ def _text(value: Any) -> str:
 
 def _code(value: Any) -> Any:
     return _filled(wire.Coded, value) if type(value) is dict else _text(value)
+
+
+def _zip(value: Any) -> str | int:
+    return value if type(value) is int else _text(value)
 
 
 def _kept(value: Any) -> Any:

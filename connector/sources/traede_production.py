@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 from connector.errors import Unmappable
 from connector.order import Contact, Customer, Line, Order
 from connector.sources import traede_wire as wire
-from connector.sources.traede_order import NOBODY, article, cancelled, code, listed_lines, read
+from connector.sources.traede_order import NOBODY, ZONE, article, cancelled, code, listed_lines, read
 from connector.sources.traede_reading import day, first, moment, named, number, order_id, rows
 
 __all__ = ["ID_KEYS", "Include", "to_order"]
@@ -38,7 +39,7 @@ ID_KEYS = ("production_order_id", "id")
 """Where the id is; the mark calls it `production_order_id`."""
 
 
-def to_order(source: str, raw: bytes) -> Order:
+def to_order(source: str, raw: bytes, zone: ZoneInfo = ZONE) -> Order:
     """
     Turn one production order into the canonical form. Pure; raises `Unmappable` and nothing else.
 
@@ -47,10 +48,10 @@ def to_order(source: str, raw: bytes) -> Order:
     to be said to the supplier are the notes; what is not goes to the metadata. There is no delivery address: the
     vendor's object has none.
     """
-    return read(wire.Production, _order, source, raw)
+    return read(wire.Production, _order, source, raw, zone)
 
 
-def _order(source: str, raw: bytes, found: wire.Production) -> Order:
+def _order(source: str, raw: bytes, found: wire.Production, zone: ZoneInfo = ZONE) -> Order:
     key = order_id(first(found.production_order_id, found.id))
     if key is None:
         raise Unmappable("unreadable order", "the id is not a number from 1 to 2^63-1")
@@ -73,7 +74,9 @@ def _order(source: str, raw: bytes, found: wire.Production) -> Order:
         customer=Customer(
             id=str(found.supplier_id or supplier.supplier_id or supplier.id or ""),
             name=supplier.name or supplier.company or supplier.company_name or "",
-            vat_number=str(supplier.vat_number or supplier.vat_no or ""),
+            vat_number=str(supplier.vat_number or supplier.vat_no or supplier.vat or supplier.cvr or ""),
+            email=supplier.email or "",
+            phone=str(supplier.phone or ""),
         ),
         contact=Contact(
             name=supplier.contact_person or supplier.contact_name or supplier.contact or "",
@@ -82,7 +85,7 @@ def _order(source: str, raw: bytes, found: wire.Production) -> Order:
         ),
         lines=tuple([_line(each) for each in listed_lines(found)]),
         notes=found.external_comments or "",
-        requested_delivery_date=day("expected_delivery", found.expected_delivery),
+        requested_delivery_date=day("expected_delivery", zone, found.expected_delivery),
         cancelled=cancelled(found),
         metadata={name: value for name, value in metadata.items() if value},
         raw=raw,

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from connector.errors import Unmappable
-from connector.mapping.money import exact, sensible
+from connector.mapping.money import exact
+from connector.sources.values import day_on, number_of
 
 __all__ = [
     "Unusual",
@@ -105,25 +107,9 @@ def number(field: str, *values: Any) -> Decimal | None:
     Raises `Unmappable` with `field` in its cause for anything else, and for a number that cannot be reckoned with.
     """
     for value in values:
-        if type(value) is Decimal and sensible(value):
-            return value
-        if value is not None and (found := _decimal(field, value)) is not None:
+        if value is not None and (found := number_of(value, field)) is not None:
             return found
     return None
-
-
-def _decimal(field: str, value: Any) -> Decimal | None:
-    if isinstance(value, str) and not value.strip():
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | Decimal | str):
-        raise Unmappable(f"not a number: {field}")
-    try:
-        found = Decimal(value.strip() if isinstance(value, str) else value)
-    except InvalidOperation:
-        raise Unmappable(f"not a number: {field}", str(value)) from None
-    if not sensible(found):
-        raise Unmappable(f"number out of range: {field}")
-    return found
 
 
 def moment(name: str, *values: Any) -> datetime | None:
@@ -139,14 +125,14 @@ def moment(name: str, *values: Any) -> datetime | None:
         raise Unmappable("unreadable order", f"{name}: {exc}") from None
 
 
-def day(name: str, *values: Any) -> date | None:
-    """Return the date of the first time, as it is written there; raise `Unmappable` if it is none."""
+def day(name: str, zone: ZoneInfo, *values: Any) -> date | None:
+    """Return the day of the first time, on the calendar of `zone`; raise `Unmappable` if it is none."""
     value = _date(name, values)
     if value is None:
         return None
     try:
-        return datetime.fromisoformat(value).date()
-    except ValueError as exc:
+        return day_on(value, zone)
+    except (ValueError, OverflowError) as exc:
         raise Unmappable("unreadable order", f"{name}: {exc}") from None
 
 

@@ -10,7 +10,9 @@ from msgspec import Meta
 from connector.settings.structs import SourceSettings
 from connector.settings.values import Secret, Url
 from connector.sources.traede_filters import Filter
+from connector.sources.traede_order import TIMEZONE
 from connector.sources.traede_production import Include
+from connector.sources.values import checked_zone
 
 __all__ = ["TraedeOrdersSettings", "TraedeProductionOrdersSettings", "TraedeSettings"]
 
@@ -24,6 +26,10 @@ class TraedeSettings(SourceSettings, frozen=True, kw_only=True, forbid_unknown_f
     system_id: Annotated[str, Meta(min_length=1, max_length=200, description="The same for ever: it is the cursor.")]
     filters: list[Filter] = msgspec.field(default_factory=list)
     page_size: Annotated[int, Meta(ge=1, le=60)] = 60
+    timezone: Annotated[str, Meta(description="The calendar on which a requested delivery day is read.")] = TIMEZONE
+
+    def __post_init__(self) -> None:
+        checked_zone(self.timezone, TIMEZONE)
 
 
 class TraedeOrdersSettings(TraedeSettings, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="traede_orders"):

@@ -7,7 +7,6 @@ for what becomes of values of other types than these.
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Annotated, Any
 
 import msgspec
@@ -25,12 +24,15 @@ __all__ = [
     "Production",
     "Text",
     "Time",
+    "Zip",
 ]
 
 Text = str | None
 Label = str | Annotated[int, msgspec.Meta(ge=1)] | None
 """What may look like a number, and counts as its text. 0 goes the lenient way: it is as false as an empty text."""
-Amount = Decimal | None
+Zip = str | int | None
+"""A postal code; one that is a number may have lost zeros in front."""
+Amount = Annotated[Any, msgspec.Meta(title="amount")]
 """Written as a number or as text."""
 Time = Annotated[str, msgspec.Meta(title="time")] | None
 """Another type than a text: a number is no time."""
@@ -75,11 +77,18 @@ class Address(msgspec.Struct, gc=False):
     address_2: Text = None
     address_line_2: Text = None
     street2: Text = None
-    zip: Label = None
-    zipcode: Label = None
-    zip_code: Label = None
-    postal_code: Label = None
-    postcode: Label = None
+    address3: Text = None
+    address_3: Text = None
+    address_line_3: Text = None
+    street3: Text = None
+    notes: Text = None
+    comment: Text = None
+    fax: Label = None
+    zip: Zip = None
+    zipcode: Zip = None
+    zip_code: Zip = None
+    postal_code: Zip = None
+    postcode: Zip = None
     city: Text = None
     town: Text = None
     state: Text = None
@@ -157,6 +166,14 @@ class Line(msgspec.Struct, gc=False):
     variant: Article | None = None
     variant_sku: Label = None
     description: Text = None
+    comment: Text = None
+    comments: Text = None
+    note: Text = None
+    notes: Text = None
+    size: Label = None
+    color: Text = None
+    discount: Any = None
+    discount_percentage: Any = None
 
 
 class _Both(msgspec.Struct, gc=False):
@@ -186,6 +203,15 @@ class Order(_Both, gc=False):
     order_type: Text = None
     reference: Label = None
     customer_reference: Label = None
+    customer_order_number: Label = None
+    po_number: Label = None
+    purchase_order: Label = None
+    purchase_order_number: Label = None
+    delivery_method: Text = None
+    shipping_method: Text = None
+    carrier: Text = None
+    delivery_terms: Text = None
+    payment_terms: Text = None
     order_date: Time = None
     date: Time = None
     language: Code = None
@@ -211,6 +237,10 @@ class Order(_Both, gc=False):
     comments: Text = None
     comment: Text = None
     customer_comment: Text = None
+    customer_comments: Text = None
+    external_comment: Text = None
+    notes: Text = None
+    note: Text = None
     internal_comment: Text = None
     requested_delivery_date: Time = None
     delivery_date: Time = None

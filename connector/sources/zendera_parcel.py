@@ -9,20 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from typing import Any
-
-import msgspec
 
 from connector.errors import Unmappable
 from connector.order import Line, Parcel
 from connector.sources import zendera_wire as wire
+from connector.sources.values import flat
 from connector.sources.zendera_wire import Shipment, text
 
 __all__ = ["checked", "flat", "lines", "parcels"]
-
-DEEPEST = 3
-
-_encode = msgspec.json.Encoder(order="sorted", decimal_format="number").encode
 
 
 def parcels(shipments: Sequence[Shipment]) -> tuple[Parcel, ...]:
@@ -89,31 +83,6 @@ def _line(row: wire.Parcel) -> Line:
 def _metadata(row: wire.Parcel) -> dict[str, str]:
     """Return the originating order rows' metadata as text; that of grouped trade items is under `contributor_`."""
     return flat(row.contributor_metadata, "contributor") | flat(row.metadata)
-
-
-def flat(value: Any, name: str = "", depth: int = 0) -> dict[str, str]:
-    """
-    Return a JSON value as texts under the names that lead to them, joined by `_`; elements of a list are counted.
-
-    A text stays as it is, a number keeps its digits. What is empty is left out; what lies deeper than three levels is
-    JSON.
-    """
-    if value is None or value in ("", [], {}):
-        return {}
-    if isinstance(value, str):
-        return {name: value}
-    if isinstance(value, bool):
-        return {name: "true" if value else "false"}
-    if isinstance(value, int | Decimal):
-        return {name: str(value)}
-    if depth >= DEEPEST:
-        return {name: _encode(value).decode()}
-    inner = value.items() if isinstance(value, dict) else enumerate(value, 1)
-    found: dict[str, str] = {}
-    for key, each in inner:
-        for path, told in flat(each, f"{name}_{key}" if name else str(key), depth + 1).items():
-            found.setdefault(path, told)
-    return found
 
 
 def _measure(value: Decimal | None, field: str) -> Decimal | None:

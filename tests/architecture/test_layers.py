@@ -77,7 +77,7 @@ STAGES = (
 )  # fmt: skip
 """What is in a family's folder, but serves all of its vendors."""
 
-SHARED = ("", "base", "narrowing")
+SHARED = ("", "base", "narrowing", "values")
 """What the vendors of a family build on."""
 
 SANDBOX_USERS = {

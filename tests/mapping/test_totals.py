@@ -46,6 +46,10 @@ def stated(**changes: Any) -> Order:
         ({"excluding_tax": Decimal(95), "discount": Decimal(-15)}, True),
         ({"discount": Decimal(15)}, True),
         ({"excluding_tax": Decimal(96), "discount": Decimal(15)}, False),
+        ({"excluding_tax": Decimal(100), "discount_percentage": Decimal(10)}, True),
+        ({"excluding_tax": Decimal(99), "discount_percentage": Decimal(10)}, True),
+        ({"discount_percentage": Decimal(10)}, True),
+        ({"excluding_tax": Decimal(98), "discount_percentage": Decimal(10)}, False),
     ],
 )
 def test_lines_and_shipping_make_the_total(changes: dict[str, Decimal | None], fits: bool) -> None:

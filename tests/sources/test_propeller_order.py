@@ -60,7 +60,7 @@ def test_the_seeds_example() -> None:
                 quantity=Decimal(2),
                 unit_price=Decimal("49.99"),
                 tax_percentage=Decimal(21),
-                metadata={"product_id": "408"},
+                metadata={"product_id": "408", "original_price": "49.99", "price_total": "99.98", "tax_code": "H"},
             ),
         ),
         totals=Totals(
@@ -68,14 +68,27 @@ def test_the_seeds_example() -> None:
             including_tax=Decimal("129.24"),
             tax=Decimal("23.26"),
             shipping_excluding_tax=Decimal("5.99"),
+            shipping_including_tax=Decimal("7.25"),
             discount=Decimal(0),
         ),
         metadata={
             "status": "NEW",
             "type": "dropshipment",
-            "payment_method": "rekening",
             "uuid": "019d1f2a-6cbb-7590-9f18-bf40ce127ec4",
+            "delivery_method": "DELIVERY",
+            "postage_tax": "1.26",
+            "postage_tax_percentage": "21",
+            "postage_overruled": "N",
+            "payment_method": "rekening",
+            "payment_status": "unknown",
+            "payment_gross": "121.99",
+            "payment_net": "99.99",
+            "payment_tax": "22",
+            "payment_tax_percentage": "21",
+            "payment_overruled": "N",
         },
+        delivery_method="DELIVERY",
+        partial_delivery=False,
         raw=raw,
     )
 
@@ -148,14 +161,16 @@ def test_a_line_without_a_quantity_is_unreadable() -> None:
         mapped(items=[{"sku": "1"}])
 
 
-def test_the_first_address_of_each_kind() -> None:
-    """Delivery and invoice, in either case; further ones and other kinds are left."""
+def test_the_addresses_of_each_kind() -> None:
+    """Delivery and invoice, in either case; further ones and other kinds are metadata."""
     order = mapped(
         addresses=[
             address("home", city="A"),
             address("Delivery", city="B", numberExtension="bis", extra="2nd floor", region="NH", mobile="06"),
             address("INVOICE", city="C", company="C B.V."),
-            address("delivery", city="D"),
+            address("invoice", city="D"),
+            address("invoice", city="C", company="C B.V."),
+            {"city": "E", "postalCode": 1012},
         ]
     )
     assert order.delivery_address == Address(
@@ -163,6 +178,23 @@ def test_the_first_address_of_each_kind() -> None:
     )
     assert order.invoice_address == Address(street="Dam", city="C", company="C B.V.")
     assert order.customer.name == "C B.V."
+    told = {name: text for name, text in order.metadata.items() if "_address" in name}
+    assert told == {
+        "home_address_street": "Dam",
+        "home_address_city": "A",
+        "invoice_address_street": "Dam",
+        "invoice_address_city": "D",
+        "other_address_city": "E",
+        "other_address_postal_code": "1012",
+    }
+
+
+def test_two_delivery_addresses_wait_for_a_person() -> None:
+    """Nobody can tell which of them is meant; the same one twice is one."""
+    same = mapped(addresses=[address("delivery", city="B"), address("delivery", city="B")])
+    assert same.delivery_address == Address(street="Dam", city="B")
+    with pytest.raises(Unmappable, match="several delivery addresses"):
+        mapped(addresses=[address("delivery", city="B"), address("delivery", city="D")])
 
 
 @pytest.mark.parametrize("addresses", [None, []])
@@ -175,9 +207,11 @@ def test_a_missing_address_is_no_fault_of_the_source(addresses: Any) -> None:
 
 def test_the_contact_is_at_the_delivery_address() -> None:
     """A person before a company, the delivery before the invoice, the order's e-mail before an address's."""
+    same = [address("delivery", company="D B.V."), address("invoice", company="D B.V.", email="i@x.nl", phone="021")]
+    assert mapped(addresses=same, email=None).contact == Contact(name="D B.V.", email="i@x.nl", phone="021")
     both = [address("delivery", company="D B.V.", phone="020"), address("invoice", firstName="I", email="i@x.nl")]
     assert mapped(addresses=both).contact == Contact(name="D B.V.", email="customer@example.com", phone="020")
-    assert mapped(addresses=both, email=None).contact.email == "i@x.nl"
+    assert mapped(addresses=both, email=None).contact.email == "", "another party's"
     assert mapped(addresses=both[1:]).contact.name == "I"
 
 

@@ -23,7 +23,8 @@ ORDINARY: dict[Any, list[Any]] = {
     traede_wire.Text: ["x", "Ø y", " z ", "", None],
     traede_wire.Label: ["x", "Ø y", " z ", 7, "", None],
     traede_wire.Code: ["DKK", {"code": "SEK"}, {"iso": " ", "alpha2": "NO"}, {}, "", None],
-    traede_wire.Amount: [3, 0, "12.50", Raw(b"349.50"), Raw(b"-0.0"), Raw(b"-0"), Raw(b"1e3"), "1_0", " 5 ", None],
+    traede_wire.Amount: [3, 0, "12.50", Raw(b"349.50"), Raw(b"-0.0"), Raw(b"-0"), Raw(b"1e3"), "-1e1", "", None],
+    traede_wire.Zip: ["8000", " 8000 ", "SW1A 1AA", "", None],
     traede_wire.Time: ["2026-01-05 08:52:50", "2026-01-05T08:52:50+02:00", "2026-01-05", "0000-00-00", "", None],
     Any: [
         5,
@@ -53,6 +54,9 @@ ODD: list[Any] = [
     ),
     *(
         "NaN",
+        "1_0",
+        " 5 ",
+        "+5",
         "-Infinity",
         "1e-13",
         "9" * 29,
@@ -156,7 +160,7 @@ def test_ordinary_orders_are_decoded_the_quick_way(case: Case) -> None:
     random = Random(1)
     ordinary = [body(case, random, 0) for _ in range(100)]
     for raw in [*map(encode, case.orders), *ordinary]:
-        case.build("shop", b"", traede_decoding.typed(case.kind, raw))
+        case.build("shop", raw, traede_decoding.typed(case.kind, raw))
 
 
 def test_the_blanks_are_those_of_python() -> None:

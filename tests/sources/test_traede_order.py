@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -42,6 +43,7 @@ def test_an_order_of_the_stand_in() -> None:
         source="wholesale",
         order_id="48201",
         reference="10201",
+        purchase_order="PO 9117",
         created_at=datetime(2026, 1, 5, 7, 35, 41, tzinfo=UTC),
         currency="DKK",
         customer=Customer(id="10201", name="Tøjhuset Søndergård"),
@@ -105,7 +107,11 @@ def test_an_order_without_its_lines_is_not_empty(lines: Any) -> None:
         ([{"sku": "A", "quantity": "1E+400000000"}], "number out of range: lines.quantity"),
         ([{"sku": "A", "quantity": 10**13}], "number out of range: lines.quantity"),
         ([{"sku": "A", "quantity": -(10**13)}], "number out of range: lines.quantity"),
-        ([{"sku": "A", "quantity": 1, "price": "NaN"}], "number out of range: lines.price"),
+        ([{"sku": "A", "quantity": 1, "price": "NaN"}], "not a number: lines.price"),
+        ([{"sku": "A", "quantity": "1_0"}], "not a number: lines.quantity"),
+        ([{"sku": "A", "quantity": " 5"}], "not a number: lines.quantity"),
+        ([{"sku": "A", "quantity": "٣"}], "not a number: lines.quantity"),
+        ([{"sku": "A", "quantity": "+5"}], "not a number: lines.quantity"),
     ],
 )
 def test_lines_that_are_none(lines: Any, cause: str) -> None:
@@ -136,7 +142,7 @@ def test_money_is_taken_as_it_is_written(price: Any) -> None:
     ],
 )
 def test_the_article_of_a_line(changes: dict[str, Any], sku: str) -> None:
-    """The line's own sku, else its variant's, else its EAN, else its product's."""
+    """The line's own sku, else its variant's, else its EAN, else its product's if it has no variant."""
     assert line(**changes).sku == sku
 
 
@@ -236,11 +242,119 @@ def test_a_number_is_no_time(name: str) -> None:
     assert caught.value.detail.endswith(": not a text")
 
 
-def test_a_delivery_date_is_a_day() -> None:
-    """As it is written there, whatever the zone."""
-    assert mapped(delivery_date="2026-03-21 23:30:00").requested_delivery_date == date(2026, 3, 21)
-    with pytest.raises(Unmappable, match="unreadable order"):
-        mapped(delivery_date="soon")
+@pytest.mark.fault(152)
+@pytest.mark.parametrize(
+    ("at", "copenhagen", "new_york"),
+    [
+        ("2026-06-30T22:00:00.000000Z", date(2026, 7, 1), date(2026, 6, 30)),
+        ("2026-06-30 22:00:00", date(2026, 7, 1), date(2026, 6, 30)),
+        ("2026-03-21 23:30:00", date(2026, 3, 22), date(2026, 3, 21)),
+        ("2026-07-01T00:00:00+02:00", date(2026, 7, 1), date(2026, 6, 30)),
+        ("2026-07-01 00:00:00", date(2026, 7, 1), date(2026, 7, 1)),
+        ("2026-07-01", date(2026, 7, 1), date(2026, 7, 1)),
+    ],
+)
+def test_a_delivery_date_is_a_day_on_a_calendar(at: str, copenhagen: date, new_york: date) -> None:
+    """A time is read in the zone that the settings name; midnight without a zone is a day already."""
+    assert mapped(requested_delivery_date=at).requested_delivery_date == copenhagen
+    raw = encode({**WIRE, "delivery_date": at})
+    assert to_order("wholesale", raw, ZoneInfo("America/New_York")).requested_delivery_date == new_york
+
+
+def test_a_delivery_date_that_is_none_waits_for_a_person() -> None:
+    """It is not guessed at."""
+    for at in ("soon", "0001-01-01T00:00:00+14:00"):
+        with pytest.raises(Unmappable, match="unreadable order"):
+            mapped(delivery_date=at)
+
+
+@pytest.mark.fault(149)
+@pytest.mark.parametrize(
+    ("parts", "person", "attention"),
+    [
+        ({"first_name": "Bo", "last_name": "Ek", "attention": "c/o Hansen"}, "Bo Ek", "c/o Hansen"),
+        ({"first_name": "Bo", "attention": "c/o Hansen"}, "Bo", "c/o Hansen"),
+        ({"attention": "Bo Ek", "contact_person": "Kim"}, "Bo Ek", "Kim"),
+        ({"first_name": "Bo", "last_name": "Ek", "contact": "Bo Ek"}, "Bo Ek", ""),
+        ({"company": "Nord ApS", "name": "Kim", "attention": "Bo"}, "Bo", "Kim"),
+    ],
+)
+def test_a_person_is_not_put_together_from_two(parts: dict[str, str], person: str, attention: str) -> None:
+    """Whoever else is named stands beside the person."""
+    address = mapped(delivery_address={"city": "Aarhus", **parts}).delivery_address
+    assert address is not None
+    assert (address.person, address.attention) == (person, attention)
+
+
+@pytest.mark.fault(149)
+def test_a_style_is_no_article_of_a_line_with_a_variant() -> None:
+    """Any size of it might be sent; such a line has no code, and is held where one is needed."""
+    for variant in ({"variant": {"id": 7}}, {"variant_id": 7}, {"variant_name": "L"}):
+        found = line(sku=..., product={"sku": "STYLE"}, **variant)
+        assert (found.sku, found.metadata["product_sku"]) == ("", "STYLE")
+
+
+@pytest.mark.fault(149)
+def test_a_contact_is_one_person() -> None:
+    """The customer's phone is not the phone of somebody else at the delivery address."""
+    customer = {"contact_person": "Kim", "email": "kim@x.dk", "phone": "1"}
+    delivery = {**SHOP, "attention": "Bo", "email": "bo@x.dk", "phone": "2"}
+    assert mapped(customer=customer, delivery_address=delivery).contact == Contact(
+        name="Kim", email="kim@x.dk", phone="1"
+    )
+    assert mapped(customer={"phone": "1"}, delivery_address={**delivery, "phone": None}).contact == Contact(
+        name="Bo", email="bo@x.dk"
+    )
+    order = mapped(contact_person="Eva", customer=customer, delivery_address=delivery)
+    assert order.contact == Contact(name="Eva")
+    assert order.contacts == (Contact(name="Kim", email="kim@x.dk", phone="1"),)
+    assert (order.customer.email, order.customer.phone) == ("kim@x.dk", "1")
+
+
+def test_the_lines_of_an_address() -> None:
+    """Each once, the street first; none is left out."""
+    parts = {"address": "Søndergade 4", "address1": "Søndergade 4", "address2": "Baghuset", "street2": "2. sal th"}
+    address = mapped(delivery_address=parts | {"address3": "Port B", "notes": "Ring"}).delivery_address
+    assert address == Address(street="Søndergade 4", street2="Baghuset", extra="2. sal th, Port B", notes="Ring")
+    only_second = mapped(delivery_address={"street2": "2. sal", "city": "x"}).delivery_address
+    assert only_second == Address(street2="2. sal", city="x")
+
+
+@pytest.mark.fault(151)
+@pytest.mark.parametrize(
+    ("zipcode", "country", "code"), [(155, "NO", "0155"), (8000, "DK", "8000"), ("155", "NO", "155"), (0, "DK", "")]
+)
+def test_a_postal_code_that_is_a_number(zipcode: Any, country: str, code: str) -> None:
+    """Its zeros in front are put back where the country's codes have a fixed length."""
+    address = mapped(delivery_address={**SHOP, "zip": zipcode, "country": country}).delivery_address
+    assert address is not None
+    assert address.postal_code == code
+
+
+def test_a_postal_code_that_is_a_number_where_none_has_a_fixed_length() -> None:
+    """Nobody can tell what is missing."""
+    with pytest.raises(Unmappable) as caught:
+        mapped(delivery_address={**SHOP, "zip": 1012, "country": "NL"})
+    assert caught.value.cause == "postal code is a number"
+    assert mapped(invoice_address={**SHOP, "zip": 1012, "country": "NL"}).invoice_address is not None
+
+
+def test_comments_are_in_the_order_of_the_document() -> None:
+    """All that are not internal, each once."""
+    told = {"customer_comment": "Gavepapir", "comments": "Bagindgang", "external_comments": "Ring", "note": "Ring"}
+    assert mapped(**told, internal_comments="Rabat").notes == "Gavepapir\nBagindgang\nRing"
+
+
+def test_order_meta_of_any_type() -> None:
+    """Flattened, as Zendera's metadata is."""
+    meta = {"rush": True, "tags": ["fragile"], "delivery": {"method": "pickup"}, "gift": "yes", "empty": None}
+    found = mapped(order_meta=meta).metadata
+    assert {key: text for key, text in found.items() if key.startswith("order_meta")} == {
+        "order_meta_rush": "true",
+        "order_meta_tags_1": "fragile",
+        "order_meta_delivery_method": "pickup",
+        "order_meta_gift": "yes",
+    }
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ def test_a_production_order_of_the_stand_in() -> None:
         reference="PRD-3101",
         created_at=datetime(2026, 1, 5, 7, 35, 41, tzinfo=UTC),
         currency="EUR",
-        customer=Customer(id=str(wire["supplier_id"]), name=wire["supplier"]["name"]),
+        customer=Customer(id=str(wire["supplier_id"]), name=wire["supplier"]["name"], email=wire["supplier"]["email"]),
         contact=Contact(email=wire["supplier"]["email"]),
         lines=(
             Line(

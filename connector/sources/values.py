@@ -1,0 +1,137 @@
+"""Values of vendors' orders: numbers by JSON's grammar, days on a calendar, postal codes, and scalars as text."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, time
+from decimal import Decimal, InvalidOperation
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from connector.errors import Unmappable
+from connector.mapping.codes import postal_code_of
+from connector.mapping.money import sensible
+
+__all__ = ["checked_zone", "day_on", "flat", "number_of", "number_text", "postal_code", "present", "scalar_text"]
+
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?", re.ASCII)
+_SMALL = 10**12
+_MIDNIGHT = time(0)
+_DEEPEST = 3
+_encode = msgspec.json.Encoder(order="sorted", decimal_format="number").encode
+
+
+def number_of(value: Any, field: str, *, ours: bool = False) -> Decimal | None:
+    """
+    Return a number that was decoded from JSON, or a text that is one by JSON's grammar; None for null and no text.
+
+    Python reads more than that as a number: `1_000`, ` 5`, `+5`, `NaN`, Arabic digits. None of these is one here.
+    Raises `Unmappable` with `field` in its cause for anything else, and for a number that cannot be reckoned with.
+    """
+    kind = type(value)
+    if kind is int and -_SMALL < value < _SMALL:
+        return Decimal(value)
+    if value is None or value == "":
+        return None
+    if kind is str:
+        if not _NUMBER.fullmatch(value):
+            raise Unmappable(f"not a number: {field}", value, ours=ours)
+        try:
+            value = Decimal(value)
+        except InvalidOperation:
+            raise Unmappable(f"number out of range: {field}", ours=ours) from None
+    elif kind is int:
+        value = Decimal(value)
+    elif kind is not Decimal:
+        raise Unmappable(f"not a number: {field}", ours=ours)
+    if not sensible(value):
+        raise Unmappable(f"number out of range: {field}", ours=ours)
+    found: Decimal = value
+    return found
+
+
+def number_text(number: Decimal | None) -> str:
+    """Return the digits of a number, without an exponent; an empty text for None."""
+    return "" if number is None else f"{number:f}"
+
+
+def scalar_text(value: Any) -> str:
+    """Return a scalar as text without blanks around it; an empty text for null, a list and an object."""
+    kind = type(value)
+    if kind is str:
+        found: str = value.strip()
+        return found
+    if kind is bool:
+        return "true" if value else "false"
+    return str(value) if kind is int or kind is Decimal else ""
+
+
+def postal_code(value: Any, country: str, *, ours: bool = False, held: bool = True) -> str:
+    """
+    Return a postal code, which is a text: one that came as a number may have lost zeros in front.
+
+    They are put back where the country's postal codes have a fixed number of digits. Where they have not, raises
+    `Unmappable`, or returns the number's text if it is not to be held for that.
+    """
+    if value is None:
+        return ""
+    if type(value) is not int:
+        return scalar_text(value)
+    code = postal_code_of(value, country)
+    if code is None and held:
+        raise Unmappable("postal code is a number", f"{value} {country}".strip(), ours=ours)
+    return str(value) if code is None else code
+
+
+def day_on(text: str, zone: ZoneInfo) -> date:
+    """
+    Return the day of a time on the calendar of `zone`. Raises `ValueError` or `OverflowError` for what is no time.
+
+    A time without a zone is in UTC, except midnight: that is a day, written as a time.
+    """
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        if at.time() == _MIDNIGHT:
+            return at.date()
+        at = at.replace(tzinfo=UTC)
+    return at.astimezone(zone).date()
+
+
+def checked_zone(name: str, example: str) -> None:
+    """Raise `ValueError`, with the setting's key in front, if there is no time zone of that name."""
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):  # unknown, malformed, a folder of the time zone database
+        raise ValueError(f"timezone: {name!r} is not a time zone such as {example}") from None
+
+
+def present(pairs: dict[str, str]) -> dict[str, str]:
+    """Return the pairs that have a text."""
+    return {key: value for key, value in pairs.items() if value}
+
+
+def flat(value: Any, name: str = "", depth: int = 0) -> dict[str, str]:
+    """
+    Return a JSON value as texts under the names that lead to them, joined by `_`; elements of a list are counted.
+
+    A text stays as it is, a number keeps its digits. What is empty is left out; what lies deeper than three levels is
+    JSON.
+    """
+    if value is None or value in ("", [], {}):
+        return {}
+    if isinstance(value, str):
+        return {name: value}
+    if isinstance(value, bool):
+        return {name: "true" if value else "false"}
+    if isinstance(value, int | Decimal):
+        return {name: str(value)}
+    if depth >= _DEEPEST:
+        return {name: _encode(value).decode()}
+    inner = value.items() if isinstance(value, dict) else enumerate(value, 1)
+    found: dict[str, str] = {}
+    for key, each in inner:
+        for path, told in flat(each, f"{name}_{key}" if name else str(key), depth + 1).items():
+            found.setdefault(path, told)
+    return found
