@@ -105,9 +105,9 @@ def _apart(found: Mapping[str, str], told: Mapping[str, str]) -> dict[str, str]:
     """Return both, where the source has another text for a name that is told: its own is then `metadata_NAME`."""
     result: dict[str, str] = {}
     for name, value in found.items():
-        if name not in told:
+        if told.get(name, value) == value:
             result[name] = value
-        elif told[name] != value:
+        else:
             other = f"metadata_{name}"
             while other in found or other in told or other in result:
                 other += "_"

@@ -165,9 +165,9 @@ def _beside(own: Mapping[str, str], told: dict[str, str]) -> dict[str, str]:
     result: dict[str, str] = {}
     found = _meta_data(own)
     for name, value in found.items():
-        if name not in told:
+        if told.get(name, value) == value:
             result[name] = value
-        elif told[name] != value:
+        else:
             other = f"metadata_{name}"
             while other in found or other in told or other in result:
                 other += "_"

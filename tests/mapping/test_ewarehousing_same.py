@@ -20,26 +20,30 @@ from msgspec.structs import replace
 from connector.errors import Unmappable
 from connector.mapping import ewarehousing
 from connector.mapping.holes import Hole
-from connector.order import Address, Contact, Line, Order, Totals
+from connector.order import Address, Contact, Line, Order, Parcel, Totals
 from connector.receivers.ewarehousing_wire import encode
 from tests.mapping import ewarehousing_by_hand as by_hand
+from tests.mapping.leaves import filled
 
-FULL = Order(
-    source="shop",
-    order_id="20106",
-    reference="WEB-7",
+FULL = replace(
+    filled(),
     created_at=datetime(2026, 3, 24, 23, 26, 7, tzinfo=UTC),
+    requested_delivery_date=None,
     currency="EUR",
     language="nl_BE",
-    contact=Contact(name="The Buyer", email="buyer@example.com", phone="+31 20"),
-    delivery_address=Address(**{name: f"{name} ø" for name in Address.__struct_fields__} | {"country": "NL"}),
+    delivery_method="EXPRESS",
+    pickup_location="",
+    notes="Ring twice.\nThen wait.",
+    totals=Totals(including_tax=Decimal("129.24"), tax=Decimal("23.26"), discount_percentage=Decimal("2.50")),
     lines=(
         Line(line_id="1", sku="#1", name="one", quantity=Decimal(2), unit_price=Decimal("49.99"), metadata={"a": "b"}),
-        Line(line_id="2", sku="A  1", name="two", quantity=Decimal(1000), metadata={"z": "1", "rowNo": "2"}),
+        Line(line_id="2", sku="A  1", name="two", quantity=Decimal(1000), metadata={"z": "1", "rowNo": "2"}, notes="x"),
     ),
-    totals=Totals(including_tax=Decimal("129.24")),
-    notes="Ring twice.\nThen wait.",
-    metadata={"payment_method": "card", "type": "b2b", "Gift Wrap": "no"},
+    parcels=(
+        Parcel(parcel_id="1", weight=Decimal("24.75"), barcode="B 1", metadata={"a": "b"}),
+        Parcel(parcel_id="2", quantity=Decimal(4), notes="heavy", metadata={"a": "b", "rowNo": "2", "ROW no": "3"}),
+    ),
+    metadata={"payment_method": "card", "type": "b2b", "Gift Wrap": "no", "carrier": "other", "kind": "shipment"},
 )
 ODD_TEXTS = (
     *("", " ", "a  b", " a", "a ", "\x00", "a\tb", "a\r\nb", "\xa0", "a\u200bb", "\u2028", "\x7f", "\ud800"),
@@ -60,14 +64,14 @@ def with_text(order: Order, place: tuple[str, ...], text: str) -> Order:
         return replace(order, **{name: text})
     if name == "metadata":
         return replace(order, metadata=_with_pair(order.metadata, inner[0], text))
-    if name == "lines":
-        line = order.lines[0]
+    if name in ("lines", "parcels"):
+        line, *others = getattr(order, name) or getattr(FULL, name)
         changed = (
             replace(line, metadata=_with_pair(line.metadata, inner[1], text))
             if inner[0] == "metadata"
             else replace(line, **{inner[0]: text})
         )
-        return replace(order, lines=(changed, *order.lines[1:]))
+        return replace(order, **{name: (changed, *others)})
     part = getattr(order, name) or Address()
     return replace(order, **{name: replace(part, **{inner[0]: text})})
 
@@ -77,12 +81,18 @@ def _with_pair(pairs: dict[str, str], key: str, text: str) -> dict[str, str]:
 
 
 PLACES: tuple[tuple[str, ...], ...] = (
-    *((name,) for name in ("source", "order_id", "reference", "currency", "language", "notes")),
+    *((name,) for name in ("source", "order_id", "reference", "currency", "language", "notes", "purchase_order")),
+    *((name,) for name in ("delivery_method", "carrier", "pickup_location", "cash_on_delivery_currency")),
     *(("contact", name) for name in Contact.__struct_fields__),
+    *(("customer", name) for name in ("id", "vat_number")),
     *(("delivery_address", name) for name in Address.__struct_fields__),
-    *(("lines", name) for name in ("line_id", "sku", "name")),
-    *(("lines", "metadata", key) for key in ("a", "new", "(key)")),
-    *(("metadata", key) for key in ("type", "giftWrap", "giftwrap", "source", "(key)")),
+    *(("invoice_address", name) for name in ("company", "middle_name", "street", "notes")),
+    *(("sender", name) for name in ("last_name", "country", "notes")),
+    *(("lines", name) for name in ("line_id", "sku", "name", "notes")),
+    *(("lines", "metadata", key) for key in ("a", "new", "(key)", "notes")),
+    *(("parcels", name) for name in ("parcel_id", "barcode", "notes")),
+    *(("parcels", "metadata", key) for key in ("a", "(key)")),
+    *(("metadata", key) for key in ("type", "giftWrap", "giftwrap", "source", "(key)", "references", "carrier")),
 )
 
 
@@ -127,12 +137,15 @@ def emptied() -> Iterator[Order]:
     yield replace(FULL, delivery_address=nameless, contact=Contact(), metadata={})
     yield replace(FULL, delivery_address=replace(address, country="AE", postal_code=""))
     yield replace(FULL, delivery_address=None, contact=Contact())
+    yield replace(FULL, invoice_address=address, sender=None, contacts=(), references=(), parcels=())
 
 
 @pytest.mark.parametrize("place", PLACES, ids=".".join)
 def test_an_odd_text_at_any_place(place: tuple[str, ...]) -> None:
     """Each odd text at each place, in an order that is full and in those that lack something."""
-    for order, text in itertools.product(emptied(), ODD_TEXTS):
+    lacking = list(emptied())
+    orders = lacking if place[0] in ("delivery_address", "contact") else [FULL, lacking[-1]]
+    for order, text in itertools.product(orders, ODD_TEXTS):
         assert_same(with_text(order, place, text))
 
 
