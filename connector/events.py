@@ -52,13 +52,15 @@ class OrderFound(OrderEvent, frozen=True, kw_only=True):
     """
     The journal holds a new order, or a new revision of one, for `receivers`.
 
-    Those in `look_up` are asked first whether they have it; the journal has it for them as in doubt.
+    Those in `look_up` are asked first whether they have it; the journal has it for them as in doubt. `version` counts
+    what the order was listed as.
     """
 
     order: Order
     revision: str
     receivers: tuple[str, ...]
     look_up: tuple[str, ...] = ()
+    version: int = 0
 
 
 class OrderSkipped(OrderEvent, frozen=True, kw_only=True):

@@ -41,7 +41,7 @@ from connector.progress import watchers
 from connector.receivers.amender import Amender
 from connector.receivers.base import Receiver
 from connector.receivers.consumer import Consumer
-from connector.receivers.lane import Lane
+from connector.receivers.lane import Lane, changed_requests
 from connector.reporter import reporters
 from connector.requests import Requests
 from connector.settings import Settings
@@ -113,6 +113,7 @@ def wired(
             confirmed=partial(acknowledger.confirmed, route.source),
             acknowledge=partial(acknowledger.look, route.source),
             amend=partial(amend, route),
+            changed=partial(changed_requests, ways, route.source),
         )
         for route in settings.routes
     }

@@ -54,6 +54,7 @@ def command(ctx: click.Context, *, source: str, order_id: str | None, receiver: 
 async def _show(settings: Settings, name: str, order_id: str | None, receivers: list[str]) -> int:
     from connector.clock import SystemClock
     from connector.errors import Unmappable
+    from connector.receivers.lane import request_of
     from connector.registry import make_receivers, make_sources
     from connector.sources.reading import order_of
     from connector.wiring import lanes
@@ -79,7 +80,7 @@ async def _show(settings: Settings, name: str, order_id: str | None, receivers: 
                     if order.cancelled:
                         click.echo(escaped(f"{head}: would not be delivered: it is cancelled at {name}"))
                         continue
-                    body = ways[receiver][name].map(order)
+                    body = request_of(ways[receiver][name], item.order_id, item.raw)
                 except Unmappable as exc:
                     held = True
                     click.echo(escaped(f"{head}: would be held: {exc}"))

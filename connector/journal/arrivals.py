@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from connector.journal import bulk, changes, doubts, failures
+from connector.journal import bulk, changes, doubts, failures, payloads
 from connector.journal.base import Arrival, Ingested, Listing
 from connector.journal.deliveries import failed_due
 from connector.journal.shortfall import Shortfall, keep
@@ -25,9 +25,11 @@ class _Known(msgspec.Struct):
     ack_outcome: str | None
     ack_done_at: int | None
     states: frozenset[str]
+    version: int
+    raw: bytes | None
+    none_of_ours: bool
 
 
-IN_FLIGHT = frozenset({"intent", "in_doubt"})
 RETURNED = frozenset({"cancelled", "vanished"})
 
 
@@ -68,14 +70,27 @@ def _known(db: sqlite3.Connection, source: str, order_ids: Sequence[str]) -> dic
     rows = bulk.listed(
         db,
         "SELECT order_id, key, revision, ack_state, ack_outcome, ack_done_at,"
-        " (SELECT group_concat(DISTINCT state) FROM deliveries d WHERE d.key = o.key)"
+        " (SELECT group_concat(DISTINCT state) FROM deliveries d WHERE d.key = o.key), payload_version,"
+        " (SELECT raw FROM payloads p WHERE p.key = o.key),"
+        " EXISTS (SELECT 1 FROM deliveries d WHERE d.key = o.key AND state = 'skipped'"
+        " AND cause <> 'skipped by a person')"
         " FROM orders o WHERE source = ? AND order_id IN ({})",
         order_ids,
         source,
     )
     return {
-        order_id: _Known(key, revision, ack_state, outcome, done_at, frozenset((states or "").split(",")))
-        for order_id, key, revision, ack_state, outcome, done_at, states in rows
+        order_id: _Known(
+            key=key,
+            revision=revision,
+            ack_state=ack_state,
+            ack_outcome=outcome,
+            ack_done_at=done_at,
+            states=frozenset((states or "").split(",")),
+            version=version,
+            raw=raw,
+            none_of_ours=bool(skipped),
+        )
+        for order_id, key, revision, ack_state, outcome, done_at, states, version, raw, skipped in rows
     }
 
 
@@ -114,16 +129,30 @@ def _again(db: sqlite3.Connection, row: _Known, arrival: Arrival, listing: Listi
         return Ingested(row.key, "known")
     if same:
         back = row.states & RETURNED and arrival.state != "cancelled"  # that one may be listed for ever
-        return _renew(db, row.key, arrival, now, _TAKE_BACK) if back else Ingested(row.key, "known")
-    if row.ack_outcome == "failed" and row.ack_state in ("pending", "sending", "in_doubt"):
+        return _renew(db, row.key, arrival, now, _TAKE_BACK) if back else _follow(db, row, arrival, now)
+    if payloads.telling_failure(row.ack_state, row.ack_outcome):
         # The source is about to hear that the old revision failed; a later walk brings the new one.
         return Ingested(row.key, "known")
-    if row.states & {"delivered"} or row.states & IN_FLIGHT:
+    if row.states & {"delivered"} or row.states & payloads.IN_FLIGHT:
         # On its way, or delivered to some: what was sent is what counts; the change is for a person to see.
         _note_once(db, row.key, now, "changed after delivery", arrival.revision)
-    if row.states <= {"delivered"} or row.states & IN_FLIGHT:
+    if row.states <= {"delivered"} or row.states & payloads.IN_FLIGHT:
         return Ingested(row.key, "known")
     return _renew(db, row.key, arrival, now, _START_AGAIN)
+
+
+def _follow(db: sqlite3.Connection, row: _Known, arrival: Arrival, now: int) -> Ingested:
+    """Keep what an order is listed as now, which may show what its revision does not cover."""
+    same, known = row.raw is None or row.raw == arrival.raw, Ingested(row.key, "known")
+    if same or row.states & payloads.IN_FLIGHT or payloads.telling_failure(row.ack_state, row.ack_outcome):
+        return known
+    ours = row.none_of_ours if arrival.state == "new" else not row.states <= {"delivered", arrival.state}
+    if ours:  # what it is has changed, and not what is in it: it was none of ours, or is not any more
+        return _renew(db, row.key, arrival, now, _START_AGAIN)
+    if row.states & payloads.WAITING_FOR_A_PERSON and arrival.state == "new":
+        return Ingested(row.key, "known", version=row.version, kept=row.raw)
+    payloads.put(row.key, arrival.raw, db)
+    return known
 
 
 def _amend(db: sqlite3.Connection, key: int, arrival: Arrival, listing: Listing, now: int) -> bool:
@@ -139,7 +168,7 @@ def _amend(db: sqlite3.Connection, key: int, arrival: Arrival, listing: Listing,
     _note_once(db, key, now, said, arrival.revision)
     if policy == "ignore":
         return False
-    db.execute("INSERT OR REPLACE INTO payloads (key, raw) VALUES (?, ?)", (key, arrival.raw))
+    payloads.put(key, arrival.raw, db)
     why = arrival.cause or (f"{said}, and on_{'cancel' if what == 'cancel' else 'change'} is hold")
     for (receiver,) in db.execute("SELECT receiver FROM deliveries WHERE key = ?", (key,)).fetchall():
         changes.put(key, receiver, what, arrival.revision, db)
@@ -160,6 +189,8 @@ _START_AGAIN = (
     "UPDATE deliveries SET state = CASE WHEN state = 'held' AND attempts > 0 THEN 'in_doubt' ELSE 'new' END,"
     " cause = NULL, detail = NULL, next_try_at = 0"
     " WHERE key = ? AND state IN ('new', 'ready', 'held', 'rejected', 'skipped', 'cancelled', 'vanished')"
+    # What may be at an account that the settings do not name any more stays with the person who has it.
+    " AND NOT (state = 'held' AND cause = receiver || ' is another account')"
 )
 
 
@@ -174,7 +205,7 @@ _LEAVE_DOUBTS = (
 def _renew(db: sqlite3.Connection, key: int, arrival: Arrival, now: int, step: str) -> Ingested:
     """Put a new revision in the place of one that was not delivered; what was delivered elsewhere stays so."""
     db.execute("UPDATE orders SET revision = ?, updated_at = ? WHERE key = ?", (arrival.revision, now, key))
-    db.execute("INSERT OR REPLACE INTO payloads (key, raw) VALUES (?, ?)", (key, arrival.raw))
+    version = payloads.put(key, arrival.raw, db)
     db.execute(_LEAVE_DOUBTS if step is _START_AGAIN and arrival.state != "new" else step, (key,))
     if arrival.state != "new":
         db.execute(
@@ -187,7 +218,7 @@ def _renew(db: sqlite3.Connection, key: int, arrival: Arrival, now: int, step: s
         (key, now, arrival.revision),
     )
     told = failed_due(db, key, now) if arrival.state == "rejected" else None
-    return Ingested(key, "changed", told)
+    return Ingested(key, "changed", told, version=version)
 
 
 def _reacknowledge(db: sqlite3.Connection, key: int, now: int) -> Ingested:

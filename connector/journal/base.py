@@ -46,6 +46,7 @@ __all__ = [
     "OpenWork",
     "Outcome",
     "Rejected",
+    "Relisted",
     "Settled",
     "Settlement",
     "Shortfall",
@@ -90,19 +91,37 @@ class Ingested(msgspec.Struct, frozen=True):
     `reacknowledge`: it is known, the source had confirmed it, and yet lists it; it is told again. `amended`: it was
     delivered in another revision, and a change is due at its receivers. `ack` is set for an arrival that failed for
     good and of which the source is to be told. `look_up` names the receivers that are asked before they get it.
+    `version` counts what the order was listed as. `kept` is set for a known order that waits for a person and is listed
+    differently than what is kept of it, which this is: see `Journal.relist`.
     """
 
     key: int
     what: Literal["new", "changed", "known", "reacknowledge", "amended"]
     ack: Acknowledgement | None = None
     look_up: tuple[str, ...] = ()
+    version: int = 0
+    kept: bytes | None = None
+
+
+class Relisted(msgspec.Struct, frozen=True):
+    """
+    What an order that waits for a person is listed as now.
+
+    `version` is that of what was kept until now; `receivers` are those whose request is another one by that.
+    """
+
+    key: int
+    version: int
+    raw: bytes
+    receivers: tuple[str, ...]
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
     """
     One delivery that is due, read back from the journal, with the state it waits in.
 
-    `ask`: the receiver may have it from before the journal knew, and is asked before the first create, too.
+    `ask`: the receiver may have it from before the journal knew, and is asked before the first create, too. `version`
+    counts what the order was listed as, of which `raw` is the last.
     """
 
     key: int
@@ -115,6 +134,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int
     raw: bytes
     ask: bool = False
+    version: int = 0
 
 
 class Intent(msgspec.Struct, frozen=True):
@@ -122,7 +142,8 @@ class Intent(msgspec.Struct, frozen=True):
     The will to create: committed before the first byte is sent.
 
     `asked` says that the receiver was just asked and does not have it; without that, only a first attempt is granted,
-    and not even that of what is to be looked up first.
+    and not even that of what is to be looked up first. With a `version`, it
+    is granted only while that is what is kept of the order.
     """
 
     key: int
@@ -130,6 +151,7 @@ class Intent(msgspec.Struct, frozen=True):
     revision: str
     payload_hash: bytes
     asked: bool = False
+    version: int | None = None
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -156,11 +178,16 @@ class ChangeOutcome(msgspec.Struct, frozen=True):
 
 
 class Settlement(msgspec.Struct, frozen=True):
-    """What became of one delivery."""
+    """
+    What became of one delivery.
+
+    With a `version`, what was held or rejected counts only while that is what is kept of the order.
+    """
 
     key: int
     receiver: str
     outcome: Outcome
+    version: int | None = None
 
 
 class Settled(msgspec.Struct, frozen=True):
@@ -221,11 +248,18 @@ class Journal(Distrust, Outbox, Asked, Absent, Caution, Terms, Steps, Protocol):
         What was confirmed before the page was asked for, and is listed all the same, is acknowledged again.
         """
 
+    async def relist(self, source: str, orders: Sequence[Relisted], now: datetime) -> list[Ingested]:
+        """
+        Keep what orders that wait for a person are listed as now, and try those again whose request is another one.
+
+        Nothing is done about one that has moved on meanwhile: the next walk sees it again.
+        """
+
     async def intend(self, intents: Sequence[Intent], now: datetime) -> list[bool]:
         """
         Commit the will to create; return for each whether it was granted.
 
-        It is not when the delivery is elsewhere by now, when the order has a newer revision, or when it was tried
+        It is not when the delivery is elsewhere by now, when the order is listed differently, or when it was tried
         before and the receiver was not asked since.
         """
 

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Literal
 
 from connector.ack import Acknowledgement
-from connector.journal import bulk, changes, delivered, doubts
+from connector.journal import bulk, changes, delivered, doubts, payloads
 from connector.journal.base import (
     Delivered,
     Held,
@@ -80,7 +80,7 @@ def recover(now: int, settle_ms: Mapping[str, int], longest_ms: int, db: sqlite3
 
 def intend(intents: Sequence[Intent], now: int, db: sqlite3.Connection) -> list[bool]:
     """Commit the will to create; see `Journal.intend`."""
-    rows = [(intent.key, intent.receiver, intent.revision, intent.payload_hash, intent.asked) for intent in intents]
+    rows = [(i.key, i.receiver, i.revision, i.payload_hash, i.asked, i.version) for i in intents]
     one_each = len({row[:2] for row in rows}) == len(rows)
     if one_each and bulk.whole(db, len(rows), partial(bulk.values, db, _INTEND, rows, now)):
         return [True] * len(rows)
@@ -91,7 +91,8 @@ _INTEND = (
     "UPDATE deliveries SET state = 'intent', attempts = attempts + 1, intent_at = ?, payload_hash = v.column4,"
     " fence = fence + 1 FROM (VALUES {}) v CROSS JOIN orders o"
     " WHERE deliveries.key = v.column1 AND receiver = v.column2 AND state IN ('new', 'ready', 'in_doubt')"
-    " AND o.key = v.column1 AND o.revision = v.column3 AND (v.column5 OR (attempts = 0 AND ask = 0))"
+    " AND o.key = v.column1 AND o.revision = v.column3 AND o.payload_version = coalesce(v.column6, o.payload_version)"
+    " AND (v.column5 OR (attempts = 0 AND ask = 0))"
 )
 
 
@@ -108,6 +109,12 @@ def settle(settlements: Sequence[Settlement], now: int, db: sqlite3.Connection) 
 
 def _settle_one(db: sqlite3.Connection, one: Settlement, now: int) -> Settled:
     key, receiver, outcome = one.key, one.receiver, one.outcome
+    if (
+        one.version is not None
+        and isinstance(outcome, Held | Rejected)
+        and not payloads.is_current(key, one.version, db)
+    ):
+        return Settled(False)  # it is about what the order was listed as before; it is due as it is listed now
     match outcome:
         case Delivered():
             applied = db.execute(
@@ -260,7 +267,7 @@ def due(receiver: str, states: Sequence[Waiting], now: int, limit: int, db: sqli
     jobs: list[Job] = []
     for state in states:
         rows = db.execute(
-            "SELECT d.key, o.source, o.order_id, o.external_id, o.revision, d.attempts, p.raw, d.ask"
+            "SELECT d.key, o.source, o.order_id, o.external_id, o.revision, d.attempts, p.raw, d.ask, o.payload_version"
             " FROM deliveries d JOIN orders o ON o.key = d.key JOIN payloads p ON p.key = d.key"
             " WHERE d.receiver = ? AND d.state IN ('new', 'ready', 'intent', 'in_doubt') AND d.state = ?"
             " AND d.next_try_at <= ? ORDER BY d.next_try_at, d.key LIMIT ?",
@@ -278,8 +285,9 @@ def due(receiver: str, states: Sequence[Waiting], now: int, limit: int, db: sqli
                 attempts=attempts,
                 raw=raw,
                 ask=bool(ask),
+                version=version,
             )
-            for key, source, order_id, external, revision, attempts, raw, ask in rows
+            for key, source, order_id, external, revision, attempts, raw, ask, version in rows
         ]
     return jobs
 

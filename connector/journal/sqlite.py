@@ -13,7 +13,7 @@ from typing import Literal, TypeVar
 from connector.ack import Acknowledgement
 from connector.clock import Clock, SystemClock
 from connector.errors import JournalError
-from connector.journal import acks, arrivals, changes, deliveries, doubts, holds, requests
+from connector.journal import acks, arrivals, changes, deliveries, doubts, holds, payloads, requests
 from connector.journal.asked import Answer, Request
 from connector.journal.base import (
     AckResult,
@@ -24,6 +24,7 @@ from connector.journal.base import (
     Intent,
     Job,
     Listing,
+    Relisted,
     Settled,
     Settlement,
     Shortfall,
@@ -130,6 +131,10 @@ class SqliteJournal(SqliteBacklog, SqliteDistrust):
     async def ingest(self, source: str, page: Sequence[Arrival], listing: Listing, now: datetime) -> list[Ingested]:
         """See `Journal.ingest`."""
         return await self._write(partial(arrivals.ingest, source, page, self._listed(listing), self._kept(now)))
+
+    async def relist(self, source: str, orders: Sequence[Relisted], now: datetime) -> list[Ingested]:
+        """See `Journal.relist`."""
+        return await self._write(partial(payloads.relist, source, orders, self._kept(now)))
 
     async def intend(self, intents: Sequence[Intent], now: datetime) -> list[bool]:
         """See `Journal.intend`."""

@@ -42,7 +42,7 @@ from connector.receivers.lane import Lane
 from connector.receivers.lookups import Lookups
 from connector.receivers.notices import notice_of
 from connector.receivers.refusals import Refusals
-from connector.receivers.work import Work, mapped, taken_back
+from connector.receivers.work import Work, found, mapped, taken_back
 from connector.settings.structs import ReceiverSettings
 from connector.steady import wall_time
 
@@ -142,9 +142,7 @@ class Consumer:
             fresh = [e for e in events if self.receiver.name not in e.look_up]
             if len(fresh) < len(events):  # the journal has the others, in doubt
                 self._wake(self._clock.now())
-            await self._prepare(
-                [(Work(e.key, e.source, e.order_id, e.order.external_id, e.revision, "new", 0), e.order) for e in fresh]
-            )
+            await self._prepare([(found(event), event.order) for event in fresh])
 
     async def _take_back(self) -> None:
         while True:
@@ -229,7 +227,14 @@ class Consumer:
 
     async def _grant(self, works: Sequence[Work]) -> list[bool]:
         intents = [
-            Intent(work.key, self.receiver.name, work.revision, sha256(work.delivery.body).digest(), work.asked)
+            Intent(
+                work.key,
+                self.receiver.name,
+                work.revision,
+                sha256(work.delivery.body).digest(),
+                work.asked,
+                work.version,
+            )
             for work in works
             if work.delivery is not None
         ]
@@ -271,7 +276,7 @@ class Consumer:
             ended = [(work, outcome) for work, outcome in batch if outcome is not None]
             now = self._clock.now()
             settled = await self._journal.settle(
-                [Settlement(work.key, self.receiver.name, outcome) for work, outcome in ended], now
+                [Settlement(work.key, self.receiver.name, outcome, work.version) for work, outcome in ended], now
             )
             at = wall_time(self._clock, now)
             for (work, outcome), done in zip(ended, settled, strict=True):
@@ -286,7 +291,8 @@ class Consumer:
             if self.refusals.news and await self.refusals.keep(self._journal, now):
                 self.look()
             self._in_hand.difference_update(work.key for work, _ in batch)
-            if len(ended) < len(batch):  # there is a newer revision of what was not granted, it may be: it is due now
+            if len(ended) < len(batch) or not all(done.applied for done in settled):
+                # It is listed differently than what was taken up, it may be: it is due now.
                 self._behind = True
                 self._wake(now)
             for _, outcome in ended:  # not before: what is in hand is passed over when it is due

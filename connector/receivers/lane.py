@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
 
+from connector.errors import Unmappable
 from connector.mapping.custom import Mapper
 from connector.order import Order
 from connector.sources.base import Source
+from connector.sources.reading import order_of
 
-__all__ = ["Lane"]
+__all__ = ["Lane", "changed_requests", "request_of"]
 
 
 class Lane(msgspec.Struct, frozen=True):
@@ -19,3 +21,29 @@ class Lane(msgspec.Struct, frozen=True):
     source: Source
     map: Mapper
     remark: Callable[[Order], str | None] = lambda _order: None
+
+
+def request_of(lane: Lane, order_id: str, raw: bytes) -> bytes:
+    """
+    Return the request that an order becomes, from what its source lists.
+
+    It is what is sent as well as what `connector preview` shows. Raises `Unmappable` for an order that would be held.
+    """
+    return lane.map(order_of(lane.source, order_id, raw))
+
+
+def changed_requests(
+    ways: Mapping[str, Mapping[str, Lane]], source: str, order_id: str, before: bytes, now: bytes
+) -> tuple[str, ...]:
+    """Return the receivers whose request, or the reason why there is none, differs between two listings of an order."""
+    lanes = {receiver: lanes[source] for receiver, lanes in ways.items() if source in lanes}
+    return tuple(name for name, lane in lanes.items() if _made(lane, order_id, before) != _made(lane, order_id, now))
+
+
+def _made(lane: Lane, order_id: str, raw: bytes) -> bytes | str:
+    try:
+        return request_of(lane, order_id, raw)
+    except Unmappable as exc:
+        return str(exc)
+    except Exception as exc:  # noqa: BLE001 - it is logged where the order is delivered
+        return f"{type(exc).__name__}: {exc}"

@@ -7,13 +7,14 @@ import logging
 import msgspec
 
 from connector.errors import Unmappable
+from connector.events import OrderFound
 from connector.journal.base import Held, Job, Rejected, Waiting
 from connector.order import Order
 from connector.receivers.base import Delivery
 from connector.receivers.lane import Lane
 from connector.sources.reading import order_of
 
-__all__ = ["Work", "mapped", "taken_back"]
+__all__ = ["Work", "found", "mapped", "taken_back"]
 
 logger = logging.getLogger(__name__)
 
@@ -23,8 +24,8 @@ class Work(msgspec.Struct, frozen=True):
     One delivery in hand. `state` is where it stood when it was taken up.
 
     `delivery` is there once it is mapped; `attach` says that documents come after it. `ask`: the receiver may have it
-    from before the journal knew; `asked`: it does not. `unfit`: it cannot be mapped, which its source is to be told
-    unless the receiver has it.
+    from before the journal knew; `asked`: it does not. `version` is that of what it is mapped from. `unfit`: it
+    cannot be mapped, which its source is to be told unless the receiver has it.
     """
 
     key: int
@@ -39,6 +40,7 @@ class Work(msgspec.Struct, frozen=True):
     remark: str = ""
     ask: bool = False
     asked: bool = False
+    version: int = 0
     unfit: Rejected | None = None
 
     @property
@@ -47,9 +49,33 @@ class Work(msgspec.Struct, frozen=True):
         return not self.asked and (self.state == "in_doubt" or self.attempts > 0 or self.ask)
 
 
+def found(event: OrderFound) -> Work:
+    """Return the delivery that a source has just listed."""
+    return Work(
+        key=event.key,
+        source=event.source,
+        order_id=event.order_id,
+        external_id=event.order.external_id,
+        revision=event.revision,
+        state="new",
+        attempts=0,
+        version=event.version,
+    )
+
+
 def taken_back(job: Job, lane: Lane | None, receiver: str) -> tuple[Work, Order | Unmappable]:
     """Return a delivery that was read back from the journal, and its order, or why there is none to be had."""
-    work = Work(job.key, job.source, job.order_id, job.external_id, job.revision, job.state, job.attempts, ask=job.ask)
+    work = Work(
+        key=job.key,
+        source=job.source,
+        order_id=job.order_id,
+        external_id=job.external_id,
+        revision=job.revision,
+        state=job.state,
+        attempts=job.attempts,
+        ask=job.ask,
+        version=job.version,
+    )
     if lane is None:
         return work, Unmappable("no route", f"no route leads from {job.source} to {receiver} any more")
     try:

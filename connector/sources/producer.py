@@ -16,7 +16,7 @@ from connector.conformance import checked_page
 from connector.errors import ConnectorError, InDoubtError, JournalError, SettingsError, TransientError
 from connector.events import OrderFound, PassFinished
 from connector.ids import Ids
-from connector.journal.base import Arrival, Ingested, Journal, Listing
+from connector.journal.base import Arrival, Ingested, Journal, Listing, Relisted
 from connector.order import Order
 from connector.reminder import Reminder, lasted
 from connector.settings.structs import RouteSettings, SourceSettings
@@ -41,7 +41,8 @@ class Producer:
 
     `confirmed` counts the acknowledgements that the source has confirmed since the start, for a feed that shrinks
     while it is read; `acknowledge` is called when the journal has acknowledgements that no delivery makes due, and
-    `amend` when it has changes of orders that were delivered.
+    `amend` when it has changes of orders that were delivered. `changed` names the receivers whose request differs
+    between two listings of an order.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Producer:
         confirmed: Callable[[], int],
         acknowledge: Callable[[], None],
         amend: Callable[[], None],
+        changed: Callable[[str, bytes, bytes], tuple[str, ...]],
     ) -> None:
         self.source = source
         self._settings = settings
@@ -69,6 +71,7 @@ class Producer:
         self._confirmed = confirmed
         self._acknowledge = acknowledge
         self._amend = amend
+        self._changed = changed
         self._publisher = bus.publisher(OrderFound, topics=self._names)
         self._tripped: set[tuple[str, str]] = set()
         self._stopping = False
@@ -257,6 +260,7 @@ class Producer:
             orders.append(order)
         now = self._clock.now()
         ingested = await self._journal.ingest(self.source.name, arrivals, listing, now)
+        ingested = await self._relist(arrivals, ingested, now)
         new, at = 0, wall_time(self._clock, now)
         for arrival, order, taken in zip(arrivals, orders, ingested, strict=True):
             if taken.what in ("new", "changed"):
@@ -267,6 +271,25 @@ class Producer:
             if taken.what == "reacknowledge" or taken.ack is not None:
                 self._acknowledge()
         return new
+
+    async def _relist(self, arrivals: Sequence[Arrival], ingested: list[Ingested], now: datetime) -> list[Ingested]:
+        """
+        Keep what orders that wait for a person are listed as now; return the answers with what became of those.
+
+        One whose request is another one by that is tried again, though its revision does not show the change.
+        """
+        waiting = {
+            taken.key: Relisted(
+                taken.key, taken.version, arrival.raw, self._changed(arrival.order_id, taken.kept, arrival.raw)
+            )
+            for arrival, taken in zip(arrivals, ingested, strict=True)
+            if taken.kept is not None
+        }
+        if not waiting:
+            return ingested
+        answers = await self._journal.relist(self.source.name, list(waiting.values()), now)
+        done = {answer.key: answer for answer in answers}
+        return [done.get(taken.key, taken) if taken.kept is not None else taken for taken in ingested]
 
     async def _publish(
         self, arrival: Arrival, order: Order | None, taken: Ingested, at: datetime, publisher: Publisher
@@ -282,6 +305,7 @@ class Producer:
                 revision=arrival.revision,
                 receivers=self._names,
                 look_up=taken.look_up,
+                version=taken.version,
             )
             await publisher.publish(found, *self._route.receivers)
             for receiver in self._route.optional:

@@ -36,6 +36,7 @@ COUNTS = frozenset(
         ("orders", "ack_attempts"),
         ("orders", "failures"),
         ("orders", "ack_moved"),
+        ("orders", "payload_version"),
         ("deliveries", "required"),
         ("deliveries", "fence"),
         ("deliveries", "ask"),
