@@ -10,7 +10,6 @@ from types import TracebackType
 from typing import Any
 
 import anyio
-import msgspec
 
 from connector.bus import Bus
 from connector.caution import ways_of
@@ -26,6 +25,7 @@ from connector.pipeline import Pipeline, wired
 from connector.plugins import BROKEN, BrokenReceiver, BrokenSource, broken_cause
 from connector.receivers.base import Receiver
 from connector.registry import make_receivers, make_sources
+from connector.secret_rotation import Reloaded, SupportsSecretRotation, changed_keys, with_new_parts
 from connector.settings import Settings
 from connector.sources.base import Source
 from connector.steady import SteadyClock
@@ -129,18 +129,27 @@ class Connector:
         """Look into the journal: somebody has made something due there."""
         self._entered().look()
 
-    async def reload(self, settings: Settings) -> int:
+    async def reload(self, settings: Settings) -> Reloaded:
         """
-        Take the mappings and code tables of `settings`, and release what waited for a code that is there now.
+        Take the mappings, code tables and secrets of `settings`, and release what waited for a code that is there now.
 
-        Everything else in them counts from the next start. Returns how many orders were released; raises
-        `SettingsError`, and changes nothing, if a mapping cannot be used.
+        Everything else in them counts from the next start; the answer names both. Raises `SettingsError`, and changes
+        nothing, if a mapping cannot be used.
         """
-        self._entered().take(lanes(settings, self.sources, self.receivers))
-        self.settings = msgspec.structs.replace(self.settings, tables=settings.tables)
+        before = self.settings
+        rotated = {name: end for name, end in self._ends() if isinstance(end, SupportsSecretRotation)}
+        now = with_new_parts(before, settings, lambda name: name in rotated)
+        self._entered().take(lanes(now, self.sources, self.receivers))
+        own, former = {**now.sources, **now.receivers}, {**before.sources, **before.receivers}
+        for name, end in rotated.items():
+            if own[name] != former[name]:
+                end.rotate_secrets(own[name])
+                if name in self._entered().stages.producers:
+                    self._entered().stages.producers[name].poll_soon()
+        self.settings = now
         released = await self._release(self.journal, self._entered().stages.clock.now())
         self.look()
-        return released
+        return Reloaded(released, changed_keys(before, now), changed_keys(now, settings))
 
     async def replay(self, source: str, since: datetime) -> PassFinished:
         """
@@ -187,8 +196,7 @@ class Connector:
     @property
     def broken(self) -> dict[str, str]:
         """The sources and receivers whose plugin cannot be used, each with the reason; the others work."""
-        ends = (*self.sources.items(), *self.receivers.items())
-        return {name: end.reason for name, end in ends if isinstance(end, BrokenSource | BrokenReceiver)}
+        return {name: end.reason for name, end in self._ends() if isinstance(end, BrokenSource | BrokenReceiver)}
 
     @property
     def in_vain(self) -> dict[str, str]:
@@ -229,6 +237,9 @@ class Connector:
         self.stop()
         await self.aclose()
 
+    def _ends(self) -> list[tuple[str, Source | Receiver]]:
+        return [*self.sources.items(), *self.receivers.items()]
+
     def _entered(self) -> Pipeline:
         if self._pipeline is None:
             raise RuntimeError("enter the connector first: async with Connector(...) as connector")
@@ -267,7 +278,7 @@ class Connector:
 
     def _announce_broken(self) -> None:
         """Let the log, the metrics and `status` show which sources and receivers are out of service."""
-        for end in (*self.sources.values(), *self.receivers.values()):
+        for _, end in self._ends():
             if isinstance(end, BrokenSource | BrokenReceiver):
                 end.breaker.announce()
 

@@ -62,6 +62,11 @@ class Token:
         if self._token == token:
             self._token = ""
 
+    def forget(self) -> None:
+        """Forget the token, and how often it could not be fetched: the credentials are others now."""
+        self._token = ""
+        self._failure = None
+
     def _good(self) -> bool:
         return bool(self._token) and self._clock.monotonic() < self._renew_at
 

@@ -152,6 +152,20 @@ class Endpoint:
         """Return the seconds of pause that are left for calls of these kinds; 0 when one may be tried."""
         return max(self.breaker.remaining, *(self.blames[kind].breaker.remaining for kind in kinds))
 
+    def rotate_secrets(self, headers: Mapping[str, str], secrets: Iterable[str]) -> None:
+        """
+        Send other credentials from the next call on; a pause for the old ones ends.
+
+        `headers` take the place of those of the same names. The old secrets stay hidden: errors may still repeat them.
+        """
+        self._headers |= headers
+        self._secrets |= {form for each in {*secrets, *_keys(headers)} if each for form in written(each)}
+        if self.token is not None:
+            self.token.forget()
+        for breaker in self.breakers:
+            if breaker.hopeless:
+                breaker.close()
+
     def url(self, path: str) -> URL:
         """Return the address of `path` (already encoded, see `segment`) below the base address, whose path is kept."""
         return URL(self._base_url + path, encoded=True)

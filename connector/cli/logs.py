@@ -82,6 +82,11 @@ class Hide:
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._secrets = sorted({form for secret in secrets for form in written(secret)}, key=len, reverse=True)
 
+    def add(self, secrets: Iterable[str]) -> None:
+        """Leave these out as well, from now on."""
+        forms = {*self._secrets, *(form for secret in secrets for form in written(secret))}
+        self._secrets = sorted(forms, key=len, reverse=True)
+
     def __call__(self, _logger: Any, _method: str, event_dict: EventDict) -> EventDict:
         """Take the secrets out of a record."""
         return {self.text(key): self._clean(value) for key, value in event_dict.items()}

@@ -88,7 +88,7 @@ class Play:
 
     async def _add_code(self, connector: Connector) -> bool:
         """Add the missing row, which releases what waits for it."""
-        released = await connector.reload(self._with(self._table))
+        released = (await connector.reload(self._with(self._table))).released
         orders = "1 order is" if released == 1 else f"{released:,} orders are"
         click.echo(
             f"Somebody adds the row {self._code} to the table {TABLE}, and reloads the settings: {orders} released."

@@ -39,9 +39,10 @@ def command(ctx: click.Context, *, once: bool, quiet: bool, accept: bool) -> Non
     """
     Carry the orders, until SIGTERM or Ctrl-C.
 
-    SIGHUP reads mappings and code tables again. The first signal to end finishes what is under way and ends with
-    exit 0, the second ends at once. With --once: exit 0 when all is well, 1 when an order is held or rejected, a report
-    about one is parked or an endpoint has to be mended, 75 when only a later try would help.
+    SIGHUP reads mappings, code tables and secrets again, and says which changes need a restart. The first signal to end
+    finishes what is under way and ends with exit 0, the second ends at once. With --once: exit 0 when all is well, 1
+    when an order is held or rejected, a report about one is parked or an endpoint has to be mended, 75 when only a
+    later try would help.
     """
     from connector.cli import garbage, settings_of
 
@@ -145,16 +146,22 @@ class Shift:
             self._connector.stop()
 
     async def _reload(self) -> None:
-        """Read the settings again, for their mappings and code tables; a mistake in them changes nothing."""
+        """Read the settings again, for their mappings, code tables and secrets; a mistake in them changes nothing."""
+        from connector.cli.logs import secrets_of
         from connector.errors import SettingsError
 
         try:
-            released = await self._connector.reload(self._reread())
+            settings = self._reread()
+            self._hide.add(secrets_of(settings))
+            reloaded = await self._connector.reload(settings)
         except SettingsError as exc:
             for problem in exc.problems:
                 logger.error("SIGHUP: %s", problem)
             return
-        logger.info("SIGHUP: mappings and code tables were read again, %d orders released", released)
+        taken = ", ".join(reloaded.taken) or "nothing that can be taken at once has changed"
+        logger.info("SIGHUP: in use now: %s; %d orders released", taken, reloaded.released)
+        if reloaded.at_restart:
+            logger.warning("SIGHUP: changed, and not in use before a restart: %s", ", ".join(reloaded.at_restart))
 
     async def _sum_up(self, drained: Drained | None, seconds: float) -> int:
         """Print what was done and what waits; return the exit code."""

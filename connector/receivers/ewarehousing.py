@@ -74,6 +74,10 @@ class EwarehousingReceiver:
         self._client = EwarehousingClient(settings, name=name, clock=clock)
         self.endpoint = self._client.endpoint
 
+    def rotate_secrets(self, settings: EwarehousingSettings) -> None:
+        """Log in with the user and password of `settings`; see `SupportsSecretRotation`."""
+        self._client.rotate_secrets(settings)
+
     def default(self, order: Order) -> CreateOrder:
         """Map `order` the default way, see `connector.mapping.ewarehousing`. Raises `Unmappable` and nothing else."""
         return mapping.create_order(

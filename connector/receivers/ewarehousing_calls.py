@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from connector.clock import Clock
 from connector.errors import AuthError, EndpointError, RejectedError, TransientError
 from connector.http import Answer, Effect, Endpoint, Token
-from connector.receivers.ewarehousing_access import ClientSettings
+from connector.receivers.ewarehousing_access import Access, ClientSettings
 from connector.receivers.ewarehousing_errors import is_duplicate, is_ours, reason
 from connector.receivers.ewarehousing_session import LoggedIn
 from connector.reported_failure import reported_failure
@@ -43,6 +43,11 @@ class Calls:
         )
         self._session = LoggedIn(self.endpoint, settings.username, settings.password)
         self.endpoint.token = Token(self._session.fetch, clock)
+
+    def rotate_secrets(self, settings: Access) -> None:
+        """Log in with the user and password of `settings` from now on."""
+        self._session.rotate(settings.username, settings.password)
+        self.endpoint.rotate_secrets({}, [settings.password.reveal()])
 
     async def read(
         self, path: str, query: Sequence[tuple[str, str]] = (), *, one: bool = False, expand: Sequence[str] = ()

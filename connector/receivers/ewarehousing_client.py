@@ -95,6 +95,10 @@ class EwarehousingClient:
     ) -> None:
         await self.aclose()
 
+    def rotate_secrets(self, settings: Access) -> None:
+        """Log in with the user and password of `settings` from the next call on."""
+        self._calls.rotate_secrets(settings)
+
     async def aclose(self) -> None:
         """Release the connections. Idempotent."""
         await self.endpoint.aclose()

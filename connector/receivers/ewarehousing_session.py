@@ -31,6 +31,11 @@ class LoggedIn:
         self._token = ""
         self._refresh_token = ""
 
+    def rotate(self, username: str, password: Secret) -> None:
+        """Log in with these from now on."""
+        self._username, self._password = username, password
+        self._refresh_token = ""
+
     async def fetch(self) -> tuple[str, float]:
         """
         Return a new token and its life in seconds: by the refresh token if there is one, else by logging in.

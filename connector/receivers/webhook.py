@@ -115,6 +115,12 @@ class WebhookReceiver:
         secret = settings.secret.reveal()
         self.endpoint = Endpoint(name, settings.url, settings, clock, secrets={secret, secret.removeprefix(PREFIX)})
 
+    def rotate_secrets(self, settings: WebhookSettings) -> None:
+        """Sign with the secret of `settings`; see `SupportsSecretRotation`."""
+        self._webhook = Webhook(_key(settings.secret))
+        secret = settings.secret.reveal()
+        self.endpoint.rotate_secrets({}, {secret, secret.removeprefix(PREFIX)})
+
     def default(self, order: Order) -> PlainOrder:
         """Map `order` to its plain form, see `connector.mapping.plain`. Raises `Unmappable` and nothing else."""
         _check_id(order)

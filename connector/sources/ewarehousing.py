@@ -92,6 +92,10 @@ class EwarehousingSource:
         if settings.requested_delivery_date_gte is not None:
             self._filters["requested_delivery_date_gte"] = settings.requested_delivery_date_gte
 
+    def rotate_secrets(self, settings: EwarehousingSourceSettings) -> None:
+        """Log in with the user and password of `settings`; see `SupportsSecretRotation`."""
+        self._client.rotate_secrets(settings)
+
     async def fetch(self, gone: Callable[[], int]) -> AsyncGenerator[Page, None]:
         """
         Walk the orders that have one of the statuses; see `Source.fetch`.

@@ -92,6 +92,10 @@ class Producer:
         self._stopping = True
         self._nudge.set()
 
+    def poll_soon(self) -> None:
+        """Walk the feed without waiting for the poll interval: something was mended."""
+        self._nudge.set()
+
     async def walk(self) -> PassFinished:
         """Ask for a walk that starts from now on, and return how it ended; once stopped, it ended in error."""
         if self._stopping:

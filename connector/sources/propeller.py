@@ -107,6 +107,12 @@ _granted = msgspec.json.Decoder(_Granted)
 _failed = msgspec.json.Decoder(_Failed)
 
 
+def _credentials(settings: PropellerSettings) -> tuple[dict[str, str], list[str]]:
+    """Return the header that holds a fixed token, if there is one, and the secrets."""
+    secrets = [secret.reveal() for secret in (settings.client_secret, settings.token) if secret]
+    return {"Authorization": f"Bearer {settings.token.reveal()}"} if settings.token else {}, secrets
+
+
 class PropellerSource:
     """A Propeller tenant as a source. Quotations share its feed and are skipped (vendors.md 6, seed 000, #11)."""
 
@@ -120,9 +126,8 @@ class PropellerSource:
         self.name = name
         self._settings = settings
         self._zone = ZoneInfo(settings.timezone)
-        secrets = [secret.reveal() for secret in (settings.client_secret, settings.token) if secret]
-        fixed = {"Authorization": f"Bearer {settings.token.reveal()}"} if settings.token else {}
-        self.endpoint = Endpoint(name, settings.base_url, settings, clock, headers=fixed, secrets=secrets)
+        headers, secrets = _credentials(settings)
+        self.endpoint = Endpoint(name, settings.base_url, settings, clock, headers=headers, secrets=secrets)
         if not settings.token:
             self.endpoint.token = Token(self._log_in, clock)
         self._unexported = Wanted(settings.export_statuses)
@@ -130,6 +135,11 @@ class PropellerSource:
         self._cancelled = frozenset(status.casefold() for status in settings.cancelled_statuses)
         statuses = [*settings.statuses, *settings.cancelled_statuses]
         self._search = Search(self.endpoint, statuses, settings.status_key, settings.page_size, clock)
+
+    def rotate_secrets(self, settings: PropellerSettings) -> None:
+        """Use the token, or the client's id and secret, of `settings`; see `SupportsSecretRotation`."""
+        self._settings = settings
+        self.endpoint.rotate_secrets(*_credentials(settings))
 
     def fetch(self, gone: Callable[[], int]) -> AsyncGenerator[Page]:
         """Walk the orders that are not exported; see `Source.fetch`."""

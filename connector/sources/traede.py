@@ -47,6 +47,12 @@ class _ProductionOrders(msgspec.Struct):
     rows: list[msgspec.Raw] = msgspec.field(name="production_orders")
 
 
+def _credentials(settings: TraedeSettings) -> tuple[dict[str, str], list[str]]:
+    """Return the headers that hold the secrets, and the secrets."""
+    token, key = settings.token.reveal(), settings.app_key.reveal()
+    return {"Authorization": f"Bearer {token}", "X-Traede-App-Key": key}, [token, key]
+
+
 class TraedeSource(ABC):
     """What both exports do."""
 
@@ -68,16 +74,15 @@ class TraedeSource(ABC):
         self._narrowings: dict[str, Narrowing[FeedItem]] = {}
         self._zone = ZoneInfo(settings.timezone)
         self._terms = Terms(settings.system_id)
-        token, key = settings.token.reveal(), settings.app_key.reveal()
+        headers, secrets = _credentials(settings)
         self.endpoint = Endpoint(
-            name,
-            settings.base_url,
-            settings,
-            clock,
-            headers={"Authorization": f"Bearer {token}", "X-Traede-App-Key": key},
-            secrets=[token, key],
-            largest=LARGEST,
+            name, settings.base_url, settings, clock, headers=headers, secrets=secrets, largest=LARGEST
         )
+
+    def rotate_secrets(self, settings: TraedeSettings) -> None:
+        """Use the token and the app key of `settings`; see `SupportsSecretRotation`."""
+        self._own = settings
+        self.endpoint.rotate_secrets(*_credentials(settings))
 
     def fetch(self, gone: Callable[[], int]) -> AsyncGenerator[Page, None]:
         """

@@ -76,6 +76,12 @@ _page = msgspec.json.Decoder(feed.FeedPage)
 _any = msgspec.json.Decoder()
 
 
+def _credentials(settings: ZenderaSettings) -> tuple[dict[str, str], list[str]]:
+    """Return the header that holds the secret, and the secret."""
+    key = settings.api_key.reveal()
+    return {"Authorization": f"apikey {key}"}, [key]
+
+
 class ZenderaSource:
     """A Zendera organisation as a source. Implements `Source`, `ReadsBack` and `Reports`."""
 
@@ -93,10 +99,13 @@ class ZenderaSource:
         self._narrowing: Narrowing[msgspec.Raw] = Narrowing(clock, feed.order_of)
         self._pitch = settings.page_size
         """Rows from one page to the next, as the vendor said last."""
-        key = settings.api_key.reveal()
-        self.endpoint = Endpoint(
-            name, settings.base_url, settings, clock, headers={"Authorization": f"apikey {key}"}, secrets=[key]
-        )
+        headers, secrets = _credentials(settings)
+        self.endpoint = Endpoint(name, settings.base_url, settings, clock, headers=headers, secrets=secrets)
+
+    def rotate_secrets(self, settings: ZenderaSettings) -> None:
+        """Use the API key of `settings`; see `SupportsSecretRotation`."""
+        self._settings = settings
+        self.endpoint.rotate_secrets(*_credentials(settings))
 
     async def fetch(self, gone: Callable[[], int]) -> AsyncGenerator[Page, None]:
         """

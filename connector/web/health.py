@@ -2,8 +2,8 @@
 Whether the connector does its work: what the readiness probe says, and the journal's part in it.
 
 Not ready is what the connector itself is to blame for: it does not run, its journal cannot be written or does not
-answer, or a source has not been walked yet. What others fail at makes it degraded, and ready: taking it out of service
-would mend nothing.
+answer, or a source has not been walked yet and may have wrong settings. What others fail at makes it degraded, and
+ready, also right after a start: taking it out of service would mend nothing.
 
 The answers hold booleans, the names of the settings and ages; no addresses, no ids, nothing of an order (faults.md,
 section 3, number 31).
@@ -83,7 +83,7 @@ def readiness(connector: Connector, tally: Tally, ages: Mapping[str, float] | No
         heard = tally.heard.get(name)
         age = None if heard is None else now - heard
         oldest = (ages or {}).get(name, 0.0)
-        if age is None:
+        if age is None and name not in tally.unreachable and name not in connector.broken:
             reasons.append(f"{name} has not been polled yet")
         sources[name] = SourceHealth(
             polled=age is not None,
@@ -98,6 +98,7 @@ def readiness(connector: Connector, tally: Tally, ages: Mapping[str, float] | No
         for name in sorted({name for route in connector.settings.routes for name in route.receivers})
     }
     troubled = {name for name, each in sources.items() if each.paused or each.late or (each.polled and not each.fresh)}
+    troubled |= {name for name, each in sources.items() if not each.polled and name in tally.unreachable}
     troubled |= {name for name, each in receivers.items() if each.paused}
     troubled |= connector.in_vain.keys()
     return Readiness(

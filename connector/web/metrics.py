@@ -74,6 +74,8 @@ class Tally:
         self._observer = observer
         self.heard: dict[str, float] = {}
         self.polled: dict[str, datetime] = {}
+        self.unreachable: set[str] = set()
+        """The sources whose last walk failed for a reason that passes by itself: an outage over there."""
         series: dict[tuple[str, ...], list[tuple[str, ...]]] = {
             ("source",): [(name,) for name in settings.sources],
             ("source", "receiver"): [(route.source, name) for route in settings.routes for name in route.receivers],
@@ -99,6 +101,7 @@ class Tally:
             return
         if isinstance(event, PassFinished):
             labels: tuple[str, ...] = (event.source, "failed" if event.error else "ok")
+            (self.unreachable.add if event.error and not event.lasting else self.unreachable.discard)(event.source)
             if not event.error:
                 self.polled[event.source] = event.at
                 self.heard[event.source] = self._clock.monotonic()

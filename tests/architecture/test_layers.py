@@ -36,7 +36,7 @@ LAYERS: list[tuple[str, ...]] = [
         "connector.receivers.refusals",
         "connector.receivers.amender",
     ),
-    ("connector.registry", "connector.plugins", "connector.wiring", "connector.caution"),
+    ("connector.registry", "connector.plugins", "connector.wiring", "connector.caution", "connector.secret_rotation"),
     (
         "connector.conformance",
         "connector.sources",

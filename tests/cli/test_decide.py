@@ -230,3 +230,26 @@ def test_very_many_are_decided_about_in_portions(tmp_path: Path, monkeypatch: py
     with closing(sqlite3.connect(path)) as db:
         left = db.execute("SELECT key, cause FROM deliveries WHERE state = 'held'").fetchall()
     assert left == [(994, "another one")]
+
+
+async def test_new_secrets_are_taken_on_sighup(tmp_path: Path) -> None:
+    """The shop's secret is changed over there: after SIGHUP with the new one orders flow; the log names what waits."""
+    vendors = Vendors(tmp_path, 5)
+    async with vendors.serving():
+        path = tmp_path / "settings.yaml"
+        text = path.read_text("utf-8")
+        secret = vendors.secrets["client_secret"]
+        vendors.shop._client = ("sandbox", secret + "-2")
+        async with started("run", "--quiet", folder=tmp_path) as process:
+            while not any(call.status == 401 for call in vendors.shop.history):
+                await _turn()
+            path.write_text(text.replace(f"client_secret: {secret}", f"client_secret: {secret}-2"), "utf-8")
+            process.send_signal(signal.SIGHUP)
+            while len(vendors.shop.marked) < 5:
+                await _turn()
+            process.terminate()
+            _, said = await process.communicate()
+
+    assert vendors.wanted == vendors.created == vendors.told
+    assert "in use now: sources.shop.client_secret" in said.decode()
+    assert f"{secret}-2" not in said.decode()

@@ -45,7 +45,7 @@ async def test_a_missing_code_holds_all_that_need_it_and_adding_it_releases_them
         assert Counter({"missing code: methods/boat": 2, "missing code: methods/train": 1}) == causes
 
         with_table(bench, {"post": "P", "boat": "B"})
-        assert 2 == await connector.reload(bench.settings)
+        assert 2 == (await connector.reload(bench.settings)).released
         await connector.drain()
         assert Counter(["shop-1", "shop-2", "shop-3"]) == bench.wms.count()
 

@@ -8,7 +8,7 @@ import aiohttp
 import anyio
 import pytest
 
-from connector.errors import JournalError, SettingsError, TransientError
+from connector.errors import AuthError, JournalError, SettingsError
 from connector.settings.structs import ServerSettings
 from connector.web import serve
 from tests.flow.bench import Bench
@@ -56,7 +56,7 @@ async def test_head_is_get_without_the_body(path: str) -> None:
 async def test_every_answer_has_the_headers(status: int, request_line: bytes, host: bytes) -> None:
     """Typed, not to be sniffed, stored or scripted, and silent about what it is built with: refusals too."""
     bench = Bench()
-    bench.shop.fetch_failures.extend(TransientError("down") for _ in range(99))
+    bench.shop.fetch_failures.extend(AuthError("401") for _ in range(99))
     async with served(bench) as site:
         fields = b"Host: " + host % site.port + b"\r\nConnection: close\r\n\r\n"
 

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from connector.ack import Confirmed
-from connector.errors import InDoubtError, RejectedError, TransientError
+from connector.errors import AuthError, InDoubtError, RejectedError, TransientError
 from connector.events import OrderDelivered, OrderHeld, OrderInDoubt, PassFinished
 from connector.journal.base import AckResult, Arrival, Delivered, Listing, Settlement
 from connector.journal.memory import MemoryJournal
@@ -62,7 +62,7 @@ async def test_it_is_ready_when_all_works(path: str) -> None:
 async def test_a_source_that_never_worked_makes_it_not_ready() -> None:
     """Until a source has been walked once, its settings may be wrong: 503, and the source is named."""
     bench = Bench(sources=("shop", "market"))
-    bench.sources["market"].fetch_failures.extend(TransientError("no route to host") for _ in range(99))
+    bench.sources["market"].fetch_failures.extend(AuthError("401") for _ in range(99))
     async with served(bench) as site:
         await site.connector.drain()
 
@@ -71,6 +71,19 @@ async def test_a_source_that_never_worked_makes_it_not_ready() -> None:
         assert (503, False) == (status, said["ready"])
         assert ["market has not been polled yet"] == said["reasons"]
         assert (True, False) == (said["sources"]["shop"]["polled"], said["sources"]["market"]["polled"])
+
+
+async def test_a_restart_in_the_outage_of_a_source_is_ready_and_degraded() -> None:
+    """Nothing here is wrong: the first walk ended, and failed for what passes by itself over there."""
+    bench = Bench(sources=("shop", "market"))
+    bench.sources["market"].fetch_failures.extend(TransientError("no answer") for _ in range(99))
+    async with served(bench) as site:
+        await site.connector.drain()
+
+        status, said = await site.ready()
+
+        assert (200, [], ["market"]) == (status, said["reasons"], said["degraded"])
+        assert not said["sources"]["market"]["polled"]
 
 
 async def test_a_first_walk_that_found_something_counts_before_it_has_ended() -> None:
