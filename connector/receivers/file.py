@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, get_args
 
 import anyio
 import msgspec
@@ -20,9 +20,9 @@ from connector.mapping.plain import PlainOrder, partial_plain, plain_order
 from connector.order import Order
 from connector.pace import Pace
 from connector.receivers.base import Delivery, Receipt
-from connector.receivers.file_columns import PER_LINE, PER_ORDER, problem
+from connector.receivers.file_columns import Kind, defaults, problem
 from connector.receivers.file_disk import Disk
-from connector.receivers.file_rows import LARGEST, CsvRows, JsonLines, Rows
+from connector.receivers.file_rows import LARGEST, CsvRows, Formulas, JsonLines, Rows
 from connector.receivers.file_store import Store
 from connector.settings.structs import ReceiverSettings
 from connector.settings.values import Duration
@@ -40,6 +40,14 @@ class BatchSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     )
 
 
+class FormulaSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What becomes of texts that a spreadsheet would take for a formula, by what their column holds."""
+
+    phone: Annotated[Formulas, Meta(description="Columns of phone, mobile and fax numbers.")] = "escape"
+    code: Annotated[Formulas, Meta(description="Columns of ids, article codes, references and the like.")] = "escape"
+    text: Annotated[Formulas, Meta(description="All other columns.")] = "escape"
+
+
 class FileSettings(ReceiverSettings, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="file"):
     """A receiver of `type: file`."""
 
@@ -55,6 +63,13 @@ class FileSettings(ReceiverSettings, frozen=True, kw_only=True, forbid_unknown_f
         list[str],
         Meta(description="For csv: names such as customer.name or lines.0.sku, with rows: line also lines.sku."),
     ] = msgspec.field(default_factory=list)
+    formulas: Annotated[
+        Formulas | FormulaSettings,
+        Meta(
+            description="For csv: what becomes of a text that begins as a formula does, +31 20 1234567 for example. "
+            "escape: an apostrophe comes before it; refuse: the order is refused; allow: it stays as it is."
+        ),
+    ] = "escape"
     rows: Annotated[
         Literal["order", "line"], Meta(description="For csv: a row for each order, or for each of its lines.")
     ] = "order"
@@ -98,7 +113,11 @@ class FileSettings(ReceiverSettings, frozen=True, kw_only=True, forbid_unknown_f
 
     def _of_columns(self) -> list[tuple[str, str]]:
         if self.format != "csv":
-            wrong = [("columns", bool(self.columns)), ("rows", self.rows != "order")]
+            wrong = [
+                ("columns", bool(self.columns)),
+                ("rows", self.rows != "order"),
+                ("formulas", self.formulas != "escape"),
+            ]
             return [(key, "this is for format: csv") for key, given in wrong if given]
         return [("columns", "the same column is there twice")] if len(set(self.columns)) < len(self.columns) else []
 
@@ -109,6 +128,8 @@ class FileSettings(ReceiverSettings, frozen=True, kw_only=True, forbid_unknown_f
         own = {key for mapping in mappings if isinstance(mapping, dict) for key in mapping}
         if mappings and all(isinstance(each, dict) and each.get("defaults") is False for each in mappings):
             return self._unwritten(own - {"defaults"} | {"external_id"})
+        if not self.columns and (more := own - {"defaults"} - set(PlainOrder.__struct_fields__)):
+            return [("columns", f"name them; the mapping gives {', '.join(sorted(more))}, which have no column else")]
         found = [
             problem(column, per_line=self.rows == "line") for column in self.columns if column.split(".")[0] not in own
         ]
@@ -300,4 +321,6 @@ def _rows(settings: FileSettings) -> Rows:
     if settings.format == "jsonl":
         return JsonLines()
     per_line = settings.rows == "line"
-    return CsvRows(settings.columns or (PER_ORDER + PER_LINE if per_line else PER_ORDER), per_line=per_line)
+    each = settings.formulas
+    formulas = {kind: each if isinstance(each, str) else getattr(each, kind) for kind in get_args(Kind)}
+    return CsvRows(settings.columns or defaults(per_line=per_line), per_line=per_line, formulas=formulas)

@@ -2,46 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
 
+import msgspec
 from msgspec import inspect
 
 from connector.mapping.plain import PlainOrder
 
-__all__ = ["PER_LINE", "PER_ORDER", "problem", "value"]
+__all__ = ["Kind", "defaults", "kind", "problem", "value"]
 
-PER_ORDER = (
-    "source",
-    "order_id",
-    "kind",
-    "reference",
-    "created_at",
-    "currency",
-    "customer.id",
-    "customer.name",
-    "delivery_address.company",
-    "delivery_address.first_name",
-    "delivery_address.last_name",
-    "delivery_address.street",
-    "delivery_address.number",
-    "delivery_address.number_addition",
-    "delivery_address.postal_code",
-    "delivery_address.city",
-    "delivery_address.country",
-    "totals.excluding_tax",
-    "totals.including_tax",
-    "notes",
-)
-PER_LINE = (
-    "lines.line_id",
-    "lines.sku",
-    "lines.name",
-    "lines.quantity",
-    "lines.unit_price",
-    "lines.tax_percentage",
-)
-"""Beside those of the order, where every line has a row."""
+Kind = Literal["code", "phone", "text"]
+"""How the texts of a column are to be taken, should one begin as a formula does."""
+
+PHONES = frozenset({"fax", "mobile", "phone"})
+CODES = frozenset(
+    {"barcode", "cash_on_delivery_reference", "id", "line_id", "number", "order_id", "parcel_id", "postal_code",
+     "purchase_order", "reference", "references", "sku", "vat_number"}
+)  # fmt: skip
+
+
+def defaults(*, per_line: bool) -> tuple[str, ...]:
+    """
+    Return a column for everything that an order has, but for the external id, which is always the first one.
+
+    What is in an object has columns of its own; a list and the metadata are one column each, as JSON. `per_line`: the
+    lines have columns of their own, too.
+    """
+    return tuple(_leaves(PlainOrder, "", per_line=per_line))
+
+
+def _leaves(struct: type[msgspec.Struct], before: str, *, per_line: bool) -> Iterator[str]:
+    shape = inspect.type_info(struct)
+    assert isinstance(shape, inspect.StructType)  # noqa: S101 - it was asked for one
+    for field in shape.fields:
+        name, kind = f"{before}{field.encode_name}", _bare(field.type)
+        if isinstance(kind, inspect.StructType):
+            yield from _leaves(kind.cls, f"{name}.", per_line=False)
+        elif per_line and name == "lines" and isinstance(kind, inspect.CollectionType):
+            line = _bare(kind.item_type)
+            assert isinstance(line, inspect.StructType)  # noqa: S101 - a line is one
+            yield from _leaves(line.cls, "lines.", per_line=False)
+        elif name != "external_id":
+            yield name
+
+
+def kind(column: str) -> Kind:
+    """Return what a column holds, by the last part of its name."""
+    last = next((step for step in reversed(column.split(".")) if not step.isdecimal()), "")
+    if last in PHONES or last.endswith(tuple(f"_{each}" for each in PHONES)):
+        return "phone"
+    return "code" if last in CODES else "text"
 
 
 def problem(column: str, *, per_line: bool) -> str:

@@ -14,6 +14,9 @@ from connector.receivers.file_rows import LARGEST, Rows, Seen
 
 __all__ = ["Index", "Mark", "hash_of", "read"]
 
+BOM = b"\xef\xbb\xbf"
+"""Three bytes that some programs put before UTF-8; they mean nothing."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -83,6 +86,8 @@ class _Reader:
                     self.tail = line
 
     def _take(self, line: bytes) -> None:
+        if self.end == 0:
+            line = line.removeprefix(BOM)
         if self.end == 0 and self._rows.header:
             if line.rstrip() != self._rows.header.rstrip():
                 raise EndpointError(f"{self._file.path}: its columns are not those of the settings; move it away")
@@ -129,7 +134,7 @@ def read(file: AppendFile, rows: Rows, index: Index, mark: Mark | None, *, mend:
     if not mend or not (reader.tail or reader.half):
         return Mark(file.identity, reader.end, reader.lines)
     if reader.end == 0 and rows.header:
-        ours = rows.header.startswith(reader.tail)
+        ours = rows.header.startswith(reader.tail.removeprefix(BOM))
     else:
         ours = not reader.tail or rows.torn(reader.tail)
     if rows.lacks_end(reader.tail):

@@ -10,20 +10,24 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
 
 from connector.errors import RejectedError
 from connector.receivers.base import Delivery
-from connector.receivers.file_columns import value
+from connector.receivers.file_columns import Kind, kind, value
 
-__all__ = ["LARGEST", "CsvRows", "JsonLines", "Rows", "Seen"]
+__all__ = ["LARGEST", "CsvRows", "Formulas", "JsonLines", "Rows", "Seen"]
 
 ID = "external_id"
 LARGEST = 64 * 1024 * 1024
 """Bytes of one record: what has no end for so long is not ours, and would fill the memory."""
+
+
+Formulas = Literal["escape", "refuse", "allow"]
+"""What becomes of a text that a spreadsheet would take for a formula."""
 
 
 class Seen(NamedTuple):
@@ -108,12 +112,16 @@ class CsvRows:
 
     The external id is the first column, and with `per_line` the row's number and how many there are come next: a
     crash may have left the first few. A cell that a spreadsheet would take for a formula gets a leading `'`, other
-    than a plain number. Line breaks in a cell become spaces, so that a row is a line whatever happens to a quote, and
-    other control characters U+FFFD.
+    than a plain number, unless `formulas` says otherwise for its kind of column; the external id always does. Line
+    breaks in a cell become spaces, so that a row is a line whatever happens to a quote, and other control characters
+    U+FFFD.
     """
 
-    def __init__(self, columns: Sequence[str], *, per_line: bool) -> None:
+    def __init__(
+        self, columns: Sequence[str], *, per_line: bool, formulas: Mapping[Kind, Formulas] | None = None
+    ) -> None:
         self._columns = [column for column in columns if column != ID]
+        self._formulas = {column: (formulas or {}).get(kind(column), "escape") for column in self._columns}
         self._per_line = per_line
         self.header = _row([ID, *(["row", "rows"] if per_line else []), *self._columns])
         self._order = msgspec.json.Decoder(dict[str, Any], float_hook=str)
@@ -125,24 +133,27 @@ class CsvRows:
         except (ValueError, RecursionError) as exc:
             raise RejectedError(f"the mapped order is not a JSON object: {exc}") from None
         if not self._per_line:
-            return _row([_cell(each) for each in (delivery.external_id, *(value(order, c) for c in self._columns))])
+            return _row([_cell(delivery.external_id), *self._cells(order)])
         lines = order.get("lines") or [{}]
         if not isinstance(lines, list):
             raise RejectedError("the mapped order's lines are no list, so there is no row for each of them")
         return b"".join(
             _row(
-                [
-                    _cell(each)
-                    for each in (
-                        delivery.external_id,
-                        number,
-                        len(lines),
-                        *(value(order, column, line) for column in self._columns),
-                    )
-                ]
+                [_cell(delivery.external_id), str(number), str(len(lines)), *self._cells(order, line)],
             )
             for number, line in enumerate(lines, start=1)
         )
+
+    def _cells(self, order: dict[str, Any], line: Any = None) -> list[str]:
+        found = []
+        for column in self._columns:
+            content, formulas = value(order, column, line), self._formulas[column]
+            if formulas == "refuse" and _is_formula(_text(content)):
+                raise RejectedError(
+                    f"{column} begins like a formula of a spreadsheet, and the settings refuse that (formulas)"
+                )
+            found.append(_cell(content, escape=formulas == "escape"))
+        return found
 
     def cell(self, external_id: str) -> str:
         """An id is a cell like others."""
@@ -175,19 +186,26 @@ _breaks = re.compile(r"\r\n|[\n\r\v\f\x85\u2028\u2029]")
 _controls = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f]")
 
 
-def _cell(content: Any) -> str:
-    """Return the text of a cell, harmless to whatever opens the file."""
+def _text(content: Any) -> str:
+    """Return a value as text."""
     if content is None:
         return ""
     if isinstance(content, str):
-        text = content
-    elif isinstance(content, bool):
-        text = "true" if content else "false"
-    elif isinstance(content, int):
-        text = str(content)
-    else:
-        text = msgspec.json.encode(content).decode("utf-8")
-    if text.lstrip(" ").startswith(_FORMULA) and not _number(text):
+        return content
+    if isinstance(content, bool):
+        return "true" if content else "false"
+    return str(content) if isinstance(content, int) else msgspec.json.encode(content).decode("utf-8")
+
+
+def _is_formula(text: str) -> bool:
+    """Tell whether a spreadsheet would compute something of a text."""
+    return text.lstrip(" ").startswith(_FORMULA) and not _number(text)
+
+
+def _cell(content: Any, *, escape: bool = True) -> str:
+    """Return the text of a cell, harmless to whatever opens the file where it is to `escape` formulas."""
+    text = _text(content)
+    if escape and _is_formula(text):
         text = "'" + text
     return _controls.sub("\ufffd", _breaks.sub(" ", text))
 

@@ -26,7 +26,7 @@ from connector.errors import (
 from connector.order import Order
 from connector.receivers.base import Delivery
 from connector.receivers.ewarehousing import EwarehousingReceiver
-from connector.receivers.file_columns import PER_LINE
+from connector.receivers.file_columns import defaults
 from connector.receivers.file_rows import CsvRows, JsonLines
 from connector.receivers.webhook import WebhookReceiver
 from connector.registry import receiver_types
@@ -88,7 +88,7 @@ def receivers() -> list[Any]:
 def reader(source: Any) -> Callable[[FeedItem], list[Any]]:
     """Return what takes an order in: the journal's row, then the request for each receiver, and the file's lines."""
     takers = receivers()
-    csv, lines = CsvRows(PER_LINE, per_line=True), JsonLines()
+    csv, lines = CsvRows(defaults(per_line=True), per_line=True), JsonLines()
 
     def read(item: FeedItem) -> list[Any]:
         arrival, order = arrival_of(source, item, [("wms", True)])
