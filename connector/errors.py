@@ -39,11 +39,17 @@ __all__ = [
     "TransientError",
     "UnattributedError",
     "Unmappable",
+    "lasts",
     "readable",
 ]
 
 LONGEST_TEXT = 500
 """Characters of a vendor's text that we keep: enough to act on, too little to fill a log or a disk."""
+
+
+def lasts(exc: ConnectorError) -> bool:
+    """Tell whether somebody has to mend what `exc` is about, because waiting alone does not."""
+    return exc.lasting if isinstance(exc, TransientError) else not isinstance(exc, InDoubtError)
 
 
 def readable(text: str, longest: int = LONGEST_TEXT) -> str:
@@ -104,16 +110,24 @@ class TransientError(ConnectorError):
 
     `retry_after` is the number of seconds that the endpoint asked us to wait, if it did; `throttled` says that it gets
     too many calls. `reached` says that the endpoint took the request and failed at it, so that it may be this request
-    and not the endpoint: a smaller page of the same list may be answered.
+    and not the endpoint: a smaller page of the same list may be answered. `lasting` says that waiting alone will not
+    mend it: somebody has to (a certificate that has expired, a host name that does not exist).
     """
 
     def __init__(
-        self, message: str, *, retry_after: float | None = None, reached: bool = False, throttled: bool = False
+        self,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        reached: bool = False,
+        throttled: bool = False,
+        lasting: bool = False,
     ) -> None:
         super().__init__(message)
         self.retry_after = retry_after
         self.reached = reached
         self.throttled = throttled
+        self.lasting = lasting
 
 
 class InDoubtError(ConnectorError):

@@ -28,6 +28,7 @@ from connector.errors import (
     RejectedError,
     TransientError,
     UnattributedError,
+    lasts,
 )
 from connector.once import Broken, sent_once
 from connector.outcomes import LOST, Effect, of_exception, of_status, retry_after
@@ -245,8 +246,7 @@ class Endpoint:
             self.breaker.throttled(str(exc), request.kind, at_least=exc.retry_after)
         elif isinstance(exc, TransientError | InDoubtError | UnattributedError):
             asked = exc.retry_after if isinstance(exc, TransientError) else None
-            hopeless = isinstance(exc, UnattributedError)
-            self.breaker.failed(str(exc), hopeless=hopeless, at_once=asked is not None, at_least=asked)
+            self.breaker.failed(str(exc), hopeless=lasts(exc), at_once=asked is not None, at_least=asked)
 
     def _passed(self, request: _Request) -> None:
         self._taken += 1

@@ -14,6 +14,7 @@ from enum import Enum
 import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
 
+from connector.connecting import unreachable
 from connector.errors import (
     AuthError,
     ConnectorError,
@@ -64,7 +65,8 @@ def of_exception(exc: BaseException, effect: Effect, what: str) -> ConnectorErro
     if isinstance(exc, NOT_SENT):
         host, port = getattr(exc, "host", None), getattr(exc, "port", None)
         where = f" to {host}:{port}" if host and port else ""
-        return TransientError(f"{what}: could not connect{where} ({kind})")
+        why = unreachable(exc)
+        return TransientError(f"{what}: could not connect{where} ({kind}){why and f': {why}'}", lasting=bool(why))
     if effect is Effect.READ:
         return TransientError(f"{what}: no usable answer ({kind})", reached=True)
     return InDoubtError(f"{what}: the answer was lost ({kind})")

@@ -116,7 +116,8 @@ async def _ask(number: int, name: str, end: Source | Receiver, answers: dict[int
         answers[number] = Finding(name, "ok", await end.check())
     except ConnectorError as exc:
         advice = next((text for kind, text in ADVICE.items() if isinstance(exc, kind)), "see what it says")
-        answers[number] = Finding(name, "FAILED", f"{exc}; {advice}")
+        said = isinstance(exc, TransientError) and exc.lasting  # it says by itself what to do
+        answers[number] = Finding(name, "FAILED", str(exc) if said else f"{exc}; {advice}")
     except Exception as exc:  # noqa: BLE001 - a plugged-in endpoint may raise anything, and the others have their line
         answers[number] = Finding(name, "FAILED", f"its check is broken: {type(exc).__name__}: {exc}")
 

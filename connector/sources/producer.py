@@ -13,7 +13,7 @@ import anyio
 from connector.bus import Bus, Publisher
 from connector.clock import Clock, backoff
 from connector.conformance import checked_page
-from connector.errors import ConnectorError, InDoubtError, JournalError, SettingsError, TransientError
+from connector.errors import ConnectorError, JournalError, SettingsError, lasts
 from connector.events import OrderFound, PassFinished
 from connector.ids import Ids
 from connector.journal.base import Arrival, Ingested, Journal, Listing, Relisted
@@ -191,7 +191,7 @@ class Producer:
         except JournalError:
             raise
         except ConnectorError as exc:
-            error, lasting = str(exc), not isinstance(exc, TransientError | InDoubtError)
+            error, lasting = str(exc), lasts(exc)
         except (anyio.BrokenResourceError, anyio.ClosedResourceError):
             raise  # the stage behind us is gone; so is the flow
         except Exception as exc:

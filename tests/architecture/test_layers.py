@@ -54,6 +54,7 @@ LAYERS: list[tuple[str, ...]] = [
         "connector.blame",
         "connector.pace",
         "connector.breaker",
+        "connector.connecting",
         "connector.once",
         "connector.outcomes",
         "connector.tls",

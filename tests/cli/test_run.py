@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from tests.cli.process import Vendors, said, started
+from tests.cli.process import Vendors, run, said, started
+from tests.unit.certificates import SELF_SIGNED
+from tests.unit.wire import said as nobody_says
+from tests.unit.wire import wire
 
 CANARY = "canary-5up3r-5ecret"
 
@@ -158,3 +162,28 @@ def _closed_port() -> int:
         taken.bind(("127.0.0.1", 0))
         port: int = taken.getsockname()[1]
     return port
+
+
+@pytest.mark.fault(137)
+async def test_a_certificate_of_an_unknown_authority_is_exit_1_and_check_names_it(tmp_path: Path) -> None:
+    """Running it again later would not help: the reason and what to do are said, by `check` as well."""
+    vendors = Vendors(tmp_path, 3)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    (tmp_path / "server.pem").write_text(SELF_SIGNED, "utf-8")
+    context.load_cert_chain(tmp_path / "server.pem")
+    async with vendors.serving(), wire(nobody_says(), tls=context) as address:
+        settings = tmp_path / "settings.yaml"
+        text = settings.read_text("utf-8")
+        where = next(
+            line for line in text.splitlines() if "base_url" in line and line not in text.split("receivers")[0]
+        )
+        settings.write_text(text.replace(where, f"    base_url: {address}"), "utf-8")
+        once = await vendors.run_once()
+        check = await run("check", folder=tmp_path)
+
+    assert (1, 1) == (once.code, check.code)
+    for said_ in (once.out, check.out):
+        assert "its certificate is signed by nobody whom this machine trusts" in said_
+        assert "SSL_CERT_FILE" in said_
+    assert "run it again later" not in once.out
+    assert "try again later" not in check.out

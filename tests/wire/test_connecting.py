@@ -12,9 +12,14 @@ from typing import Any
 import pytest
 
 from connector import http, tls
+from connector.sandbox.orders import propeller_orders
+from connector.sandbox.propeller import PropellerStandIn
 from tests.unit.certificates import AUTHORITY, EARLY, EXPIRED, GOOD, OTHER_HOST, SELF_SIGNED
+from tests.unit.wire import said, wire
 from tests.wire.between import Between
+from tests.wire.guarded import drained
 from tests.wire.life import Life, ends, lived
+from tests.wire.test_one_order import SETTINGS
 
 
 @contextmanager
@@ -141,3 +146,68 @@ async def test_a_certificate_that_is_not_good(tmp_path: Path, monkeypatch: pytes
         found = await cured(tmp_path, taken, lambda: certified(GOOD, tmp_path, server), listen=True, secure=server)
 
     assert ended_well(found, "ClientConnectorCertificateError")
+
+
+@pytest.mark.fault(137)
+@pytest.mark.parametrize(
+    ("pem", "why"),
+    [
+        (SELF_SIGNED, "is signed by nobody whom this machine trusts"),
+        (EXPIRED, "has expired; who runs that host has to renew it"),
+        (EARLY, "is not valid yet; is the clock here right?"),
+        (OTHER_HOST, "is for another host; mend the address in the settings"),
+    ],
+    ids=["unknown authority", "expired", "early", "another host's"],
+)
+async def test_a_certificate_that_waiting_does_not_mend(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pem: str, why: str
+) -> None:
+    """`run --once` does not say that a later try would help: it names what is wrong, and what to do."""
+    client = tls.context.__wrapped__()
+    client.load_verify_locations(cadata=AUTHORITY)
+    monkeypatch.setattr(tls, "context", lambda: client)
+    async with wire(said(b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n"), tls=certified(pem, tmp_path)) as address:
+        text = SETTINGS.replace("{warehouse}", address)
+        ended, found = await drained(tmp_path, text, shop=PropellerStandIn(propeller_orders(3)))
+
+    assert f"its certificate {why}" in ended.failed["warehouse"]
+    assert not ended.later
+    assert not [state for state, *_ in found if "delivered" in state or "held" in state]
+
+
+@pytest.mark.fault(137)
+@pytest.mark.parametrize(
+    ("code", "later"), [(socket.EAI_NONAME, False), (socket.EAI_AGAIN, True)], ids=["no such name", "no answer"]
+)
+async def test_a_host_name_that_does_not_exist(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, later: bool
+) -> None:
+    """A misspelt name is mended by a person; a name server that does not answer mends itself."""
+    real = socket.getaddrinfo
+
+    def getaddrinfo(host: Any, *args: Any, **more: Any) -> Any:
+        if host == "warehouse.misspelt":
+            raise socket.gaierror(code, "no")
+        return real(host, *args, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    text = SETTINGS.replace("{warehouse}", "https://warehouse.misspelt")
+    ended, _ = await drained(tmp_path, text, shop=PropellerStandIn(propeller_orders(3)))
+
+    assert later is ended.later
+    assert later is not ("there is no host of that name; mend the address" in ended.failed["warehouse"])
+
+
+@pytest.mark.fault(137)
+async def test_a_source_whose_host_does_not_exist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its walk fails in a way that lasts, and the drain says so after the first one."""
+
+    def getaddrinfo(*_: Any, **__: Any) -> Any:
+        raise socket.gaierror(socket.EAI_NONAME, "no")
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    text = SETTINGS.replace("{shop}", "https://shop.misspelt").replace("{warehouse}", "https://warehouse.misspelt")
+    ended, _ = await drained(tmp_path, text)
+
+    assert not ended.later
+    assert "there is no host of that name" in ended.failed["shop"]
