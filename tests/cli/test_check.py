@@ -14,6 +14,8 @@ from connector.journal.sqlite import SqliteJournal
 from connector.sandbox.standin import Fault
 from tests.cli.process import Ended, Vendors, run
 
+TOP = Path(__file__).parents[2]
+
 EIGHT = """\
 environment: prod
 journal: ""
@@ -251,3 +253,12 @@ def test_a_check_that_is_broken_costs_no_other_its_line(tmp_path: Path, monkeypa
     lines = {line.split()[0]: line for line in found.stdout.splitlines()}
     assert lines["shop"].endswith("its check is broken: ZeroDivisionError: by nought")
     assert "could not connect" in lines["warehouse"]
+
+
+async def test_reading_the_settings_of_every_vendor_keeps_the_heap_whole(tmp_path: Path) -> None:
+    """With the interpreter's checks of memory on; msgspec 0.22 wrote past a block while it built a Traede source."""
+    (tmp_path / "settings.yaml").write_bytes((TOP / "settings.yaml").read_bytes())
+
+    found = await run("check", "--offline", folder=tmp_path, environ={"PYTHONMALLOC": "debug"})
+
+    assert (0, "") == (found.code, found.err)
