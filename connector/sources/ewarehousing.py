@@ -13,6 +13,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import date
 from typing import Annotated, ClassVar
+from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec import Meta
@@ -27,8 +28,9 @@ from connector.receivers.ewarehousing_reads import PAGE_SIZE, each
 from connector.settings.structs import SourceSettings
 from connector.settings.values import Secret, Url
 from connector.sources.base import Acknowledgement, AckOutcome, Confirmed, FeedItem, Page, UnreadableRow
-from connector.sources.ewarehousing_order import to_order
+from connector.sources.ewarehousing_order import TIMEZONE, to_order
 from connector.sources.narrowing import LoneFailures, reached
+from connector.sources.values import checked_zone
 
 __all__ = ["EwarehousingSource", "EwarehousingSourceSettings"]
 
@@ -60,6 +62,10 @@ class EwarehousingSourceSettings(
         ),
     ] = None
     page_size: Annotated[int, Meta(ge=1, le=PAGE_SIZE, description="Orders on one page of the list.")] = PAGE_SIZE
+    timezone: Annotated[str, Meta(description="The calendar on which a delivery time becomes a day.")] = TIMEZONE
+
+    def __post_init__(self) -> None:
+        checked_zone(self.timezone, TIMEZONE)
 
 
 class _Head(msgspec.Struct):
@@ -83,6 +89,7 @@ class EwarehousingSource:
     def __init__(self, name: str, settings: EwarehousingSourceSettings, clock: Clock) -> None:
         self.name = name
         self._settings = settings
+        self._zone = ZoneInfo(settings.timezone)
         self._client = EwarehousingClient(settings, name=name, clock=clock)
         self.endpoint = self._client.endpoint
         self._lone = LoneFailures(clock)
@@ -123,7 +130,7 @@ class EwarehousingSource:
 
     def to_order(self, raw: bytes) -> Order:
         """Turn one order of the feed into the canonical form. Pure; raises `Unmappable` and nothing else."""
-        return to_order(self.name, raw)
+        return to_order(self.name, raw, self._zone)
 
     async def check(self) -> str:
         """Log in and list one order of each status; return one line for the operator. Changes nothing."""

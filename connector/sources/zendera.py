@@ -25,6 +25,7 @@ from connector.sources import zendera_feed as feed
 from connector.sources import zendera_timeline as timeline
 from connector.sources.base import Acknowledgement, AckOutcome, Confirmed, Page, Refused, UnreadableRow
 from connector.sources.narrowing import Narrowing
+from connector.sources.values import checked_zone
 from connector.sources.zendera_ack import check_address, complaints, reason, status
 from connector.sources.zendera_progress import to_report
 from connector.sources.zendera_report import encode_report
@@ -66,10 +67,7 @@ class ZenderaSettings(SourceSettings, frozen=True, kw_only=True, forbid_unknown_
     ] = None
 
     def __post_init__(self) -> None:
-        try:
-            ZoneInfo(self.timezone)
-        except (KeyError, ValueError, OSError):  # unknown, malformed, a folder of the time zone database
-            raise ValueError(f"timezone: {self.timezone!r} is not a time zone such as Europe/Oslo") from None
+        checked_zone(self.timezone, "Europe/Oslo")
 
 
 _page = msgspec.json.Decoder(feed.FeedPage)

@@ -10,13 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
-from connector.errors import Unmappable
 from connector.order import Line, Parcel
 from connector.sources import zendera_wire as wire
-from connector.sources.values import flat
+from connector.sources.values import flat, number_of, number_text, present
 from connector.sources.zendera_wire import Shipment, text
 
-__all__ = ["checked", "flat", "lines", "parcels"]
+__all__ = ["lines", "parcels"]
 
 
 def parcels(shipments: Sequence[Shipment]) -> tuple[Parcel, ...]:
@@ -31,7 +30,7 @@ def lines(shipments: Sequence[Shipment]) -> tuple[Line, ...]:
     A row without a code then has an empty one. To leave it out would deliver the order without it. The article code
     is the barcode, else the external id [INF]; the line's metadata has both.
     """
-    found = tuple(_line(row) for row, _, holds in _rows(shipments) if not holds)
+    found = tuple(_line(row, inside) for row, inside, holds in _rows(shipments) if not holds)
     return found if any(line.sku for line in found) else ()
 
 
@@ -54,44 +53,53 @@ def _parcel(row: wire.Parcel) -> Parcel:
     return Parcel(
         parcel_id=text(row.id) or text(row.external_id),
         description=text(row.description) or text(row.name),
-        quantity=Decimal(1) if row.quantity is None else checked(row.quantity, "quantity"),
+        quantity=_quantity(row),
         weight=_measure(row.weight, "weight"),
         length=_measure(row.length, "length"),
         width=_measure(row.width, "width"),
         height=_measure(row.height, "height"),
         barcode=text(row.barcode_id),
-        metadata=_metadata(row),
+        notes=_notes(row),
+        metadata=_metadata(row) | present({"atom_type": text(row.atom_type), "external_id": text(row.external_id)}),
     )
 
 
-def _line(row: wire.Parcel) -> Line:
+def _line(row: wire.Parcel, inside: bool) -> Line:
+    """Return a row's line; what lies in a parcel is no parcel of its own, so its measures and notes stand here."""
     codes = {
         "barcode_id": text(row.barcode_id),
         "external_id": text(row.external_id),
         "parent_external_id": text(row.parent_external_id),
         "atom_type": text(row.atom_type),
     }
+    if inside:
+        for name in ("weight", "length", "width", "height"):
+            codes[name] = number_text(_measure(getattr(row, name), name))
     return Line(
         line_id=text(row.id),
         sku=text(row.barcode_id) or text(row.external_id),
         name=text(row.name) or text(row.description),
-        quantity=Decimal(1) if row.quantity is None else checked(row.quantity, "quantity"),
-        metadata=_metadata(row) | {key: value for key, value in codes.items() if value},
+        quantity=_quantity(row),
+        notes=_notes(row) if inside else "",
+        metadata=_metadata(row) | present(codes),
     )
 
 
 def _metadata(row: wire.Parcel) -> dict[str, str]:
     """Return the originating order rows' metadata as text; that of grouped trade items is under `contributor_`."""
-    return flat(row.contributor_metadata, "contributor") | flat(row.metadata)
+    found = flat(row.contributor_metadata, "contributor") | flat(row.metadata)
+    return found | {"reference": reference} if (reference := text(row.reference)) else found
 
 
-def _measure(value: Decimal | None, field: str) -> Decimal | None:
+def _notes(row: wire.Parcel) -> str:
+    return "\n".join(dict.fromkeys(filter(None, (text(row.notes), text(row.comment)))))
+
+
+def _quantity(row: wire.Parcel) -> Decimal:
+    quantity = number_of(row.quantity, "quantity", ours=True)
+    return Decimal(1) if quantity is None else quantity
+
+
+def _measure(value: wire.Number, field: str) -> Decimal | None:
     """Return a measure, or None for 0: protobuf writes 0 where nothing is known, and no parcel weighs nothing."""
-    return None if value is None or not checked(value, field) else value
-
-
-def checked(value: Decimal, field: str) -> Decimal:
-    """Return `value` if it can be reckoned with: adding 1 to 1E+400000000 takes for ever (faults.md 3, #13)."""
-    if not value.is_finite() or abs(value.adjusted()) > 12 or len(value.as_tuple().digits) > 28:
-        raise Unmappable(f"number out of range: {field}", ours=True)
-    return value
+    return number_of(value, field, ours=True) or None

@@ -7,7 +7,7 @@ inference wrong, every order would lose one of its five export attempts. Only wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal
@@ -16,14 +16,15 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from connector.errors import Unmappable
+from connector.mapping.codes import read_country
 from connector.mapping.money import exact
 from connector.order import Address, Contact, Customer, Order
 from connector.sources import zendera_wire as wire
-from connector.sources.zendera_parcel import checked, flat, lines, parcels
-from connector.sources.zendera_single import single
-from connector.sources.zendera_wire import CANCELLED, COUNTRIES, Group, Shipment, Stop, identity, moment, text
+from connector.sources.values import flat, number_of, postal_code
+from connector.sources.zendera_parcel import lines, parcels
+from connector.sources.zendera_wire import CANCELLED, Group, Shipment, Stop, identity, moment, text
 
-__all__ = ["CashStated", "careful", "to_order"]
+__all__ = ["CashStated", "to_order"]
 
 CashStated = Literal["each", "once"]
 
@@ -37,11 +38,6 @@ def to_order(source: str, raw: bytes, *, zone: ZoneInfo, cash_stated: CashStated
     `zone` is the calendar on which the delivery window's day is read. `cash_stated` says what the cash on delivery of
     several shipments means: each its own amount, or each the order's; where it is None such an order is held.
     """
-    return single(source, raw, zone) or careful(source, raw, zone=zone, cash_stated=cash_stated)
-
-
-def careful(source: str, raw: bytes, *, zone: ZoneInfo, cash_stated: CashStated | None = None) -> Order:
-    """As `to_order`, of an order in any form. Nearly all have the usual one, and have been read by `single` by then."""
     try:
         group = _decode(raw)
     except (ValueError, RecursionError) as exc:  # ValueError: msgspec's errors, and invalid UTF-8
@@ -52,7 +48,8 @@ def careful(source: str, raw: bytes, *, zone: ZoneInfo, cash_stated: CashStated 
 
     stops = [_delivery(each) for each in shipments]
     address = _one_address(shipments, stops)
-    amount, currency = _cash(shipments, cash_stated)
+    cash = [_cash_of(shipment) for shipment in shipments]
+    amount, currency, cash_currency = _cash(shipments, cash, cash_stated)
     references = _references(shipments)
     told = [note for shipment in shipments for note in (shipment.notes, shipment.comment)]
     notes = _distinct([*told, *(stop.instructions for stop in stops if stop)])
@@ -61,18 +58,23 @@ def careful(source: str, raw: bytes, *, zone: ZoneInfo, cash_stated: CashStated 
         order_id=order_id,
         kind="shipment",
         reference=references[0] if references else order_id,
+        references=tuple(references[1:]),
         created_at=min((at for s in shipments if (at := _time(s.created_at, "createdAt"))), default=None),
         currency=currency,
         customer=_customer(shipments),
         contact=Contact(name=address.person or address.company, email=address.email, phone=address.phone),
+        contacts=_contacts(stops, address),
         delivery_address=address,
+        sender=_sender_address(shipments),
         lines=lines(shipments),
         notes="\n".join(notes),
         requested_delivery_date=_day(shipments, stops, zone),
         parcels=parcels(shipments),
         cash_on_delivery=amount,
+        cash_on_delivery_currency=cash_currency,
+        cash_on_delivery_reference=", ".join(_distinct(text(each.reference) for each in cash)),
         cancelled=_cancelled(shipments),
-        metadata=_metadata(shipments, stops, references),
+        metadata=_metadata(shipments, stops, references, cash),
         raw=raw,
     )
 
@@ -119,31 +121,90 @@ def _place(address: Address) -> tuple[str, ...]:
     return tuple(" ".join(part.casefold().split()) for part in parts)
 
 
-def _address(stop: Stop) -> Address:
-    """Return a stop's address. The street keeps its number: where to split it, nobody can tell (vendors.md 6/004)."""
+def _address(stop: Stop, *, held: bool = True) -> Address:
+    """
+    Return a stop's address. The street keeps its number: where to split it, nobody can tell (vendors.md 6/004).
+
+    The person is the first contact; a phone and an e-mail address that it lacks are those of the stop's next one.
+    """
     place = stop.address or wire.Address()
-    contact = next(iter(stop.contacts or ()), None) or stop.contact or wire.Contact()
-    country = text(place.country_code) or text(place.country)
-    first, last = text(contact.first_name), text(contact.last_name)
+    people = _people(stop)
+    contact = people[0] if people else wire.Contact()
+    country = read_country(text(place.country_code) or text(place.country))
+    first, last, name = text(contact.first_name), text(contact.last_name), text(contact.name)
+    company, street = text(stop.name) or text(place.name), text(place.address1) or text(place.street)
+    second, *further = _distinct(
+        each
+        for each in (place.address2, place.street2, place.address3, place.street, place.name)
+        if text(each) not in (company, street)
+    ) or [""]
+    code = next((each for each in _postal_codes(place) if each not in (None, "")), None)
     return Address(
-        company=text(stop.name) or text(place.name),
+        company=company,
         first_name=first,
-        last_name=last if first or last else text(contact.name),
-        street=text(place.address1) or text(place.street),
-        street2=text(place.address2),
-        postal_code=text(place.postal_code),
+        last_name=last if first or last else name,
+        street=street,
+        street2=second,
+        extra=", ".join(further),
+        postal_code=postal_code(code, country, ours=True, held=held),
         city=text(place.city),
         region=text(place.state),
-        country=COUNTRIES.get(country.casefold(), country),
-        email=text(contact.email_address) or text(contact.email),
-        phone=text(contact.phone_number) or text(contact.phone),
+        country=country,
+        email=next((found for each in people if (found := _email(each))), ""),
+        phone=next((found for each in people if (found := _phone(each))), ""),
+        mobile=next((found for each in people if (found := text(each.mobile))), ""),
+        attention=name if (first or last) and name != f"{first} {last}".strip() else "",
     )
+
+
+def _postal_codes(place: wire.Address) -> tuple[wire.Text, ...]:
+    return place.postal_code, place.postcode, place.zip_code, place.zipcode, place.zip
+
+
+def _people(stop: Stop) -> list[wire.Contact]:
+    return [*(stop.contacts or ()), *([stop.contact] if stop.contact else ())]
+
+
+def _email(contact: wire.Contact) -> str:
+    return text(contact.email_address) or text(contact.email)
+
+
+def _phone(contact: wire.Contact) -> str:
+    return text(contact.phone_number) or text(contact.phone)
+
+
+def _contact(found: wire.Contact) -> Contact:
+    name = " ".join(filter(None, (text(found.first_name), text(found.last_name)))) or text(found.name)
+    return Contact(name=name, email=_email(found), phone=_phone(found) or text(found.mobile))
+
+
+def _contacts(stops: Sequence[Stop | None], address: Address) -> tuple[Contact, ...]:
+    """Return the people at the delivery address beside the first one, each once."""
+    people = [_contact(each) for stop in stops if stop for each in _people(stop)]
+    first = people[:1]
+    known = Contact(name=address.person, email=address.email, phone=address.phone or address.mobile)
+    return tuple(each for each in dict.fromkeys(people) if each not in (*first, known, Contact()))
+
+
+def _sender_address(shipments: Sequence[Shipment]) -> Address | None:
+    """Return where the goods are collected, with what the carrier has to know there."""
+    for shipment in shipments:
+        if (stop := _sender(shipment)) is not None:
+            found = msgspec.structs.replace(_address(stop, held=False), notes=text(stop.instructions))
+            return None if found == Address() else found
+    return None
 
 
 def _customer(shipments: Sequence[Shipment]) -> Customer:
     for shipment in shipments:
         if (party := shipment.customer) is not None:
-            return Customer(id=text(party.id), name=text(party.business_name) or text(party.name))
+            return Customer(
+                id=text(party.id),
+                name=text(party.business_name) or text(party.name),
+                vat_number=text(party.vat_number) or text(party.organization_number),
+                email=text(party.email),
+                phone=text(party.phone),
+            )
     return Customer()
 
 
@@ -158,17 +219,34 @@ def _references(shipments: Sequence[Shipment]) -> list[str]:
     return _distinct(found)
 
 
-def _cash(shipments: Sequence[Shipment], stated: CashStated | None) -> tuple[Decimal | None, str]:
-    """Return the cash on delivery of the whole order, and the currency."""
-    amounts: list[Decimal] = []
-    currencies = [text(shipment.currency).upper() for shipment in shipments]
+def _kinds(shipments: Sequence[Shipment]) -> Iterator[tuple[str, str]]:
+    """Yield the references that name their kind, under it."""
     for shipment in shipments:
-        cash = shipment.cash_on_delivery
-        amount = cash.amount if isinstance(cash, wire.Cash) else cash
-        if amount is not None and checked(amount, "cashOnDelivery"):
-            amounts.append(amount)
-            currencies.append(text(cash.currency).upper() if isinstance(cash, wire.Cash) else "")
-    known = _distinct(currencies)
+        for each in shipment.references if isinstance(shipment.references, list) else ():
+            if isinstance(each, dict) and isinstance(each.get("type"), str) and isinstance(each.get("value"), str):
+                yield each["type"].strip(), each["value"]
+
+
+def _cash_of(shipment: Shipment) -> wire.Cash:
+    """Return a shipment's cash on delivery, which is an object, or the amount alone."""
+    stated = shipment.cash_on_delivery
+    if not isinstance(stated, dict):
+        return wire.Cash(amount=stated)
+    try:
+        return msgspec.convert(stated, wire.Cash)
+    except ValueError as exc:
+        raise Unmappable("unreadable order", f"cashOnDelivery: {exc}", ours=True) from None
+
+
+def _cash(
+    shipments: Sequence[Shipment], cash: Sequence[wire.Cash], stated: CashStated | None
+) -> tuple[Decimal | None, str, str]:
+    """Return the cash on delivery of the whole order, the order's currency, and that of the cash."""
+    currencies = [text(shipment.currency).upper() for shipment in shipments]
+    found = [(each, number_of(each.amount, "cashOnDelivery", ours=True)) for each in cash]
+    amounts = [amount for _, amount in found if amount]
+    told = [text(each.currency).upper() for each, amount in found if amount]
+    known = _distinct([*currencies, *told])
     if len(known) > 1:
         raise Unmappable("several currencies in one order", ", ".join(known), ours=True)
     currency = known[0] if known else ""
@@ -176,8 +254,8 @@ def _cash(shipments: Sequence[Shipment], stated: CashStated | None) -> tuple[Dec
         listed = ", ".join(str(amount) for amount in amounts)
         raise Unmappable("several shipments of one order state cash on delivery", listed, ours=True)
     if not amounts:
-        return None, currency
-    return sum(amounts, Decimal(0)) if stated == "each" else amounts[0], currency
+        return None, currency, ""
+    return sum(amounts, Decimal(0)) if stated == "each" else amounts[0], currency, currency
 
 
 def _cancelled(shipments: Sequence[Shipment]) -> bool:
@@ -215,11 +293,18 @@ def _time(value: object, field: str) -> datetime | None:
         raise Unmappable("unreadable order", f"{field}: {exc}", ours=True) from None
 
 
-def _metadata(shipments: Sequence[Shipment], stops: Sequence[Stop | None], references: Sequence[str]) -> dict[str, str]:
+def _metadata(
+    shipments: Sequence[Shipment],
+    stops: Sequence[Stop | None],
+    references: Sequence[str],
+    cash: Sequence[wire.Cash],
+) -> dict[str, str]:
     """Return what has no field of its own: where the goods are, the windows of time, the carrier's service."""
     senders = [stop for shipment in shipments if (stop := _sender(shipment))]
-    sender = _address(senders[0]) if senders else Address()
+    sender = _sender_address(shipments) or Address()
+    further = [_contact(each) for stop in senders for each in _people(stop)][1:]
     found = {
+        "status": ", ".join(_distinct(shipment.status for shipment in shipments)),
         "shipment_ids": ", ".join(_distinct(_id(shipment) for shipment in shipments)),
         "references": ", ".join(references) if len(references) > 1 else "",
         "sender_name": sender.company,
@@ -231,6 +316,7 @@ def _metadata(shipments: Sequence[Shipment], stops: Sequence[Stop | None], refer
         "sender_country": sender.country,
         "sender_email": sender.email,
         "sender_phone": sender.phone,
+        "sender_contacts": "; ".join(_distinct(", ".join(filter(None, msgspec.structs.astuple(e))) for e in further)),
     }
     for name, side in (("pickup", senders), ("delivery", [stop for stop in stops if stop])):
         earliest = [at for stop in side if (at := _time(stop.earliest, "earliest"))]
@@ -238,12 +324,12 @@ def _metadata(shipments: Sequence[Shipment], stops: Sequence[Stop | None], refer
         found[f"{name}_earliest"] = min(earliest).isoformat() if earliest else ""
         found[f"{name}_latest"] = max(latest).isoformat() if latest else ""
     services: dict[str, list[str]] = {}
+    for kind, value in _kinds(shipments):
+        services.setdefault(f"reference_{kind}", []).append(value)
     for shipment in shipments:
         for key, value in flat(shipment.carrier_service, "carrier_service").items():
             services.setdefault(key, []).append(value)
-        if isinstance(shipment.cash_on_delivery, wire.Cash):
-            reference = text(shipment.cash_on_delivery.reference)
-            services.setdefault("cash_on_delivery_reference", []).append(reference)
+    services["cash_on_delivery_reference"] = [text(each.reference) for each in cash]
     found |= {key: ", ".join(_distinct(values)) for key, values in services.items()}
     return {key: value for key, value in found.items() if value}
 

@@ -10,14 +10,12 @@ shipment unreadable, which is never blamed on the dispatcher.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any
 
 import msgspec
 
 __all__ = [
     "CANCELLED",
-    "COUNTRIES",
     "Address",
     "Cash",
     "Contact",
@@ -33,6 +31,8 @@ __all__ = [
     "text",
 ]
 
+Number = Any
+"""Decoded as it is written, and read by `connector.sources.values`."""
 Text = str | int | None
 """What is text may come as a number, and what is a 64-bit number comes as text (vendors.md 3, number encoding)."""
 
@@ -41,27 +41,6 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST_SECOND = 253_402_300_799
 """The last second of the year 9999; a larger number of a time is in milliseconds."""
 
-
-COUNTRIES = {
-    "denmark": "DK",
-    "danmark": "DK",
-    "finland": "FI",
-    "suomi": "FI",
-    "germany": "DE",
-    "tyskland": "DE",
-    "iceland": "IS",
-    "island": "IS",
-    "netherlands": "NL",
-    "nederland": "NL",
-    "norway": "NO",
-    "norge": "NO",
-    "noreg": "NO",
-    "poland": "PL",
-    "sweden": "SE",
-    "sverige": "SE",
-    "united kingdom": "GB",
-}
-"""The codes of countries that Zendera's users deliver to; the import's own example says `Norway`."""
 
 CANCELLED = frozenset({"cancelled", "canceled"})
 """The statuses of a cancelled order [INF]."""
@@ -75,6 +54,7 @@ class Contact(msgspec.Struct, rename="camel"):
     name: str | None = None
     phone_number: Text = None
     phone: Text = None
+    mobile: Text = None
     email_address: str | None = None
     email: str | None = None
 
@@ -85,8 +65,14 @@ class Address(msgspec.Struct, rename="camel"):
     name: str | None = None
     address1: str | None = None
     address2: str | None = None
+    address3: str | None = None
     street: str | None = None
+    street2: str | None = None
     postal_code: Text = None
+    postcode: Text = None
+    zip_code: Text = None
+    zipcode: Text = None
+    zip: Text = None
     city: str | None = None
     state: str | None = None
     country: str | None = None
@@ -111,6 +97,10 @@ class Party(msgspec.Struct, rename="camel"):
     id: Text = None
     business_name: str | None = None
     name: str | None = None
+    vat_number: Text = None
+    organization_number: Text = None
+    email: str | None = None
+    phone: Text = None
 
 
 class Parcel(msgspec.Struct, rename="camel"):
@@ -119,15 +109,18 @@ class Parcel(msgspec.Struct, rename="camel"):
     id: Text = None
     name: str | None = None
     description: str | None = None
-    quantity: Decimal | None = None
-    weight: Decimal | None = None
-    length: Decimal | None = None
-    width: Decimal | None = None
-    height: Decimal | None = None
+    quantity: Number = None
+    weight: Number = None
+    length: Number = None
+    width: Number = None
+    height: Number = None
     barcode_id: Text = None
     external_id: Text = None
     parent_external_id: Text = None
     atom_type: str | None = None
+    reference: Text = None
+    notes: str | None = None
+    comment: str | None = None
     metadata: Any = None
     contributor_metadata: Any = None
 
@@ -135,7 +128,7 @@ class Parcel(msgspec.Struct, rename="camel"):
 class Cash(msgspec.Struct, rename="camel"):
     """Cash on delivery."""
 
-    amount: Decimal | None = None
+    amount: Number = None
     currency: str | None = None
     reference: Text = None
 
@@ -163,7 +156,7 @@ class Shipment(msgspec.Struct, rename="camel", kw_only=True):
     delivery_contact: Contact | None = None
     parcels: list[Parcel] | None = None
     carrier_service: Any = None
-    cash_on_delivery: Cash | Decimal | None = None
+    cash_on_delivery: Any = None
     currency: str | None = None
     notes: str | None = None
     comment: str | None = None

@@ -29,6 +29,7 @@ def test_the_seeds_order() -> None:
         source="warehouse",
         order_id="c9165f93-8301-4aaa-9f64-27f191c0c778",
         reference="WEB-10001",
+        purchase_order="841612",
         created_at=datetime(2022, 2, 11, 9, 32, 12, tzinfo=UTC),
         currency="EUR",
         language="en",
@@ -70,6 +71,12 @@ def test_the_seeds_order() -> None:
             "note": "Leave the parcel at the front desk.",
             "inco_terms": "DAP",
             "assured_amount": "45.99",
+            "document_1_id": "8067cdfb-cb22-4490-902d-a9863f38f76f",
+            "document_1_title": "packing-slip.pdf",
+            "document_1_mime_type": "application/pdf",
+            "document_1_quantity": "1",
+            "document_1_is_shipping_label": "false",
+            "document_1_order_price": "0",
         },
         raw=RETRIEVE,
     )
@@ -125,7 +132,9 @@ def test_the_list_alone_is_no_order() -> None:
         ({"requested_delivery_date": "soon"}, "unreadable order"),
         ({"order_lines": [{"description": "x"}]}, "unreadable order"),
         ({"order_lines": [{"quantity": "two"}]}, "unreadable order"),
-        ({"order_lines": [{"quantity": "NaN"}]}, "number out of range: quantity"),
+        ({"order_lines": [{"quantity": "NaN"}]}, "not a number: quantity"),
+        ({"order_lines": [{"quantity": "1_0"}]}, "not a number: quantity"),
+        ({"order_amount": " 5"}, "not a number: order_amount"),
         ({"order_amount": "1E+400000000"}, "number out of range: order_amount"),
     ],
 )
@@ -142,3 +151,18 @@ def test_an_order_can_go_to_another_warehouse() -> None:
     assert request.external_id == "warehouse-c9165f93-8301-4aaa-9f64-27f191c0c778"
     assert (request.order_amount, request.requested_delivery_date) == (4599, date(2022, 2, 14))
     assert request.shipping_contactperson == "Warehouse Team"
+
+
+@pytest.mark.fault(152)
+@pytest.mark.parametrize(
+    ("at", "day"),
+    [
+        ("2022-02-14T00:00:00+00:00", date(2022, 2, 14)),
+        ("2022-02-14T00:00:00-05:00", date(2022, 2, 14)),
+        ("2022-02-14", date(2022, 2, 14)),
+        ("2022-06-30T22:00:00+00:00", date(2022, 7, 1)),
+    ],
+)
+def test_the_day_of_a_delivery(at: str, day: date) -> None:
+    """Midnight is a day, as it is written; another time is an instant, read on the source's calendar."""
+    assert mapped(requested_delivery_date=at).requested_delivery_date == day

@@ -52,6 +52,7 @@ def test_every_field_arrives_where_it_belongs() -> None:
         order_id="12345",
         kind="shipment",
         reference="PO 4711",
+        references=("K-88", "WEB-100234"),
         created_at=datetime(2026, 6, 10, 8, 12, tzinfo=UTC),
         currency="NOK",
         customer=Customer(id="123", name="Nordlys Møbler AS"),
@@ -80,6 +81,7 @@ def test_every_field_arrives_where_it_belongs() -> None:
                     "external_id": "ROW-20",
                     "parent_external_id": "PALL-1",
                     "atom_type": "trade item",
+                    "weight": "24.75",
                 },
             ),
         ),
@@ -95,10 +97,28 @@ def test_every_field_arrives_where_it_belongs() -> None:
                 width=Decimal(80),
                 height=Decimal("150.5"),
                 barcode="370380100000000017",
-                metadata={"orderRow": "10", "contributor_1_orderRow": "20", "contributor_2_orderRow": "30"},
+                metadata={
+                    "orderRow": "10",
+                    "contributor_1_orderRow": "20",
+                    "contributor_2_orderRow": "30",
+                    "atom_type": "colli",
+                    "external_id": "PALL-1",
+                },
             ),
         ),
         cash_on_delivery=Decimal("1499.00"),
+        cash_on_delivery_currency="NOK",
+        cash_on_delivery_reference="KID 2345678",
+        sender=Address(
+            company="Nordlys Møbler AS",
+            first_name="Ingrid",
+            last_name="Sæther",
+            street="Lagerveien 12",
+            postal_code="4033",
+            city="Stavanger",
+            country="NO",
+            phone="+4751000000",
+        ),
         metadata={
             "shipment_ids": "700001",
             "references": "PO 4711, K-88, WEB-100234",
@@ -116,6 +136,7 @@ def test_every_field_arrives_where_it_belongs() -> None:
             "carrier_service_code": "INHOUSE",
             "carrier_service_name": "Innbæring med montering",
             "cash_on_delivery_reference": "KID 2345678",
+            "reference_customer": "K-88",
         },
         raw=raw,
     )
@@ -233,7 +254,10 @@ def test_stops_may_be_written_out() -> None:
 
 @pytest.mark.parametrize(
     ("country", "code"),
-    [("Norway", "NO"), ("NORGE", "NO"), ("NO", "NO"), ("no", "no"), ("Sverige", "SE"), ("Utopia", "Utopia"), ("", "")],
+    [
+        *(("Norway", "NO"), ("NORGE", "NO"), ("NO", "NO"), ("no", "NO"), ("Sverige", "SE"), ("Belgium", "BE")),
+        *(("Estonia", "EE"), ("FRANCE", "FR"), ("UK", "GB"), ("Utopia", "Utopia"), ("", "")),
+    ],
 )
 def test_a_country_by_its_name_is_its_code(country: str, code: str) -> None:
     """As in the import's own example; a name that is not known stays as it is."""
@@ -326,7 +350,10 @@ def test_measures_are_exact_and_0_is_unknown() -> None:
     """Protobuf has no other word for it, and no parcel weighs nothing."""
     (parcel,) = seed(parcels=[{"weight": "0.10", "length": 0, "width": Decimal("0.0"), "height": 10**12}]).parcels
     assert (parcel.weight, parcel.length, parcel.width, parcel.height) == (Decimal("0.10"), None, None, Decimal(10**12))
-    for weight in ("NaN", "Infinity", "1E+400000000", "1E-400000000", 10**13):
+    for text in ("NaN", "Infinity", "1_0", " 5", "+5", "\u0663"):
+        found = refusal(seed_shipment(parcels=[{"weight": text}]))
+        assert (found.cause, found.ours) == ("not a number: weight", True)
+    for weight in ("1E+400000000", "1E-400000000", 10**13):
         found = refusal(seed_shipment(parcels=[{"weight": weight}]))
         assert (found.cause, found.ours) == ("number out of range: weight", True)
 
