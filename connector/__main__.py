@@ -1,8 +1,22 @@
-"""`python -m connector`: the command line without the script that an installation puts on the path."""
+"""The command line: `python -m connector`, and the script that an installation puts on the path."""
 
 from __future__ import annotations
 
-from connector.cli import main
+import sys
+
+from connector import early_signals
+
+__all__ = ["run"]
+
+
+def run() -> None:
+    """Run the command line. Signals count from here on, before the modules are imported that take time."""
+    if early_signals.listens(sys.argv[1:]):
+        early_signals.arm()
+    from connector.cli import main
+
+    main(prog_name="connector")
+
 
 if __name__ == "__main__":
-    main(prog_name="connector")
+    run()

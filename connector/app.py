@@ -37,6 +37,8 @@ logger = logging.getLogger(__name__)
 
 GRACE = 20.0
 """Seconds that a stop may take before what is under way is left in doubt: less than the 30 that Kubernetes gives."""
+STALLED = 4.0
+"""Seconds that a stop waits for a journal which cannot be written: as long as it cannot, nothing comes to its end."""
 
 
 class Connector:
@@ -48,7 +50,8 @@ class Connector:
     configures no logging. Creating it raises `SettingsError` for a source or receiver that the settings do not have.
     Entering raises `JournalBusy` when another process has the journal, `JournalStalled` when
     it could not be written for a minute, and `JournalError` when it cannot be used; also when the one that was in use
-    is gone, unless `accept_new_journal`.
+    is gone, unless `accept_new_journal`. `restored` takes the journal for an older copy: what it may not know is looked
+    up before it is created.
     """
 
     def __init__(
@@ -60,9 +63,11 @@ class Connector:
         journal: Journal | None = None,
         clock: Clock | None = None,
         accept_new_journal: bool = False,
+        restored: bool = False,
     ) -> None:
         self.settings = settings
         self._accept = accept_new_journal
+        self._restored = restored
         self.clock = clock or SystemClock()
         self.bus = Bus()
         self.sources = make_sources(settings, self.clock, sources or {})
@@ -71,10 +76,18 @@ class Connector:
         self._pipeline: Pipeline | None = None
         self._running = anyio.Event()
         self._stop = anyio.Event()
+        self.cut_short = ""
+        """Why the last stop did not wait for what was under way: the journal could not be written."""
 
     async def __aenter__(self) -> Connector:
         if self._journal is None:
-            self._journal = await SqliteJournal.open(self.settings.journal, self.clock, accept_new=self._accept)
+            self._journal = await SqliteJournal.open(
+                self.settings.journal,
+                self.clock,
+                accept_new=self._accept,
+                restored=self._restored,
+                witness=self.settings.witness,
+            )
         journal = self._journal
         # What is sent and shown is by the machine's clock, whatever that is set to; what waits is not.
         steady = SteadyClock(self.clock)
@@ -85,18 +98,20 @@ class Connector:
                 self.settings, self.sources, self.receivers, ways, journal=journal, bus=self.bus, clock=steady
             )
             self._announce_broken()
-            await self._release(journal, steady.now())
+            await unless_stalled(journal, self.clock, lambda: self._release(journal, steady.now()))
         except BaseException:
             await self.aclose()
             raise
+        if self._stop.is_set():  # asked for while it was being entered
+            self._pipeline.stop()
         return self
 
     async def run(self) -> None:
         """
         Run until `stop`, or until cancelled; native cancellation is safe at every await.
 
-        After a stop what is under way is finished, within `GRACE` seconds; after a cancellation it is left, and
-        looked up at the next start.
+        After a stop what is under way is finished, within `GRACE` seconds, or left where the journal cannot be written;
+        after a cancellation it is left. What is left is looked up at the next start.
         """
         pipeline = self._entered()
         try:
@@ -284,6 +299,14 @@ class Connector:
 
     async def _stop_in_time(self, scope: anyio.CancelScope) -> None:
         await self._stop.wait()
-        await self.clock.sleep(GRACE)
+        until = self.clock.monotonic() + GRACE
+        while (left := until - self.clock.monotonic()) > 0:
+            await self.clock.sleep(min(left, STALLED))
+            stall = self.stalled
+            if stall is not None and stall.seconds >= STALLED:
+                self.cut_short = stall.why
+                logger.warning("%s, nor what is under way be noted; the next start looks it up", stall.why)
+                scope.cancel()
+                return
         logger.warning("what is under way did not end within %g seconds; the next start looks it up", GRACE)
         scope.cancel()

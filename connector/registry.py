@@ -36,8 +36,8 @@ def load_settings(path: str | os.PathLike[str] = "settings.yaml", environ: Mappi
     """
     Read and check settings.yaml. `environ` (default: the process's) fills in `${...}`.
 
-    A relative `journal` stays relative to the working directory. Raises `SettingsError` with every mistake at its
-    line.
+    Relative paths in it (`journal`, a file receiver's `path`) are taken from its folder, whatever the working directory
+    is; in `Settings` they are absolute. Raises `SettingsError` with every mistake at its line.
     """
     return settings_module.load(
         Path(path),

@@ -124,11 +124,14 @@ async def _ask(number: int, name: str, end: Source | Receiver, answers: dict[int
 
 def _journal(settings: Settings) -> Finding:
     """Try whether the journal can be read, if there is one, and written; nothing is created for it."""
+    from connector.journal.diagnosis import disk_trouble
+    from connector.journal.opening import check_folder
     from connector.journal.reader import open_reader
     from connector.journal.version import NoJournal
 
     path = Path(settings.journal)
     try:
+        check_folder(path, "the journal")
         with open_reader(path) as db:
             (orders,) = db.execute("SELECT count(*) FROM orders").fetchone()
         said = f"{path}, {orders} orders"
@@ -140,10 +143,11 @@ def _journal(settings: Settings) -> Finding:
         return Finding(
             "journal", "FAILED", f"{path}: the file cannot be written by this user; change its owner or mode"
         )
-    # The connector makes the folders that are missing.
-    folder = next(parent for parent in path.absolute().parents if parent.exists())
-    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+    folder = path.absolute().parent
+    if not os.access(folder, os.W_OK | os.X_OK):
         return Finding("journal", "FAILED", f"{path}: the folder {folder} cannot be written; change its owner or mode")
+    if trouble := disk_trouble(folder):
+        return Finding("journal", "FAILED", f"{path}: {trouble}")
     return Finding("journal", "ok", said)
 
 
@@ -183,6 +187,28 @@ def _risks(settings: Settings, receivers: Mapping[str, Receiver]) -> Iterator[Fi
                 f"settle is {own.settle}: if it lists an order later than that, the order may be sent twice; take 60s"
             )
             yield Finding(name, "warning", text)
+    if settings.witness is not None:
+        yield from _witness(Path(settings.journal), Path(settings.witness))
     if settings.server is not None and settings.server.host not in LOCAL:
         text = f"{settings.server.host} is more than this machine, and there is no password"
         yield Finding("server", "warning", text)
+
+
+def _witness(journal: Path, witness: Path) -> Iterator[Finding]:
+    """Try the witness: its folder is there, can be written, and is on another volume than the journal."""
+    from connector.journal.opening import check_folder
+
+    try:
+        check_folder(witness, "the witness")
+    except JournalError as exc:
+        yield Finding("witness", "FAILED", str(exc))
+        return
+    if not os.access(witness.parent, os.W_OK | os.X_OK):
+        yield Finding("witness", "FAILED", f"{witness}: its folder cannot be written; change its owner or mode")
+    elif journal.parent.is_dir() and journal.parent.stat().st_dev == witness.parent.stat().st_dev:
+        text = (
+            f"{witness} is on the journal's own volume: when that is put back from a snapshot, it is put back as well"
+        )
+        yield Finding("witness", "warning", text)
+    else:
+        yield Finding("witness", "ok", str(witness))

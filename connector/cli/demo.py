@@ -11,6 +11,8 @@ from tempfile import TemporaryDirectory
 import anyio
 import click
 
+from connector import early_signals
+
 __all__ = ["command"]
 
 
@@ -46,7 +48,8 @@ async def _show(folder: Path, count: int, seed: int) -> int:
 
     async def wait(scope: anyio.CancelScope) -> None:
         nonlocal code
-        with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+            early_signals.hand_over()
             async for number in signals:
                 code = 128 + number
                 scope.cancel()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
-import click
-
+from connector.cli import log_writer
 from connector.errors import ConnectorError, InDoubtError, JournalBusy, JournalStalled, SettingsError, TransientError
 
-__all__ = ["HELP", "INTERRUPTED", "LATER", "OK", "SETTINGS", "TROUBLE", "USAGE", "code_of", "told"]
+__all__ = ["HELP", "INTERRUPTED", "LATER", "OK", "SETTINGS", "TROUBLE", "USAGE", "code_of", "told", "unwritten"]
 
 OK = 0
 """All well."""
@@ -27,9 +29,13 @@ SETTINGS = 78
 INTERRUPTED = 130
 """Ended by Ctrl-C."""
 
+UNWRITTEN = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF, errno.EROFS})
+"""Errors of a write to stdout. All files that a command writes have names, and errors of their own."""
+
 HELP = (
-    "Exit codes: 0 all well; 1 it ran, but an order is held or an endpoint failed; 2 usage; 75 a second instance, "
-    "or a later try would help; 78 bad settings."
+    "Exit codes: 0 all well; 1 it ran, but an order is held or rejected or an endpoint failed, or what was asked for "
+    "could not be done; 2 usage; 75 a second instance, or a later try would help; 78 bad settings; 128 and the number "
+    "of the signal (130 for Ctrl-C): ended at once, by a second signal or before it had begun."
 )
 
 
@@ -56,8 +62,26 @@ def told() -> Iterator[None]:
         if len(ours) < len(errors):
             raise
         for line in dict.fromkeys(line for error in ours for line in _lines(error)):
-            click.echo(line, err=True)
+            log_writer.echo(line)
         raise SystemExit(code_of(*ours)) from None
+    except OSError as exc:
+        if not unwritten(exc):
+            raise
+        raise SystemExit(TROUBLE) from None
+
+
+def unwritten(exc: OSError) -> bool:
+    """
+    Tell whether `exc` is that stdout takes nothing (a full disk, say); then say so in a line on stderr.
+
+    A pipe whose reader has gone is none of this: click ends the command without a word.
+    """
+    if exc.filename is not None or exc.errno not in UNWRITTEN or sys.stdout is None:
+        return False
+    log_writer.echo(f"the output could not be written: {exc.strerror}")
+    with suppress(OSError, ValueError):  # what is left in its buffer must not fail the end of the process
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return True
 
 
 def code_of(*errors: ConnectorError) -> int:

@@ -6,6 +6,7 @@ import logging
 import sys
 from typing import TYPE_CHECKING
 
+from connector.cli import log_writer
 from connector.cli.tally import COLUMNS, Tally
 from connector.clock import Clock
 
@@ -31,7 +32,7 @@ async def show(tally: Tally, clock: Clock, *, every: float) -> None:
     On a terminal that is a table which stays in place, on stderr; elsewhere a line of the log, at most one in `every`
     seconds, fewer the longer it takes, and none while nothing changes.
     """
-    if sys.stderr.isatty():
+    if sys.stderr is not None and sys.stderr.isatty():
         await _draw(tally, clock)
     said = tally.line()
     while True:
@@ -45,7 +46,8 @@ async def _draw(tally: Tally, clock: Clock) -> None:
     from rich.console import Console
     from rich.live import Live
 
-    console = Console(stderr=True)
+    writer = log_writer.installed()
+    console = Console(stderr=True) if writer is None else Console(file=log_writer.QueuedStream(writer))  # type: ignore[arg-type]
     with Live(console=console, get_renderable=lambda: _table(tally), auto_refresh=False, transient=True) as live:
         while True:
             live.refresh()

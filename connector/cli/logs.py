@@ -12,6 +12,7 @@ import sys
 import traceback
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import PurePath
 from typing import Any, Literal
 
@@ -19,6 +20,7 @@ import msgspec
 import structlog
 from structlog.typing import EventDict, Processor
 
+from connector.cli import log_writer
 from connector.cli.tables import escaped
 from connector.settings.values import Secret, written
 
@@ -39,7 +41,7 @@ def configure(form: Format, hide: Hide | None = None) -> None:
     that far. Calling it again replaces what was there.
     """
     hide = hide or Hide()
-    terminal = sys.stderr.isatty()
+    terminal = sys.stderr is not None and sys.stderr.isatty()
     people = form == "console" or (form == "auto" and terminal)
     last: list[Processor] = (
         [_raised_in_short, hide, ForPeople(colours=terminal)]
@@ -57,6 +59,7 @@ def configure(form: Format, hide: Hide | None = None) -> None:
     )
     handler = _Stderr()
     handler.setFormatter(formatter)
+    handler.writer = log_writer.install(partial(_missing, handler))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
@@ -65,15 +68,36 @@ def configure(form: Format, hide: Hide | None = None) -> None:
 
 
 class _Stderr(logging.Handler):
-    """Writes to whatever stderr is at that moment: a live display takes it over while it is shown."""
+    """
+    Hands lines to the `writer` of stderr, which never makes anybody wait.
+
+    A live display takes stderr over while it is shown; then they go to that. So they do where there is no writer.
+    """
+
+    writer: log_writer.LogWriter | None = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._stderr = sys.stderr
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            sys.stderr.write(self.format(record) + "\n")
-            sys.stderr.flush()
+            line = self.format(record) + "\n"
+            if self.writer is not None and sys.stderr is self._stderr:
+                self.writer.write(line)
+            elif sys.stderr is not None:
+                sys.stderr.write(line)
+                sys.stderr.flush()
         except Exception:  # noqa: BLE001 - a log that cannot be written must not stop the orders
             with suppress(Exception):  # not what `logging` does: that prints the record, secrets and all
-                sys.stderr.write("a line of the log could not be written\n")
+                log_writer.echo("a line of the log could not be written")
+
+
+def _missing(handler: logging.Handler, lines: int) -> str:
+    """Return the line that says that `lines` of the log are missing."""
+    text = "%d lines of the log are missing here: stderr took none for a while"
+    record = logging.LogRecord("connector.cli.logs", logging.WARNING, __file__, 0, text, (lines,), None)
+    return handler.format(record) + "\n"
 
 
 class Hide:

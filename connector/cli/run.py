@@ -8,13 +8,15 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from functools import partial
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
 import click
 
+from connector import early_signals
+from connector.cli import exits
+
 if TYPE_CHECKING:
-    from connector.app import Connector
     from connector.cli.logs import Hide
     from connector.cli.tally import Tally
     from connector.drain import Drained
@@ -34,8 +36,13 @@ logger = logging.getLogger(__name__)
     is_flag=True,
     help="Start although the journal that was in use is gone, or another one is in its place.",
 )
+@click.option(
+    "--restored",
+    is_flag=True,
+    help="The journal is older than the truth (its volume was put back): look orders up before they are created.",
+)
 @click.pass_context
-def command(ctx: click.Context, *, once: bool, quiet: bool, accept: bool) -> None:
+def command(ctx: click.Context, *, once: bool, quiet: bool, accept: bool, restored: bool) -> None:
     """
     Carry the orders, until SIGTERM or Ctrl-C.
 
@@ -52,78 +59,110 @@ def command(ctx: click.Context, *, once: bool, quiet: bool, accept: bool) -> Non
         settings = settings_of(ctx)
         hide = logs.Hide(logs.secrets_of(settings))
         logs.configure(ctx.find_root().params["log_format"], hide)
-        code = anyio.run(
-            partial(_operate, settings, hide, partial(settings_of, ctx), once=once, quiet=quiet, accept=accept),
+        wanted = Wanted(once=once, quiet=quiet, accept=accept, restored=restored)
+        code, text = anyio.run(
+            partial(_operate, settings, wanted, hide, partial(settings_of, ctx)),
             backend_options={"use_uvloop": find_spec("uvloop") is not None},
         )
+    if text:
+        try:
+            click.echo(text, nl=False)
+        except OSError as exc:
+            if not exits.unwritten(exc):
+                raise
+            code = code or exits.TROUBLE
     raise SystemExit(code)
 
 
-async def _operate(
-    settings: Settings, hide: Hide, reread: Callable[[], Settings], *, once: bool, quiet: bool, accept: bool
-) -> int:
-    """Run a connector under signals; return the exit code."""
-    from connector.app import Connector
-    from connector.cli.garbage import spare
+class Wanted(NamedTuple):
+    """The options of a run, see `command`."""
 
-    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
-        async with Connector(settings, accept_new_journal=accept) as connector, AsyncExitStack() as stack:
-            if settings.server is not None:
-                from connector.web import serve
+    once: bool
+    quiet: bool
+    accept: bool
+    restored: bool
 
-                logger.info(
-                    "health and metrics: %s", await stack.enter_async_context(serve(connector, settings.server))
-                )
-            spare()
-            return await Shift(connector, hide, reread, once=once, quiet=quiet).work(signals)
+
+async def _operate(settings: Settings, wanted: Wanted, hide: Hide, reread: Callable[[], Settings]) -> tuple[int, str]:
+    """Run a connector; return the exit code, and what is to be said on stdout."""
+    shift = Shift(settings, wanted, hide, reread)
+    return await shift.work(), shift.summary
 
 
 class Shift:
-    """One run of a connector, from its start to its end."""
+    """One run of a connector under signals, from its start to its end; `summary` is what is to be said after it."""
 
-    def __init__(
-        self, connector: Connector, hide: Hide, reread: Callable[[], Settings], *, once: bool, quiet: bool
-    ) -> None:
+    def __init__(self, settings: Settings, wanted: Wanted, hide: Hide, reread: Callable[[], Settings]) -> None:
+        from connector.app import Connector
         from connector.cli.tally import Tally
 
-        self._connector = connector
+        self._settings = settings
+        self._wanted = wanted
         self._hide = hide
         self._reread = reread
-        self._once = once
-        self._quiet = quiet
+        self._connector = Connector(settings, accept_new_journal=wanted.accept, restored=wanted.restored)
         self._tally: Tally = Tally()
         self._all = anyio.CancelScope()
+        self._starting = anyio.CancelScope()
         self._draining = anyio.CancelScope()
         self._signals: list[int] = []
+        self._started = False
+        self._code = exits.OK
+        self.summary = ""
 
-    async def work(self, signals: AsyncIterator[signal.Signals]) -> int:
-        """Run until drained (`once`) or stopped; return the exit code."""
+    async def work(self) -> int:
+        """Run until drained (`--once`) or stopped; return the exit code."""
+        with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+            early_signals.hand_over()
+            with self._all:
+                async with anyio.create_task_group() as tg:
+                    tg.start_soon(self._listen, signals, name="listen for signals")
+                    await self._work()
+                    tg.cancel_scope.cancel()
+        return 128 + self._signals[-1] if len(self._signals) > 1 else self._code
+
+    async def _work(self) -> None:
+        from connector.cli.garbage import spare
+
         clock = self._connector.clock
-        started = clock.monotonic()
-        with self._all:
-            drained = await self._run(signals)
-        if len(self._signals) > 1:
-            return 128 + self._signals[-1]
-        if not self._once:
-            return 0
-        return await self._sum_up(drained, clock.monotonic() - started)
+        began = clock.monotonic()
+        async with AsyncExitStack() as stack:
+            with self._starting:
+                await stack.enter_async_context(self._connector)
+            if self._signals:
+                return
+            await self._serve(stack)
+            self._started = True
+            spare()
+            drained = await self._run()
+            if self._connector.cut_short:
+                self._code = exits.LATER
+            elif self._wanted.once:
+                await self._sum_up(drained, clock.monotonic() - began)
 
-    async def _run(self, signals: AsyncIterator[signal.Signals]) -> Drained | None:
+    async def _serve(self, stack: AsyncExitStack) -> None:
+        """Serve health and metrics, if the settings ask for it."""
+        if self._settings.server is not None:
+            from connector.web import serve
+
+            address = await stack.enter_async_context(serve(self._connector, self._settings.server))
+            logger.info("health and metrics: %s", address)
+
+    async def _run(self) -> Drained | None:
         from connector.cli.live import OFTEN, SELDOM, show
 
         connector, drained = self._connector, None
         events = connector.events()
         async with anyio.create_task_group() as tg:
-            tg.start_soon(self._listen, signals, name="listen for signals")
-            if not self._quiet:
-                every = OFTEN if self._once else SELDOM
+            if not self._wanted.quiet:
+                every = OFTEN if self._wanted.once else SELDOM
                 tg.start_soon(partial(show, self._tally, connector.clock, every=every), name="show progress")
             async with anyio.create_task_group() as flow:
                 flow.start_soon(connector.run, name="run the connector")
                 flow.start_soon(self._tally.watch, events, name="count events")
                 for route in connector.settings.routes:
                     logger.info("started: from %s", route.way)
-                if self._once:
+                if self._wanted.once:
                     with self._draining:
                         drained = await connector.drain()
                     connector.stop()
@@ -141,7 +180,11 @@ class Shift:
                 logger.warning("%s again: ending at once; the next start looks up what was under way", number.name)
                 self._all.cancel()
                 return
-            logger.info("%s: finishing what is under way", number.name)
+            if self._started:
+                logger.info("%s: finishing what is under way", number.name)
+            else:
+                logger.info("%s: ending before the start was through", number.name)
+                self._starting.cancel()
             self._draining.cancel()
             self._connector.stop()
 
@@ -150,6 +193,8 @@ class Shift:
         from connector.cli.logs import secrets_of
         from connector.errors import SettingsError
 
+        if not self._started:
+            return  # the settings have just been read
         try:
             settings = self._reread()
             self._hide.add(secrets_of(settings))
@@ -163,18 +208,18 @@ class Shift:
         if reloaded.at_restart:
             logger.warning("SIGHUP: changed, and not in use before a restart: %s", ", ".join(reloaded.at_restart))
 
-    async def _sum_up(self, drained: Drained | None, seconds: float) -> int:
-        """Print what was done and what waits; return the exit code."""
+    async def _sum_up(self, drained: Drained | None, seconds: float) -> None:
+        """Decide on the exit code, and put together what was done and what waits."""
         from connector.cli.standing import standing
         from connector.cli.summary import outcome, summary
+        from connector.journal.patience import unless_stalled
         from connector.journal.sqlite import SqliteJournal
 
-        journal = self._connector.journal
+        connector = self._connector
+        journal = connector.journal
         assert isinstance(journal, SqliteJournal), "settings always lead to a file"  # noqa: S101
-        now = await journal.read(standing)
-        code = 0 if drained is None else outcome(drained, now)
-        if code or not self._quiet:
-            connector = self._connector
+        now = await unless_stalled(journal, connector.clock, lambda: journal.read(standing))
+        self._code = exits.OK if drained is None else outcome(drained, now)
+        if self._code or not self._wanted.quiet:
             said = summary(connector.settings, self._tally, now, drained, seconds, broken=connector.broken)
-            click.echo(self._hide.text(said), nl=False)
-        return code
+            self.summary = self._hide.text(said)

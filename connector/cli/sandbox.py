@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import anyio
 import click
 
+from connector import early_signals
 from connector.sandbox import EWAREHOUSING_PORT, PROPELLER_PORT, TRAEDE_PORT, WEBHOOK_PORT, ZENDERA_PORT
 
 if TYPE_CHECKING:
@@ -102,7 +103,8 @@ class Stand:
     async def serve(self, ports: Mapping[str, int]) -> None:
         """Serve until a signal comes, and tell what the vendors see; `ports` are by vendor."""
         vendors = self._stage.vendors
-        with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+            early_signals.hand_over()
             async with AsyncExitStack() as stack:
                 urls = {
                     vendor.variable: await stack.enter_async_context(_serving(vendor, ports[vendor.name])) + vendor.path
@@ -126,7 +128,7 @@ class Stand:
         if not fixed:
             click.echo("These are not the usual ports. Where the connector runs:")
             click.echo(f"  export {' '.join(f'{name}={url}' for name, url in urls.items())}")
-        if Path(JOURNAL).exists():
+        if (self._settings.parent / JOURNAL).exists():
             click.echo(f"{JOURNAL} remembers orders of another time; remove it to see these delivered anew.")
         click.echo("Next, in another terminal: connector run --once. Ctrl-C ends this.\n")
 

@@ -75,6 +75,9 @@ def _of_source(source: str, tally: Tally, standing: Standing) -> Iterator[str]:
     )
     if left := sum(states.get(name, 0) for name in UNFINISHED):
         yield f"  {left:,} not finished: connector orders --source {shlex.quote(source)}"
+    for state in ("cancelled", "vanished"):
+        if count := states.get(state, 0):
+            yield f"  {count:,} {state}: connector orders --source {shlex.quote(source)} --state {state}"
     causes = standing.causes.get(source, ())
     for each in causes[:MOST_CAUSES]:
         yield from _of_cause(source, each)

@@ -6,41 +6,64 @@ import os
 import sqlite3
 from contextlib import closing, suppress
 from datetime import datetime
+from glob import escape
 from pathlib import Path
+from tempfile import mkstemp
 
 from connector.errors import JournalError
+from connector.journal.diagnosis import cause_of
 from connector.journal.reader import open_reader
 
 __all__ = ["backup"]
+
+STALE = 24 * 3600.0
+"""Seconds without a write after which the temporary file of a backup belongs to nobody."""
 
 
 def backup(journal: Path, file: Path, now: datetime) -> int:
     """
     Copy `journal` to the new `file`, mode 0600, as it is at one moment; return its bytes.
 
-    The copy is checked as a whole and on the disk when this returns; until then it has another name. Raises
-    `NoJournal` where there is none, and `JournalError` for a file that is there already or cannot be written, and for
-    a journal that is damaged.
+    The copy is checked as a whole and on the disk when this returns; until then it has a name of its own, so that two
+    backups to one file do not meet: the one that is through later is refused. Raises `NoJournal` where there is no
+    journal, and `JournalError` for a file that is there already or cannot be written, or a journal that is damaged.
     """
     if os.path.lexists(file):
-        raise JournalError(f"{file}: there is something of that name already; choose another one")
-    part = file.with_name(file.name + ".part")
+        raise _taken(file)
     with open_reader(journal) as source:
+        part: Path | None = None
         try:
-            part.unlink(missing_ok=True)  # of a backup that was interrupted
-            os.close(os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+            _clear(file, now)
+            fd, name = mkstemp(".part", f".{file.name}.", file.parent)
+            os.close(fd)
+            part = Path(name)
             _copy(source, part, now)
             size = part.stat().st_size
             os.link(part, file)  # which, unlike a renaming, replaces nothing
             _sync(file.parent)
+        except FileExistsError as exc:
+            raise _taken(file) from exc
         except OSError as exc:
-            raise JournalError(f"{file}: the backup cannot be written: {exc.strerror}") from exc
+            raise JournalError(f"{file}: the backup cannot be written: {cause_of(exc, file.parent)}") from exc
         except sqlite3.Error as exc:
-            raise JournalError(f"{file}: the backup cannot be made: {exc}") from exc
+            raise JournalError(f"{file}: the backup cannot be made: {cause_of(exc, file.parent)}") from exc
         finally:
             with suppress(OSError):
-                part.unlink(missing_ok=True)
+                if part is not None:
+                    part.unlink(missing_ok=True)
     return size
+
+
+def _taken(file: Path) -> JournalError:
+    return JournalError(f"{file}: there is something of that name already; choose another one")
+
+
+def _clear(file: Path, now: datetime) -> None:
+    """Remove what backups to `file` left that were killed, when that is so long ago that none of them can still run."""
+    for left in file.parent.glob(f".{escape(file.name)}.*.part"):
+        with suppress(OSError):
+            if left.stat().st_mtime < now.timestamp() - STALE:
+                left.unlink()
 
 
 def _copy(source: sqlite3.Connection, part: Path, now: datetime) -> None:

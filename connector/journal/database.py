@@ -18,6 +18,8 @@ import aiosqlite
 
 from connector.errors import JournalBusy, JournalError, JournalStalled, readable
 from connector.journal.commit import Operation, verdict
+from connector.journal.diagnosis import cause_of, disk_trouble, may_pass
+from connector.journal.patience import passing
 
 __all__ = ["Database", "InlineDatabase", "damaged", "migrate", "schema_files", "unusable"]
 
@@ -46,8 +48,8 @@ class Database(aiosqlite.Connection):
         """
         Open the journal at `path`, creating it with mode 0600.
 
-        Raises `JournalError` when the file is not ours, not sound, or from a newer version, and `JournalBusy` when
-        another program has locked it.
+        Raises `JournalError` when the file is not ours, not sound, or from a newer version, `JournalBusy` when
+        another program has locked it, and `JournalStalled` for a full or read-only disk.
         """
         _create(path)
         database = cls(partial(_connect, path), iter_chunk_size=64)
@@ -139,11 +141,11 @@ class InlineDatabase:
 def _create(path: Path) -> None:
     """Create the file for our eyes only, and refuse one that somebody else could have put there."""
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
         found = path.stat(follow_symlinks=False)
     except OSError as exc:
-        raise JournalError(f"{path}: cannot open the journal: {exc.strerror}") from exc
+        kind = JournalStalled if may_pass(exc) else JournalError
+        raise kind(f"{path}: cannot open the journal: {cause_of(exc, path.parent)}") from exc
     if not stat.S_ISREG(found.st_mode):
         raise JournalError(f"{path}: the journal must be a plain file")
     if found.st_uid != os.geteuid():
@@ -231,6 +233,7 @@ def unusable(path: Path, exc: sqlite3.Error | UnicodeDecodeError) -> JournalErro
         return JournalBusy(f"{path}: another program has locked the journal; close it there first")
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return JournalError(f"{path}: the journal is damaged ({exc}); restore a backup, or move it away")
-    if code == sqlite3.SQLITE_FULL:
-        return JournalStalled(f"{path}: the journal cannot be written: {exc}; make room, then start again")
+    lasts = code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY) and not disk_trouble(path.parent)
+    if passing(exc) and not lasts:
+        return JournalStalled(f"{path}: the journal cannot be written: {cause_of(exc, path.parent)}")
     return JournalError(f"{path}: the journal cannot be used: {exc}; look at the disk and at the rights to the file")

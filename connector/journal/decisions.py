@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from connector.errors import JournalError
+from connector.errors import JournalError, JournalStalled
+from connector.journal.diagnosis import cause_of
+from connector.journal.patience import passing
 from connector.journal.version import check_version
 
 __all__ = ["deciding"]
@@ -23,7 +25,7 @@ def deciding(path: str | Path) -> Iterator[sqlite3.Connection]:
 
     It is committed when the block is left, and rolled back when that raises. A running connector sees within a second
     that the file has changed. Raises `JournalError` when there is no journal, when it is of another version, whose
-    connector may know other rules, or when it cannot be written.
+    connector may know other rules, or when it cannot be written; `JournalStalled` if a later try may do.
     """
     path = Path(path)
     if not path.is_file():
@@ -39,8 +41,11 @@ def deciding(path: str | Path) -> Iterator[sqlite3.Connection]:
                 check_version(path, db)
                 yield db
             except BaseException:
-                db.execute("ROLLBACK")
+                if db.in_transaction:  # an error of the disk has ended it already
+                    db.execute("ROLLBACK")
                 raise
             db.execute("COMMIT")
     except sqlite3.Error as exc:
-        raise JournalError(f"{path}: the journal could not be written: {exc}; nothing was changed") from exc
+        kind = JournalStalled if passing(exc) else JournalError
+        cause = cause_of(exc, path.parent)
+        raise kind(f"{path}: the journal could not be written: {cause}; nothing was changed") from exc

@@ -9,7 +9,8 @@ import socket
 from contextlib import suppress
 from pathlib import Path
 
-from connector.errors import JournalBusy, JournalError, readable
+from connector.errors import JournalBusy, JournalError, JournalStalled, readable
+from connector.journal.diagnosis import cause_of, may_pass
 
 __all__ = ["InstanceLock", "ended", "noted"]
 
@@ -27,12 +28,16 @@ class InstanceLock:
         self._holder = b""
 
     def acquire(self, since: str) -> None:
-        """Take the lock, or raise `JournalBusy` that names the holder. `since` is the time to write into it."""
+        """
+        Take the lock. `since` is the time to write into it.
+
+        Raises `JournalBusy` that names the holder, `JournalStalled` for a full or read-only disk, and `JournalError`.
+        """
         try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         except OSError as exc:
-            raise JournalError(f"{self._path}: cannot open the lock file: {exc.strerror}") from exc
+            kind = JournalStalled if may_pass(exc) else JournalError
+            raise kind(f"{self._path}: cannot open the lock file: {cause_of(exc, self._path.parent)}") from exc
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

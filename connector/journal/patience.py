@@ -12,12 +12,14 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Protocol, TypeVar
 
 import anyio
 
 from connector.clock import Clock, backoff
 from connector.errors import JournalStalled
+from connector.journal.diagnosis import cause_of
 
 __all__ = ["GIVE_UP", "Patience", "Stall", "Stalls", "passing", "unless_stalled"]
 
@@ -90,6 +92,8 @@ class Patience:
         self._pauses = 0
         self._again_at = 0.0
         self.stall: Stall | None = None
+        self.failing = False
+        """Whether the last try failed, be it that somebody still waits or that nobody does any more."""
 
     async def again(self, attempt: Callable[[], Awaitable[T]], failure: sqlite3.Error) -> T:
         """
@@ -126,7 +130,10 @@ class Patience:
 
     def _begin(self, failure: sqlite3.Error) -> None:
         self._pauses = 0
-        why = f"the journal cannot be {self._what}: {failure}"
+        self.failing = True
+        folder = Path(self._name).parent
+        cause = cause_of(failure, folder) if folder.is_absolute() else str(failure)
+        why = f"the journal cannot be {self._what}: {cause}"
         self.stall = Stall(self._name, why, self._clock)
         logger.error(
             "%s: %s; everything waits until it can: see to the disk, the rights and whoever else has it open",
@@ -140,6 +147,7 @@ class Patience:
         if stall is None:
             return
         if through:
+            self.failing = False
             logger.warning("%s: the journal can be %s again, after %.0f seconds", self._name, self._what, stall.seconds)
         self._listen(None)
 

@@ -20,8 +20,10 @@ from typing import get_args
 
 import msgspec
 
-from connector.errors import JournalError
+from connector.errors import JournalError, JournalStalled
 from connector.journal.database import damaged, migrate
+from connector.journal.diagnosis import cause_of
+from connector.journal.patience import passing
 from connector.journal.shortfall import Shortfall, shortfalls
 from connector.journal.states import PublicState
 from connector.journal.times import moment
@@ -106,7 +108,8 @@ def open_reader(path: str | Path) -> Iterator[sqlite3.Connection]:
     """
     Open the journal at `path` for reading only, beside whatever has it open.
 
-    Raises `NoJournal` when there is none yet, and `JournalError` when it cannot be read, now or while it is in use.
+    Raises `NoJournal` when there is none yet, `JournalStalled` when it cannot be read for a cause that may pass, and
+    `JournalError` when it cannot be read at all, now or while it is in use.
     """
     path = Path(path)
     _check_file(path)
@@ -122,7 +125,8 @@ def open_reader(path: str | Path) -> Iterator[sqlite3.Connection]:
                     raise JournalError(f"{path}: the journal is damaged; restore a backup, or move it away") from exc
                 raise
     except sqlite3.Error as exc:
-        raise JournalError(f"{path}: the journal cannot be read: {exc}") from exc
+        kind = JournalStalled if passing(exc) else JournalError
+        raise kind(f"{path}: the journal cannot be read: {cause_of(exc, path.parent)}") from exc
 
 
 def _check_file(path: Path) -> None:
@@ -147,13 +151,14 @@ def empty() -> sqlite3.Connection:
 @contextmanager
 def snapshot(db: sqlite3.Connection) -> Iterator[None]:
     """Let every question inside see the same moment."""
-    inner = db.in_transaction
-    if not inner:
-        db.execute("BEGIN")
+    if db.in_transaction:
+        yield
+        return
+    db.execute("BEGIN")
     try:
         yield
     finally:
-        if not inner:
+        if db.in_transaction:  # an error of the disk ends it, and is what is to be heard of
             db.execute("COMMIT")
 
 

@@ -28,10 +28,15 @@ class Sending(ABC):
     """The part of the journal in SQLite that writes what goes before a call."""
 
     _sentinel: Sentinel | None = None
+    _witness: Sentinel | None = None
 
     @abstractmethod
     async def _write(self, operation: Callable[[sqlite3.Connection], T]) -> T:
         """Run `operation` in a transaction; return its result once it is durable."""
+
+    @abstractmethod
+    async def _read(self, operation: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `operation` on the journal's thread, outside of a transaction."""
 
     async def _before_sending(self, operation: Callable[[sqlite3.Connection], T]) -> T:
         """Run `operation` in a transaction; return its result once it is durable, and the sentinel knows of it."""
@@ -41,6 +46,8 @@ class Sending(ABC):
         number = sentinel.count()
         result = await self._write(partial(_counted, number, operation))
         sentinel.note(number)
+        if (witness := self._witness) is not None:
+            await self._read(lambda _db: witness.note(number))
         return result
 
 

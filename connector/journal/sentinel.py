@@ -6,6 +6,9 @@ end, and every minute in which orders are written; the file is then written anew
 everything that is about to be sent (`connector.journal.sending`), and is written over in its place. The journal is
 raised first, so a crash in between leaves the sentinel behind, which means nothing; a journal that is behind its
 sentinel in either number is an older copy.
+
+A witness is a second such file, on another volume: it tells when the journal and `JOURNAL.seen` are both put back from
+one snapshot. It is written by the journal's thread, because a volume that is away may take its time.
 """
 
 from __future__ import annotations
@@ -19,9 +22,10 @@ from uuid import uuid4
 
 import msgspec
 
-from connector.errors import JournalError
+from connector.errors import JournalError, JournalStalled
+from connector.journal.diagnosis import cause_of, may_pass
 
-__all__ = ["DIGITS", "Seen", "Sentinel", "identify", "raise_epoch"]
+__all__ = ["DIGITS", "Seen", "Sentinel", "Start", "identify", "raise_epoch"]
 
 logger = logging.getLogger(__name__)
 
@@ -50,12 +54,16 @@ DOUBTS = {
 }
 
 
-class Sentinel:
-    """Reads and writes the file beside `journal`."""
+TOLD = "taken for an older copy, as this start was told (--restored)"
 
-    def __init__(self, journal: Path) -> None:
+
+class Sentinel:
+    """Reads and writes the file beside `journal`, or the `witness` at another place."""
+
+    def __init__(self, journal: Path, witness: Path | None = None) -> None:
         self._journal = journal
-        self.path = journal.with_name(journal.name + ".seen")
+        self.path = witness or journal.with_name(journal.name + ".seen")
+        self.called = f"{self.path.name} beside it" if witness is None else f"the witness {witness}"
         self._fd = -1
         self._place = 0
         self._sends = self._noted = 0
@@ -67,7 +75,8 @@ class Sentinel:
         except FileNotFoundError:
             return None
         except OSError as exc:
-            raise JournalError(f"{self.path}: cannot be read: {exc.strerror}") from exc
+            kind = JournalStalled if may_pass(exc) else JournalError
+            raise kind(f"{self.path}: cannot be read: {cause_of(exc, self.path.parent)}") from exc
         try:
             content = os.read(fd, 4096)
         finally:
@@ -81,7 +90,11 @@ class Sentinel:
             ) from None
 
     def write(self, seen: Seen) -> None:
-        """Put `seen` in its place, all or nothing; it is on the disk when this returns. Raises `JournalError`."""
+        """
+        Put `seen` in its place, all or nothing; it is on the disk when this returns.
+
+        Raises `JournalStalled` for a full or read-only disk, and `JournalError`.
+        """
         new = self.path.with_name(self.path.name + ".new")
         try:
             fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -97,7 +110,8 @@ class Sentinel:
             finally:
                 os.close(folder)
         except OSError as exc:
-            raise JournalError(f"{self.path}: cannot be written: {exc.strerror}; look at the disk") from exc
+            kind = JournalStalled if may_pass(exc) else JournalError
+            raise kind(f"{self.path}: cannot be written: {cause_of(exc, self.path.parent)}; look at the disk") from exc
 
     def follow(self, seen: Seen) -> None:
         """
@@ -115,6 +129,11 @@ class Sentinel:
             return
         self._place = msgspec.json.encode(seen).index(b'"sends":"') + len(b'"sends":"')
         self._put()
+
+    def renew(self, seen: Seen) -> None:
+        """Do what `write` and `follow` do, on one thread. Raises as `write` does."""
+        self.write(seen)
+        self.follow(seen)
 
     def count(self) -> str:
         """Return the next number, for the journal."""
@@ -156,7 +175,7 @@ class Sentinel:
         if seen is None or accept or _size(self._journal):
             return seen
         raise JournalError(
-            f"{self._journal}: the journal is gone or empty, but {self.path.name} beside it says that there was one. "
+            f"{self._journal}: the journal is gone or empty, but {self.called} says that there was one. "
             "Without it nobody knows what was delivered: bring it or a backup back. To start with a new one, which "
             f"looks every order up before it creates it: {ACCEPT}"
         )
@@ -169,11 +188,13 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _judge(seen: Seen | None, identity: dict[str, str], *, accept: bool, path: Path) -> Literal["", "lost", "restored"]:
+def _judge(
+    seen: Seen | None, identity: dict[str, str], *, accept: bool, path: Path, called: str
+) -> Literal["", "lost", "restored"]:
     """
     Return what the journal with this `identity` is, beside the one that was `seen`; empty: the one that was in use.
 
-    Raises `JournalError` for one that a person has to accept.
+    `called` names the file that says so. Raises `JournalError` for one that a person has to accept.
     """
     mine = identity.get("journal")
     if mine is None:
@@ -181,14 +202,14 @@ def _judge(seen: Seen | None, identity: dict[str, str], *, accept: bool, path: P
             return ""
         if not accept:
             raise JournalError(
-                f"{path}: the journal is empty, but {path.name}.seen beside it says that there was one. Bring it or a "
-                f"backup back. To start with a new one, which looks every order up before it creates it: {ACCEPT}"
+                f"{path}: the journal is empty, but {called} says that there was one. Bring it or a backup back. To"
+                f" start with a new one, which looks every order up before it creates it: {ACCEPT}"
             )
         return "lost"
     if seen is not None and mine != seen.journal:
         if not accept:
             raise JournalError(
-                f"{path}: this is not the journal that was in use here before ({path.name}.seen says which). Bring "
+                f"{path}: this is not the journal that was in use here before ({called} says which). Bring "
                 "that or a backup of it back. To take this one, and look up first what it may not know: "
                 f"{ACCEPT}"
             )
@@ -198,26 +219,61 @@ def _judge(seen: Seen | None, identity: dict[str, str], *, accept: bool, path: P
     return ""
 
 
-def identify(path: Path, seen: Seen | None, accept: bool, db: sqlite3.Connection) -> Seen:
+class Start(msgspec.Struct, frozen=True):
+    """A start: what two files say of the journal that was in use here, and what a person says of the one that is."""
+
+    seen: Seen | None = None
+    """What the sentinel beside it says."""
+    witness: Seen | None = None
+    """What the witness says."""
+    accept: bool = False
+    """Another journal, or a new one in the place of one that is gone, is taken."""
+    restored: bool = False
+    """The journal is to be taken for an older copy, whatever the two say."""
+
+    @property
+    def epoch(self) -> int:
+        """The highest epoch that was seen."""
+        return max((each.epoch for each in (self.seen, self.witness) if each is not None), default=0)
+
+    @property
+    def sends(self) -> str:
+        """The highest count that was seen."""
+        return max((each.sends for each in (self.seen, self.witness) if each is not None), default=NONE)
+
+    def doubt(self, path: Path, identity: dict[str, str]) -> Literal["", "lost", "restored"]:
+        """Return what the journal may be beside what was seen; the worst of all. Raises `JournalError` as `_judge`."""
+        found = {
+            _judge(self.seen, identity, accept=self.accept, path=path, called=f"{path.name}.seen beside it"),
+            _judge(self.witness, identity, accept=self.accept, path=path, called="the witness"),
+        }
+        if "lost" in found or (self.restored and "journal" not in identity):
+            return "lost"
+        return "restored" if "restored" in found or self.restored else ""
+
+
+def identify(path: Path, start: Start, db: sqlite3.Connection) -> Seen:
     """
     Compare the journal with what was seen of it, give a new one its identity, and raise its epoch; say what is odd.
 
     What it may not know is left in it as `doubt`, for `Caution.begin`. Raises `JournalError` as `_judge` does.
     """
-    doubt = _judge(seen, dict(db.execute("SELECT name, value FROM identity")), accept=accept, path=path)
+    identity = dict(db.execute("SELECT name, value FROM identity"))
+    doubt = start.doubt(path, identity)
+    if "journal" not in identity and not doubt:
+        logger.info("%s: this is the first start of all here: a new journal was made", path)
     db.execute("INSERT OR IGNORE INTO identity (name, value) VALUES ('journal', ?)", (uuid4().hex,))
     if doubt:
         logger.warning(
             "%s: %s: what it may not know is looked up before it is created, until each source was walked once",
             path,
-            DOUBTS[doubt],
+            TOLD if start.restored else DOUBTS[doubt],
         )
         db.execute("INSERT OR REPLACE INTO identity (name, value) VALUES ('doubt', ?)", (doubt,))
         db.execute("DELETE FROM identity WHERE name = 'copy'")
     db.execute("INSERT OR IGNORE INTO identity (name, value) VALUES ('sends', ?)", (NONE,))
-    if seen is not None:
-        db.execute("UPDATE identity SET value = max(value, ?) WHERE name = 'sends'", (seen.sends,))
-    return raise_epoch(seen.epoch if seen is not None else 0, db)
+    db.execute("UPDATE identity SET value = max(value, ?) WHERE name = 'sends'", (start.sends,))
+    return raise_epoch(start.epoch, db)
 
 
 def raise_epoch(at_least: int, db: sqlite3.Connection) -> Seen:

@@ -35,9 +35,10 @@ from connector.journal.commit import GroupCommit, verdict
 from connector.journal.database import Database, InlineDatabase, unusable
 from connector.journal.distrust import SqliteDistrust
 from connector.journal.lock import InstanceLock
+from connector.journal.opening import check_folder, patiently
 from connector.journal.patience import Patience, Stall
 from connector.journal.sentinel import Seen as Noted
-from connector.journal.sentinel import Sentinel, identify, raise_epoch
+from connector.journal.sentinel import Sentinel, Start, identify, raise_epoch
 from connector.journal.shortfall import kept
 from connector.journal.sqlite_backlog import SqliteBacklog
 from connector.journal.terms import keep
@@ -69,34 +70,67 @@ class SqliteJournal(SqliteBacklog, SqliteDistrust):
         self._marked_at = 0
 
     @classmethod
-    async def open(cls, path: str | Path, clock: Clock, *, accept_new: bool = False) -> SqliteJournal:
+    async def open(
+        cls,
+        path: str | Path,
+        clock: Clock,
+        *,
+        accept_new: bool = False,
+        restored: bool = False,
+        witness: str | Path | None = None,
+    ) -> SqliteJournal:
         """
-        Open the file for this process alone, creating it if need be.
+        Open the file for this process alone, creating it if need be, but not its folder.
 
-        Raises `JournalBusy` when another process has it, `JournalError` when it cannot be used: also when the one
-        that was in use is gone, or another one is in its place, unless `accept_new`. A restored backup is taken, and
-        said in the log: what it may not know is looked up, see `Caution.begin`.
+        A restored backup is taken, and said in the log: what it may not know is looked up, see `Caution.begin`. So is
+        any journal with `restored`, and one that is behind the file `witness`.
+
+        Raises:
+        - `JournalBusy` when another process has it;
+        - `JournalStalled` when it could not be opened for a minute for a cause that may pass, such as a full disk;
+        - `JournalError` when it cannot be used: also when the one that was in use is gone, or another one is in its
+          place, unless `accept_new`.
         """
         path = Path(path)
+        second = None if witness is None else Sentinel(path, Path(witness))
+        return await patiently(partial(cls._open, path, clock, second, accept_new, restored), clock)
+
+    @classmethod
+    async def _open(
+        cls, path: Path, clock: Clock, witness: Sentinel | None, accept_new: bool, restored: bool
+    ) -> SqliteJournal:
+        check_folder(path, "the journal")
+        if witness is not None:
+            check_folder(witness.path, "the witness")
         lock = InstanceLock(path)
         lock.acquire(clock.now().isoformat(timespec="seconds"))
         try:
             sentinel = Sentinel(path)
-            seen = sentinel.before(accept=accept_new)
+            start = Start(
+                seen=sentinel.before(accept=accept_new),
+                witness=None if witness is None else witness.before(accept=accept_new),
+                accept=accept_new,
+                restored=restored,
+            )
             journal = cls(await Database.open(path), lock, clock, str(path))
         except BaseException:
             lock.release()
             raise
         try:
-            noted = await journal._commits.transact(partial(identify, path, seen, accept_new))
-            journal._sentinel = sentinel
-            await journal._say(noted)
+            noted = await journal._commits.transact(partial(identify, path, start))
+            journal._sentinel, journal._witness = sentinel, witness
+            await journal._say(noted, strictly=True)
         except BaseException as exc:
-            journal._sentinel = None  # what is said of a journal that cannot be used stays as it was
+            journal._sentinel = journal._witness = None  # what is said of one that cannot be used stays as it was
+            for each in (sentinel, witness):
+                if each is not None:
+                    each.close()
             await journal.aclose()
             if isinstance(exc, sqlite3.Error):
                 raise unusable(path, exc) from exc
             raise
+        if witness is not None and start.witness is None:
+            logger.warning("%s: there was no witness here, so it was made; see that this is its volume", witness.path)
         return journal
 
     async def begin(self, ways: Sequence[Way], now: datetime) -> None:
@@ -116,12 +150,19 @@ class SqliteJournal(SqliteBacklog, SqliteDistrust):
         if self._sentinel is not None and self._commits.commits > self._marked_at:
             await self._say(await self._write(partial(raise_epoch, 0)))
 
-    async def _say(self, seen: Noted) -> None:
-        """Let the sentinel say how far the journal is, now that it is."""
+    async def _say(self, seen: Noted, *, strictly: bool = False) -> None:
+        """Let sentinel and witness say how far the journal is, now that it is. `strictly`: a witness has to."""
         self._marked_at = self._commits.commits
         if (sentinel := self._sentinel) is not None:
             await self._read(lambda _db: sentinel.write(seen))
             sentinel.follow(seen)
+        if (witness := self._witness) is not None:
+            try:
+                await self._read(lambda _db: witness.renew(seen))
+            except JournalError as exc:
+                if strictly:
+                    raise
+                logger.warning("%s; until then nobody knows if the journal's volume is put back", exc)
 
     async def recover(self, now: datetime, settle: Mapping[str, float], longest: float) -> int:
         """See `Journal.recover`."""
@@ -244,13 +285,14 @@ class SqliteJournal(SqliteBacklog, SqliteDistrust):
     async def _mark_the_end(self) -> None:
         """Note how far it is; without that, the next start takes it for what it is all the same."""
         try:
-            if self._sentinel is not None:
+            if self._sentinel is not None and not self._writing.failing:
                 await self._say(await self._commits.transact(partial(raise_epoch, 0)))
         except (JournalError, sqlite3.Error) as exc:
             logger.warning("%s", exc)
-        if self._sentinel is not None:
-            self._sentinel.close()
-        self._sentinel = None
+        for each in (self._sentinel, self._witness):
+            if each is not None:
+                each.close()
+        self._sentinel = self._witness = None
 
     async def _write(self, operation: Callable[[sqlite3.Connection], T]) -> T:
         try:

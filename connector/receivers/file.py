@@ -24,6 +24,7 @@ from connector.receivers.file_columns import Kind, defaults, problem
 from connector.receivers.file_disk import Disk
 from connector.receivers.file_rows import LARGEST, CsvRows, Formulas, JsonLines, Rows
 from connector.receivers.file_store import Store
+from connector.settings.paths import LOCAL_PATH
 from connector.settings.structs import ReceiverSettings
 from connector.settings.values import Duration
 
@@ -52,7 +53,7 @@ class FileSettings(ReceiverSettings, frozen=True, kw_only=True, forbid_unknown_f
     """A receiver of `type: file`."""
 
     path: Annotated[
-        str, Meta(min_length=1, description="The file, relative to the working directory. Its folder must be there.")
+        str, LOCAL_PATH, Meta(description="The file, relative to the settings file. Its folder must be there.")
     ]
     format: Literal["jsonl", "csv"] = "jsonl"
     rotate: Annotated[

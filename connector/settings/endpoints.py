@@ -10,6 +10,7 @@ from connector.settings.convert import check_keys, converted, report
 from connector.settings.findings import Findings, did_you_mean, nearest
 from connector.settings.mappings import mappings_to
 from connector.settings.mistakes import check
+from connector.settings.paths import absolute_paths, folder_of
 from connector.settings.places import Path
 from connector.settings.schema import of
 from connector.settings.structs import EndpointSettings, ReceiverSettings, SourceSettings
@@ -19,7 +20,7 @@ __all__ = ["endpoints"]
 
 FAMILIES: dict[str, type[EndpointSettings]] = {"sources": SourceSettings, "receivers": ReceiverSettings}
 
-HARMLESS = {"secret": "unreadable", "url": "https://unreadable.invalid", "rate": "1/s", "duration": "1s"}
+HARMLESS = {"secret": "unreadable", "url": "https://unreadable.invalid", "rate": "1/s", "duration": "1s", "path": "x"}
 
 E = TypeVar("E", bound=EndpointSettings)
 
@@ -45,6 +46,8 @@ def endpoints(
         sound = len(findings) == before and not findings.breaks_in(path)
         if not sound:
             value = _mended(value, schema, path, findings)
+        if value is not None:
+            value = absolute_paths(value, schema, folder_of(findings.name))
         settings = converted(value, struct, path, findings) if value is not None else None
         if settings is not None:
             check_keys(settings, path, findings)

@@ -15,12 +15,13 @@ from typing import Any
 import msgspec
 
 from connector.errors import SettingsError
-from connector.settings.convert import converted
+from connector.settings.convert import converted, report
 from connector.settings.endpoints import endpoints
 from connector.settings.findings import Findings
 from connector.settings.interpolation import fill
 from connector.settings.mappings import CheckMapping, check_mappings, unchecked
 from connector.settings.mistakes import check
+from connector.settings.paths import absolute_paths, folder_of
 from connector.settings.places import Path, read
 from connector.settings.routes import check_routes, check_sandbox
 from connector.settings.schema import of
@@ -79,12 +80,12 @@ def parse(
     environ: Mapping[str, str] = os.environ,
     mappings: CheckMapping = unchecked,
 ) -> Settings:
-    """Do what `load` does with the text of a file; `name` stands in the messages, and its folder is where files are."""
+    """Do what `load` does with the text of a file called `name`, in whose folder relative paths begin."""
     document = read(text)
     findings = Findings(name, document)
     if not isinstance(document.values, dict):
         findings.raise_any()
-    values = _filled(document.values, (), findings, environ, FilePath(name).parent)
+    values = _filled(document.values, (), findings, environ, folder_of(name))
     values = check(values, of(Settings), (), findings)
     production = values.get("environment") == "production"
     from_here = endpoints("sources", values, sources, findings, production=production)
@@ -94,7 +95,9 @@ def parse(
     if isinstance(values.get("routes"), list):
         check_sandbox(values["routes"], from_here, to_here, findings)
     findings.raise_any()
-    settings = converted(values, Settings, (), findings)
+    settings = converted(absolute_paths(values, of(Settings), folder_of(name)), Settings, (), findings)
+    if settings is not None:
+        report(settings.problems(), (), findings)
     findings.raise_any()
     assert settings is not None  # noqa: S101 - else there was a finding
     return msgspec.structs.replace(settings, sources=from_here, receivers=to_here)

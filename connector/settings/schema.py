@@ -19,6 +19,7 @@ import msgspec
 from msgspec import inspect
 
 from connector.settings.echo import plain
+from connector.settings.paths import local_path
 from connector.settings.structs import ReceiverSettings, Settings, SourceSettings
 from connector.settings.values import Duration, Rate, Secret, Url
 
@@ -29,6 +30,7 @@ KINDS: dict[str, Callable[[Any], object]] = {
     "duration": Duration.parse,
     "rate": Rate.parse,
     "url": Url.parse,
+    "path": local_path,
 }
 """How each kind of value.py is read; each raises `ValueError`."""
 

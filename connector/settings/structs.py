@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from connector.report import Location, Status
+from connector.settings.paths import LOCAL_PATH
 from connector.settings.values import Duration, Rate
 
 __all__ = [
@@ -243,7 +244,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             "acknowledged for a sandbox receiver."
         ),
     ] = "sandbox"
-    journal: Annotated[str, Meta(min_length=1, description="The SQLite file that is the record.")] = "connector.db"
+    journal: Annotated[
+        str, LOCAL_PATH, Meta(description="The SQLite file that is the record; relative to this file.")
+    ] = "connector.db"
+    witness: Annotated[
+        str | None,
+        LOCAL_PATH,
+        Meta(
+            description="A file on another volume that remembers how far the journal is, in case that the journal's "
+            "whole volume is put back from a snapshot; relative to this file."
+        ),
+    ] = None
     history_days: Annotated[
         int, Meta(ge=0, le=36500, description="Days for which the history of finished orders is kept; 0: for ever.")
     ] = 365
@@ -255,3 +266,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Meta(description="Code lists for lookup() in a mapping: for each table, a value for each code."),
     ] = {}
     routes: Annotated[list[RouteSettings], Meta(min_length=1, description="Which source goes to which receivers.")]
+
+    def problems(self) -> list[tuple[str, str]]:
+        """Return what is wrong between the keys at the top: (key, what is wrong)."""
+        taken = {self.journal + suffix for suffix in ("", "-wal", "-shm", ".lock", ".seen", ".seen.new")}
+        if self.witness is None or self.witness not in taken:
+            return []
+        return [("witness", "this is a file of the journal itself; name one on another volume")]

@@ -69,6 +69,7 @@ LAYERS: list[tuple[str, ...]] = [
         "connector.reminder",
         "connector.steady",
         "connector.reported_failure",
+        "connector.early_signals",
     ),
 ]
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import sqlite3
 from collections import Counter
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from connector.journal.backup import _clear
 from connector.sandbox.orders import propeller_orders
 from tests.cli.process import Vendors, run, said, started
 
@@ -166,3 +169,29 @@ async def test_a_backup_is_known_without_its_sentinel(tmp_path: Path) -> None:
     assert 0 == ended.code
     assert "an older copy" in ended.err
     assert [] == lines(tmp_path / "connector.db", "SELECT name FROM identity WHERE name = 'copy'")
+
+
+@pytest.mark.fault(145)
+async def test_two_backups_to_one_file(tmp_path: Path) -> None:
+    """One is made, whole; the other one is refused, because there is a file of that name by then."""
+    vendors = Vendors(tmp_path, 40)
+    async with vendors.serving():
+        await vendors.run_once()
+    for number in range(3):
+        made = await asyncio.gather(*(run("backup", f"{number}.db", folder=tmp_path) for _ in range(2)))
+        assert sorted(each.code for each in made) == [0, 1]
+        (refused,) = (each for each in made if each.code)
+        assert refused.err == f"{number}.db: there is something of that name already; choose another one\n"
+        assert lines(tmp_path / f"{number}.db", "PRAGMA integrity_check") == [("ok",)]
+        assert lines(tmp_path / f"{number}.db", "SELECT count(*) FROM orders") == [(40,)]
+    assert not [name for name in os.listdir(tmp_path) if name.endswith(".part")]  # noqa: PTH208
+
+
+def test_what_a_killed_backup_left_is_removed_after_a_day(tmp_path: Path) -> None:
+    """What another one may be writing right now is not."""
+    now = datetime(2026, 3, 24, tzinfo=UTC)
+    for name, age in ((".copy.db.abc.part", 90_000), (".copy.db.def.part", 3600), (".other.db.abc.part", 90_000)):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (now.timestamp() - age,) * 2)
+    _clear(tmp_path / "copy.db", now)
+    assert {".copy.db.def.part", ".other.db.abc.part"} == {each.name for each in tmp_path.iterdir()}

@@ -98,7 +98,7 @@ async def test_all_well(tmp_path: Path) -> None:
     assert "shop       ok  search works, 7 orders to export\n" in found.out
     assert ("ok", "search works, 7 orders to export") == said["shop"]
     assert "ok" == said["warehouse"][0]
-    assert ("ok", "connector.db, not there yet") == said["journal"]
+    assert ("ok", f"{tmp_path / 'connector.db'}, not there yet") == said["journal"]
     assert [] == vendors.writes
     assert ["settings.yaml"] == names(tmp_path)
 
@@ -196,11 +196,13 @@ async def test_a_journal_that_cannot_be(tmp_path: Path) -> None:
         assert "failed" == checks(found)["journal"][0]
 
 
-async def test_a_journal_in_a_folder_that_is_still_to_be_made(tmp_path: Path) -> None:
-    """The connector makes missing folders; the check does not, and does not mind them."""
+@pytest.mark.fault(131)
+async def test_a_journal_in_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    """Its volume may not be mounted: nobody makes the folder, and it is named."""
     found = await offline(tmp_path, "journal: connector.db", "journal: var/lib/connector.db")
 
-    assert 0 == found.code
+    assert 1 == found.code
+    assert checks(found)["journal"][1].startswith(f"{tmp_path / 'var' / 'lib'}: there is no such folder")
     assert ["settings.yaml"] == names(tmp_path)
 
 
@@ -212,7 +214,7 @@ async def test_a_journal_in_use(tmp_path: Path) -> None:
     finally:
         await journal.aclose()
 
-    assert (0, ("ok", "connector.db, 0 orders")) == (found.code, checks(found)["journal"])
+    assert (0, ("ok", f"{tmp_path / 'connector.db'}, 0 orders")) == (found.code, checks(found)["journal"])
 
 
 @pytest.mark.parametrize(

@@ -149,7 +149,8 @@ async def test_without_a_journal_there_are_no_orders(tmp_path: Path) -> None:
     assert "closed" == found["receivers"]["warehouse"]["breaker"]
     assert [] == json.loads(orders.out)
     for each in (status, orders, show):
-        assert "connector.db: there is no journal yet; `connector run` starts one" == each.err.splitlines()[0]
+        said = f"{tmp_path / 'connector.db'}: there is no journal yet; `connector run` starts one"
+        assert said == each.err.splitlines()[0]
     assert ["settings.yaml"] == names(tmp_path)
 
 

@@ -25,8 +25,10 @@ async def test_health_is_served_while_it_runs(tmp_path: Path) -> None:
         _listen_on(tmp_path, 0)
         async with started("run", folder=tmp_path) as process, aiohttp.ClientSession() as session:
             assert process.stderr is not None
+            said = ""
             async with asyncio.timeout(20):
-                said = json.loads(await process.stderr.readline())["event"]
+                while "health and metrics" not in said:
+                    said = json.loads(await process.stderr.readline())["event"]
             async with session.get(said.partition("health and metrics: ")[2] + "/health/live") as response:
                 status = response.status
             process.terminate()

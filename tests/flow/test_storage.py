@@ -8,10 +8,11 @@ from collections import Counter
 import anyio
 import pytest
 
-from connector.app import GRACE, Connector
+from connector.app import STALLED, Connector
 from connector.cli.exits import LATER, TROUBLE, code_of
 from connector.errors import JournalError, JournalStalled
 from connector.journal.memory import MemoryJournal
+from connector.journal.opening import patiently
 from connector.journal.patience import GIVE_UP
 from tests.flow.bench import Bench
 from tests.flow.full import Filling, Trouble
@@ -115,10 +116,10 @@ async def test_a_start_gives_up_after_a_minute() -> None:
     assert [] == bench.wms.creates
 
 
-@pytest.mark.fault(105)
+@pytest.mark.fault(105, 139)
 @pytest.mark.parametrize("method", WRITES)
 async def test_a_stop_ends_in_time_although_the_disk_is_full(method: str) -> None:
-    """Whoever waits for the disk is let go when the time of grace is over, and nobody hangs."""
+    """What is under way cannot come to its end, so nobody waits for that: it is left, said, and looked up later."""
     bench = Bench()
     bench.shop.put(*ids(60))
     journal = Filling("full", method, call=2)
@@ -131,7 +132,52 @@ async def test_a_stop_ends_in_time_although_the_disk_is_full(method: str) -> Non
         before = bench.clock.monotonic()
         connector.stop()
 
-    assert bench.clock.monotonic() - before <= GRACE + 1
+    assert bench.clock.monotonic() - before <= 2 * STALLED + 1
+    assert "disk is full" in connector.cut_short
+
+
+@pytest.mark.fault(139)
+async def test_a_stall_that_passes_costs_a_stop_nothing() -> None:
+    """A lock of a second keeps nothing that is under way from its end."""
+    bench = Bench()
+    bench.shop.put(*ids(60))
+    journal = Filling("full", "settle", call=2)
+    connector = Connector(
+        bench.settings, sources=bench.sources, receivers=bench.receivers, journal=journal, clock=bench.clock
+    )
+    async with connector, anyio.create_task_group() as tg:
+        tg.start_soon(connector.run)
+        await journal.until_stalled()
+        connector.stop()
+        await anyio.sleep(1)
+        journal.mend()
+
+    assert connector.cut_short == ""
+    assert 0 < len(bench.wms.creates) == sum(bench.shop.told.values())
+
+
+@pytest.mark.fault(146)
+async def test_opening_is_tried_for_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+    """The cause is said at once, and once; what does not pass in a minute ends the start, with 75."""
+    bench = Bench()
+    tries = 0
+
+    async def attempt() -> int:
+        nonlocal tries
+        tries += 1
+        if bench.clock.monotonic() - start < passes_after:
+            raise JournalStalled("j.db.lock: cannot open the lock file: the file system is read-only")
+        return tries
+
+    passes_after, start = 30.0, bench.clock.monotonic()
+    assert await patiently(attempt, bench.clock) > 5
+    assert "the file system is read-only; the start waits 60 seconds for that to pass" in caplog.text
+    assert 2 == len(caplog.records)
+    passes_after, start = 1000.0, bench.clock.monotonic()
+    with pytest.raises(JournalStalled, match="is read-only, for 60 seconds; nothing is lost") as caught:
+        await patiently(attempt, bench.clock)
+    assert GIVE_UP <= bench.clock.monotonic() - start < GIVE_UP + 6
+    assert LATER == code_of(caught.value)
 
 
 @pytest.mark.fault(105)

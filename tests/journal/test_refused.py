@@ -33,10 +33,15 @@ async def test_only_its_owner_may_read_it(path: Path, before: int | None) -> Non
 
 
 @pytest.mark.attack(27)
-async def test_its_folder_is_made(tmp_path: Path) -> None:
-    """For its owner alone."""
-    async with opened(tmp_path / "state" / "journal.db"):
-        assert stat.S_IMODE((tmp_path / "state").stat().st_mode) == 0o700
+@pytest.mark.fault(131)
+async def test_a_folder_that_is_not_there_is_named_and_not_made(tmp_path: Path) -> None:
+    """It may be a volume that is not mounted: a journal made in its place would know nothing."""
+    await refused(tmp_path / "state" / "journal.db", f"{tmp_path / 'state'}: there is no such folder.*mounted")
+    assert not _exists(tmp_path / "state")
+
+
+def _exists(path: Path) -> bool:
+    return path.exists()
 
 
 @pytest.mark.attack(28)

@@ -116,7 +116,7 @@ async def test_another_journal_is_refused(path: Path, tmp_path: Path) -> None:
     """One with another id is not the one that was in use; accepted, it is one that does not know all."""
     async with opened(path):
         pass
-    other = tmp_path / "elsewhere" / "other.db"
+    other = tmp_path / "elsewhere.db"
     async with opened(other) as journal:
         theirs = (await identity(journal))["journal"]
     shutil.copyfile(other, path)

@@ -10,6 +10,7 @@ import msgspec
 
 from connector.journal.states import ACK_EDGES, DELIVERY_EDGES, REPORT_EDGES
 from tests.simulation.crashes import POINTS
+from tests.simulation.disk import VOLUMES
 from tests.simulation.faults import CLOCK_STEPS, FAULTS, FOREIGN
 from tests.simulation.schedule import Result
 from tests.simulation.vendors.erp import Manners
@@ -40,6 +41,7 @@ WORLDS = (
     "a backup is restored",
     "an older journal is accepted",
     "a plugin that breaks the protocol",
+    *VOLUMES,
     *(f"second receiver, {part} {each}" for part in ("required", "optional") for each in get_args(Manners)),
 )
 """What is so, or happens, in some schedules only."""

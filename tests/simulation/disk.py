@@ -2,6 +2,8 @@
 What outlives a process on its machine: the journal's file, the sentinel beside it, and the backups that people made.
 
 A journal may be lost, and a new one accepted in its place; or a backup may be put there, which is older than the truth.
+Or the whole volume is put back from a snapshot, the sentinel with it: then a witness on another volume knows, or the
+operator says so (`--restored`).
 What the connector does then is its own code (connector/journal/sentinel.py, doubts.py); only the files are simulated.
 """
 
@@ -13,20 +15,25 @@ from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from random import Random
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
 from connector.errors import JournalError
-from connector.journal.sentinel import DIGITS, Seen, identify
+from connector.journal.sentinel import DIGITS, Seen, Start, identify
 from tests.simulation.store import new_journal
 
-__all__ = ["PATH", "Disk", "Loss"]
+__all__ = ["PATH", "VOLUMES", "Disk", "Loss", "Volume"]
 
 PATH = Path("journal")
 
 Loss = Literal["", "lost", "restored", "both"]
 """What may happen to the journal in a schedule."""
+
+
+Volume = Literal["a volume is put back beside a witness", "a volume is put back, and the start is told"]
+VOLUMES: tuple[Volume, ...] = get_args(Volume)
+"""How an older volume is known for what it is."""
 
 
 class Disk:
@@ -35,6 +42,11 @@ class Disk:
     def __init__(self, chance: Random) -> None:
         self.journal = new_journal()
         self.seen: Seen | None = None
+        self.witness: Seen | None = None
+        self.volume: Volume | None = None
+        """How this disk's journal is known to be older, if its whole volume is put back."""
+        self.told = False
+        """The next start is told that the journal is older (`--restored`)."""
         self.accept = False
         self.losses = 0
         self.restored = 0
@@ -43,11 +55,19 @@ class Disk:
         """The ways between states that were taken in journals which are gone."""
         self._chance = chance
         self._backups: list[bytes] = []
+        self._snapshots: list[tuple[bytes, Seen | None]] = []
         self._sends = 0
+
+    @property
+    def start(self) -> Start:
+        """What the next start finds, and is told."""
+        return Start(seen=self.seen, witness=self.witness, accept=self.accept, restored=self.told)
 
     def write(self, seen: Seen) -> None:
         """See `Sentinel.write`."""
         self.seen = seen
+        if self.volume == VOLUMES[0]:
+            self.witness = seen
 
     def follow(self, seen: Seen) -> None:
         """See `Sentinel.follow`."""
@@ -62,6 +82,8 @@ class Disk:
         """See `Sentinel.note`."""
         if self.seen is not None and self.seen.sends < number:
             self.seen = msgspec.structs.replace(self.seen, sends=number)
+        if self.witness is not None and self.witness.sends < number:
+            self.witness = msgspec.structs.replace(self.witness, sends=number)
 
     def close(self) -> None:
         """See `Sentinel.close`."""
@@ -93,6 +115,26 @@ class Disk:
         self.accept = self._refused()  # a copy of a journal that was lost before, and is not the one in use now
         return "an older journal is accepted" if self.accept else "a backup is restored"
 
+    def take_snapshot(self) -> None:
+        """Copy the whole volume, as its disk is at this moment."""
+        self._snapshots.append((self.journal.serialize(), self.seen))
+
+    def put_back(self) -> str:
+        """Put a snapshot of the whole volume back, if there is one; return what happened."""
+        if not self._snapshots or self.volume is None:
+            return ""
+        image, seen = self._chance.choice((self._snapshots[-1], self._chance.choice(self._snapshots)))
+        db = new_journal()
+        db.deserialize(image)
+        db.execute("PRAGMA foreign_keys = ON")
+        db.execute("DELETE FROM simulated")
+        self._put(db)
+        self.seen = seen
+        self.restored += 1
+        self.accept = False
+        self.told = self.volume == VOLUMES[1]
+        return self.volume
+
     def take_edges(self) -> None:
         """Add up which ways were taken in this journal."""
         for edge, times in self.journal.execute("SELECT edge, times FROM simulated"):
@@ -109,7 +151,7 @@ class Disk:
         """Tell whether a start would refuse this journal unless it is told to accept it. Changes nothing."""
         self.journal.execute("BEGIN")
         try:
-            identify(PATH, self.seen, False, self.journal)
+            identify(PATH, Start(seen=self.seen), self.journal)
         except JournalError:
             return True
         finally:

@@ -20,6 +20,7 @@ from connector.readback import outline
 from tests.simulation import crashes, profile, second
 from tests.simulation.checks import Row, Watch, held, rows, unsettled
 from tests.simulation.crashes import Ending
+from tests.simulation.disk import VOLUMES
 from tests.simulation.faults import JUMPS, Faults, Outage
 from tests.simulation.incarnation import Incarnation
 from tests.simulation.leaks import Leaks
@@ -76,6 +77,9 @@ class Schedule:
             self.world.alarm = self._break_off
         self._chance = Random(f"{seed}/endings")
         self._mishaps = Random(f"{seed}/mishaps")
+        self._volumes = Random(f"{seed}/disk")
+        if not self.profile.loss and self.profile.look_up_first != "never" and self._volumes.random() < 0.5:
+            self.world.disk.volume = self._volumes.choice(VOLUMES)
         self._own = profile.settings(self.profile)
         if Random(f"{seed}/plugin").random() < 0.08:
             self._own = profile.with_plugin(self._own)
@@ -120,6 +124,8 @@ class Schedule:
             self._plan_outage()
         for _ in range(3 if self.profile.loss in ("restored", "both") else 0):
             time.at(self._mishaps.uniform(0, self._mishaps.uniform(0, self.profile.chaos)), self._back_up)
+        for _ in range(12 if self.world.disk.volume is not None else 0):
+            time.at(self._volumes.uniform(0, self.profile.chaos), self.world.disk.take_snapshot)
         hands = Random(f"{self._seed}/clock")
         between = [hands.choice(JUMPS) for _ in range(self.profile.clock_steps) if hands.random() < 0.4]
         for _ in range(self.profile.clock_steps - len(between)):
@@ -246,6 +252,8 @@ class Schedule:
     def _lose(self) -> None:
         """Between two processes: let the journal be lost, or an older one be put in its place, twice at most."""
         disk, chance = self.world.disk, self._mishaps
+        if disk.volume is not None and disk.losses < 3 and self._volumes.random() < 0.5:
+            self._happened(disk.put_back())
         if not self.profile.loss or disk.losses > 1 or chance.random() < (0.1 if self.profile.loss == "both" else 0.4):
             return
         what = self.profile.loss
@@ -257,9 +265,12 @@ class Schedule:
             if trouble := disk.lose():
                 self.world.violated("LOSS", "", trouble)
             happened = "the journal is lost"
-        if happened:
-            self.world.note(happened)
-            self.world.counts[f"world {happened}"] += 1
+        self._happened(happened)
+
+    def _happened(self, what: str) -> None:
+        if what:
+            self.world.note(what)
+            self.world.counts[f"world {what}"] += 1
 
     def _heal(self) -> None:
         self.world.note("heals")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from connector.errors import SettingsError
@@ -168,10 +169,11 @@ def test_unused_receiver() -> None:
 
 
 def test_load_reads_a_file(tmp_path: Path) -> None:
-    """A file is loaded, and its mistakes carry its name as the user gave it."""
+    """A file is loaded, its paths are those of its folder, and its mistakes carry its name as the user gave it."""
     path = tmp_path / "my.yaml"
     path.write_text(GOOD, encoding="utf-8")
-    assert load(path, sources=SOURCES, receivers=RECEIVERS, environ=ENVIRON) == good()
+    expected = msgspec.structs.replace(good(), journal=str(tmp_path / "connector.db"))
+    assert load(path, sources=SOURCES, receivers=RECEIVERS, environ=ENVIRON) == expected
     path.write_text(changed("sandbox", "prod"), encoding="utf-8")
     with pytest.raises(SettingsError) as caught:
         load(str(path), sources=SOURCES, receivers=RECEIVERS, environ=ENVIRON)

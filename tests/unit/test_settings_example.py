@@ -66,6 +66,7 @@ def test_its_variables_reach_the_endpoints() -> None:
     """Each variable that it names goes where it says."""
     names = set(re.findall(r"\$\{([A-Z]+_\w+):-", EXAMPLE.read_text("utf-8"))) - {"CONNECTOR_ENVIRONMENT"}
     given = {name: f"https://{name.lower().replace('_', '-')}.example" for name in names}
+    given |= {"CONNECTOR_JOURNAL": "/var/lib/connector/journal.db", "ARCHIVE_PATH": "/srv/orders.jsonl"}
     settings = example(given)
     shop, wholesale, production, transport = (
         settings.sources[name] for name in ("shop", "wholesale", "production", "transport")
@@ -153,6 +154,7 @@ def test_what_is_commented_out_as_the_default_is_the_default() -> None:
         "mapping",
         "progress",
         "success",
+        "witness",
     ]
     shown = 0
     lines = []

@@ -77,7 +77,7 @@ WRONG = [
     ("own rule", USER, USER + "\n    zone: Mars/X", "12:11", "wms.zone: 'Mars/X' is not on this planet"),
     ("empty secret", TOKEN, 'token: ""', "6:12", "sources.shop.token: a secret may not be empty"),
     ("secret number", TOKEN, "token: 4711", "6:12", "must be text; write it in quotes"),
-    ("journal", "routes:", 'journal: ""\nroutes:', "13:10", "must have at least 1 character"),
+    ("journal", "routes:", 'journal: ""\nroutes:', "13:10", "a path may not be empty"),
     # References.
     ("variable", USER, "username: ${NOPE}", "11:15", "the environment variable NOPE is not set"),
     ("reference", USER, "username: a${b", "11:15", "a reference is ${VAR}, ${VAR:-default} or ${file:/path}"),

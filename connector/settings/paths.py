@@ -1,0 +1,53 @@
+"""
+Paths in a settings file: relative ones begin in the file's folder, wherever a command runs.
+
+A key whose value is a path says so in its schema (`LOCAL_PATH`), also in the settings of a plugin.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path as FilePath
+from typing import Any
+
+from msgspec import Meta
+
+__all__ = ["LOCAL_PATH", "absolute_paths", "folder_of", "local_path"]
+
+LOCAL_PATH = Meta(extra_json_schema={"minLength": 1, "x-kind": "path"})
+"""Marks a text as a path on this machine: `Annotated[str, LOCAL_PATH, Meta(description=...)]`."""
+
+
+def folder_of(name: str) -> FilePath:
+    """
+    Return the folder of the settings file `name`, without symbolic links: one folder has one name.
+
+    The file itself may be a link to elsewhere (a Kubernetes ConfigMap is); what counts is where it is named.
+    """
+    return FilePath(os.path.realpath(FilePath(name).parent))
+
+
+def local_path(value: Any) -> str:
+    """Read a path; raise `ValueError` with what is wrong about it."""
+    if value == "":
+        raise ValueError("a path may not be empty")
+    if not isinstance(value, str) or not value.isprintable():
+        raise ValueError("a path is a text on one line, without control characters")
+    return value
+
+
+def absolute_paths(value: Any, schema: dict[str, Any], folder: FilePath) -> Any:
+    """Return `value` with every path that its schema marks made absolute, and with those paths that have a default."""
+    if schema.get("x-kind") == "path" and isinstance(value, str):
+        return os.path.join(folder, value)  # noqa: PTH118 - a slash at its end, a mistake, is to stay
+    if isinstance(value, list):
+        return [absolute_paths(inner, schema.get("items", {}), folder) for inner in value]
+    if not isinstance(value, dict):
+        return value
+    known, others = schema.get("properties", {}), schema.get("additionalProperties")
+    others = others if isinstance(others, dict) else {}
+    paths = {key: each["default"] for key, each in known.items() if each.get("x-kind") == "path" and "default" in each}
+    return {
+        key: absolute_paths(inner, known.get(key, others), folder)
+        for key, inner in {**{key: each for key, each in paths.items() if key not in value}, **value}.items()
+    }

@@ -1,0 +1,102 @@
+"""Paths in a settings file begin in its folder, from wherever the connector is started."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import pytest
+from msgspec import Meta
+
+from connector import load_settings
+from connector.errors import SettingsError
+from connector.settings import load
+from connector.settings.paths import LOCAL_PATH
+from connector.settings.structs import ReceiverSettings
+from tests.unit.settings_vendors import ENVIRON, GOOD, SOURCES
+
+TEXT = """
+{top}
+sources:
+  shop: {{type: propeller, base_url: "https://shop.example", token: t, statuses: [NEW]}}
+receivers:
+  archive: {{type: file, path: {path}}}
+routes:
+  - {{source: shop, receivers: [archive]}}
+"""
+
+
+def written(folder: Path, top: str = "", path: str = "out.jsonl") -> Path:
+    """Write a settings file into `folder`; return its path."""
+    folder.mkdir(exist_ok=True)
+    file = folder / "settings.yaml"
+    file.write_text(TEXT.format(top=top, path=path), "utf-8")
+    return file
+
+
+@pytest.mark.fault(131)
+@pytest.mark.parametrize("top", ["", "journal: state/j.db", "journal: ./j.db", "witness: ../other/seen"])
+def test_the_folder_of_a_command_means_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, top: str) -> None:
+    """Journal, its default, the witness and a receiver's file are the same ones from every working directory."""
+    file = written(tmp_path / "own", top)
+    found = []
+    for folder, name in ((tmp_path, "own/settings.yaml"), (tmp_path / "own", "settings.yaml"), (Path("/"), str(file))):
+        monkeypatch.chdir(folder)
+        found.append(load_settings(name))
+    assert found[0] == found[1] == found[2]
+    settings = found[0]
+    own = tmp_path / "own"
+    assert Path(settings.receivers["archive"].path) == own / "out.jsonl"
+    assert Path(settings.journal).is_absolute()
+    assert Path(settings.journal).parent in (own, own / "state")
+    if settings.witness is not None:
+        assert os.path.realpath(settings.witness) == str(tmp_path / "other" / "seen")
+
+
+@pytest.mark.fault(131)
+def test_absolute_paths_and_filled_in_ones(tmp_path: Path) -> None:
+    """An absolute path stays, and one that an environment variable gives begins in the folder of the file as well."""
+    file = written(tmp_path, "journal: ${J}", "/srv/out.jsonl")
+    assert load_settings(file, {"J": "a/j.db"}).journal == str(tmp_path / "a" / "j.db")
+    assert load_settings(file, {"J": "/var/j.db"}).journal == "/var/j.db"
+    assert load_settings(file, {"J": "/var/j.db"}).receivers["archive"].path == "/srv/out.jsonl"
+
+
+def test_a_settings_file_that_is_a_link(tmp_path: Path) -> None:
+    """What counts is where it is named: a mounted configuration is a link into a folder that changes its name."""
+    file = written(tmp_path / "..data")
+    (tmp_path / "settings.yaml").symlink_to(file)
+    assert load_settings(tmp_path / "settings.yaml").journal == str(tmp_path / "connector.db")
+
+
+def test_a_plugin_marks_its_paths(tmp_path: Path) -> None:
+    """Also inside lists; a text that is not marked is left alone."""
+
+    class WithPaths(ReceiverSettings, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="wms"):
+        username: str
+        password: str = ""
+        base_url: str = ""
+        keys: list[Annotated[str, LOCAL_PATH]] = msgspec.field(default_factory=list)
+        spool: Annotated[str, LOCAL_PATH, Meta(description="A folder.")] = "spool"
+
+    file = tmp_path / "settings.yaml"
+    file.write_text(GOOD.replace("username: me", "username: me\n    keys: [a, /b]"), "utf-8")
+    own = load(file, sources=SOURCES, receivers={"wms": WithPaths}, environ=ENVIRON).receivers["wms"]
+    assert isinstance(own, WithPaths)
+    assert (own.keys, own.spool, own.username) == ([str(tmp_path / "a"), "/b"], str(tmp_path / "spool"), "me")
+
+
+@pytest.mark.parametrize("witness", ["connector.db", "connector.db.seen", "connector.db-wal"])
+def test_a_witness_is_no_file_of_the_journal(tmp_path: Path, witness: str) -> None:
+    """It is reported at its place."""
+    with pytest.raises(SettingsError, match=r"settings.yaml:2:10: witness: this is a file of the journal itself"):
+        load_settings(written(tmp_path, f"witness: {witness}"))
+
+
+@pytest.mark.parametrize("path", ["orders/", "..", '"a\\nb"'])
+def test_what_is_no_file(tmp_path: Path, path: str) -> None:
+    """A folder's name is still no file's, although it was put behind another one."""
+    with pytest.raises(SettingsError, match=r"receivers.archive.path"):
+        load_settings(written(tmp_path, "", path))
