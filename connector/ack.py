@@ -8,7 +8,21 @@ from typing import Literal
 
 import msgspec
 
-__all__ = ["AckOutcome", "Acknowledgement", "Confirmed", "NotApplied", "Refused", "Unknown", "calls"]
+__all__ = [
+    "DENIED",
+    "AckOutcome",
+    "Acknowledgement",
+    "Confirmed",
+    "Denied",
+    "NotApplied",
+    "Refused",
+    "Unknown",
+    "calls",
+]
+
+
+DENIED = "the answer was a success that calls itself a failure"
+"""How the reason begins for which such an acknowledgement is in doubt."""
 
 
 class Acknowledgement(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,7 +33,7 @@ class Acknowledgement(msgspec.Struct, frozen=True, kw_only=True):
     `key` is the order's row in the journal; `at` is the time of delivery (UTC); `message` names the receiver's
     reference, or the reason of a failure. `failures`, of a failure, is how many others of the order the
     source has confirmed before, where that is known. `terms` are the ones under which the source is told, if it is not
-    as its settings are now (`HasTerms`).
+    as its settings are now (`HasTerms`). `denied`: its last answer was a success that calls itself a failure.
     """
 
     key: int
@@ -30,6 +44,7 @@ class Acknowledgement(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int = 0
     failures: int | None = None
     terms: str = ""
+    denied: bool = False
 
 
 class Confirmed(msgspec.Struct, frozen=True):
@@ -53,6 +68,10 @@ class Unknown(msgspec.Struct, frozen=True):
     """The source may know or not; read it back before repeating."""
 
     reason: str
+
+
+class Denied(Unknown, frozen=True):
+    """A success whose body calls itself a failure. Whoever must not tell twice leaves it to a person if it was not."""
 
 
 AckOutcome = Confirmed | NotApplied | Refused | Unknown

@@ -15,14 +15,14 @@ from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from itertools import chain
 
-from connector.ack import Acknowledgement, AckOutcome, Confirmed, NotApplied, Refused, Unknown, calls
+from connector.ack import DENIED, Acknowledgement, AckOutcome, Confirmed, Denied, NotApplied, Refused, Unknown, calls
 from connector.blame import about
 from connector.clock import Clock, backoff
 from connector.conformance import checked_outcomes
 from connector.errors import ConnectorError, InDoubtError, RejectedError, TransientError, UnattributedError
 from connector.journal.base import AckResult
 from connector.settings.structs import SourceSettings
-from connector.sources.base import HasTerms, ReadsBack, Source
+from connector.sources.base import HasTerms, ReadsBack, Source, TellsAgain
 from connector.unforeseen import Fault, Unforeseen
 from connector.vain import Vain
 
@@ -77,7 +77,7 @@ class Telling:
 
     async def _read_back(self, source: ReadsBack, doubtful: Sequence[Acknowledgement]) -> dict[str, AckOutcome]:
         """Ask the source; a question that our own code fails at is split until the order that it is about is alone."""
-        applied, missing = Confirmed(), NotApplied("the source does not show it", retry_after=0.0)
+        applied = Confirmed()
         found: dict[str, AckOutcome] = {}
         parts = [doubtful]
         for _ in range(QUESTIONS):
@@ -96,10 +96,22 @@ class Telling:
                     found |= self._failed(part[0], exc, "reading back")
             else:
                 found |= {
-                    ack.order_id: applied if known[ack.order_id] else missing for ack in part if ack.order_id in known
+                    ack.order_id: applied if known[ack.order_id] else self._missing(ack)
+                    for ack in part
+                    if ack.order_id in known
                 }
         # What there was no time for is asked about the next time.
         return found | {ack.order_id: Unknown("it could not be read back yet") for part in parts for ack in part}
+
+    def _missing(self, ack: Acknowledgement) -> AckOutcome:
+        """Tell again what the source does not show, unless it said no and a second time may do something twice."""
+        again = isinstance(self._source, TellsAgain) and self._source.export_repeatable and ack.outcome == "exported"
+        if ack.denied and not again:
+            return Refused(
+                f"{DENIED}, and the source does not show it; telling it again may do something twice there: "
+                "look, then retry or skip"
+            )
+        return NotApplied("the source does not show it", retry_after=0.0)
 
     async def tell(self, chunk: Sequence[Acknowledgement], outcomes: dict[str, AckOutcome]) -> None:
         """Make one call; put into `outcomes` what became of each order, of those that the answer mentions."""
@@ -210,7 +222,7 @@ class Telling:
             return AckResult(ack.key, outcome, now, failure)
         asked = outcome.retry_after if isinstance(outcome, NotApplied) else None
         if asked != 0:
-            self.vain.note(_name(ack), outcome.reason)
+            self.vain.note(_name(ack), outcome.reason, denied=isinstance(outcome, Denied))
         retry = self._settings.retry
         wait = backoff(
             self._clock, ack.attempts + 1, first=float(retry.first), longest=float(retry.longest), at_least=asked

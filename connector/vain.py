@@ -27,12 +27,17 @@ LONG = 3600.0
 
 
 class _Tried(msgspec.Struct):
-    """How often, since when, and after how many that went through; and what was wrong the last time."""
+    """
+    How often, since when, and after how many that went through; and what was wrong the last time.
+
+    `denied`: the endpoint itself said no, so that it is not to be waited for until others go through.
+    """
 
     since: float
     passed: int
     reason: str = ""
     count: int = 0
+    denied: bool = False
 
 
 class Vain:
@@ -72,8 +77,8 @@ class Vain:
         more = f" and {len(self._stuck) - 1} more" if len(self._stuck) > 1 else ""
         return f"{what}{more}: tried {tried.count} times in {age}, in vain; the last: {tried.reason}"
 
-    def note(self, what: str, reason: str) -> None:
-        """Count a try that failed and is made again; say so if that goes on for long."""
+    def note(self, what: str, reason: str, *, denied: bool = False) -> None:
+        """Count a try that failed and is made again; say so if that goes on for long. `denied`: it was answered so."""
         if self._endpoint is not None and self._endpoint.paused:
             return
         tried = self._tried.get(what)
@@ -81,6 +86,7 @@ class Vain:
             tried = self._tried[what] = _Tried(self._clock.monotonic(), self._passed)
         tried.count += 1
         tried.reason = readable(reason)
+        tried.denied = denied
         if tried.count >= MANY:
             self._stuck[what] = None
             oldest = self._tried[next(iter(self._stuck))].since
@@ -90,13 +96,14 @@ class Vain:
     def given_up(self, what: str) -> str | None:
         """Return why one is not tried any more, and forget it; None for one that may be tried again."""
         tried = self._tried.get(what)
-        if tried is None or tried.count < MANY or tried.passed == self._passed:
+        if tried is None or tried.count < MANY or (tried.passed == self._passed and not tried.denied):
             return None
         age = self._clock.monotonic() - tried.since
         if age < LONG:
             return None
         self.forget(what)
-        return f"{tried.count} times in {lasted(age)}, while others went through; the last: {tried.reason}"
+        among = "" if tried.denied else ", while others went through"
+        return f"{tried.count} times in {lasted(age)}{among}; the last: {tried.reason}"
 
     def passed(self, what: str) -> None:
         """One went through: the endpoint works."""

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from connector.journal.reader import PARKED, REFUSED, causes, snapshot, status
+from connector.journal.reader import PARKED, causes, snapshot, status
+from connector.journal.relisted import CAUSE, LISTED_AGAIN, REFUSED
 
 __all__ = ["Standing", "Waiting", "standing"]
 
@@ -26,6 +27,8 @@ class Standing(msgspec.Struct, frozen=True):
 
     states: Mapping[str, Mapping[str, int]]
     causes: Mapping[str, Sequence[Waiting]]
+    listed_again: Mapping[str, int] = {}
+    """By source, the orders that it had confirmed and lists all the same: nobody knows whether it took them."""
 
     def count(self, *states: str) -> int:
         """Return how many orders are in one of `states`."""
@@ -40,8 +43,13 @@ class Standing(msgspec.Struct, frozen=True):
 def standing(db: sqlite3.Connection) -> Standing:
     """Read how the journal stands, all of it at one moment."""
     with snapshot(db):
-        states = {name: counts.orders for name, counts in status(db).sources.items()}
-        return Standing(states, {name: [*_stuck(db, name), *_skipped(db, name, states[name])] for name in states})
+        sources = status(db).sources
+        states = {name: counts.orders for name, counts in sources.items()}
+        return Standing(
+            states,
+            {name: [*_stuck(db, name), *_skipped(db, name, states[name])] for name in states},
+            {name: counts.listed_again for name, counts in sources.items() if counts.listed_again},
+        )
 
 
 def _stuck(db: sqlite3.Connection, source: str) -> list[Waiting]:
@@ -57,8 +65,11 @@ def _example(db: sqlite3.Connection, source: str, state: str, cause: str) -> str
             "SELECT order_id FROM reports"
             " WHERE state = 'parked' AND dropped_at IS NULL AND source = ? AND coalesce(reason, '') = ? LIMIT 1"
         )
-    elif cause == REFUSED:
-        sql = "SELECT order_id FROM orders WHERE source = ? AND ack_state = 'parked' AND ? <> '' LIMIT 1"
+    elif cause in (REFUSED, LISTED_AGAIN):
+        sql = (
+            "SELECT order_id FROM orders"  # noqa: S608 - our own words
+            f" WHERE source = ? AND ack_state = 'parked' AND {CAUSE} = ? LIMIT 1"
+        )
     else:
         sql = (
             "SELECT o.order_id FROM deliveries d JOIN orders o ON o.key = d.key"

@@ -96,6 +96,7 @@ def as_data(settings: Settings, status: Status, now: datetime) -> dict[str, Any]
                     }
                     for row in each.shortfall.unreadable
                 ],
+                "listed_again": each.listed_again,
             }
             for name, each in sources.items()
         },
@@ -134,6 +135,12 @@ def as_text(settings: Settings, status: Status, causes: list[Cause], now: dateti
     ]
     for name, each in status.sources.items():
         lines += _unseen(name, each.shortfall)
+    lines += [
+        f"{name}: lists {each.listed_again} order{'' if each.listed_again == 1 else 's'} again that it had confirmed; "
+        "it is told once more, at growing intervals"
+        for name, each in status.sources.items()
+        if each.listed_again
+    ]
     for name, own in settings.sources.items():
         oldest = data["sources"][name]["oldest_unacknowledged_seconds"]
         if oldest is not None and oldest > float(own.ack_alarm):

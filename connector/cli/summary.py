@@ -26,9 +26,10 @@ def outcome(drained: Drained, standing: Standing) -> int:
     """
     Return the exit code: 0, 1 if a person has to look, 75 if only another try would help.
 
-    Orders that are neither at their end nor held, though no endpoint failed, are on nobody's way: that is 1 too.
+    Orders that are neither at their end nor held, though no endpoint failed, are on nobody's way: that is 1 too. So are
+    those that a source had confirmed and lists all the same.
     """
-    if standing.count("held", "rejected") or standing.parked:
+    if standing.count("held", "rejected") or standing.parked or standing.listed_again:
         return TROUBLE
     if drained.failed:
         return LATER if drained.later else TROUBLE
@@ -78,6 +79,11 @@ def _of_source(source: str, tally: Tally, standing: Standing) -> Iterator[str]:
     for state in ("cancelled", "vanished"):
         if count := states.get(state, 0):
             yield f"  {count:,} {state}: connector orders --source {shlex.quote(source)} --state {state}"
+    if again := standing.listed_again.get(source):
+        yield (
+            f"  {again:,} told again: it had confirmed {'it' if again == 1 else 'them'}, and lists "
+            f"{'it' if again == 1 else 'them'} all the same; the next run shows whether it takes that"
+        )
     causes = standing.causes.get(source, ())
     for each in causes[:MOST_CAUSES]:
         yield from _of_cause(source, each)

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
 
-from connector.ack import Acknowledgement, Confirmed, NotApplied, Refused, Unknown
-from connector.journal import bulk, deliveries, failures
+from connector.ack import DENIED, Acknowledgement, Confirmed, Denied, NotApplied, Refused, Unknown
+from connector.journal import bulk, deliveries, failures, relisted
 from connector.journal.base import AckResult
 from connector.journal.terms import TERMS
 from connector.journal.times import millis, moment
@@ -47,16 +47,20 @@ def settle(results: Sequence[AckResult], now: int, db: sqlite3.Connection) -> No
     """Record what became of them; see `Journal.settle_acks`."""
     confirmed: list[int] = []
     others: list[tuple[str, str, int, int]] = []
+    refused: list[int] = []
     for result in results:
         match result.outcome:
             case Confirmed():
                 confirmed.append(result.key)
             case NotApplied(reason):
                 others.append(("pending", reason, millis(result.next_try_at), result.key))
+            case Denied(reason):
+                others.append(("in_doubt", f"{DENIED}: {reason}", millis(result.next_try_at), result.key))
             case Unknown(reason):
                 others.append(("in_doubt", reason, millis(result.next_try_at), result.key))
             case Refused(reason):
                 others.append(("parked", reason, 0, result.key))
+                refused.append(result.key)
     failed = [result.key for result in results if result.failure]
     bulk.each(
         db,
@@ -86,6 +90,7 @@ def settle(results: Sequence[AckResult], now: int, db: sqlite3.Connection) -> No
             db.execute(
                 "INSERT INTO history (key, at, what, detail) VALUES (?, ?, ?, ?)", (key, now, _SAID[state], reason)
             )
+    relisted.forget(refused, db)
     failures.withdraw(failed, now, db)
     for key in failed:
         deliveries.exported_due(db, key, now)  # what was delivered while its source was told that it failed
@@ -101,7 +106,8 @@ _SAID = {
 def due(source: str, state: str, now: int, db: sqlite3.Connection) -> list[Acknowledgement]:
     """Return what is due; see `Journal.acks_due`."""
     rows = db.execute(
-        f"SELECT key, order_id, ack_outcome, ack_at, ack_message, ack_attempts, failures, {TERMS} FROM orders"  # noqa: S608
+        f"SELECT key, order_id, ack_outcome, ack_at, ack_message, ack_attempts, failures, {TERMS},"  # noqa: S608
+        f" coalesce(ack_reason GLOB '{DENIED}*' AND ack_state = 'in_doubt', 0) FROM orders"
         " WHERE source = ? AND ack_state IN ('pending', 'sending', 'in_doubt') AND ack_state = ?"
         f" AND ack_next <= ? ORDER BY ack_next, {SINCE}, key LIMIT 1000",
         (source, state, now),
@@ -116,8 +122,9 @@ def due(source: str, state: str, now: int, db: sqlite3.Connection) -> list[Ackno
             attempts=attempts,
             failures=failures if outcome == "failed" else None,
             terms=terms,
+            denied=bool(denied),
         )
-        for key, order_id, outcome, at, message, attempts, failures, terms in rows
+        for key, order_id, outcome, at, message, attempts, failures, terms, denied in rows
     ]
 
 

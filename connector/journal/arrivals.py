@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from connector.journal import bulk, changes, doubts, failures, payloads
+from connector.journal import bulk, changes, doubts, failures, payloads, relisted
 from connector.journal.base import Arrival, Ingested, Listing
 from connector.journal.deliveries import failed_due
 from connector.journal.shortfall import Shortfall, keep
@@ -53,7 +53,7 @@ def ingest(
             fresh.append((last, arrival))
             answers.append(Ingested(last, "new"))
         else:
-            answers.append(_again(db, row, arrival, listing, now))
+            answers.append(_again(db, source, row, arrival, listing, now))
         listed[arrival.order_id] = answers[-1].key
     _insert(db, source, fresh, now)
     rejected = {key for key, arrival in fresh if arrival.state == "rejected"}
@@ -118,14 +118,16 @@ def _insert(db: sqlite3.Connection, source: str, fresh: Sequence[tuple[int, Arri
     )
 
 
-def _again(db: sqlite3.Connection, row: _Known, arrival: Arrival, listing: Listing, now: int) -> Ingested:
+def _again(db: sqlite3.Connection, source: str, row: _Known, arrival: Arrival, listing: Listing, now: int) -> Ingested:
     """Decide about an order that the journal holds already and that is listed again."""
     same = row.revision == arrival.revision
     if row.states <= {"delivered"} and not same and _amend(db, row.key, arrival, listing, now):
         return Ingested(row.key, "amended")
     if row.ack_state == "confirmed" and row.ack_outcome == "exported":
-        if not listing.exported and row.ack_done_at is not None and row.ack_done_at < millis(listing.asked_at):
-            return _reacknowledge(db, row.key, now)
+        if not listing.exported and row.ack_done_at is not None:
+            asked_at = millis(listing.asked_at)
+            if relisted.believed(row.key, row.ack_done_at, asked_at, listing.again, db):
+                return _listed_again(db, row.key, source, listing.again, now)
         return Ingested(row.key, "known")
     if same:
         back = row.states & RETURNED and arrival.state != "cancelled"  # that one may be listed for ever
@@ -221,17 +223,23 @@ def _renew(db: sqlite3.Connection, key: int, arrival: Arrival, now: int, step: s
     return Ingested(key, "changed", told, version=version)
 
 
-def _reacknowledge(db: sqlite3.Connection, key: int, now: int) -> Ingested:
-    db.execute(
-        "UPDATE orders SET ack_state = 'pending', ack_next = 0, ack_attempts = 0, ack_moved = 0, updated_at = ?"
-        " WHERE key = ?",
-        (now, key),
-    )
-    db.execute(
-        "INSERT INTO history (key, at, what, detail) VALUES (?, ?, 'listed again', ?)",
-        (key, now, "the source had confirmed it; it is told again"),
-    )
-    return Ingested(key, "reacknowledge")
+def _listed_again(db: sqlite3.Connection, key: int, source: str, again: relisted.Policy, now: int) -> Ingested:
+    """Make it due to tell the source again of an order that it had confirmed, or leave it to a person."""
+    why = relisted.note(key, source, again, now, db)
+    if why:
+        db.execute(
+            "UPDATE orders SET ack_state = 'parked', ack_reason = ?, updated_at = ? WHERE key = ?", (why, now, key)
+        )
+        said = why
+    else:
+        db.execute(
+            # Its attempts go on counting: the source may answer that all is well, and do nothing, for ever.
+            "UPDATE orders SET ack_state = 'pending', ack_next = 0, ack_moved = 0, updated_at = ? WHERE key = ?",
+            (now, key),
+        )
+        said = "the source had confirmed it; it is told again"
+    db.execute("INSERT INTO history (key, at, what, detail) VALUES (?, ?, 'listed again', ?)", (key, now, said))
+    return Ingested(key, "left" if why else "reacknowledge")
 
 
 def _note_once(db: sqlite3.Connection, key: int, now: int, what: str, detail: str) -> None:

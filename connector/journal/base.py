@@ -22,6 +22,7 @@ from connector.journal.distrust import Distrust
 from connector.journal.outbox import Outbox
 from connector.journal.outcomes import Delivered, Held, InDoubt, NotSent, Outcome, Rejected
 from connector.journal.patience import Stall
+from connector.journal.relisted import ListedAgain, Policy
 from connector.journal.shortfall import Shortfall
 from connector.journal.steps import Steps
 from connector.journal.terms import Terms
@@ -74,7 +75,8 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
     `asked_at` is when it was asked for. `exported` says that orders are on it that the source knows as exported (a
     replay, or a source whose feed does not shrink): then none is acknowledged again. `replayed`: it is a replay, whose
     orders may have been delivered before the journal knew. `on_change` and `on_cancel` are
-    what is done about an order that was delivered and is now different, or cancelled.
+    what is done about an order that was delivered and is now different, or cancelled; `again` is what governs one that
+    its source had confirmed.
     """
 
     asked_at: datetime
@@ -82,21 +84,23 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
     replayed: bool = False
     on_change: Literal["update", "hold", "ignore"] = "update"
     on_cancel: Literal["cancel", "hold", "ignore"] = "cancel"
+    again: Policy = Policy()
 
 
 class Ingested(msgspec.Struct, frozen=True):
     """
     What an arrival was: `new`, `changed` (a new revision that is due for delivery), or `known`.
 
-    `reacknowledge`: it is known, the source had confirmed it, and yet lists it; it is told again. `amended`: it was
-    delivered in another revision, and a change is due at its receivers. `ack` is set for an arrival that failed for
-    good and of which the source is to be told. `look_up` names the receivers that are asked before they get it.
+    `reacknowledge`: it is known, the source had confirmed it, and yet lists it; it is told again. `left`: the same, and
+    it is left to a person. `amended`: it was delivered in another revision, and a change is due at its receivers. `ack`
+    is set for an arrival that failed for good and of which the source is to be told. `look_up` names the receivers that
+    are asked before they get it.
     `version` counts what the order was listed as. `kept` is set for a known order that waits for a person and is listed
     differently than what is kept of it, which this is: see `Journal.relist`.
     """
 
     key: int
-    what: Literal["new", "changed", "known", "reacknowledge", "amended"]
+    what: Literal["new", "changed", "known", "reacknowledge", "left", "amended"]
     ack: Acknowledgement | None = None
     look_up: tuple[str, ...] = ()
     version: int = 0
@@ -220,7 +224,7 @@ class OpenWork(msgspec.Struct, frozen=True):
     next_due: datetime | None
 
 
-class Journal(Distrust, Outbox, Asked, Absent, Caution, Terms, Steps, Protocol):
+class Journal(Distrust, Outbox, Asked, Absent, ListedAgain, Caution, Terms, Steps, Protocol):
     """
     The record. See the module's text for what holds for every method that writes.
 
@@ -245,7 +249,8 @@ class Journal(Distrust, Outbox, Asked, Absent, Caution, Terms, Steps, Protocol):
         """
         Take a page of a feed in, all or nothing; return what each arrival was, in order.
 
-        What was confirmed before the page was asked for, and is listed all the same, is acknowledged again.
+        What was confirmed long enough before the page was asked for, and is listed all the same, is acknowledged again
+        or left to a person, see `Policy`.
         """
 
     async def relist(self, source: str, orders: Sequence[Relisted], now: datetime) -> list[Ingested]:

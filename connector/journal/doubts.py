@@ -19,6 +19,7 @@ from connector.ack import Acknowledgement
 from connector.journal import failures
 from connector.journal.base import Ingested
 from connector.journal.caution import Way
+from connector.journal.relisted import CAUSE, LISTED_AGAIN
 
 __all__ = ["begin", "cast", "due", "walked"]
 
@@ -49,8 +50,10 @@ def begin(ways: Sequence[Way], now: int, db: sqlite3.Connection) -> None:
         # In doubt, as if it had been under way when the process ended: `recover` takes it from there.
         once = sorted({way.source for way in ways if not way.ack_repeatable})
         db.executemany(  # What a source refused, and a person has not released yet, it may have taken since.
-            "UPDATE orders SET ack_state = 'pending', ack_attempts = 0 WHERE source = ? AND ack_state = 'parked'",
-            [(source,) for source in once],
+            # What it listed although it had confirmed stays with the person: asked, it would show it as not told.
+            "UPDATE orders SET ack_state = 'pending', ack_attempts = 0 WHERE source = ? AND ack_state = 'parked'"
+            f" AND {CAUSE} <> ?",
+            [(source, LISTED_AGAIN) for source in once],
         )
         db.executemany(
             "UPDATE orders SET ack_state = 'sending'"

@@ -5,6 +5,8 @@ They come from another process too, while the connector runs (`connector retry`,
 of its own, and the running connector sees that the file has changed.
 """
 
+# ruff: noqa: S608 - the SQL is put together from our own words; every value is a parameter.
+
 from __future__ import annotations
 
 import json
@@ -12,7 +14,7 @@ import sqlite3
 from array import array
 from collections.abc import Sequence
 
-from connector.journal import failures
+from connector.journal import failures, relisted
 from connector.journal.listing import storable
 
 __all__ = ["PORTION", "causes", "changed_elsewhere", "keys_of", "retry", "skip", "still"]
@@ -21,12 +23,16 @@ PORTION = 1000
 """Orders that are decided about in one transaction: a tenth of a second in which nothing else is written."""
 
 
+_OF_CAUSE = f"(ack_reason = ?1 OR {relisted.CAUSE} = ?1)"
+"""The words for a parked acknowledgement that waits for ?1: what is shown as its cause, or all that was said of it."""
+
+
 def keys_of(source: str | None, order_ids: Sequence[str], cause: str | None, db: sqlite3.Connection) -> Sequence[int]:
     """Return the orders that wait for a person: those of `source` that are named, or all that share `cause`."""
     if cause is not None:
         rows = db.execute(
             "SELECT key FROM deliveries WHERE cause = ?1 AND state IN ('held', 'rejected')"
-            " UNION SELECT key FROM orders WHERE ack_reason = ?1 AND ack_state = 'parked'"
+            f" UNION SELECT key FROM orders WHERE ack_state = 'parked' AND {_OF_CAUSE}"
             " UNION SELECT key FROM changes WHERE reason = ?1 AND state = 'held'"
             " UNION SELECT o.key FROM reports r JOIN orders o ON o.source = r.source AND o.order_id = r.order_id"
             " WHERE r.reason = ?1 AND r.state = 'parked' AND r.dropped_at IS NULL",
@@ -47,7 +53,7 @@ def still(keys: Sequence[int], cause: str, db: sqlite3.Connection) -> list[int]:
     rows = db.execute(
         "SELECT value FROM json_each(?2) WHERE"
         " EXISTS (SELECT 1 FROM deliveries WHERE key = value AND cause = ?1 AND state IN ('held', 'rejected'))"
-        " OR EXISTS (SELECT 1 FROM orders WHERE key = value AND ack_reason = ?1 AND ack_state = 'parked')"
+        f" OR EXISTS (SELECT 1 FROM orders WHERE key = value AND ack_state = 'parked' AND {_OF_CAUSE})"
         " OR EXISTS (SELECT 1 FROM changes WHERE key = value AND reason = ?1 AND state = 'held')"
         " OR EXISTS (SELECT 1 FROM orders o JOIN reports r ON r.source = o.source AND r.order_id = o.order_id"
         " WHERE o.key = value AND r.reason = ?1 AND r.state = 'parked' AND r.dropped_at IS NULL)",
@@ -76,13 +82,16 @@ def _release(key: int, asked: str | None, now: int, db: sqlite3.Connection) -> i
     ).rowcount
     if deliveries:
         failures.withdraw([key], now, db)
-    count += db.execute(
+    told = db.execute(
         # That it failed is no longer to be told of an order that is tried again: it may yet be delivered.
         "UPDATE orders SET ack_state = 'pending', ack_next = 0, ack_attempts = 0"
-        " WHERE key = ?1 AND ack_state = 'parked' AND (?2 IS NULL OR ack_reason = ?2)"
+        f" WHERE key = ?2 AND ack_state = 'parked' AND (?1 IS NULL OR {_OF_CAUSE})"
         " AND NOT (ack_outcome = 'failed' AND ?3)",
-        (key, asked, deliveries > 0),
+        (asked, key, deliveries > 0),
     ).rowcount
+    if told:
+        relisted.forget([key], db)
+    count += told
     count += db.execute(
         "UPDATE changes SET state = 'due', next_try_at = 0, attempts = 0"
         " WHERE key = ?1 AND state = 'held' AND (?2 IS NULL OR reason = ?2)",
@@ -140,7 +149,16 @@ def skip(keys: Sequence[int], now: int, db: sqlite3.Connection, cause: str | Non
             " AND (source, order_id) = (SELECT source, order_id FROM orders WHERE key = ?1)",
             (key, asked, now),
         ).rowcount
-        if count:
+        known = db.execute(
+            # Whoever leaves an export alone that the source refuses, or lists, says that the source has the order.
+            "UPDATE orders SET ack_state = 'confirmed', ack_done_at = coalesce(ack_done_at, ?3), ack_reason = NULL,"
+            " updated_at = ?3 WHERE key = ?2 AND ack_state = 'parked' AND ack_outcome = 'exported'"
+            f" AND (?1 IS NULL OR {_OF_CAUSE})",
+            (asked, key, now),
+        ).rowcount
+        if known:
+            relisted.forget([key], db)
+        if count or known:
             moved.append(key)
     db.executemany(
         "DELETE FROM payloads WHERE key = ?1"

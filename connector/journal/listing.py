@@ -14,7 +14,8 @@ from typing import Any, get_args
 
 import msgspec
 
-from connector.journal.reader import HELD, OPEN, PUBLIC, REFUSED, snapshot, state_of
+from connector.journal.reader import HELD, OPEN, PUBLIC, snapshot, state_of
+from connector.journal.relisted import CAUSE, LISTED_AGAIN, REFUSED
 from connector.journal.states import PublicState
 from connector.journal.times import moment
 
@@ -108,9 +109,9 @@ def matching(
             " OR o.key IN (SELECT key FROM changes WHERE state = 'held' AND reason = ?)"
             " OR (o.source, o.order_id) IN (SELECT r.source, r.order_id FROM reports r"
             " WHERE r.state = 'parked' AND r.dropped_at IS NULL AND r.reason = ?)"
-            " OR (o.ack_state = 'parked' AND ? = ?))"
+            f" OR (o.ack_state = 'parked' AND {CAUSE} = ?))"
         )
-        values += [cause, cause, cause, cause, cause, REFUSED]
+        values += [cause, cause, cause, cause, cause]
     if state is not None:
         where.append(f"{CANDIDATES[state]} AND {state_of('o')} = ?")
         values.append(state)
@@ -179,7 +180,7 @@ def _order(row: tuple[Any, ...], deliveries: Mapping[str, DeliveryRow]) -> Order
         external_id=external_id,
         revision=revision,
         state=state,
-        cause=_cause(state, ack_state, deliveries) or change or parked,
+        cause=_cause(state, ack_state, reason, deliveries) or change or parked,
         attempts=max((each.attempts for each in deliveries.values()), default=0),
         deliveries=deliveries,
         found_at=moment(found),
@@ -195,11 +196,11 @@ def _order(row: tuple[Any, ...], deliveries: Mapping[str, DeliveryRow]) -> Order
     )
 
 
-def _cause(state: str, ack_state: str, deliveries: Mapping[str, DeliveryRow]) -> str | None:
+def _cause(state: str, ack_state: str, reason: str | None, deliveries: Mapping[str, DeliveryRow]) -> str | None:
     """Return the cause behind the order's state; that of another delivery where there is none."""
     given = [(each.state != state, each.cause) for each in deliveries.values() if each.cause]
     if ack_state == "parked" and not any(not other for other, _ in given):
-        return REFUSED
+        return LISTED_AGAIN if (reason or "").startswith(LISTED_AGAIN) else REFUSED
     return min(given)[1] if given else None
 
 

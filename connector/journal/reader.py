@@ -24,6 +24,7 @@ from connector.errors import JournalError, JournalStalled
 from connector.journal.database import damaged, migrate
 from connector.journal.diagnosis import cause_of
 from connector.journal.patience import passing
+from connector.journal.relisted import CAUSE, REFUSED
 from connector.journal.shortfall import Shortfall, shortfalls
 from connector.journal.states import PublicState
 from connector.journal.times import moment
@@ -31,6 +32,7 @@ from connector.journal.version import NoJournal, check_version
 
 __all__ = [
     "PARKED",
+    "REFUSED",
     "Cause",
     "ReceiverCounts",
     "SourceCounts",
@@ -67,8 +69,9 @@ class SourceCounts(msgspec.Struct, frozen=True, kw_only=True):
 
     `untold_since` is when the oldest order that the source has still to be told about was delivered; `last_poll` the
     end of the last walk that went through, and `error` what was wrong with the last one, if it did not.
-    `parked_reports` counts what it will not be told about orders after their delivery, until a person has looked.
     `shortfall` is what the last walk that went through could not see.
+    `parked_reports` counts what it will not be told about orders after their delivery, until a person has looked;
+    `listed_again` the orders that it had confirmed and lists all the same, so that it is told again.
     """
 
     orders: Mapping[str, int] = {}
@@ -77,6 +80,7 @@ class SourceCounts(msgspec.Struct, frozen=True, kw_only=True):
     error: str = ""
     parked_reports: int = 0
     shortfall: Shortfall = Shortfall()
+    listed_again: int = 0
 
 
 class ReceiverCounts(msgspec.Struct, frozen=True, kw_only=True):
@@ -214,11 +218,14 @@ def status(db: sqlite3.Connection) -> Status:
         untold = dict(
             db.execute(
                 # One that was confirmed and is listed again counts from then on.
-                "SELECT source, min(CASE WHEN ack_done_at IS NULL THEN ack_at ELSE updated_at END + ack_moved)"
-                f" FROM orders WHERE ack_state IN {UNTOLD} AND ack_outcome = 'exported' GROUP BY source"
+                "SELECT source, min(since) FROM ("
+                "SELECT source, CASE WHEN ack_done_at IS NULL THEN ack_at ELSE updated_at END + ack_moved AS since"
+                f" FROM orders WHERE ack_state IN {UNTOLD} AND ack_outcome = 'exported'"
+                " UNION ALL SELECT source, since + moved FROM relisted WHERE parked = 0) GROUP BY source"
             )
         )
         missing = shortfalls(db)
+        again = dict(db.execute("SELECT source, count(*) FROM relisted WHERE parked = 0 GROUP BY source"))
         walks = {name: (at, error) for name, at, error in db.execute("SELECT name, last_poll, error FROM sources")}
         parked = dict(
             db.execute("SELECT source, count(*) FROM reports WHERE state = 'parked' AND dropped_at IS NULL GROUP BY 1")
@@ -234,6 +241,7 @@ def status(db: sqlite3.Connection) -> Status:
             error=error,
             parked_reports=parked.get(name, 0),
             shortfall=missing.get(name, Shortfall()),
+            listed_again=again.get(name, 0),
         )
     receivers = {}
     for name in sorted(deliveries.keys() | breakers.keys()):
@@ -251,22 +259,20 @@ def causes(db: sqlite3.Connection, source: str | None = None) -> list[Cause]:
         f" WHERE state IN {HELD} AND (?1 IS NULL OR (SELECT source FROM orders o WHERE o.key = deliveries.key) = ?1)"
         " GROUP BY cause, state"
         " UNION ALL"
-        " SELECT 'held', ?2, count(*) FROM orders WHERE ack_state = 'parked' AND (?1 IS NULL OR source = ?1)"
-        " HAVING count(*) > 0"
+        f" SELECT 'held', {CAUSE}, count(*) FROM orders WHERE ack_state = 'parked'"
+        " AND (?1 IS NULL OR source = ?1) GROUP BY 2"
         " UNION ALL"
         " SELECT 'held', reason, count(DISTINCT key) FROM changes WHERE state = 'held'"
         " AND (?1 IS NULL OR (SELECT source FROM orders o WHERE o.key = changes.key) = ?1) GROUP BY reason"
         " UNION ALL"
-        " SELECT ?3, coalesce(reason, ''), count(DISTINCT order_id) FROM reports"
+        " SELECT ?2, coalesce(reason, ''), count(DISTINCT order_id) FROM reports"
         " WHERE state = 'parked' AND dropped_at IS NULL AND (?1 IS NULL OR source = ?1) GROUP BY reason"
         " ORDER BY n DESC, 1, 2",
-        (source, REFUSED, PARKED),
+        (source, PARKED),
     )
     return [Cause(*row) for row in rows]
 
 
-REFUSED = "acknowledgement refused"
-"""The cause of an order that waits because its source will not take the acknowledgement."""
 PARKED = "report parked"
 """Stands in the place of a state for orders that are at their end, but of whose progress a source will not be told."""
 

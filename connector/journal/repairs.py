@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
+from typing import Literal
 
-from connector.ack import Confirmed
-from connector.journal import acks, arrivals, deliveries
+from connector.ack import Confirmed, Unknown
+from connector.journal import acks, arrivals, deliveries, relisted
 from connector.journal.base import AckResult, Arrival, Delivered, Listing, Settlement
 from connector.journal.times import moment
 
@@ -34,20 +35,28 @@ def adopt(key: int, receiver: str, found: Delivered, now: int, db: sqlite3.Conne
 
 
 def take_in(
-    source: str, arrival: Arrival, found: Mapping[str, Delivered], now: int, db: sqlite3.Connection, *, told: bool
+    source: str,
+    arrival: Arrival,
+    found: Mapping[str, Delivered],
+    now: int,
+    db: sqlite3.Connection,
+    *,
+    told: Literal["exported", "unknown", "no"],
 ) -> bool:
     """
     Take an order in that the journal does not know, as delivered to the receivers that have it; False if it does.
 
-    `told`: the source lists it as exported, so it is not told again.
+    `told`: `exported` when the source lists it so, and it is not told again; `unknown` when whoever delivered it may
+    have told the source just before, which is asked then before it is told.
     """
     listing = Listing(asked_at=moment(now), exported=True, on_change="ignore", on_cancel="ignore")
     (taken,) = arrivals.ingest(source, [arrival], listing, now, db)
     if taken.what != "new":
         return False
     done = [adopt(taken.key, receiver, receipt, now, db) for receiver, receipt in found.items()]
-    if told and acks.claim([taken.key], {}, db) == [True]:
-        acks.settle([AckResult(taken.key, Confirmed(), moment(now))], now, db)
+    if told != "no" and acks.claim([taken.key], {}, db) == [True]:
+        outcome = Confirmed() if told == "exported" else Unknown("whoever delivered it may have told the source")
+        acks.settle([AckResult(taken.key, outcome, moment(now))], now, db)
     return all(done)
 
 
@@ -63,20 +72,24 @@ def look_again(key: int, receiver: str, now: int, db: sqlite3.Connection) -> boo
     )
 
 
-def tell_again(key: int, now: int, db: sqlite3.Connection) -> bool:
+def tell_again(key: int, now: int, db: sqlite3.Connection, *, once: bool = False) -> bool:
     """
     Make it due now to tell the source that an order is exported, whether or not it was told before.
 
-    Returns False for an order of which nothing is to be told, or of which the source is being told.
+    Returns False for an order of which nothing is to be told, or of which the source is being told. `once`: telling it
+    twice would do something twice; then what it may know is left alone, and what is in doubt is asked about when due.
     """
     told = db.execute(
         "UPDATE orders SET ack_state = CASE ack_state WHEN 'in_doubt' THEN ack_state ELSE 'pending' END,"
-        " ack_next = 0, ack_attempts = 0, updated_at = ?,"
+        " ack_next = CASE WHEN ack_state = 'in_doubt' AND ?3 THEN ack_next ELSE 0 END, ack_attempts = 0,"
+        " updated_at = ?1,"
         " ack_moved = CASE WHEN ack_done_at IS NULL THEN ack_moved ELSE 0 END"
-        " WHERE key = ? AND ack_outcome = 'exported' AND ack_state IN ('pending', 'in_doubt', 'parked', 'confirmed')",
-        (now, key),
+        " WHERE key = ?2 AND ack_outcome = 'exported'"
+        " AND (ack_state IN ('pending', 'in_doubt') OR (ack_state IN ('parked', 'confirmed') AND NOT ?3))",
+        (now, key, once),
     ).rowcount
     if told:
+        relisted.forget([key], db)
         db.execute(
             "INSERT INTO history (key, at, what, detail) VALUES (?, ?, 'reconciled', 'the source is told again')",
             (key, now),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
-from connector.journal import absent, holds, retention, unfinished
+from connector.journal import absent, holds, relisted, retention, unfinished
 from connector.journal.base import OpenWork
 from connector.journal.listing import chunks
 from connector.journal.sqlite_outbox import SqliteOutbox
@@ -41,6 +41,17 @@ class SqliteBacklog(SqliteOutbox):
     async def vanish(self, keys: Sequence[int], now: datetime) -> list[int]:
         """See `Absent.vanish`."""
         return await self._write(partial(absent.vanish, keys, self._kept(now)))
+
+    async def listed_again(self, source: str, began: datetime, settle: float) -> dict[str, int]:
+        """See `ListedAgain.listed_again`."""
+        if not self._comparable(began, settle):
+            return {}
+        before = self._kept(began - timedelta(seconds=settle))
+        return await self._read(partial(relisted.of_source, source, before))
+
+    async def not_listed(self, keys: Sequence[int], now: datetime) -> None:
+        """See `ListedAgain.not_listed`."""
+        await self._write(partial(relisted.gone, keys, self._kept(now)))
 
     async def causes(self, beginning: str = "") -> list[str]:
         """See `Journal.causes`."""

@@ -25,6 +25,8 @@ class SqliteSteps(ABC):
     """`Steps` over whatever writes. Before `follow` its time is that of the machine."""
 
     _steady: SteadyClock | None = None
+    _began: datetime | None = None
+    """When this process began, if the clock may have been set since the records before it were made."""
     _ahead = timedelta()
     """How far the machine's clock is ahead, as the journal has it."""
 
@@ -34,8 +36,9 @@ class SqliteSteps(ABC):
 
     async def follow(self, clock: SteadyClock) -> timedelta:
         """See `Steps.follow`."""
-        moved = await self._write(partial(steps.begin, _mark(clock, timedelta())))
+        moved, certain = await self._write(partial(steps.begin, _mark(clock, timedelta())))
         self._steady, self._ahead = clock, timedelta()
+        self._began = None if certain else clock.now()
         return timedelta(milliseconds=moved)
 
     async def note_step(self) -> timedelta:
@@ -56,16 +59,24 @@ class SqliteSteps(ABC):
         """
         Return how a page came to be listed in terms of what is kept.
 
-        What is on a page that was asked for before a step is not compared with what was confirmed: the next walk is.
+        What is on a page that was asked for before a step, or so soon after it that it may be behind what was confirmed
+        before, is not compared with that: a later walk is.
         """
-        if self._steady is None:
+        if self._steady is None or self._stepped_at is None:
             return listing
-        asked_at = self._steady.shown(listing.asked_at)
-        stepped_at = self._steady.stepped_at
-        if stepped_at is None:
-            return listing
-        exported = listing.exported or listing.asked_at <= stepped_at
-        return msgspec.structs.replace(listing, asked_at=asked_at, exported=exported)
+        exported = listing.exported or not self._comparable(listing.asked_at, listing.again.settle)
+        return msgspec.structs.replace(listing, asked_at=self._steady.shown(listing.asked_at), exported=exported)
+
+    def _comparable(self, at: datetime, settle: float) -> bool:
+        """Tell whether a time less `settle` seconds can be compared with records: no step lies in between."""
+        stepped_at = self._stepped_at
+        return stepped_at is None or at - timedelta(seconds=settle) > stepped_at
+
+    @property
+    def _stepped_at(self) -> datetime | None:
+        """When the machine's clock was set last, as far as this process knows; None if it never was."""
+        steady = self._steady
+        return self._began if steady is None or steady.stepped_at is None else steady.stepped_at
 
 
 def _mark(clock: SteadyClock, ahead: timedelta) -> steps.Mark:

@@ -16,9 +16,12 @@ The states of a delivery and of an acknowledgement, and the only ways between th
                 │          ├──▶ in_doubt   the answer was lost; read back, then pending or confirmed
                 └──────────└──▶ parked     the source refused it; a person has to look
 
+    confirmed ─▶ pending    the source lists it all the same; it is told again
+    confirmed ◀▶ parked     the same, left to a person; until it is not listed any more, or skipped
+
 A report goes the ways of an acknowledgement that is due, except that nothing leads away from `confirmed`.
 
-The same edges are triggers in the journal (schema/0001.sql, 0010.sql), so that not even a wrong build can take another
+The same edges are triggers in the journal (schema/0001.sql, 0013.sql), so that not even a wrong build can take another
 way; a test compares the two.
 """
 
@@ -79,9 +82,9 @@ ACK_EDGES: dict[AckState, frozenset[AckState]] = {
     "pending": frozenset({"sending", "confirmed", "parked", "none"}),
     "sending": frozenset({"confirmed", "pending", "in_doubt", "parked"}),
     "in_doubt": frozenset({"confirmed", "pending", "parked"}),
-    # The source lists the order again although it had confirmed: somebody there took it back.
-    "confirmed": frozenset({"pending"}),
-    "parked": frozenset({"pending"}),
+    # The source lists the order again although it had confirmed; see `relisted`.
+    "confirmed": frozenset({"pending", "parked"}),
+    "parked": frozenset({"pending", "confirmed"}),
 }
 
 REPORT_EDGES: dict[ReportState, frozenset[ReportState]] = {

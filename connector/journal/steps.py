@@ -82,6 +82,9 @@ RECORDS = frozenset(
         ("requests", "done_at"),
         ("ack_terms", "due_at"),  # compared with `ack_at`, and with nothing else
         ("ack_terms", "before"),
+        ("relisted", "since"),  # its age counts from `since + moved`
+        ("relisted", "moved"),
+        ("relisted", "last_at"),
         ("clock", "base"),
     }
 )
@@ -113,12 +116,17 @@ class Steps(Protocol):
         """Note how far the machine's clock is ahead, if that has changed since the last note; return by how much."""
 
 
-def begin(mark: Mark, db: sqlite3.Connection) -> int:
-    """Move the deadlines into the time of a process that starts now; return by how many milliseconds."""
+def begin(mark: Mark, db: sqlite3.Connection) -> tuple[int, bool]:
+    """
+    Move the deadlines into the time of a process that starts now.
+
+    Returns by how many milliseconds, and whether the records before can be compared with those to come: the machine's
+    clock was not set since the last process began, as far as anybody knows, and the machine was not started anew.
+    """
     last = _last(db)
     _put(mark, db)
     if last is None:
-        return 0
+        return 0, True
     moved = last.ahead
     if last.boot and last.boot == mark.boot and abs(mark.base - last.base) >= _NEARLY:
         moved += mark.base - last.base
@@ -133,7 +141,7 @@ def begin(mark: Mark, db: sqlite3.Connection) -> int:
     if last.boot and mark.boot and last.boot != mark.boot:
         for each in DEADLINES:
             db.execute(f"UPDATE {each.table} SET {each.column} = ? WHERE {each.doubt} AND {each.column} > 0", (_FAR,))
-    return moved
+    return moved, not moved and last.boot == mark.boot
 
 
 def note(mark: Mark, since: int, now: int, db: sqlite3.Connection) -> int:
@@ -157,6 +165,7 @@ def _age(by: int, but: tuple[int, int] | None, db: sqlite3.Connection) -> None:
             " AND CASE WHEN ack_done_at IS NULL THEN ack_at ELSE updated_at END NOT BETWEEN ? AND ?",
             (by, *(but or (-2, -1))),
         )
+        db.execute("UPDATE relisted SET moved = moved + ? WHERE since NOT BETWEEN ? AND ?", (by, *(but or (-2, -1))))
 
 
 def _last(db: sqlite3.Connection) -> Mark | None:

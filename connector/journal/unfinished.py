@@ -12,6 +12,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 
+from connector.journal import relisted
 from connector.journal.base import OpenWork
 from connector.journal.times import moment
 
@@ -49,7 +50,8 @@ def untold_sources(db: sqlite3.Connection) -> list[str]:
 
 def oldest_acks(now: int, db: sqlite3.Connection) -> dict[str, float]:
     """
-    Return, by source, the age in seconds of the oldest acknowledgement that is due and not confirmed.
+    Return, by source, the age in seconds of the oldest acknowledgement that is due and not confirmed, or that was
+    confirmed and changed nothing: the order is listed all the same.
 
     Those that were not tried yet stand in the order of their age. Only those that wait for another try are gone
     through, in the index alone.
@@ -58,6 +60,9 @@ def oldest_acks(now: int, db: sqlite3.Connection) -> dict[str, float]:
     for source in untold_sources(db):
         (since,) = db.execute(_OLDEST, (source,)).fetchone()
         ages[source] = max(0, now - since) / 1000
+    for source in distinct(db, "source", "relisted", "parked = 0"):
+        if (at := relisted.oldest(source, db)) is not None:
+            ages[source] = max(ages.get(source, 0.0), max(0, now - at) / 1000)
     return ages
 
 

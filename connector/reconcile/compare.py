@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -26,7 +26,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     How old a thing may be before it is a disagreement; all in seconds.
 
     `settle` and `timeout` are the receivers', `poll` the sources' intervals; `receivers` are those of each source, in
-    the order of its route. `untold` is how long the source may take to be told.
+    the order of its route. `untold` is how long the source may take to be told, `believed` how long each source's list
+    may be behind what it confirmed; `once` are the sources that must not be told twice.
     """
 
     now: datetime
@@ -35,6 +36,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     poll: Mapping[str, float]
     receivers: Mapping[str, Sequence[tuple[str, bool]]]
     untold: float = 900.0
+    believed: Mapping[str, float] = {}
+    once: Collection[str] = ()
 
 
 class Compared(msgspec.Struct, frozen=True):
@@ -153,20 +156,27 @@ class _Between:
         kept, picture = self._kept, self._picture
         listed = picture.listed.get(kept.order_id) if picture is not None and picture.shrinks else None
         if kept.ack_state in ("none", "confirmed"):
-            before = kept.ack_done_at is None or (listed is not None and kept.ack_done_at < listed.asked_at)
+            settle = timedelta(seconds=self._rules.believed.get(kept.source, 0))
+            before = kept.ack_done_at is None or (listed is not None and kept.ack_done_at + settle < listed.asked_at)
             if listed is not None and not listed.aside and before:
                 tell = kept.ack_state == "confirmed" and kept.ack_outcome == "exported"
                 advice = "tell the source again" if tell else "nothing is known that could be told: look at `show`"
-                yield self._order("unacknowledged", advice, "tell_again" if tell else "none")
+                yield self._told_again("unacknowledged", advice) if tell else self._order("unacknowledged", advice)
         elif kept.ack_outcome != "exported":
             pass
         elif kept.ack_state == "parked":
-            yield self._order("untold", "tell the source once more; should it refuse again, look there", "tell_again")
+            yield self._told_again("untold", "tell the source once more; should it refuse again, look there")
         elif kept.ack_at is not None and self._rules.now - kept.ack_at > timedelta(seconds=self._rules.untold):
             if kept.ack_state == "sending":
                 yield self._order("untold", "the connector asks the source about it at its next start")
             else:
                 yield self._order("untold", "make it due now", "tell_again")
+
+    def _told_again(self, kind: Kind, advice: str) -> Finding:
+        """Tell the source again of what it may know, unless that could do something twice there."""
+        if self._kept.source in self._rules.once:
+            return self._order(kind, "telling it again may do something twice there: look, then retry or skip")
+        return self._order(kind, advice, "tell_again")
 
     def _about_waiting(self) -> Iterator[Finding]:
         """A receiver does not have it yet: does the source still want that?"""

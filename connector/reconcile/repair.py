@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Literal
 
 from connector.errors import Unmappable
 from connector.journal import census, repairs
@@ -13,7 +14,7 @@ from connector.journal.base import Delivered
 from connector.journal.decisions import deciding
 from connector.journal.times import millis
 from connector.reconcile.findings import Finding
-from connector.sources.base import Source
+from connector.sources.base import Source, tells_once
 
 __all__ = ["repair"]
 
@@ -44,7 +45,7 @@ def _repaired(finding: Finding, source: Source, now: int, db: sqlite3.Connection
     if finding.remedy == "look_again":
         return repairs.look_again(finding.key, finding.receiver, now, db)
     if finding.remedy == "tell_again":
-        return repairs.tell_again(finding.key, now, db)
+        return repairs.tell_again(finding.key, now, db, once=tells_once(source))
     raw = census.payload(db, finding.key) if finding.arrival is None else finding.arrival.raw
     attach = raw is not None and not finding.exported and _has_documents(source, raw)
     found = {
@@ -52,7 +53,10 @@ def _repaired(finding: Finding, source: Source, now: int, db: sqlite3.Connection
         for receiver, receipt in finding.found.items()
     }
     if finding.arrival is not None:
-        return repairs.take_in(finding.source, finding.arrival, found, now, db, told=finding.exported)
+        told: Literal["exported", "unknown", "no"] = (
+            "exported" if finding.exported else "unknown" if tells_once(source) else "no"
+        )
+        return repairs.take_in(finding.source, finding.arrival, found, now, db, told=told)
     done = [repairs.adopt(finding.key, receiver, each, now, db) for receiver, each in found.items()]
     return all(done)
 

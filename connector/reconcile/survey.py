@@ -20,7 +20,7 @@ from connector.reconcile.compare import Compared, Rules, compare
 from connector.reconcile.findings import KINDS, Report, Unreached
 from connector.reconcile.pictures import Answer, JournalPicture, Listed, Odd, ReceiverPicture, SourcePicture, Unasked
 from connector.settings import Settings
-from connector.sources.base import Page, Refetches, Source
+from connector.sources.base import Page, Refetches, Source, tells_once
 from connector.sources.intake import arrival_of
 
 __all__ = ["Ends", "reconcile"]
@@ -201,6 +201,8 @@ class _Survey:
             timeout={name: float(each.timeout) for name, each in own.receivers.items()},
             poll={name: float(own.sources[name].poll_interval) for name in self._ends.sources},
             receivers=self._routes,
+            believed={name: float(own.sources[name].settle) for name in self._ends.sources},
+            once=[name for name, source in self._ends.sources.items() if tells_once(source)],
         )
         return compare(self._sources, self._journal, self._receivers, rules)
 

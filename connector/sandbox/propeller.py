@@ -51,6 +51,7 @@ class PropellerStandIn(StandIn):
         super().__init__(now)
         self.orders: dict[int, dict[str, Any]] = {order["id"]: order for order in sorted(orders, key=lambda o: o["id"])}
         self.marked: list[tuple[int, dict[str, Any]]] = []
+        self._marked_at: dict[int, datetime] = {}
         self._client = (client_id, client_secret)
         self._token = f"Bearer {token}"
         self._token_life = token_life
@@ -78,12 +79,23 @@ class PropellerStandIn(StandIn):
         try:
             if path == "/v2/orders/search" and request.method == "POST":
                 groups = expanded(request.query.getall("expands", []))
-                return reply(200, search(self.orders, _content(request, body), groups, largest_page=self._largest_page))
+                orders = self._found()
+                return reply(200, search(orders, _content(request, body), groups, largest_page=self._largest_page))
             if (match := ORDER_PATH.fullmatch(path)) and request.method == "PATCH":
                 return self._mark(match[1], request, body)
         except Refusal as refusal:
             return _error(400, refusal.code, str(refusal))
         return _error(404, 10008, "no such resource")
+
+    def _found(self) -> dict[int, dict[str, Any]]:
+        """Return the orders as a search finds them: while it is behind, some as they were before their mark."""
+        if not self.list_lag:
+            return self.orders
+        unmarked = {"exportedAt": None, "exportStatus": "", "exportMessage": None}
+        return {
+            order_id: order if self.shows(self._marked_at.get(order_id)) else {**order, **unmarked}
+            for order_id, order in self.orders.items()
+        }
 
     def unauthorized(self) -> web.Response:
         """Return the 401 of a token that is not, or no longer, good. Its body is a guess: the vendor shows none."""
@@ -115,8 +127,10 @@ class PropellerStandIn(StandIn):
             return _error(404, 10008, f"order {order_id} was not found")
         change = _content(request, body)
         _check_change(change)
-        order.update(change)
-        self.marked.append((order["id"], change))
+        if self.moves(order_id):
+            self._marked_at.setdefault(order["id"], self.now())
+            order.update(change)
+            self.marked.append((order["id"], change))
         shown = ("id", "status", "exportedAt", "exportStatus", "exportMessage")
         return reply(200, {key: order[key] for key in shown})
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from enum import Enum
 from typing import Any
@@ -97,12 +98,19 @@ class StandIn(ABC):
     A vendor that can be told to misbehave.
 
     `history` is every request in the order of arrival. `redirect_to` is the host that `Fault.REDIRECT` names.
+
+    Of a vendor that lists orders, `list_lag` is by how many seconds its lists are behind the acknowledgements that it
+    has taken. `unmoved` counts, by order id as text, the next acknowledgements that are answered with a success and
+    change nothing; `unmoved_answer` is the body of such an answer, where the vendor has no shape of its own for it.
     """
 
     def __init__(self, now: Callable[[], datetime] = system_now) -> None:
         self.now = now
         self.history: list[Call] = []
         self.redirect_to = "http://elsewhere.invalid"
+        self.list_lag = 0.0
+        self.unmoved: Counter[str] = Counter()
+        self.unmoved_answer: Any = {}
         self.app = web.Application(client_max_size=LARGEST_BODY)
         self.app.router.add_route("*", "/{path:.*}", self._serve)
         self.app.on_startup.append(self._open)
@@ -126,6 +134,17 @@ class StandIn(ABC):
         too.
         """
         self._planned.append(_Planned(fault, times, on))
+
+    def moves(self, order_id: str) -> bool:
+        """Tell whether an acknowledgement of an order is carried out; count one of those that are not."""
+        if self.unmoved[order_id] <= 0:
+            return True
+        self.unmoved[order_id] -= 1
+        return False
+
+    def shows(self, at: datetime | None) -> bool:
+        """Tell whether a list shows what was done at `at` by now."""
+        return at is None or self.now() - at >= timedelta(seconds=self.list_lag)
 
     async def _serve(self, request: web.Request) -> web.Response:
         body = await request.read()

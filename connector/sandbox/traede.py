@@ -51,6 +51,8 @@ class TraedeStandIn(StandIn):
         self.exported: dict[tuple[str, str, int], str] = {}
         self.marked: list[tuple[str, dict[str, Any]]] = []
         self.regulated: Counter[int] = Counter()
+        self._marks: dict[tuple[str, str, int], tuple[datetime, Any]] = {}
+        """When each was exported first, and when it had been archived before, for lists that are behind."""
         self._keys = (f"Bearer {token}", app_key)
         self._pages = pages
         self._held = {"orders": self.orders, "production-orders": self.production_orders}
@@ -84,6 +86,10 @@ class TraedeStandIn(StandIn):
         found = []
         for order_id, order in self._held[word].items():
             at = self.exported.get((word, asked.system_id, order_id))
+            marked, archived_at = self._marks.get((word, asked.system_id, order_id), (None, None))
+            if not self.shows(marked):
+                at = None
+                order = {**order, **({"archived_at": archived_at} if "archived_at" in order else {})}
             if (at is None or (asked.since and at >= asked.since)) and asked.wants(kind, order):
                 found.append(order)
         if self._pages:
@@ -99,14 +105,17 @@ class TraedeStandIn(StandIn):
                 field = f"{kind.listed}.{place}.{kind.id_key}"
                 raise Refusal(field, f"The selected {field} is invalid.")
         at = f"{self.now():%Y-%m-%d %H:%M:%S}"
-        for mark in marks:
+        moved = [mark for mark in marks if self.moves(str(mark[kind.id_key]))]
+        for mark in moved:
             order_id = mark[kind.id_key]
+            archived = self._held[word][order_id].get("archived_at")
+            self._marks.setdefault((word, mark["system_id"], order_id), (self.now(), archived))
             self.exported[word, mark["system_id"], order_id] = at
             self.marked.append((word, mark))
             if mark.get("regulate_inventory"):
                 self.regulated[order_id] += 1
                 self.orders[order_id]["archived_at"] = at
-        return reply(200, {"success": True})
+        return reply(200, {"success": True} if len(moved) == len(marks) else self.unmoved_answer)
 
 
 def _marks(kind: Kind, request: web.Request, body: bytes) -> list[dict[str, Any]]:

@@ -1,10 +1,15 @@
-"""Which orders have left a feed although they were not told about: absent from two complete walks in a row."""
+"""
+What it means that a complete walk of a feed does not list an order.
+
+One that waits here, and is absent from two such walks in a row, has left the feed although its source was told nothing.
+One that the source had confirmed, and listed all the same, is known to be told by the first.
+"""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from datetime import datetime
-from itertools import islice
 
 from connector.bus import Bus
 from connector.clock import Clock
@@ -15,7 +20,7 @@ from connector.journal.base import Journal
 from connector.sources.base import Source
 from connector.steady import wall_time
 
-__all__ = ["Absences"]
+__all__ = ["Absences", "named"]
 
 logger = logging.getLogger(__name__)
 
@@ -31,8 +36,9 @@ class Absences:
     Where very many wait, a part of them is looked at, after two walks, and then the next.
     """
 
-    def __init__(self, source: Source, *, journal: Journal, bus: Bus, clock: Clock) -> None:
+    def __init__(self, source: Source, settle: float, *, journal: Journal, bus: Bus, clock: Clock) -> None:
         self._source = source
+        self._settle = settle
         self._journal = journal
         self._bus = bus
         self._clock = clock
@@ -44,6 +50,9 @@ class Absences:
         """Draw the conclusions from a complete walk that began then and listed `seen`."""
         if not self._source.shrinks:
             return
+        again = await self._journal.listed_again(self._source.name, began, self._settle)
+        if told := [key for order_id, key in again.items() if order_id not in seen]:
+            await self._journal.not_listed(told, self._clock.now())
         waiting, end = await self._journal.waiting_orders(self._source.name, began, self._after)
         absent = {order_id: key for order_id, key in waiting.items() if order_id not in seen}
         twice = {key: order_id for order_id, key in absent.items() if order_id in self._once}
@@ -61,13 +70,16 @@ class Absences:
         for key, order_id in gone:
             self._bus.notice(OrderVanished(at=at, key=key, source=name, order_id=order_id))
         if gone:
-            named = ", ".join(order_id for _, order_id in islice(gone, NAMED))
-            more = f" and {len(gone) - NAMED} more" if len(gone) > NAMED else ""
             logger.warning(
-                "source %s: no longer lists %d orders that were not delivered (%s%s): cancelled, or taken by another "
+                "source %s: no longer lists %d orders that were not delivered (%s): cancelled, or taken by another "
                 "program? They are left alone; should they be listed again, they go on",
                 name,
                 len(gone),
-                named,
-                more,
+                named([order_id for _, order_id in gone]),
             )
+
+
+def named(order_ids: Sequence[str]) -> str:
+    """Return the orders for a line of the log: the first of them, and how many more there are."""
+    more = f" and {len(order_ids) - NAMED} more" if len(order_ids) > NAMED else ""
+    return ", ".join(order_ids[:NAMED]) + more

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import msgspec
 
-from connector.ack import Acknowledgement, AckOutcome, Confirmed, NotApplied, Refused, Unknown
+from connector.ack import Acknowledgement, AckOutcome, Confirmed, Denied, NotApplied, Refused, Unknown
 from connector.http import Endpoint
 from connector.journal.shortfall import UnreadableRow
 from connector.order import Order
@@ -17,6 +17,7 @@ __all__ = [
     "AckOutcome",
     "Acknowledgement",
     "Confirmed",
+    "Denied",
     "FeedItem",
     "HasTerms",
     "NotApplied",
@@ -26,9 +27,11 @@ __all__ = [
     "Refused",
     "Reports",
     "Source",
+    "TellsAgain",
     "Unknown",
     "UnreadableRow",
     "next_page",
+    "tells_once",
 ]
 
 
@@ -73,7 +76,10 @@ class Source(Protocol):
     """How many orders one `acknowledge` may carry: the vendor's limit."""
 
     ack_repeatable: ClassVar[bool]
-    """Whether an acknowledgement may be sent again after a lost answer without doing anything twice."""
+    """
+    Whether an acknowledgement may be sent again after a lost answer without doing anything twice. Where it may not, an
+    order that is confirmed and listed again is left to a person, unless the source `TellsAgain`.
+    """
 
     says_failed: ClassVar[bool]
     """Whether the source has a word for "could not be exported"."""
@@ -141,6 +147,14 @@ class HasTerms(Protocol):
 
 
 @runtime_checkable
+class TellsAgain(Protocol):
+    """A source for which telling of an export may be repeated although telling of a failure may not."""
+
+    export_repeatable: ClassVar[bool]
+    """Whether an order that the source confirmed as exported, and lists again, may be told once more unasked."""
+
+
+@runtime_checkable
 class Refetches(Protocol):
     """A source that lists orders again that it was told about before."""
 
@@ -165,6 +179,11 @@ class Reports(Protocol):
 
     def encode_report(self, order_id: str, report: Any) -> bytes:
         """Turn a report into the bytes of its call. Pure; raises `Unmappable` when it is none of this source's."""
+
+
+def tells_once(source: Source) -> bool:
+    """Tell whether an export that `source` has confirmed must not be told once more unless a person says so."""
+    return not (source.export_repeatable if isinstance(source, TellsAgain) else source.ack_repeatable)
 
 
 def next_page(seen: int, gone: int, size: int) -> int:

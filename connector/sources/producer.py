@@ -17,15 +17,17 @@ from connector.errors import ConnectorError, JournalError, SettingsError, lasts
 from connector.events import OrderFound, PassFinished
 from connector.ids import Ids
 from connector.journal.base import Arrival, Ingested, Journal, Listing, Relisted
+from connector.journal.relisted import LISTED_AGAIN, Policy
 from connector.order import Order
 from connector.reminder import Reminder, lasted
 from connector.settings.structs import RouteSettings, SourceSettings
-from connector.sources.absence import Absences
-from connector.sources.base import FeedItem, Page, Refetches, Source, UnreadableRow
+from connector.sources.absence import Absences, named
+from connector.sources.base import FeedItem, Page, Refetches, Source, UnreadableRow, tells_once
 from connector.sources.intake import arrival_of, notices_of
 from connector.sources.shortfall import FeedShortfall
 from connector.sources.surplus import Stated
 from connector.steady import wall_time
+from connector.vain import LONG, MANY
 
 __all__ = ["Producer"]
 
@@ -67,7 +69,7 @@ class Producer:
         self._journal = journal
         self._bus = bus
         self._clock = clock
-        self._absences = Absences(source, journal=journal, bus=bus, clock=clock)
+        self._absences = Absences(source, float(settings.settle), journal=journal, bus=bus, clock=clock)
         self._confirmed = confirmed
         self._acknowledge = acknowledge
         self._amend = amend
@@ -81,6 +83,14 @@ class Producer:
         self._failures = 0
         self._reminder = Reminder(clock)
         self._shortfall = FeedShortfall(source.name, clock)
+        self._again = Policy(
+            settle=float(settings.settle),
+            first=float(settings.retry.first),
+            longest=float(settings.retry.longest),
+            once=tells_once(source),
+            tries=MANY,
+            patience=LONG,
+        )
 
     @property
     def stopped(self) -> bool:
@@ -250,6 +260,7 @@ class Producer:
             replayed=since is not None,
             on_change=route.on_change,
             on_cancel=route.on_cancel,
+            again=self._again,
         )
 
     async def _take(self, items: Sequence[FeedItem], listing: Listing, publisher: Publisher) -> int:
@@ -274,6 +285,9 @@ class Producer:
                 self._amend()
             if taken.what == "reacknowledge" or taken.ack is not None:
                 self._acknowledge()
+        self._say_left(
+            [arrival.order_id for arrival, taken in zip(arrivals, ingested, strict=True) if taken.what == "left"]
+        )
         return new
 
     async def _relist(self, arrivals: Sequence[Arrival], ingested: list[Ingested], now: datetime) -> list[Ingested]:
@@ -294,6 +308,17 @@ class Producer:
         answers = await self._journal.relist(self.source.name, list(waiting.values()), now)
         done = {answer.key: answer for answer in answers}
         return [done.get(taken.key, taken) if taken.kept is not None else taken for taken in ingested]
+
+    def _say_left(self, order_ids: Sequence[str]) -> None:
+        if order_ids:
+            logger.warning(
+                "source %s: lists %s again although it had confirmed %s; left to a person: see "
+                "`connector orders --cause '%s'`",
+                self.source.name,
+                named(order_ids),
+                "them" if len(order_ids) > 1 else "it",
+                LISTED_AGAIN,
+            )
 
     async def _publish(
         self, arrival: Arrival, order: Order | None, taken: Ingested, at: datetime, publisher: Publisher

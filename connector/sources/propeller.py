@@ -26,6 +26,7 @@ from connector.sources.base import (
     Acknowledgement,
     AckOutcome,
     Confirmed,
+    Denied,
     Page,
     Refused,
     Unknown,
@@ -186,7 +187,11 @@ class PropellerSource:
         marked = answer.decode(_marked)
         if order_id(marked.id) == ack.order_id and (marked.export_status or "").casefold() == "exported":
             return {ack.order_id: Confirmed()}
-        return {ack.order_id: Unknown(f"{answer.what}: the answer shows another order or export status")}
+        if order_id(marked.id) == ack.order_id:
+            return {
+                ack.order_id: Denied(f"{answer.what}: the answer shows export status {marked.export_status or ''!r}")
+            }
+        return {ack.order_id: Unknown(f"{answer.what}: the answer shows another order")}
 
     def to_order(self, raw: bytes) -> Order:
         """Turn one order of the feed into the canonical form. Pure; raises `Unmappable` and nothing else."""

@@ -16,7 +16,8 @@ import msgspec
 
 from connector.errors import EndpointError, RejectedError, readable
 from connector.http import Answer
-from connector.sources.base import AckOutcome, Confirmed, Refused, Unknown
+from connector.reported_failure import reported_failure
+from connector.sources.base import AckOutcome, Confirmed, Denied, Refused
 from connector.sources.traede_reading import order_id
 
 __all__ = ["judge", "outcomes"]
@@ -51,8 +52,8 @@ def outcomes(answer: Answer, ids: Sequence[str], id_key: str) -> dict[str, AckOu
     """Return what a 2xx answer, already judged, says of each of `ids`, which are in the order of the request."""
     said = msgspec.json.decode(answer.body) if answer.body.strip() else None
     refused = _refused(said, ids, id_key)
-    if not refused and isinstance(said, dict) and _failed(said):
-        return {each: Unknown(f"{answer.what}: {readable(str(said))}") for each in ids}
+    if not refused and ((isinstance(said, dict) and _failed(said)) or reported_failure(answer.body, answer.status)):
+        return {each: Denied(f"{answer.what}: {readable(str(said))}") for each in ids}
     return {each: Refused(refused[each]) if each in refused else Confirmed() for each in ids}
 
 

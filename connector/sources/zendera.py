@@ -23,10 +23,10 @@ from connector.settings.structs import SourceSettings
 from connector.settings.values import Secret, Url
 from connector.sources import zendera_feed as feed
 from connector.sources import zendera_timeline as timeline
-from connector.sources.base import Acknowledgement, AckOutcome, Confirmed, Page, Refused, UnreadableRow
+from connector.sources.base import Acknowledgement, AckOutcome, Confirmed, Denied, Page, Refused, UnreadableRow
 from connector.sources.narrowing import Narrowing
 from connector.sources.values import checked_zone
-from connector.sources.zendera_ack import check_address, complaints, reason, status
+from connector.sources.zendera_ack import check_address, complaints, denials, reason, status
 from connector.sources.zendera_progress import to_report
 from connector.sources.zendera_report import encode_report
 from connector.sources.zendera_shipment import CashStated, to_order
@@ -86,6 +86,7 @@ class ZenderaSource:
     settings: ClassVar[type[ZenderaSettings]] = ZenderaSettings
     ack_limit: ClassVar[int] = 50
     ack_repeatable: ClassVar[bool] = False  # FAILED is a strike each time that it is said
+    export_repeatable: ClassVar[bool] = True  # what was dispatched again is told again (vendors.md 6, seed 003, #6)
     says_failed: ClassVar[bool] = True
     shrinks: ClassVar[bool] = True
 
@@ -131,7 +132,8 @@ class ZenderaSource:
         """
         Say which orders were taken, and which could not be; see `Source.acknowledge`.
 
-        The answer's body is not published: any 2xx confirms all, but for the orders that it names with an error.
+        The answer's body is not published: any 2xx confirms all, but for the orders that it names with an error; one
+        that calls itself a failure, and names no order, denies all.
         """
         body = msgspec.json.encode({"create": [status(ack) for ack in batch]})
         refused: dict[str, str] = {}
@@ -141,9 +143,17 @@ class ZenderaSource:
             refused.update(complaints(answer))
 
         async with self._still:
-            await self.endpoint.call("POST", STATUS, effect=Effect.WRITE, body=body, expected={404}, judge=judge)
+            answer = await self.endpoint.call(
+                "POST", STATUS, effect=Effect.WRITE, body=body, expected={404}, judge=judge
+            )
+        denied = denials(answer, [ack.order_id for ack in batch])
         return {
-            ack.order_id: Refused(refused[ack.order_id]) if ack.order_id in refused else Confirmed() for ack in batch
+            ack.order_id: Refused(refused[ack.order_id])
+            if ack.order_id in refused
+            else Denied(denied[ack.order_id])
+            if ack.order_id in denied
+            else Confirmed()
+            for ack in batch
         }
 
     async def is_acknowledged(self, order_ids: Sequence[str | Acknowledgement]) -> Mapping[str, bool]:
@@ -187,6 +197,8 @@ class ZenderaSource:
             check_address(answer, [order_id])
             if order_id in (refused := complaints(answer)):
                 raise RejectedError(f"{answer.what}: {refused[order_id]}")
+            if failure := denials(answer, [order_id]).get(order_id):
+                raise answer.unusable(failure)
 
         await self.endpoint.call("POST", UPDATE, effect=Effect.WRITE, body=body, expected={404}, judge=judge)
 

@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
 from connector.ack import Acknowledgement
 from connector.errors import EndpointError, RejectedError, readable
 from connector.http import Answer
+from connector.reported_failure import reported_failure
 from connector.sources.zendera_report import wire_id
 from connector.sources.zendera_wire import identity
 
-__all__ = ["check_address", "complaints", "reason", "status"]
+__all__ = ["check_address", "complaints", "denials", "reason", "status"]
 
 LONGEST_REASON = 250
+ECHOED = frozenset({"status", "failureReason"})
+"""What an entry of an answer may repeat of what was told."""
 
 _any = msgspec.json.Decoder()
 
@@ -61,10 +65,50 @@ def complaints(answer: Answer) -> dict[str, str]:
     if isinstance(body, dict) and (error := body.get("error")) and not identity(body.get("orderId")):
         raise answer.unusable(f"an error: {readable(str(error), 100)}")
     found: dict[str, str] = {}
-    lists = [value for value in body.values() if isinstance(value, list)] if isinstance(body, dict) else [body]
-    for entry in [body, *(each for listed in lists if isinstance(listed, list) for each in listed)]:
-        if not isinstance(entry, dict) or not (order_id := identity(entry.get("orderId"))):
-            continue
-        if said := entry.get("error") or entry.get("errors") or entry.get("errorMessage"):
+    for entry in _entries(body):
+        order_id = identity(entry.get("orderId"))
+        if order_id and (said := entry.get("error") or entry.get("errors") or entry.get("errorMessage")):
             found[order_id] = readable(said if isinstance(said, str) else msgspec.json.encode(said).decode())
     return found
+
+
+def denials(answer: Answer, order_ids: Sequence[str]) -> dict[str, str]:
+    """
+    Return the orders of which a 2xx says that it failed, and how it says so [INF].
+
+    An entry with an order's id speaks for that order, whatever it repeats of the status that was told; all else speaks
+    for the whole call.
+    """
+    if not answer.body.strip():
+        return {}
+    body = answer.decode(_any)
+    found: dict[str, str] = {}
+    for entry in _entries(body):
+        order_id = identity(entry.get("orderId"))
+        if order_id in order_ids and (
+            failure := _failure(answer, {key: value for key, value in entry.items() if key not in ECHOED})
+        ):
+            found[order_id] = failure
+    if failure := _failure(answer, _without_orders(body)):
+        found = dict.fromkeys(order_ids, failure) | found
+    return found
+
+
+def _entries(body: Any) -> list[dict[str, Any]]:
+    """Return the objects of an answer that are about one order."""
+    lists = [value for value in body.values() if isinstance(value, list)] if isinstance(body, dict) else [body]
+    every = [body, *(each for listed in lists if isinstance(listed, list) for each in listed)]
+    return [each for each in every if isinstance(each, dict) and identity(each.get("orderId"))]
+
+
+def _without_orders(body: Any) -> Any:
+    if isinstance(body, dict):
+        return {} if identity(body.get("orderId")) else {key: _without_orders(each) for key, each in body.items()}
+    if isinstance(body, list):
+        return [each for each in body if not (isinstance(each, dict) and identity(each.get("orderId")))]
+    return body
+
+
+def _failure(answer: Answer, said: Any) -> str:
+    failure = reported_failure(msgspec.json.encode(said), answer.status)
+    return f"{answer.what}: {failure}" if failure else ""

@@ -37,7 +37,7 @@ routes:
   - {source: depot, receivers: [warehouse]}
 """
 
-SEEN: dict[str, object] = {"unlisted": 0, "unreadable": []}
+SEEN: dict[str, object] = {"unlisted": 0, "unreadable": [], "listed_again": 0}
 """What `status --json` says of a feed of which everything can be seen."""
 
 EVIL = "1\x1b[2J\x9b31m\u202e\r\n\x00"

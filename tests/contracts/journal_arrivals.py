@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from connector.ack import NotApplied, Refused, Unknown
 from connector.errors import JournalError
 from connector.journal.base import Delivered, Held, InDoubt, Listing, NotSent, Outcome, Rejected
+from connector.journal.relisted import Policy
 from tests.contracts.journal_bench import (
     JournalBench,
     acknowledged,
@@ -230,9 +232,58 @@ class ArrivalRules(JournalBench):
             await acknowledged(journal, key, now=10)
             assert await ingest(journal, arrival("1"), arrival("1"), now=12, listed=11) == ["reacknowledge", "known"]
             assert await deliveries(journal, key) == {"wms": "delivered"}
-            assert await journal.acks_due("shop", "pending", at(12)) == [first]
+            assert first is not None
+            again = msgspec.structs.replace(first, attempts=1)  # they go on counting: it may be the same for ever
+            assert await journal.acks_due("shop", "pending", at(12)) == [again]
             assert await notes(journal, key) == ["listed again"]
             assert await ingest(journal, arrival("1"), now=13) == ["known"]
+
+    @pytest.mark.fault(126)
+    async def test_a_confirmation_is_not_judged_by_a_list_before_it_has_settled(self) -> None:
+        """A list may be behind by as much; the wait doubles with each time that it was listed again, to a longest."""
+        again = Policy(settle=30, first=8, longest=64)
+        async with self.open() as journal:
+            key = await found(journal)
+            await delivered(journal, key)
+            for confirmed, wait in ((10, 30), (100, 30), (200, 32), (300, 64), (400, 64)):
+                await acknowledged(journal, key, now=confirmed)
+                for listed, what in ((wait, "known"), (wait + 0.001, "reacknowledge")):
+                    listing = Listing(asked_at=at(confirmed + listed), again=again)
+                    (taken,) = await journal.ingest("shop", [arrival("1")], listing, at(confirmed + listed))
+                    assert taken.what == what
+
+    @pytest.mark.fault(126, 127)
+    @pytest.mark.parametrize("again", [Policy(once=True), Policy(tries=1)])
+    async def test_what_may_not_be_told_again_is_left_to_a_person(self, again: Policy) -> None:
+        """It counts as late no more, and a complete walk that does not list it, after that, takes it for told."""
+        async with self.open() as journal:
+            key = await found(journal)
+            await delivered(journal, key)
+            await acknowledged(journal, key, now=10)
+            (taken,) = await journal.ingest("shop", [arrival("1")], Listing(asked_at=at(11), again=again), at(11))
+            assert taken.what == "left"
+            assert await ingest(journal, arrival("1"), now=50) == ["known"]
+            assert await journal.oldest_acks(at(60)) == {}
+            assert await journal.listed_again("shop", at(40), 30) == {}
+            assert await journal.listed_again("shop", at(41), 30) == {"1": key}
+            await journal.not_listed([key], at(45))
+            assert await rows(journal, "SELECT ack_state FROM orders") == [("confirmed",)]
+            assert await notes(journal, key) == ["listed again", "not listed any more"]
+
+    @pytest.mark.fault(127)
+    async def test_the_age_of_what_is_listed_again_goes_on_through_confirmations(self) -> None:
+        """It counts from the first time until the source does not list the order any more."""
+        async with self.open() as journal:
+            key = await found(journal)
+            await delivered(journal, key)
+            for time in (10, 50, 90):
+                await acknowledged(journal, key, now=time)
+                assert await ingest(journal, arrival("1"), now=time + 1) == ["reacknowledge"]
+                assert await journal.oldest_acks(at(time + 5)) == {"shop": time - 6}
+            await acknowledged(journal, key, now=100)
+            assert await journal.oldest_acks(at(111)) == {"shop": 100}
+            await journal.not_listed([key], at(120))
+            assert await journal.oldest_acks(at(130)) == {}
 
     @pytest.mark.parametrize("listed", [5.0, 9.999, 10.0])
     async def test_a_page_that_was_asked_for_before_the_confirmation_proves_nothing(self, listed: float) -> None:

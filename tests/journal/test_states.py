@@ -138,14 +138,14 @@ def test_the_ways_that_lose_or_double_an_order_are_not(before: DeliveryState, af
 
 
 def test_the_documented_ways_of_an_acknowledgement() -> None:
-    """Those of the picture in faults.md 4.2, and the way back for what a source lists again, or a person releases."""
+    """Those of faults.md 4.2, and the ways for what a source lists again, or a person releases or takes for told."""
     assert ACK_EDGES == {
         "none": {"pending"},
         "pending": {"sending", "confirmed", "parked", "none"},
         "sending": {"confirmed", "pending", "in_doubt", "parked"},
         "in_doubt": {"confirmed", "pending", "parked"},
-        "confirmed": {"pending"},
-        "parked": {"pending"},
+        "confirmed": {"pending", "parked"},
+        "parked": {"pending", "confirmed"},
     }
 
 

@@ -45,6 +45,7 @@ COUNTS = frozenset(
         ("requests", "fresh"),
         ("clock", "ahead"),
         *(("refusals", column) for column in ("key", "times", "number", "held")),
+        *(("relisted", column) for column in ("key", "times", "parked")),
     }
 )
 """Numbers that are no times: a time between two times is none either."""

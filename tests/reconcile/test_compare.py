@@ -73,6 +73,7 @@ def seen(
     feed: Listed | None = None,
     exported: Listed | None = None,
     polled: datetime | None = None,
+    rules: Rules = RULES,
     **more: Any,
 ) -> Compared:
     """Compare one order, of which the warehouse says `answer`."""
@@ -89,7 +90,7 @@ def seen(
     )
     answers: dict[str, Answer] = {} if isinstance(answer, Unasked) else {"shop-1": answer}
     receivers = {"wms": ReceiverPicture(answers=answers, asked_at=ago(seconds=30))}
-    return compare({"shop": source}, journal, receivers, RULES)
+    return compare({"shop": source}, journal, receivers, rules)
 
 
 def one(compared: Compared) -> tuple[str, str]:
@@ -182,6 +183,25 @@ def test_what_was_not_delivered_yet(
 def test_what_the_source_has_to_know(more: dict[str, Any], feed: Listed | None, expected: tuple[str, str]) -> None:
     """What was confirmed before the page was asked for and is listed is told again; so is what was not taken."""
     assert one(seen(kept("delivered", **more), HAS, feed=feed)) == expected
+
+
+@pytest.mark.fault(126)
+@pytest.mark.parametrize(
+    ("more", "once", "expected"),
+    [
+        ({"ack_done_at": ago(minutes=5)}, (), ("unacknowledged", "tell_again")),
+        ({"ack_done_at": ago(minutes=5)}, ("shop",), ("unacknowledged", "none")),
+        ({"ack_done_at": ago(seconds=89)}, (), ("", "")),
+        ({"ack_state": "parked"}, ("shop",), ("untold", "none")),
+        ({"ack_state": "in_doubt"}, ("shop",), ("untold", "tell_again")),
+    ],
+)
+def test_a_confirmation_is_not_judged_by_a_list_that_may_be_behind_it(
+    more: dict[str, Any], once: tuple[str, ...], expected: tuple[str, str]
+) -> None:
+    """Not before the source's `settle`; and what would do something twice there is left to a person."""
+    rules = msgspec.structs.replace(RULES, believed={"shop": 30.0}, once=once)
+    assert one(seen(kept("delivered", **more), HAS, feed=listed(), rules=rules)) == expected
 
 
 def test_a_feed_that_does_not_shrink_says_nothing_by_listing() -> None:

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from aioresponses import aioresponses
 
-from connector.ack import Acknowledgement, Confirmed, Refused
+from connector.ack import Acknowledgement, Confirmed, Denied, Refused
 from connector.errors import ConnectorError, EndpointError, InDoubtError, RejectedError, TransientError
 from connector.sandbox.standin import Fault
 from connector.sources.zendera_ack import status
@@ -21,6 +21,7 @@ SEED = """
 """  # noqa: E501 - the seed's own text
 
 BOTH = [told("12345", "exported"), failed("12346")]
+BOTH_IDS = {"12345", "12346"}
 
 
 async def answered(batch: list[Acknowledgement], **answer: Any) -> Any:
@@ -88,7 +89,7 @@ def test_a_reason_is_one_line_for_the_dispatcher(message: str, reason: str) -> N
         {"payload": []},
         {"payload": True},
         {"status": 201, "payload": {"create": [{"orderId": 12346, "status": "FAILED", "failureReason": "x"}]}},
-        {"payload": {"results": [{"orderId": "12346", "success": False, "error": ""}]}},
+        {"payload": {"results": [{"orderId": "12346", "success": True, "error": ""}]}},
         {"payload": {"errors": [{"orderId": 777, "error": "not of this call"}]}},
     ],
 )
@@ -112,6 +113,25 @@ async def test_an_order_that_is_named_with_an_error_is_refused(payload: Any) -> 
     """And only that one."""
     outcomes, _ = await answered(BOTH, payload=payload)
     assert outcomes == {"12345": Confirmed(), "12346": Refused("no such order")}
+
+
+@pytest.mark.fault(127)
+@pytest.mark.parametrize(
+    ("payload", "denied"),
+    [
+        ({"success": False}, BOTH_IDS),
+        ({"status": "FAILED"}, BOTH_IDS),
+        (False, BOTH_IDS),
+        ({"result": {"ok": False}}, BOTH_IDS),
+        ({"results": [{"orderId": "12346", "success": False, "error": ""}]}, {"12346"}),
+        ({"success": False, "errors": [{"orderId": 777, "error": "not of this call"}]}, BOTH_IDS),
+    ],
+)
+async def test_an_answer_that_calls_itself_a_failure_confirms_nothing(payload: Any, denied: set[str]) -> None:
+    """`{"success": false}` with a 200 is no confirmation: of all orders, or of the one that it names."""
+    outcomes, _ = await answered(BOTH, payload=payload)
+    assert {order_id for order_id, outcome in outcomes.items() if isinstance(outcome, Denied)} == denied
+    assert all(isinstance(outcome, Denied | Confirmed) for outcome in outcomes.values())
 
 
 @pytest.mark.parametrize("answer", [{"body": "<html>Log in</html>"}, {"payload": {"error": "unavailable", "code": 14}}])

@@ -1,0 +1,152 @@
+"""
+Orders that their source had confirmed as exported and lists all the same. The functions run on the database thread.
+
+Either its list is behind its own answers, or somebody there took the export back, or its answer was a success that
+changed nothing. A list is believed `settle` after the confirmation (assumption A2). Then the source is told again, at
+growing intervals, and the order counts as not told until a complete walk of the feed does not list it any more: its
+age goes on from the first time, through every confirmation. It is left to a person after the usual number of tries,
+and at once where telling it again would do something twice (Traede's stock).
+"""
+
+# ruff: noqa: S608 - the SQL is put together from our own words; every value is a parameter.
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+
+__all__ = [
+    "CAUSE",
+    "LISTED_AGAIN",
+    "REFUSED",
+    "ListedAgain",
+    "Policy",
+    "believed",
+    "forget",
+    "gone",
+    "note",
+    "of_source",
+    "oldest",
+]
+
+REFUSED = "acknowledgement refused"
+"""The cause of an order that waits because its source will not take the acknowledgement."""
+LISTED_AGAIN = "confirmed, and listed again"
+"""The cause of an order that waits because its source lists what it had confirmed, and may not be told again."""
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Governs orders that their source confirmed and lists again; all times are in seconds.
+
+    `settle` is how long after a confirmation a list may still be behind it. `first` and `longest` bound the growing
+    wait before another confirmation is judged. `once` says that telling a second time does something twice. After
+    `tries` in no less than `patience` seconds it is left to a person; 0 tries is never.
+    """
+
+    settle: float = 0.0
+    first: float = 0.0
+    longest: float = 0.0
+    once: bool = False
+    tries: int = 0
+    patience: float = 0.0
+
+    def wait(self, times: int) -> float:
+        """Return how long after a confirmation the list is believed, for an order that was listed so often."""
+        return max(self.settle, min(self.first * 2.0 ** min(times, 30), self.longest) if times else 0.0)
+
+
+class ListedAgain(Protocol):
+    """The part of a journal that is about it. See `connector.journal.base` for what holds for every write."""
+
+    async def listed_again(self, source: str, began: datetime, settle: float) -> dict[str, int]:
+        """
+        Return orders of `source`, by id, with their keys, that were listed although they were confirmed.
+
+        Only those about which a walk that `began` then proves something: nothing happened to them since, nor in the
+        `settle` seconds before.
+        """
+
+    async def not_listed(self, keys: Sequence[int], now: datetime) -> None:
+        """Take such orders for told: a complete walk that proves something did not list them."""
+
+
+CAUSE = f"iif(ack_reason GLOB '{LISTED_AGAIN}*', '{LISTED_AGAIN}', '{REFUSED}')"
+"""The SQL for the cause of a parked acknowledgement in a row of `orders`."""
+
+
+def believed(key: int, done_at: int, asked_at: int, policy: Policy, db: sqlite3.Connection) -> bool:
+    """Tell whether a page that was asked for at `asked_at` proves something about a confirmation at `done_at`."""
+    if asked_at <= done_at + _millis(policy.settle):
+        return False
+    row = db.execute("SELECT times FROM relisted WHERE key = ?", (key,)).fetchone()
+    return row is None or asked_at > done_at + _millis(policy.wait(row[0]))
+
+
+def note(key: int, source: str, policy: Policy, now: int, db: sqlite3.Connection) -> str:
+    """Count that an order was listed again; return why it is left to a person, empty if it is told again."""
+    times, since = db.execute(
+        "INSERT INTO relisted (key, source, times, since, last_at) VALUES (?1, ?2, 1, ?3, ?3)"
+        " ON CONFLICT (key) DO UPDATE SET times = times + 1, last_at = ?3 RETURNING times, since + moved",
+        (key, source, now),
+    ).fetchone()
+    why = ""
+    if policy.once:
+        why = "telling it again would do something twice there; see whether the source has it, then skip or retry"
+    elif policy.tries and times >= policy.tries and now - since >= _millis(policy.patience):
+        why = (
+            f"its answers were a success {times} times in {(now - since) // 60_000} minutes and changed nothing; "
+            "see why it does not take it, then retry, or skip if it has it"
+        )
+    if why:
+        db.execute("UPDATE relisted SET parked = 1 WHERE key = ?", (key,))
+        return f"{LISTED_AGAIN}: {why}"
+    return ""
+
+
+def of_source(source: str, before: int, db: sqlite3.Connection) -> dict[str, int]:
+    """Return orders of `source`, by id, with their keys, that were listed again and not told since `before`."""
+    rows = db.execute(
+        "SELECT o.order_id, o.key FROM relisted r JOIN orders o USING (key)"
+        " WHERE r.source = ? AND r.last_at <= ? AND o.ack_state IN ('confirmed', 'parked')"
+        " AND coalesce(o.ack_done_at, 0) <= ?",
+        (source, before, before),
+    )
+    return dict(rows.fetchall())
+
+
+def gone(keys: Sequence[int], now: int, db: sqlite3.Connection) -> None:
+    """Take orders for told that the feed does not list any more, also those that were left to a person for that."""
+    for key in keys:
+        if not db.execute("DELETE FROM relisted WHERE key = ?", (key,)).rowcount:
+            continue
+        db.execute(
+            "UPDATE orders SET ack_state = 'confirmed', ack_reason = NULL, updated_at = ?"
+            f" WHERE key = ? AND ack_state = 'parked' AND {CAUSE} = ?",
+            (now, key, LISTED_AGAIN),
+        )
+        db.execute(
+            "INSERT INTO history (key, at, what, detail) VALUES (?, ?, 'not listed any more', ?)",
+            (key, now, "the source does not list it any more: it knows"),
+        )
+
+
+def forget(keys: Collection[int], db: sqlite3.Connection) -> None:
+    """Begin anew with orders of which a person has decided, or which their source refuses."""
+    db.executemany("DELETE FROM relisted WHERE key = ?", [(key,) for key in keys])
+
+
+def oldest(source: str, db: sqlite3.Connection) -> int | None:
+    """Return since when the oldest is known to be listed although it was confirmed; None if none is."""
+    (since,) = db.execute(
+        "SELECT min(since + moved) FROM relisted WHERE source = ? AND parked = 0", (source,)
+    ).fetchone()
+    return int(since) if since is not None else None
+
+
+def _millis(seconds: float) -> int:
+    return round(seconds * 1000)
