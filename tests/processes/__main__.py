@@ -24,6 +24,7 @@ from tests.processes.cancels import cancel_in
 from tests.processes.disks import Disks, locked
 from tests.processes.kills import kill_in, planned
 from tests.processes.losses import lose_in, strikes
+from tests.processes.taken import points, take_in
 from tests.processes.terms import term_in
 from tests.processes.windows import WINDOWS
 from tests.processes.world import Verdict
@@ -63,12 +64,13 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--terms", type=int, default=0, metavar="N", help="end by SIGTERM at random moments")
     parser.add_argument("--cancels", type=int, default=0, metavar="N", help="cancel an embedding application")
     parser.add_argument("--losses", type=int, default=0, metavar="N", help="lose or damage the journal, in each way")
+    parser.add_argument("--taken", type=int, default=0, metavar="N", help="kill -9 while files are taken away")
     parser.add_argument("--lock", type=float, default=0, metavar="SECONDS", help="lock its journal for so long")
     parser.add_argument("--seed", type=int, default=1, help="the same seed plans the same run; the timing differs")
     parser.add_argument("--jobs", type=int, default=2, help="journals at a time")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     asked = parser.parse_args(arguments)
-    if not (asked.kills or asked.terms or asked.cancels or asked.losses or asked.lock):
+    if not (asked.kills or asked.terms or asked.cancels or asked.losses or asked.taken or asked.lock):
         parser.error("nothing to do")
     report: dict[str, Any] = {"seed": asked.seed}
     random = Random(asked.seed)
@@ -80,6 +82,8 @@ def main(arguments: list[str]) -> int:
         report["cancels"] = asyncio.run(_cancels(asked.cancels, random))
     if asked.losses:
         report["losses"] = asyncio.run(_losses(asked.losses, random, asked.jobs))
+    if asked.taken:
+        report["taken"] = asyncio.run(_taken(asked.taken, random, asked.jobs))
     if asked.lock:
         report["lock"] = asyncio.run(_lock(asked.lock))
     sys.stdout.write(json.dumps(report, indent=2) + "\n" if asked.json else _text(report))
@@ -133,6 +137,18 @@ async def _losses(count: int, random: Random, jobs: int) -> dict[str, Any]:
         "refused": _codes(how for one in done for how in one.refused.elements()),
         "starts": sum(one.starts for one in done),
         "killed": sum(one.killed for one in done),
+        **_found(done, began),
+    }
+
+
+async def _taken(count: int, random: Random, jobs: int) -> dict[str, Any]:
+    began = time.monotonic()
+    plan = points(count, random)
+    rounds = [plan[start : start + FEW] for start in range(0, count, FEW)]
+    done = await _each(rounds, random, jobs, take_in)
+    return {
+        "points": _codes(point for one in done for point in one.hits.elements()),
+        "starts": sum(one.starts for one in done),
         **_found(done, began),
     }
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import stat
-import threading
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
@@ -22,6 +21,7 @@ from connector.receivers.file_disk import Disk
 from connector.settings import parse
 from tests.journal.processes import other_process
 from tests.receivers.file_bench import FORMS, delivery, held, names, order, receiver
+from tests.receivers.file_consumer import Consumer
 from tests.unit.settings_vendors import SOURCES
 
 T = TypeVar("T")
@@ -39,32 +39,6 @@ def settings(way: str) -> dict[str, Any]:
     if "batch" in own:
         own["batch"] = type(FileSettings(path="x").batch)(**own["batch"])
     return own
-
-
-class Consumer:
-    """Takes the files away that it sees, by renaming them, reads what it has, and deletes it."""
-
-    def __init__(self, folder: Path, form: str = "jsonl") -> None:
-        self.folder = folder
-        self.form = form if form in FORMS else "jsonl"
-        self.have: Counter[str] = Counter()
-        self.taken = folder.parent / f"{folder.name}-taken"
-        self.taken.mkdir(exist_ok=True)
-        self._number = 0
-
-    def take(self) -> None:
-        """Take every file that is there now."""
-        for each in sorted(self.folder.iterdir()):
-            if each.name.startswith("."):
-                continue
-            self._number += 1
-            own = self.taken / str(self._number)
-            try:
-                each.rename(own)
-            except FileNotFoundError:
-                continue
-            self.have.update(held(own, self.form))
-            own.unlink()
 
 
 class Meddled(Disk):
@@ -110,6 +84,7 @@ async def test_a_consumer_that_comes_at_every_step(tmp_path: Path, way: str) -> 
             await made.create(delivery(made, str(number)))
             assert await made.find(f"shop-{number}") is not None
     consumer.take()
+    assert consumer.torn == []
     assert consumer.have == Counter(f"shop-{number}" for number in range(6))
 
 
@@ -117,15 +92,8 @@ async def test_a_consumer_that_comes_at_every_step(tmp_path: Path, way: str) -> 
 @pytest.mark.parametrize("way", WAYS)
 async def test_a_consumer_in_a_loop(tmp_path: Path, way: str) -> None:
     """A thread that takes away as fast as it can, while eight orders at a time are written."""
-    consumer, ended = Consumer(folder(tmp_path), way), threading.Event()
-
-    def loop() -> None:
-        while not ended.is_set():
-            consumer.take()
-
-    thread = threading.Thread(target=loop)
-    thread.start()
-    try:
+    consumer = Consumer(folder(tmp_path), way)
+    with consumer.coming():
         async with receiver(consumer.folder / "orders.x", **settings(way)) as made, anyio.create_task_group() as tg:
             room = anyio.Semaphore(8)
 
@@ -135,10 +103,8 @@ async def test_a_consumer_in_a_loop(tmp_path: Path, way: str) -> None:
 
             for number in range(200):
                 tg.start_soon(one, number)
-    finally:
-        ended.set()
-        thread.join()
     consumer.take()
+    assert consumer.torn == []
     assert consumer.have == Counter(f"shop-{number}" for number in range(200))
 
 
@@ -209,6 +175,7 @@ async def test_a_crash_a_pick_up_and_a_restart(tmp_path: Path, way: str) -> None
         for number in range(ORDERS):
             tg.start_soon(last, number)
     consumer.take()
+    assert consumer.torn == []
     assert promised < consumer.have.keys(), "the kills came in the middle"
     assert consumer.have == Counter(f"shop-{number}" for number in range(ORDERS))
     assert names(consumer.folder) == []
