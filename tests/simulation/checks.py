@@ -7,7 +7,7 @@ liveness when everything has healed. `S` and `L` numbers are those of faults.md.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -16,7 +16,7 @@ from connector.readback import outline
 from connector.receivers.ewarehousing import PAGE_SIZE
 from connector.receivers.refusals import MANY
 from tests.doubles import EPOCH
-from tests.simulation import second
+from tests.simulation import content, second
 from tests.simulation.vendors.base import EVERY, Truth
 from tests.simulation.world import Call, Violation, World
 
@@ -84,6 +84,9 @@ class Watch:
         if what == "applied":
             if kind == "create":
                 self._created(call)
+                self._arrived(call, self._world.warehouse.by_external_id(call.act.ids[0])[-1:])
+            elif kind == "update" and call.applied is not None:
+                self._arrived(call, [self._world.warehouse.orders[call.act.ids[0]]])
             elif kind == "ack":
                 self._acknowledged(call)
             elif kind == "report":
@@ -183,6 +186,22 @@ class Watch:
         standing = len(self._world.warehouse.standing(external_id) if there is None else there)
         if standing > 1:
             self._world.violated("S1", external_id, f"DUPLICATE: {standing} records")
+
+    def _arrived(self, call: Call, records: Sequence[dict[str, Any]]) -> None:
+        """What a receiver has of an order now is what its source says of it, or said once (S16)."""
+        world = self._world
+        if call.applied is None:
+            return
+        if call.vendor == second.NAME and world.erp is not None:
+            (external_id,) = call.act.ids
+            trouble = content.wrong_plain(world.orders[external_id], world.erp.by_external_id(external_id)[-1].body)
+            if trouble:
+                world.violated("S16", external_id, f"CONTENT at {call.vendor}: {trouble}")
+            return
+        for record in records:
+            truth = world.orders.get(record["external_id"])
+            if truth is not None and (trouble := content.wrong(truth, record)):
+                world.violated("S16", truth.external_id, f"CONTENT: {trouble}")
 
     def _acknowledging(self, call: Call) -> None:
         world, ids = self._world, call.act.ids

@@ -9,6 +9,7 @@ from typing import Any, get_args
 import msgspec
 
 from connector.journal.states import ACK_EDGES, DELIVERY_EDGES, REPORT_EDGES
+from tests.simulation.content import EXTRAS
 from tests.simulation.crashes import POINTS
 from tests.simulation.disk import VOLUMES
 from tests.simulation.faults import CLOCK_STEPS, FAULTS, FOREIGN
@@ -42,6 +43,7 @@ WORLDS = (
     "an older journal is accepted",
     "a plugin that breaks the protocol",
     *VOLUMES,
+    *(f"an order with {extra}" for extra in EXTRAS),
     *(f"second receiver, {part} {each}" for part in ("required", "optional") for each in get_args(Manners)),
 )
 """What is so, or happens, in some schedules only."""

@@ -70,6 +70,7 @@ class Schedule:
         self.time = Time()
         self.profile = make_up or profile.drawn(Random(f"{seed}/profile"))
         self.world = World(self.profile, self.time, Random(f"{seed}/world"))
+        self.world.seed = str(seed)
         self.faults = Faults(Random(f"{seed}/faults"), Random(f"{seed}/receivers"))
         self.watch = Watch(self.world, profile.SETTLE)
         self.world.watch = self.watch

@@ -14,6 +14,7 @@ import msgspec
 from aiohttp import web
 
 from tests.doubles import EPOCH
+from tests.simulation import content
 from tests.simulation.disk import Disk
 from tests.simulation.faults import CLOCK_STEPS, Fault
 from tests.simulation.loop import Time
@@ -92,6 +93,8 @@ class World:
         self.stepped = False
         """Whether it ever was: then what the journal says of times proves nothing."""
         self.tail: deque[str] = deque(maxlen=TAIL)
+        self.seed = ""
+        """Names the streams of chance that are drawn by order."""
         self.alarm: Callable[[], None] = lambda: None
         """Called at each violation."""
         self.watch: Callable[[str, Call], None] = lambda _what, _call: None
@@ -258,6 +261,9 @@ class World:
     def _place(self, source: SourceVendor, truth: Truth) -> None:
         truth.placed = self.time.now
         source.place(truth)
+        for extra in content.enrich(source, truth, Random(f"{self.seed}/mapping/{truth.external_id}")):
+            self.counts[f"world an order with {extra}"] += 1
+        truth.said.append(content.said(source, truth))
         self.note(
             f"placed {truth.external_id}{' broken' * truth.broken}{' refused' * truth.refused}"
             f"{' unwanted' * truth.unwanted}"
@@ -295,6 +301,7 @@ class World:
     def _edit(self, source: SourceVendor, truth: Truth) -> None:
         if not truth.broken and truth.cancelled is None:
             source.edit(truth)
+            truth.said.append(content.said(source, truth))
             truth.changed.append(self.time.now)
             self.note(f"edited {truth.external_id}")
 
@@ -305,6 +312,7 @@ class World:
             else:
                 source.edit(truth)
             self.mend(truth)
+            truth.said.append(content.said(source, truth))
             self.note(f"corrected {truth.external_id}")
 
     def mend(self, truth: Truth) -> None:

@@ -88,6 +88,8 @@ class Truth(msgspec.Struct):
     """How often a person let it go again."""
     marks: list[tuple[float, str]] = []
     """What the source was told, and applied."""
+    said: list[bytes] = []
+    """The order in each form that its source ever had it in."""
 
     @property
     def external_id(self) -> str:
