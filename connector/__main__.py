@@ -13,9 +13,14 @@ def run() -> None:
     """Run the command line. Signals count from here on, before the modules are imported that take time."""
     if early_signals.listens(sys.argv[1:]):
         early_signals.arm()
-    from connector.cli import main
+    from connector.cli import exits, main
 
-    main(prog_name="connector")
+    try:
+        main(prog_name="connector")
+    except OSError as exc:  # of what is written before a command is called: its help, say
+        if not exits.unwritten(exc):
+            raise
+        raise SystemExit(exits.TROUBLE) from None
 
 
 if __name__ == "__main__":

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import shutil
 import signal
+import subprocess
+import sys
+from asyncio.subprocess import PIPE
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from connector.sandbox.standin import Fault
-from tests.cli.process import Vendors, ended, is_create, run, said, started
+from tests.cli.process import PATIENCE, ROOT, Vendors, ended, is_create, run, said, started
 
 GRACE = 20.0
 ORDERS = 150
@@ -67,3 +73,64 @@ async def test_a_signal_while_nothing_is_to_do(tmp_path: Path) -> None:
 
     assert 0 == quiet.code
     assert 0 == empty.code
+
+
+@pytest.mark.fault(139)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_before_anything_is_imported(tmp_path: Path, number: signal.Signals) -> None:
+    """As the first process of a container, too: it ends with 0, has begun nothing, and the next run is well."""
+    vendors = Vendors(tmp_path, 5)
+    async with vendors.serving():
+        process = await asyncio.create_subprocess_exec(
+            *(*_AS_INIT, sys.executable, "-m", "connector", "run"),
+            cwd=tmp_path,
+            env={"PATH": os.environ.get("PATH", ""), "PYTHONPATH": str(ROOT)},
+            stdout=PIPE,
+            stderr=PIPE,
+        )
+        connector = await _catching(process.pid, number)
+        os.kill(connector, number)
+        ended_early = await ended(process, within=GRACE)
+        created = len(vendors.created)
+        after = await vendors.run_once()
+
+    assert (0, 0) == (ended_early.code, created), ended_early
+    assert f"{number.name}: ending before the start was through" in ended_early.err
+    assert 0 == after.code
+
+
+def _may_be_init() -> bool:
+    tried = subprocess.run(["unshare", "--pid", "--fork", "true"], capture_output=True, check=False)  # noqa: S607
+    return tried.returncode == 0
+
+
+_AS_INIT = ("unshare", "--pid", "--fork", "--kill-child") if shutil.which("unshare") and _may_be_init() else ()
+"""What makes a command the first process of its own namespace, where this user may do that."""
+
+
+async def _catching(started_as: int, number: signal.Signals) -> int:
+    """Wait until the process, or its child, catches a signal; return its number."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            for each in [*_children(started_as), *([] if _AS_INIT else [started_as])]:
+                if _catches(each, number):
+                    return each
+            await asyncio.sleep(0.001)
+
+
+def _children(process: int) -> list[int]:
+    try:
+        return [int(each) for each in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+    except OSError:
+        return []
+
+
+def _catches(process: int, number: signal.Signals) -> bool:
+    try:
+        lines = Path(f"/proc/{process}/status").read_text().splitlines()
+        command = Path(f"/proc/{process}/cmdline").read_bytes()
+    except OSError:
+        return False
+    caught = next((int(line.split()[1], 16) for line in lines if line.startswith("SigCgt:")), 0)
+    term = number if number != signal.SIGINT else signal.SIGTERM  # Python itself catches SIGINT, before us
+    return b"connector" in command and bool(caught >> (term - 1) & 1)

@@ -17,12 +17,13 @@ from typing import Literal
 
 import aiohttp
 
+from connector.cli.exits import LATER
 from tests.processes.filling import BALLAST, NAMED
-from tests.processes.launch import launched
+from tests.processes.launch import LOG, launched, to_its_end
 from tests.processes.terms import GRACE
 from tests.processes.world import Verdict, World, finished
 
-__all__ = ["Disks", "How", "filled", "locked", "tmpfs"]
+__all__ = ["Disks", "How", "Trouble", "filled", "locked", "started_on", "tmpfs"]
 
 How = Literal["disk", "limit"]
 
@@ -81,6 +82,77 @@ async def filled(folder: Path, how: How) -> Disks:
         await _says(world, 200)
         complaints = await _ended(process, world)
         return Disks(world.verdict(), complaints)
+
+
+async def started_on(folder: Path, trouble: Trouble, *, known: bool) -> Disks:
+    """
+    Start a connector on a small file system at `folder / "disk"` that is full, or read-only, until it has said so.
+
+    `known`: there is a journal already, which a connector has used. Then the readers are asked as well.
+    """
+    world = World(folder, most=2)
+    disk = folder / "disk"
+    complaints: list[str] = []
+    async with world.serving():
+        settings = folder / "settings.yaml"
+        settings.write_text(
+            settings.read_text("utf-8").replace(str(world.journal), str(disk / "connector.db")), "utf-8"
+        )
+        world.journal = disk / "connector.db"
+        if known:
+            world.more()
+            await to_its_end(folder, "run", "--once")
+        world.more()
+        _spoil(disk, trouble)
+        if known:
+            complaints += await _named(folder, "status", trouble)
+        async with launched(folder, "run") as process:
+            await _until(lambda: _said(folder, f"{SAYS[trouble]}"))
+            await _until(lambda: _said(folder, "the start waits 60 seconds"))
+            if process.returncode is not None:
+                complaints.append(f"it did not wait, and ended with {process.returncode}")
+            _mend(disk, trouble)
+            await _until(lambda: _said(folder, "the journal can be used now"))
+            await _until(lambda: _said(folder, "started: from"))
+            process.terminate()
+            async with asyncio.timeout(GRACE + PATIENCE):
+                if code := await process.wait():
+                    complaints.append(f"it ended with {code}")
+        complaints += await finished(world)
+        return Disks(world.verdict(), complaints)
+
+
+Trouble = Literal["full", "read-only"]
+SAYS = {"full": "the disk is full", "read-only": "the file system is read-only"}
+
+
+def _spoil(disk: Path, trouble: Trouble) -> None:
+    if trouble == "read-only":
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)  # noqa: S607 - where it is differs
+        return
+    with (disk / BALLAST).open("wb", 0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+
+
+def _mend(disk: Path, trouble: Trouble) -> None:
+    if trouble == "read-only":
+        subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)  # noqa: S607 - where it is differs
+    else:
+        (disk / BALLAST).unlink()
+
+
+async def _named(folder: Path, command: str, trouble: Trouble) -> list[str]:
+    """Let a command read the journal; return what is wrong with what it says."""
+    before = (folder / LOG).stat().st_size
+    code = await to_its_end(folder, command)
+    text = (folder / LOG).read_text("utf-8")[before:]
+    good = code == 0 or (code == LATER and SAYS[trouble] in text)
+    return [] if good and "Traceback" not in text else [f"{command} ended with {code}: {text[-200:]}"]
+
+
+def _said(folder: Path, text: str) -> bool:
+    return text in (folder / LOG).read_text("utf-8", "replace")
 
 
 async def locked(folder: Path, seconds: float) -> Disks:

@@ -27,10 +27,12 @@ Damage = Literal[
     "without its log",
     "without its sentinel",
     "with a damaged sentinel",
+    "put back with its sentinel",
 ]
 """
 What happens to the files. A backup is made by `connector backup`, by a process beside the one that runs; a snapshot
-is a copy of the file and its log a moment ago, as of a disk.
+is a copy of the file and its log a moment ago, as of a disk. What is put back with its sentinel is one of the whole
+volume: the world's witness knows that, or the start after it is told.
 """
 REFUSED: dict[str, str] = {
     "deleted": "the journal is gone",
@@ -73,7 +75,7 @@ def strikes(count: int, random: Random) -> list[Damage]:
 async def lose_in(plan: Sequence[Damage], folder: Path, random: Random) -> Losses:
     """Let a connector work, end it, damage its files, and start it as its operator would; again and again."""
     done = Losses()
-    world = World(folder, most=len(plan) + 1)
+    world = World(folder, most=len(plan) + 1, witness=random.random() < 0.5)
     backups: list[Path] = []
     async with world.serving():
         for damage in plan:
@@ -98,6 +100,7 @@ async def _work(world: World, backups: list[Path], random: Random, done: Losses)
         if process.returncode is None:
             process.send_signal(signal.SIGSTOP)
             _copy(world.journal, world.folder / "snapshot.db")
+            shutil.copyfile(_sentinel(world.journal), world.folder / "snapshot.db.seen")
             process.send_signal(signal.SIGCONT)
             await _written(world, random.randint(0, 10), process)
         if process.returncode is not None:
@@ -126,7 +129,7 @@ async def _suffer(damage: Damage, world: World, backups: list[Path], random: Ran
     journal = world.journal
     restored = backups[random.randrange(len(backups))] if backups else None
     snapshot = world.folder / "snapshot.db"
-    accept = False
+    accept = told = False
     match damage:
         case "deleted":
             _remove(journal)
@@ -143,15 +146,20 @@ async def _suffer(damage: Damage, world: World, backups: list[Path], random: Ran
         case "snapshot" if snapshot.exists():
             _remove(journal)
             _copy(snapshot, journal)
+        case "put back with its sentinel" if snapshot.exists():
+            _remove(journal)
+            _copy(snapshot, journal)
+            shutil.copyfile(_sentinel(snapshot), _sentinel(journal))
+            told = not world.witness
         case "without its log":
             for suffix in ("-wal", "-shm"):
                 journal.with_name(journal.name + suffix).unlink(missing_ok=True)
         case "without its sentinel":
-            journal.with_name(journal.name + ".seen").unlink(missing_ok=True)
+            _sentinel(journal).unlink(missing_ok=True)
         case "with a damaged sentinel":
-            journal.with_name(journal.name + ".seen").write_bytes(random.randbytes(random.randint(0, 60)))
+            _sentinel(journal).write_bytes(random.randbytes(random.randint(0, 60)))
     done.hits[damage] += 1
-    code, said = await _start(world, done, accept=False)
+    code, said = await _start(world, done, "--restored") if told else await _start(world, done)
     if code not in (0, 1) or "Traceback" in said:
         done.complaints.append(f"after it was {damage}, a start ended with {code}: {said[-300:]}")
     wanted = REFUSED.get(damage)
@@ -162,7 +170,7 @@ async def _suffer(damage: Damage, world: World, backups: list[Path], random: Ran
         _remove(journal)
         if restored is not None and random.random() < 0.5:
             shutil.copyfile(restored, journal)
-            code, said = await _start(world, done, accept=False)
+            code, said = await _start(world, done)
             accept = ACCEPT in said
         else:
             accept = True
@@ -172,23 +180,27 @@ async def _suffer(damage: Damage, world: World, backups: list[Path], random: Ran
     elif wanted is not None and damage not in ("cut", "overwritten") and "older copy" not in said:
         done.complaints.append(f"after it was {damage}, a start said nothing of it: {said[-300:]}")
     if accept:
-        code, said = await _start(world, done, accept=True)
+        code, said = await _start(world, done, ACCEPT)
         if code not in (0, 1) or ACCEPT in said.replace("`connector run --accept-new-journal`", ""):
             done.complaints.append(f"after it was {damage}, and accepted, a start ended with {code}: {said[-300:]}")
 
 
-async def _start(world: World, done: Losses, *, accept: bool) -> tuple[int, str]:
-    """Run once; return the exit code, and what was said."""
+async def _start(world: World, done: Losses, *options: str) -> tuple[int, str]:
+    """Run once with `options`; return the exit code, and what was said."""
     log = world.folder / LOG
     before = log.stat().st_size
     try:
-        code = await to_its_end(world.folder, "run", "--once", *([ACCEPT] if accept else []))
+        code = await to_its_end(world.folder, "run", "--once", *options)
     except TimeoutError:
         code = -1
     done.starts += 1
     with log.open("rb") as file:
         file.seek(before)
         return code, file.read().decode("utf-8", "replace")
+
+
+def _sentinel(journal: Path) -> Path:
+    return journal.with_name(journal.name + ".seen")
 
 
 def _files(journal: Path) -> list[Path]:

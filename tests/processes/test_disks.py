@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes.disks import filled, tmpfs
+from tests.processes.disks import Trouble, filled, started_on, tmpfs
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -35,6 +35,21 @@ async def test_a_full_disk_is_waited_for(tmp_path: Path) -> None:
         if not allowed:
             pytest.skip("this user may not mount a file system")
         done = await filled(tmp_path, "disk")
+
+    assert done.complaints == []
+    assert done.verdict.wrong == {}
+
+
+@pytest.mark.fault(146)
+@pytest.mark.parametrize("known", [False, True])
+@pytest.mark.parametrize("trouble", ["full", "read-only"])
+async def test_a_start_on_a_disk_that_refuses(tmp_path: Path, trouble: Trouble, known: bool) -> None:
+    """It names the cause, waits, and goes on once there is room; so do `status` and the lock. Nothing is lost."""
+    (tmp_path / "disk").mkdir()
+    with tmpfs(tmp_path / "disk") as allowed:
+        if not allowed:
+            pytest.skip("this user may not mount a file system")
+        done = await started_on(tmp_path, trouble, known=known)
 
     assert done.complaints == []
     assert done.verdict.wrong == {}

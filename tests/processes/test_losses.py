@@ -28,9 +28,21 @@ async def test_a_journal_that_is_lost_or_older_doubles_nothing(tmp_path: Path) -
     assert {"deleted": 1} == done.refused
 
 
+@pytest.mark.fault(130)
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_a_volume_that_is_put_back_doubles_nothing(tmp_path: Path, seed: int) -> None:
+    """Journal and sentinel are put back together, twice: a witness knows, and where there is none the start is told."""
+    done = await lose_in(["put back with its sentinel"] * 2, tmp_path, Random(seed))
+
+    assert done.complaints == []
+    assert done.verdict.wrong == {}
+    assert {"put back with its sentinel": 2} == done.hits
+    assert {} == done.refused
+
+
 def test_each_damage_has_its_turn() -> None:
     """As often as every other one, in an order that the seed decides."""
-    plan = strikes(18, Random(1))
+    plan = strikes(20, Random(1))
     assert {2} == {plan.count(each) for each in plan}
-    assert 9 == len(set(plan))
-    assert plan == strikes(18, Random(1)) != strikes(18, Random(2))
+    assert 10 == len(set(plan))
+    assert plan == strikes(20, Random(1)) != strikes(20, Random(2))

@@ -116,11 +116,13 @@ class World:
     A shop, a wholesaler whose stock is moved by each mark, a carrier, and a warehouse that takes an order twice.
 
     Each gets its orders bit by bit, by `more`; at most `most` times. `serving` serves them, and puts a settings.yaml
-    that leads to them into `folder`; `port` is where the connector serves its health.
+    that leads to them into `folder`; `port` is where the connector serves its health. `witness`: its journal has one.
     """
 
-    def __init__(self, folder: Path, *, most: int = 40, each: int = 6, port: int = 0) -> None:
+    def __init__(self, folder: Path, *, most: int = 40, each: int = 6, port: int = 0, witness: bool = False) -> None:
         self.folder = folder
+        self.journal = folder / "connector.db"
+        self.witness = witness
         self.shop = PropellerStandIn()
         self.wholesale = TraedeStandIn()
         self.transport = ZenderaStandIn()
@@ -146,6 +148,9 @@ class World:
             text = SETTINGS.format(
                 journal=self.journal, port=self.port, quick=QUICK, **dict(zip(names, addresses, strict=True))
             )
+            if self.witness:
+                text += "witness: elsewhere/seen\n"
+                (self.folder / "elsewhere").mkdir(exist_ok=True)
             (self.folder / "settings.yaml").write_text(text, "utf-8")
             yield
 
@@ -157,11 +162,6 @@ class World:
             order = next(self._wholesale)
             self.wholesale.orders[order["order_id"]] = order
             self.transport.shipments += next(self._transport)
-
-    @property
-    def journal(self) -> Path:
-        """The journal's file."""
-        return self.folder / "connector.db"
 
     @property
     def writes(self) -> int:
