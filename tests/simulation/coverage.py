@@ -14,6 +14,7 @@ from tests.simulation.crashes import POINTS
 from tests.simulation.disk import VOLUMES
 from tests.simulation.faults import CLOCK_STEPS, FAULTS, FOREIGN
 from tests.simulation.schedule import Result
+from tests.simulation.vendors.content import ODDITIES
 from tests.simulation.vendors.erp import Manners
 
 __all__ = ["ENOUGH", "UNREACHED", "Summary", "lacking", "summed"]
@@ -44,6 +45,7 @@ WORLDS = (
     "a plugin that breaks the protocol",
     *VOLUMES,
     *(f"an order with {extra}" for extra in EXTRAS),
+    *(f"an order, {each}" for each in ODDITIES),
     *(f"second receiver, {part} {each}" for part in ("required", "optional") for each in get_args(Manners)),
 )
 """What is so, or happens, in some schedules only."""

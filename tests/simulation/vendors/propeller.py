@@ -13,6 +13,7 @@ from connector.sandbox.orders import propeller_orders
 from connector.sandbox.propeller import PropellerStandIn
 from connector.sandbox.standin import decode, reply
 from tests.simulation.vendors.base import Act, Request, Truth
+from tests.simulation.vendors.content import Content, content_of, odd, unfinished
 
 __all__ = ["Propeller"]
 
@@ -60,16 +61,12 @@ class Propeller(PropellerStandIn):
 
     def place(self, truth: Truth) -> None:
         """See `SourceVendor.place`."""
-        template = _templates()[int(truth.order_id) % 12]
-        self.add(
-            {
-                **template,
-                "id": int(truth.order_id),
-                "items": [dict(item) for item in template["items"]],
-                "addresses": [] if truth.broken else template["addresses"],
-                "type": "quotation" if truth.skipped else template["type"],
-            }
-        )
+        number = int(truth.order_id)
+        template = odd(_templates()[number % 12], number)
+        if truth.broken:
+            # Either nobody knows where it goes, or not what one of its rows is.
+            template = {**template, "addresses": []} if number % 2 else unfinished(template)
+        self.add({**template, "id": number, "type": "quotation" if truth.skipped else template["type"]})
 
     def edit(self, truth: Truth) -> None:
         """See `SourceVendor.edit`."""
@@ -77,7 +74,13 @@ class Propeller(PropellerStandIn):
 
     def correct(self, truth: Truth) -> None:
         """See `SourceVendor.correct`."""
-        self.orders[int(truth.order_id)]["addresses"] = _templates()[int(truth.order_id) % 12]["addresses"]
+        order = self.orders[int(truth.order_id)]
+        order["addresses"] = odd(_templates()[int(truth.order_id) % 12], int(truth.order_id))["addresses"]
+        order["items"] = [row for row in order["items"] if row.get("class") != "configuration"]
+
+    def content(self, order_id: str) -> Content | None:
+        """See `SourceVendor.content`."""
+        return content_of(self.name, self.orders[int(order_id)])
 
     def cancel(self, truth: Truth) -> bool:
         """A cancelled order leaves the feed, for it is in another status."""
