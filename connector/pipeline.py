@@ -94,6 +94,7 @@ def wired(
             bus=bus,
             clock=clock,
             amend=amender.look,
+            acknowledge=acknowledger.look,
         )
         for name, amender in amenders.items()
     }

@@ -108,10 +108,10 @@ def _insert(db: sqlite3.Connection, source: str, fresh: Sequence[tuple[int, Arri
     )
     bulk.values(
         db,
-        "INSERT INTO deliveries (key, receiver, state, required, cause, detail)"
+        "INSERT INTO deliveries (key, receiver, state, required, cause, detail, unfit)"
         " SELECT * FROM (VALUES {}) WHERE column1 IS NOT NULL",
         [
-            (key, receiver, a.state, required, a.cause or None, a.detail or None)
+            (key, receiver, a.state, required, a.cause or None, a.detail or None, a.unfit)
             for key, a in fresh
             for receiver, required in a.receivers
         ],
@@ -211,8 +211,8 @@ def _renew(db: sqlite3.Connection, key: int, arrival: Arrival, now: int, step: s
     db.execute(_LEAVE_DOUBTS if step is _START_AGAIN and arrival.state != "new" else step, (key,))
     if arrival.state != "new":
         db.execute(
-            "UPDATE deliveries SET state = ?, cause = ?, detail = ? WHERE key = ? AND state = 'new'",
-            (arrival.state, arrival.cause, arrival.detail, key),
+            "UPDATE deliveries SET state = ?, cause = ?, detail = ?, unfit = ? WHERE key = ? AND state = 'new'",
+            (arrival.state, arrival.cause, arrival.detail, arrival.unfit, key),
         )
     failures.withdraw([key], now, db)
     db.execute(

@@ -56,7 +56,11 @@ __all__ = [
 
 
 class Arrival(msgspec.Struct, frozen=True, kw_only=True):
-    """One order as a feed listed it. `receivers` are names, with whether the source waits for that one."""
+    """
+    One order as a feed listed it. `receivers` are names, with whether the source waits for that one.
+
+    `unfit`, of one that is held: see `Held`.
+    """
 
     order_id: str
     external_id: str
@@ -66,6 +70,7 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     state: Literal["new", "held", "skipped", "rejected", "cancelled"] = "new"
     cause: str = ""
     detail: str = ""
+    unfit: bool = False
 
 
 class Listing(msgspec.Struct, frozen=True, kw_only=True):
@@ -266,6 +271,13 @@ class Journal(Distrust, Outbox, Asked, Absent, ListedAgain, Caution, Terms, Step
 
         It is not when the delivery is elsewhere by now, when the order is listed differently, or when it was tried
         before and the receiver was not asked since.
+        """
+
+    async def reject_unfit(self, receiver: str, mapped: Sequence[int], now: datetime) -> list[str]:
+        """
+        Reject what is held at `receiver` as unfit, of the sources of which the orders `mapped` could be mapped.
+
+        Return the sources that are to be told.
         """
 
     async def settle(self, settlements: Sequence[Settlement], now: datetime) -> list[Settled]:

@@ -147,7 +147,10 @@ def _settle_one(db: sqlite3.Connection, one: Settlement, now: int) -> Settled:
                 return Settled(True, failed_due(db, key, now, receiver))
             return step
         case Held():
-            return _step(db, one, "held", now, cause=outcome.cause, detail=outcome.detail, said="held")
+            step = _step(db, one, "held", now, cause=outcome.cause, detail=outcome.detail, said="held")
+            if step.applied and outcome.unfit:
+                db.execute("UPDATE deliveries SET unfit = 1 WHERE key = ? AND receiver = ?", (key, receiver))
+            return step
 
 
 def _is_current(db: sqlite3.Connection, key: int, revision: str) -> bool:

@@ -128,6 +128,12 @@ def _doubt_what_waits(way: Way, now: int, db: sqlite3.Connection) -> None:
             " WHERE key = ? AND receiver = ? AND state = ?",
             [(state, settled, WHY["restored"], key, way.receiver, which) for key in keys],
         )
+    db.execute(  # What was not fit when the backup was made may have been mended and delivered likewise.
+        "UPDATE deliveries SET state = 'in_doubt', next_try_at = ?, cause = 'looked up first', detail = ?"
+        " WHERE receiver = ? AND unfit = 1 AND state = 'held'"
+        " AND (SELECT source FROM orders o WHERE o.key = deliveries.key) = ?",
+        values,
+    )
     db.executemany(
         "UPDATE orders SET ack_state = 'pending' WHERE key = ? AND ack_state = 'parked'", [(key,) for key in keys]
     )

@@ -50,10 +50,15 @@ class Rejected(msgspec.Struct, frozen=True):
 
 
 class Held(msgspec.Struct, frozen=True):
-    """It waits for a person under `cause`."""
+    """
+    It waits for a person under `cause`.
+
+    `unfit`: it lacks something, which its source is told once another order of that source could be mapped.
+    """
 
     cause: str
     detail: str = ""
+    unfit: bool = False
 
 
 Outcome = Delivered | NotSent | InDoubt | Rejected | Held

@@ -13,7 +13,7 @@ from typing import Literal, TypeVar
 from connector.ack import Acknowledgement
 from connector.clock import Clock, SystemClock
 from connector.errors import JournalError
-from connector.journal import acks, arrivals, changes, deliveries, doubts, holds, payloads, requests
+from connector.journal import acks, arrivals, changes, deliveries, doubts, holds, payloads, requests, unfit
 from connector.journal.asked import Answer, Request
 from connector.journal.base import (
     AckResult,
@@ -180,6 +180,12 @@ class SqliteJournal(SqliteBacklog, SqliteDistrust):
     async def intend(self, intents: Sequence[Intent], now: datetime) -> list[bool]:
         """See `Journal.intend`."""
         return await self._before_sending(partial(deliveries.intend, intents, self._kept(now)))
+
+    async def reject_unfit(self, receiver: str, mapped: Sequence[int], now: datetime) -> list[str]:
+        """See `Journal.reject_unfit`."""
+        if not await self._read(partial(unfit.waiting, receiver)):
+            return []
+        return await self._write(partial(unfit.believe, receiver, mapped, self._kept(now)))
 
     async def settle(self, settlements: Sequence[Settlement], now: datetime) -> list[Settled]:
         """See `Journal.settle`."""

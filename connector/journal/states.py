@@ -21,7 +21,7 @@ The states of a delivery and of an acknowledgement, and the only ways between th
 
 A report goes the ways of an acknowledgement that is due, except that nothing leads away from `confirmed`.
 
-The same edges are triggers in the journal (schema/0001.sql, 0013.sql), so that not even a wrong build can take another
+The same edges are triggers in the journal (schema/0013.sql, 0014.sql), so that not even a wrong build can take another
 way; a test compares the two.
 """
 
@@ -71,7 +71,8 @@ DELIVERY_EDGES: dict[DeliveryState, frozenset[DeliveryState]] = {
     "in_doubt": frozenset({"intent", "delivered", "rejected", "held"}),
     "delivered": frozenset(),
     "rejected": frozenset({"new", "vanished", "skipped", "cancelled"}),
-    "held": frozenset({"new", "in_doubt", "vanished", "skipped", "cancelled"}),
+    # An order that lacks something is rejected once another one of its source could be mapped.
+    "held": frozenset({"new", "in_doubt", "vanished", "skipped", "cancelled", "rejected"}),
     "cancelled": frozenset({"new"}),
     "vanished": frozenset({"new"}),
     "skipped": frozenset({"new"}),

@@ -164,7 +164,7 @@ def delivery_date(order: Order, days: int, zone: str) -> date:
     if order.requested_delivery_date is not None:
         return order.requested_delivery_date
     if order.created_at is None:
-        raise Unmappable("missing field: requested_delivery_date")
+        raise Unmappable("missing field: requested_delivery_date", ours=True)
     made = order.created_at if order.created_at.tzinfo is not None else order.created_at.replace(tzinfo=UTC)
     try:
         return made.astimezone(ZoneInfo(zone)).date() + _days(days)
@@ -186,13 +186,13 @@ def _is_collected(method: str) -> bool:
 
 def _lines(lines: Sequence[Line], currency: str, line_price: LinePrice) -> tuple[OrderLine, ...]:
     if not lines:
-        raise Unmappable("missing field: order_lines")
+        raise Unmappable("missing field: order_lines", ours=True)
     return tuple([_line(line, currency, line_price) for line in lines])
 
 
 def _line(line: Line, currency: str, line_price: LinePrice) -> OrderLine:
     # An article code is opaque ("#117", "A  1"): nothing in it is changed.
-    sku = line.sku.strip() or _absent("order_lines.article_code", f"line {line.line_id} {line.name}")
+    sku = line.sku.strip() or _absent("order_lines.article_code", f"line {line.line_id} {line.name}", ours=True)
     price = _price(line.unit_price, currency, line_price)
     return OrderLine(
         article_code=sku,
@@ -276,5 +276,6 @@ def _is_code(text: str, letters: int) -> bool:
     return len(text) == letters and text.isascii() and text.isalpha()
 
 
-def _absent(field: str, detail: str = "") -> NoReturn:
-    raise Unmappable(f"missing field: {field}", detail)
+def _absent(field: str, detail: str = "", *, ours: bool = False) -> NoReturn:
+    """Raise the cause of a missing field. `ours`: no source's document promises it, so no source is to blame."""
+    raise Unmappable(f"missing field: {field}", detail, ours=ours)

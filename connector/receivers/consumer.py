@@ -42,6 +42,7 @@ from connector.receivers.lane import Lane
 from connector.receivers.lookups import Lookups
 from connector.receivers.notices import notice_of
 from connector.receivers.refusals import Refusals
+from connector.receivers.unfit import UnfitOrders
 from connector.receivers.work import Work, found, mapped, taken_back
 from connector.settings.structs import ReceiverSettings
 from connector.steady import wall_time
@@ -55,7 +56,11 @@ ALL: tuple[Waiting, ...] = ("in_doubt", "ready", "new")
 
 
 class Consumer:
-    """Delivers to `receiver` what the sources in `lanes` list for it; `amend` is called for documents."""
+    """
+    Delivers to `receiver` what the sources in `lanes` list for it.
+
+    `amend` is called for documents, and `acknowledge` with a source of which the journal may have something to tell.
+    """
 
     def __init__(
         self,
@@ -67,6 +72,7 @@ class Consumer:
         bus: Bus,
         clock: Clock,
         amend: Callable[[], None] = lambda: None,
+        acknowledge: Callable[[str], None] = lambda _source: None,
     ) -> None:
         self.receiver = receiver
         self._concurrency = settings.concurrency
@@ -75,6 +81,7 @@ class Consumer:
         self._bus = bus
         self._clock = clock
         self._amend = amend
+        self._unfit = UnfitOrders(receiver.name, journal, clock, acknowledge)
         self._lookups = Lookups(receiver, journal, clock)
         self._attempt = Attempt(receiver, settings, clock, self._lookups)
         self.vain = self._attempt.vain
@@ -200,6 +207,7 @@ class Consumer:
     async def _prepare(self, orders: Sequence[tuple[Work, Order | Unmappable]]) -> None:
         """Map a batch, commit its intents, and queue it. What is looked up first gets its intent after that."""
         ready: list[Work] = []
+        unfit: list[tuple[Work, Outcome | None]] = []
         for bare, order in orders:
             if bare.key in self._in_hand:
                 self._behind = True  # a newer revision, it may be: the journal has it when this one is out of hand
@@ -207,14 +215,23 @@ class Consumer:
             self._in_hand.add(bare.key)
             work = mapped(self._lanes.get(bare.source), bare, order)
             if isinstance(work, Work):
+                if work.unfit is not None:
+                    self._unfit.taken(work)
                 if work.look_up and work.unfit is None and self._lookups.absent(work.external_id):
                     work = msgspec.structs.replace(work, asked=True)
                 ready.append(work)
             else:
                 self._lookups.forget(bare.external_id)
-                self._results.put_nowait((bare, work))
+                if work.unfit:
+                    unfit.append((bare, work))
+                else:
+                    self._results.put_nowait((bare, work))
+        if unfit:  # before the others of the batch: that those could be mapped says that it is these
+            await self._recorded(unfit)
         fresh = [work for work in ready if not work.look_up]
         granted = await self._grant(fresh) if fresh else []
+        # Before any of them can come to its end: what is mapped and not at its end is mapped again after a restart.
+        await self._unfit.mapped(ready, self._lanes)
         for work, grant in zip(fresh, granted, strict=True):
             if grant:
                 self._queue.put_nowait(work)
@@ -273,32 +290,36 @@ class Consumer:
             batch = [await self._results.get()]
             while not self._results.empty():
                 batch.append(self._results.get_nowait())
-            ended = [(work, outcome) for work, outcome in batch if outcome is not None]
-            now = self._clock.now()
-            settled = await self._journal.settle(
-                [Settlement(work.key, self.receiver.name, outcome, work.version) for work, outcome in ended], now
-            )
-            at = wall_time(self._clock, now)
-            for (work, outcome), done in zip(ended, settled, strict=True):
-                if isinstance(outcome, Delivered) and outcome.attach:
-                    self._amend()
-                if done.applied:
-                    event = notice_of(work.key, work.source, work.order_id, self.receiver.name, outcome, done, at)
-                    if isinstance(event, AckEvent):
-                        await self._out.publish(event)
-                    elif event is not None:
-                        self._bus.notice(event)
-            if self.refusals.news and await self.refusals.keep(self._journal, now):
-                self.look()
-            self._in_hand.difference_update(work.key for work, _ in batch)
-            if len(ended) < len(batch) or not all(done.applied for done in settled):
-                # It is listed differently than what was taken up, it may be: it is due now.
-                self._behind = True
-                self._wake(now)
-            for _, outcome in ended:  # not before: what is in hand is passed over when it is due
-                if isinstance(outcome, NotSent | InDoubt):
-                    self._wake(outcome.next_try_at if isinstance(outcome, NotSent) else outcome.settled_at)
-            self._signal()
+            await self._recorded(batch)
+
+    async def _recorded(self, batch: Sequence[tuple[Work, Outcome | None]]) -> None:
+        ended = [(work, outcome) for work, outcome in batch if outcome is not None]
+        now = self._clock.now()
+        settled = await self._journal.settle(
+            [Settlement(work.key, self.receiver.name, outcome, work.version) for work, outcome in ended], now
+        )
+        at = wall_time(self._clock, now)
+        for (work, outcome), done in zip(ended, settled, strict=True):
+            if isinstance(outcome, Delivered) and outcome.attach:
+                self._amend()
+            if done.applied:
+                event = notice_of(work.key, work.source, work.order_id, self.receiver.name, outcome, done, at)
+                if isinstance(event, AckEvent):
+                    await self._out.publish(event)
+                elif event is not None:
+                    self._bus.notice(event)
+        await self._unfit.held(ended)
+        if self.refusals.news and await self.refusals.keep(self._journal, now):
+            self.look()
+        self._in_hand.difference_update(work.key for work, _ in batch)
+        if len(ended) < len(batch) or not all(done.applied for done in settled):
+            # It is listed differently than what was taken up, it may be: it is due now.
+            self._behind = True
+            self._wake(now)
+        for _, outcome in ended:  # not before: what is in hand is passed over when it is due
+            if isinstance(outcome, NotSent | InDoubt):
+                self._wake(outcome.next_try_at if isinstance(outcome, NotSent) else outcome.settled_at)
+        self._signal()
 
     def _wake(self, at: datetime | None) -> None:
         """Look into the journal at that time, if not before."""

@@ -8,7 +8,7 @@ import msgspec
 
 from connector.errors import Unmappable
 from connector.events import OrderFound
-from connector.journal.base import Held, Job, Rejected, Waiting
+from connector.journal.base import Held, Job, Waiting
 from connector.order import Order
 from connector.receivers.base import Delivery
 from connector.receivers.lane import Lane
@@ -25,7 +25,7 @@ class Work(msgspec.Struct, frozen=True):
 
     `delivery` is there once it is mapped; `attach` says that documents come after it. `ask`: the receiver may have it
     from before the journal knew; `asked`: it does not. `version` is that of what it is mapped from. `unfit`: it
-    cannot be mapped, which its source is to be told unless the receiver has it.
+    cannot be mapped, and is held for that unless the receiver has it.
     """
 
     key: int
@@ -41,7 +41,7 @@ class Work(msgspec.Struct, frozen=True):
     ask: bool = False
     asked: bool = False
     version: int = 0
-    unfit: Rejected | None = None
+    unfit: Held | None = None
 
     @property
     def look_up(self) -> bool:
@@ -87,11 +87,11 @@ def taken_back(job: Job, lane: Lane | None, receiver: str) -> tuple[Work, Order 
         return work, Unmappable("unreadable order", f"{type(exc).__name__} while reading it", ours=True)
 
 
-def mapped(lane: Lane | None, work: Work, order: Order | Unmappable) -> Work | Held | Rejected:
+def mapped(lane: Lane | None, work: Work, order: Order | Unmappable) -> Work | Held:
     """
     Return `work` with what is to be sent, or what becomes of an order that cannot be mapped.
 
-    What the source has to mend it is told, where it has a word for that and nothing was ever sent; the rest is held.
+    What the source has to mend it is told in the end (`unfit`), where it has a word for that and nothing was ever sent.
     """
     try:
         if isinstance(order, Unmappable):
@@ -103,11 +103,11 @@ def mapped(lane: Lane | None, work: Work, order: Order | Unmappable) -> Work | H
         return msgspec.structs.replace(work, delivery=delivery, attach=bool(order.documents), remark=remark)
     except Unmappable as exc:
         if lane is not None and lane.source.says_failed and not exc.ours and not work.attempts:
-            rejected = Rejected(f"{exc.cause}: {exc.detail}" if exc.detail else exc.cause, tell=True)
+            unfit = Held(exc.cause, exc.detail, unfit=True)
             if not work.look_up:
-                return rejected
+                return unfit
             if work.ask:
-                return msgspec.structs.replace(work, unfit=rejected)
+                return msgspec.structs.replace(work, unfit=unfit)
         return Held(exc.cause, exc.detail)
     except Exception as exc:
         # A fault in a mapping. One order that it trips over must not end the delivery of all the others.

@@ -34,12 +34,13 @@ def arrival_of(
     order: Order | None = None
     state: Literal["new", "held", "skipped", "rejected", "cancelled"] = "new"
     cause = detail = ""
+    unfit = False
     try:
         order = order_of(source, item.order_id, item.raw)
         mark = revision(order)
     except Unmappable as exc:
-        # What the source has to mend it is told, where it has a word for that; the rest waits for a person here.
-        state = "rejected" if source.says_failed and not exc.ours else "held"
+        # What the source has to mend it is told in the end, where it has a word for that.
+        state, unfit = "held", source.says_failed and not exc.ours
         cause, detail = exc.cause, exc.detail
         mark = blake2b(item.raw, digest_size=16).hexdigest()  # whatever changes in it may be what was wrong
     except Exception as exc:
@@ -53,7 +54,7 @@ def arrival_of(
                 _remember(tripped, item.order_id, mark)
         state, cause, detail, order = "held", "unreadable order", f"{type(exc).__name__} while reading it", None
     if item.skip:
-        state, cause, detail, order = "skipped", item.skip, "", None
+        state, cause, detail, order, unfit = "skipped", item.skip, "", None, False
     elif order is not None and order.cancelled:
         state, cause, detail, order = "cancelled", "cancelled at the source", "", None
     arrival = Arrival(
@@ -65,6 +66,7 @@ def arrival_of(
         state=state,
         cause=cause,
         detail=detail,
+        unfit=unfit,
     )
     return arrival, order
 

@@ -91,6 +91,7 @@ class Producer:
             tries=MANY,
             patience=LONG,
         )
+        self._said_unfit = False
 
     @property
     def stopped(self) -> bool:
@@ -276,6 +277,7 @@ class Producer:
         now = self._clock.now()
         ingested = await self._journal.ingest(self.source.name, arrivals, listing, now)
         ingested = await self._relist(arrivals, ingested, now)
+        self._say_unfit(arrivals, ingested)
         new, at = 0, wall_time(self._clock, now)
         for arrival, order, taken in zip(arrivals, orders, ingested, strict=True):
             if taken.what in ("new", "changed"):
@@ -319,6 +321,21 @@ class Producer:
                 "them" if len(order_ids) > 1 else "it",
                 LISTED_AGAIN,
             )
+
+    def _say_unfit(self, arrivals: Sequence[Arrival], ingested: Sequence[Ingested]) -> None:
+        """Log once that orders cannot be read, none could be since, and nobody is told."""
+        for arrival, taken in zip(arrivals, ingested, strict=True):
+            if not arrival.unfit:
+                self._said_unfit = self._said_unfit and arrival.state != "new"
+            elif taken.what in ("new", "changed") and not self._said_unfit:
+                self._said_unfit = True
+                logger.warning(
+                    "source %s: order %s cannot be mapped (%s), and no other one could be since: it may be our "
+                    "reading. Such orders are held, and their source is told nothing until another one can be mapped",
+                    self.source.name,
+                    arrival.order_id,
+                    arrival.cause,
+                )
 
     async def _publish(
         self, arrival: Arrival, order: Order | None, taken: Ingested, at: datetime, publisher: Publisher

@@ -267,13 +267,24 @@ def _cancelled(shipments: Sequence[Shipment]) -> bool:
 
 
 def _day(shipments: Sequence[Shipment], stops: Sequence[Stop | None], zone: ZoneInfo) -> date | None:
-    """Return the first day of the delivery windows, else the day of the transport, on the calendar of `zone`."""
-    windows = [_time(s.earliest, "earliest") or _time(s.latest, "latest") for s in stops if s]
-    times = [at for at in windows if at] or [at for s in shipments if (at := _dated(s.date, zone))]
+    """
+    Return the first day of the delivery windows, on the calendar of `zone`.
+
+    Where there is none, the day of the transport. Where nobody can count from the day the order was made either, the
+    first day on which it is picked up.
+    """
+    times = _beginnings(stops) or [at for s in shipments if (at := _dated(s.date, zone))]
+    if not times and not any(s.created_at for s in shipments):
+        times = _beginnings([_sender(shipment) for shipment in shipments])
     try:
         return min(times).astimezone(zone).date() if times else None
     except OverflowError as exc:
         raise Unmappable("unreadable order", f"delivery window: {exc}", ours=True) from None
+
+
+def _beginnings(stops: Sequence[Stop | None]) -> list[datetime]:
+    windows = [_time(stop.earliest, "earliest") or _time(stop.latest, "latest") for stop in stops if stop]
+    return [at for at in windows if at]
 
 
 def _dated(value: str | None, zone: ZoneInfo) -> datetime | None:

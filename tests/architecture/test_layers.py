@@ -75,7 +75,7 @@ LAYERS: list[tuple[str, ...]] = [
 
 STAGES = (
     "absence", "producer", "intake", "consumer", "attempt", "work", "amender", "lane", "notices", "refusals",
-    "shortfall", "surplus",
+    "shortfall", "surplus", "unfit",
 )  # fmt: skip
 """What is in a family's folder, but serves all of its vendors."""
 

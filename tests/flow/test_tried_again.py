@@ -202,6 +202,7 @@ async def test_what_failed_in_a_journal_that_was_put_back_is_looked_up_before_it
     shop.down = None
     if delivered:
         there(wms, "1")
+    shop.put("4")  # that it can be mapped bears out that the other one lacks something
     wms.finds_of.clear()
     journal.say("doubt", "restored")
 

@@ -40,6 +40,7 @@ COUNTS = frozenset(
         ("deliveries", "required"),
         ("deliveries", "fence"),
         ("deliveries", "ask"),
+        ("deliveries", "unfit"),
         ("leases", "fence"),
         ("requests", "listed"),
         ("requests", "fresh"),

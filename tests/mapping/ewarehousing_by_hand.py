@@ -232,7 +232,7 @@ def _delivery_date(order: Order, days: int, zone: str) -> date:
     if order.requested_delivery_date is not None:
         return order.requested_delivery_date
     if order.created_at is None:
-        raise Unmappable("missing field: requested_delivery_date")
+        raise Unmappable("missing field: requested_delivery_date", ours=True)
     made = order.created_at if order.created_at.tzinfo is not None else order.created_at.replace(tzinfo=UTC)
     try:
         return made.astimezone(ZoneInfo(zone)).date() + timedelta(days=days)
@@ -259,7 +259,7 @@ def _key(key: str) -> str:
 
 def _lines(order: Order, currency: str, line_price: LinePrice) -> tuple[OrderLine, ...]:
     if not order.lines:
-        raise Unmappable("missing field: order_lines")
+        raise Unmappable("missing field: order_lines", ours=True)
     return tuple(_line(line, currency, line_price) for line in order.lines)
 
 
@@ -365,7 +365,7 @@ def _language(language: str) -> str | None:
 
 def _required(field: str, value: str, detail: str = "") -> str:
     if not value:
-        raise Unmappable(f"missing field: {field}", detail)
+        raise Unmappable(f"missing field: {field}", detail, ours=field == "order_lines.article_code")
     return value
 
 

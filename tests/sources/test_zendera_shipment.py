@@ -291,6 +291,8 @@ def test_the_earliest_of_several_windows_counts() -> None:
     side = {key: value for key, value in delivery().items() if key not in ("earliest", "latest")}
     assert seed(delivery=side).requested_delivery_date is None
     assert seed(delivery=side, date="2026-06-12T23:00:00Z").requested_delivery_date == date(2026, 6, 13)
+    sender = {**seed_shipment()["sender"], "earliest": "2026-06-09T08:00:00Z"}
+    assert seed(delivery=side, sender=sender, createdAt=None).requested_delivery_date == date(2026, 6, 9)
 
 
 @pytest.mark.fault(50)
