@@ -7,6 +7,7 @@ dropped. What the source itself calls by such a name is kept beside it, as `meta
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
@@ -19,10 +20,14 @@ from connector.mapping.ewarehousing_names import named
 from connector.mapping.money import digits, with_decimals
 from connector.order import Address, Contact, Line, Order, Parcel
 
-__all__ = ["Sent", "line_metadata", "order_metadata"]
+__all__ = ["Sent", "is_made_here", "line_metadata", "order_metadata"]
 
 PEOPLE = frozenset({"first_name", "middle_name", "last_name"})
 """Parts of an address that go out together, as `NAME_contact`."""
+MADE_HERE = re.compile(
+    r"(cash_on_delivery|customer|contact|contact_\d+|invoice|sender|parcel_\d+|total|shipping|discount)_[a-z0-9_-]+"
+    r"|discount|delivery_(method|notes)|carrier|pickup_location|partial_delivery|references|cancelled|kind"
+)
 ONE = Decimal(1)
 
 
@@ -73,6 +78,11 @@ def order_metadata(order: Order, texts: Order, sent: Sent) -> dict[str, str]:
 
 
 _source = lru_cache(maxsize=64)(block)
+
+
+def is_made_here(name: str) -> bool:
+    """Tell whether meta data of that name is made of a field of the order: not the source's, or the warehouse's."""
+    return MADE_HERE.fullmatch(name) is not None
 
 
 def line_metadata(line: Line, *, priced: bool) -> dict[str, str]:

@@ -13,7 +13,7 @@ from connector.receivers.base import Delivery, Receipt
 from connector.receivers.ewarehousing_answers import OrderRecord
 from connector.receivers.ewarehousing_calls import NotFound
 from connector.receivers.ewarehousing_client import EXPAND, EwarehousingClient
-from connector.receivers.ewarehousing_compare import differences, lines_differ
+from connector.receivers.ewarehousing_compare import differences, emptied, lines_differ
 from connector.receivers.ewarehousing_reads import PAGE_SIZE, each
 from connector.receivers.ewarehousing_wire import NewDocument, UpdateOrder, encoded
 
@@ -41,12 +41,13 @@ async def update(client: EwarehousingClient, receipt: Receipt, delivery: Deliver
     Bring an order to the form of `delivery`; see `Amends.update`.
 
     The order is read first and, unless it is so already, changed and read again. Its lines go out whole, since they
-    replace the old ones; its identity and its documents do not. What the new form leaves out stays as it was: the
-    vendor documents no way to empty a field. An answer that got lost raises `InDoubtError`; called again, what is
-    read decides.
+    replace the old ones; its identity and its documents do not. What the order does not have any more is emptied (see
+    `emptied`): the vendor documents no other way, and should it refuse that, the change waits for a person. An answer
+    that got lost raises `InDoubtError`; called again, what is read decides.
     """
     change = _change(delivery)
     before = await _read(client, receipt, delivery.external_id)
+    change = emptied(change, before)
     if not differences(change, before):
         return receipt_of(before)
     _must_be_open(before, "changed")

@@ -9,14 +9,41 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from msgspec.structs import replace
+
+from connector.mapping.ewarehousing_metadata import is_made_here
 from connector.receivers.ewarehousing_answers import LineRecord, OrderRecord
 from connector.receivers.ewarehousing_wire import OrderLine, UpdateOrder
 
-__all__ = ["differences", "lines_differ"]
+__all__ = ["differences", "emptied", "lines_differ"]
 
 FARTHEST = 12
 """Powers of ten, either way, beyond which a quantity is none: to make an integer of 1E+400000000 takes for ever."""
+OURS = ("po_number", "customer_note", "shipping_email")
+PARTS = (
+    *("street_number", "street_number_addition", "street2", "zipcode", "state"),
+    *("phone_number", "mobile_number", "fax_number"),
+)
 _ADDRESS = {"shipping_contactperson": "contact_person", "shipping_email": "email"}
+
+
+def emptied(wanted: UpdateOrder, shown: OrderRecord) -> UpdateOrder:
+    """
+    Return `wanted` with an empty text for what `shown` has, and the order does not have any more.
+
+    Without it a change would leave an old house number in a new street, and an amount to be collected that is paid by
+    now. That is done for the address, which is one thing, for what the default mapping sends, and for its meta data;
+    what people at the warehouse have written stays.
+    """
+    gone: dict[str, Any] = {
+        name: "" for name in OURS if getattr(wanted, name) is None and getattr(shown, _ADDRESS.get(name, name), None)
+    }
+    if wanted.shipping_address is not None and shown.shipping_address is not None:
+        parts = [name for name in PARTS if getattr(wanted.shipping_address, name) is None]
+        old = {name: "" for name in parts if getattr(shown.shipping_address, name)}
+        gone["shipping_address"] = replace(wanted.shipping_address, **old)
+    pairs = {key: "" for key, text in shown.pairs.items() if text and key not in wanted.meta_data and is_made_here(key)}
+    return replace(wanted, meta_data={**wanted.meta_data, **pairs}, **gone)
 
 
 def differences(wanted: UpdateOrder, shown: OrderRecord) -> list[str]:
@@ -110,4 +137,4 @@ def _same_line(want: OrderLine, have: LineRecord) -> bool:
 
 
 def _holds(have: Mapping[str, str], want: Mapping[str, str]) -> bool:
-    return all(have.get(key) == value for key, value in want.items())
+    return all(have.get(key, "") == value for key, value in want.items())

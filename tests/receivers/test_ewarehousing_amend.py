@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from aiohttp import web
 
@@ -219,3 +220,55 @@ async def test_what_is_no_order_is_not_sent(body: bytes) -> None:
             await receiver.update(Receipt(id="1"), Delivery("order-1", body))
 
     assert standin.history == []
+
+
+async def test_what_an_order_does_not_have_any_more_is_emptied() -> None:
+    """No old house number in a new street, and no amount to collect that is paid; what the warehouse wrote stays."""
+    address = REQUEST["shipping_address"] | {"street2": "Gebouw C", "phone_number": "+31 20"}
+    pairs = {
+        "cash_on_delivery_amount": "1250.50",
+        "parcel_2_weight": "3",
+        "sales_channel": "web",
+        "invoice_city": "Ski",
+    }
+    async with warehouse() as (receiver, standin):
+        first = delivery(
+            shipping_address=address, meta_data=pairs, customer_note="Gift", po_number="PO 1", note="Dock 3"
+        )
+        receipt = await receiver.create(first)
+        moved = {key: part for key, part in address.items() if key not in ("street_number", "street2", "phone_number")}
+        content = msgspec.json.decode(
+            delivery(shipping_address=moved | {"street": "Dam"}, meta_data={"kind": "b"}).body
+        )
+        body = {key: part for key, part in content.items() if key not in ("customer_note", "po_number", "note")}
+        second = Delivery(first.external_id, msgspec.json.encode(body))
+        await receiver.update(receipt, second)
+        await receiver.update(receipt, second)
+        order = standin.orders[receipt.id]
+
+    assert len(sent(standin, "PATCH")) == 1
+    shown = order["shipping_address"]
+    assert (shown["street"], shown["street_number"], shown["street2"], shown["phone_number"]) == ("Dam", "", "", "")
+    assert (order["customer_note"], order["po_number"], order["note"]) == ("", "", "Dock 3")
+    left = {key: text for key, text in order["meta_data"].items() if text}
+    assert left == {"kind": "b", "sales_channel": "web"}
+
+
+async def test_everything_new_about_an_order_is_carried_by_a_change() -> None:
+    """Prices below a cent, further address lines, the customer's number, cash on delivery: as in a create, exactly."""
+    line = REQUEST["order_lines"][0] | {"price": 0.45, "meta_data": {"notes": "Voor Oma"}}
+    changes = {
+        "order_lines": [line],
+        "po_number": "PO 9117",
+        "meta_data": {"cash_on_delivery_amount": "1250.50", "delivery_notes": "Poort 3"},
+        "shipping_address": REQUEST["shipping_address"] | {"street2": "c/o Hansen", "fax_number": "1"},
+    }
+    async with warehouse() as (receiver, standin):
+        receipt = await receiver.create(delivery())
+        await receiver.update(receipt, delivery(**changes))
+
+    (body,) = sent(standin, "PATCH")
+    assert body["order_lines"] == [line]
+    assert body["po_number"] == "PO 9117"
+    assert body["meta_data"].items() >= changes["meta_data"].items()
+    assert body["shipping_address"].items() >= {"street2": "c/o Hansen", "fax_number": "1"}.items()
