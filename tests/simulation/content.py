@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from tests.simulation.vendors.base import SourceVendor, Truth
+from tests.simulation.vendors.content import meant
 
 __all__ = ["EXTRAS", "enrich", "said", "wrong", "wrong_plain"]
 
@@ -161,7 +162,8 @@ def _differs(stated: Content, shown: Content) -> str:
     return f"without {missing}" if missing else ""
 
 
-def _propeller(order: dict[str, Any]) -> Content:
+def _propeller(stated: dict[str, Any]) -> Content:
+    order = meant(stated)
     items = [each for each in order["items"] if each.get("class") in (None, "product")]
     (delivery,) = [each for each in order["addresses"] if each["type"] == "delivery"]
     name = delivery.get("company") or f"{delivery['firstName']} {delivery['lastName']}"

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-__all__ = ["ODDITIES", "Content", "at_the_warehouse", "content_of", "odd", "unfinished", "worded"]
+__all__ = ["ODDITIES", "Content", "at_the_warehouse", "content_of", "meant", "odd", "unfinished", "worded"]
 
 ODDITIES = ("plain", "reserved country code", "postal code as a number", "free gift", "EAN only", "dropshipment")
 """What is odd about an order of the shop, by the remainder of its id."""
@@ -83,6 +83,24 @@ def unfinished(order: Mapping[str, Any]) -> dict[str, Any]:
 
 def _move(order: dict[str, Any], **parts: Any) -> None:
     order["addresses"] = [{**each, **parts} if each["type"] == "delivery" else each for each in order["addresses"]]
+
+
+def meant(order: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an order of the shop without its oddities, as a person reads it."""
+    items: list[dict[str, Any]] = []
+    for row in order["items"]:
+        less = [each["price"] for each in order["items"] if each.get("parentOrderItemId") == row.get("id", "")]
+        price = row["price"] if not less else row["price"] + sum(less)
+        items.append({**row, "sku": row.get("sku") or row.get("eanCode", ""), "price": price})
+    addresses = [
+        {
+            **each,
+            "country": CODES.get(each["country"], each["country"]),
+            "postalCode": f"{each['postalCode']:05}" if isinstance(each["postalCode"], int) else each["postalCode"],
+        }
+        for each in order["addresses"]
+    ]
+    return {**order, "items": items, "addresses": addresses}
 
 
 def content_of(source: str, order: Any) -> Content | None:
