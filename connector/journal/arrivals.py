@@ -146,7 +146,7 @@ def _again(db: sqlite3.Connection, source: str, row: _Known, arrival: Arrival, l
 def _follow(db: sqlite3.Connection, row: _Known, arrival: Arrival, now: int) -> Ingested:
     """Keep what an order is listed as now, which may show what its revision does not cover."""
     same, known = row.raw is None or row.raw == arrival.raw, Ingested(row.key, "known")
-    if same or row.states & payloads.IN_FLIGHT or payloads.telling_failure(row.ack_state, row.ack_outcome):
+    if same or "intent" in row.states or payloads.telling_failure(row.ack_state, row.ack_outcome):
         return known
     ours = row.none_of_ours if arrival.state == "new" else not row.states <= {"delivered", arrival.state}
     if ours:  # what it is has changed, and not what is in it: it was none of ours, or is not any more

@@ -3,8 +3,9 @@ The orders as their sources sent them. Until an order is delivered, what is kept
 
 The revision of an order covers what every receiver may get to see. A mapping can read more: the vendor's own fields,
 the status. So what is kept is replaced whenever the feed shows something else, and what waits for a person is tried
-again if that changes its request, which only the mapping can tell (`Producer`). What may have been sent keeps what it
-was sent with until that is settled. Each function runs inside a transaction.
+again if that changes its request, which only the mapping can tell (`Producer`). What is being sent keeps what it was
+mapped from; what may have been sent is looked up, and sent as it is listed by then if it is not there. A new revision
+of such an order waits until that is settled (`arrivals`). Each function runs inside a transaction.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def _relist(db: sqlite3.Connection, order: Relisted, now: int) -> Ingested:
     ).fetchone()
     if not is_current(order.key, order.version, db) or telling_failure(ack_state, outcome):
         return Ingested(order.key, "known")  # the next walk sees it again
-    if IN_FLIGHT & set(states.split(",")):
+    if "intent" in states.split(","):
         return Ingested(order.key, "known")
     version = put(order.key, order.raw, db)
     moved = sum(db.execute(TRY_AGAIN, (order.key, receiver)).rowcount for receiver in order.receivers)

@@ -8,7 +8,8 @@ a text stands in single quotes and a number in backquotes: ``=default(item.name,
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from copy import deepcopy
 from decimal import Decimal
 from itertools import pairwise
@@ -128,12 +129,57 @@ def _parsed(text: str) -> dict[str, Any]:
         raise ExpressionError(["what stands in backquotes is no JSON; a text goes in single quotes: 'x'"]) from None
     except RecursionError:
         raise ExpressionError(["the expression is nested too deeply"]) from None
+    if any(_looks_into_a_not(node) for node in _all(node)):
+        raise ExpressionError([_negated(text)])
     for literal in names(node, "literal"):
         literal["value"] = _exact(literal["value"])
     if _strays(node):
         (first, *more) = [token["start"] for token in Lexer().tokenize(text) if token["type"] == "expref"]
         raise ExpressionError([_marked(text, NO_EXPRESSION, None if more else first)])
     return node
+
+
+LOOKS_INTO = frozenset(
+    {"subexpression", "index_expression", "projection", "filter_projection", "value_projection", "flatten"}
+)
+ENDS = frozenset({"and", "or", "pipe", "comma", "colon", "eq", "ne", "lt", "lte", "gt", "gte", "eof"})
+OPENS, CLOSES = frozenset({"lparen", "lbracket", "lbrace", "filter"}), frozenset({"rparen", "rbracket", "rbrace"})
+
+
+def _all(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield a node and all that is in it."""
+    yield node
+    for child in node["children"]:
+        if isinstance(child, dict):
+            yield from _all(child)
+
+
+def _looks_into_a_not(node: dict[str, Any]) -> bool:
+    """Tell whether a node looks for something in what ! gives, which is true or false and has nothing in it."""
+    return node["type"] in LOOKS_INTO and bool(node["children"]) and node["children"][0]["type"] == "not_expression"
+
+
+def _negated(text: str) -> str:
+    """Return the mistake of a ! before a path: it binds before the dots and brackets, so the whole is always null."""
+    for place, path in _after_nots(text):
+        with suppress(ParseError):
+            if any(_looks_into_a_not(node) for node in _all(dict(Parser().parse(f"!{path}").parsed))):
+                return _marked(text, f"! binds before . and [], so this is always null; write !({path})", place)
+    return _marked(text, "! binds before . and [], so this is always null; write !( ) around what it is about", None)
+
+
+def _after_nots(text: str) -> Iterator[tuple[int, str]]:
+    """Yield the place of each !, and the path behind it."""
+    tokens = list(Lexer().tokenize(text))
+    for number, token in enumerate(tokens):
+        if token["type"] != "not":
+            continue
+        depth = 0
+        for after in tokens[number + 1 :]:
+            if depth == 0 and (after["type"] in ENDS or after["type"] in CLOSES):
+                yield token["start"], text[token["start"] + 1 : after["start"]].strip()
+                break
+            depth += (after["type"] in OPENS) - (after["type"] in CLOSES)
 
 
 def _strays(node: dict[str, Any], *, wanted: bool = False) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -12,7 +12,7 @@ from connector.settings.findings import Findings
 from connector.settings.places import Path
 from connector.settings.values import Duration, Rate, Secret, Url
 
-__all__ = ["check_keys", "converted", "report"]
+__all__ = ["check_keys", "converted", "parts", "report"]
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -38,10 +38,24 @@ def converted(value: Any, struct: type[S], path: Path, findings: Findings) -> S 
 def check_keys(struct: msgspec.Struct, path: Path, findings: Findings) -> None:
     """Report what a struct, or one inside it, says in `problems()` about its keys together."""
     report(getattr(struct, "problems", list)(), path, findings)
-    for name in struct.__struct_fields__:
-        inner = getattr(struct, name)
+    for at, inner in parts(struct, path):
         if isinstance(inner, msgspec.Struct):
-            check_keys(inner, (*path, name), findings)
+            check_keys(inner, at, findings)
+
+
+def parts(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
+    """Yield what is in a struct, a mapping or a list of the settings, with its place; lists are looked into."""
+    if isinstance(value, msgspec.Struct):
+        inner: list[tuple[str | int, Any]] = [(name, getattr(value, name)) for name in value.__struct_fields__]
+    elif isinstance(value, Mapping):
+        inner = list(value.items())
+    else:
+        inner = list(enumerate(value))
+    for key, each in inner:
+        if isinstance(each, list | tuple | dict):
+            yield from parts(each, (*path, key))
+        else:
+            yield (*path, key), each
 
 
 def report(problems: Iterable[tuple[str, str]], path: Path, findings: Findings) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
-from connector.settings.convert import check_keys, converted, report
+import msgspec
+
+from connector.settings.convert import check_keys, converted, parts, report
 from connector.settings.findings import Findings, did_you_mean, nearest
 from connector.settings.mappings import mappings_to
 from connector.settings.mistakes import check
@@ -124,17 +126,23 @@ def _common(family: type[EndpointSettings]) -> dict[str, Any]:
 
 def _check_reach(settings: EndpointSettings, path: Path, findings: Findings, *, production: bool) -> None:
     """Report addresses that are nearer than one usually means: a slip, or somebody's way into a private network."""
-    for name in settings.__struct_fields__:
-        address = getattr(settings, name)
-        if not isinstance(address, Url) or settings.allow_private or address.reach == "public":
-            continue
+    if settings.allow_private:
+        return
+    for at, address in _addresses(settings, path):
         if address.reach == "private":
-            findings.add(
-                (*path, name), "this address is on a private network; if that is meant, add allow_private: true"
-            )
-        elif production:
+            findings.add(at, "this address is on a private network; if that is meant, add allow_private: true")
+        elif address.reach != "public" and production:
             text = "in production an address on this machine needs allow_private: true; or is a variable missing?"
-            findings.add((*path, name), text)
+            findings.add(at, text)
+
+
+def _addresses(value: Any, path: Path) -> Iterator[tuple[Path, Url]]:
+    """Yield the addresses of an endpoint, also those in its lists and parts."""
+    for at, each in parts(value, path):
+        if isinstance(each, Url):
+            yield at, each
+        elif isinstance(each, msgspec.Struct):
+            yield from _addresses(each, at)
 
 
 def _check_secrets(value: Any, schema: dict[str, Any], path: Path, findings: Findings) -> None:

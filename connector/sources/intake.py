@@ -42,7 +42,8 @@ def arrival_of(
         # What the source has to mend it is told in the end, where it has a word for that.
         state, unfit = "held", source.says_failed and not exc.ours
         cause, detail = exc.cause, exc.detail
-        mark = blake2b(item.raw, digest_size=16).hexdigest()  # whatever changes in it may be what was wrong
+        # What is wrong with it is its content: a change that leaves that wrong is not told as another failure.
+        mark = blake2b(f"{cause}: {detail}".encode("utf-8", "backslashreplace"), digest_size=16).hexdigest()
     except Exception as exc:
         # A fault in a vendor file. One order that it trips over must not keep the feed from all the others.
         mark = blake2b(item.raw, digest_size=16).hexdigest()

@@ -158,3 +158,22 @@ async def test_what_was_none_of_ours_and_is_now_is_delivered() -> None:
         bench.wms.down = False
         await connector.drain()
     assert Counter(["shop-1"]) == bench.wms.count()
+
+
+async def test_a_failure_is_told_again_for_another_reason_alone() -> None:
+    """What changes in an order that cannot be read, and leaves wrong what was wrong, costs no strike."""
+    bench = mapped(None)
+    bench.sources["shop"] = source = FailingSource("shop", bench.clock)
+    source.put("1", missing="street")
+    async with bench.running(MemoryJournal()) as connector:
+        await connector.drain()
+        for number in range(3):
+            source.put("1", missing="street", seen=number)
+            await connector.drain()
+        assert [("1", "failed", "missing field: street")] == source.outcomes
+        source.put("1", missing="city")
+        await connector.drain()
+        source.put("1")
+        await connector.drain()
+    assert ["missing field: street", "missing field: city"] == [each[2] for each in source.outcomes[:2]]
+    assert Counter(["shop-1"]) == bench.wms.count()

@@ -328,3 +328,30 @@ def test_no_text_breaks_the_reader(text: str) -> None:
         wrong = exc.mistakes
     assert wrong is None or all(wrong)
     assert wrong != []
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("!customer.name", "!(customer.name) (column 2)"),
+        ("notes && !customer.name || reference", "!(customer.name) (column 11)"),
+        ("!lines[0].sku", "!(lines[0].sku)"),
+        ("!lines[?sku == 'x']", "!(lines[?sku == 'x'])"),
+        ("lines[?!metadata.gift].sku", "!(metadata.gift) (column 9)"),
+        ("{a: !raw.b.c}", "!(raw.b.c)"),
+        ("default(!raw.b, notes)", "!(raw.b)"),
+    ],
+)
+def test_a_not_before_a_path_is_refused(text: str, meant: str) -> None:
+    """JMESPath binds ! before the dot, so `!a.b` is null whatever the order says; the mistake says what is meant."""
+    with pytest.raises(ExpressionError) as caught:
+        Reader({}).read(text, root(None))
+    assert f"! binds before . and [], so this is always null; write {meant}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["!(customer.name)", "!notes", "lines[?!sku]", "!contains(notes, 'x')", "!notes == !raw"]
+)
+def test_a_not_before_what_it_is_about_is_taken(text: str) -> None:
+    """Parentheses say what is negated."""
+    Reader({}).read(text, root(None))

@@ -205,7 +205,7 @@ class Watch:
     def _arrived(self, call: Call, records: Sequence[dict[str, Any]]) -> None:
         """What a receiver has of an order now is what its source says of it, or said once (S16)."""
         world = self._world
-        if call.applied is None:
+        if call.applied is None or not world.whole:
             return
         if call.vendor == second.NAME and world.erp is not None:
             (external_id,) = call.act.ids

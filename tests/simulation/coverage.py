@@ -13,6 +13,7 @@ from tests.simulation.content import EXTRAS
 from tests.simulation.crashes import POINTS
 from tests.simulation.disk import VOLUMES
 from tests.simulation.faults import CLOCK_STEPS, FAULTS, FOREIGN
+from tests.simulation.mappings import Kind
 from tests.simulation.schedule import Result
 from tests.simulation.vendors.content import ODDITIES
 from tests.simulation.vendors.erp import Manners
@@ -39,6 +40,10 @@ UNREACHED = {
 """The ways between states that a schedule does not come to, and why."""
 
 WORLDS = (
+    *(f"mapping {each}" for each in get_args(Kind)),
+    "a correction that only the mapping reads",
+    "a change that only the mapping reads",
+    "a plugin that takes an order for another",
     "the journal is lost",
     "a backup is restored",
     "an older journal is accepted",

@@ -25,6 +25,7 @@ from tests.simulation.disk import PATH
 from tests.simulation.faults import Faults
 from tests.simulation.leaks import Leaks
 from tests.simulation.loop import Loop, Stuck, Time
+from tests.simulation.misnaming import misread
 from tests.simulation.probe import Probe
 from tests.simulation.store import Store
 from tests.simulation.vendors.plugin import NAME, OddPlugin
@@ -229,6 +230,7 @@ class Incarnation:
         journal = await self._opened(clock)
         odd = {name: OddPlugin(Random(f"{self._seed}/{name}")) for name in self._settings.sources if name == NAME}
         connector = Connector(self._settings, sources=odd, journal=journal, clock=clock)
+        misread(self._world, connector.sources.values())
         ends: dict[str, Source | Receiver] = {**connector.sources, **connector.receivers}
         for name, end in ends.items():
             if name in odd:

@@ -17,11 +17,12 @@ from connector import pipeline, plugins
 from connector.journal import holds, sentinel
 from connector.journal.times import millis
 from connector.readback import outline
-from tests.simulation import crashes, profile, second
+from tests.simulation import crashes, mappings, misnaming, profile, second
 from tests.simulation.checks import Row, Watch, held, rows, unsettled
 from tests.simulation.crashes import Ending
 from tests.simulation.disk import VOLUMES
 from tests.simulation.faults import JUMPS, Faults, Outage
+from tests.simulation.identity import Requests, both
 from tests.simulation.incarnation import Incarnation
 from tests.simulation.leaks import Leaks
 from tests.simulation.loop import Time, ordered
@@ -85,6 +86,11 @@ class Schedule:
         if Random(f"{seed}/plugin").random() < 0.08:
             self._own = profile.with_plugin(self._own)
             self.world.counts["world a plugin that breaks the protocol"] += 1
+        self._mapping = mappings.drawn(Random(f"{seed}/mapping"))
+        self.world.whole = self._mapping != "nothing"
+        self._own = mappings.with_mappings(self._own, self._mapping)
+        self.world.counts[f"world mapping {self._mapping}"] += 1
+        self.world.watch = both(self.watch, Requests(self.world, misnaming.lanes_of(self._own)))
         self._glance = max(1.5, self.profile.chaos / 1000)
         self.leaks = Leaks(self._own, self.world)
         self.world.issued = self.leaks.know
@@ -121,6 +127,8 @@ class Schedule:
         for truth in world.orders.values():
             if (truth.refused or truth.broken) and menders.random() < 0.3:
                 time.at(menders.uniform(0.1, self.profile.chaos), partial(self._mend, truth, menders.random() < 0.5))
+        mappings.hinted(world, self._mapping, Random(f"{self._seed}/hints"))
+        misnaming.misname(world, Random(f"{self._seed}/misnaming"))
         if self.profile.outage:
             self._plan_outage()
         for _ in range(3 if self.profile.loss in ("restored", "both") else 0):

@@ -85,6 +85,8 @@ class World:
         self.history: list[Call] = []
         self.orders: dict[str, Truth] = {}
         self.violations: list[Violation] = []
+        self.whole = True
+        """Whether the routes' mappings send all that an order says."""
         self.counts: Counter[str] = Counter()
         self.skew = 0.0
         """How far the wall clock of our machine is ahead, in seconds."""
@@ -260,13 +262,15 @@ class World:
 
     def _place(self, source: SourceVendor, truth: Truth) -> None:
         truth.placed = self.time.now
-        source.place(truth)
+        source.place(msgspec.structs.replace(truth, broken=False) if truth.misnamed else truth)
+        if truth.hints:
+            source.hint(truth)
         for extra in content.enrich(source, truth, Random(f"{self.seed}/mapping/{truth.external_id}")):
             self.counts[f"world an order with {extra}"] += 1
         truth.said.append(content.said(source, truth))
         self.note(
             f"placed {truth.external_id}{' broken' * truth.broken}{' refused' * truth.refused}"
-            f"{' unwanted' * truth.unwanted}"
+            f"{' unwanted' * truth.unwanted}{' misnamed' * truth.misnamed}"
         )
 
     def _happenings(self, source: SourceVendor, truth: Truth, placed: float) -> None:
@@ -326,7 +330,7 @@ class World:
     def cancel(self, source: SourceVendor, truth: Truth) -> None:
         """Let people over there cancel an order, if they can."""
         if truth.placed >= 0 and source.cancel(truth):
-            truth.cancelled = self.time.now
+            truth.cancelled, truth.was_cancelled = self.time.now, True
             self.note(f"cancelled {truth.external_id}")
             self.time.after(40 + 60 * self._more.random(), partial(self._reinstate, source, truth))
 

@@ -56,11 +56,16 @@ EVERY = "*"
 
 
 class Act(msgspec.Struct, frozen=True):
-    """What a request is: a kind of call (`crashes.CALLS`), whom it is about, and what it says of each."""
+    """
+    What a request is: a kind of call (`crashes.CALLS`), whom it is about, and what it says of each.
+
+    `named` is the identity in the body of a create.
+    """
 
     kind: str
     ids: tuple[str, ...] = ()
     outcomes: tuple[str, ...] = ()
+    named: str = ""
 
 
 class Truth(msgspec.Struct):
@@ -92,6 +97,11 @@ class Truth(msgspec.Struct):
     """What the source was told, and applied."""
     said: list[bytes] = []
     """The order in each form that its source ever had it in."""
+    hints: list[tuple[float, str]] = []
+    """What a field says that only a mapping reads, and since when."""
+    was_cancelled: bool = False
+    misnamed: bool = False
+    """Whether its source, a plugin with a fault, reads another order out of it: nobody may get it."""
 
     @property
     def external_id(self) -> str:
@@ -132,6 +142,9 @@ class SourceVendor(Vendor, Protocol):
 
     def edit(self, truth: Truth) -> None:
         """Change what is ordered."""
+
+    def hint(self, truth: Truth) -> None:
+        """Let the order say the last of its hints, in a field of the vendor's own."""
 
     def correct(self, truth: Truth) -> None:
         """Mend what was broken."""

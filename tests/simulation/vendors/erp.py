@@ -57,7 +57,7 @@ class Erp(WebhookStandIn):
         """See `Vendor.sort`."""
         if request.method == "GET":
             return Act("lookup", (request.query["external_id"],))
-        return Act("create", (request.headers["webhook-id"],))
+        return Act("create", (request.headers["webhook-id"],), named=str(request.content.get("external_id")))
 
     def handle(self, request: Request) -> web.Response:
         """See `Vendor.handle`."""

@@ -36,7 +36,8 @@ class Ewarehousing(EwarehousingStandIn):
             return Act("login")
         if path == "/wms/orders/":
             if method == "POST":
-                return Act("create", (request.content["external_id"],))
+                named = str(request.content.get("external_id"))
+                return Act("create", (named,), named=named)
             asked = request.query.get("external_id")
             if not asked and request.query.get("sort") == "createdAt" and "status" not in request.query:
                 return Act("lookup", (EVERY,))
@@ -64,10 +65,10 @@ class Ewarehousing(EwarehousingStandIn):
         return [order for order in self.by_external_id(external_id) if order["status"] != "cancelled"]
 
     def _create(self, request: Any, body: bytes) -> web.Response:
-        external_id = request.content["external_id"]
+        external_id = str(request.content.get("external_id"))
         if external_id in self.refused:
             raise Refused(("order_lines", "An article of this order is not sold any more."))
         response = super()._create(request, body)
-        (*_, order) = self.by_external_id(external_id)
-        self.records.setdefault(external_id, []).append((self._clock(), order["id"]))
+        for order in self.by_external_id(external_id)[-1:]:
+            self.records.setdefault(external_id, []).append((self._clock(), order["id"]))
         return response

@@ -72,6 +72,10 @@ class Propeller(PropellerStandIn):
         """See `SourceVendor.edit`."""
         self.orders[int(truth.order_id)]["items"][0]["quantity"] += 1
 
+    def hint(self, truth: Truth) -> None:
+        """See `SourceVendor.hint`."""
+        self.orders[int(truth.order_id)]["hint"] = truth.hints[-1][1]
+
     def correct(self, truth: Truth) -> None:
         """See `SourceVendor.correct`."""
         order = self.orders[int(truth.order_id)]

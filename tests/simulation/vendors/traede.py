@@ -75,6 +75,10 @@ class Traede(TraedeStandIn):
         for line in self.orders[int(truth.order_id)]["lines"][:1]:
             line["quantity"] += 1
 
+    def hint(self, truth: Truth) -> None:
+        """See `SourceVendor.hint`."""
+        self.orders[int(truth.order_id)]["hint"] = truth.hints[-1][1]
+
     def correct(self, truth: Truth) -> None:
         """See `SourceVendor.correct`."""
         order = self.orders[int(truth.order_id)]

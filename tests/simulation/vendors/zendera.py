@@ -98,6 +98,11 @@ class Zendera(ZenderaStandIn):
             parcel = shipment["parcels"][0]
             shipment["parcels"] = [{**parcel, "quantity": parcel["quantity"] + 1}, *shipment["parcels"][1:]]
 
+    def hint(self, truth: Truth) -> None:
+        """See `SourceVendor.hint`."""
+        for shipment in self._of(truth):
+            shipment["hint"] = truth.hints[-1][1]
+
     def correct(self, truth: Truth) -> None:
         """See `SourceVendor.correct`."""
         (template, *_) = _templates()[int(truth.order_id) % COPIES]

@@ -1,0 +1,53 @@
+"""Bugs in what an order is sent as: under which identity, and in which of the forms that its source listed."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Any
+
+from connector.journal import arrivals, base
+from connector.journal.base import Ingested
+from connector.mapping import custom
+from connector.receivers import consumer, work
+from connector.sources import intake, producer
+from connector.sources.base import Source
+from tests.simulation.bugs.planting import bug, put
+
+__all__: list[str] = []
+
+
+@bug
+def leaves_the_identity_to_the_mapping(stack: ExitStack) -> None:
+    """Sends the external id that a mapping made, or none."""
+    put(stack, custom, "identified", lambda _request, _by: lambda made, _order: made)
+
+
+@bug
+def takes_a_plugins_word(stack: ExitStack) -> None:
+    """Believes a source in which order it has read."""
+
+    def order_of(source: Source, _order_id: str, raw: bytes) -> Any:
+        return source.to_order(raw)
+
+    for module in (intake, work):
+        put(stack, module, "order_of", order_of)
+
+
+@bug
+def keeps_the_first_listing(stack: ExitStack) -> None:
+    """Sees nothing but a new revision."""
+    put(stack, arrivals, "_follow", lambda _db, row, _arrival, _now: Ingested(row.key, "known"))
+
+
+@bug
+def leaves_held_what_was_mended(stack: ExitStack) -> None:
+    """Does not look whether what waits for a person makes another request now."""
+    real = base.Relisted
+    put(stack, producer, "Relisted", lambda key, version, raw, _receivers: real(key, version, raw, ()))
+
+
+@bug
+def sends_what_was_in_hand(stack: ExitStack) -> None:
+    """Sends what was mapped before the order was listed differently."""
+    real = base.Intent
+    put(stack, consumer, "Intent", lambda *args: real(*args[:5]))

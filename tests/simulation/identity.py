@@ -1,0 +1,108 @@
+"""Invariants of what is sent: its identity (S17), that `preview` shows it (S18), and that it is not of old (S19)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from hashlib import sha256
+
+import msgspec
+
+from connector.errors import Unmappable
+from connector.receivers.lane import Lane, request_of
+from tests.simulation.vendors.base import EVERY, Truth
+from tests.simulation.world import Call, World
+
+__all__ = ["Requests", "both"]
+
+
+def both(one: Callable[[str, Call], None], other: Callable[[str, Call], None]) -> Callable[[str, Call], None]:
+    """Return what lets both look at a call."""
+
+    def watch(what: str, call: Call) -> None:
+        one(what, call)
+        other(what, call)
+
+    return watch
+
+
+class _Walks(msgspec.Struct):
+    """
+    The walks of one process over a feed.
+
+    `ended` has the beginning of each that the journal has as gone through; `began` is that of the one under way.
+    """
+
+    incarnation: int
+    polled: int | None
+    began: float
+    ended: list[float] = []
+
+
+class Requests:
+    """Looks at every request to a receiver as it leaves. `ways` are the lanes of the settings."""
+
+    def __init__(self, world: World, ways: Mapping[str, Mapping[str, Lane]]) -> None:
+        self._world = world
+        self._ways = ways
+        self._walks: dict[str, _Walks] = {}
+        self._sent: set[str] = set()
+
+    def __call__(self, what: str, call: Call) -> None:
+        """Look at `call`, which has just `begun` or been `applied`."""
+        if what != "begun":
+            return
+        if call.act.kind == "feed":
+            self._walking(call)
+        elif call.act.kind == "lookup" and call.act.ids[0] not in (EVERY, *self._world.orders):
+            self._world.violated("S17", call.act.ids[0], "IDENTITY: asked about an order that no source has")
+        elif call.act.kind == "create":
+            self._creating(call)
+
+    def _creating(self, call: Call) -> None:
+        (external_id,) = call.act.ids
+        truth = self._world.orders.get(external_id)
+        if truth is None or call.act.named != external_id:
+            named = f"{external_id!r}, and {call.act.named!r} in its body"
+            self._world.violated("S17", external_id, f"IDENTITY: sent as {named}")
+            return
+        row = self._world.journal.execute(
+            "SELECT p.raw FROM orders o JOIN payloads p USING (key) WHERE o.external_id = ?", (external_id,)
+        ).fetchone()
+        if row is None:
+            self._world.violated("S18", external_id, "sent, and the journal does not have what it was listed as")
+            return
+        try:
+            shown = request_of(self._ways[call.vendor][truth.source], truth.order_id, row[0])
+        except Unmappable as exc:
+            self._world.violated("S18", external_id, f"PREVIEW: sent, and shown as held: {exc}")
+            return
+        if sha256(shown).digest() != call.digest:
+            self._world.violated("S18", external_id, "PREVIEW: what is sent is not what is shown")
+        if truth.hints and external_id not in self._sent and not truth.was_cancelled:  # such a one leaves its feed
+            self._is_fresh(call, truth, row[0])
+        self._sent.add(external_id)
+
+    def _walking(self, call: Call) -> None:
+        """Note the walks that have gone through: the journal has the time of the last one."""
+        polled = self._polled(call.vendor)
+        walks = self._walks.get(call.vendor)
+        if walks is None or walks.incarnation != call.incarnation:
+            self._walks[call.vendor] = _Walks(call.incarnation, polled, call.begun, [])
+        elif polled != walks.polled:
+            walks.ended.append(walks.began)
+            walks.polled, walks.began = polled, call.begun
+
+    def _polled(self, source: str) -> int | None:
+        row = self._world.journal.execute("SELECT last_poll FROM sources WHERE name = ?", (source,)).fetchone()
+        return row[0] if row is not None else None
+
+    def _is_fresh(self, call: Call, truth: Truth, raw: bytes) -> None:
+        """What changed before the last two walks began is in what is sent, unless it may have been sent before."""
+        walks = self._walks.get(truth.source)
+        if walks is None or walks.incarnation != call.incarnation or len(walks.ended) < 2:
+            return
+        listed = walks.ended[-2]
+        before = [code for at, code in truth.hints if at < listed][-1:]
+        late = [code for at, code in truth.hints if at >= listed]
+        if truth.placed < listed and not any(f'"hint":"{code}"'.encode() in raw for code in (*before, *late)):
+            self._world.violated("S19", truth.external_id, f"STALE: not sent as it was listed from {listed:.1f} on")
