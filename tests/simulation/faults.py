@@ -155,7 +155,8 @@ class Faults:
 
     def _from_between(self, vendor: str, kind: str) -> Fault:
         """Return what something in front of a receiver does to a call that would be well."""
-        if self.healed or kind not in FOREIGN_CALLS.get(vendor, ()) or self._between.random() >= self._foreign:
+        share = self._foreign * (4 if (vendor, kind) == ("erp", "lookup") else 1)  # there are few
+        if self.healed or kind not in FOREIGN_CALLS.get(vendor, ()) or self._between.random() >= share:
             return NOTHING
         body = self._between.choice(FOREIGN_BODIES)
         if self._between.random() < 0.5:

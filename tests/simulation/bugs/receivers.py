@@ -11,7 +11,7 @@ from tests.simulation.bugs.planting import FROM, bug, put
 
 __all__: list[str] = []
 
-FROM |= {"an_error_is_not_there": 30}
+FROM |= {"an_error_is_not_there": 185}
 
 
 @bug
@@ -46,7 +46,7 @@ def a_failed_look_up_is_an_empty_one(stack: ExitStack) -> None:
             return await matches(self, external_id)
         except TransientError as exc:
             if "calls itself a failure" in str(exc):
-                return [], True
+                return [], set(), True
             raise
 
     put(stack, ewarehousing.EwarehousingReceiver, "_matches", matching)
