@@ -34,7 +34,7 @@ class LogWriter:
     """
 
     def __init__(self, fd: int, tell: Callable[[int], str], *, most: int = LINES) -> None:
-        self._fd = fd
+        self.fd = fd
         self._tell = tell
         self._most = most
         self._lines: deque[str] = deque()
@@ -89,10 +89,10 @@ class LogWriter:
         rest = line.encode("utf-8", "backslashreplace")
         while rest:
             try:
-                rest = rest[os.write(self._fd, rest) :]
+                rest = rest[os.write(self.fd, rest) :]
             except BlockingIOError:
                 with suppress(OSError):
-                    select.select([], [self._fd], [])
+                    select.select([], [self.fd], [])
             except OSError:
                 return False
         return True
@@ -123,14 +123,19 @@ _installed: LogWriter | None = None
 def install(tell: Callable[[int], str]) -> LogWriter | None:
     """Return the writer of this process to stderr, made if need be; None if stderr is no file (in a test, say)."""
     global _installed
-    try:
-        fd = sys.stderr.fileno()
-    except (AttributeError, OSError, ValueError):
+    if (fd := _stderr()) is None:
         return None
-    if _installed is None:
+    if _installed is None or _installed.fd != fd:
         _installed = LogWriter(fd, tell)
         atexit.register(_installed.flush)
     return _installed
+
+
+def _stderr() -> int | None:
+    try:
+        return sys.stderr.fileno()
+    except (AttributeError, OSError, ValueError):
+        return None
 
 
 def installed() -> LogWriter | None:
@@ -140,7 +145,7 @@ def installed() -> LogWriter | None:
 
 def echo(line: str) -> None:
     """Write a line to stderr, behind what was logged before; a stderr that takes nothing is no failure."""
-    if _installed is not None:
+    if _installed is not None and _installed.fd == _stderr():
         _installed.write(line + "\n")
     elif sys.stderr is not None:
         try:
