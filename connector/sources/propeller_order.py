@@ -25,6 +25,14 @@ NO_SUMS = wire.Total()
 NO_POSTAGE = wire.Postage()
 NO_PAYMENT = wire.Payment()
 ALLOWED: dict[object, bool] = {"Y": True, "N": False, "y": True, "n": False, True: True, False: False}
+SELDOM = {
+    name: "order_source" if name == "source" else name
+    for name in (
+        *("external_id", "company_id", "debtor_id", "channel_id", "site_id"),
+        *("origin", "source", "action_code", "extra3", "extra4"),
+    )
+}
+"""Fields that few orders have, and their names in the metadata."""
 _ZONE = ZoneInfo(TIMEZONE)
 
 
@@ -91,8 +99,12 @@ def _metadata(found: wire.Order, postage: wire.Postage) -> dict[str, str]:
     """Return what the order says beside the canonical fields."""
     payment = found.payment_data or NO_PAYMENT
     allowed = postage.partial_delivery_allowed
+    seldom = {}
+    if any(getattr(found, name) is not None for name in SELDOM):
+        seldom = {told: scalar_text(getattr(found, name)) for name, told in SELDOM.items()}
     return present(
-        {
+        seldom
+        | {
             "status": found.status or "",
             "type": found.type or "",
             "uuid": found.uuid or "",
@@ -108,16 +120,6 @@ def _metadata(found: wire.Order, postage: wire.Postage) -> dict[str, str]:
             "payment_tax": scalar_text(payment.tax),
             "payment_tax_percentage": scalar_text(payment.tax_percentage),
             "payment_overruled": scalar_text(payment.overruled),
-            "external_id": scalar_text(found.external_id),
-            "company_id": scalar_text(found.company_id),
-            "debtor_id": scalar_text(found.debtor_id),
-            "channel_id": scalar_text(found.channel_id),
-            "site_id": scalar_text(found.site_id),
-            "origin": scalar_text(found.origin),
-            "order_source": scalar_text(found.source),
-            "action_code": scalar_text(found.action_code),
-            "extra3": scalar_text(found.extra3),
-            "extra4": scalar_text(found.extra4),
             "discount_type": _discount_type(found.total or NO_SUMS),
         }
     )

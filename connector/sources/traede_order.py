@@ -217,7 +217,7 @@ def _notes(raw: bytes, found: wire.Order) -> str:
 
 
 def _joined(*texts: str | None) -> str:
-    return "\n".join(dict.fromkeys([text for text in texts if text]))
+    return "\n".join(dict.fromkeys([text for text in texts if text])) if any(texts) else ""
 
 
 def listed_lines(found: wire.Order | wire.Production) -> list[wire.Line]:
@@ -263,8 +263,9 @@ def article(line: wire.Line, quantity: Decimal | None, unit_price: Decimal | Non
         "color": line.color or "",
     }
     metadata |= {key: value for key, value in told.items() if value not in (sku, name) and value not in name}
-    metadata["discount"] = scalar_text(line.discount)
-    metadata["discount_percentage"] = scalar_text(line.discount_percentage)
+    if line.discount is not None or line.discount_percentage is not None:
+        metadata["discount"] = scalar_text(line.discount)
+        metadata["discount_percentage"] = scalar_text(line.discount_percentage)
     return Line(
         line_id=str(line.order_line_id or line.line_id or line.id or ""),
         sku=sku or ("" if has_variant else product_sku),

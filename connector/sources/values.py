@@ -30,11 +30,11 @@ def number_of(value: Any, field: str, *, ours: bool = False) -> Decimal | None:
     Python reads more than that as a number: `1_000`, ` 5`, `+5`, `NaN`, Arabic digits. None of these is one here.
     Raises `Unmappable` with `field` in its cause for anything else, and for a number that cannot be reckoned with.
     """
+    if value is None or value == "":
+        return None
     kind = type(value)
     if kind is int and -_SMALL < value < _SMALL:
         return Decimal(value)
-    if value is None or value == "":
-        return None
     if kind is str:
         if not _NUMBER.fullmatch(value):
             raise Unmappable(f"not a number: {field}", value, ours=ours)
@@ -59,6 +59,8 @@ def number_text(number: Decimal | None) -> str:
 
 def scalar_text(value: Any) -> str:
     """Return a scalar as text without blanks around it; an empty text for null, a list and an object."""
+    if value is None:
+        return ""
     kind = type(value)
     if kind is str:
         found: str = value.strip()
