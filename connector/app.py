@@ -171,8 +171,11 @@ class Connector:
         Walk what `source` exported at or after `since` (with a zone) again; `run` must be running.
 
         What the journal knows is left alone, or amended if it is different now; nothing is delivered twice. Raises
-        `SettingsError` for a source that cannot do that, or is not there.
+        `SettingsError` for a source that cannot do that, or is not there, and `ValueError` for a time without a zone:
+        it would mean another one on another machine.
         """
+        if since.tzinfo is None:
+            raise ValueError(f"replay since {since}: give the time with its zone, for example 2026-11-01T12:00:00Z")
         producers = self._entered().stages.producers
         await self._running.wait()
         if source not in producers:

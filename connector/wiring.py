@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
-from connector.mapping.custom import for_route
+from connector.errors import Unmappable
+from connector.mapping.custom import Mapper, for_route
 from connector.mapping.totals import check_totals
 from connector.order import Order
-from connector.receivers.base import MapsInParts, Receiver
+from connector.receivers.base import MapsInParts, Receiver, TellsCancelled
 from connector.receivers.lane import Lane
 from connector.settings import Settings
-from connector.settings.structs import TotalsSettings
+from connector.settings.structs import RouteSettings, TotalsSettings
 from connector.sources.base import Source
 
 __all__ = ["lanes"]
@@ -25,19 +26,33 @@ def lanes(
     for route in settings.routes:
         for name in (*route.receivers, *route.optional):
             receiver = receivers[name]
-            ways[name][route.source] = Lane(
-                sources[route.source],
-                for_route(
-                    route,
-                    name,
-                    receiver.request,
-                    receiver.default,
-                    settings.tables,
-                    receiver.partial if isinstance(receiver, MapsInParts) else None,
-                ),
-                partial(_remark, route.totals),
+            mapped = for_route(
+                route,
+                name,
+                receiver.request,
+                receiver.default,
+                settings.tables,
+                receiver.partial if isinstance(receiver, MapsInParts) else None,
             )
+            if not _delivers_cancelled(route, receiver):
+                mapped = partial(_unless_cancelled, mapped, name)
+            ways[name][route.source] = Lane(sources[route.source], mapped, partial(_remark, route.totals))
     return ways
+
+
+def _delivers_cancelled(route: RouteSettings, receiver: Receiver) -> bool:
+    """Tell whether an order that was cancelled before its delivery goes to a receiver as any other."""
+    if route.cancelled is None:
+        return isinstance(receiver, TellsCancelled) and receiver.tells_cancelled
+    return route.cancelled == "deliver"
+
+
+def _unless_cancelled(mapped: Mapper, receiver: str, order: Order) -> bytes:
+    """Map an order; hold one that was cancelled, which a receiver like this one would fulfil."""
+    if order.cancelled:
+        why = f"{receiver} would take it for one to fulfil; `cancelled` of the route says what is done with such orders"
+        raise Unmappable("cancelled at the source", why, ours=True)
+    return mapped(order)
 
 
 def _remark(totals: TotalsSettings, order: Order) -> str | None:

@@ -11,7 +11,7 @@ import click
 
 from connector.cli import exits, settings_of
 from connector.cli.tables import escaped
-from connector.cli.times import Since, Span
+from connector.cli.times import Moment, Span
 
 if TYPE_CHECKING:
     from connector.settings import Settings
@@ -21,7 +21,9 @@ __all__ = ["command"]
 
 @click.command("replay")
 @click.argument("source")
-@click.option("--since", type=Since(), required=True, help="From when on, for example 2026-11-01T12:00:00Z.")
+@click.option(
+    "--since", type=Moment(), required=True, help="From when on, with its zone: for example 2026-11-01T12:00:00Z."
+)
 @click.option("--dry-run", is_flag=True, help="Print the plan and change nothing.")
 @click.option("--wait", type=Span(), default="10m", show_default=True, help="Longest wait for a running connector.")
 @click.pass_context
@@ -38,11 +40,14 @@ def command(ctx: click.Context, *, source: str, since: datetime, dry_run: bool, 
     from connector.cli import logs
     from connector.cli.report import one_source
     from connector.errors import JournalBusy
-    from connector.sources.base import Refetches
+    from connector.sources.base import Refetches, SaysUnseen
 
     settings = settings_of(ctx)
-    if not isinstance(one_source(ctx, settings, source), Refetches):
+    kind = one_source(ctx, settings, source)
+    if not isinstance(kind, Refetches):
         raise click.UsageError(escaped(f"the source {source!r} cannot list again what it has exported"), ctx=ctx)
+    if isinstance(kind, SaysUnseen):
+        click.echo(f"not seen by a replay: {kind.unseen}", err=True)
     logs.configure(ctx.find_root().params["log_format"], logs.Hide(logs.secrets_of(settings)))
     try:
         code = anyio.run(partial(_plan if dry_run else _replay, settings, source, since))
@@ -59,11 +64,12 @@ async def _plan(settings: Settings, name: str, since: datetime) -> int:
     from connector.journal.listing import find
     from connector.registry import make_sources
     from connector.sources.base import Refetches
-    from connector.sources.intake import arrival_of
+    from connector.sources.intake import arrival_of, takes_cancelled
 
     sources = make_sources(settings, SystemClock(), {})
     source = sources[name]
     counts: dict[str, int] = {}
+    cancelled = any(takes_cancelled(source, route) for route in settings.routes if route.source == name)
     async with AsyncExitStack() as stack:
         for each in sources.values():
             stack.push_async_callback(each.aclose)
@@ -72,14 +78,14 @@ async def _plan(settings: Settings, name: str, since: datetime) -> int:
             async with aclosing(source.refetch(since)) as pages:
                 async for page in pages:
                     for item in page.items:
-                        arrival, _ = arrival_of(source, item, ())
+                        arrival, _ = arrival_of(source, item, (), cancelled=cancelled)
                         known = find(db, name, item.order_id)
                         if known is None:
                             plan = {"new": "deliver"}.get(arrival.state, arrival.state)
                         elif known.revision == arrival.revision:
                             plan = f"leave alone ({known.state})"
                         else:
-                            plan = "cancel" if arrival.state == "cancelled" else "change"
+                            plan = "cancel" if arrival.state == "cancelled" or arrival.cancelled else "change"
                         counts[plan] = counts.get(plan, 0) + 1
                         click.echo(
                             escaped(f"{name} {item.order_id}: {plan}" + (f": {arrival.cause}" if arrival.cause else ""))

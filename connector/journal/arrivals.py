@@ -159,7 +159,7 @@ def _follow(db: sqlite3.Connection, row: _Known, arrival: Arrival, now: int) -> 
 
 def _amend(db: sqlite3.Connection, key: int, arrival: Arrival, listing: Listing, now: int) -> bool:
     """Make due what is to be done about a delivered order that is different now; tell whether anything is, for once."""
-    what = "cancel" if arrival.state == "cancelled" else "update"
+    what = "cancel" if arrival.state == "cancelled" or arrival.cancelled else "update"
     policy = listing.on_cancel if what == "cancel" else listing.on_change
     seen = db.execute(
         "SELECT 1 FROM changes WHERE key = ? AND what = ? AND revision = ?", (key, what, arrival.revision)

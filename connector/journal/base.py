@@ -60,6 +60,7 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     One order as a feed listed it. `receivers` are names, with whether the source waits for that one.
 
     `unfit`, of one that is held: see `Held`.
+    `cancelled`: it is listed as cancelled, and meant for the receivers all the same.
     """
 
     order_id: str
@@ -71,6 +72,7 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     cause: str = ""
     detail: str = ""
     unfit: bool = False
+    cancelled: bool = False
 
 
 class Listing(msgspec.Struct, frozen=True, kw_only=True):

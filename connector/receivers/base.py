@@ -10,7 +10,17 @@ import msgspec
 from connector.http import Endpoint
 from connector.order import Document, Order
 
-__all__ = ["Amends", "Attaches", "Delivery", "FindsMany", "Follows", "MapsInParts", "Receipt", "Receiver"]
+__all__ = [
+    "Amends",
+    "Attaches",
+    "Delivery",
+    "FindsMany",
+    "Follows",
+    "MapsInParts",
+    "Receipt",
+    "Receiver",
+    "TellsCancelled",
+]
 
 
 class Delivery(msgspec.Struct, frozen=True):
@@ -119,6 +129,14 @@ class FindsMany(Protocol):
 
         Leave out what `find` would raise for, and what is not certain: None is permission to create. Raises as `find`.
         """
+
+
+@runtime_checkable
+class TellsCancelled(Protocol):
+    """A receiver whose request says of an order that it was cancelled, so that it is not taken for one to fulfil."""
+
+    tells_cancelled: ClassVar[bool]
+    """Whether it does."""
 
 
 @runtime_checkable

@@ -168,6 +168,7 @@ class FileReceiver:
 
     settings: ClassVar[type[ReceiverSettings]] = FileSettings
     finds: ClassVar[bool] = True
+    tells_cancelled: ClassVar[bool] = True
     request: ClassVar[type[msgspec.Struct]] = PlainOrder
 
     def __init__(self, name: str, settings: FileSettings, clock: Clock, *, disk: Disk | None = None) -> None:

@@ -100,6 +100,7 @@ class WebhookReceiver:
     settings: ClassVar[type[ReceiverSettings]] = WebhookSettings
     request: ClassVar[type[msgspec.Struct]] = PlainOrder
     finds: bool = False
+    tells_cancelled: ClassVar[bool] = True
 
     def __init__(self, name: str, settings: WebhookSettings, clock: Clock) -> None:
         self.name = name

@@ -21,7 +21,7 @@ from connector.reconcile.findings import KINDS, Report, Unreached
 from connector.reconcile.pictures import Answer, JournalPicture, Listed, Odd, ReceiverPicture, SourcePicture, Unasked
 from connector.settings import Settings
 from connector.sources.base import Page, Refetches, Source, tells_once
-from connector.sources.intake import arrival_of
+from connector.sources.intake import arrival_of, takes_cancelled
 
 __all__ = ["Ends", "reconcile"]
 
@@ -67,6 +67,11 @@ class _Survey:
         self._ends = ends
         self._since = since
         self._most = most
+        self._cancelled = {
+            route.source
+            for route in ends.settings.routes
+            if route.source in ends.sources and takes_cancelled(ends.sources[route.source], route)
+        }
         self._routes = {
             route.source: (*((name, True) for name in route.receivers), *((name, False) for name in route.optional))
             for route in ends.settings.routes
@@ -113,7 +118,9 @@ class _Survey:
             async for page in pages:
                 known = census.ids(self._ends.journal, source.name, [item.order_id for item in page.items])
                 for item in page.items:
-                    arrival, _ = arrival_of(source, item, self._routes.get(source.name, ()))
+                    arrival, _ = arrival_of(
+                        source, item, self._routes.get(source.name, ()), cancelled=source.name in self._cancelled
+                    )
                     into[item.order_id] = Listed(
                         asked_at=asked_at,
                         aside=arrival.cause if arrival.state in ("skipped", "cancelled") else "",

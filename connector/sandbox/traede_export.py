@@ -2,7 +2,7 @@
 What Traede's export takes and lists (seeds 001 and 002; vendors.md sections 2 and 6).
 
 Anything that is not documented is refused, so that a client's slip is seen here and not in production. Filters are
-Bruno's, which is what the vendor's older pages name; its `not` and `or` are refused, for nobody should need them.
+Bruno's, which is what the vendor's older pages name; its `not` is refused, for nobody should need it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ __all__ = ["KINDS", "Kind", "Query", "Refusal", "query", "shaped"]
 Order = dict[str, Any]
 
 LARGEST_PAGE, DEFAULT_PAGE = 60, 20
-FILTER = re.compile(r"filter_groups\[0\]\[filters\]\[(\d)\]\[(key|operator|value)\](?:\[\d?\])?")
+FILTER = re.compile(r"filter_groups\[(\d)\]\[filters\]\[(\d)\]\[(key|operator|value)\](?:\[\d?\])?")
+ANY_OF = re.compile(r"filter_groups\[(\d)\]\[or\]")
 MOMENT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
 
 
@@ -97,14 +98,17 @@ def query(kind: Kind, pairs: Sequence[tuple[str, str]]) -> Query:
     """Read the query of an export; raise `Refusal` for whatever is not documented."""
     given: dict[str, str] = {}
     includes: set[str] = set()
-    filters: dict[str, dict[str, list[str]]] = {}
+    groups: dict[str, dict[str, dict[str, list[str]]]] = {}
+    any_of: set[str] = set()
     for name, value in pairs:
         if name == "includes[]":
             if value not in kind.includes:
                 raise Refusal(name, f"{value} cannot be included")
             includes.add(value)
         elif match := FILTER.fullmatch(name):
-            filters.setdefault(match[1], {}).setdefault(match[2], []).append(value)
+            groups.setdefault(match[1], {}).setdefault(match[2], {}).setdefault(match[3], []).append(value)
+        elif (match := ANY_OF.fullmatch(name)) and value in ("true", "false"):
+            any_of |= {match[1]} if value == "true" else set()
         elif name in given:
             raise Refusal(name, "given twice")
         elif name in kind.hidden and value not in ("0", "1"):
@@ -124,7 +128,7 @@ def query(kind: Kind, pairs: Sequence[tuple[str, str]]) -> Query:
         given.get("not_exported_since", ""),
         frozenset(includes),
         frozenset(name for name in kind.hidden if given.get(name) == "1"),
-        [_test(number, parts) for number, parts in sorted(filters.items())],
+        [_group(number, filters, one=number in any_of) for number, filters in sorted(groups.items())],
         _count("page", given.get("page", "0"), 0, 10**9),
         _count("limit", given.get("limit", str(DEFAULT_PAGE)), 1, LARGEST_PAGE),
     )
@@ -144,8 +148,12 @@ def shaped(order: Order, kind: Kind, includes: frozenset[str], within: str = "")
     return shown
 
 
-def _test(number: str, parts: Mapping[str, list[str]]) -> Callable[[Order], bool]:
-    name = f"filter_groups.0.filters.{number}"
+def _group(number: str, filters: Mapping[str, Mapping[str, list[str]]], *, one: bool) -> Callable[[Order], bool]:
+    tests = [_test(f"filter_groups.{number}.filters.{place}", parts) for place, parts in sorted(filters.items())]
+    return (lambda order: any(test(order) for test in tests)) if one else (lambda o: all(test(o) for test in tests))
+
+
+def _test(name: str, parts: Mapping[str, list[str]]) -> Callable[[Order], bool]:
     key, operator, values = parts.get("key", [""])[0], parts.get("operator", [""])[0], parts.get("value", [])
     if key not in ("created_at", "updated_at"):
         raise Refusal(name, f"{key} cannot be filtered by")

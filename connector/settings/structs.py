@@ -200,6 +200,15 @@ class RouteSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         Literal["cancel", "hold", "ignore"],
         Meta(description="What is done about an order that was cancelled after it was delivered."),
     ] = "cancel"
+    cancelled: Annotated[
+        Literal["deliver", "hold", "leave"] | None,
+        Meta(
+            description="What is done about an order that its source lists as cancelled and that was not delivered. "
+            "deliver: like any other, marked as cancelled; hold: it waits for a person; leave: it is left in the feed. "
+            "Unset: left, unless the source is asked to export such orders (include_cancelled of Traede): then a "
+            "webhook and a file get it, and it is held for a warehouse, which would ship it."
+        ),
+    ] = None
     mapping: Annotated[
         Function | dict[str, Any] | None,
         Meta(

@@ -18,6 +18,7 @@ __all__ = [
     "Acknowledgement",
     "Confirmed",
     "Denied",
+    "ExportsCancelled",
     "FeedItem",
     "HasTerms",
     "NotApplied",
@@ -26,6 +27,7 @@ __all__ = [
     "Refetches",
     "Refused",
     "Reports",
+    "SaysUnseen",
     "Source",
     "TellsAgain",
     "Unknown",
@@ -155,6 +157,15 @@ class TellsAgain(Protocol):
 
 
 @runtime_checkable
+class ExportsCancelled(Protocol):
+    """A source that can be asked to export orders which were cancelled before they were exported."""
+
+    @property
+    def exports_cancelled(self) -> bool:
+        """Whether the settings ask it to."""
+
+
+@runtime_checkable
 class Refetches(Protocol):
     """A source that lists orders again that it was told about before."""
 
@@ -165,6 +176,14 @@ class Refetches(Protocol):
         As `fetch`, but orders that are marked as exported are yielded too. For replays only: which orders are known
         is decided by the journal, never by this.
         """
+
+
+@runtime_checkable
+class SaysUnseen(Protocol):
+    """A source whose replay cannot list everything that was exported since a time."""
+
+    unseen: ClassVar[str]
+    """The orders that it cannot see, in words for a person."""
 
 
 @runtime_checkable

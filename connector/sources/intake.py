@@ -12,10 +12,11 @@ from connector.errors import Unmappable
 from connector.events import Event, OrderHeld, OrderRejected, OrderSkipped
 from connector.journal.base import Arrival
 from connector.order import Order, external_id, revision
-from connector.sources.base import FeedItem, Source
+from connector.settings.structs import RouteSettings
+from connector.sources.base import ExportsCancelled, FeedItem, Source
 from connector.sources.reading import order_of
 
-__all__ = ["arrival_of", "notices_of"]
+__all__ = ["arrival_of", "notices_of", "takes_cancelled"]
 
 logger = logging.getLogger(__name__)
 
@@ -24,11 +25,17 @@ REMEMBERED = 10_000
 
 
 def arrival_of(
-    source: Source, item: FeedItem, receivers: Sequence[tuple[str, bool]], tripped: set[tuple[str, str]] | None = None
+    source: Source,
+    item: FeedItem,
+    receivers: Sequence[tuple[str, bool]],
+    tripped: set[tuple[str, str]] | None = None,
+    *,
+    cancelled: bool = False,
 ) -> tuple[Arrival, Order | None]:
     """
     Return what the journal is to take in, and the order, if there is one to deliver.
 
+    `cancelled` says that orders which are listed as cancelled go on to their receivers, see `takes_cancelled`.
     `tripped` remembers the orders, in which form, that our own code has tripped over: each is logged once.
     """
     order: Order | None = None
@@ -56,7 +63,7 @@ def arrival_of(
         state, cause, detail, order = "held", "unreadable order", f"{type(exc).__name__} while reading it", None
     if item.skip:
         state, cause, detail, order, unfit = "skipped", item.skip, "", None, False
-    elif order is not None and order.cancelled:
+    elif order is not None and order.cancelled and not cancelled:
         state, cause, detail, order = "cancelled", "cancelled at the source", "", None
     arrival = Arrival(
         order_id=item.order_id,
@@ -68,8 +75,16 @@ def arrival_of(
         cause=cause,
         detail=detail,
         unfit=unfit,
+        cancelled=order is not None and order.cancelled,
     )
     return arrival, order
+
+
+def takes_cancelled(source: Source, route: RouteSettings) -> bool:
+    """Tell whether an order that `source` lists as cancelled is meant for the receivers of `route`."""
+    if route.cancelled is None:
+        return isinstance(source, ExportsCancelled) and source.exports_cancelled
+    return route.cancelled != "leave"
 
 
 def _remember(tripped: set[tuple[str, str]], order_id: str, mark: str) -> None:

@@ -23,7 +23,7 @@ from connector.reminder import Reminder, lasted
 from connector.settings.structs import RouteSettings, SourceSettings
 from connector.sources.absence import Absences, named
 from connector.sources.base import FeedItem, Page, Refetches, Source, UnreadableRow, tells_once
-from connector.sources.intake import arrival_of, notices_of
+from connector.sources.intake import arrival_of, notices_of, takes_cancelled
 from connector.sources.shortfall import FeedShortfall
 from connector.sources.surplus import Stated
 from connector.steady import wall_time
@@ -271,7 +271,9 @@ class Producer:
         arrivals: list[Arrival] = []
         orders: list[Order | None] = []
         for item in items:
-            arrival, order = arrival_of(self.source, item, self._receivers, self._tripped)
+            arrival, order = arrival_of(
+                self.source, item, self._receivers, self._tripped, cancelled=takes_cancelled(self.source, self._route)
+            )
             arrivals.append(arrival)
             orders.append(order)
         now = self._clock.now()

@@ -19,7 +19,9 @@ from msgspec import Meta
 from connector.clock import Clock
 from connector.errors import EndpointError, readable
 from connector.http import Answer, Effect, Endpoint, Token, segment
-from connector.order import Order
+from connector.order import Order, external_id
+from connector.settings import ack_text
+from connector.settings.ack_text import filled
 from connector.settings.structs import SourceSettings
 from connector.settings.values import Secret, Url
 from connector.sources.base import (
@@ -69,8 +71,11 @@ class PropellerSettings(SourceSettings, frozen=True, kw_only=True, forbid_unknow
     ] = "status"
     timezone: Annotated[str, Meta(description="The calendar on which a requested delivery day is read.")] = TIMEZONE
 
+    export_message: Annotated[str, Meta(max_length=250, description=ack_text.DESCRIPTION)] = ack_text.DEFAULT
+
     def __post_init__(self) -> None:
         checked_zone(self.timezone, TIMEZONE)
+        ack_text.check_template("export_message", self.export_message)
 
     def problems(self) -> list[tuple[str, str]]:
         """Return what no type can say: (key, what is wrong with it)."""
@@ -122,6 +127,10 @@ class PropellerSource:
     ack_repeatable: ClassVar[bool] = True
     says_failed: ClassVar[bool] = False
     shrinks: ClassVar[bool] = True
+    unseen: ClassVar[str] = (
+        "orders whose export status was taken back or set to failed since, and exported ones without an exportedAt: "
+        "Propeller's search does not show when those were exported"
+    )
 
     def __init__(self, name: str, settings: PropellerSettings, clock: Clock) -> None:
         self.name = name
@@ -150,10 +159,11 @@ class PropellerSource:
         """
         Walk what was exported at or after `since`, then what was not exported yet; see `Refetches.refetch`.
 
+        An exported order is found by whatever status it has by now: that moves on while the order is fulfilled.
         The date filter's form differs between the vendor's pages (vendors.md 1), so `exportedAt` is checked on every
         order, and an ignored filter costs pages only.
         """
-        exported = Wanted(["exported"], since=since.astimezone(UTC))
+        exported = Wanted(["exported", "finished"], since=since.astimezone(UTC))
         for wanted in (exported, self._unexported):
             async with aclosing(self._search.walk(wanted, lambda: 0)) as pages:
                 async for page in pages:
@@ -171,7 +181,7 @@ class PropellerSource:
             return {ack.order_id: Refused("Propeller is told of exported orders only")}
         body = {
             "exportedAt": ack.at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-            "exportMessage": readable(ack.message),
+            "exportMessage": readable(self._text(ack)),
             "exportStatus": "exported",
         }
         answer = await self.endpoint.call(
@@ -192,6 +202,10 @@ class PropellerSource:
                 ack.order_id: Denied(f"{answer.what}: the answer shows export status {marked.export_status or ''!r}")
             }
         return {ack.order_id: Unknown(f"{answer.what}: the answer shows another order")}
+
+    def _text(self, ack: Acknowledgement) -> str:
+        id_there = external_id(self.name, ack.order_id)
+        return filled(self._settings.export_message, message=ack.message, order_id=ack.order_id, external_id=id_there)
 
     def to_order(self, raw: bytes) -> Order:
         """Turn one order of the feed into the canonical form. Pure; raises `Unmappable` and nothing else."""

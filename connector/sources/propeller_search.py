@@ -31,7 +31,11 @@ PAGE_TOO_LARGE = "10015"
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """Orders with one of these export statuses; [] is "none set" (the seed). `since`: exported then or later (UTC)."""
+    """
+    Orders with one of these export statuses; [] is "none set" (the seed).
+
+    `since`: exported then or later (UTC), whatever the status of the order is by now.
+    """
 
     statuses: Sequence[str]
     since: datetime | None = None
@@ -140,8 +144,10 @@ class Search:
         return found, [row for row in rows if isinstance(row, UnreadableRow)]
 
     async def _ask(self, wanted: Wanted, page: int, size: int) -> _Found:
-        body: dict[str, Any] = {**self._filter, "exportStatuses": list(wanted.statuses)}
-        if wanted.since is not None:
+        body: dict[str, Any] = {"exportStatuses": list(wanted.statuses)}
+        if wanted.since is None:
+            body |= self._filter
+        else:  # what was exported may have any status by now: it moves on with the order
             body["lastModifiedAt"] = {"from": wanted.since.isoformat(timespec="milliseconds").replace("+00:00", "Z")}
         answer = await self._endpoint.call(
             "POST",
@@ -164,7 +170,9 @@ class Search:
             return None
         if found is None:
             return FeedItem(key, raw)
-        if not wanted.holds(head) or (head.status or "").casefold() not in self._statuses:
+        if not wanted.holds(head):
+            return None
+        if wanted.since is None and (head.status or "").casefold() not in self._statuses:
             return None
         return FeedItem(key, raw, "quotation" if (head.type or "").casefold() == "quotation" else "")
 

@@ -22,7 +22,8 @@ from connector.clock import Clock
 from connector.errors import readable
 from connector.http import Effect, Endpoint
 from connector.ids import Ids
-from connector.order import Order
+from connector.order import Order, external_id
+from connector.settings.ack_text import filled
 from connector.sources import traede_order, traede_production
 from connector.sources.base import Acknowledgement, AckOutcome, FeedItem, Page, Refused
 from connector.sources.narrowing import Narrowing
@@ -59,6 +60,10 @@ class TraedeSource(ABC):
     ack_limit: ClassVar[int] = 10
     says_failed: ClassVar[bool] = False
     shrinks: ClassVar[bool] = True
+    unseen: ClassVar[str] = (
+        "orders that the source's include_ settings and filters leave out, those that were cancelled or archived since "
+        "included"
+    )
 
     _path: ClassVar[str]
     _listed: ClassVar[str]
@@ -121,7 +126,7 @@ class TraedeSource(ABC):
                 "POST",
                 f"{self._path}/mark-as-exported",
                 effect=Effect.WRITE,
-                body=msgspec.json.encode({self._listed: [self._mark(ack) for ack in marked]}),
+                body=msgspec.json.encode({self._own.mark_key or self._listed: [self._mark(ack) for ack in marked]}),
                 expected={404},
                 judge=partial(judge, ids=ids),
             )
@@ -181,7 +186,9 @@ class TraedeSource(ABC):
         """Return what a mark says of one order: the id as the number that it is, and the note if there is one."""
         system = self._terms.under(ack.terms).system_id
         mark: dict[str, Any] = {self._id_keys[0]: int(ack.order_id), "system_id": system}
-        return {**mark, "note": readable(ack.message)} if ack.message else mark
+        id_there = external_id(self.name, ack.order_id)
+        note = filled(self._own.note, message=ack.message, order_id=ack.order_id, external_id=id_there)
+        return {**mark, "note": readable(note)} if note else mark
 
     def _query(self, system: str = "", *, again: bool = False, everything: bool = False) -> list[tuple[str, str]]:
         """Return what the export to `system` is asked for; `everything` is whatever could possibly be listed."""
@@ -191,7 +198,7 @@ class TraedeSource(ABC):
             ("system_id", system or self._own.system_id),
             *(("includes[]", name) for name in self._includes()),
             *((name, "1" if on or everything else "0") for name, on in flags.items()),
-            *encoded(filters),
+            *encoded(filters, [each for each in self._own.filter_groups if not (everything and each.moves)]),
         ]
 
     def _narrowing(self, purpose: str) -> Narrowing[FeedItem]:
@@ -199,7 +206,8 @@ class TraedeSource(ABC):
         return self._narrowings.setdefault(purpose, Narrowing(self._clock, attrgetter("order_id")))
 
     async def _read(self, query: Sequence[tuple[str, str]], number: int, limit: int) -> list[FeedItem]:
-        paging = [("page", str(number)), ("limit", str(limit))]
+        own = self._own
+        paging = [(own.page_key, str(number + own.first_page)), (own.limit_key, str(limit))]
         answer = await self.endpoint.call("GET", f"{self._path}/export", effect=Effect.READ, query=[*query, *paging])
         return items(answer.decode(self._decoder).rows, self._id_keys)
 
@@ -235,6 +243,11 @@ class TraedeOrders(TraedeSource):
     def ack_repeatable(self) -> bool:
         """Whether a mark may be repeated: not if it moves stock, for a second one might move it again (6, #9)."""
         return not self._settings.regulate_inventory
+
+    @property
+    def exports_cancelled(self) -> bool:
+        """See `ExportsCancelled`: `include_cancelled` is "export cancelled orders in the export" (seed 001)."""
+        return self._settings.include_cancelled
 
     def to_order(self, raw: bytes) -> Order:
         """Turn one order of the feed into the canonical form. Pure; raises `Unmappable` and nothing else."""

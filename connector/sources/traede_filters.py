@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-__all__ = ["Filter", "encoded"]
+__all__ = ["Filter", "FilterGroup", "encoded"]
 
 FORM = "YYYY-MM-DD or YYYY-MM-DD HH:MM:SS, in UTC"
 LENGTHS = {10: "%Y-%m-%d", 19: "%Y-%m-%d %H:%M:%S"}
@@ -44,11 +44,35 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                 _check(value)
 
 
-def encoded(filters: Iterable[Filter]) -> list[tuple[str, str]]:
-    """Return the query of `filters`: one group, whose filters must all hold, numbered as they are written."""
+class FilterGroup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Conditions of which all must hold, or, with `or: true`, one of them."""
+
+    any_of: Annotated[bool, Meta(description="true: one of the filters must hold; false: all of them.")] = (
+        msgspec.field(name="or", default=False)
+    )
+    filters: Annotated[list[Filter], Meta(min_length=1, description="The conditions.")]
+
+    @property
+    def moves(self) -> bool:
+        """Whether an order may leave the group by being changed."""
+        return any(each.key == "updated_at" for each in self.filters)
+
+
+def encoded(filters: Iterable[Filter], groups: Iterable[FilterGroup] = ()) -> list[tuple[str, str]]:
+    """Return the query of `filters`, all of which must hold, and of `groups`, each of which must."""
+    every = [FilterGroup(filters=given)] if (given := list(filters)) else []
+    query: list[tuple[str, str]] = []
+    for number, group in enumerate([*every, *groups]):
+        if group.any_of:
+            query.append((f"filter_groups[{number}][or]", "true"))
+        query += _encoded(f"filter_groups[{number}][filters]", group.filters)
+    return query
+
+
+def _encoded(group: str, filters: Iterable[Filter]) -> list[tuple[str, str]]:
     query: list[tuple[str, str]] = []
     for number, each in enumerate(filters):
-        name = f"filter_groups[0][filters][{number}]"
+        name = f"{group}[{number}]"
         query += [(f"{name}[key]", each.key), (f"{name}[operator]", each.operator)]
         if isinstance(each.value, list):
             query += [(f"{name}[value][{place}]", value) for place, value in enumerate(each.value)]

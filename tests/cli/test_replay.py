@@ -12,7 +12,7 @@ from pathlib import Path
 from connector.sandbox.standin import Fault
 from tests.cli.process import Vendors, ended, run, said, started
 
-REPLAY = ("replay", "shop", "--since", "2026-01-01")
+REPLAY = ("replay", "shop", "--since", "2026-01-01T00:00:00Z")
 
 
 def requests(folder: Path) -> list[tuple[str, int | None, str | None]]:
@@ -85,3 +85,14 @@ async def test_a_request_outlives_who_made_it_and_who_should_have_served_it(tmp_
         assert requests(tmp_path) == [("shop", 3, "")]
 
     assert vendors.wanted == vendors.created == vendors.told
+
+
+async def test_a_replay_needs_a_time_with_its_zone_and_says_what_it_cannot_see(tmp_path: Path) -> None:
+    """A time without a zone is another one on another machine: it is refused, as a usage error."""
+    vendors = Vendors(tmp_path, 1)
+    async with vendors.serving():
+        refused = await run(*REPLAY[:-1], "2026-01-01T00:00:00", folder=tmp_path)
+        planned = await run(*REPLAY, "--dry-run", folder=tmp_path)
+    assert refused.code == 2
+    assert "has no zone" in refused.err
+    assert "not seen by a replay: orders whose export status was taken back" in planned.err

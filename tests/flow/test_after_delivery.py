@@ -34,6 +34,14 @@ async def replayed(bench: Bench, connector: Connector) -> None:
         await connector.drain()
 
 
+async def test_a_replay_since_a_time_without_a_zone_is_refused() -> None:
+    """It would mean another time on another machine."""
+    bench = Bench()
+    async with bench.running(MemoryJournal()) as connector:
+        with pytest.raises(ValueError, match="with its zone"):
+            await connector.replay("shop", EPOCH.replace(tzinfo=None))
+
+
 @pytest.mark.fault(32)
 async def test_a_changed_order_is_updated_and_not_doubled() -> None:
     """An order that was delivered and confirmed, then changed and replayed, is updated once at the receiver."""

@@ -8,8 +8,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import anyio
+import msgspec
 import pytest
 
 from connector.app import Connector
@@ -247,6 +249,63 @@ async def test_an_order_that_propeller_shows_as_cancelled(tmp_path: Path) -> Non
     assert ["cancelled", "created"] == [warehouse.orders[ids[number]]["status"] for number in (1, 2)]
     assert [1, 2] == sorted(order_id for order_id, _ in shop.marked)
     assert 2 == len(warehouse.created)
+
+
+ERP = """
+  erp:
+    type: webhook
+    url: {erp}/orders
+    secret: whsec_c2FuZGJveC1zZWNyZXQtb2YtdGhlLXN0YW5kLWlu
+"""
+
+
+async def cancelled_orders(tmp_path: Path, route: str) -> tuple[TraedeStandIn, list[str], list[Any], Any]:
+    """Carry three orders, the last of them cancelled; return Traede, who is at the warehouse, the ERP's, and states."""
+    wholesale, warehouse, erp = TraedeStandIn(traede_orders(3)), EwarehousingStandIn(), WebhookStandIn()
+    last = [*wholesale.orders][-1]
+    wholesale.orders[last] |= {"status": "cancelled", "cancelled_at": "2026-03-24 09:00:00"}
+    text = WAREHOUSE + ERP + TRAEDE.replace("[warehouse]", route)
+    async with flowing(text, tmp_path, wholesale=wholesale, warehouse=warehouse, erp=erp) as connector:
+        await connector.drain()
+        journal = connector.journal
+        assert isinstance(journal, SqliteJournal)
+        (row,) = await journal.read(lambda db: orders(db, matching(db, source="wholesale"))[-1:])
+    there = [
+        external_id
+        for external_id in (f"wholesale-{each}" for each in wholesale.orders)
+        if warehouse.by_external_id(external_id)
+    ]
+    return wholesale, there, [msgspec.json.decode(record.body) for record in erp.records], row
+
+
+@pytest.mark.fault(142)
+async def test_a_cancelled_order_is_held_for_a_warehouse(tmp_path: Path) -> None:
+    """Seed 001: `include_cancelled` exports them; but a warehouse would send it off, so it does not get it."""
+    wholesale, there, _, row = await cancelled_orders(tmp_path, "[warehouse]")
+    assert 2 == len(there) == len(wholesale.marked)
+    assert ("held", "cancelled at the source") == (row.state, row.cause)
+
+
+@pytest.mark.fault(142)
+async def test_a_webhook_gets_a_cancelled_order_marked_as_such(tmp_path: Path) -> None:
+    """And Traede is told that it has it."""
+    wholesale, _, received, row = await cancelled_orders(tmp_path, "[erp]")
+    assert 3 == len(received) == len(wholesale.marked)
+    assert [False, False, True] == [bool(order.get("cancelled")) for order in received]
+    assert "acknowledged" == row.state
+
+
+@pytest.mark.fault(142)
+@pytest.mark.parametrize(
+    ("cancelled", "created", "state"), [("deliver", 3, "acknowledged"), ("hold", 2, "held"), ("leave", 2, "cancelled")]
+)
+async def test_the_route_says_what_becomes_of_cancelled_orders(
+    tmp_path: Path, cancelled: str, created: int, state: str
+) -> None:
+    """Delivered like any other, held, or left in the feed."""
+    wholesale, there, _, row = await cancelled_orders(tmp_path, f"[warehouse]\n    cancelled: {cancelled}")
+    assert created == len(there) == len(wholesale.marked)
+    assert state == row.state
 
 
 @pytest.mark.fault(91)

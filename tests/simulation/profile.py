@@ -204,6 +204,7 @@ def settings(profile: Profile) -> Settings:
                 source=name,
                 receivers=["warehouse", *(second if profile.second == "required" else ())],
                 optional=second if profile.second == "optional" else [],
+                cancelled="leave",
                 progress=ProgressSettings(interval=Duration(30)),
             )
             for name in profile.sources

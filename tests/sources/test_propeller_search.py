@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -128,3 +129,23 @@ async def test_an_answer_without_items_concludes_nothing(tenant: PropellerSource
         vendor.post(SEARCH, body=encode(page))
         with pytest.raises(TransientError):
             await walk(tenant)
+
+
+@pytest.mark.fault(143)
+async def test_a_replay_finds_what_was_exported_by_whatever_status_it_has_by_now() -> None:
+    """Its status moves on while it is fulfilled; what is not exported is listed in the settings' statuses only."""
+    moved = {"exportedAt": "2026-03-24T10:00:00.000Z"}
+    orders = [
+        order(1, exportStatus="exported", status="NEW", **moved),
+        order(2, exportStatus="exported", status="CONFIRMED", **moved),
+        order(3, exportStatus="finished", status="SHIPPED", **moved),
+        order(4, exportStatus="exported", status="SHIPPED", exportedAt="2026-03-23T10:00:00.000Z"),
+        order(5, exportStatus="failed", status="NEW", **moved),
+        order(6, status="CONFIRMED"),
+        order(7, status="NEW"),
+    ]
+    async with propeller(orders) as h:
+        since = datetime(2026, 3, 24, tzinfo=UTC)
+        found = [item.order_id async for page in h.source.refetch(since) for item in page.items]
+        assert found == ["1", "2", "3", "7"]
+        assert "export status was taken back" in h.source.unseen

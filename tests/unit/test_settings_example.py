@@ -151,6 +151,8 @@ def test_what_is_commented_out_as_the_default_is_the_default() -> None:
         "format",
         "columns",
         "filters",
+        "filter_groups",
+        "cancelled",
         "mapping",
         "progress",
         "success",

@@ -142,7 +142,7 @@ async def test_nested_includes(include: str, there: tuple[str, ...], not_there: 
         f"?system_id=erp&{FILTER}[key]=id&{FILTER}[operator]=eq&{FILTER}[value]=1",
         f"?system_id=erp&{FILTER}[key]=created_at&{FILTER}[operator]=is&{FILTER}[value]=1",
         f"?system_id=erp&{FILTER}[key]=created_at&{FILTER}[operator]=bt&{FILTER}[value]=1",
-        "?system_id=erp&filter_groups[0][or]=true",
+        "?system_id=erp&filter_groups[0][or]=1",
     ],
 )
 async def test_a_query_that_is_not_documented(query: str) -> None:
