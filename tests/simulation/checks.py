@@ -271,12 +271,23 @@ class Watch:
                 continue
             truth = world.orders[f"{call.vendor}-{order_id}"]
             truth.marks.append((world.time.now, outcome))
+            if outcome == "failed" and truth.broken and not borne_out(world, truth):
+                world.violated("S14", truth.external_id, "FAILED_ALONE: told as failed, and no other one could be read")
             if (times := source.moved(order_id)) > 1:
                 world.violated("S11", truth.external_id, f"DOUBLE_REGULATE: its stock was moved {times} times")
             strikes = sum(each == "failed" for _, each in truth.marks)
             # Not after a loss either: its source, which can be asked, is. Who tries again may hear something else.
             if strikes > 1 + len(truth.changed) + len(truth.corrected) + truth.released:
                 world.violated("S12", truth.external_id, f"STRIKE_WASTED: told {strikes} times as failed")
+
+
+def borne_out(world: World, truth: Truth) -> bool:
+    """Tell whether another order of the same source could be read and mapped, so that it is this one that lacks."""
+    return any(
+        other.source == truth.source and other.placed >= 0 and not other.broken
+        for other in world.orders.values()
+        if other is not truth
+    )
 
 
 def unsettled(world: World) -> list[Violation]:
@@ -319,6 +330,8 @@ def _wrong(
 ) -> Iterator[tuple[str, str]]:
     """Yield what is wrong with one order: the invariant, and what it is. `other`: at the second receiver."""
     external_id = truth.external_id
+    if truth.unreadable and row is None:
+        return  # nobody can read it
     awaited = second.awaited(world, other)
     records, standing = world.warehouse.records.get(external_id, []), world.warehouse.standing(external_id)
     exported, _ = world.sources[truth.source].knows(truth.order_id)

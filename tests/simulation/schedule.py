@@ -22,6 +22,7 @@ from tests.simulation.checks import Row, Watch, held, rows, unsettled
 from tests.simulation.crashes import Ending
 from tests.simulation.disk import VOLUMES
 from tests.simulation.faults import JUMPS, Faults, Outage
+from tests.simulation.feeds import Feeds
 from tests.simulation.identity import Requests, both
 from tests.simulation.incarnation import Incarnation
 from tests.simulation.leaks import Leaks
@@ -82,6 +83,7 @@ class Schedule:
         self._volumes = Random(f"{seed}/disk")
         if not self.profile.loss and self.profile.look_up_first != "never" and self._volumes.random() < 0.5:
             self.world.disk.volume = self._volumes.choice(VOLUMES)
+        self._feeds = Feeds(Random(f"{seed}/feeds"), self.world)
         self._own = profile.settings(self.profile)
         if Random(f"{seed}/plugin").random() < 0.08:
             self._own = profile.with_plugin(self._own)
@@ -113,6 +115,7 @@ class Schedule:
         world, time = self.world, self.time
         world.note(f"seed {self._seed} {self.profile}")
         world.begin_life()
+        self._feeds.begin()
         time.at(self.profile.chaos, self._heal)
         for _ in range(self.profile.replays):
             time.at(self._chance.uniform(1, self.profile.chaos), self._replay)
@@ -348,6 +351,7 @@ class Schedule:
         self._decide(keys, skipped)
 
     def _end(self) -> None:
+        self._feeds.judge(self.time.now - 2.2 * self.profile.poll_interval)
         if self._running is not None:
             self._running.stop()
 

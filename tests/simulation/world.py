@@ -17,6 +17,7 @@ from tests.doubles import EPOCH
 from tests.simulation import content
 from tests.simulation.disk import Disk
 from tests.simulation.faults import CLOCK_STEPS, Fault
+from tests.simulation.feeds import Feeds
 from tests.simulation.loop import Time
 from tests.simulation.profile import Profile, secret
 from tests.simulation.vendors.base import EVERY, Act, Request, SourceVendor, Truth, Vendor
@@ -100,6 +101,7 @@ class World:
         self.alarm: Callable[[], None] = lambda: None
         """Called at each violation."""
         self.watch: Callable[[str, Call], None] = lambda _what, _call: None
+        self.feeds: Feeds | None = None
         self.issued: Callable[[list[str]], None] = lambda _tokens: None
         """Called with every token that a vendor issues."""
         self._trace = blake2b(digest_size=16)
@@ -214,6 +216,8 @@ class World:
     def carry_out(self, call: Call, request: Request) -> web.Response:
         """Let the vendor carry a request out."""
         response = self.vendors[call.vendor].handle(request)
+        if self.feeds is not None:
+            response = self.feeds.answered(call, request, response)
         call.status = response.status
         if 200 <= response.status < 300:
             call.applied = self.time.now
@@ -318,6 +322,10 @@ class World:
             self.mend(truth)
             truth.said.append(content.said(source, truth))
             self.note(f"corrected {truth.external_id}")
+
+    def correct(self, source: SourceVendor, truth: Truth) -> None:
+        """Let people over there fill in what an order lacks."""
+        self._correct(source, truth)
 
     def mend(self, truth: Truth) -> None:
         """Put right what is wrong with an order, so that everybody will have it."""

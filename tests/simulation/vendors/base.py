@@ -87,6 +87,8 @@ class Truth(msgspec.Struct):
     cancelled: float | None = None
     given_up: bool = False
     """Whether a person has skipped it."""
+    unreadable: bool = False
+    """Whether its row breaks every page that it is on, for good: nobody can know it who has not read it before."""
     unwanted: bool = False
     """Whether the second receiver will not have it."""
     withdrawn: float | None = None

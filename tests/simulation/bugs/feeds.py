@@ -1,0 +1,62 @@
+"""Bugs in reading feeds of which a poll cannot see everything, and in telling of orders that lack something."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Any
+
+import msgspec
+
+from connector.journal.base import Held, Rejected
+from connector.receivers import consumer, work
+from connector.sources import intake, narrowing, producer, surplus
+from tests.simulation.bugs.planting import FROM, bug, put
+
+__all__: list[str] = []
+
+FROM |= {"leaves_a_row_alone": 40}
+
+
+@bug
+def stops_at_a_row(stack: ExitStack) -> None:
+    """Reads whole pages only: an order that breaks its page keeps all that are behind it."""
+
+    async def page(_self: Any, read: Any, number: int, size: int, _pitch: int) -> Any:
+        return await read(number, size)
+
+    put(stack, narrowing.Narrowing, "_page", page)
+
+
+@bug
+def leaves_a_row_alone(stack: ExitStack) -> None:
+    """Never tries a row again that could not be read once."""
+    put(stack, narrowing, "FIRST", 1e9)
+    put(stack, narrowing, "LONGEST", 1e9)
+
+
+@bug
+def polls_for_a_total(stack: ExitStack) -> None:
+    """Reads a feed again at once as long as it states more than it lists."""
+    put(
+        stack,
+        surplus.Surplus,
+        "read_again",
+        lambda _self, stated, listed, _new: stated.most is not None and stated.most > listed,
+    )
+
+
+@bug
+def tells_what_it_cannot_map(stack: ExitStack) -> None:
+    """Tells a source that an order failed for what no order has."""
+    mapped, arrival_of = work.mapped, intake.arrival_of
+
+    def at_once(*args: Any) -> Any:
+        found = mapped(*args)
+        return Rejected(found.cause, tell=True) if isinstance(found, Held) and found.unfit else found
+
+    def as_listed(*args: Any) -> Any:
+        arrival, order = arrival_of(*args)
+        return (msgspec.structs.replace(arrival, state="rejected") if arrival.unfit else arrival), order
+
+    put(stack, consumer, "mapped", at_once)
+    put(stack, producer, "arrival_of", as_listed)
