@@ -28,6 +28,7 @@ class _Known(msgspec.Struct):
     version: int
     raw: bytes | None
     none_of_ours: bool
+    sent: bool
 
 
 RETURNED = frozenset({"cancelled", "vanished"})
@@ -73,7 +74,9 @@ def _known(db: sqlite3.Connection, source: str, order_ids: Sequence[str]) -> dic
         " (SELECT group_concat(DISTINCT state) FROM deliveries d WHERE d.key = o.key), payload_version,"
         " (SELECT raw FROM payloads p WHERE p.key = o.key),"
         " EXISTS (SELECT 1 FROM deliveries d WHERE d.key = o.key AND state = 'skipped'"
-        " AND cause <> 'skipped by a person')"
+        " AND cause <> 'skipped by a person'),"
+        " EXISTS (SELECT 1 FROM deliveries d WHERE d.key = o.key"
+        " AND (state = 'intent' OR (state = 'in_doubt' AND attempts > 0)))"
         " FROM orders o WHERE source = ? AND order_id IN ({})",
         order_ids,
         source,
@@ -89,8 +92,9 @@ def _known(db: sqlite3.Connection, source: str, order_ids: Sequence[str]) -> dic
             version=version,
             raw=raw,
             none_of_ours=bool(skipped),
+            sent=bool(sent),
         )
-        for order_id, key, revision, ack_state, outcome, done_at, states, version, raw, skipped in rows
+        for order_id, key, revision, ack_state, outcome, done_at, states, version, raw, skipped, sent in rows
     }
 
 
@@ -135,10 +139,12 @@ def _again(db: sqlite3.Connection, source: str, row: _Known, arrival: Arrival, l
     if payloads.telling_failure(row.ack_state, row.ack_outcome):
         # The source is about to hear that the old revision failed; a later walk brings the new one.
         return Ingested(row.key, "known")
-    if row.states & {"delivered"} or row.states & payloads.IN_FLIGHT:
+    # What is only looked up first was never sent from here: if it is not there, it is sent as it is listed now.
+    frozen = row.sent or ("in_doubt" in row.states and arrival.state != "new")
+    if row.states & {"delivered"} or frozen:
         # On its way, or delivered to some: what was sent is what counts; the change is for a person to see.
         _note_once(db, row.key, now, "changed after delivery", arrival.revision)
-    if row.states <= {"delivered"} or row.states & payloads.IN_FLIGHT:
+    if row.states <= {"delivered"} or frozen:
         return Ingested(row.key, "known")
     return _renew(db, row.key, arrival, now, _START_AGAIN)
 

@@ -16,9 +16,8 @@ from collections.abc import Sequence
 from connector.journal import doubts, failures
 from connector.journal.base import Ingested, Relisted
 
-__all__ = ["IN_FLIGHT", "WAITING_FOR_A_PERSON", "is_current", "put", "relist", "telling_failure"]
+__all__ = ["WAITING_FOR_A_PERSON", "is_current", "put", "relist", "telling_failure"]
 
-IN_FLIGHT = frozenset({"intent", "in_doubt"})
 WAITING_FOR_A_PERSON = frozenset({"held", "rejected"})
 
 

@@ -165,15 +165,32 @@ async def test_a_failure_is_told_again_for_another_reason_alone() -> None:
     bench = mapped(None)
     bench.sources["shop"] = source = FailingSource("shop", bench.clock)
     source.put("1", missing="street")
+    source.put("2")
     async with bench.running(MemoryJournal()) as connector:
         await connector.drain()
         for number in range(3):
             source.put("1", missing="street", seen=number)
             await connector.drain()
-        assert [("1", "failed", "missing field: street")] == source.outcomes
         source.put("1", missing="city")
+        source.put("3")
+        await connector.drain()
         await connector.drain()
         source.put("1")
         await connector.drain()
-    assert ["missing field: street", "missing field: city"] == [each[2] for each in source.outcomes[:2]]
-    assert Counter(["shop-1"]) == bench.wms.count()
+    told = [reason for order_id, outcome, reason in source.outcomes if (order_id, outcome) == ("1", "failed")]
+    assert ["missing field: street", "missing field: city"] == told
+    assert Counter(["shop-1", "shop-2", "shop-3"]) == bench.wms.count()
+
+
+async def test_what_is_only_looked_up_first_is_sent_as_it_is_listed_by_then() -> None:
+    """A new journal asks before its first creates; what was edited meanwhile, and is not there, goes out as edited."""
+    bench = Bench(settle=300)
+    bench.settings.receivers["wms"] = msgspec.structs.replace(bench.settings.receivers["wms"], look_up_first="always")
+    journal = MemoryJournal()
+    bench.shop.put("1", notes="monday")
+    bench.wms.find_failures.extend([TransientError("down")] * 4)
+    async with bench.running(journal) as connector:
+        await anyio.sleep(2)
+        bench.shop.put("1", notes="friday")
+        await connector.drain()
+    assert ["friday"] == notes(bench)
