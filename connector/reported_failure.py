@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["is_page", "reported_failure"]
+__all__ = ["DEEPEST", "failure_in", "is_page", "reported_failure"]
 
 DEEPEST = 6
 """Levels of envelopes that are opened: real ones have two or three."""
@@ -91,8 +91,13 @@ def reported_failure(body: bytes, status: int = 200, *, own: Container[str] = ()
         except (ValueError, RecursionError):
             pass
         else:
-            return next(_in_value(said, status == MULTI_STATUS, own, 0), "")
+            return failure_in(said, status, own=own)
     return _in_text(text[:LARGEST].decode("utf-8", "replace"))
+
+
+def failure_in(said: Any, status: int = 200, *, own: Container[str] = ()) -> str:
+    """Return how a decoded body reports a failure, as `reported_failure` does; `said` may be nested to any depth."""
+    return next(_in_value(said, status == MULTI_STATUS, own, 0), "")
 
 
 def is_page(body: bytes) -> bool:
@@ -165,18 +170,17 @@ def _by_key(key: str, name: str, value: Any, said: dict[str, Any]) -> str:
     if name in CODE_KEYS and _is_error_code(value) and (name != "code" or not said.get("id")):
         return f'"{_shown(key)}" is {_flat(value)}'
     if name in OUTCOME_KEYS and _plain(_flat(value)) in FAILURES:
-        return f'"{_shown(key)}" is {_flat(value)}'
+        return f'"{_shown(key)}" is {_shown(_flat(value))}'
     if name in TEXT_KEYS and _flat(value).rstrip(".!") in PHRASES:
         return f'"{_shown(key)}" is {_flat(value)}'
     return ""
 
 
-def _nothing(value: Any) -> bool:
-    """Tell whether what stands at the place of an error says that there is none."""
-    if isinstance(value, list):
-        return all(_nothing(each) for each in value)
-    if isinstance(value, dict):
-        return all(_nothing(each) for each in value.values())
+def _nothing(value: Any, depth: int = 0) -> bool:
+    """Tell whether what stands at the place of an error says that there is none; what is nested deeper says more."""
+    if isinstance(value, list | dict):
+        inner = value.values() if isinstance(value, dict) else value
+        return depth < DEEPEST and all(_nothing(each, depth + 1) for each in inner)
     return _flat(value) in NOTHING or value is None or (isinstance(value, float) and not value)
 
 

@@ -15,7 +15,7 @@ import msgspec
 from connector.ack import Acknowledgement
 from connector.errors import EndpointError, RejectedError, readable
 from connector.http import Answer
-from connector.reported_failure import reported_failure
+from connector.reported_failure import DEEPEST, failure_in
 from connector.sources.zendera_report import wire_id
 from connector.sources.zendera_wire import identity
 
@@ -101,14 +101,16 @@ def _entries(body: Any) -> list[dict[str, Any]]:
     return [each for each in every if isinstance(each, dict) and identity(each.get("orderId"))]
 
 
-def _without_orders(body: Any) -> Any:
-    if isinstance(body, dict):
-        return {} if identity(body.get("orderId")) else {key: _without_orders(each) for key, each in body.items()}
+def _without_orders(body: Any, depth: int = 0) -> Any:
+    """Return an answer without what is about one order, as far down as anybody looks for a failure in it."""
+    if isinstance(body, dict) and depth <= DEEPEST:
+        kept = {} if identity(body.get("orderId")) else body
+        return {key: _without_orders(each, depth + 1) for key, each in kept.items()}
     if isinstance(body, list):
         return [each for each in body if not (isinstance(each, dict) and identity(each.get("orderId")))]
     return body
 
 
 def _failure(answer: Answer, said: Any) -> str:
-    failure = reported_failure(msgspec.json.encode(said), answer.status)
+    failure = failure_in(said, answer.status)
     return f"{answer.what}: {failure}" if failure else ""

@@ -93,15 +93,15 @@ def test_a_function_may_hold_an_order(own: ModuleType) -> None:
 @pytest.mark.parametrize(
     "returned",
     [
-        {"external_id": 5},
-        {"external_id": "x", "quantity": "2"},
-        {"quantity": 2},
-        {"external_id": "x", "nonsense": 1},
+        {"quantity": "2"},
+        {"external_id": "shop-1", "quantity": "2"},
+        {"external_id": None, "quantity": "2"},
+        {"external_id": "shop-1", "nonsense": 1},
         {5: 6},
-        Request(5),  # type: ignore[arg-type]
-        Request("x", "2"),  # type: ignore[arg-type]
-        Request("x", object()),  # type: ignore[arg-type]
-        Other("x"),
+        Request("shop-1", "2"),  # type: ignore[arg-type]
+        Request(None, "2"),  # type: ignore[arg-type]
+        Request("shop-1", object()),  # type: ignore[arg-type]
+        Other("shop-1"),
         None,
         b"{}",
         ["x"],
@@ -113,6 +113,32 @@ def test_what_is_not_the_receivers_request_is_not_sent(own: ModuleType, returned
         result(own, lambda _order: returned)
     assert caught.value.cause == "mapping users_mapping:to_request failed"
     assert caught.value.detail
+
+
+@pytest.mark.parametrize("returned", [{"quantity": 2}, {"external_id": None, "quantity": 2}, Request(None, 2)])  # type: ignore[arg-type]
+def test_the_identity_need_not_be_set(own: ModuleType, returned: Any) -> None:
+    """The connector puts it in, and checks the rest as ever."""
+    assert result(own, lambda _order: returned) == b'{"external_id":"shop-1","quantity":2}'
+
+
+@pytest.mark.parametrize(
+    "returned",
+    [
+        {"external_id": 5},
+        {"external_id": "", "quantity": 2},
+        {"external_id": "shop-2", "quantity": 2},
+        Request(5),  # type: ignore[arg-type]
+        Request("SHOP-1"),
+        Other("x"),
+    ],
+)
+def test_another_identity_is_not_sent(own: ModuleType, returned: Any) -> None:
+    """The receiver is asked by the order's own, so the cause names the field; nothing else is looked at."""
+    with pytest.raises(Unmappable) as caught:
+        result(own, lambda _order: returned)
+    assert caught.value.cause == "mapping users_mapping:to_request sets external_id"
+    assert "shop-1" in caught.value.detail
+    assert caught.value.ours
 
 
 @pytest.mark.parametrize(

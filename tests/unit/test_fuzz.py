@@ -31,6 +31,8 @@ async def test_no_answer_breaks_what_reads_it(name: str) -> None:
 
 
 DEEP = b"[" * 960 + b"]" * 960
+NESTED = b"[" * 700 + b"1" + b"]" * 700
+"""As deep as a decoder goes that begins near the top of the stack."""
 
 
 UPDATED, REPORTED, JOURNAL = (
@@ -75,6 +77,14 @@ PINNED = [
     ("sandbox.transport", update(completeInfo={"date": "2026-06-11T10:00:00Z", "coordinates": {"latitude": []}})),
     ("settings.reference", b"${file:%b}" % (b"x" * 30_000)),
     ("settings.reference", b"${%b}" % (b"X" * 30_000)),
+    ("zendera.status", b'{"error":%b}' % NESTED),
+    ("zendera.update", b'{"create":[{"orderId":12345,"status":"ok"}],"more":{"errors":%b}}' % NESTED),
+    ("zendera.update", b'{"more":%b1%b}' % (b'{"a":' * 700, b"}" * 700)),
+    ("traede.orders.mark", b'{"data":[{"error":%b}]}' % NESTED),
+    ("ewarehousing.create", b'{"errors":{"0":%b}}' % NESTED),
+    ("ewarehousing.progress of many", b'[{"error":%b}]' % NESTED),
+    ("webhook.create", b'{"error":%b}' % NESTED),
+    ("webhook.find", b'{"error":%b}' % NESTED),
 ]
 
 
