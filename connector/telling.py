@@ -46,7 +46,10 @@ class Telling:
         self._most = source.ack_limit
         """Orders in a call at most: fewer after a call of several was refused while the source is paused for that."""
         self._alone: set[str] = set()
-        """Orders that were in a call with others in which our own code failed: one of them is at fault."""
+        """
+        Orders that were in a call with others in which our own code failed, or that was answered by an error twice: one
+        of them is at fault.
+        """
 
     def repeatable(self, ack: Acknowledgement) -> bool:
         """Whether it may be told again without asking."""
@@ -118,6 +121,9 @@ class Telling:
         if self._unforeseen and (fault := self._unforeseen.given_up(_name(chunk[0]))) is not None:
             outcomes[chunk[0].order_id] = self._parked(fault)
             return
+        if (refused := self._refused_alone(chunk)) is not None:  # in doubt until it was read back
+            outcomes[chunk[0].order_id] = refused
+            return
         try:
             with self._about(chunk, "tell"):
                 outcomes.update(checked_outcomes(await self._source.acknowledge(chunk)))
@@ -128,6 +134,8 @@ class Telling:
             else:
                 await self._tell_halves(chunk, outcomes)
         except InDoubtError as exc:
+            if exc.status and len(chunk) > 1 and all(ack.attempts for ack in chunk):
+                self._alone.update(ack.order_id for ack in chunk)  # answered so again: one of them is at fault
             outcomes.update({ack.order_id: Unknown(str(exc)) for ack in chunk})
         except UnattributedError as exc:
             await self._unattributed(chunk, exc, outcomes)

@@ -13,6 +13,7 @@ from tests.simulation.content import EXTRAS
 from tests.simulation.crashes import POINTS
 from tests.simulation.disk import VOLUMES
 from tests.simulation.faults import CLOCK_STEPS, FAULTS, FOREIGN
+from tests.simulation.firewall import FIREWALL
 from tests.simulation.mappings import Kind
 from tests.simulation.schedule import Result
 from tests.simulation.vendors.content import ODDITIES
@@ -47,6 +48,7 @@ WORLDS = (
     "the journal is lost",
     "a backup is restored",
     "an older journal is accepted",
+    "an order refused alone is held",
     "a plugin that breaks the protocol",
     *VOLUMES,
     *(f"an order with {extra}" for extra in EXTRAS),
@@ -98,7 +100,7 @@ def summed(results: Iterable[Result]) -> Summary:
         deliveries=counts["deliveries"],
         calls=counts["calls"],
         crashes=_under(counts, "crash ", (*POINTS, "anywhere", "stop", "cancel")),
-        faults=_under(counts, "fault ", (*FAULTS, *FOREIGN, *CLOCK_STEPS)),
+        faults=_under(counts, "fault ", (*FAULTS, *FOREIGN, *FIREWALL, *CLOCK_STEPS)),
         edges=_under(counts, "edge ", edges()),
         worlds=_under(counts, "world ", WORLDS),
         worst=dict(worst),

@@ -55,7 +55,8 @@ class Fault(msgspec.Struct, frozen=True):
     @property
     def sure(self) -> bool:
         """Whether the caller can know that nothing was done."""
-        return self.name in ("refused", "connect_timeout", "throttled", "unauthorized", "forbidden", "redirected")
+        named = self.name in ("refused", "connect_timeout", "throttled", "unauthorized", "forbidden", "redirected")
+        return named or 300 <= self.status < 400
 
 
 NOTHING = Fault("nothing", applied=True)

@@ -23,6 +23,7 @@ from tests.simulation.crashes import Ending
 from tests.simulation.disk import VOLUMES
 from tests.simulation.faults import JUMPS, Faults, Outage
 from tests.simulation.feeds import Feeds
+from tests.simulation.firewall import Firewall, starved
 from tests.simulation.identity import Requests, both
 from tests.simulation.incarnation import Incarnation
 from tests.simulation.leaks import Leaks
@@ -70,10 +71,11 @@ class Schedule:
         self._seed = seed
         self._over = False
         self.time = Time()
-        self.profile = make_up or profile.drawn(Random(f"{seed}/profile"))
-        self.world = World(self.profile, self.time, Random(f"{seed}/world"))
+        wall, self.profile = Firewall.before(seed, make_up)
+        self.world = World(self.profile, self.time, Random(f"{seed}/world"), wall)
         self.world.seed = str(seed)
         self.faults = Faults(Random(f"{seed}/faults"), Random(f"{seed}/receivers"))
+        self.faults.healed = self.world.firewall.calm
         self.watch = Watch(self.world, profile.SETTLE)
         self.world.watch = self.watch
         if not to_the_end:
@@ -116,6 +118,7 @@ class Schedule:
         world.note(f"seed {self._seed} {self.profile}")
         world.begin_life()
         self._feeds.begin()
+        world.firewall.place(world)
         time.at(self.profile.chaos, self._heal)
         for _ in range(self.profile.replays):
             time.at(self._chance.uniform(1, self.profile.chaos), self._replay)
@@ -285,6 +288,7 @@ class Schedule:
             self.world.counts[f"world {what}"] += 1
 
     def _heal(self) -> None:
+        starved(self.world, rows(self.world))
         self.world.note("heals")
         self._healing = self.faults.healed = True
         if self._running is not None:
@@ -330,7 +334,9 @@ class Schedule:
         self._helped += 1
         keys = []
         for key, row, truth in held(self.world):
-            if row.ack_state == "parked" and "locked" not in row.ack_reason:
+            if self.world.firewall.explains(truth, row, "warehouse"):
+                self.world.counts["world an order refused alone is held"] += 1
+            elif row.ack_state == "parked" and "locked" not in row.ack_reason:
                 self.world.violated("HOLD", truth.external_id, f"parked: {row.ack_reason}")
             elif row.state in ("held", "rejected") and truth.cancelled is None and not truth.corrected:
                 self.world.violated("HOLD", truth.external_id, f"{row.state}: {row.cause}")

@@ -104,6 +104,7 @@ class _Exchange:
                 call.doubtful = False
             await self._heard
         fault = own.faults.draw(own.name, world.time.now, point)
+        fault = world.firewall.draw(world, own.name, call.act, own.number) or fault
         world.befalls(call, fault)
         hear = fault.wait * own.timeout if fault.wait else chance.uniform(0.002, 0.08)
         if fault.wait == 1.0:
@@ -161,6 +162,7 @@ class _Exchange:
         else:
             body = bytes(response.body or b"")
             answer = Response(response.status, fault.spoil(body) if fault.spoil else body, dict(response.headers))
+        own.world.firewall.answered(own.world, own.name, call.act, answer.status)
         sure = fault.name in ("nothing", "slow") or (400 <= answer.status < 500 and answer.status != 408) or fault.sure
         call.close(f"{fault.name} {answer.status}", now, doubtful=not sure)
         self._heard.set_result(answer)
@@ -175,14 +177,14 @@ class _Exchange:
             refused = vendor.refuse()
             return Response(refused.status, bytes(refused.body or b""), {})  # type: ignore[arg-type]
         headers = {}
-        if fault.status in (429, 503) and (form := own.chance.randrange(3)):
+        if fault.status in (429, 503) and fault.name != "rate limit" and (form := own.chance.randrange(3)):
             seconds = own.chance.randrange(1, 20)
             at = own.world.moment() + timedelta(seconds=seconds)
             headers["Date"] = format_datetime(own.world.moment(), usegmt=True)
             headers["Retry-After"] = str(seconds) if form == 1 else format_datetime(at, usegmt=True)
-        if fault.status == 307:
+        if 300 <= fault.status < 400:
             headers["Location"] = "http://elsewhere.invalid/"
-        return Response(fault.status, self._complaint(), headers)
+        return Response(fault.status, fault.body or self._complaint(), headers)
 
     def _complaint(self) -> bytes:
         """The body of an error: often a page for whoever develops over there, which repeats what it was sent."""

@@ -18,6 +18,7 @@ from tests.simulation import content
 from tests.simulation.disk import Disk
 from tests.simulation.faults import CLOCK_STEPS, Fault
 from tests.simulation.feeds import Feeds
+from tests.simulation.firewall import Firewall
 from tests.simulation.loop import Time
 from tests.simulation.profile import Profile, secret
 from tests.simulation.vendors.base import EVERY, Act, Request, SourceVendor, Truth, Vendor
@@ -79,8 +80,9 @@ def _stamp(request: Request) -> str:
 class World:
     """Everything that is not the connector."""
 
-    def __init__(self, profile: Profile, time: Time, chance: Random) -> None:
+    def __init__(self, profile: Profile, time: Time, chance: Random, firewall: Firewall | None = None) -> None:
         self.time = time
+        self.firewall = firewall or Firewall(None)
         self.profile = profile
         self.disk = Disk(Random(chance.random()))
         self.history: list[Call] = []

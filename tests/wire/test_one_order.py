@@ -212,6 +212,22 @@ async def test_an_acknowledgement_that_is_refused_for_one_order_of_a_batch(tmp_p
 
 
 @pytest.mark.fault(133)
+@pytest.mark.parametrize("status", [500, 418])
+async def test_an_acknowledgement_that_fails_for_one_order_of_a_batch(tmp_path: Path, status: int) -> None:
+    """An error twice for the same batch: each of its orders gets a call of its own, and the others are told."""
+    transport = ZenderaStandIn(zendera_shipments(12))
+    bad = str(transport.shipments[0]["orderId"])
+
+    def rule(request: web.Request, body: bytes) -> int:
+        return status if request.path.endswith("/export/status") and bad in body.decode() else 0
+
+    _, found = await drained(tmp_path, ACKS, transport=Guarded(transport, rule), erp=WebhookStandIn())
+
+    assert ("delivered confirmed", len(transport._ids()) - 1) == found[0][:2]
+    assert transport._ids() - {bad} == transport.exported
+
+
+@pytest.mark.fault(133)
 async def test_a_batch_that_is_too_large_is_told_in_smaller_ones(tmp_path: Path) -> None:
     """A limit on the size of a call, and no order's fault: all are told, and none is parked."""
     transport = ZenderaStandIn(zendera_shipments(60))

@@ -1,0 +1,53 @@
+"""Bugs in what is made of refusals that name no culprit, and of 429."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Any
+
+from connector.blame import Blame
+from connector.breaker import Breaker
+from connector.errors import RejectedError, lasts
+from connector.http import Endpoint
+from tests.simulation.bugs.planting import FROM, bug, put
+
+__all__: list[str] = []
+
+FROM["throttled_resets"] = 165
+
+
+@bug
+def one_order_closes_the_endpoint(stack: ExitStack) -> None:
+    """Takes every refusal that names no culprit for the endpoint's fault."""
+
+    def failed(self: Any, _request: Any, exc: Any, *, answered: bool) -> None:
+        del answered
+        if isinstance(exc, RejectedError):
+            self.breaker.succeeded()
+        else:
+            asked = getattr(exc, "retry_after", None)
+            self.breaker.failed(str(exc), hopeless=lasts(exc), at_once=asked is not None, at_least=asked)
+
+    put(stack, Endpoint, "_failed", failed)
+
+
+@bug
+def blames_the_order_at_once(stack: ExitStack) -> None:
+    """Leaves an order to a person at its first refusal, which may be an accident, or everybody's."""
+
+    def refused(self: Any, about: Any, _method: str, exc: Any, _taken: int) -> None:
+        self._alone[about.name] = exc
+
+    put(stack, Blame, "refused", refused)
+
+
+@bug
+def throttled_resets(stack: ExitStack) -> None:
+    """Takes any call that goes through for the end of a rate limit."""
+    real = Breaker.succeeded
+
+    def succeeded(self: Any, _kind: str = "") -> None:
+        self._throttles = 0
+        real(self, self._throttled)
+
+    put(stack, Breaker, "succeeded", succeeded)

@@ -1,0 +1,180 @@
+"""
+What stands before the vendors in some schedules: a firewall that dislikes single orders, or a limit on calls of a kind.
+
+It is drawn from a stream of its own, and gone when all heals. Some of these schedules are calm: nothing else goes
+wrong, so that an order which does not flow is held up by what befalls another one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from random import Random
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from tests.simulation.faults import Fault
+from tests.simulation.profile import Profile, drawn
+from tests.simulation.vendors.base import Act, Truth
+
+if TYPE_CHECKING:
+    from tests.simulation.checks import Row
+    from tests.simulation.world import World
+
+__all__ = ["FIREWALL", "Firewall", "starved"]
+
+STATUSES = (403, 413, 500, 404, 302, 500)
+KINDS = ("create", "lookup", "update", "cancel", "ack", "report")
+PAGE = b"<html><body>The request was blocked. Support ID: f00</body></html>"
+TRIES = 3
+"""Refusals of one order after which it may be left to a person."""
+SOON = 150.0
+"""Seconds within which an order flows in a calm schedule, whatever befalls others."""
+UNCERTAIN = frozenset((300, *range(301, 309), 401, 403, 404, 405, 413, 418, 451))
+
+FIREWALL = (*(f"{kind} of one order {what}" for kind in KINDS for what in ("refused", "failing")), "rate limit")
+"""What befalls calls that no schedule of 10,000 may miss."""
+
+
+class Firewall:
+    """Dislikes some orders, in some kind of call each; and answers 429 for a while to one kind of call."""
+
+    def __init__(self, chance: Random | None, chaos: float = 0.0) -> None:
+        self.on = chance is not None and chance.random() < 0.18
+        self.calm = chance is not None and self.on and chance.random() < 0.6
+        self._limited = chance is not None and self.on and chance.random() < 0.4
+        self._chance = chance
+        self._chaos = chaos
+        self._disliked: dict[tuple[str, str], int] = {}
+        """The status for a kind of call about an order."""
+        self._limit = ("", "")
+        self.refusals: Counter[tuple[str, str]] = Counter()
+        """How often a vendor refused calls about one order alone in words that name no culprit."""
+        self.throttled: Counter[int] = Counter()
+        """How many calls the limit refused, by the number of the process that made them."""
+
+    @classmethod
+    def before(cls, seed: object, make_up: Profile | None) -> tuple[Firewall, Profile]:
+        """Return the firewall of a schedule, and its profile, calm for some; there is none with a `make_up`."""
+        if make_up is not None:
+            return cls(None), make_up
+        profile = drawn(Random(f"{seed}/profile"))
+        wall = cls(Random(f"{seed}/http"), profile.chaos)
+        if wall.calm:
+            profile = calmed(profile)
+            wall.lasts(profile.chaos)
+        return wall, profile
+
+    def lasts(self, chaos: float) -> None:
+        """Let it stand for so long."""
+        self._chaos = chaos
+
+    def place(self, world: World) -> None:
+        """Choose the orders, and what is limited."""
+        chance = self._chance
+        if chance is None or not self.on:
+            return
+        share = chance.choice((0.1, 0.3, 0.5))
+        for external_id in world.orders:
+            if chance.random() < share:
+                kind = chance.choice(("create", "ack", *KINDS))
+                self._disliked[kind, external_id] = chance.choice(STATUSES)
+        if self.calm and not self._limited and chance.random() < 0.6:  # the very first one that is sent
+            for source in world.sources:
+                first = min((each for each in world.orders.values() if each.source == source), key=by_number)
+                self._disliked["create", first.external_id] = chance.choice(STATUSES)
+        if self._limited:
+            self._limit = chance.choice((("warehouse", "create"), (chance.choice(sorted(world.sources)), "ack")))
+        world.note(f"firewall {'calm ' * self.calm}{sorted(self._disliked.items())} {self._limit}")
+
+    def draw(self, world: World, vendor: str, act: Act, incarnation: int) -> Fault | None:
+        """Return what befalls a call, if it does not come through."""
+        if not self.on or world.time.now >= self._chaos:
+            return None
+        if (vendor, act.kind) == self._limit:
+            self.throttled[incarnation] += 1
+            most = 16 + self._chaos / 15
+            if self.throttled[incarnation] > most:
+                world.violated("HAMMER", "", f"more than {most:.0f} calls in spite of 429 in {self._chaos:.0f} s")
+            return Fault("rate limit", applied=False, status=429)
+        for external_id in subjects(world, vendor, act):
+            if status := self._disliked.get((act.kind, external_id)):
+                what = "failing" if status == 500 else "refused"
+                return Fault(f"{act.kind} of one order {what}", applied=False, status=status, body=PAGE)
+        return None
+
+    def answered(self, world: World, vendor: str, act: Act, status: int) -> None:
+        """Note an answer: who gets three that name no culprit may be left to a person."""
+        if status in UNCERTAIN and len(act.ids) == 1:
+            self.refusals.update((vendor, external_id) for external_id in subjects(world, vendor, act))
+
+    def explains(self, truth: Truth, row: Row, at: str) -> bool:
+        """Tell whether it is right that an order waits for a person because it was refused alone."""
+        reason = row.ack_reason if row.ack_state == "parked" else row.cause
+        where = truth.source if row.ack_state == "parked" else at
+        return f"{where} refuses this order alone" in reason and self.refusals[where, truth.external_id] >= TRIES
+
+    def dislikes(self, external_id: str) -> bool:
+        """Tell whether it dislikes an order in any kind of call."""
+        return any((kind, external_id) in self._disliked for kind in KINDS)
+
+    @property
+    def limits(self) -> bool:
+        """Whether it limits a kind of call."""
+        return bool(self._limit[0])
+
+
+def by_number(truth: Truth) -> int:
+    """Return what feeds list orders by."""
+    return int(truth.order_id)
+
+
+def subjects(world: World, vendor: str, act: Act) -> Iterator[str]:
+    """Yield the external ids of the orders that a call is about."""
+    if act.kind in ("ack", "report", "timeline"):
+        yield from (f"{vendor}-{order_id}" for order_id in act.ids)
+    elif act.kind in ("update", "cancel", "read"):
+        orders = world.warehouse.orders
+        yield from (orders[each]["external_id"] for each in act.ids if each in orders)
+    elif act.kind in ("create", "lookup"):
+        yield from act.ids
+
+
+def starved(world: World, rows: Mapping[str, Row]) -> None:
+    """Look whether the orders of a calm schedule have flowed that nothing is wrong with."""
+    if not world.firewall.calm or world.firewall.limits:
+        return
+    for external_id, truth in world.orders.items():
+        untouched = not (truth.skipped or truth.changed or truth.cancelled or truth.withdrawn or truth.given_up)
+        if not untouched or world.firewall.dislikes(external_id) or truth.placed > world.time.now - SOON:
+            continue
+        row = rows.get(external_id)
+        if row is not None and row.state == "held" and "refuses this order alone" not in row.cause:
+            continue  # for what the order is
+        if row is None or row.state != "delivered":
+            text = f"it is {row and row.state}, and nothing is wrong with it: {row and row.cause}"
+            world.violated("STARVED", external_id, text)
+        elif world.profile.second != "required" and row.ack_state != "confirmed":
+            text = f"its acknowledgement is {row.ack_state}, and nothing is wrong with it"
+            world.violated("STARVED", external_id, text)
+
+
+def calmed(profile: Profile) -> Profile:
+    """Return a profile in which nothing goes wrong by itself."""
+    return msgspec.structs.replace(
+        profile,
+        chaos=max(profile.chaos, 2 * SOON),
+        endings=0,
+        concurrency=1,
+        rate_limit="",
+        broken=0.0,
+        refused=0.0,
+        partly=0.0,
+        picky=0.0,
+        given_up=0.0,
+        outage=False,
+        loss="",
+        clock_steps=0,
+        look_up_first="always" if profile.look_up_first == "always" else "auto",
+    )
