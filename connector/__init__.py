@@ -16,15 +16,35 @@ if TYPE_CHECKING:
     from connector.registry import load_settings as load_settings
     from connector.report import Progress as Progress
     from connector.settings import Settings as Settings
+    from connector.sources.zendera_report import CannotHandleOrder as CannotHandleOrder
+    from connector.sources.zendera_report import Complete as Complete
+    from connector.sources.zendera_report import CompleteInfo as CompleteInfo
+    from connector.sources.zendera_report import Coordinates as Coordinates
+    from connector.sources.zendera_report import Damage as Damage
+    from connector.sources.zendera_report import EventInfo as EventInfo
+    from connector.sources.zendera_report import NoOneThere as NoOneThere
+    from connector.sources.zendera_report import Other as Other
+    from connector.sources.zendera_report import Pricing as Pricing
+    from connector.sources.zendera_report import ProofOfDelivery as ProofOfDelivery
 
 __all__ = [
+    "CannotHandleOrder",
+    "Complete",
+    "CompleteInfo",
     "Connector",
     "ConnectorError",
+    "Coordinates",
+    "Damage",
     "Drained",
+    "EventInfo",
     "JournalBusy",
     "JournalError",
+    "NoOneThere",
     "Order",
+    "Other",
+    "Pricing",
     "Progress",
+    "ProofOfDelivery",
     "Settings",
     "SettingsError",
     "Unmappable",
@@ -32,13 +52,23 @@ __all__ = [
 ]
 
 _HOMES = {
+    "CannotHandleOrder": "connector.sources.zendera_report",
+    "Complete": "connector.sources.zendera_report",
+    "CompleteInfo": "connector.sources.zendera_report",
     "Connector": "connector.app",
     "ConnectorError": "connector.errors",
+    "Coordinates": "connector.sources.zendera_report",
+    "Damage": "connector.sources.zendera_report",
     "Drained": "connector.drain",
+    "EventInfo": "connector.sources.zendera_report",
     "JournalBusy": "connector.errors",
     "JournalError": "connector.errors",
+    "NoOneThere": "connector.sources.zendera_report",
     "Order": "connector.order",
+    "Other": "connector.sources.zendera_report",
+    "Pricing": "connector.sources.zendera_report",
     "Progress": "connector.report",
+    "ProofOfDelivery": "connector.sources.zendera_report",
     "Settings": "connector.settings",
     "SettingsError": "connector.errors",
     "Unmappable": "connector.errors",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Literal, get_args
 
 import msgspec
@@ -21,8 +22,10 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     """
     One event of an order on its way: `status` at the stop `location`, at the time `at` (with its zone; kept in UTC).
 
-    `latitude` and `longitude` are degrees, both or none; `signee` is who took the goods. A source that takes reports
-    accepts this beside its own, richer kinds. Raises `ValueError` for what cannot be told.
+    `latitude` and `longitude` are degrees, both or none. Of what was completed, `signee` is who took the goods, at the
+    time `signed_at` if that is another one, and `contactless` says that nobody did. `pictures` are handed on as they
+    are. `price` with its `currency` is what the transport cost. A source that takes reports accepts this beside its
+    own, richer kinds. Raises `ValueError` for what cannot be told.
     """
 
     status: Status
@@ -32,6 +35,11 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     latitude: float | None = None
     longitude: float | None = None
     signee: str = ""
+    signed_at: datetime | None = None
+    contactless: bool = False
+    pictures: tuple[str, ...] = ()
+    price: Decimal | None = None
+    currency: str = ""
 
     def __post_init__(self) -> None:
         if self.status not in get_args(Status):
@@ -42,9 +50,15 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError("a time needs its zone")
         if (self.latitude is None) != (self.longitude is None):
             raise ValueError("a place has a latitude and a longitude")
-        if self.signee and self.status != "COMPLETE":
+        if (self.signee or self.signed_at or self.contactless) and self.status != "COMPLETE":
             raise ValueError("only what was completed has been signed for")
+        if self.signed_at is not None and self.signed_at.utcoffset() is None:
+            raise ValueError("a time needs its zone")
+        if (self.price is None) != (not self.currency):
+            raise ValueError("a price has an amount and a currency")
         try:
             force_setattr(self, "at", self.at.astimezone(UTC))
+            if self.signed_at is not None:
+                force_setattr(self, "signed_at", self.signed_at.astimezone(UTC))
         except OverflowError:  # at the ends of time, in another zone
             raise ValueError("a time is in the years 1 to 9999, in UTC, too") from None

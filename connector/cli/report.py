@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, get_args
 
 import click
@@ -18,6 +19,22 @@ if TYPE_CHECKING:
 __all__ = ["command", "one_source"]
 
 
+class Amount(click.ParamType[Decimal]):
+    """A sum of money."""
+
+    name = "amount"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Decimal:
+        """Return it as a number of exactly these digits."""
+        try:
+            amount = Decimal(str(value))
+        except InvalidOperation:
+            amount = Decimal("NaN")
+        if not amount.is_finite() or not str(value).isascii() or "_" in str(value):
+            self.fail(f"{escaped(str(value))} is no amount such as 49.50", param, ctx)
+        return amount
+
+
 @click.command("report")
 @click.argument("source", metavar="SOURCE")
 @click.argument("order_id", metavar="ID")
@@ -28,6 +45,13 @@ __all__ = ["command", "one_source"]
 @click.option("--latitude", type=float, help="Where, in degrees.")
 @click.option("--longitude", type=float, help="Where, in degrees.")
 @click.option("--signee", metavar="NAME", default="", help="Who took the goods (with COMPLETE).")
+@click.option("--signed-at", type=Moment(), help="When they did, if not at that time (with COMPLETE).")
+@click.option("--contactless", is_flag=True, help="Nobody took them in person (with COMPLETE).")
+@click.option(
+    "--picture", "pictures", metavar="TEXT", multiple=True, help="A picture, handed on as it is; may be repeated."
+)
+@click.option("--price", type=Amount(), help="What the transport cost, for example 49.50 (with --currency).")
+@click.option("--currency", metavar="CODE", default="", help="Its currency, for example NOK.")
 @click.option("--anyway", is_flag=True, help="Even about an order that the journal does not know.")
 @click.pass_context
 def command(ctx: click.Context, /, *, source: str, order_id: str, anyway: bool, **about: Any) -> None:

@@ -241,6 +241,10 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     host: Annotated[str, Meta(min_length=1, description="Address to listen on; it has no password.")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="0 takes any free port.")] = 8080
+    names: Annotated[
+        list[Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]+$", extra_json_schema={"x-form": "a host name"})]],
+        Meta(description="Host names by which it may be asked, on any port, besides its address: of a proxy, say."),
+    ] = msgspec.field(default_factory=list)
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

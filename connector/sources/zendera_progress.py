@@ -9,6 +9,7 @@ from connector.sources.zendera_report import (
     CompleteInfo,
     Coordinates,
     EventInfo,
+    Pricing,
     ProofOfDelivery,
     Report,
 )
@@ -26,12 +27,22 @@ def to_report(progress: Progress) -> Report:
     place = None
     if progress.latitude is not None and progress.longitude is not None:
         place = Coordinates(progress.latitude, progress.longitude)
+    pricing = None
+    if progress.price is not None:
+        pricing = Pricing(amount=progress.price, currency=progress.currency)
     if progress.status == "COMPLETE":
         proof = None
-        if progress.signee or progress.comment:
-            proof = ProofOfDelivery(comment=progress.comment, signee_name=progress.signee)
+        proven = (progress.signee, progress.comment, progress.signed_at, progress.contactless, progress.pictures)
+        if any(proven):
+            proof = ProofOfDelivery(
+                date=progress.signed_at,
+                comment=progress.comment,
+                pictures=progress.pictures,
+                signee_name=progress.signee,
+                is_contactless=progress.contactless,
+            )
         complete = CompleteInfo(date=progress.at, coordinates=place, pod=proof)
-        return Complete(location=progress.location, info=complete)
-    info = EventInfo(date=progress.at, coordinates=place, comment=progress.comment)
+        return Complete(location=progress.location, info=complete, pricing=pricing)
+    info = EventInfo(date=progress.at, coordinates=place, comment=progress.comment, pictures=progress.pictures)
     kind = KINDS[progress.status]
-    return kind(location=progress.location, info=info)  # type: ignore[arg-type]
+    return kind(location=progress.location, info=info, pricing=pricing)  # type: ignore[arg-type]

@@ -24,17 +24,20 @@ HTTP_PORT = 80
 _HOST = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9._-]+))(?::(?P<port>[0-9]{1,5}))?", re.ASCII)
 
 
-def acceptable(hosts: Sequence[str], listening: str, port: int) -> bool:
+def acceptable(hosts: Sequence[str], listening: str, port: int, names: Sequence[str] = ()) -> bool:
     """
     Tell whether a request with these Host headers means us: we listen on the address `listening`, and on `port`.
 
     It has to name that address or the loopback one, and the port. When we listen on every address (`0.0.0.0`, `::`)
     we cannot know our own, nor through which port we are reached: then any address will do, and `localhost`, with
-    any port. A name that somebody else's DNS could point here never will, unless it is `listening` itself.
+    any port. A name that somebody else's DNS could point here never will, unless it is `listening` itself, or one of
+    `names`, which the settings allow on any port.
     """
     found = _HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
     if found is None:
         return False
+    if found["name"] and found["name"].lower() in map(str.lower, names):
+        return True
     named, ours = _address(found["v6"] or found["name"]), _address(listening)
     if not isinstance(ours, str) and ours.is_unspecified:
         return named == "localhost" or not isinstance(named, str)
@@ -49,14 +52,14 @@ def _address(text: str) -> IPv4Address | IPv6Address | str:
         return text.lower()
 
 
-def guard(listening: str) -> Middleware:
+def guard(listening: str, names: Sequence[str] = ()) -> Middleware:
     """Return the middleware that answers 403 to whoever did not mean us."""
 
     @web.middleware
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
         transport = request.transport
         own = transport.get_extra_info("sockname") if transport is not None else None
-        if own is None or not acceptable(request.headers.getall(hdrs.HOST, []), listening, own[1]):
+        if own is None or not acceptable(request.headers.getall(hdrs.HOST, []), listening, own[1], names):
             raise web.HTTPForbidden(text="403: this server does not go by that name\n")
         return await handler(request)
 

@@ -118,7 +118,7 @@ def _app(connector: Connector, settings: ServerSettings, tally: Tally, journal: 
         )
         return await exposition(request)
 
-    app = web.Application(middlewares=[guard(settings.host), _only_reads])
+    app = web.Application(middlewares=[guard(settings.host, settings.names), _only_reads])
     app.on_response_prepare.append(_dress)
     for path, handler in {
         "/health/live": live,

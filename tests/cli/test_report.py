@@ -212,11 +212,14 @@ async def test_who_took_the_goods_and_where(tmp_path: Path) -> None:
             "front desk",
             "--signee",
             "John",
+            *("--signed-at", "2026-06-11T14:35:00Z", "--contactless"),
+            *("--picture", "https://pictures.example/1.jpg", "--picture", "aGFsbG8="),
+            *("--price", "49.50", "--currency", "NOK"),
         ]
         await carrier.run("report", "transport", "777", *complete, "--anyway")
         await carrier.run("run", "--once", "--quiet")
         shown = await run("show", "transport", "777", folder=tmp_path)
-        refused = await run("replay", "transport", "--since", "2026-01-01", folder=tmp_path)
+        refused = await run("replay", "transport", "--since", "2026-01-01T00:00:00Z", folder=tmp_path)
 
     assert (shown.code, "confirmed" in shown.out) == (1, True)
     assert "there is no order '777'" in shown.err
@@ -224,6 +227,10 @@ async def test_who_took_the_goods_and_where(tmp_path: Path) -> None:
     (update,) = carrier.transport.updates
     assert (update["orderId"], update["completeInfo"]["pod"]["signeeName"]) == (777, "John")
     assert update["completeInfo"]["pod"]["comment"] == "front desk"
+    assert update["completeInfo"]["pod"]["date"] == "2026-06-11T14:35:00Z"
+    assert update["completeInfo"]["pod"]["isContactless"] is True
+    assert update["completeInfo"]["pod"]["pictures"] == ["https://pictures.example/1.jpg", "aGFsbG8="]
+    assert (str(update["pricing"]["amount"]), update["pricing"]["currency"]) == ("49.50", "NOK")
     assert {key: float(value) for key, value in update["completeInfo"]["coordinates"].items()} == {
         "latitude": 59.91,
         "longitude": 10.75,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -110,6 +111,11 @@ def test_only_the_outline_is_kept() -> None:
         ({"at": datetime(2026, 6, 11)}, "a time needs its zone"),  # noqa: DTZ001 - that is the mistake
         ({"latitude": 59.9}, "a latitude and a longitude"),
         ({"signee": "John"}, "only what was completed"),
+        ({"contactless": True}, "only what was completed"),
+        ({"signed_at": AT}, "only what was completed"),
+        ({"status": "COMPLETE", "signed_at": datetime(2026, 6, 11)}, "needs its zone"),  # noqa: DTZ001 - the mistake
+        ({"price": Decimal("49.5")}, "an amount and a currency"),
+        ({"currency": "NOK"}, "an amount and a currency"),
     ],
 )
 def test_what_cannot_be_told_is_not_made(wrong: dict[str, Any], text: str) -> None:

@@ -56,6 +56,15 @@ def test_the_table(listening: str, hosts: list[str], expected: bool) -> None:
     assert expected == acceptable(hosts, listening, 8080)
 
 
+@pytest.mark.parametrize("listening", ["127.0.0.1", "0.0.0.0", "10.0.0.5"])  # noqa: S104 - what is tested
+@pytest.mark.parametrize("host", ["metrics.internal", "METRICS.internal:9999", "metrics.internal:8080"])
+def test_a_name_of_the_settings_will_do(listening: str, host: str) -> None:
+    """A proxy or a scraper that knows us by a name is answered, on whatever port it reaches us; another name is not."""
+    assert acceptable([host], listening, 8080, ["metrics.internal"])
+    assert not acceptable([host], listening, 8080)
+    assert not acceptable([f"evil.{host}"], listening, 8080, ["metrics.internal"])
+
+
 def test_no_port_means_the_one_of_http() -> None:
     """A browser leaves port 80 out."""
     assert acceptable(["localhost"], "127.0.0.1", 80)
