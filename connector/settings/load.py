@@ -23,7 +23,7 @@ from connector.settings.mappings import CheckMapping, check_mappings, unchecked
 from connector.settings.mistakes import check
 from connector.settings.paths import absolute_paths, folder_of
 from connector.settings.places import Path, read
-from connector.settings.routes import check_routes, check_sandbox
+from connector.settings.routes import check_names, check_routes, check_sandbox
 from connector.settings.schema import of
 from connector.settings.structs import ReceiverSettings, Settings, SourceSettings
 
@@ -91,6 +91,7 @@ def parse(
     from_here = endpoints("sources", values, sources, findings, production=production)
     to_here = endpoints("receivers", values, receivers, findings, production=production)
     check_routes(values, findings)
+    check_names(values, from_here, findings)
     check_mappings(values, mappings, findings)
     if isinstance(values.get("routes"), list):
         check_sandbox(values["routes"], from_here, to_here, findings)

@@ -10,7 +10,7 @@ from connector.settings.places import Path
 from connector.settings.structs import EndpointSettings
 from connector.settings.values import Url
 
-__all__ = ["check_routes", "check_sandbox"]
+__all__ = ["check_names", "check_routes", "check_sandbox"]
 
 
 def check_routes(values: Mapping[str, Any], findings: Findings) -> None:
@@ -43,6 +43,24 @@ def check_routes(values: Mapping[str, Any], findings: Findings) -> None:
             findings.add(("sources", name), "a receiver has this name, too; give one of them another", at_key=True)
         if complete and name not in first:
             findings.add(("sources", name), "no route uses this source: its orders would go nowhere", at_key=True)
+
+
+def check_names(values: Mapping[str, Any], sources: Mapping[str, EndpointSettings], findings: Findings) -> None:
+    """
+    Refuse two sources whose orders could get one external id: `shop` with order `a-1`, and `shop-a` with order `1`.
+
+    Where order ids are whole numbers this cannot be.
+    """
+    names = values.get("sources")
+    for name, own in sources.items():
+        if getattr(own, "numeric_ids", False) or not isinstance(names, dict):
+            continue
+        for other in names:
+            if other.startswith(f"{name}-"):
+                text = (
+                    f"an order of {name} and one of this source could get the same external id; rename one of the two"
+                )
+                findings.add(("sources", other), text, at_key=True)
 
 
 def _check_receivers(route: Mapping[str, Any], known: Mapping[str, Any], path: Path, findings: Findings) -> None:

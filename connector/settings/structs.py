@@ -90,6 +90,9 @@ class EndpointSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 class SourceSettings(EndpointSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What every source takes."""
 
+    numeric_ids: ClassVar[bool] = False
+    """Whether the ids of its orders are whole numbers, so that no external id of it can be one of another source."""
+
     poll_interval: Annotated[Duration, Wait, Meta(description="Pause between two walks over the feed.")] = Duration(60)
     ack_interval: Annotated[
         Duration, Meta(description="How long an acknowledgement may wait for others to share its call.")

@@ -48,6 +48,8 @@ NOT_FOUND = 10008
 class PropellerSettings(SourceSettings, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="propeller"):
     """A Propeller tenant. Either `client_id` and `client_secret`, or `token`."""
 
+    numeric_ids: ClassVar[bool] = True
+
     base_url: Url = Url("https://api.helice.cloud")
     client_id: str | None = None
     client_secret: Secret | None = None

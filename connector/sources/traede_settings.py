@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import msgspec
 from msgspec import Meta
@@ -25,6 +25,8 @@ QueryName = Annotated[
 
 class TraedeSettings(SourceSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What both exports take. `system_id` names this connector to Traede; another one exports everything again."""
+
+    numeric_ids: ClassVar[bool] = True
 
     base_url: Url = Url("https://api.traede.com")
     token: Secret

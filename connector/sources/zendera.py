@@ -53,6 +53,7 @@ class ZenderaSettings(SourceSettings, frozen=True, kw_only=True, forbid_unknown_
     """
 
     sandbox_hosts: ClassVar[frozenset[str]] = frozenset({"staging.zenderatms.com"})
+    numeric_ids: ClassVar[bool] = True
 
     base_url: Url = Url("https://app.zenderatms.com/api")
     api_key: Secret

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unittest import mock
 
 import msgspec
 import pytest
@@ -215,3 +216,17 @@ def test_folder_as_settings(tmp_path: Path) -> None:
 def test_a_route_in_words(receivers: list[str], optional: list[str], way: str) -> None:
     """As `check` and the log name it: the optional receivers, too."""
     assert RouteSettings(source="shop", receivers=receivers, optional=optional).way == way
+
+
+@pytest.mark.fault(125)
+def test_two_sources_whose_orders_could_share_an_external_id_are_refused() -> None:
+    """`shop` with order `a-1` and `shop-a` with order `1` would be one; ids that are whole numbers cannot."""
+    more = "  shop-a: {type: shop, base_url: https://a.example, token: x}\nreceivers:"
+    routes = "    receivers: [wms]\n  - {source: shop-a, receivers: [wms]}\n"
+    text = GOOD.replace("receivers:", more, 1).replace("    receivers: [wms]\n", routes)
+
+    (problem,) = problems(text)
+
+    assert "sources.shop-a: an order of shop and one of this source could get the same external id" in problem
+    with mock.patch.object(ShopSettings, "numeric_ids", True):
+        assert {"shop", "shop-a"} == set(good(text).sources)
