@@ -118,6 +118,7 @@ class Endpoint:
             sock_connect=min(seconds, CONNECT_SECONDS),
             sock_read=seconds,
         )
+        self._ca_file = settings.ca_file
         self._slots = asyncio.Semaphore(settings.concurrency)
         self._pace = Pace(settings.rate_limit, clock)
         self.listen: Callable[[BreakerState, str], None] = lambda _state, _reason: None
@@ -324,7 +325,7 @@ class Endpoint:
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 # The semaphore is the limit; waiting in the pool is in doubt.
-                connector=aiohttp.TCPConnector(limit=0, ssl=tls.context()),
+                connector=aiohttp.TCPConnector(limit=0, ssl=tls.trusting(self._ca_file)),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=self._timeout,
                 trust_env=False,

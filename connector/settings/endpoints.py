@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from connector.settings.authorities import problems_with
 from connector.settings.convert import check_keys, converted, parts, report
 from connector.settings.findings import Findings, did_you_mean, nearest
 from connector.settings.mappings import mappings_to
@@ -54,6 +55,9 @@ def endpoints(
         if settings is not None:
             check_keys(settings, path, findings)
             _check_reach(settings, path, findings, production=production)
+            if settings.ca_file is not None and not findings.blames((*path, "ca_file")):
+                for text in problems_with(settings.ca_file):
+                    findings.add((*path, "ca_file"), text)
             if isinstance(settings, ReceiverSettings):
                 report(settings.problems_with(mappings_to(name, values)), path, findings)
             if sound:

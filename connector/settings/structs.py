@@ -76,6 +76,14 @@ class EndpointSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         bool,
         Meta(description="Its address may be on a private network, by plain http too; in production, on this machine."),
     ] = False
+    ca_file: Annotated[
+        str | None,
+        LOCAL_PATH,
+        Meta(
+            description="A file (PEM) of authorities that may sign its certificate, beside those that the machine "
+            "trusts; relative to the settings file."
+        ),
+    ] = None
     retry: RetrySettings = RetrySettings()
     test_system: Annotated[
         bool,

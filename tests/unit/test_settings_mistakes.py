@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from connector.errors import SettingsError
+from tests.unit.certificates import AUTHORITY
 from tests.unit.settings_vendors import CANARY, ENVIRON, GOOD, changed, good, problems
 
 SHOP_URL = "base_url: https://shop.example"
@@ -246,3 +249,27 @@ def test_a_source_and_a_receiver_do_not_share_a_name() -> None:
     (problem,) = problems(GOOD.replace("  wms:", "  shop:").replace("[wms]", "[shop]"))
 
     assert problem.startswith("settings.yaml:3:3: sources.shop: a receiver has this name, too")
+
+
+@pytest.mark.fault(137)
+def test_a_file_of_authorities_is_read_with_the_settings(tmp_path: Path) -> None:
+    """It is relative to the settings file; one that is missing or no PEM is a mistake at its place."""
+    (tmp_path / "authority.pem").write_text(AUTHORITY, "utf-8")
+    (tmp_path / "notes.txt").write_text("the key is under the mat", "utf-8")
+    name = str(tmp_path / "settings.yaml")
+
+    def with_file(file: str) -> str:
+        address = "base_url: https://shop.example"
+        return changed(address, f"{address}\n    ca_file: {file}")
+
+    assert good(with_file("authority.pem"), name=name).sources["shop"].ca_file == str(tmp_path / "authority.pem")
+    for file, words in (
+        ("missing.pem", "the file cannot be read: No such file or directory"),
+        ("notes.txt", "this file holds no certificate in PEM form"),
+        (".", "the file cannot be read"),
+        ('""', "'' will not do: a path may not be empty"),
+    ):
+        with pytest.raises(SettingsError) as caught:
+            good(with_file(file), name=name)
+        (problem,) = caught.value.problems
+        assert problem.startswith(f"{name}:6:14: sources.shop.ca_file: {words}"), problem

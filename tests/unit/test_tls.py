@@ -90,10 +90,14 @@ async def secured(session: Session, pem: str, folder: Path, **limits: Any) -> As
         await server.wait_closed()
 
 
-async def call(base: str) -> Answer:
+async def call(base: str, ca_file: str | None = None) -> Answer:
     """Send an order there."""
     endpoint = Endpoint(
-        "vendor", base, EndpointSettings(timeout=Duration(10)), SystemClock(), headers={"X-Key": "k" * 9}
+        "vendor",
+        base,
+        EndpointSettings(timeout=Duration(10), ca_file=ca_file),
+        SystemClock(),
+        headers={"X-Key": "k" * 9},
     )
     try:
         return await endpoint.call("POST", "/orders", effect=Effect.WRITE, body=b'{"name": "Jan de Vries"}')
@@ -121,6 +125,24 @@ async def test_a_certificate_that_proves_nothing(pem: str, tmp_path: Path) -> No
         with pytest.raises(TransientError):
             await call(f"https://vendor.example:{port}")
     assert [said for said in heard if said] == []
+
+
+@pytest.mark.attack(7)
+@pytest.mark.fault(137)
+async def test_an_authority_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`ca_file` names authorities for one endpoint: what they sign is taken there and nowhere else."""
+    monkeypatch.setattr(tls, "context", made_anew)
+    (tmp_path / "authority.pem").write_text(AUTHORITY, "utf-8")
+    ours = str(tmp_path / "authority.pem")
+    async with secured(OK, GOOD, tmp_path) as port:
+        assert (await call(f"https://vendor.example:{port}", ours)).status == 200
+        with pytest.raises(TransientError, match="signed by nobody whom this machine trusts"):
+            await call(f"https://vendor.example:{port}")
+    for pem in (SELF_SIGNED, EXPIRED, OTHER_HOST):
+        async with secured(OK, pem, tmp_path) as port:
+            with pytest.raises(TransientError) as caught:
+                await call(f"https://vendor.example:{port}", ours)
+            assert caught.value.lasting
 
 
 @pytest.mark.attack(6)
