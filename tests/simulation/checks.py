@@ -18,7 +18,7 @@ from connector.receivers.refusals import MANY
 from tests.doubles import EPOCH
 from tests.simulation import content, second
 from tests.simulation.vendors.base import EVERY, Truth
-from tests.simulation.vendors.content import at_the_warehouse, worded
+from tests.simulation.vendors.content import worded
 from tests.simulation.world import Call, Violation, World
 
 __all__ = ["Row", "Watch", "rows", "unsettled"]
@@ -187,27 +187,15 @@ class Watch:
         standing = len(self._world.warehouse.standing(external_id) if there is None else there)
         if standing > 1:
             self._world.violated("S1", external_id, f"DUPLICATE: {standing} records")
-        if not at_erp:
-            self._kept(external_id)
-
-    def _kept(self, external_id: str) -> None:
-        """The warehouse has of an order what its source says, if that never changed (faults 147 to 151)."""
-        truth, records = self._world.orders.get(external_id), self._world.warehouse.by_external_id(external_id)
-        if truth is None or not records or truth.changed or truth.corrected:
-            return
-        expected = self._world.sources[truth.source].content(truth.order_id)
-        if truth.source == "shop":
-            self._world.counts[f"world an order, {worded(int(truth.order_id))}"] += 1
-        wrong = "it cannot be read" if expected is None else at_the_warehouse(records[-1], expected)
-        if wrong:
-            self._world.violated("C1", external_id, f"DISTORTED: {wrong}")
 
     def _arrived(self, call: Call, records: Sequence[dict[str, Any]]) -> None:
         """What a receiver has of an order now is what its source says of it, or said once (S16)."""
         world = self._world
-        if call.applied is None or not world.whole:
+        if call.applied is None:
             return
         if call.vendor == second.NAME and world.erp is not None:
+            if not world.whole:
+                return
             (external_id,) = call.act.ids
             trouble = content.wrong_plain(world.orders[external_id], world.erp.by_external_id(external_id)[-1].body)
             if trouble:
@@ -215,7 +203,11 @@ class Watch:
             return
         for record in records:
             truth = world.orders.get(record["external_id"])
-            if truth is not None and (trouble := content.wrong(truth, record)):
+            if truth is None:
+                continue
+            if truth.source == "shop":
+                world.counts[f"world an order, {worded(int(truth.order_id))}"] += 1
+            if trouble := content.wrong(truth, record, whole=world.whole):
                 world.violated("S16", truth.external_id, f"CONTENT: {trouble}")
 
     def _acknowledging(self, call: Call) -> None:

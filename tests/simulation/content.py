@@ -7,7 +7,7 @@ them get more to say: notes on every level, cash on delivery, two rows of one ar
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from random import Random
 from typing import Any
@@ -33,12 +33,17 @@ _decode = msgspec.json.Decoder(float_hook=Decimal).decode
 
 
 class Content(msgspec.Struct, frozen=True):
-    """An order: its rows one by one, what it costs in cents, where it goes, and texts that have to be somewhere."""
+    """
+    An order: its rows one by one, what it costs in cents, where it goes, and texts that have to be somewhere.
+
+    `phones` are those that the receiver may be given for who is at that place.
+    """
 
     rows: Sequence[Row]
     amount: int | None
     place: Sequence[str]
     texts: Sequence[str]
+    phones: Sequence[str]
 
 
 def said(source: SourceVendor, truth: Truth) -> bytes:
@@ -52,16 +57,24 @@ def said(source: SourceVendor, truth: Truth) -> bytes:
     return msgspec.json.encode(vendor.orders[key], order="deterministic")
 
 
-def wrong(truth: Truth, record: dict[str, Any]) -> str:
-    """Return how the warehouse's record differs from each form that the order ever had; nothing if it is as one was."""
+def wrong(truth: Truth, record: dict[str, Any], *, whole: bool) -> str:
+    """
+    Return how the warehouse's record differs from each form that the order ever had; nothing if it is as one was.
+
+    Unless the mapping leaves the `whole` order in, only articles, quantities and where they go are compared.
+    """
     lines, address = record["order_lines"], record["shipping_address"]
     shown = Content(
         rows=[(each["variant"]["article_code"], Decimal(each["quantity"]), _units(each["price"])) for each in lines],
         amount=record.get("order_amount"),
         place=_place(address, "addressed_to", "street", "street_number", "zipcode", "city", "country"),
         texts=list(_texts(record)),
+        phones=[address.get("phone_number") or ""],
     )
-    return _unlike(truth, shown)
+    forms = [form for form in truth.said if form]
+    if not forms:
+        return "it is incomplete, and was sent"
+    return _unlike(truth.source, forms, shown, _differs if whole else _differs_in_goods)
 
 
 def wrong_plain(truth: Truth, body: bytes) -> str:
@@ -77,8 +90,11 @@ def wrong_plain(truth: Truth, body: bytes) -> str:
         amount=None if total is None else int((Decimal(total) / CENT).quantize(Decimal(1), ROUND_HALF_UP)),
         place=_place(address | name, "name", "street", "number", "postal_code", "city", "country"),
         texts=[each.replace(UNSEEN, "") for each in _texts(order)],
+        phones=[address.get("phone") or ""],
     )
-    return _unlike(truth, shown)
+    if b"" in truth.said:
+        return ""  # what was incomplete can be sent to who takes it so
+    return _unlike(truth.source, truth.said, shown, _differs)
 
 
 def enrich(source: SourceVendor, truth: Truth, chance: Random) -> list[str]:
@@ -144,11 +160,16 @@ def _more_of_zendera(shipment: dict[str, Any], extra: str) -> bool:
     return True
 
 
-def _unlike(truth: Truth, shown: Content) -> str:
-    if b"" in truth.said:
-        return ""  # what was incomplete can be sent to who takes it so
-    found = [_differs(_READERS[truth.source](_decode(form)), shown) for form in dict.fromkeys(truth.said)]
+def _unlike(source: str, forms: Sequence[bytes], shown: Content, differs: Callable[[Content, Content], str]) -> str:
+    found = [differs(_READERS[source](_decode(form)), shown) for form in dict.fromkeys(forms)]
     return " | ".join(found) if all(found) else ""
+
+
+def _differs_in_goods(stated: Content, shown: Content) -> str:
+    rows, others = ([(code, quantity) for code, quantity, _ in each.rows] for each in (stated, shown))
+    if rows != others:
+        return f"rows {others} for {rows}"
+    return "" if stated.place[3:] == shown.place[3:] else f"address {shown.place} for {stated.place}"
 
 
 def _differs(stated: Content, shown: Content) -> str:
@@ -158,6 +179,8 @@ def _differs(stated: Content, shown: Content) -> str:
         return f"amount {shown.amount} for {stated.amount}"
     if stated.place != shown.place:
         return f"address {shown.place} for {stated.place}"
+    if strange := set(shown.phones) - {*stated.phones, ""}:
+        return f"the phone {strange} of somebody else"
     missing = [text for text in stated.texts if not any(text in each for each in shown.texts)]
     return f"without {missing}" if missing else ""
 
@@ -166,6 +189,8 @@ def _propeller(stated: dict[str, Any]) -> Content:
     order = meant(stated)
     items = [each for each in order["items"] if each.get("class") in (None, "product")]
     (delivery,) = [each for each in order["addresses"] if each["type"] == "delivery"]
+    # Of the same party at the invoice address, a phone is as good.
+    same = [each for each in order["addresses"] if each.get("company") == delivery.get("company")]
     name = delivery.get("company") or f"{delivery['firstName']} {delivery['lastName']}"
     texts = [order["uuid"], order["paymentData"]["method"], *(order.get("remarks") or "").splitlines()]
     texts += [each[key] for each in items for key in ("name", "notes") if each.get(key)]
@@ -175,6 +200,7 @@ def _propeller(stated: dict[str, Any]) -> Content:
         amount=int((Decimal(order["total"]["gross"]) / CENT).quantize(Decimal(1), ROUND_HALF_UP)),
         place=_place({**delivery, "name": name}, "name", "street", "number", "postalCode", "city", "country"),
         texts=[text.replace(UNSEEN, "") for text in texts],
+        phones=[delivery.get("mobile", ""), *(each.get("phone", "") for each in same)],
     )
 
 
@@ -189,6 +215,7 @@ def _traede(order: dict[str, Any]) -> Content:
         amount=None,
         place=_place(address, "name", "address", "-", "zip", "city", "country"),
         texts=[text.replace(UNSEEN, "") for text in texts if text],
+        phones=[address.get("phone", "")],
     )
 
 
@@ -216,6 +243,7 @@ def _zendera(shipments: list[dict[str, Any]]) -> Content:
         amount=None,
         place=_place(named, "name", "address1", "-", "postalCode", "city", "code"),
         texts=[text.replace(UNSEEN, "") for text in texts if text],
+        phones=[each.get("phoneNumber", "") for each in delivery["contacts"]],
     )
 
 

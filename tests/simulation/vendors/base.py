@@ -11,8 +11,6 @@ from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
 
-from tests.simulation.vendors.content import Content
-
 __all__ = ["EVERY", "Act", "Request", "SourceVendor", "Truth", "Vendor"]
 
 
@@ -156,9 +154,6 @@ class SourceVendor(Vendor, Protocol):
 
     def reinstate(self, truth: Truth) -> None:
         """Take its cancellation back."""
-
-    def content(self, order_id: str) -> Content | None:
-        """Return what the receiver has to have of an order as it is now; None if it cannot have it."""
 
     def listed(self) -> Sequence[str]:
         """Return the orders in the feed."""

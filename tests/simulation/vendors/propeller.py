@@ -13,7 +13,7 @@ from connector.sandbox.orders import propeller_orders
 from connector.sandbox.propeller import PropellerStandIn
 from connector.sandbox.standin import decode, reply
 from tests.simulation.vendors.base import Act, Request, Truth
-from tests.simulation.vendors.content import Content, content_of, odd, unfinished
+from tests.simulation.vendors.content import odd, unfinished
 
 __all__ = ["Propeller"]
 
@@ -81,10 +81,6 @@ class Propeller(PropellerStandIn):
         order = self.orders[int(truth.order_id)]
         order["addresses"] = odd(_templates()[int(truth.order_id) % 12], int(truth.order_id))["addresses"]
         order["items"] = [row for row in order["items"] if row.get("class") != "configuration"]
-
-    def content(self, order_id: str) -> Content | None:
-        """See `SourceVendor.content`."""
-        return content_of(self.name, self.orders[int(order_id)])
 
     def cancel(self, truth: Truth) -> bool:
         """A cancelled order leaves the feed, for it is in another status."""

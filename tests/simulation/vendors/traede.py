@@ -13,7 +13,6 @@ from connector.sandbox.standin import reply
 from connector.sandbox.traede import TraedeStandIn
 from connector.sandbox.traede_orders import traede_orders
 from tests.simulation.vendors.base import Act, Request, Truth
-from tests.simulation.vendors.content import Content, content_of
 
 __all__ = ["Traede"]
 
@@ -83,10 +82,6 @@ class Traede(TraedeStandIn):
         """See `SourceVendor.correct`."""
         order = self.orders[int(truth.order_id)]
         order["lines"] = order["lines"] or [dict(line) for line in _templates()[int(truth.order_id) % 12]["lines"]]
-
-    def content(self, order_id: str) -> Content | None:
-        """See `SourceVendor.content`."""
-        return content_of(self.name, self.orders[int(order_id)])
 
     def cancel(self, truth: Truth) -> bool:
         """A cancelled order stays in the feed, which is asked for those as well."""

@@ -13,7 +13,6 @@ from connector.sandbox.standin import reply
 from connector.sandbox.zendera import ZenderaStandIn
 from connector.sandbox.zendera_shipments import zendera_shipments
 from tests.simulation.vendors.base import Act, Request, Truth
-from tests.simulation.vendors.content import Content, content_of
 from tests.simulation.vendors.traede import _encode
 
 __all__ = ["Zendera"]
@@ -108,10 +107,6 @@ class Zendera(ZenderaStandIn):
         (template, *_) = _templates()[int(truth.order_id) % COPIES]
         for shipment in self._of(truth):
             shipment["delivery"] = template["delivery"]
-
-    def content(self, order_id: str) -> Content | None:
-        """See `SourceVendor.content`."""
-        return content_of(self.name, [each for each in self.shipments if str(each["orderId"]) == order_id])
 
     def cancel(self, truth: Truth) -> bool:
         """Nobody says what a cancellation does to the feed (vendors.md 3)."""
