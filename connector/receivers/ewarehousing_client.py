@@ -157,6 +157,14 @@ class EwarehousingClient:
 
         return paged(read, filtered(filters), size=page_size)
 
+    async def raw_page(
+        self, *, limit: int, page: int | None = None, **filters: Unpack[Filters]
+    ) -> Sequence[tuple[str, bytes]]:
+        """Return one page, oldest first: the id of each row, and the row as the vendor wrote it."""
+        query = [*filtered(filters), ("limit", str(limit)), ("sort", "createdAt"), ("direction", "asc")]
+        answer = await self._calls.read(ORDERS, query if page is None else [*query, ("page", str(page))])
+        return [(row_id(bytes(row)), bytes(row)) for row in answer.decode(_rows)]
+
     async def get(self, order_id: str, *, expand: Sequence[str] = ()) -> OrderRecord:
         """Return one order with the groups of `expand` (see `EXPAND`). Raises `NotFound`."""
         answer = await self._calls.read(_path(order_id), one=True, expand=expand)

@@ -28,6 +28,7 @@ from connector.receivers.ewarehousing_reads import PAGE_SIZE, each
 from connector.settings.structs import SourceSettings
 from connector.settings.values import Secret, Url
 from connector.sources.base import Acknowledgement, AckOutcome, Confirmed, FeedItem, Page, UnreadableRow
+from connector.sources.ewarehousing_list import OrderList
 from connector.sources.ewarehousing_order import TIMEZONE, to_order
 from connector.sources.narrowing import LoneFailures, reached
 from connector.sources.values import checked_zone
@@ -92,7 +93,9 @@ class EwarehousingSource:
         self._zone = ZoneInfo(settings.timezone)
         self._client = EwarehousingClient(settings, name=name, clock=clock)
         self.endpoint = self._client.endpoint
+        self._clock = clock
         self._lone = LoneFailures(clock)
+        self._lists: dict[str, OrderList] = {}
         self._filters: Filters = {}
         if settings.is_business_to_business is not None:
             self._filters["is_business_to_business"] = settings.is_business_to_business
@@ -114,14 +117,15 @@ class EwarehousingSource:
         seen: set[str] = set()
         for status in dict.fromkeys(self._settings.statuses):
             filters: Filters = {**self._filters, "status": status}
-            pages = self._client.raw_pages(page_size=self._settings.page_size, **filters)
+            pages = self._list(status).pages(filters)
             async with aclosing(pages):
-                async for rows in pages:
+                async for rows, unreadable in pages:
                     fresh = [row for row in rows if row_id(row) not in seen and self._wanted(row)]
                     seen |= {row_id(row) for row in fresh}
                     found = await each(self._item, fresh)
                     yield Page(
-                        [item for item in found if isinstance(item, FeedItem)], unreadable=self._unreadable(found)
+                        [item for item in found if isinstance(item, FeedItem)],
+                        unreadable=[*unreadable, *self._unreadable(found)],
                     )
 
     async def acknowledge(self, batch: Sequence[Acknowledgement]) -> Mapping[str, AckOutcome]:
@@ -145,6 +149,11 @@ class EwarehousingSource:
     async def aclose(self) -> None:
         """Release the connections. Idempotent."""
         await self._client.aclose()
+
+    def _list(self, status: str) -> OrderList:
+        if status not in self._lists:
+            self._lists[status] = OrderList(self._client, self._settings.page_size, self._clock)
+        return self._lists[status]
 
     async def _item(self, row: bytes) -> FeedItem | UnreadableRow | ConnectorError | None:
         """

@@ -109,6 +109,7 @@ class Narrowing(Generic[T]):
         """The first row of the page that failed last."""
         self._failures = 0
         self._in_a_row = 0
+        self._turn = -1
         self._sound: tuple[int, int] | None = None
         """A call of this poll that went through."""
         self._last = ""
@@ -136,41 +137,61 @@ class Narrowing(Generic[T]):
 
     async def _page(self, read: Read[T], number: int, size: int, pitch: int) -> Sequence[T | UnreadableRow]:
         start = number * pitch
+        failure: ConnectorError | None = None
+        rows: Sequence[T | UnreadableRow]
         try:
+            if self._suspect == start and self._sound is None:
+                # Not the page that failed: where the endpoint is paused for it, one call at a time is let through.
+                await self._prove(read, start, pitch)
             if any(start <= position < start + pitch for position in self._known):
-                return await self._narrowed(read, start, pitch)
-            rows = await read(number, size)
+                return await self._around(read, start, pitch)
+            try:
+                rows = await read(number, size)
+            except ConnectorError as exc:
+                failure = exc
+                if self._suspect != start or not self._blamed(exc):
+                    self._suspect = start if self._blamed(exc) else self._suspect
+                    raise
+                rows = await self._narrowed(read, start, pitch)
         except _Ignored:
+            if failure is not None:
+                raise failure from None
             self._known.clear()
             return await read(number, size)
-        except ConnectorError as exc:
-            before, self._suspect = self._suspect, start
-            if before != start or not self._blamed(exc):
-                raise
-            try:
-                if self._sound is None and not await self._answers(read, start, pitch):
-                    raise
-                return await self._narrowed(read, start, pitch)
-            except _Ignored:
-                raise exc from None
         if self._suspect == start:
             self._suspect = -1
-        self._sound = number, size
+        if failure is None:
+            self._sound = number, size
         return rows
 
-    async def _answers(self, read: Read[T], start: int, size: int) -> bool:
-        """Tell whether the endpoint answers another call than the one that failed."""
-        for number, many in dict.fromkeys([(start, 1), (start // size + 1, size), (start + size // 2, 1)]):
-            if (number, many) == (start // size, size):
-                continue
+    async def _around(self, read: Read[T], start: int, size: int) -> Sequence[T | UnreadableRow]:
+        """Read a page around rows that could not be read before."""
+        before, self._suspect = self._suspect, start  # should it not go through
+        rows = await self._narrowed(read, start, size)
+        self._suspect = -1 if before == start else before
+        return rows
+
+    async def _prove(self, read: Read[T], start: int, size: int) -> None:
+        """
+        Find a call that the endpoint answers, other than the page that failed; raise what befell the last one.
+
+        Another one goes first each time, for the first may be about a row that fails, too.
+        """
+        calls = [(start, 1), (start // size + 1, size), (start + size // 2, 1)]
+        calls = [call for call in dict.fromkeys(calls) if call != (start // size, size)]
+        self._turn += 1
+        failure: ConnectorError | None = None
+        for place in range(len(calls)):
             try:
-                await self._ask(read, number, many)
+                await self._ask(read, *calls[(self._turn + place) % len(calls)])
             except ConnectorError as exc:
                 if not self._blamed(exc):
                     raise
+                failure = exc
             else:
-                return True
-        return False
+                return
+        if failure is not None:
+            raise failure
 
     async def _narrowed(self, read: Read[T], start: int, size: int) -> Sequence[T | UnreadableRow]:
         before = self._known.copy()
@@ -268,7 +289,6 @@ class Narrowing(Generic[T]):
         if not self._blamed(exc) or self._failures > MOST_FAILURES:
             raise exc
         if self._sound is None:
-            if not await self._answers(read, start - start % whole, whole):
-                raise exc
+            await self._prove(read, start - start % whole, whole)
         elif self._in_a_row >= IN_A_ROW:
             await self._ask(read, *self._sound)

@@ -46,8 +46,10 @@ def breaking(vendor: Any, bad: set[str], how: How = "500") -> None:
 
 
 async def polled(h: SourceHarness) -> tuple[list[FeedItem], list[UnreadableRow]]:
-    """Poll; a page fails once before it is narrowed."""
+    """Poll; a page fails once before it is narrowed. Whatever pause follows has passed."""
     for _ in range(6):
+        if h.source.endpoint is not None and h.source.endpoint.breaker.state == "open":
+            h.source.endpoint.breaker.resume("a pause has passed")
         try:
             pages: list[Page] = await h.pages()
         except TransientError:
@@ -146,6 +148,28 @@ async def test_ewarehousing() -> None:
         assert {item.order_id for item in items} == {*ids} - {"7"}
         assert [str(row) for row in unreadable] == ["order 7"]
         assert calls == 2
+
+
+@pytest.mark.fault(136)
+@pytest.mark.parametrize("page_base", [0, 1])
+@pytest.mark.parametrize("bad", ["1", "2", "7", "29"])
+async def test_a_row_of_ewarehousings_list(page_base: int, bad: str) -> None:
+    """Whatever number its first page has, a row that breaks the list is read around."""
+    ids = [str(number) for number in range(1, 30)]
+    async with ewarehousing(ids, page_base=page_base) as h:
+        answer = h.vendor.answer
+
+        def spoilt(request: web.Request, body: bytes) -> web.Response:
+            response = answer(request, body)
+            if request.path != "/wms/orders/" or response.status != 200:
+                return response
+            rows = decode(bytes(response.body))  # type: ignore[arg-type]
+            return reply(500, {}) if any(row["id"] == bad for row in rows) else response
+
+        h.vendor.answer = spoilt  # type: ignore[method-assign]
+        items, unreadable = await polled(h)
+    assert {item.order_id for item in items} == {*ids} - {bad}
+    assert len(unreadable) == 1
 
 
 async def test_ewarehousing_that_shows_no_order_at_all_is_down() -> None:

@@ -5,11 +5,9 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import Any
 
-import msgspec
-
-from connector.journal.base import Held, Rejected
-from connector.receivers import consumer, work
-from connector.sources import intake, narrowing, producer, surplus
+from connector.journal.base import Held
+from connector.receivers import unfit
+from connector.sources import narrowing, surplus
 from tests.simulation.bugs.planting import FROM, bug, put
 
 __all__: list[str] = []
@@ -47,16 +45,11 @@ def polls_for_a_total(stack: ExitStack) -> None:
 
 @bug
 def tells_what_it_cannot_map(stack: ExitStack) -> None:
-    """Tells a source that an order failed for what no order has."""
-    mapped, arrival_of = work.mapped, intake.arrival_of
+    """Takes an order that cannot be mapped either for one that bears out that the others lack something."""
 
-    def at_once(*args: Any) -> Any:
-        found = mapped(*args)
-        return Rejected(found.cause, tell=True) if isinstance(found, Held) and found.unfit else found
+    async def held(self: Any, ended: Any) -> None:
+        for work, outcome in ended:
+            if isinstance(outcome, Held) and outcome.unfit:
+                await self._believe([work.key])
 
-    def as_listed(*args: Any) -> Any:
-        arrival, order = arrival_of(*args)
-        return (msgspec.structs.replace(arrival, state="rejected") if arrival.unfit else arrival), order
-
-    put(stack, consumer, "mapped", at_once)
-    put(stack, producer, "arrival_of", as_listed)
+    put(stack, unfit.UnfitOrders, "held", held)
