@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from connector.errors import ConflictError, EndpointError, InDoubtError, TransientError
+from connector.errors import ConflictError, EndpointError, InDoubtError, TransientError, readable
 from connector.receivers.file_disk import Disk, sync_folder
 
 __all__ = ["Entry", "Handed"]
@@ -92,15 +92,15 @@ class Handed:
     def place(self, key: bytes) -> str | None:
         """Return where an order was written, as `FILE:LINE`; None if it was not handed over."""
         found = self._places.get(key)
-        return None if found is None else f"{found[0]}:{found[1]}"
+        return None if found is None else f"{_shown(found[0])}:{found[1]}"
 
     def find(self, key: bytes, external_id: str) -> str | None:
         """As `place`. Raises `ConflictError` for an order of which nobody knows whether its consumer has it."""
         found = self._places.get(key)
         if found is not None and found[1] == UNKNOWN:
             raise ConflictError(
-                f"{external_id} was being written to {found[0]} when somebody took its hidden file away: look whether "
-                f"its consumer has it, and skip it; or take its line, {key.hex()}, out of {self.path} and retry"
+                f"{external_id} was being written to {_shown(found[0])} when somebody took its hidden file away: look "
+                f"whether its consumer has it, and skip it; or take its line, {key.hex()}, out of {self.path} and retry"
             )
         return self.place(key)
 
@@ -161,3 +161,8 @@ class Handed:
             raise EndpointError(
                 f"{self.path}: line {number} records no order that was handed over; mend it, or move the file away"
             ) from None
+
+
+def _shown(file: str) -> str:
+    """Return a file's name as it can be written down: what is not UTF-8 in it is on the disk only."""
+    return readable(file.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))

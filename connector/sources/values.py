@@ -53,8 +53,14 @@ def number_of(value: Any, field: str, *, ours: bool = False) -> Decimal | None:
 
 
 def number_text(number: Decimal | None) -> str:
-    """Return the digits of a number, without an exponent; an empty text for None."""
-    return "" if number is None else f"{number:f}"
+    """
+    Return the digits of a number; an empty text for None.
+
+    One that cannot be reckoned with keeps its exponent: the digits of 1E-400000000 would fill the memory.
+    """
+    if number is None:
+        return ""
+    return f"{number:f}" if sensible(number) else str(number)
 
 
 def scalar_text(value: Any) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 from unittest import mock
 
-from connector import http
+from connector import http, reported_failure
 from connector.journal import lock
 from connector.settings import interpolation
 from tests.fuzz.target import Target
@@ -65,6 +65,11 @@ def _one_line(stack: ExitStack) -> None:
 def _only_the_system(stack: ExitStack) -> None:
     """Of what is lost on the way, only the system's errors are ours."""
     stack.enter_context(mock.patch.object(http, "LOST", (OSError,)))
+
+
+def _to_the_ground(stack: ExitStack) -> None:
+    """What stands at the place of an error is looked through, however deep it is."""
+    stack.enter_context(mock.patch.object(reported_failure, "DEEPEST", 1_000_000))
 
 
 BUGS: dict[str, Bug] = {
@@ -118,10 +123,12 @@ BUGS: dict[str, Bug] = {
     "ewarehousing.login": forgets("http", "RecursionError"),
     "ewarehousing.refresh": forgets("http", "ValueError"),
     "webhook.create": forgets("receivers.webhook", "RecursionError"),
+    "webhook.create by success.when": forgets("receivers.webhook_success", "RecursionError"),
     "webhook.check": forgets("http", "RecursionError"),
     "webhook.find": forgets("http", "RecursionError"),
     "file.lines": forgets("receivers.file_rows", "ValueError"),
     "file.index": forgets("receivers.file_rows", "ValueError"),
+    "file.handed": forgets("receivers.file_handed", "ValueError"),
     "journal.lock": _one_line,
     "journal.seen": forgets("journal.sentinel", "ValueError"),
     "journal.report": forgets("readback", "OverflowError"),
@@ -145,6 +152,7 @@ BUGS: dict[str, Bug] = {
     "web.host": forgets("web.hosts", "ValueError"),
     "http.retry-after": forgets("outcomes", "ValueError"),
     "http.answer": _only_the_system,
+    "http.failure": _to_the_ground,
 }
 
 

@@ -33,7 +33,8 @@ from connector.registry import receiver_types
 from connector.settings.values import Secret, Url
 from connector.sources.base import FeedItem, Page
 from connector.sources.intake import arrival_of
-from tests.fuzz.target import Line, Target
+from connector.sources.narrowing import LoneFailures, Narrowing
+from tests.fuzz.target import Line, Target, sound
 
 __all__ = [
     "AT",
@@ -118,11 +119,11 @@ def orders(name: str, source: Any, *samples: bytes) -> Target:
 
     async def feed(body: bytes, status: int) -> object:
         del status
-        made = read(FeedItem("1", body))
         try:
             order = source.to_order(body)
         except Unmappable:
-            return made
+            return read(FeedItem("1", body))
+        made = read(FeedItem(order.order_id, body))  # of another id it would be held
         assert isinstance(order, Order)
         assert source.to_order(body) == order
         return [msgspec.structs.replace(order, raw=b""), made]
@@ -136,19 +137,42 @@ def feed(name: str, source: Any, line: Line, *samples: bytes) -> Target:
 
 
 def walked(name: str, source: Any, line: Line, walk: Callable[[], AsyncGenerator[Page]], *samples: bytes) -> Target:
-    """Return any walk over a feed, likewise."""
+    """
+    Return any walk over a feed, likewise.
+
+    One that fails is made again, as by the next poll: that may read the page in parts. Each body stands for itself, so
+    what a source remembers of rows that it could not read is forgotten before the next.
+    """
     read = reader(source)
     line.join(source.endpoint)
 
-    async def take(body: bytes, status: int) -> object:
-        line.put(body, status)
+    async def poll() -> list[Any]:
         made: list[Any] = []
         async for page in walk():
             made += [read(item) for item in page.items]
             assert page.total is None or 0 <= page.total < 2**63
+            sound(page.unreadable)
         return made
 
+    async def take(body: bytes, status: int) -> object:
+        line.put(body, status)
+        _forget(source)
+        try:
+            return await poll()
+        except (TransientError, RejectedError):
+            return await poll()
+
     return Target(name, samples, take, SOURCE, line=line)
+
+
+def _forget(source: Any) -> None:
+    getattr(getattr(source, "_search", source), "_narrowings", {}).clear()
+    narrowing, lone = getattr(source, "_narrowing", None), getattr(source, "_lone", None)
+    if isinstance(narrowing, Narrowing):
+        narrowing._known.clear()
+        narrowing._suspect = -1
+    if isinstance(lone, LoneFailures):
+        lone._known.clear()
 
 
 def told(name: str, source: Any, line: Line, about: Sequence[Acknowledgement], *samples: bytes) -> Target:

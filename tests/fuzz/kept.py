@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import closing
 from fcntl import LOCK_EX, flock
 from pathlib import Path
 from random import Random
 
 from connector.clock import SystemClock
-from connector.errors import EndpointError, JournalBusy, JournalError
+from connector.errors import ConflictError, EndpointError, JournalBusy, JournalError
 from connector.journal import listing
 from connector.journal.database import _connect, _prepare, unusable
 from connector.journal.lock import InstanceLock, ended, noted
@@ -22,6 +22,7 @@ from connector.journal.sqlite import SqliteJournal
 from connector.journal.timeline import timeline
 from connector.readback import outline, shown
 from connector.receivers.file_disk import AppendFile, Disk
+from connector.receivers.file_handed import UNKNOWN, Entry, Handed
 from connector.receivers.file_index import Index, read
 from connector.receivers.file_rows import CsvRows, JsonLines, Rows
 from connector.sources.traede_terms import Terms
@@ -38,6 +39,7 @@ WORDS = [b"delivered", b"in_doubt", b"rejected", b"confirmed", b"pending", b"sho
 WORDS += [b"\xff\xfe", b"\x00", b"held", b"[]", b"1e999", b"create table", b"TEXT", b"CHECK"]
 JSON = b'{"external_id":"shop-1","reference":"x"}\n{"external_id":"shop-2","reference":"y"}\n'
 CSV = b'external_id,reference\nshop-1,x\n"shop,2","y ""z"""\n'
+HANDED = b"".join(Entry(bytes([n]) * 16, f"orders-{n}.jsonl", n or UNKNOWN).written() for n in range(4))
 ROWS = b"external_id,row,rows,sku\nshop-1,1,2,A\nshop-1,2,2,B\nshop-2,1,1,C\n"
 
 
@@ -75,6 +77,7 @@ def _files() -> Iterator[Target]:
 
     yield Target("file.lines", (JSON, CSV, ROWS), lines, (), spoil=respelt)
     yield Target("file.index", (JSON, CSV, ROWS), index, (), spoil=respelt)
+    yield Target("file.handed", (HANDED,), _handed(), (), spoil=respelt)
 
 
 def _indexed(path: Path, rows: Rows, body: bytes) -> object:
@@ -93,6 +96,36 @@ def _indexed(path: Path, rows: Rows, body: bytes) -> object:
         return len(index)
     finally:
         file.close()
+
+
+def _handed() -> Callable[[bytes, int], Awaitable[object]]:
+    """Return what reads the record of what was handed over, as at a start; what is added to it is read as well."""
+    path = folder() / ".orders.handed"
+
+    async def record(body: bytes, status: int) -> object:
+        del status
+        path.write_bytes(body)
+        handed, again = Handed(path, _Unsynced()), Handed(path, _Unsynced())
+        try:
+            handed.open()
+        except EndpointError:
+            return None
+        try:
+            found: list[object] = [handed.place(key) for key in handed._places]
+            for key in handed._places:
+                try:
+                    found.append(handed.find(key, "shop-1"))
+                except ConflictError as exc:
+                    found.append(str(exc))
+            handed.add([Entry(b"\x07" * 16, "orders-7.jsonl", 7)])
+        finally:
+            handed.close()
+        again.open()
+        again.close()
+        assert again._places == handed._places
+        return found
+
+    return record
 
 
 def _beside() -> Iterator[Target]:

@@ -14,6 +14,7 @@ from connector.order import Document
 from connector.receivers.base import Delivery, Receipt
 from connector.receivers.ewarehousing_client import EwarehousingClient
 from connector.receivers.webhook import WebhookReceiver
+from connector.receivers.webhook_success import SuccessSettings
 from connector.registry import receiver_types
 from connector.sandbox.standin import encode
 from connector.settings.values import Secret, Url
@@ -28,6 +29,8 @@ __all__ = ["receivers"]
 RECEIPT = Receipt(id=str(CREATED["id"]), reference="ORD00000005939")
 TITLE = str(msgspec.json.decode(seed.DOCUMENT_LIST)[0]["title"])
 PDF = b"%PDF"
+WHEN = "=starts_with(status, 'acc') && length(results[?created]) == `1` && sum([left, `0`]) == `0`"
+"""Functions that fail for what is not a text, a list or a number."""
 
 
 def receivers() -> Iterator[Target]:
@@ -111,10 +114,14 @@ def _webhook() -> Iterator[Target]:
     own = kind(url=BASE, secret=Secret("s" * 24), find_url=Url("https://vendor.example/find"))
     delivery = Delivery("shop-1", b"{}")
     record = encode({"external_id": "shop-1", "id": 5, "status": "received"})
+    taken = encode({"status": "accepted", "results": [{"external_id": "shop-1", "id": 5, "created": True}], "left": 0})
+    picky = msgspec.structs.replace(own, success=SuccessSettings(status=[200, 201], when=WHEN))
     for name, call, samples in (
         ("create", lambda r: r.create(delivery), (record,)),
+        ("create by success.when", lambda r: r.create(delivery), (taken,)),
         ("check", lambda r: r.check(), (encode([{"external_id": "connector-check", "id": 7}]), record)),
         ("find", lambda r: r.find("shop-1"), (record, encode([{"external_id": "shop-1", "id": "x"}]))),
     ):
-        receiver, line = WebhookReceiver("erp", own, SystemClock()), Line()
+        settings = picky if name.endswith("when") else own
+        receiver, line = WebhookReceiver("erp", settings, SystemClock()), Line()
         yield called(f"webhook.{name}", line, receiver.endpoint, partial(call, receiver), *samples)

@@ -20,6 +20,7 @@ from connector.clock import SystemClock
 from connector.errors import ConnectorError
 from connector.http import Effect, Endpoint
 from connector.outcomes import of_status, retry_after
+from connector.reported_failure import failure_in, is_page, reported_failure
 from connector.sandbox.stage import stage
 from connector.sandbox.standin import StandIn
 from connector.sandbox.webhook import SECRET
@@ -45,6 +46,17 @@ STALE = 2000
 PORT = 8080
 STAMP, SIGNATURE = "9999999999", "v1,c2lnbmF0dXJl"
 """What stands for the time and the signature of a request until it is sent."""
+NEAR = 500
+"""Levels beyond which a call or two decide whether a body can be decoded."""
+FAILED = (
+    b'{"success":false,"status":"error","id":7,"data":{"errors":[{"message":"no"}],"code":503},"isError":0}',
+    b'{"orders":[{"status":422,"error":{"text":""}}],"title":"Bad Gateway","detail":"x","result":"ok","no_errors":1}',
+    b"<!-- by a gateway --><html><body>Sign in</body></html>",
+    b'<?xml version="1.0"?><s:Envelope><s:Body><s:Fault>no</s:Fault></s:Body></s:Envelope>',
+    b"<response><error code='7'>no such shop</error></response>",
+    b"502 Bad Gateway",
+    b'"Internal error: no such table"',
+)
 DONE = "2026-06-11T10:00:00.000Z"
 
 
@@ -302,6 +314,27 @@ def _answers() -> Iterator[Target]:
     moved = b"HTTP/1.1 307 Temporary Redirect\r\nLocation: https://elsewhere.example/x\r\nContent-Length: 0\r\n\r\n"
     early = b"HTTP/1.1 100 Continue\r\n\r\n" + ok
     yield Target("http.answer", (ok, chunked, late, zipped, moved, early), wire.ask, (ConnectorError,), spoil=respelt)
+    yield Target("http.failure", FAILED, _reported, (), spoil=_respelt_or_mutated)
+
+
+async def _reported(body: bytes, status: int) -> object:
+    """Look for a failure in an answer; decoded or not, it is the same one."""
+    found = [reported_failure(body, status, own=own) for own in ((), ("status", "title"))]
+    assert all(len(each) <= 120 and each.isprintable() for each in found)
+    try:
+        said = msgspec.json.decode(body)
+    except (ValueError, RecursionError):
+        return [*found, is_page(body)]
+    if body.count(b"[") + body.count(b"{") < NEAR:
+        assert failure_in(said, status) == found[0]
+    return [*found, is_page(body)]
+
+
+def _respelt_or_mutated(sample: bytes, random: Random, depths: Sequence[int]) -> Iterator[bytes]:
+    """Yield JSON that went wrong as JSON, and as text like everything else."""
+    spoilt = [respelt(sample, random, depths)] + ([mutated(sample, random, depths)] if sample[:1] == b"{" else [])
+    while True:
+        yield next(random.choice(spoilt))
 
 
 class _Wire:
