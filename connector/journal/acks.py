@@ -46,6 +46,9 @@ _CLAIM_FAILURE = _CLAIM.replace("WHERE", "WHERE ack_outcome = 'failed' AND ack_a
 def settle(results: Sequence[AckResult], now: int, db: sqlite3.Connection) -> None:
     """Record what became of them; see `Journal.settle_acks`."""
     confirmed: list[int] = []
+    told_at = max(
+        (millis(result.next_try_at) for result in results if isinstance(result.outcome, Confirmed)), default=0
+    )
     others: list[tuple[str, str, int, int]] = []
     refused: list[int] = []
     for result in results:
@@ -64,12 +67,14 @@ def settle(results: Sequence[AckResult], now: int, db: sqlite3.Connection) -> No
     failed = [result.key for result in results if result.failure]
     bulk.each(
         db,
-        "UPDATE orders SET ack_state = 'confirmed', ack_done_at = ?, updated_at = ?, ack_reason = NULL,"
+        # When it was confirmed by the clock of this process stands where the next try did; see `relisted.believed`.
+        "UPDATE orders SET ack_state = 'confirmed', ack_done_at = ?, updated_at = ?, ack_next = ?, ack_reason = NULL,"
         " failures = failures + (ack_outcome = 'failed')"
         " WHERE ack_state IN ('sending', 'in_doubt') AND key IN ({})",
         confirmed,
         now,
         now,
+        told_at,
     )
     # What the order was is no longer needed, and it holds people's addresses.
     bulk.each(

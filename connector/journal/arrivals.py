@@ -24,6 +24,7 @@ class _Known(msgspec.Struct):
     ack_state: str
     ack_outcome: str | None
     ack_done_at: int | None
+    ack_next: int
     states: frozenset[str]
     version: int
     raw: bytes | None
@@ -70,7 +71,7 @@ def _told(db: sqlite3.Connection, answer: Ingested, now: int) -> Ingested:
 def _known(db: sqlite3.Connection, source: str, order_ids: Sequence[str]) -> dict[str, _Known]:
     rows = bulk.listed(
         db,
-        "SELECT order_id, key, revision, ack_state, ack_outcome, ack_done_at,"
+        "SELECT order_id, key, revision, ack_state, ack_outcome, ack_done_at, ack_next,"
         " (SELECT group_concat(DISTINCT state) FROM deliveries d WHERE d.key = o.key), payload_version,"
         " (SELECT raw FROM payloads p WHERE p.key = o.key),"
         " EXISTS (SELECT 1 FROM deliveries d WHERE d.key = o.key AND state = 'skipped'"
@@ -88,13 +89,14 @@ def _known(db: sqlite3.Connection, source: str, order_ids: Sequence[str]) -> dic
             ack_state=ack_state,
             ack_outcome=outcome,
             ack_done_at=done_at,
+            ack_next=told_at,
             states=frozenset((states or "").split(",")),
             version=version,
             raw=raw,
             none_of_ours=bool(skipped),
             sent=bool(sent),
         )
-        for order_id, key, revision, ack_state, outcome, done_at, states, version, raw, skipped, sent in rows
+        for order_id, key, revision, ack_state, outcome, done_at, told_at, states, version, raw, skipped, sent in rows
     }
 
 
@@ -129,8 +131,8 @@ def _again(db: sqlite3.Connection, source: str, row: _Known, arrival: Arrival, l
         return Ingested(row.key, "amended")
     if row.ack_state == "confirmed" and row.ack_outcome == "exported":
         if not listing.exported and row.ack_done_at is not None:
-            asked_at = millis(listing.asked_at)
-            if relisted.believed(row.key, row.ack_done_at, asked_at, listing.again, db):
+            told = relisted.Told(row.ack_done_at, row.ack_next)
+            if relisted.believed(row.key, told, _asked(listing), listing.again, db):
                 return _listed_again(db, row.key, source, listing.again, now)
         return Ingested(row.key, "known")
     if same:
@@ -161,6 +163,13 @@ def _follow(db: sqlite3.Connection, row: _Known, arrival: Arrival, now: int) -> 
         return Ingested(row.key, "known", version=row.version, kept=row.raw)
     payloads.put(row.key, arrival.raw, db)
     return known
+
+
+def _asked(listing: Listing) -> relisted.Asked:
+    if listing.steady is None:
+        return relisted.Asked(millis(listing.asked_at))
+    asked, began, now = map(millis, listing.steady)
+    return relisted.Asked(millis(listing.asked_at), asked, began, now, listing.certain)
 
 
 def _amend(db: sqlite3.Connection, key: int, arrival: Arrival, listing: Listing, now: int) -> bool:

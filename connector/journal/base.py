@@ -92,6 +92,10 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
     on_change: Literal["update", "hold", "ignore"] = "update"
     on_cancel: Literal["cancel", "hold", "ignore"] = "cancel"
     again: Policy = Policy()
+    steady: tuple[datetime, datetime, datetime] | None = None
+    """When the page was asked for, the process began, and the page came in, by its clock; set by the journal."""
+    certain: bool = True
+    """Whether `asked_at` can be compared with what was noted before the process began; set by the journal."""
 
 
 class Ingested(msgspec.Struct, frozen=True):

@@ -149,15 +149,20 @@ def skip(keys: Sequence[int], now: int, db: sqlite3.Connection, cause: str | Non
             " AND (source, order_id) = (SELECT source, order_id FROM orders WHERE key = ?1)",
             (key, asked, now),
         ).rowcount
-        known = db.execute(
-            # Whoever leaves an export alone that the source refuses, or lists, says that the source has the order.
-            "UPDATE orders SET ack_state = 'confirmed', ack_done_at = coalesce(ack_done_at, ?3), ack_reason = NULL,"
-            " updated_at = ?3 WHERE key = ?2 AND ack_state = 'parked' AND ack_outcome = 'exported'"
-            f" AND (?1 IS NULL OR {_OF_CAUSE})",
-            (asked, key, now),
-        ).rowcount
+        # Whoever leaves an export alone that the source refuses, or lists, says that the source has it; who names the
+        # order for something else that waits has not looked there.
+        known = (
+            0
+            if count and cause is None
+            else db.execute(
+                "UPDATE orders SET ack_state = 'confirmed', ack_done_at = coalesce(ack_done_at, ?3), ack_reason = NULL,"
+                " updated_at = ?3 WHERE key = ?2 AND ack_state = 'parked' AND ack_outcome = 'exported'"
+                f" AND (?1 IS NULL OR {_OF_CAUSE})",
+                (asked, key, now),
+            ).rowcount
+        )
         if known:
-            relisted.forget([key], db)
+            relisted.leave(key, now, db)
         if count or known:
             moved.append(key)
     db.executemany(

@@ -15,7 +15,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -23,11 +23,14 @@ __all__ = [
     "CAUSE",
     "LISTED_AGAIN",
     "REFUSED",
+    "Asked",
     "ListedAgain",
     "Policy",
+    "Told",
     "believed",
     "forget",
     "gone",
+    "leave",
     "note",
     "of_source",
     "oldest",
@@ -79,12 +82,49 @@ CAUSE = f"iif(ack_reason GLOB '{LISTED_AGAIN}*', '{LISTED_AGAIN}', '{REFUSED}')"
 """The SQL for the cause of a parked acknowledgement in a row of `orders`."""
 
 
-def believed(key: int, done_at: int, asked_at: int, policy: Policy, db: sqlite3.Connection) -> bool:
-    """Tell whether a page that was asked for at `asked_at` proves something about a confirmation at `done_at`."""
-    if asked_at <= done_at + _millis(policy.settle):
+class Told(NamedTuple):
+    """When the source confirmed an order: by the machine's clock, and in the time of the process that noted it."""
+
+    at: int
+    steady: int
+
+
+class Asked(NamedTuple):
+    """
+    When a page was asked for: by the machine's clock, and in the time of this process, which began then.
+
+    `began` is None where nobody knows more than the machine's clock shows. `certain`: the two clocks tell the same of
+    what was noted before this process.
+    """
+
+    at: int
+    steady: int = 0
+    began: int | None = None
+    now: int = 0
+    certain: bool = True
+
+
+def believed(key: int, told: Told, asked: Asked, policy: Policy, db: sqlite3.Connection) -> bool:
+    """Tell whether a page proves something about a confirmation; never about one that a person took for certain."""
+    row = db.execute("SELECT times, parked FROM relisted WHERE key = ?", (key,)).fetchone()
+    wait = _millis(policy.wait(row[0] if row else 0))
+    if row and row[1]:
         return False
-    row = db.execute("SELECT times FROM relisted WHERE key = ?", (key,)).fetchone()
-    return row is None or asked_at > done_at + _millis(policy.wait(row[0]))
+    if asked.began is not None and asked.began <= told.steady <= asked.now:
+        return asked.steady > told.steady + wait
+    # An earlier process noted it, so that it is older than this one.
+    after = asked.began is not None and asked.steady > asked.began + wait
+    return after or (asked.certain and asked.at > told.at + wait)
+
+
+def leave(key: int, now: int, db: sqlite3.Connection) -> None:
+    """Note that a person takes an order for told, however long it is listed."""
+    db.execute(
+        "INSERT INTO relisted (key, source, times, since, last_at, parked)"
+        " SELECT key, source, 0, ?2, ?2, 1 FROM orders WHERE key = ?1"
+        " ON CONFLICT (key) DO UPDATE SET parked = 1",
+        (key, now),
+    )
 
 
 def note(key: int, source: str, policy: Policy, now: int, db: sqlite3.Connection) -> str:
@@ -108,13 +148,17 @@ def note(key: int, source: str, policy: Policy, now: int, db: sqlite3.Connection
     return ""
 
 
-def of_source(source: str, before: int, db: sqlite3.Connection) -> dict[str, int]:
-    """Return orders of `source`, by id, with their keys, that were listed again and not told since `before`."""
+def of_source(source: str, before: int, now: int, db: sqlite3.Connection) -> dict[str, int]:
+    """
+    Return orders of `source`, by id, with their keys, that were listed again and not told since `before`.
+
+    What was noted later than `now` was noted before the clock was set back.
+    """
     rows = db.execute(
         "SELECT o.order_id, o.key FROM relisted r JOIN orders o USING (key)"
-        " WHERE r.source = ? AND r.last_at <= ? AND o.ack_state IN ('confirmed', 'parked')"
-        " AND coalesce(o.ack_done_at, 0) <= ?",
-        (source, before, before),
+        " WHERE r.source = ?1 AND o.ack_state IN ('confirmed', 'parked')"
+        " AND r.last_at NOT BETWEEN ?2 + 1 AND ?3 AND coalesce(o.ack_done_at, 0) NOT BETWEEN ?2 + 1 AND ?3",
+        (source, before, now),
     )
     return dict(rows.fetchall())
 

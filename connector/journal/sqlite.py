@@ -171,7 +171,7 @@ class SqliteJournal(SqliteBacklog, SqliteDistrust):
 
     async def ingest(self, source: str, page: Sequence[Arrival], listing: Listing, now: datetime) -> list[Ingested]:
         """See `Journal.ingest`."""
-        return await self._write(partial(arrivals.ingest, source, page, self._listed(listing), self._kept(now)))
+        return await self._write(partial(arrivals.ingest, source, page, self._listed(listing, now), self._kept(now)))
 
     async def relist(self, source: str, orders: Sequence[Relisted], now: datetime) -> list[Ingested]:
         """See `Journal.relist`."""

@@ -47,7 +47,8 @@ class SqliteBacklog(SqliteOutbox):
         if not self._comparable(began, settle):
             return {}
         before = self._kept(began - timedelta(seconds=settle))
-        return await self._read(partial(relisted.of_source, source, before))
+        now = self._kept(began if self._steady is None else self._steady.now())
+        return await self._read(partial(relisted.of_source, source, before, now))
 
     async def not_listed(self, keys: Sequence[int], now: datetime) -> None:
         """See `ListedAgain.not_listed`."""

@@ -25,6 +25,8 @@ class SqliteSteps(ABC):
     """`Steps` over whatever writes. Before `follow` its time is that of the machine."""
 
     _steady: SteadyClock | None = None
+    _follows: datetime | None = None
+    """When this process began, by its own clock."""
     _began: datetime | None = None
     """When this process began, if the clock may have been set since the records before it were made."""
     _ahead = timedelta()
@@ -38,7 +40,8 @@ class SqliteSteps(ABC):
         """See `Steps.follow`."""
         moved, certain = await self._write(partial(steps.begin, _mark(clock, timedelta())))
         self._steady, self._ahead = clock, timedelta()
-        self._began = None if certain else clock.now()
+        self._follows = clock.now()
+        self._began = None if certain else self._follows
         return timedelta(milliseconds=moved)
 
     async def note_step(self) -> timedelta:
@@ -55,17 +58,19 @@ class SqliteSteps(ABC):
         """Return a time at which something happened, as a record of it is kept."""
         return millis(at if self._steady is None else self._steady.shown(at))
 
-    def _listed(self, listing: Listing) -> Listing:
+    def _listed(self, listing: Listing, now: datetime) -> Listing:
         """
         Return how a page came to be listed in terms of what is kept.
 
-        What is on a page that was asked for before a step, or so soon after it that it may be behind what was confirmed
-        before, is not compared with that: a later walk is.
+        What the records say of the time before this process, or before a step of the clock in it, is compared with the
+        page only where that says something.
         """
-        if self._steady is None or self._stepped_at is None:
+        if self._steady is None or self._follows is None:
             return listing
-        exported = listing.exported or not self._comparable(listing.asked_at, listing.again.settle)
-        return msgspec.structs.replace(listing, asked_at=self._steady.shown(listing.asked_at), exported=exported)
+        certain = self._comparable(listing.asked_at, listing.again.settle)
+        steady = (listing.asked_at, self._follows, now)
+        shown = self._steady.shown(listing.asked_at)
+        return msgspec.structs.replace(listing, asked_at=shown, steady=steady, certain=certain)
 
     def _comparable(self, at: datetime, settle: float) -> bool:
         """Tell whether a time less `settle` seconds can be compared with records: no step lies in between."""

@@ -100,7 +100,7 @@ class StandIn(ABC):
     `history` is every request in the order of arrival. `redirect_to` is the host that `Fault.REDIRECT` names.
 
     Of a vendor that lists orders, `list_lag` is by how many seconds its lists are behind the acknowledgements that it
-    has taken. `unmoved` counts, by order id as text, the next acknowledgements that are answered with a success and
+    has taken. `unmoved` counts, by order id as text, the next ones (of an export) that are answered with a success and
     change nothing; `unmoved_answer` is the body of such an answer, where the vendor has no shape of its own for it.
     """
 

@@ -139,7 +139,9 @@ class ZenderaStandIn(StandIn):
         found = [self._checked(entry, known) for entry in entries]
         if len(set(found)) < len(found):
             raise _Refusal("an order is listed twice")
-        moved = [self.moves(order_id) for order_id in found]
+        moved = [
+            entry["status"] == "FAILED" or self.moves(order_id) for order_id, entry in zip(found, entries, strict=True)
+        ]
         for order_id, entry, moves in zip(found, entries, moved, strict=True):
             if not moves:
                 continue

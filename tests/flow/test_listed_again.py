@@ -165,6 +165,8 @@ async def test_a_person_says_that_the_source_has_it() -> None:
             return holds.skip(holds.keys_of(None, (), LISTED_AGAIN, db), millis(bench.clock.now()), db, LISTED_AGAIN)
 
         assert [1] == await journal._write(skip)
+        await anyio.sleep(100)
+        await connector.drain()
         row = await journal.read(lambda db: find(db, "shop", "1"))
     assert row is not None
     assert "acknowledged" == row.state

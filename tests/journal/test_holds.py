@@ -116,8 +116,6 @@ async def test_what_was_skipped_is_left_so_while_something_else_waits(other: str
     await waiting(journal, ("a", "held", 1, "in doubt at a"), outcome="exported" if other == "orders" else None)
     await rows(journal, REPORT)
     assert await decide(journal, holds.skip) == [1]
-    if other == "orders":
-        await rows(journal, "UPDATE orders SET ack_state = 'parked', ack_reason = 'no such order'")
     if other == "changes":
         await rows(journal, CHANGE)
     elif other == "reports":

@@ -116,6 +116,8 @@ class Watch:
             (call.vendor,),
         )
         for (order_id,) in confirmed:
+            if f"{call.vendor}-{order_id}" in self._world.unmoved:
+                continue  # its answer was a success: it is known to be none when the order is listed again
             if not source.knows(order_id)[0]:
                 self._world.violated("L2", f"{call.vendor}-{order_id}", "the journal has it as told, and it was not")
 

@@ -15,6 +15,7 @@ from tests.simulation.disk import VOLUMES
 from tests.simulation.faults import CLOCK_STEPS, FAULTS, FOREIGN
 from tests.simulation.firewall import FIREWALL
 from tests.simulation.mappings import Kind
+from tests.simulation.marks import LAGS, UNMOVED
 from tests.simulation.schedule import Result
 from tests.simulation.vendors.content import ODDITIES
 from tests.simulation.vendors.erp import Manners
@@ -29,6 +30,7 @@ BY_WAY_OF_NEW = "it goes by way of new"
 TRIED_IN_VAIN = "what was provably not sent is not there"
 UNREACHED = {
     "ack in_doubt>parked": "the source that takes a repeat is told again, and the others here can be asked",
+    "ack parked>confirmed": "nobody says here that a mark was made; what is parked is listed until it is told again",
     "ack pending>confirmed": NOBODY,
     "ack pending>parked": NOBODY,
     "delivery held>cancelled": BY_WAY_OF_NEW,
@@ -50,6 +52,7 @@ WORLDS = (
     "an older journal is accepted",
     "an order refused alone is held",
     "a plugin that breaks the protocol",
+    *(f"a list is {lag:g} s behind" for lag in LAGS),
     *VOLUMES,
     *(f"an order with {extra}" for extra in EXTRAS),
     *(f"an order, {each}" for each in ODDITIES),
@@ -100,7 +103,7 @@ def summed(results: Iterable[Result]) -> Summary:
         deliveries=counts["deliveries"],
         calls=counts["calls"],
         crashes=_under(counts, "crash ", (*POINTS, "anywhere", "stop", "cancel")),
-        faults=_under(counts, "fault ", (*FAULTS, *FOREIGN, *FIREWALL, *CLOCK_STEPS)),
+        faults=_under(counts, "fault ", (*FAULTS, *FOREIGN, *FIREWALL, UNMOVED, *CLOCK_STEPS)),
         edges=_under(counts, "edge ", edges()),
         worlds=_under(counts, "world ", WORLDS),
         worst=dict(worst),

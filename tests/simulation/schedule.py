@@ -17,7 +17,7 @@ from connector import pipeline, plugins
 from connector.journal import holds, sentinel
 from connector.journal.times import millis
 from connector.readback import outline
-from tests.simulation import crashes, mappings, misnaming, profile, second
+from tests.simulation import crashes, mappings, marks, misnaming, profile, second
 from tests.simulation.checks import Row, Watch, held, rows, unsettled
 from tests.simulation.crashes import Ending
 from tests.simulation.disk import VOLUMES
@@ -94,6 +94,11 @@ class Schedule:
         self.world.whole = self._mapping != "nothing"
         self._own = mappings.with_mappings(self._own, self._mapping)
         self.world.counts[f"world mapping {self._mapping}"] += 1
+        marks.drawn(self.world.sources, self.profile.orders, Random(f"{seed}/marks"))
+        for source in self.world.sources.values():
+            if source.list_lag:
+                self.world.counts[f"world a list is {source.list_lag:g} s behind"] += 1
+        self._own = marks.with_settle(self._own, self.world.sources)
         self.world.watch = both(self.watch, Requests(self.world, misnaming.lanes_of(self._own)))
         self._glance = max(1.5, self.profile.chaos / 1000)
         self.leaks = Leaks(self._own, self.world)
@@ -291,6 +296,8 @@ class Schedule:
         starved(self.world, rows(self.world))
         self.world.note("heals")
         self._healing = self.faults.healed = True
+        for source in self.world.sources.values():
+            source.unmoved.clear()
         if self._running is not None:
             self._running.ending = None
         self.time.after(GLANCE, self._look)
@@ -334,9 +341,10 @@ class Schedule:
         self._helped += 1
         keys = []
         for key, row, truth in held(self.world):
+            unmoved = truth.external_id in self.world.unmoved
             if self.world.firewall.explains(truth, row, "warehouse"):
                 self.world.counts["world an order refused alone is held"] += 1
-            elif row.ack_state == "parked" and "locked" not in row.ack_reason:
+            elif row.ack_state == "parked" and "locked" not in row.ack_reason and not unmoved:
                 self.world.violated("HOLD", truth.external_id, f"parked: {row.ack_reason}")
             elif row.state in ("held", "rejected") and truth.cancelled is None and not truth.corrected:
                 self.world.violated("HOLD", truth.external_id, f"{row.state}: {row.cause}")

@@ -20,6 +20,7 @@ from tests.simulation.faults import CLOCK_STEPS, Fault
 from tests.simulation.feeds import Feeds
 from tests.simulation.firewall import Firewall
 from tests.simulation.loop import Time
+from tests.simulation.marks import UNMOVED
 from tests.simulation.profile import Profile, secret
 from tests.simulation.vendors.base import EVERY, Act, Request, SourceVendor, Truth, Vendor
 from tests.simulation.vendors.erp import Erp
@@ -87,6 +88,8 @@ class World:
         self.disk = Disk(Random(chance.random()))
         self.history: list[Call] = []
         self.orders: dict[str, Truth] = {}
+        self.unmoved: set[str] = set()
+        """Orders of which a mark was answered with a success, and not made."""
         self.violations: list[Violation] = []
         self.whole = True
         """Whether the routes' mappings send all that an order says."""
@@ -215,9 +218,23 @@ class World:
             self.counts[f"fault {fault.name}"] += 1
             self.note(f"#{call.number} fault {fault.name}")
 
+    def _handled(self, call: Call, request: Request) -> web.Response:
+        """Let the vendor handle a request; note the orders whose mark it answered with a success and did not make."""
+        source = self.sources.get(call.vendor) if call.act.kind == "ack" else None
+        if source is None:
+            return self.vendors[call.vendor].handle(request)
+        source.spared = set()
+        left = {order_id: source.unmoved[order_id] for order_id in call.act.ids}
+        response = self.vendors[call.vendor].handle(request)
+        unmoved = {order_id for order_id in call.act.ids if source.unmoved[order_id] < left[order_id]}
+        source.spared |= unmoved
+        self.unmoved |= {f"{call.vendor}-{order_id}" for order_id in unmoved}
+        self.counts[f"fault {UNMOVED}"] += len(unmoved)
+        return response
+
     def carry_out(self, call: Call, request: Request) -> web.Response:
         """Let the vendor carry a request out."""
-        response = self.vendors[call.vendor].handle(request)
+        response = self._handled(call, request)
         if self.feeds is not None:
             response = self.feeds.answered(call, request, response)
         call.status = response.status

@@ -34,7 +34,7 @@ __all__: list[str] = []
 FROM |= {
     "believes_a_backup": 1250,
     "believes_a_failure": 6300,
-    "failure_stays": 120,
+    "failure_stays": 40,
     "forget_step": 225,
     "pages_asked_for": 2080,
     "swallow_cancel": 390,
@@ -615,8 +615,8 @@ def wall_deadlines(stack: ExitStack) -> None:
 def forget_step(stack: ExitStack) -> None:
     """Takes the deadlines that another process left as they are, although the machine's clock was set."""
 
-    def begin(mark: Any, db: Any) -> int:
+    def begin(mark: Any, db: Any) -> tuple[int, bool]:
         steps._put(mark, db)
-        return 0
+        return 0, True
 
     put(stack, steps, "begin", begin)

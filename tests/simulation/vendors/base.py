@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, Protocol
@@ -136,6 +137,9 @@ class SourceVendor(Vendor, Protocol):
     name: str
     partly: set[str]
     spared: set[str]
+    list_lag: float
+    unmoved: Counter[str]
+    unmoved_answer: Any
 
     def place(self, truth: Truth) -> None:
         """Put an order into the feed."""

@@ -1,0 +1,45 @@
+"""Bugs in what a list says of an order that its source has confirmed, and in what counts as a confirmation."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Any
+
+from connector.ack import Confirmed, Denied
+from connector.journal import relisted
+from connector.sources import producer, traede_mark, zendera
+from tests.simulation.bugs.planting import bug, put
+
+__all__: list[str] = []
+
+
+@bug
+def believes_a_list_at_once(stack: ExitStack) -> None:
+    """An order that is listed after it was confirmed is told again, however soon after."""
+    put(stack, relisted, "believed", lambda _key, done_at, asked_at, _policy, _db: asked_at > done_at)
+
+
+@bug
+def tells_stock_again(stack: ExitStack) -> None:
+    """What is listed after it was confirmed is told again where that moves stock twice."""
+    put(stack, producer, "tells_once", lambda _source: False)
+    put(stack, relisted, "believed", lambda _key, done_at, asked_at, _policy, _db: asked_at > done_at)
+
+
+@bug
+def forgets_what_is_listed_again(stack: ExitStack) -> None:
+    """A confirmation stands for ever, whatever is listed after it."""
+    put(stack, relisted, "believed", lambda *_: False)
+
+
+@bug
+def a_denial_confirms(stack: ExitStack) -> None:
+    """An answer that calls itself a failure is a confirmation, and a confirmation is never judged."""
+    real = traede_mark.outcomes
+
+    def outcomes(*arguments: Any) -> Any:
+        return {key: Confirmed() if isinstance(each, Denied) else each for key, each in real(*arguments).items()}
+
+    put(stack, zendera, "denials", lambda *_: {})
+    put(stack, traede_mark, "outcomes", outcomes)
+    put(stack, relisted, "believed", lambda *_: False)
