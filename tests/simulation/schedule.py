@@ -94,7 +94,7 @@ class Schedule:
         self.world.whole = self._mapping != "nothing"
         self._own = mappings.with_mappings(self._own, self._mapping)
         self.world.counts[f"world mapping {self._mapping}"] += 1
-        marks.drawn(self.world.sources, self.profile.orders, Random(f"{seed}/marks"))
+        marks.drawn(self.world.sources, self.profile.orders, Random(f"{seed}/acks"))
         for source in self.world.sources.values():
             if source.list_lag:
                 self.world.counts[f"world a list is {source.list_lag:g} s behind"] += 1
