@@ -78,9 +78,19 @@ class Requests:
             return
         if sha256(shown).digest() != call.digest:
             self._world.violated("S18", external_id, "PREVIEW: what is sent is not what is shown")
-        if truth.hints and external_id not in self._sent and not truth.was_cancelled:  # such a one leaves its feed
+        tried = external_id in self._sent or self._tried(call)
+        if truth.hints and not tried and not truth.was_cancelled:  # such a one leaves its feed
             self._is_fresh(call, truth, row[0])
         self._sent.add(external_id)
+
+    def _tried(self, call: Call) -> bool:
+        """Tell whether the journal counts an attempt before this one: a process may have ended before it sent it."""
+        (external_id,) = call.act.ids
+        (attempts,) = self._world.journal.execute(
+            "SELECT max(attempts) FROM orders JOIN deliveries USING (key) WHERE external_id = ? AND receiver = ?",
+            (external_id, call.vendor),
+        ).fetchone()
+        return attempts is not None and attempts > 1
 
     def _walking(self, call: Call) -> None:
         """Note the walks that have gone through: the journal has the time of the last one."""
