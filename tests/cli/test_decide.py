@@ -106,7 +106,7 @@ async def _turn() -> None:
         (["retry", "shop", "\udcff"], 1, "unknown or do not wait"),
         (["skip", "--cause", "\udcff"], 1, "no such order waits"),
         (["retry", "--cause", "nothing"], 1, "no such order waits"),
-        (["replay", "nowhere", "--since", "2026-01-01"], 2, "there is no source"),
+        (["replay", "nowhere", "--since", "2026-01-01T00:00:00Z"], 2, "there is no source"),
         (["replay", "shop", "--since", "soon"], 2, "not a time"),
         (["preview", "nowhere"], 2, "there is no source"),
         (
@@ -171,13 +171,13 @@ async def test_a_replay_changes_what_changed_and_doubles_nothing(tmp_path: Path)
         order["addresses"][-1]["street"] = "Nieuwe Kade"
         before = len(vendors.writes)
 
-        plan = await run("replay", "shop", "--since", "2026-01-01", "--dry-run", folder=tmp_path)
+        plan = await run("replay", "shop", "--since", "2026-01-01T00:00:00Z", "--dry-run", folder=tmp_path)
         assert f"shop {order_id}: change" in plan.out, plan.err
         assert "1 to change, 11 to leave alone (acknowledged)" in plan.out
         assert before == len(vendors.writes)
 
         for _ in range(2):
-            replayed = await run("replay", "shop", "--since", "2026-01-01", folder=tmp_path)
+            replayed = await run("replay", "shop", "--since", "2026-01-01T00:00:00Z", folder=tmp_path)
             assert replayed.code == 0, replayed.err + replayed.out
 
     assert vendors.wanted == vendors.created == vendors.told
