@@ -178,11 +178,11 @@ def test_settings_that_are_good(own: str) -> None:
 @pytest.mark.parametrize(
     ("own", "words"),
     [
-        ("path: ''", "path: must have at least 1 character"),
+        ("path: ''", "path: '' will not do: a path may not be empty"),
         ("path: out/", "path: this is not the name of a file"),
         ("path: '.'", "path: this is not the name of a file"),
         ("path: a/..", "path: this is not the name of a file"),
-        ('path: "a\\0b"', "path: this is not the name of a file"),
+        ('path: "a\\0b"', "will not do: a path is a text on one line, without control characters"),
         ("path: o, columns: [notes]", "columns: this is for format: csv"),
         ("path: o, rows: line", "rows: this is for format: csv"),
         ("path: o, format: csv, columns: [note]", "columns: 'note' is no column: there is external_id, source"),
