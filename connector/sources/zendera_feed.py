@@ -127,15 +127,11 @@ class Reading:
 
     def beside_unreadable(self) -> set[str]:
         """
-        Return the orders of which a row that cannot be read may be a shipment.
+        Return the orders of which a row that cannot be read may be a shipment: the ones beside it.
 
-        Those are the ones beside it, if the feed lists orders of more than one shipment; the same one on either side
-        is one of those.
+        That no other order of the reading has several shipments says nothing: it may be the only one that has.
         """
-        several = any(len(found) > 1 for found in self._orders.values())
-        rows = self.unreadable.values()
-        beside = {order for row in rows for order in (row.after, row.before) if several or row.after == row.before}
-        return beside & self._orders.keys()
+        return {order for row in self.unreadable.values() for order in (row.after, row.before)} & self._orders.keys()
 
     def items(self) -> list[FeedItem]:
         """Return the orders, each with its shipments in the order of their ids; as the feed listed them otherwise."""
