@@ -35,6 +35,7 @@ sources:
     client_id: sandbox
     client_secret: {client_secret}
     page_size: 50
+    settle: {list_settles}
     retry: {{first: 50ms, longest: 200ms}}
 receivers:
   warehouse:
@@ -110,10 +111,17 @@ def is_create(request: web.Request) -> bool:
 
 
 class Vendors:
-    """A shop and a warehouse; `serving` puts a settings.yaml that leads to them into `folder`."""
+    """
+    A shop and a warehouse; `serving` puts a settings.yaml that leads to them into `folder`.
 
-    def __init__(self, folder: Path, orders: int, *, unique_reference: bool = True, **kinds: int) -> None:
+    `list_settles` is how long the shop's list may be behind what it has confirmed.
+    """
+
+    def __init__(
+        self, folder: Path, orders: int, *, unique_reference: bool = True, list_settles: str = "30s", **kinds: int
+    ) -> None:
         self.folder = folder
+        self.list_settles = list_settles
         self.secrets = {"client_secret": "sandbox-secret", "password": "sandbox-secret"}
         self.shop = PropellerStandIn(propeller_orders(orders, **kinds))
         self.warehouse = EwarehousingStandIn(unique_reference=unique_reference)
@@ -128,7 +136,7 @@ class Vendors:
 
     def write(self, shop: str, warehouse: str) -> None:
         """Write settings.yaml with these addresses."""
-        text = SETTINGS.format(shop=shop, warehouse=warehouse, **self.secrets)
+        text = SETTINGS.format(shop=shop, warehouse=warehouse, list_settles=self.list_settles, **self.secrets)
         (self.folder / "settings.yaml").write_text(text, "utf-8")
 
     async def run_once(self, *more: str) -> Ended:

@@ -78,11 +78,8 @@ async def test_the_first_run_looks_up_cheaply(tmp_path: Path) -> None:
 @pytest.mark.fault(112, 113)
 async def test_a_backup_is_made_beside_a_running_connector_and_restored(tmp_path: Path) -> None:
     """What was delivered after the backup is not delivered again, and the next start says what it was given."""
-    vendors = Vendors(tmp_path, 30)
+    vendors = Vendors(tmp_path, 30, list_settles="0s")
     async with vendors.serving():
-        settings = tmp_path / "settings.yaml"
-        listed = settings.read_text("utf-8").replace("page_size: 50", "page_size: 50\n    settle: 0s")
-        settings.write_text(listed, "utf-8")  # its list is believed at once
         async with started("run", "--log-format", "console", folder=tmp_path) as process:
             await said(process, "started")
             while len(vendors.created) < 10:

@@ -178,8 +178,8 @@ async def test_every_disagreement_is_found_repaired_where_that_is_safe_and_nothi
 
 
 async def test_a_repair_reaches_a_running_connector(tmp_path: Path) -> None:
-    """What was reset at the shop is told again within seconds; all is well before and after."""
-    vendors = Vendors(tmp_path, 4)
+    """What was reset at the shop is told again within seconds, if its list is believed at once; else all is well."""
+    vendors = Vendors(tmp_path, 4, list_settles="0s")
     async with vendors.serving(), started("run", "--quiet", folder=tmp_path) as process:
         while len(vendors.shop.marked) < 4:
             await _turn()
