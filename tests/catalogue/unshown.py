@@ -16,5 +16,5 @@ UNSHOWN: dict[tuple[str, int], str] = {
 }
 """By kind and number: why a test cannot show it, and what does instead."""
 
-PENDING: dict[str, frozenset[int]] = {"fault": frozenset(range(125, 155)), "attack": frozenset()}
+PENDING: dict[str, frozenset[int]] = {"fault": frozenset(), "attack": frozenset()}
 """Not shown yet, or not marked yet: a debt. Whoever marks a test need not touch this."""
