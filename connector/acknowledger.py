@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 import anyio
 
 from connector.ack import Acknowledgement, AckOutcome, Confirmed, Refused
+from connector.breaker import ProbeTurn
 from connector.bus import Bus, Inbox
 from connector.clock import Clock
 from connector.events import AckEvent, OrderAcknowledged, OrderDelivered, OrderHeld, OrderRejected
@@ -107,6 +108,7 @@ class Teller:
         self._wake_at: datetime | None = None
         self._believe_at = clock.monotonic() + float(settings.settle)
         self.confirmed = 0
+        self._turn = ProbeTurn(source.endpoint.breaker if source.endpoint is not None else None, clock)
 
     @property
     def busy(self) -> bool:
@@ -206,6 +208,7 @@ class Teller:
 
     async def _send(self) -> None:
         """Send as many calls as share a commit, and record what became of them."""
+        self._turn.take()
         limit = self._source.ack_limit
         many = min(len(self._waiting), limit * max(CALLS_A_COMMIT, 4 * self._calls))
         if not (self._flush or self._ended or self._youth == 0):
@@ -249,4 +252,4 @@ class Teller:
     @property
     def _paused(self) -> float:
         endpoint = self._source.endpoint
-        return endpoint.remaining("ack") if endpoint is not None else 0.0
+        return (endpoint.remaining("ack") or self._turn.wait()) if endpoint is not None else 0.0

@@ -7,12 +7,16 @@ from typing import Literal
 
 from connector.clock import Clock, backoff
 
-__all__ = ["Breaker", "BreakerState"]
+__all__ = ["Breaker", "BreakerState", "ProbeTurn"]
 
 BreakerState = Literal["closed", "open", "half_open"]
 
 THRESHOLD = 5
 """Failures in a row that open it: one or two happen every day, five without a success between them do not."""
+
+
+GRACE = 2.0
+"""Seconds that a user of a paused endpoint leaves to the others, when its own call was the last one let through."""
 
 
 class Breaker:
@@ -167,3 +171,36 @@ class Breaker:
         self.state, self.reason = state, reason
         if moved:
             self._listen(state, reason)
+
+
+class ProbeTurn:
+    """
+    Shares the one call that a paused endpoint lets through among its users: polls, acknowledgements, reports.
+
+    Without it, one order whose acknowledgement always fails would be the probe each time, and the feed never read.
+    """
+
+    def __init__(self, breaker: Breaker | None, clock: Clock) -> None:
+        self._breaker = breaker
+        self._clock = clock
+        self._probed = -1
+        """How many pauses there had been when this user's call was let through."""
+        self._since: float | None = None
+
+    def wait(self) -> float:
+        """Return the seconds for which, the pause being over, others may go first; 0 when it is this user's turn."""
+        breaker = self._breaker
+        if breaker is None or breaker.state == "closed" or breaker.opened != self._probed + 1:
+            self._since = None
+            return 0.0
+        if breaker.remaining > 0:
+            return 0.0
+        now = self._clock.monotonic()
+        self._since = now if self._since is None else self._since
+        return max(0.0, self._since + GRACE - now)
+
+    def take(self) -> None:
+        """Note that this user makes a call now."""
+        if self._breaker is not None and self._breaker.state != "closed":
+            self._probed = self._breaker.opened
+        self._since = None

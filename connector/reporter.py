@@ -12,6 +12,7 @@ import anyio
 import msgspec
 
 from connector.blame import about
+from connector.breaker import ProbeTurn
 from connector.bus import Bus
 from connector.clock import Clock, backoff
 from connector.errors import (
@@ -66,6 +67,7 @@ class Reporter:
         self._unforeseen = Unforeseen(f"source {source.name}")
         self.vain = Vain(f"source {source.name}", clock, source.endpoint)
         self._ended = False
+        self._turn = ProbeTurn(source.endpoint.breaker if source.endpoint is not None else None, clock)
 
     @property
     def source(self) -> ReportingSource:
@@ -101,6 +103,7 @@ class Reporter:
             paused = self._paused
             due = [] if paused else await self._journal.reports_due(name, self._clock.now(), AT_ONCE)
             if due:
+                self._turn.take()
                 await self._tell(due)
                 continue
             if self._ended:
@@ -237,7 +240,7 @@ class Reporter:
     @property
     def _paused(self) -> float:
         endpoint = self._source.endpoint
-        return endpoint.remaining("report") if endpoint is not None else 0.0
+        return (endpoint.remaining("report") or self._turn.wait()) if endpoint is not None else 0.0
 
 
 def _name(report: Report) -> str:

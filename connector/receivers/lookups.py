@@ -77,10 +77,11 @@ class Lookups:
         wanted = set(external_ids) - self._known.keys() - self._tried
         if self._ended or len(wanted) < FEWEST or not isinstance(self._receiver, FindsMany):
             return
-        due = await self._journal.to_look_up(self._receiver.name, self._clock.now(), MOST)
-        self._tried = frozenset(due)
         self._outdated.clear()
+        # From before the journal is read: what is created while it is, is read as due, and is not.
         with anyio.CancelScope() as self._scope:
+            due = await self._journal.to_look_up(self._receiver.name, self._clock.now(), MOST)
+            self._tried = frozenset(due)
             try:
                 asked = await self._receiver.find_many(due)
                 found = {each: receipt and checked_receipt(receipt) for each, receipt in asked.items()}

@@ -10,6 +10,7 @@ from datetime import datetime
 
 import anyio
 
+from connector.breaker import ProbeTurn
 from connector.bus import Bus, Publisher
 from connector.clock import Clock, backoff
 from connector.conformance import checked_page
@@ -82,6 +83,8 @@ class Producer:
         self._replays: list[tuple[datetime, asyncio.Future[PassFinished]]] = []
         self._failures = 0
         self._reminder = Reminder(clock)
+        self._breaker = source.endpoint.breaker if source.endpoint is not None else None
+        self._turn = ProbeTurn(self._breaker, clock)
         self._shortfall = FeedShortfall(source.name, clock)
         self._again = Policy(
             settle=float(settings.settle),
@@ -149,6 +152,9 @@ class Producer:
                     self._answer(walking, finished)
                     with anyio.move_on_after(self._pause(finished)):
                         await self._nudge.wait()
+                    if (left := self._turn.wait()) and not self._nudge.is_set():
+                        with anyio.move_on_after(left):
+                            await self._nudge.wait()
             finally:
                 self.stop()
                 # Whoever waits is answered, one way or the other.
@@ -169,7 +175,10 @@ class Producer:
         interval = float(self._settings.poll_interval)
         if finished.error:
             retry = self._settings.retry
-            return backoff(self._clock, self._failures, first=float(retry.first), longest=float(retry.longest))
+            wait = backoff(self._clock, self._failures, first=float(retry.first), longest=float(retry.longest))
+            # The feed is read as soon as the pause is over: it may be an order that fails, and not the source.
+            paused = self._breaker.remaining if self._breaker is not None else 0.0
+            return min(wait, paused) if paused else wait
         return min(interval, SOON) if self._shortfall.read_again else interval
 
     async def _walk_once(self, publisher: Publisher, since: datetime | None = None) -> PassFinished:
@@ -180,6 +189,7 @@ class Producer:
         complete = False
         error, lasting = "", False
         base, began = self._confirmed(), self._clock.now()
+        self._turn.take()
         try:
             async with aclosing(self._pages(lambda: self._confirmed() - base, since)) as feed:
                 asked_at = ended_at = self._clock.now()

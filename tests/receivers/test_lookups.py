@@ -53,3 +53,27 @@ async def test_an_order_that_is_created_while_many_are_read_is_asked_about_again
     assert ["shop-1"] == receiver.finds_of
     assert await lookups.find("shop-2") is None
     assert ["shop-1"] == receiver.finds_of
+
+
+@pytest.mark.fault(69)
+async def test_an_order_that_is_created_while_the_journal_says_what_is_due_is_asked_about_again() -> None:
+    """What is due is read while its create goes out: the answer of then must not stand for the look-up after it."""
+
+    class Slow(Due):
+        async def to_look_up(self, receiver: str, now: datetime, most: int) -> list[str]:
+            await anyio.sleep(1)
+            return DUE
+
+    clock = LoopClock()
+    receiver: Any = Reading("wms", clock)
+    journal: Any = Slow()
+    lookups = Lookups(receiver, journal, clock)
+    async with anyio.create_task_group() as tg:
+        tg.start_soon(lookups.prepare, DUE)
+        await anyio.sleep(0.5)
+        lookups.forget("shop-1")
+
+    receiver.orders.append(("shop-1", b""))
+    assert await lookups.find("shop-1") is not None
+    assert await lookups.find("shop-2") is None
+    assert ["shop-1"] == receiver.finds_of

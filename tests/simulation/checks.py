@@ -365,7 +365,7 @@ def _wrong(
             return  # it was delivered before it could not be any more
         if row.state not in ("held", "rejected", "cancelled", "vanished") and not suspected(world, truth):
             yield "L1", f"nobody can have it, and it is {row.state}"
-    elif mended_unseen(truth, row):
+    elif second.mended_unseen(truth, row):
         pass  # nobody can read what was mended
     elif truth.withdrawn is not None and row.state == "held":
         pass  # what a cancelled record means is for a person to say
@@ -388,17 +388,12 @@ def _wrong(
         yield "L2", f"its source knows, and the journal says {row.ack_state}: {row.ack_reason}"
 
 
-def mended_unseen(truth: Truth, row: Row) -> bool:
-    """Tell whether an order waits for what its source has mended since, in a row that breaks every page it is on."""
-    return truth.unreadable and row.state in ("held", "rejected") and (len(truth.hints) > 1 or bool(truth.corrected))
-
-
 def held(world: World) -> Iterator[tuple[Any, Row, Truth]]:
     """Yield what waits for a person although a person could let it go: key, row and truth."""
     known, others = rows(world), rows(world, at=second.NAME)
     for truth in world.orders.values():
         row = known.get(truth.external_id)
-        if row is None or truth.broken or truth.refused or truth.skipped or mended_unseen(truth, row):
+        if row is None or truth.broken or truth.refused or truth.skipped or second.mended_unseen(truth, row):
             continue
         if (truth.withdrawn is not None and row.state == "held") or second.stuck(
             world, truth, others.get(truth.external_id)

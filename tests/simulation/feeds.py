@@ -29,6 +29,8 @@ ROW, TOTAL, ALIKE = FEEDS = (
     "a source of which no order can be mapped",
 )
 IDS = {"shop": ("items", "id"), "wholesale": ("orders", "order_id"), "transport": ("shipments", "orderId")}
+SOON = 5.0
+"""Seconds within which the first page is read again for the same poll."""
 IDLE_POLLS = 5
 """Polls that begin in the idle time at the end of a schedule, which is a little more than two intervals, at most."""
 
@@ -107,7 +109,8 @@ class Feeds:
             said: Any = decode(bytes(response.body))  # type: ignore[arg-type]
             said["itemsFound"] += self._more
             response = reply(200, said)
-            if msgspec.json.decode(request.body)["page"] == 1:
+            first = msgspec.json.decode(request.body)["page"] == 1
+            if first and (not self._polls or self._world.time.now > self._polls[-1] + SOON):
                 self._polls.append(self._world.time.now)
         broken = self._broken.get(call.vendor)
         if broken and broken & set(_listed(call.vendor, response)):

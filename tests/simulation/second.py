@@ -48,6 +48,11 @@ def asked_before(world: World, call: Call, last: Call) -> str:
     return f"sent again, after #{last.number} that may be there, to who does not recognise it"
 
 
+def mended_unseen(truth: Truth, row: Row) -> bool:
+    """Tell whether an order waits for what its source has mended since, in a row that breaks every page it is on."""
+    return truth.unreadable and row.state in ("held", "rejected") and (len(truth.hints) > 1 or bool(truth.corrected))
+
+
 def wrong(world: World, truth: Truth, row: Row | None) -> Iterator[tuple[str, str]]:
     """Yield what is wrong with one order there: the invariant, and what it is."""
     erp = world.erp
@@ -70,7 +75,7 @@ def wrong(world: World, truth: Truth, row: Row | None) -> Iterator[tuple[str, st
         return  # an older journal knows it as it was, and nobody can ask what became of it since
     if world.disk.losses and row.state in ("held", "rejected", "vanished") and _told_without(world, truth):
         return  # an older journal; its source, which did not wait for this one, was told, and does not list it any more
-    if not stuck(world, truth, row):
+    if not stuck(world, truth, row) and not mended_unseen(truth, row):
         yield "L1", f"LOST at {NAME}: {records} records, {row.state} {row.cause}"
 
 
@@ -89,7 +94,7 @@ def held(world: World, known: Mapping[str, Row]) -> Iterator[tuple[Row, Truth]]:
     """Yield what waits there for a person who could help: its row and truth."""
     for truth in world.orders.values():
         row = known.get(truth.external_id)
-        if row is None or truth.broken or truth.unwanted or truth.skipped:
+        if row is None or truth.broken or truth.unwanted or truth.skipped or mended_unseen(truth, row):
             continue
         if row.state in ("held", "rejected"):
             yield row, truth

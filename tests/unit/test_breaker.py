@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from connector.breaker import THRESHOLD, Breaker
+from connector.breaker import GRACE, THRESHOLD, Breaker, ProbeTurn
 from tests.unit.hands import Hands
 
 FIRST, LONGEST = 1.0, 300.0
@@ -177,3 +177,36 @@ def test_looking_at_the_pause_takes_no_turn() -> None:
     assert w.breaker.remaining == 0
     assert w.breaker.state == "open"
     assert w.breaker.wait() == 0
+
+
+def test_the_users_of_a_paused_endpoint_take_turns_at_its_probe() -> None:
+    """Whose call failed last leaves the next turn to the others; for a short time, if none come."""
+    w = Watched()
+    acks, feed = ProbeTurn(w.breaker, w.clock), ProbeTurn(w.breaker, w.clock)
+    w.pause()
+    w.probe()
+    acks.take()
+    assert (0, 0) == (acks.wait(), feed.wait())  # while the call is under way
+
+    w.breaker.failed("500 for this order")
+    w.clock.at += w.breaker.wait()
+
+    assert (GRACE, 0) == (acks.wait(), feed.wait())
+    w.clock.at += GRACE
+    assert 0 == acks.wait()
+
+    feed.take()
+    assert 0 == w.breaker.wait()
+    w.breaker.failed("500 for the feed")
+    w.clock.at += w.breaker.wait()
+    assert (0, GRACE) == (acks.wait(), feed.wait())
+
+    w.breaker.close()
+    assert (0, 0) == (acks.wait(), feed.wait())
+
+
+def test_nothing_waits_for_a_turn_where_there_is_no_breaker() -> None:
+    """A source without an endpoint has no pause."""
+    turn = ProbeTurn(None, Hands())
+    turn.take()
+    assert 0 == turn.wait()
