@@ -197,7 +197,7 @@ def _stand_in(family: Family, base: type[EndpointSettings], point: EntryPoint, r
         "AnySettings",
         [],
         bases=(base,),
-        namespace={"__doc__": f"Not checked: {reason}."},
+        namespace={"__doc__": f"Not checked: {reason}.", "usable": False},
         frozen=True,
         kw_only=True,
         tag=point.name,

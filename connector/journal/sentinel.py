@@ -71,16 +71,16 @@ class Sentinel:
     def read(self) -> Seen | None:
         """Return what it says; None if there is none. Raises `JournalError` for one that cannot be read."""
         try:
-            fd = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            fd = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            try:
+                content = os.read(fd, 4096)
+            finally:
+                os.close(fd)
         except FileNotFoundError:
             return None
-        except OSError as exc:
+        except OSError as exc:  # a folder opens, and cannot be read
             kind = JournalStalled if may_pass(exc) else JournalError
             raise kind(f"{self.path}: cannot be read: {cause_of(exc, self.path.parent)}") from exc
-        try:
-            content = os.read(fd, 4096)
-        finally:
-            os.close(fd)
         try:
             return msgspec.json.decode(content, type=Seen)
         except (ValueError, RecursionError):

@@ -52,6 +52,8 @@ class FormulaSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 class FileSettings(ReceiverSettings, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="file"):
     """A receiver of `type: file`."""
 
+    writes: ClassVar[tuple[str, ...]] = ("path",)
+
     path: Annotated[
         str, LOCAL_PATH, Meta(description="The file, relative to the settings file. Its folder must be there.")
     ]
@@ -87,8 +89,8 @@ class FileSettings(ReceiverSettings, frozen=True, kw_only=True, forbid_unknown_f
     mode: Annotated[
         str,
         Meta(
-            pattern=r"^0?[0-7]{3}$",
-            description="The rights of a file that is made here, in quotes.",
+            pattern=r"^0?[67][0-7]{2}$",
+            description="The rights of a file that is made here, in quotes; its owner may read and write it.",
             extra_json_schema={"x-form": '"0640"'},
         ),
     ] = "0600"

@@ -17,6 +17,7 @@ import msgspec
 from connector.errors import SettingsError
 from connector.settings.convert import converted, report
 from connector.settings.endpoints import endpoints
+from connector.settings.files import check_files
 from connector.settings.findings import Findings
 from connector.settings.interpolation import fill
 from connector.settings.mappings import CheckMapping, check_mappings, unchecked
@@ -92,6 +93,7 @@ def parse(
     to_here = endpoints("receivers", values, receivers, findings, production=production)
     check_routes(values, findings)
     check_names(values, from_here, findings)
+    check_files(values, to_here, findings)
     check_mappings(values, mappings, findings)
     if isinstance(values.get("routes"), list):
         check_sandbox(values["routes"], from_here, to_here, findings)

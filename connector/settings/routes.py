@@ -106,7 +106,7 @@ def check_sandbox(
             continue
         name = str(route.get("source"))
         source = sources.get(name)
-        if source is None or _is_test_system(source, local=True):
+        if source is None or not source.usable or _is_test_system(source, local=True):
             continue
         for place, receiver in _named(route, ("routes", index)):
             own = receivers.get(str(receiver))

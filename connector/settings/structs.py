@@ -27,6 +27,7 @@ __all__ = [
     "SourceSettings",
     "TotalsSettings",
     "by_receiver",
+    "files_of_journal",
 ]
 
 Name = Annotated[
@@ -68,6 +69,8 @@ class EndpointSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
     sandbox_hosts: ClassVar[frozenset[str]] = frozenset()
     """Host names that are known to be the vendor's test system."""
+    usable: ClassVar[bool] = True
+    """False where the plugin cannot be loaded: nothing is read from, sent to or told to such an endpoint."""
 
     timeout: Annotated[Duration, Wait, Meta(description="Longest time for one call, answer included.")] = Duration(30)
     concurrency: Annotated[int, Meta(ge=1, le=256, description="Calls in flight at once.")] = 8
@@ -118,6 +121,9 @@ class SourceSettings(EndpointSettings, frozen=True, kw_only=True, forbid_unknown
 
 class ReceiverSettings(EndpointSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What every receiver takes."""
+
+    writes: ClassVar[tuple[str, ...]] = ()
+    """Keys whose value is the path of a file that it writes, which nothing else may write."""
 
     settle: Annotated[Duration, Meta(description="How long after a doubtful call a look-up can be believed.")] = (
         Duration(60)
@@ -293,7 +299,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     def problems(self) -> list[tuple[str, str]]:
         """Return what is wrong between the keys at the top: (key, what is wrong)."""
-        taken = {self.journal + suffix for suffix in ("", "-wal", "-shm", ".lock", ".seen", ".seen.new")}
-        if self.witness is None or self.witness not in taken:
+        if self.witness is None or self.witness not in files_of_journal(self.journal):
             return []
         return [("witness", "this is a file of the journal itself; name one on another volume")]
+
+
+def files_of_journal(journal: str) -> set[str]:
+    """Return the paths of all files that a journal at this path consists of."""
+    return {journal + suffix for suffix in ("", "-wal", "-shm", ".lock", ".seen", ".seen.new")}

@@ -56,6 +56,13 @@ class TraedeSettings(SourceSettings, frozen=True, kw_only=True, forbid_unknown_f
         checked_zone(self.timezone, TIMEZONE)
         ack_text.check_template("note", self.note)
 
+    def problems(self) -> list[tuple[str, str]]:
+        """One parameter for both the number and the size of a page, by which no page could be asked for."""
+        found = super().problems()
+        if self.limit_key == self.page_key:
+            found = [*found, ("limit_key", "this is page_key, too; the number and the size of a page need one each")]
+        return found
+
 
 class TraedeOrdersSettings(TraedeSettings, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="traede_orders"):
     """A Traede account's orders."""

@@ -336,6 +336,12 @@ async def test_a_sentinel_that_is_a_link_is_refused(path: Path, tmp_path: Path) 
     await refused(path, "cannot be read")
 
 
+async def test_a_folder_in_its_place_is_refused(path: Path) -> None:
+    """It is named, like a file that cannot be read."""
+    path.with_name("journal.db.seen").mkdir()
+    await refused(path, "journal.db.seen: cannot be read")
+
+
 async def test_a_journal_from_before_there_were_sentinels_is_taken(path: Path) -> None:
     """An update of the program makes nobody wary of the journal that it finds."""
     async with opened(path) as journal:

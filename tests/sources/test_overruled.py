@@ -16,6 +16,7 @@ from connector.settings.ack_text import check_template, filled
 from connector.settings.values import Secret, Url
 from connector.sources.propeller import PropellerSettings, PropellerSource
 from connector.sources.traede_filters import Filter, FilterGroup, encoded
+from connector.sources.traede_settings import TraedeProductionOrdersSettings
 from tests.sources.traede_bench import BASE, source
 
 ACK = Acknowledgement(
@@ -115,3 +116,11 @@ def test_a_group_of_filters_of_which_one_must_hold() -> None:
     assert msgspec.convert(
         {"or": True, "filters": [{"key": "created_at", "operator": "eq", "value": "2026-01-01"}]}, FilterGroup
     ).any_of
+
+
+def test_number_and_size_of_a_page_need_a_parameter_each() -> None:
+    """Both under one name would ask for no page at all."""
+    own = TraedeProductionOrdersSettings(token=Secret("t"), app_key=Secret("k"), system_id="erp", limit_key="page")
+    ((key, said),) = own.problems()
+    assert key == "limit_key"
+    assert "page_key" in said

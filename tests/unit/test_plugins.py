@@ -70,6 +70,27 @@ def plugged(**values: str) -> Iterator[None]:
 
 
 @pytest.mark.fault(138)
+def test_a_source_that_is_out_is_no_production_source_of_a_stand_in(tmp_path: Path) -> None:
+    """It is told nothing, so its route to a test system is no mistake for which the others would stop."""
+    (tmp_path / "settings.yaml").write_text(
+        """
+sources:
+  shop: {type: odd_shop, base_url: "http://127.0.0.1:9"}
+  other: {type: zendera, base_url: "http://127.0.0.1:9", api_key: k}
+receivers:
+  warehouse:
+    {type: ewarehousing, base_url: "http://127.0.0.1:9", username: u, password: p, wms_code: W, customer_code: C}
+routes:
+  - {source: shop, receivers: [warehouse]}
+  - {source: other, receivers: [warehouse]}
+""",
+        "utf-8",
+    )
+    with plugged(odd_shop="no_such_module:Shop"):
+        assert set(load_settings(tmp_path / "settings.yaml", {}).sources) == {"shop", "other"}
+
+
+@pytest.mark.fault(138)
 def test_a_plugin_that_cannot_be_imported_puts_only_its_own_source_or_receiver_out(tmp_path: Path) -> None:
     """The settings load, all others are built, and the one that is out says why in every call."""
     (tmp_path / "settings.yaml").write_text(SETTINGS, "utf-8")

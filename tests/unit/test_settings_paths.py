@@ -95,6 +95,31 @@ def test_a_witness_is_no_file_of_the_journal(tmp_path: Path, witness: str) -> No
         load_settings(written(tmp_path, f"witness: {witness}"))
 
 
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("settings.yaml", "this is the settings file"),
+        ("./settings.yaml", "this is the settings file"),
+        ("connector.db", "this is a file of the journal"),
+        ("connector.db-wal", "this is a file of the journal"),
+        ("../w/seen", "this is the witness"),
+    ],
+)
+def test_a_receiver_writes_into_no_other_file(tmp_path: Path, path: str, said: str) -> None:
+    """It would append its orders to the settings or to the journal."""
+    with pytest.raises(SettingsError, match=rf"settings.yaml:6:31: receivers.archive.path: {said}"):
+        load_settings(written(tmp_path / "w", "witness: seen", path))
+
+
+def test_two_receivers_write_two_files(tmp_path: Path) -> None:
+    """One of them would wait for the other's lock for ever."""
+    copy = "  copy: {type: file, path: ./out.jsonl}"
+    text = TEXT.format(top="", path="out.jsonl").replace("\nroutes", f"\n{copy}\nroutes")
+    (tmp_path / "settings.yaml").write_text(text, "utf-8")
+    with pytest.raises(SettingsError, match=r"7:28: receivers.copy.path: this is what the receiver archive writes"):
+        load_settings(tmp_path / "settings.yaml")
+
+
 @pytest.mark.parametrize("path", ["orders/", "..", '"a\\nb"'])
 def test_what_is_no_file(tmp_path: Path, path: str) -> None:
     """A folder's name is still no file's, although it was put behind another one."""
