@@ -87,12 +87,23 @@ class Reading:
     def add(self, page: FeedPage) -> int:
         """Take a page in; return how many shipments of it are new."""
         before = self.size
+        self._close_gap(page)
         for raw in page.shipments or ():
             self._add(bytes(raw))
         if isinstance(page, PartialPage):
             self.unreadable |= {row.position: row for row in page.unreadable}
         self._totals.append(count(page.total))
         return self.size - before
+
+    def _close_gap(self, page: FeedPage) -> None:
+        """Name the first order of a page as the one behind rows at the end of the page before it."""
+        first = next(filter(None, map(order_of, page.shipments or ())), "")
+        if first:
+            self.unreadable |= {
+                position: msgspec.structs.replace(row, before=first)
+                for position, row in self.unreadable.items()
+                if not row.before
+            }
 
     def _add(self, raw: bytes) -> None:
         try:

@@ -125,10 +125,11 @@ class Watch:
         """A report has no key to repeat it under: told twice, people see it twice."""
         told = [outline(body) for body in self._world.sources[call.vendor].reports(call.act.ids[0])]
         what = [(each.get("status"), each.get("location")) for each in told]
-        # A backup does not know what was told since it was made, and a report has no key: once more for each. And who
-        # lets an order go lets go all that waits of it, a report that is parked and may be there as well.
+        # A backup does not know what was told since it was made, a new journal in the place of a lost one knows of
+        # nothing, and a report has no key: once more for each. And who lets an order go lets go all that waits of it, a
+        # report that is parked and may be there as well.
         released = self._world.orders[f"{call.vendor}-{call.act.ids[0]}"].released
-        if any(what.count(each) > 1 + self._world.disk.restored + released for each in what):
+        if any(what.count(each) > 1 + self._world.disk.losses + self._world.disk.restored + released for each in what):
             self._world.violated(
                 "S15", f"{call.vendor}-{call.act.ids[0]}", "REPORTED_TWICE: the same report is there twice"
             )

@@ -129,6 +129,25 @@ async def test_an_order_that_may_lack_an_unreadable_shipment_waits() -> None:
     assert row.reason.endswith("5 and 6 wait: it may be a shipment of theirs")
 
 
+async def test_an_order_waits_whose_first_shipment_ends_the_page_before() -> None:
+    """What stands behind a row that cannot be read may be on the next page."""
+    shipments = [
+        shipment(number, id=number * 10 + part) for number in range(1, 12) for part in range(1 + (number == 5))
+    ]
+    async with zendera(shipments, page_size=5) as h:
+        answer = h.vendor.answer
+
+        def spoilt(request: web.Request, body: bytes) -> web.Response:
+            response = answer(request, body)
+            broken = b'"id":50,' in bytes(response.body)  # type: ignore[arg-type]
+            return reply(500, {}) if broken and request.method == "GET" else response
+
+        h.vendor.answer = spoilt  # type: ignore[method-assign]
+        items, (row,) = await polled(h)
+    assert sorted(int(item.order_id) for item in items) == [1, 2, 3, 6, 7, 8, 9, 10, 11]
+    assert (row.position, row.after, row.before) == (4, "4", "5")
+
+
 @pytest.mark.fault(136)
 async def test_ewarehousing() -> None:
     """Each order is read by a call of its own; one that fails is named by its id, and left alone for a while."""
