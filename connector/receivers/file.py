@@ -89,8 +89,8 @@ class FileSettings(ReceiverSettings, frozen=True, kw_only=True, forbid_unknown_f
     mode: Annotated[
         str,
         Meta(
-            pattern=r"^0?[67][0-7]{2}$",
-            description="The rights of a file that is made here, in quotes; its owner may read and write it.",
+            pattern=r"^0?[4-7][0-7]{2}$",
+            description="The rights of a file that is made here, in quotes; its owner may read it, and append to it.",
             extra_json_schema={"x-form": '"0640"'},
         ),
     ] = "0600"
@@ -105,9 +105,13 @@ class FileSettings(ReceiverSettings, frozen=True, kw_only=True, forbid_unknown_f
         return [*self._of_columns(), *self._of_hand_over()]
 
     def _of_hand_over(self) -> list[tuple[str, str]]:
-        if self.hand_over == "append":
-            return [("batch", "this is for hand_over: rename")] if self.batch != BatchSettings() else []
         found = []
+        if self.hand_over == "append":
+            if self.batch != BatchSettings():
+                found.append(("batch", "this is for hand_over: rename"))
+            if not int(self.mode, 8) & 0o200:
+                found.append(("mode", "with hand_over: append its owner has to be able to write it, as in 0640"))
+            return found
         if self.rotate != "none":
             found.append(("rotate", "with hand_over: rename each batch is a file of its own"))
         if self.batch.age >= self.timeout:

@@ -324,6 +324,7 @@ async def test_no_batch_is_written_over_another(tmp_path: Path) -> None:
         ("mode: 0640", "6:11: receivers.archive.mode", 'write it in quotes: "0640"'),
         ('mode: "0999"', "6:11: receivers.archive.mode", "0640"),
         ('mode: "0200"', "6:11: receivers.archive.mode", "0640"),
+        ('mode: "0440"', "6:11: receivers.archive.mode", "its owner has to be able to write it"),
         ("batch: {orders: 3}", "6:12: receivers.archive.batch", "this is for hand_over: rename"),
         ("hand_over: rename\n    rotate: daily", "7:13: receivers.archive.rotate", "each batch is a file of its own"),
         ("hand_over: rename\n    batch: {age: 1m}", "7:18: receivers.archive.batch.age", "shorter than the timeout"),
