@@ -9,10 +9,13 @@ import msgspec
 
 from connector.errors import Unmappable
 from connector.receivers.lane import Lane, request_of
+from tests.doubles import EPOCH
 from tests.simulation.vendors.base import EVERY, Truth
 from tests.simulation.world import Call, World
 
 __all__ = ["Requests", "both"]
+
+START = EPOCH.timestamp()
 
 
 def both(one: Callable[[str, Call], None], other: Callable[[str, Call], None]) -> Callable[[str, Call], None]:
@@ -29,13 +32,14 @@ class _Walks(msgspec.Struct):
     """
     The walks of one process over a feed.
 
-    `ended` has the beginning of each that the journal has as gone through; `began` is that of the one under way.
+    `ended` has each that the journal has as gone through, by when it began and when that was seen; `began` is when the
+    one under way did.
     """
 
     incarnation: int
     polled: int | None
     began: float
-    ended: list[float] = []
+    ended: list[tuple[float, float]] = []
 
 
 class Requests:
@@ -92,6 +96,16 @@ class Requests:
         ).fetchone()
         return attempts is not None and attempts > 1
 
+    def _intended(self, call: Call) -> float:
+        """Return when the journal took an order for one that may be sent; it then waits for its turn among others."""
+        (intended,) = self._world.journal.execute(
+            "SELECT max(intent_at) FROM orders JOIN deliveries USING (key) WHERE external_id = ? AND receiver = ?",
+            (call.act.ids[0], call.vendor),
+        ).fetchone()
+        if intended is None or self._world.stepped:
+            return call.begun
+        return float(intended) / 1000 - START
+
     def _walking(self, call: Call) -> None:
         """Note the walks that have gone through: the journal has the time of the last one."""
         polled = self._polled(call.vendor)
@@ -99,7 +113,7 @@ class Requests:
         if walks is None or walks.incarnation != call.incarnation:
             self._walks[call.vendor] = _Walks(call.incarnation, polled, call.begun, [])
         elif polled != walks.polled:
-            walks.ended.append(walks.began)
+            walks.ended.append((walks.began, self._world.time.now))
             walks.polled, walks.began = polled, call.begun
 
     def _polled(self, source: str) -> int | None:
@@ -107,11 +121,19 @@ class Requests:
         return row[0] if row is not None else None
 
     def _is_fresh(self, call: Call, truth: Truth, raw: bytes) -> None:
-        """What changed before the last two walks began is in what is sent, unless it may have been sent before."""
+        """
+        What changed before two walks began is in what is sent, unless it may have been sent before.
+
+        Two that had gone through when the journal took the order for one that may be sent: then it keeps what it has.
+        """
         walks = self._walks.get(truth.source)
-        if walks is None or walks.incarnation != call.incarnation or len(walks.ended) < 2:
+        if walks is None or walks.incarnation != call.incarnation:
             return
-        listed = walks.ended[-2]
+        intended = self._intended(call)
+        ended = [began for began, seen in walks.ended if seen <= intended]
+        if len(ended) < 2:
+            return
+        listed = ended[-2]
         before = [code for at, code in truth.hints if at < listed][-1:]
         late = [code for at, code in truth.hints if at >= listed]
         if truth.placed < listed and not any(f'"hint":"{code}"'.encode() in raw for code in (*before, *late)):

@@ -11,7 +11,7 @@ from tests.simulation.bugs.planting import FROM, bug, put
 
 __all__: list[str] = []
 
-FROM |= {"an_error_is_not_there": 185}
+FROM |= {"an_error_is_not_there": 185, "a_failed_look_up_is_an_empty_one": 80}
 
 
 @bug
