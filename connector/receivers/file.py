@@ -77,9 +77,10 @@ class FileSettings(ReceiverSettings, frozen=True, kw_only=True, forbid_unknown_f
         Literal["order", "line"], Meta(description="For csv: a row for each order, or for each of its lines.")
     ] = "order"
     hand_over: Annotated[
-        Literal["append", "rename"],
+        Literal["append", "follow", "rename"],
         Meta(
-            description="append: one file, which a consumer takes away by renaming it. rename: a new file for each "
+            description="append: one file, which a consumer takes away by renaming it. follow: one file that is never "
+            "renamed, for a consumer that reads on as it grows (tail -F, a log shipper). rename: a new file for each "
             "batch (orders-20260324T092607Z-000001.jsonl), never changed once it is there."
         ),
     ] = "append"
@@ -106,11 +107,11 @@ class FileSettings(ReceiverSettings, frozen=True, kw_only=True, forbid_unknown_f
 
     def _of_hand_over(self) -> list[tuple[str, str]]:
         found = []
-        if self.hand_over == "append":
+        if self.hand_over != "rename":
             if self.batch != BatchSettings():
                 found.append(("batch", "this is for hand_over: rename"))
             if not int(self.mode, 8) & 0o200:
-                found.append(("mode", "with hand_over: append its owner has to be able to write it, as in 0640"))
+                found.append(("mode", "unless hand_over is rename, its owner has to be able to write it, as in 0640"))
             return found
         if self.rotate != "none":
             found.append(("rotate", "with hand_over: rename each batch is a file of its own"))
@@ -191,6 +192,7 @@ class FileReceiver:
             self._rows,
             daily=settings.rotate == "daily",
             batches=batches,
+            follow=settings.hand_over == "follow",
             mode=int(settings.mode, 8),
             disk=disk,
         )

@@ -99,8 +99,9 @@ class Handed:
         found = self._places.get(key)
         if found is not None and found[1] == UNKNOWN:
             raise ConflictError(
-                f"{external_id} was being written to {_shown(found[0])} when somebody took its hidden file away: look "
-                f"whether its consumer has it, and skip it; or take its line, {key.hex()}, out of {self.path} and retry"
+                f"{external_id} was being written to {_shown(found[0])} when that was taken away, or the process ended:"
+                f" look whether its consumer has it, and skip it; or take its line, {key.hex()}, out of {self.path} and"
+                " retry"
             )
         return self.place(key)
 
@@ -110,7 +111,7 @@ class Handed:
 
         Raises `InDoubtError` when that failed and what was begun could not be taken back.
         """
-        new = [entry for entry in entries if entry.key not in self._places or entry.line == UNKNOWN]
+        new = [entry for entry in entries if entry.line == UNKNOWN or not self._knows(entry.key)]
         if not new:
             return
         before = self._disk.size(self._fd)
@@ -128,6 +129,21 @@ class Handed:
                 raise InDoubtError(f"{self.path}: {os.strerror(exc.errno or errno.EIO)}") from None
             raise
         self._places.update((entry.key, (entry.file, entry.line)) for entry in new)
+
+    def take_back(self, keys: Iterable[bytes], size: int) -> None:
+        """Forget the orders that were recorded last, when the record had `size` bytes: they were not written."""
+        self._disk.truncate(self._fd, size)
+        self._disk.sync(self._fd)
+        for key in keys:
+            self._places.pop(key, None)
+
+    @property
+    def size(self) -> int:
+        """How many bytes the record has."""
+        return self._disk.size(self._fd)
+
+    def _knows(self, key: bytes) -> bool:
+        return self._places.get(key, ("", UNKNOWN))[1] != UNKNOWN
 
     def close(self) -> None:
         """Close it, and let go of the lock. Idempotent."""

@@ -7,6 +7,10 @@ A consumer may take a file away at any moment, and the process may be killed at 
 orders is written to a file that nobody else can see (file_aside.py), synced, recorded as handed over in a file beside
 it (file_handed.py), synced, and only then put in its place. What is aside at a start was not seen by anybody: what is
 whole in it is recorded, and it is put in its place. What is not aside, and recorded, was in its place.
+
+A file that is followed while it grows (`follow`) is never renamed. There an order is recorded as unknown before it is
+written, and as handed over once the file is seen to be at its place after the sync: an order between the two that the
+file does not hold is left to a person.
 """
 
 from __future__ import annotations
@@ -23,7 +27,7 @@ from pathlib import Path
 from connector.errors import EndpointError, InDoubtError, RejectedError, TransientError
 from connector.receivers.base import Receipt
 from connector.receivers.file_aside import hidden, left_aside, put_in_place, remove, take_aside
-from connector.receivers.file_disk import AppendFile, Disk, failure
+from connector.receivers.file_disk import AppendFile, Disk, failure, sync_folder
 from connector.receivers.file_handed import UNKNOWN, Entry, Handed
 from connector.receivers.file_index import Index, Mark, hash_of, read
 from connector.receivers.file_rows import Rows
@@ -49,6 +53,7 @@ class Store:
         *,
         daily: bool = False,
         batches: bool = False,
+        follow: bool = False,
         mode: int = 0o600,
         disk: Disk | None = None,
     ) -> None:
@@ -56,6 +61,7 @@ class Store:
         self._rows = rows
         self._daily = daily
         self._batches = batches
+        self._follow = follow
         self._mode = mode
         self._disk = disk or Disk()
         self._mutex = threading.Lock()
@@ -82,14 +88,19 @@ class Store:
         """
         with self._mutex, self._translated(self._path):
             self._open()
-            file = take_aside(self.file_of(at), self._disk, create=self._mode)
+            file = self._taken(self.file_of(at), create=self._mode)
             assert file is not None, "it was made"  # noqa: S101
             fresh: list[tuple[str, Entry]] = []
             try:
                 index = self._catch_up(file.path, file)
                 results, data, fresh = self._group(orders, file, index)
                 if fresh:
-                    self._write(file, data, [*index.unrecorded, *(entry for _, entry in fresh)])
+                    new = [entry for _, entry in fresh]
+                    if self._follow:
+                        self._handed.add(index.unrecorded)
+                        self._write_in_place(file, data, new)
+                    else:
+                        self._write(file, data, [*index.unrecorded, *new])
                     index.unrecorded.clear()
             except InDoubtError:
                 self._leave(file)
@@ -207,6 +218,36 @@ class Store:
             line += record.count(b"\n")
         return results, data, list(fresh.items())
 
+    def _taken(self, path: Path, *, create: int | None = None) -> AppendFile | None:
+        """Open a file to write to it: aside, or where it is if somebody may follow it."""
+        if not self._follow:
+            return take_aside(path, self._disk, create=create)
+        file = AppendFile.open(path, self._disk, create=create)
+        if file is not None and file.made:
+            sync_folder(path.parent)
+        return file
+
+    def _write_in_place(self, file: AppendFile, data: bytes, entries: Sequence[Entry]) -> None:
+        """Write a group to a file that stays where it is; record it when it is seen to be there."""
+        self.syncs += 1
+        size = self._handed.size
+        self._handed.add(entry._replace(line=UNKNOWN) for entry in entries)
+        try:
+            file.append(data)
+        except TransientError:
+            self._handed.take_back((entry.key for entry in entries), size)
+            raise
+        try:
+            info = self._disk.look(file.path)
+            there = (info.st_dev, info.st_ino) == file.identity
+        except FileNotFoundError:
+            there = False
+        if not there:
+            raise InDoubtError(
+                f"{file.path} was taken away while it was written; for a consumer that does that, leave out hand_over"
+            )
+        self._handed.add(entries)
+
     def _write(self, file: AppendFile, data: bytes, entries: Sequence[Entry]) -> None:
         """Write and record a group, or neither."""
         self.syncs += 1
@@ -224,6 +265,9 @@ class Store:
 
     def _put_back(self, file: AppendFile, fresh: Sequence[Entry] = ()) -> None:
         """Put a file in its place; one that was made for nothing is removed."""
+        if self._follow:
+            file.close()
+            return
         try:
             if file.made and not file.size():
                 remove(file.path)
@@ -264,7 +308,7 @@ class Store:
         known = self._marks.get(path.name)
         if self._index is not None and known and known[:2] == ((info.st_dev, info.st_ino), info.st_size):
             return self._index
-        file = take_aside(path, self._disk)
+        file = self._taken(path)
         if file is None:
             return self._catch_up(path, None)
         try:
