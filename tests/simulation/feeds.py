@@ -118,6 +118,10 @@ class Feeds:
             return reply(500, {"error": "Internal Server Error"})
         return response
 
+    def hides(self, source: str) -> bool:
+        """Tell whether there were rows of a source's feed, in this schedule, that nobody could read."""
+        return source in self._broken
+
     def judge(self, since: float) -> None:
         """See whether a feed whose total exceeds what it lists is polled more often than the interval says."""
         polls = sum(at >= since for at in self._polls)

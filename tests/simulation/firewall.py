@@ -146,7 +146,10 @@ def starved(world: World, rows: Mapping[str, Row]) -> None:
     if not world.firewall.calm or world.firewall.limits:
         return
     for external_id, truth in world.orders.items():
-        untouched = not (truth.skipped or truth.changed or truth.cancelled or truth.withdrawn or truth.given_up)
+        touched = truth.changed or truth.corrected or truth.cancelled or truth.withdrawn or truth.given_up
+        untouched = not (truth.skipped or truth.broken or touched)
+        if world.feeds is not None and world.feeds.hides(truth.source):
+            continue  # what cannot be read proves nothing of the others either
         if not untouched or world.firewall.dislikes(external_id) or truth.placed > world.time.now - SOON:
             continue
         row = rows.get(external_id)
