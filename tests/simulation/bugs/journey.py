@@ -33,7 +33,7 @@ __all__: list[str] = []
 
 FROM |= {
     "believes_a_backup": 1250,
-    "believes_a_failure": 6300,
+    "believes_a_failure": 4280,
     "failure_stays": 40,
     "forget_step": 225,
     "pages_asked_for": 2080,
@@ -162,6 +162,8 @@ def failure_stays(stack: ExitStack) -> None:
 def believes_a_failure(stack: ExitStack) -> None:
     """Takes what failed in a journal that was put back for failed, although a newer one may have delivered it."""
     put(stack, doubts, "_FAILED", "SELECT 1 WHERE ?1 = '' AND ?2 = ''")
+    real = doubts._doubt_what_waits
+    put(stack, doubts, "_doubt_what_waits", lambda way, now, db: real(way, now, _Deaf(db, "unfit = 1")))  # type: ignore[arg-type]
 
 
 @bug
