@@ -24,6 +24,7 @@ async def test_killed_at_each_step_of_handing_over(tmp_path: Path, way: str) -> 
     assert sum(done.hits.values()) >= len(POINTS) - 2, "at most of them there was something to hand over"
 
 
+@pytest.mark.planted
 @pytest.mark.parametrize("bug", BUGS)
 async def test_a_bug_in_handing_over_is_found(tmp_path: Path, bug: str) -> None:
     """It has teeth: each bug loses or doubles an order."""

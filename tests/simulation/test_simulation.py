@@ -57,6 +57,7 @@ def test_a_fault_that_was_found_stays_away(seed: int) -> None:
     assert not result.violations, failure(result)
 
 
+@pytest.mark.planted
 @pytest.mark.parametrize("name", sorted(BUGS.keys() - LATE))
 def test_a_bug_that_is_put_into_the_connector_is_found(name: str) -> None:
     """The simulation has teeth: see each bug's own text. Some of them were there, and were found by it."""

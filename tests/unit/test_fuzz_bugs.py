@@ -17,6 +17,7 @@ def test_every_target_has_a_bug() -> None:
     assert list(BUGS.keys() ^ TARGETS.keys()) == []
 
 
+@pytest.mark.planted
 @pytest.mark.parametrize("name", TARGETS)
 def test_the_bug_is_found(name: str) -> None:
     """As something else than an error of our tree, at some body; not before it is put in."""
