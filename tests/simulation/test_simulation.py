@@ -20,7 +20,6 @@ LATE = frozenset(
         "bigbatch",
         "breaker_fails_orders",
         "no_pace",
-        "pages_asked_for",
         "swallow_cancel",
     }
 )

@@ -23,8 +23,7 @@ from connector.pace import Pace
 from connector.receivers import attempt, consumer, ewarehousing, webhook
 from connector.receivers.base import Receipt
 from connector.receivers.ewarehousing_amend import receipt_of
-from connector.sources import intake, producer, propeller, traede, traede_feed, zendera
-from connector.sources.base import Page
+from connector.sources import intake, producer, propeller, traede, zendera
 from connector.steady import SteadyClock
 from tests.simulation.bugs.planting import FROM, bug, put
 from tests.simulation.profile import secret
@@ -36,7 +35,6 @@ FROM |= {
     "believes_a_failure": 4280,
     "failure_stays": 40,
     "forget_step": 225,
-    "pages_asked_for": 2080,
     "swallow_cancel": 390,
     "tells_again": 1000,
 }
@@ -403,14 +401,6 @@ def swallow_cancel(stack: ExitStack) -> None:
 
     put(stack, commit, "verdict", verdict)
     put(stack, sqlite, "verdict", verdict)
-
-
-@bug
-def pages_asked_for(stack: ExitStack) -> None:
-    """Takes pages that were read together for pages that were asked for one after the other."""
-    real = Page
-    put(stack, traede_feed, "Page", lambda items, **_: real(items))
-    put(stack, zendera, "Page", lambda items, total, **_: real(items, total))
 
 
 @bug
