@@ -13,8 +13,7 @@ credentials or our address are wrong. The status does not tell; other orders do,
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Literal, get_args
 
@@ -58,14 +57,19 @@ class Subject(msgspec.Struct, frozen=True):
 _subject: ContextVar[Subject | None] = ContextVar("subject", default=None)
 
 
-@contextmanager
-def about(kind: Kind, name: str, action: str = "", *, several: bool = False) -> Iterator[None]:
+class about:  # noqa: N801 - read as the phrase that it is: with about("create", name)
     """Let the calls made inside be about the order called `name`, or about `several` orders."""
-    token = _subject.set(Subject(kind, name, action, several))
-    try:
-        yield
-    finally:
-        _subject.reset(token)
+
+    __slots__ = ("_subject", "_token")
+
+    def __init__(self, kind: Kind, name: str, action: str = "", *, several: bool = False) -> None:
+        self._subject = Subject(kind, name, action, several)
+
+    def __enter__(self) -> None:
+        self._token = _subject.set(self._subject)
+
+    def __exit__(self, *_: object) -> None:
+        _subject.reset(self._token)
 
 
 def uncertain(exc: ConnectorError) -> bool:

@@ -30,7 +30,7 @@ from connector.errors import (
     UnattributedError,
     lasts,
 )
-from connector.once import Broken, sent_once
+from connector.once import REPEATED, Broken, sent_once
 from connector.outcomes import LOST, Effect, of_exception, of_status, retry_after
 from connector.pace import Pace
 from connector.settings.structs import EndpointSettings
@@ -230,6 +230,8 @@ class Endpoint:
     def _ask_leave(self, request: _Request) -> None:
         """Raise if the call has to wait; the turn of a half-open breaker is taken only by a call that is made."""
         own = None if request.blame is None else request.blame.breaker
+        if self.breaker.state == "closed" and (own is None or own.state == "closed"):
+            return
         if own is not None:
             self._pause(own.remaining, own)
         self._pause(self.breaker.wait())
@@ -251,7 +253,7 @@ class Endpoint:
 
     def _passed(self, request: _Request) -> None:
         self._taken += 1
-        self.breaker.succeeded(request.kind)
+        self.breaker.succeeded("" if self.breaker.state == "closed" else request.kind)
         if request.blame is not None and request.subject is not None:
             request.blame.passed(request.subject, request.method)
 
@@ -281,7 +283,7 @@ class Endpoint:
                     data=request.body,
                     headers=request.headers,
                     allow_redirects=False,
-                    middlewares=() if request.effect is Effect.READ else (sent_once,),
+                    middlewares=(sent_once,) if request.effect is Effect.WRITE and request.method in REPEATED else (),
                 ) as response:
                     text = await self._read(response, whole=request.takes(response.status))
                     return _Reply(response.status, text, response.headers)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Container, Iterator
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 
@@ -18,6 +19,8 @@ import msgspec
 
 __all__ = ["DEEPEST", "failure_in", "is_page", "reported_failure"]
 
+LONGEST_KEY = 64
+"""Characters of a key whose parts are remembered."""
 DEEPEST = 6
 """Levels of envelopes that are opened: real ones have two or three."""
 LARGEST = 64 * 1024
@@ -150,8 +153,8 @@ def _in_object(said: dict[str, Any], multi: bool, own: Container[str], depth: in
     for key, value in said.items():
         if key in own and said.get("id"):
             continue
-        name = _plain(key)
-        if found := _by_key(key, name, value, said):
+        name, words = _spelt(key) if len(key) <= LONGEST_KEY else _parts(key)
+        if found := _by_key(key, name, words, value, said):
             yield found
         elif (multi or name in ENVELOPES) and isinstance(value, dict | list):
             yield from _in_value(value, multi, own, depth + 1)
@@ -159,9 +162,17 @@ def _in_object(said: dict[str, Any], multi: bool, own: Container[str], depth: in
         yield "it is a problem document"
 
 
-def _by_key(key: str, name: str, value: Any, said: dict[str, Any]) -> str:
-    """Return how one key reports a failure; `name` is the key without its case and its separators."""
+def _parts(key: str) -> tuple[str, list[str]]:
+    """Return a key without its case and its separators, and the words that it is made of."""
     words = re.sub(r"([a-z])([A-Z])", r"\1 \2", key).lower().replace("_", " ").replace("-", " ").split()
+    return _plain(key), words
+
+
+_spelt = lru_cache(maxsize=1024)(_parts)  # a vendor's answers have the same few keys
+
+
+def _by_key(key: str, name: str, words: list[str], value: Any, said: dict[str, Any]) -> str:
+    """Return how one key reports a failure; `name` is the key without its case and its separators."""
     if name in SUCCESS_KEYS and (value is False or (_flat(value) in ("0", "false", "no") and value is not None)):
         return f'"{_shown(key)}" is {_flat(value)}'
     if name in ERROR_KEYS or name.startswith(ERROR_PREFIXES) or (words and words[-1] in ("error", "errors")):

@@ -67,6 +67,7 @@ class Producer:
         self._route = route
         self._names = (*route.receivers, *route.optional)
         self._receivers = (*((name, True) for name in route.receivers), *((name, False) for name in route.optional))
+        self._takes_cancelled = takes_cancelled(source, route)
         self._journal = journal
         self._bus = bus
         self._clock = clock
@@ -282,7 +283,7 @@ class Producer:
         orders: list[Order | None] = []
         for item in items:
             arrival, order = arrival_of(
-                self.source, item, self._receivers, self._tripped, cancelled=takes_cancelled(self.source, self._route)
+                self.source, item, self._receivers, self._tripped, cancelled=self._takes_cancelled
             )
             arrivals.append(arrival)
             orders.append(order)

@@ -53,6 +53,7 @@ def to_order(source: str, raw: bytes, *, zone: ZoneInfo, cash_stated: CashStated
     references = _references(shipments)
     told = [note for shipment in shipments for note in (shipment.notes, shipment.comment)]
     notes = _distinct([*told, *(stop.instructions for stop in stops if stop)])
+    sender = _sender_address(shipments)
     return Order(
         source=source,
         order_id=order_id,
@@ -65,7 +66,7 @@ def to_order(source: str, raw: bytes, *, zone: ZoneInfo, cash_stated: CashStated
         contact=Contact(name=address.person or address.company, email=address.email, phone=address.phone),
         contacts=_contacts(stops, address),
         delivery_address=address,
-        sender=_sender_address(shipments),
+        sender=sender,
         lines=lines(shipments),
         notes="\n".join(notes),
         requested_delivery_date=_day(shipments, stops, zone),
@@ -74,7 +75,7 @@ def to_order(source: str, raw: bytes, *, zone: ZoneInfo, cash_stated: CashStated
         cash_on_delivery_currency=cash_currency,
         cash_on_delivery_reference=", ".join(_distinct(text(each.reference) for each in cash)),
         cancelled=_cancelled(shipments),
-        metadata=_metadata(shipments, stops, references, cash),
+        metadata=_metadata(shipments, stops, references, cash, sender or Address()),
         raw=raw,
     )
 
@@ -110,7 +111,7 @@ def _one_address(shipments: Sequence[Shipment], stops: Sequence[Stop | None]) ->
             detail = f"shipment {_id(shipment)}" if _id(shipment) else ""
             raise Unmappable("missing field: delivery_address", detail, ours=stop is None)
         found.append(address)
-    if len({_place(address) for address in found}) > 1:
+    if len(found) > 1 and len({_place(address) for address in found}) > 1:
         cities = ", ".join(_distinct(address.city for address in found))
         raise Unmappable("shipments of one order go to different addresses", cities)
     return found[0]
@@ -309,10 +310,10 @@ def _metadata(
     stops: Sequence[Stop | None],
     references: Sequence[str],
     cash: Sequence[wire.Cash],
+    sender: Address,
 ) -> dict[str, str]:
     """Return what has no field of its own: where the goods are, the windows of time, the carrier's service."""
     senders = [stop for shipment in shipments if (stop := _sender(shipment))]
-    sender = _sender_address(shipments) or Address()
     further = [_contact(each) for stop in senders for each in _people(stop)][1:]
     found = {
         "status": ", ".join(_distinct(shipment.status for shipment in shipments)),
@@ -351,4 +352,4 @@ def _id(shipment: Shipment) -> str:
 
 def _distinct(values: Iterable[str | None]) -> list[str]:
     """Return the texts that there are, each once, in the order in which they came."""
-    return list(dict.fromkeys(stripped for value in values if (stripped := text(value))))
+    return list(dict.fromkeys([stripped for value in values if value and (stripped := text(value))]))

@@ -193,6 +193,8 @@ def identity(value: object) -> str:
 
 def text(value: Text) -> str:
     """Return what is text, without space around it; an empty text where there is none."""
+    if type(value) is str:
+        return value.strip()
     return "" if value is None else str(value).strip()
 
 
