@@ -34,6 +34,8 @@ __all__ = ["Producer"]
 
 logger = logging.getLogger(__name__)
 
+KEPT = 256
+"""Orders that are kept as they were read: what is listed again before it is told is most often the same."""
 SOON = 1.0
 """Seconds to the next walk when the vendor says that the feed holds more than this walk listed."""
 
@@ -67,6 +69,7 @@ class Producer:
         self._route = route
         self._names = (*route.receivers, *route.optional)
         self._receivers = (*((name, True) for name in route.receivers), *((name, False) for name in route.optional))
+        self._read_before: dict[tuple[str, bytes, str], tuple[Arrival, Order | None]] = {}
         self._takes_cancelled = takes_cancelled(source, route)
         self._journal = journal
         self._bus = bus
@@ -275,6 +278,18 @@ class Producer:
             again=self._again,
         )
 
+    def _read(self, item: FeedItem) -> tuple[Arrival, Order | None]:
+        """Return what an item comes to. One that is listed again, byte for byte, while it is under way is read once."""
+        key = (item.order_id, item.raw, item.skip)
+        found = self._read_before.get(key)
+        if found is None:
+            found = arrival_of(self.source, item, self._receivers, self._tripped, cancelled=self._takes_cancelled)
+            if found[1] is not None:
+                if len(self._read_before) >= KEPT:
+                    self._read_before.clear()
+                self._read_before[key] = found
+        return found
+
     async def _take(self, items: Sequence[FeedItem], listing: Listing, publisher: Publisher) -> int:
         """Record a page, then publish what is new of it; return how many that were."""
         if not items:
@@ -282,9 +297,7 @@ class Producer:
         arrivals: list[Arrival] = []
         orders: list[Order | None] = []
         for item in items:
-            arrival, order = arrival_of(
-                self.source, item, self._receivers, self._tripped, cancelled=self._takes_cancelled
-            )
+            arrival, order = self._read(item)
             arrivals.append(arrival)
             orders.append(order)
         now = self._clock.now()
