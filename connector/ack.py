@@ -22,7 +22,7 @@ __all__ = [
 
 
 DENIED = "the answer was a success that calls itself a failure"
-"""How the reason begins for which such an acknowledgement is in doubt."""
+"""The beginning of the reason for which such an acknowledgement is in doubt."""
 
 
 class Acknowledgement(msgspec.Struct, frozen=True, kw_only=True):

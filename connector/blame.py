@@ -43,7 +43,7 @@ CREDENTIALS = 401
 
 class Subject(msgspec.Struct, frozen=True):
     """
-    What a call is about: an order, by the name that the log gives it, or `several` of them.
+    The subject of a call: an order, by the name that the log gives it, or `several` of them.
 
     `action` tells calls of one kind apart that need different rights: to update an order, and to cancel it.
     """
@@ -191,7 +191,7 @@ class Blame:
 
     @property
     def suspects(self) -> int:
-        """How many orders were refused and have not passed since."""
+        """The number of orders that were refused and have not passed since."""
         return len(self._suspects)
 
     def _in_a_row(self, call: str) -> int:

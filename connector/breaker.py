@@ -31,7 +31,7 @@ class Breaker:
     """
 
     permanent = False
-    """Whether it is open for as long as the process lives: a plugin could not be loaded."""
+    """True for one that is open for as long as the process lives: a plugin could not be loaded."""
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class Breaker:
 
     @property
     def in_a_row(self) -> int:
-        """How many pauses it has made since it was closed last."""
+        """The number of pauses since it was closed last."""
         return self._openings
 
     @property
@@ -184,7 +184,7 @@ class ProbeTurn:
         self._breaker = breaker
         self._clock = clock
         self._probed = -1
-        """How many pauses there had been when this user's call was let through."""
+        """The number of pauses there had been when this user's call was let through."""
         self._since: float | None = None
 
     def wait(self) -> float:
