@@ -2,12 +2,13 @@
 The failure that the body of a successful answer reports: `{"success": false}`, `{"error": ...}`, an HTML page.
 
 A gateway, a log-in page or an application that knows one status only may answer 2xx to a call that changed nothing.
-This is the one place that decides whether a body reports a failure; who made the call decides what follows from it
-(after a write it is in doubt, after a read it is no answer).
+This is the one place that decides whether a body reports a failure, or was cut off before it could; who made the call
+decides what follows from it (after a write it is in doubt, after a read it is no answer).
 """
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from collections.abc import Container, Iterator
@@ -17,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["DEEPEST", "failure_in", "is_page", "reported_failure"]
+__all__ = ["DEEPEST", "failure_in", "in_utf8", "is_page", "no_success", "reported_failure"]
 
 LONGEST_KEY = 64
 """Characters of a key whose parts are remembered."""
@@ -72,6 +73,38 @@ HTML = frozenset(
 )  # fmt: skip
 """Elements that a part of a page may begin with; what begins with another one is XML."""
 
+MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+ZEROS = {(0, 0, 0, 1): "utf-32-be", (1, 0, 0, 0): "utf-32-le", (0, 1): "utf-16-be", (1, 0): "utf-16-le"}
+"""Where the first bytes of a text without a mark are zero, for JSON and markup begin with ASCII (RFC 4627, 3)."""
+
+_begins_as_json = re.compile(
+    rb"""\s*(?:
+        \{ (?! [\dA-Fa-f]{8} (?: -?[\dA-Fa-f]{4} ){3} -?[\dA-Fa-f]{12} \}\s*\Z )  # an object, and no GUID in braces
+        | \[\s* (?: [\[{"] | [-\d][-+\d\s,.eE]*+\Z | \Z )  # a list, and no `[info] done`, no `[2026-12-01 10:00] done`
+        | " (?: [^"\\]++ | \\. )*+ \\?\Z  # a text that does not end, and no `"A" is stored`
+    )""",
+    re.DOTALL | re.VERBOSE,
+).match
+_first_tag = re.compile(r"\s*<([A-Za-z_][\w.:-]*)(?=[\s/>]|\Z)").match
+_prolog = re.compile(r"\s*<[?!]").match
+
+
+def no_success(body: bytes, status: int = 200, *, own: Container[str] = ()) -> str:
+    """
+    Return why a 2xx with `body` says nothing about a success, in words that follow "the body"; empty if it may be one.
+
+    It reports a failure (`reported_failure`), or it is JSON or XML that cannot be read: what was cut off, or broken,
+    may have been about to report one. A text of no such form is what its status says.
+    """
+    failure, broken = _read(body, status, own)
+    return f"calls itself a failure: {failure}" if failure else broken and f"cannot be read: {broken}"
+
 
 def reported_failure(body: bytes, status: int = 200, *, own: Container[str] = ()) -> str:
     """
@@ -82,20 +115,7 @@ def reported_failure(body: bytes, status: int = 200, *, own: Container[str] = ()
     secret that was sent.
     An empty body reports nothing, and neither does one of a form that is not known.
     """
-    text = body[:3].removeprefix(b"\xef\xbb\xbf") + body[3:]
-    start = text.lstrip()[:1]
-    if not start:
-        return ""
-    if start == b"<":
-        return _in_markup(text[:LARGEST].decode("utf-8", "replace"))
-    if start in b'{["fFnt0123456789-':
-        try:
-            said = _decoded(text)
-        except (ValueError, RecursionError):
-            pass
-        else:
-            return failure_in(said, status, own=own)
-    return _in_text(text[:LARGEST].decode("utf-8", "replace"))
+    return _read(body, status, own)[0]
 
 
 def failure_in(said: Any, status: int = 200, *, own: Container[str] = ()) -> str:
@@ -105,25 +125,83 @@ def failure_in(said: Any, status: int = 200, *, own: Container[str] = ()) -> str
 
 def is_page(body: bytes) -> bool:
     """Tell whether `body` is HTML, or a part of it: written for a person, by whatever stands in between."""
-    text = body[:LARGEST].removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace").lstrip().lower()
+    text = in_utf8(body[:LARGEST]).decode("utf-8", "replace").lstrip().lower()
     if not text.startswith("<"):
         return False
     first = _first_element(_aside.sub("", text[:ASIDE]))
     return _element_of_page(text) is not None or (first is not None and first[1] in HTML)
 
 
+def in_utf8(body: bytes) -> bytes:
+    """Return a text in UTF-8 without a mark of its encoding, whichever of UTF-8, UTF-16 and UTF-32 it came in."""
+    for mark, encoding in MARKS:
+        if body.startswith(mark):
+            return _recoded(body[len(mark) :], encoding)
+    if 0 in body[:2]:
+        zeros = tuple(min(each, 1) for each in body[:4])
+        if encoding := ZEROS.get(zeros) or ZEROS.get(zeros[:2], ""):
+            return _recoded(body, encoding)
+    return body
+
+
+def _recoded(body: bytes, encoding: str) -> bytes:
+    return body if encoding == "utf-8" else body.decode(encoding, "replace").encode()
+
+
+def _read(body: bytes, status: int, own: Container[str]) -> tuple[str, str]:
+    """Return how a body reports a failure, and why it cannot be read; at most one of them says something."""
+    text = in_utf8(body)
+    start = text.lstrip()[:1]
+    if not start:
+        return "", ""
+    if start == b"<":
+        return _in_markup(text)
+    if start in b'{["fFnt0123456789-':
+        try:
+            said = _decoded(text)
+        except (ValueError, RecursionError):
+            if _begins_as_json(text) and not _is_json(text):
+                return "", "it begins as JSON, and is broken or cut off"
+        else:
+            return failure_in(said, status, own=own), ""
+    return _in_text(text[:LARGEST].decode("utf-8", "replace")), ""
+
+
 def _decoded(text: bytes) -> Any:
     try:
         return msgspec.json.decode(text)
     except ValueError:
-        # Another encoding, or NaN: what it reports can be told all the same.
-        return json.loads(text.decode("utf-8", "replace"))
+        # Another encoding, NaN, a control character: what it reports can be told all the same.
+        return json.loads(text.decode("utf-8", "replace"), strict=False)
 
 
-def _in_markup(text: str) -> str:
-    if is_page(text.encode()):
-        return "it is an HTML page"
-    return "it is XML with an error in it" if _xml_failure(text.lower()) else ""
+def _is_json(text: bytes) -> bool:
+    """Tell whether a text is JSON by its form, though it cannot be decoded: a number may be too long for that."""
+    try:
+        msgspec.json.decode(text, type=msgspec.Raw)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _in_markup(text: bytes) -> tuple[str, str]:
+    if is_page(text):
+        return "it is an HTML page", ""
+    if _xml_failure(text[:LARGEST].decode("utf-8", "replace").lower()):
+        return "it is XML with an error in it", ""
+    return "", "" if _ends_as_xml(text) else "it begins as XML, and is cut off"
+
+
+def _ends_as_xml(text: bytes) -> bool:
+    """Tell whether the first element of XML is closed at its end; what begins with something else is no XML."""
+    beginning = _aside.sub("", text[:ASIDE].decode("utf-8", "replace"))
+    root = _first_tag(beginning)
+    if root is None:
+        return not _prolog(beginning) and bool(beginning.strip())
+    end = _aside.sub("", text[-ASIDE:].decode("utf-8", "replace")).rstrip()
+    if len(text) <= ASIDE and end.endswith("/>") and end.count("<") == 1:
+        return True
+    return re.search(rf"</{re.escape(root[1])}\s*>\Z", end) is not None
 
 
 def _in_text(text: str) -> str:

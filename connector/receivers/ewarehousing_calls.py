@@ -10,7 +10,7 @@ from connector.http import Answer, Effect, Endpoint, Token
 from connector.receivers.ewarehousing_access import Access, ClientSettings
 from connector.receivers.ewarehousing_errors import is_duplicate, is_ours, reason
 from connector.receivers.ewarehousing_session import LoggedIn
-from connector.reported_failure import reported_failure
+from connector.reported_failure import in_utf8, no_success
 
 __all__ = ["Calls", "NotFound"]
 
@@ -78,12 +78,12 @@ class Calls:
     def _judge(self, answer: Answer) -> None:
         """Raise what a refusal means: our settings (faults.md #58), this call, or nothing that we may rely on."""
         if answer.status not in REFUSALS | {404}:
-            if why := reported_failure(answer.body, answer.status, own=OWN):
-                raise answer.unusable(f"it calls itself a failure: {why}")
+            if why := no_success(answer.body, answer.status, own=OWN):
+                raise answer.unusable(f"it {why}")
             return
         why = reason(answer.status, self._session.hide(answer.body))
         if answer.status == 404:
-            if answer.body.lstrip().startswith(b"<"):
+            if in_utf8(answer.body).lstrip().startswith(b"<"):
                 raise EndpointError(f"{answer.what}: 404: {why}")  # a page, so it is some other server's
             raise NotFound(f"{answer.what}: 404: {why}")
         if answer.status != 409 and is_ours(why):

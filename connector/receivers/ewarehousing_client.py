@@ -30,6 +30,7 @@ from connector.receivers.ewarehousing_answers import DocumentRecord, OrderRecord
 from connector.receivers.ewarehousing_calls import Calls, NotFound
 from connector.receivers.ewarehousing_reads import MOST_PAGES, PAGE_SIZE, Filters, Query, filtered, paged
 from connector.receivers.ewarehousing_wire import CreateOrder, NewDocument, UpdateOrder, encoded
+from connector.reported_failure import in_utf8
 
 __all__ = ["EXPAND", "EwarehousingClient", "Filters", "NotFound"]
 
@@ -213,7 +214,7 @@ class EwarehousingClient:
         `NotFound`, `RejectedError`.
         """
         answer = await self._calls.write("PATCH", f"{_path(order_id)}cancel/", None, one=True)
-        if answer.body.lstrip().startswith(b"<"):
+        if in_utf8(answer.body).lstrip().startswith(b"<"):
             raise answer.unusable("a page")
 
     async def documents(self, order_id: str) -> Documents:

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from connector.errors import readable
+from connector.reported_failure import in_utf8
 
 __all__ = ["is_duplicate", "is_ours", "reason"]
 
@@ -29,10 +30,11 @@ _LARGEST = 64 * 1024
 
 def reason(status: int, body: bytes) -> str:
     """Return why the call was refused: one printable line of at most 500 characters, each reason once."""
+    text = in_utf8(body[:_LARGEST])
     try:
-        said = msgspec.json.decode(body[:_LARGEST])
+        said = msgspec.json.decode(text)
     except (ValueError, RecursionError):
-        return readable(body[:_LARGEST].decode("utf-8", "replace")) or f"{status} without a reason"
+        return readable(text.decode("utf-8", "replace")) or f"{status} without a reason"
     found = list(dict.fromkeys(_found(said)))
     # A text that stands under its field's name need not stand without one as well.
     named = {what for where, what in found if where}

@@ -27,7 +27,7 @@ from connector.mapping.plain import PlainOrder, partial_plain, plain_order
 from connector.order import Order
 from connector.receivers.base import Delivery, Receipt
 from connector.receivers.webhook_success import Success, SuccessSettings
-from connector.reported_failure import is_page, reported_failure
+from connector.reported_failure import in_utf8, is_page, no_success
 from connector.settings.structs import ReceiverSettings
 from connector.settings.values import Secret, Url
 
@@ -224,8 +224,8 @@ def _judge_look_up(answer: Answer) -> None:
             raise EndpointError(
                 f"{answer.what}: 404, and the answer is an HTML page: somebody else's, or a wrong find_url"
             )
-    elif why := reported_failure(answer.body, answer.status, own={"status"}):
-        raise answer.unusable(f"it calls itself a failure: {why}")
+    elif why := no_success(answer.body, answer.status, own={"status"}):
+        raise answer.unusable(f"it {why}")
 
 
 def _check_id(order: Order) -> None:
@@ -256,7 +256,7 @@ def _key(secret: Secret) -> bytes:
 def _object(answer: Answer) -> dict[str, Any]:
     """Return the answer as an object; an empty one if it is anything else, for its status has said all it must."""
     try:
-        said = msgspec.json.decode(answer.body)
+        said = msgspec.json.decode(in_utf8(answer.body))
     except (ValueError, RecursionError):
         return {}
     return said if isinstance(said, dict) else {}

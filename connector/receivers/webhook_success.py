@@ -12,7 +12,7 @@ from connector.http import Answer
 from connector.mapping.expressions import Expression, ExpressionError, Reader
 from connector.mapping.money import exact
 from connector.mapping.shapes import Anything
-from connector.reported_failure import reported_failure
+from connector.reported_failure import in_utf8, no_success
 
 __all__ = ["Success", "SuccessSettings"]
 
@@ -32,7 +32,7 @@ class SuccessSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         str | None,
         Meta(
             description="An expression over the decoded body, such as =status == 'accepted', that is true of a "
-            "success. Left out, a body is one unless it is HTML or calls itself a failure."
+            "success. Left out, a body is one unless it is HTML, calls itself a failure, or is JSON that is cut off."
         ),
     ] = None
 
@@ -66,10 +66,10 @@ class Success:
         if self._statuses is not None and answer.status not in self._statuses:
             return "success.status does not name it"
         if self._when is None:
-            why = reported_failure(answer.body, answer.status)
-            return f"the body calls itself a failure: {why}" if why else ""
+            why = no_success(answer.body, answer.status)
+            return f"the body {why}" if why else ""
         try:
-            body = _decode(answer.body)
+            body = _decode(in_utf8(answer.body))
         except (ValueError, RecursionError):
             return "the body is not JSON, so success.when cannot be asked of it"
         try:

@@ -20,7 +20,7 @@ from connector.clock import SystemClock
 from connector.errors import ConnectorError
 from connector.http import Effect, Endpoint
 from connector.outcomes import of_status, retry_after
-from connector.reported_failure import failure_in, is_page, reported_failure
+from connector.reported_failure import failure_in, is_page, no_success, reported_failure
 from connector.sandbox.stage import stage
 from connector.sandbox.standin import StandIn
 from connector.sandbox.webhook import SECRET
@@ -318,8 +318,12 @@ def _answers() -> Iterator[Target]:
 
 
 async def _reported(body: bytes, status: int) -> object:
-    """Look for a failure in an answer; decoded or not, it is the same one."""
+    """Look for a failure in an answer; decoded or not, in whatever encoding, it is the same one."""
     found = [reported_failure(body, status, own=own) for own in ((), ("status", "title"))]
+    found.append(no_success(body, status))
+    assert found[2] or not found[0]
+    with suppress(UnicodeDecodeError):
+        assert 0 in body[:4] or no_success(body.decode("utf-8-sig").encode("utf-16"), status) == found[2]
     assert all(len(each) <= 120 and each.isprintable() for each in found)
     try:
         said = msgspec.json.decode(body)

@@ -1,4 +1,4 @@
-"""A 2xx of eWarehousing whose body calls itself a failure is no success of any call, and no answer to a look-up."""
+"""A 2xx of eWarehousing whose body calls itself a failure, or is cut off, is no success, and no answer to a look-up."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ FOREIGN = [
     b'{"success": false}',
     b'{"status": 422, "errors": {"0": "x"}}',
     b'{"status": "error", "message": "try again"}',
+    '{"success": false}'.encode("utf-16"),
+    b'{"success":false',
 ]
 INVOICE = Document(title="invoice", content=b"x")
 

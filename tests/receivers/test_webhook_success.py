@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from connector.errors import ConnectorError, EndpointError, InDoubtError, SettingsError, TransientError
+from connector.errors import ConflictError, ConnectorError, EndpointError, InDoubtError, SettingsError, TransientError
 from connector.receivers.webhook import WebhookSettings
 from connector.receivers.webhook_success import SuccessSettings
 from connector.sandbox.webhook import WebhookStandIn
@@ -22,6 +22,10 @@ FOREIGN = [
     (200, b'{"success": false}'),
     (207, b'[{"id": "1", "status": 422}]'),
     (202, b"ERROR: queue is full"),
+    (200, '{"success": false}'.encode("utf-16")),
+    (200, '{"success": false}'.encode("utf-16-be")),
+    (200, b'{"success":false'),
+    (200, b"<response><err"),
 ]
 
 
@@ -79,6 +83,8 @@ GOOD = [
     ({"when": "=status == 'accepted'"}, 200, b'{"status": "queued"}', False),
     ({"when": "=status == 'accepted'"}, 200, b"", False),
     ({"when": "=status == 'accepted'"}, 200, b"<html>accepted</html>", False),
+    ({"when": "=status == 'accepted'"}, 200, '{"status": "accepted"}'.encode("utf-16"), True),
+    ({"when": "=status == 'accepted'"}, 200, b'{"status": "accepted"', False),
     ({"when": "=[0].ok"}, 200, b'[{"ok": true}]', True),
     ({"when": "=length(items) == `1`"}, 200, b'{"items": [7]}', True),
     ({"when": "=length(items) == `1`"}, 200, b'{"items": 7}', False),
@@ -87,6 +93,16 @@ GOOD = [
     ({"status": [202], "when": "=ok"}, 202, b'{"ok": true}', True),
     ({"status": [202], "when": "=ok"}, 200, b'{"ok": true}', False),
 ]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+async def test_the_order_that_an_answer_names_is_read_in_any_encoding(encoding: str) -> None:
+    """Another external id is a conflict, and the id is the receipt's, also where the answer is in UTF-16."""
+    async with bench(Foreign(200, '{"id": "77"}'.encode(encoding))) as b:
+        assert (await b.receiver.create(delivery(b.receiver))).id == "77"
+    async with bench(Foreign(200, '{"id": "77", "external_id": "shop-9"}'.encode(encoding))) as b:
+        with pytest.raises(ConflictError):
+            await b.receiver.create(delivery(b.receiver))
 
 
 @pytest.mark.parametrize(("success", "status", "body", "good"), GOOD)

@@ -12,7 +12,7 @@ from connector.journal.states import ACK_EDGES, DELIVERY_EDGES, REPORT_EDGES
 from tests.simulation.content import EXTRAS
 from tests.simulation.crashes import POINTS
 from tests.simulation.disk import VOLUMES
-from tests.simulation.faults import CLOCK_STEPS, FAULTS, FOREIGN
+from tests.simulation.faults import CLOCK_STEPS, FAULTS, FOREIGN, UNREAD
 from tests.simulation.firewall import FIREWALL
 from tests.simulation.mappings import Kind
 from tests.simulation.marks import LAGS, UNMOVED
@@ -103,7 +103,7 @@ def summed(results: Iterable[Result]) -> Summary:
         deliveries=counts["deliveries"],
         calls=counts["calls"],
         crashes=_under(counts, "crash ", (*POINTS, "anywhere", "stop", "cancel")),
-        faults=_under(counts, "fault ", (*FAULTS, *FOREIGN, *FIREWALL, UNMOVED, *CLOCK_STEPS)),
+        faults=_under(counts, "fault ", (*FAULTS, *FOREIGN, *UNREAD, *FIREWALL, UNMOVED, *CLOCK_STEPS)),
         edges=_under(counts, "edge ", edges()),
         worlds=_under(counts, "world ", WORLDS),
         worst=dict(worst),

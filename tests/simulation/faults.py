@@ -13,7 +13,7 @@ from multidict import CIMultiDictProxy
 
 from tests.simulation.vendors.base import Request
 
-__all__ = ["CLOCK_STEPS", "FAULTS", "FOREIGN", "JUMPS", "NOTHING", "T_APPLY", "Fault", "Faults", "Outage"]
+__all__ = ["CLOCK_STEPS", "FAULTS", "FOREIGN", "JUMPS", "NOTHING", "T_APPLY", "UNREAD", "Fault", "Faults", "Outage"]
 
 T_APPLY = 25.0
 """Seconds within which the other side applies, or gives up, what it was sent (faults.md 4.5, A1)."""
@@ -100,6 +100,14 @@ FOREIGN_BODIES = (
     b'{"status": 503, "message": "Service Unavailable"}',
     b'{"results": [{"errors": ["busy"]}]}',
 )
+UNREAD = ("unread", "unread_applied")
+"""The same, in an encoding that is not UTF-8, or cut off."""
+UNREAD_BODIES = (
+    '{"success": false}'.encode("utf-16"),
+    '[{"error": "maintenance"}]'.encode("utf-16-be"),
+    b'{"success":false',
+    b'[{"results": [{"err',
+)
 FOREIGN_CALLS = {"warehouse": ("create", "update", "cancel", "lookup", "read"), "erp": ("create", "lookup")}
 
 CLOCK_STEPS = ("clock_ahead", "clock_back")
@@ -129,8 +137,9 @@ class Outage(msgspec.Struct, frozen=True):
 class Faults:
     """Draws the fault of each call. A schedule has its own mix: now and then a single kind, at a high rate."""
 
-    def __init__(self, chance: Random, between: Random | None = None) -> None:
+    def __init__(self, chance: Random, between: Random | None = None, unread: Random | None = None) -> None:
         self._chance = chance
+        self._unread = unread or Random(0)
         self._between = between or Random(0)
         self._foreign = self._between.choice((0.0, 0.03, 0.15)) if between else 0.0
         self.rate = chance.choice((0.0, 0.05, 0.15, 0.25, 0.4))
@@ -159,7 +168,9 @@ class Faults:
         share = self._foreign * (4 if (vendor, kind) == ("erp", "lookup") else 1)  # there are few
         if self.healed or kind not in FOREIGN_CALLS.get(vendor, ()) or self._between.random() >= share:
             return NOTHING
-        body = self._between.choice(FOREIGN_BODIES)
+        body, (name, name_applied) = self._between.choice(FOREIGN_BODIES), FOREIGN
+        if self._unread.random() < 0.3:
+            body, (name, name_applied) = self._unread.choice(UNREAD_BODIES), UNREAD
         if self._between.random() < 0.5:
-            return Fault("foreign", applied=False, status=200, body=body)
-        return Fault("foreign_applied", applied=True, spoil=lambda _: body)
+            return Fault(name, applied=False, status=200, body=body)
+        return Fault(name_applied, applied=True, spoil=lambda _: body)

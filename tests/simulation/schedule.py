@@ -74,7 +74,7 @@ class Schedule:
         wall, self.profile = Firewall.before(seed, make_up)
         self.world = World(self.profile, self.time, Random(f"{seed}/world"), wall)
         self.world.seed = str(seed)
-        self.faults = Faults(Random(f"{seed}/faults"), Random(f"{seed}/receivers"))
+        self.faults = Faults(Random(f"{seed}/faults"), Random(f"{seed}/receivers"), Random(f"{seed}/unread"))
         self.faults.healed = self.world.firewall.calm
         self.watch = Watch(self.world, profile.SETTLE)
         self.world.watch = self.watch

@@ -1,10 +1,10 @@
-"""A body that calls itself a failure is told from one that does not, in all the forms that are known."""
+"""A body that calls itself a failure, or was cut off, is told from one that does not, in all the known forms."""
 
 from __future__ import annotations
 
 import pytest
 
-from connector.reported_failure import is_page, reported_failure
+from connector.reported_failure import in_utf8, is_page, no_success, reported_failure
 
 FAILURES = [
     b"<!DOCTYPE html><html><body>Sign in</body></html>",
@@ -77,10 +77,53 @@ SUCCESSES = [
     b'{"order": {"payment": {"status": "failed"}, "metadata": {"error": "x"}}}',
     b'{"warnings": ["x"]}',
     b'[{"id": 1, "status": "failed"}]',
-    b'{"id": "cut o',
+    b'{"id": "a\x15b", "x": NaN}',
+    b'{"n": %s}' % (b"1" * 5000),
+    b"[info] done",
+    b"[2026-12-01 10:00:00] stored",
+    b"[200] OK",
+    b"[n] more",
+    b'"A-17" is stored',
+    b"1234",
+    b"-",
+    b"0001234",
+    b"{3F2504E0-4F89-11D3-9A0C-0305E82C3301}",
+    b"{3f2504e04f8911d39a0c0305e82c3301}\r\n",
+    b"<20261201.77@mail.example>",
+    b"<ok/>",
+    b'<ok at="10:00" />',
     b'<?xml version="1.0"?><response><ok/></response>',
     b"<Response><Status>ok</Status></Response>",
+    b"<s:Envelope xmlns:s='x'><s:Body/></s:Envelope >\n<!-- node 3 -->\n",
 ]
+
+BROKEN = [
+    b'{"success":false',
+    b'{"success":tr',
+    b'{"id": "cut o',
+    b"{",
+    b" {\n",
+    b'{"id": 1,}',
+    b"{'success': False}",
+    b'{"id": 1}{"success": false}',
+    b'{"id": 1}<!-- served by node 3 -->',
+    b"[",
+    b"[ ",
+    b'[{"id": 1}',
+    b'["a", "b',
+    b"[[1, 2]",
+    b"[1, 2",
+    b'"Order rec',
+    b'"Order \\',
+    b'"Order \\"rec',
+    b"<response><ok/>",
+    b"<response>" + b"<line/>" * 20_000,
+    b"<resp",
+    b'<?xml version="1.0"?>',
+    b"<!-- served by",
+    b"[" * 100_000,
+]
+TEXTS = [*FAILURES, *SUCCESSES, *BROKEN]
 
 
 @pytest.mark.fault(128)
@@ -92,8 +135,36 @@ def test_a_body_that_calls_itself_a_failure_is_one(body: bytes) -> None:
 
 @pytest.mark.parametrize("body", SUCCESSES)
 def test_a_body_that_does_not_is_none(body: bytes) -> None:
-    """An empty error is none, what an order says of itself is its own, and what nobody can read says nothing."""
+    """An empty error is none, what an order says of itself is its own, and a text of no form says nothing."""
     assert not reported_failure(body)
+    assert not no_success(body)
+
+
+@pytest.mark.fault(128)
+@pytest.mark.parametrize("body", BROKEN)
+def test_a_body_that_is_cut_off_says_nothing_of_a_success(body: bytes) -> None:
+    """What begins as JSON, or as XML, and cannot be read as that may have been about to report a failure."""
+    assert not reported_failure(body)
+    assert no_success(body).startswith("cannot be read: it begins as ")
+
+
+@pytest.mark.fault(128)
+@pytest.mark.parametrize(
+    "encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"]
+)
+def test_the_encoding_of_a_body_changes_nothing(encoding: str) -> None:
+    """A body says the same in UTF-8, UTF-16 and UTF-32, with a byte order mark and without one."""
+    for body in TEXTS:
+        if body.isascii():
+            there = body.decode().encode(encoding)
+            assert in_utf8(there) == body
+            assert (no_success(there), is_page(there)) == (no_success(body), is_page(body)), body
+
+
+def test_half_a_character_is_no_end() -> None:
+    """A body that is cut off in the midst of a character is broken, even where the rest would be whole."""
+    assert no_success('{"success": true}x'.encode("utf-16-le")[:-1])
+    assert in_utf8(b"{\x00\xff") == "{\N{REPLACEMENT CHARACTER}".encode()
 
 
 @pytest.mark.parametrize("body", [b'[{"id": 1, "status": 201}, {"id": 2, "status": 422}]', b'{"x": [{"status": 422}]}'])

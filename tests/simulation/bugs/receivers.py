@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import Any
 
+from connector import reported_failure
 from connector.errors import TransientError
 from connector.receivers import ewarehousing, webhook, webhook_success
 from tests.simulation.bugs.planting import FROM, bug, put
@@ -17,7 +18,19 @@ FROM |= {"an_error_is_not_there": 185, "a_failed_look_up_is_an_empty_one": 80}
 @bug
 def any_2xx_is_a_delivery(stack: ExitStack) -> None:
     """A webhook's 2xx is a success, whoever wrote it and whatever it says."""
-    put(stack, webhook_success, "reported_failure", lambda _body, _status: "")
+    put(stack, webhook_success, "no_success", lambda _body, _status: "")
+
+
+@bug
+def what_is_cut_off_is_a_delivery(stack: ExitStack) -> None:
+    """A webhook's 2xx is a success where its body is JSON that cannot be read."""
+    put(stack, webhook_success, "no_success", reported_failure.reported_failure)
+
+
+@bug
+def all_is_utf8(stack: ExitStack) -> None:
+    """The body of an answer is read as UTF-8, whatever it is in."""
+    put(stack, reported_failure, "in_utf8", lambda body: body)
 
 
 @bug
