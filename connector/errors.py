@@ -13,6 +13,7 @@ Everything that can go wrong, filed by who acts next.
     │   └── EndpointError  the operator mends an address or a contract
     ├── TransientError     nobody: we wait and try again (see `retry_after`); nothing was applied
     ├── InDoubtError       nobody yet: it may have been applied; we read back after the settle time
+    │   └── UnshownError   nobody yet: what was read does not show it, and may be older
     ├── RejectedError      a person, or the source: the other side will not take this order as it is
     ├── ConflictError      a person: what the other side holds is not what we would have written
     └── Unmappable         a person: the order lacks something; it is held under a cause
@@ -39,6 +40,7 @@ __all__ = [
     "TransientError",
     "UnattributedError",
     "Unmappable",
+    "UnshownError",
     "lasts",
     "readable",
 ]
@@ -132,6 +134,18 @@ class TransientError(ConnectorError):
 
 class InDoubtError(ConnectorError):
     """The call may have been applied, or may yet be. Only reading back can tell."""
+
+
+class UnshownError(InDoubtError):
+    """
+    A reading does not show what was written; it may be older than that.
+
+    `applied` says that the write was answered with a success, so that there is no reason to repeat it.
+    """
+
+    def __init__(self, message: str, *, applied: bool = False) -> None:
+        super().__init__(message)
+        self.applied = applied
 
 
 class RejectedError(ConnectorError):

@@ -127,7 +127,8 @@ def _insert(db: sqlite3.Connection, source: str, fresh: Sequence[tuple[int, Arri
 def _again(db: sqlite3.Connection, source: str, row: _Known, arrival: Arrival, listing: Listing, now: int) -> Ingested:
     """Decide about an order that the journal holds already and that is listed again."""
     same = row.revision == arrival.revision
-    if row.states <= {"delivered"} and not same and _amend(db, row.key, arrival, listing, now):
+    new = not same or (row.states <= {"delivered"} and _changed_back(db, row.key, arrival.revision))
+    if row.states <= {"delivered"} and new and _amend(db, row.key, arrival, listing, now):
         return Ingested(row.key, "amended")
     if row.ack_state == "confirmed" and row.ack_outcome == "exported":
         if not listing.exported and row.ack_done_at is not None:
@@ -170,6 +171,14 @@ def _asked(listing: Listing) -> relisted.Asked:
         return relisted.Asked(millis(listing.asked_at))
     asked, began, now = map(millis, listing.steady)
     return relisted.Asked(millis(listing.asked_at), asked, began, now, listing.certain)
+
+
+def _changed_back(db: sqlite3.Connection, key: int, revision: str) -> bool:
+    """Tell whether an order that is as it was delivered is being brought to another form that it had meanwhile."""
+    row = db.execute(
+        "SELECT 1 FROM changes WHERE key = ? AND what = 'update' AND state <> 'done' AND revision <> ?", (key, revision)
+    ).fetchone()
+    return row is not None
 
 
 def _amend(db: sqlite3.Connection, key: int, arrival: Arrival, listing: Listing, now: int) -> bool:

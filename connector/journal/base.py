@@ -170,7 +170,11 @@ class Intent(msgspec.Struct, frozen=True):
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that is due to be done to an order that was delivered."""
+    """
+    Something that is due to be done to an order that was delivered.
+
+    `applied`: the receiver answered it with a success. `unshown` is how many readings in a row did not show it.
+    """
 
     key: int
     source: str
@@ -182,14 +186,24 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     receipt: str
     reference: str
     raw: bytes
+    applied: bool = False
+    unshown: int = 0
 
 
 class ChangeOutcome(msgspec.Struct, frozen=True):
-    """What became of a change; `again` is when it is tried again, for one that is still `due`."""
+    """
+    What became of a change; `again` is when it is tried again, for one that is still `due`.
+
+    With `doubt_until`, something was or may have been sent, and until then a reading may be older: nothing else is
+    done to the order before. `applied` and `unshown` are as in `Change`.
+    """
 
     state: Literal["done", "held", "due"]
     reason: str = ""
     again: datetime | None = None
+    doubt_until: datetime | None = None
+    applied: bool = False
+    unshown: int = 0
 
 
 class Settlement(msgspec.Struct, frozen=True):
@@ -321,6 +335,13 @@ class Journal(Distrust, Outbox, Asked, Absent, ListedAgain, Caution, Terms, Step
 
     async def next_change(self, receiver: str) -> datetime | None:
         """Return when the next change at `receiver` is due, which may be past; None if none waits."""
+
+    async def claim_change(self, receiver: str, change: Change) -> bool:
+        """
+        Note that a change is about to be sent; tell whether it is still the one that is due.
+
+        A process that ends before it is settled leaves it in doubt: see `recover`.
+        """
 
     async def settle_change(self, receiver: str, change: Change, outcome: ChangeOutcome, now: datetime) -> bool:
         """Record what became of a change; tell whether it was still the one that was due."""

@@ -60,6 +60,7 @@ def recover(now: int, settle_ms: Mapping[str, int], longest_ms: int, db: sqlite3
             (now + longest_ms, receiver),
         )
         changed += len(rows)
+        changes.recover(receiver, now, settle, db)
     for source in untold_sources(db):
         changed += db.execute(
             "UPDATE orders SET ack_state = 'in_doubt', ack_next = 0"

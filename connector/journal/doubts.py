@@ -120,6 +120,11 @@ def _doubt_what_waits(way: Way, now: int, db: sqlite3.Connection) -> None:
         " AND (SELECT source FROM orders o WHERE o.key = deliveries.key) = ?",
         values[2:],
     )
+    db.execute(  # What is due to be changed may have been changed since.
+        "UPDATE changes SET doubt_until = max(doubt_until, ?1), next_try_at = max(next_try_at, ?1)"
+        " WHERE receiver = ?2 AND state = 'due' AND (SELECT source FROM orders o WHERE o.key = changes.key) = ?3",
+        (settled, *values[2:]),
+    )
     # What failed, and its source may not know: a newer journal may have delivered it, mended.
     keys = [key for (key,) in db.execute(_FAILED, values[2:]).fetchall()]
     for state, which in (("new", "rejected"), ("in_doubt", "new")):

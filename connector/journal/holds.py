@@ -93,7 +93,7 @@ def _release(key: int, asked: str | None, now: int, db: sqlite3.Connection) -> i
         relisted.forget([key], db)
     count += told
     count += db.execute(
-        "UPDATE changes SET state = 'due', next_try_at = 0, attempts = 0"
+        "UPDATE changes SET state = 'due', next_try_at = doubt_until, attempts = 0, applied = 0, unshown = 0"
         " WHERE key = ?1 AND state = 'held' AND (?2 IS NULL OR reason = ?2)",
         (key, asked),
     ).rowcount

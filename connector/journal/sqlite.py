@@ -225,6 +225,10 @@ class SqliteJournal(SqliteBacklog, SqliteDistrust):
         """See `Journal.next_change`."""
         return _moment(await self._read(partial(changes.next_due, receiver)))
 
+    async def claim_change(self, receiver: str, change: Change) -> bool:
+        """See `Journal.claim_change`."""
+        return await self._before_sending(partial(changes.claim, change, receiver))
+
     async def settle_change(self, receiver: str, change: Change, outcome: ChangeOutcome, now: datetime) -> bool:
         """See `Journal.settle_change`."""
         return await self._write(partial(changes.settle, change, receiver, outcome, self._kept(now)))

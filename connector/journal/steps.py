@@ -52,7 +52,8 @@ DEADLINES = (
         "state IN ('new', 'ready', 'intent', 'in_doubt') AND state = 'in_doubt'",
     ),
     Deadline("orders", "ack_next", "ack_state IN ('pending', 'sending', 'in_doubt')", "0"),  # nobody asks before settle
-    Deadline("changes", "next_try_at", "state = 'due'", "0"),  # each of them may be repeated
+    Deadline("changes", "next_try_at", "state = 'due'", "0"),  # never before `doubt_until`
+    Deadline("changes", "doubt_until", "doubt_until > 0", "doubt_until > 0"),
     Deadline(
         "reports",
         "next_try_at",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import anyio
+from msgspec.structs import replace
 
 from connector.blame import about
 from connector.clock import Clock, backoff
@@ -16,6 +17,7 @@ from connector.errors import (
     RejectedError,
     TransientError,
     Unmappable,
+    UnshownError,
 )
 from connector.journal.base import Change, ChangeOutcome, Journal
 from connector.receivers.base import Amends, Attaches, Delivery, Receipt, Receiver
@@ -29,6 +31,8 @@ __all__ = ["Amender"]
 
 AT_ONCE = 50
 """Changes read from the journal in one go; they are rare, and done one after the other."""
+LOOKS = 3
+"""Readings, each `settle` after what was sent, that have to agree before what they show counts as a conflict."""
 
 
 class Amender:
@@ -36,7 +40,9 @@ class Amender:
     Does the changes of one receiver, one at a time.
 
     Each of them may be repeated: an update brings the order to a form, a cancellation to a state, and a document is
-    attached only if it is not there. So a lost answer needs no look-up, only another try.
+    attached only if it is not there. So a lost answer needs no look-up, only another try. But each of them reads the
+    order first, and what is read may be older than what was sent. So a change is claimed in the journal before it is
+    sent, and nothing of its kind is done to the order again within `settle` of what was, or may have been, sent.
     """
 
     def __init__(
@@ -62,11 +68,13 @@ class Amender:
         self._there.set()
 
     async def run(self) -> None:
-        """Do what is due, until cancelled. A change that is cut off is due again at the next start."""
+        """Do what is due, until cancelled. A change that is cut off is due again `settle` after the next start."""
         while True:
             self._there = there = anyio.Event()
             now = self._clock.now()
             for change in await self._journal.changes_due(self._receiver.name, now, AT_ONCE):
+                if not await self._journal.claim_change(self._receiver.name, change):
+                    continue  # another one has taken its place
                 outcome = await self._outcome(change)
                 await self._journal.settle_change(self._receiver.name, change, outcome, self._clock.now())
             at = await self._journal.next_change(self._receiver.name)
@@ -81,23 +89,29 @@ class Amender:
         try:
             with about("change", what, change.what):
                 outcome = await self._do(change)
-        except (RejectedError, ConflictError, Unmappable) as exc:
+        except UnshownError as exc:
+            return self._unshown(change, exc)
+        except Unmappable as exc:
             outcome = ChangeOutcome("held", str(exc))
+        except (RejectedError, ConflictError) as exc:
+            outcome = ChangeOutcome("held", str(exc), doubt_until=self._settled())
         except ConnectorError as exc:
             if (why := self._alone(what)) is not None:
                 self.vain.forget(what)
-                return ChangeOutcome("held", why)
+                return ChangeOutcome("held", why, doubt_until=self._doubt(exc))
             self.vain.note(what, str(exc))
             if (why := self.vain.given_up(what)) is None:
                 return self._again(change, exc)
-            return ChangeOutcome("held", f"{change.what} tried in vain at {self._receiver.name}: {why}")
+            held = f"{change.what} tried in vain at {self._receiver.name}: {why}"
+            return ChangeOutcome("held", held, doubt_until=self._doubt(exc))
         except Exception as exc:  # noqa: BLE001 - logged by `note`
             reason = self._unforeseen.note(what, exc, "doing")
             if (fault := self._unforeseen.given_up(what)) is None:
-                return self._again(change, TransientError(reason))
+                return self._again(change, InDoubtError(reason))
             # The receiver, and no order, is named: all that meet the same fault share the reason.
             reason = f"unforeseen {fault.name} in {change.what} at {self._receiver.name}, {fault}"
-            outcome = ChangeOutcome("held", f"{reason}. The log has the traceback; mend it, then retry")
+            reason += ". The log has the traceback; mend it, then retry"
+            outcome = ChangeOutcome("held", reason, doubt_until=self._settled())
         if self._unforeseen or self.vain:
             self._unforeseen.forget(what)
             self.vain.passed(what)
@@ -115,7 +129,7 @@ class Amender:
             if not isinstance(receiver, Amends):
                 return ChangeOutcome("held", f"{receiver.name} cannot cancel an order")
             await receiver.cancel(receipt)
-            return ChangeOutcome("done")
+            return ChangeOutcome("done", doubt_until=self._settled())
         lane = self._lanes.get(change.source)
         if lane is None:
             return ChangeOutcome("held", f"no route leads from {change.source} to {receiver.name} any more")
@@ -124,11 +138,27 @@ class Amender:
             if not isinstance(receiver, Attaches):
                 return ChangeOutcome("held", f"{receiver.name} takes no documents")
             await receiver.attach(receipt, order.documents)
-            return ChangeOutcome("done")
+            return ChangeOutcome("done", doubt_until=self._settled())
         if not isinstance(receiver, Amends):
             return ChangeOutcome("held", f"{receiver.name} cannot change an order")
-        await receiver.update(receipt, Delivery(change.external_id, lane.map(order)))
-        return ChangeOutcome("done")
+        await receiver.update(receipt, Delivery(change.external_id, lane.map(order), change.applied))
+        return ChangeOutcome("done", doubt_until=self._settled())
+
+    def _settled(self) -> datetime:
+        """Return from when on a reading is not older than what was sent until now."""
+        return self._clock.now() + timedelta(seconds=float(self._settings.settle))
+
+    def _doubt(self, exc: ConnectorError) -> datetime | None:
+        return self._settled() if isinstance(exc, InDoubtError) else None
+
+    def _unshown(self, change: Change, exc: UnshownError) -> ChangeOutcome:
+        """Look again when the reading is certainly not older; a person has what that does not show either."""
+        self._unforeseen.forget(f"the {change.what} of {change.external_id}")
+        if change.unshown >= LOOKS:
+            return ChangeOutcome("held", str(exc), doubt_until=self._settled())
+        again = self._again(change, exc)
+        applied = change.applied or exc.applied
+        return replace(again, applied=applied, unshown=change.unshown + 1)
 
     def _again(self, change: Change, exc: ConnectorError) -> ChangeOutcome:
         retry = self._settings.retry
@@ -139,6 +169,6 @@ class Amender:
             longest=float(retry.longest),
             at_least=exc.retry_after if isinstance(exc, TransientError) else None,
         )
-        if isinstance(exc, InDoubtError):
-            wait = max(wait, float(self._settings.settle))  # before that, what is there does not show what was done
-        return ChangeOutcome("due", str(exc), self._clock.now() + timedelta(seconds=wait))
+        again = self._clock.now() + timedelta(seconds=wait)
+        # The journal puts it off until the doubt ends: before that, what is there does not show what was done.
+        return ChangeOutcome("due", str(exc), again, self._doubt(exc), applied=change.applied, unshown=change.unshown)

@@ -27,11 +27,13 @@ class Delivery(msgspec.Struct, frozen=True):
     """
     One order on its way to one receiver, in the receiver's form.
 
-    `body` is what goes on the wire, byte for byte; the journal keeps its hash.
+    `body` is what goes on the wire, byte for byte; the journal keeps its hash. `applied` is for a change that the
+    receiver answered with a success and that a reading did not show (`UnshownError`): it is to be read, not sent again.
     """
 
     external_id: str
     body: bytes
+    applied: bool = False
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,7 +143,13 @@ class TellsCancelled(Protocol):
 
 @runtime_checkable
 class Amends(Protocol):
-    """A receiver whose orders can be changed and cancelled after they were created."""
+    """
+    A receiver whose orders can be changed and cancelled after they were created.
+
+    Neither is called within `settle` of a change that was or may have been sent, so that what they read first is not
+    older. What they read after a write may be: where that does not show it, they raise `UnshownError`, and are called
+    again after `settle`. A `TransientError` says that nothing was sent, or none of it applied.
+    """
 
     async def update(self, receipt: Receipt, delivery: Delivery) -> Receipt:
         """
@@ -156,7 +164,12 @@ class Amends(Protocol):
 
 @runtime_checkable
 class Attaches(Protocol):
-    """A receiver that takes documents with an order."""
+    """
+    A receiver that takes documents with an order.
+
+    It is not called within `settle` of documents that were or may have been sent. When some were, and others could
+    not be, it raises `InDoubtError`: a `TransientError` says that none was.
+    """
 
     async def attach(self, receipt: Receipt, documents: Sequence[Document]) -> None:
         """Attach those of `documents` whose titles the order does not have yet; doing it again attaches none twice."""

@@ -6,7 +6,14 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from connector.errors import ConflictError, InDoubtError, RejectedError, TransientError
+from connector.errors import (
+    ConflictError,
+    ConnectorError,
+    InDoubtError,
+    RejectedError,
+    TransientError,
+    UnshownError,
+)
 from connector.mapping.money import exact
 from connector.order import Document
 from connector.receivers.base import Delivery, Receipt
@@ -43,10 +50,13 @@ async def update(client: EwarehousingClient, receipt: Receipt, delivery: Deliver
     The order is read first and, unless it is so already, changed and read again. Its lines go out whole, since they
     replace the old ones; its identity and its documents do not. What the order does not have any more is emptied (see
     `emptied`): the vendor documents no other way, and should it refuse that, the change waits for a person. An answer
-    that got lost raises `InDoubtError`; called again, what is read decides.
+    that got lost raises `InDoubtError`; called again, what is read decides. Lines that are read after the change, and
+    are not those that were sent, raise `UnshownError`; called again for what was `applied`, it only reads.
     """
     change = _change(delivery)
     before = await _read(client, receipt, delivery.external_id)
+    if delivery.applied:
+        return _shows(change, before, receipt)
     change = emptied(change, before)
     if not differences(change, before):
         return receipt_of(before)
@@ -56,14 +66,11 @@ async def update(client: EwarehousingClient, receipt: Receipt, delivery: Deliver
     except RejectedError:
         _must_be_open(await _read(client, receipt, delivery.external_id), "changed")  # it may have moved on meanwhile
         raise
-    after = await _read(client, receipt, delivery.external_id)
-    if lines_differ(change, after):
-        raise ConflictError(f"order {receipt.label} was changed, but its lines are not those that were sent")
-    return receipt_of(after)
+    return _shows(change, await _read(client, receipt, delivery.external_id), receipt)
 
 
 async def cancel(client: EwarehousingClient, receipt: Receipt) -> None:
-    """Cancel an order; see `Amends.cancel`. Raises `InDoubtError` when the order does not show it afterwards."""
+    """Cancel an order; see `Amends.cancel`. Raises `UnshownError` when the order does not show it afterwards."""
     if await _is_cancelled(client, receipt):
         return
     try:
@@ -72,9 +79,11 @@ async def cancel(client: EwarehousingClient, receipt: Receipt) -> None:
         if await _is_cancelled(client, receipt):
             return
         raise
-    after = await client.get(receipt.id)
+    after = await _get(client, receipt)
     if not _says(after, CANCELLED):
-        raise InDoubtError(f"order {receipt.label} was cancelled, but is shown as {after.status or 'without status'}")
+        raise UnshownError(
+            f"order {receipt.label} was cancelled, but is shown as {after.status or 'without status'}", applied=True
+        )
 
 
 async def attach(client: EwarehousingClient, receipt: Receipt, documents: Sequence[Document]) -> None:
@@ -82,7 +91,8 @@ async def attach(client: EwarehousingClient, receipt: Receipt, documents: Sequen
     Add those of `documents` that the order does not have; see `Attaches.attach`.
 
     Documents are told apart by their exact titles; two different ones of one title raise `RejectedError` before
-    anything is sent, as does one that the vendor cannot take.
+    anything is sent, as does one that the vendor cannot take. When one was added and the next could not be sent,
+    `InDoubtError` is raised: the list may not show the first one yet.
     """
     wanted: dict[str, Document] = {}
     for document in documents:
@@ -94,9 +104,15 @@ async def attach(client: EwarehousingClient, receipt: Receipt, documents: Sequen
             raise RejectedError(f"the document {document.title!r} cannot be sent: {exc}") from None
     if not wanted:
         return
-    have = {record.title for record in await client.documents(receipt.id)}
+    try:
+        have = {record.title for record in await client.documents(receipt.id)}
+    except NotFound as exc:
+        raise UnshownError(str(exc)) from None
+    added = False
     for title, document in wanted.items():
-        if title not in have:
+        if title in have:
+            continue
+        try:
             await client.add_document(
                 receipt.id,
                 title=title,
@@ -104,6 +120,13 @@ async def attach(client: EwarehousingClient, receipt: Receipt, documents: Sequen
                 quantity=document.quantity,
                 shipping_label=document.shipping_label,
             )
+        except (RejectedError, InDoubtError):
+            raise
+        except ConnectorError as exc:
+            if added:
+                raise InDoubtError(f"some documents of order {receipt.label} were added, and then: {exc}") from exc
+            raise
+        added = True
 
 
 async def progress(client: EwarehousingClient, receipts: Sequence[Receipt]) -> Mapping[str, str]:
@@ -158,7 +181,7 @@ def _change(delivery: Delivery) -> UpdateOrder:
 
 
 async def _read(client: EwarehousingClient, receipt: Receipt, external_id: str) -> OrderRecord:
-    record = await client.get(receipt.id, expand=EXPAND)
+    record = await _get(client, receipt, expand=EXPAND)
     if record.id != receipt.id or (record.external_id and record.external_id != external_id):
         raise ConflictError(
             f"order {receipt.label} should be {external_id}, but is order {record.reference or record.id}, "
@@ -167,9 +190,24 @@ async def _read(client: EwarehousingClient, receipt: Receipt, external_id: str) 
     return record
 
 
+async def _get(client: EwarehousingClient, receipt: Receipt, *, expand: Sequence[str] = ()) -> OrderRecord:
+    """Read an order that the vendor has. Raises `UnshownError` if it does not show it: it may be new."""
+    try:
+        return await client.get(receipt.id, expand=expand)
+    except NotFound as exc:
+        raise UnshownError(str(exc)) from None
+
+
+def _shows(change: UpdateOrder, record: OrderRecord, receipt: Receipt) -> Receipt:
+    if lines_differ(change, record):
+        what = f"order {receipt.label} was changed, but its lines are not those that were sent"
+        raise UnshownError(what, applied=True)
+    return receipt_of(record)
+
+
 async def _is_cancelled(client: EwarehousingClient, receipt: Receipt) -> bool:
     """Tell whether the order is cancelled; raise if it cannot be any more."""
-    record = await client.get(receipt.id)
+    record = await _get(client, receipt)
     if _says(record, CANCELLED):
         return True
     _must_be_open(record, "cancelled")

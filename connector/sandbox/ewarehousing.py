@@ -9,6 +9,7 @@ import base64
 import re
 import secrets
 from collections.abc import Callable, Collection
+from copy import deepcopy
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -49,8 +50,9 @@ class EwarehousingStandIn(StandIn):
 
     `articles` are the article codes that exist, None for any. `unique_reference` refuses an `external_reference`
     that any order has, a cancelled one too; `external_id` is never checked. `page_base` is the number of the first
-    page of a list, `fuzzy` matches the `external_id` filter by prefix, and `index_lag` is the number of seconds of
-    `now()` after which a new order can be listed: the three things that the vendor does not state.
+    page of a list, `fuzzy` matches the `external_id` filter by prefix, `index_lag` is the number of seconds of
+    `now()` after which a new order can be listed, and `read_lag` the number after which a single order and its
+    documents show what was done to it: the four things that the vendor does not state.
 
     `orders` is the live state by id, in order of creation: a test may change all but an order's external id and
     reference; `move` and `ship` are what the warehouse does. `created` is every create body that was applied. Numbers
@@ -70,6 +72,7 @@ class EwarehousingStandIn(StandIn):
         page_base: int = 1,
         fuzzy: bool = False,
         index_lag: float = 0.0,
+        read_lag: float = 0.0,
         now: Callable[[], datetime] = system_now,
     ) -> None:
         super().__init__(now)
@@ -85,6 +88,8 @@ class EwarehousingStandIn(StandIn):
         self._page_base = page_base
         self._fuzzy = fuzzy
         self._index_lag = timedelta(seconds=index_lag)
+        self.read_lag = read_lag
+        self._pictures: dict[str, list[tuple[datetime, dict[str, Any]]]] = {}
         self._tokens: dict[str, datetime] = {}
         self._refresh_tokens: set[str] = set()
         self._made: dict[str, datetime] = {}
@@ -109,6 +114,7 @@ class EwarehousingStandIn(StandIn):
     def move(self, order_id: str, status: str) -> None:
         """Let the warehouse get on with an order: it has `status` from now on."""
         change(self.orders[order_id], {"status": status}, self.now())
+        self._take_picture(order_id)
 
     def ship(self, order_id: str, tracking_code: str = "3STEST000000001") -> dict[str, Any]:
         """Let the warehouse ship all of an order as one parcel; return the shipment."""
@@ -218,11 +224,12 @@ class EwarehousingStandIn(StandIn):
         self._made[order["id"]] = now
         self._by_external_id.add(order)
         self._by_reference.add(order)
+        self._take_picture(order["id"])
         return reply(201, {name: order[name] for name in CREATED if name in order})
 
     def _retrieve(self, request: web.Request, _body: bytes, order_id: str) -> web.Response:
         expand = groups(request.headers.get("expand", ""))
-        return reply(200, shown(self._order(order_id), expand))
+        return reply(200, shown(self._read(order_id), expand))
 
     def _update(self, request: web.Request, body: bytes, order_id: str) -> web.Response:
         order, content = self._order(order_id), _content(request, body)
@@ -232,16 +239,18 @@ class EwarehousingStandIn(StandIn):
         change(order, content, self.now())
         for part in content.get("documents", ()):
             _attach(order, part)
+        self._take_picture(order_id)
         return reply(200, {name: order[name] for name in UPDATED if name in order})
 
     def _cancel(self, _request: web.Request, _body: bytes, order_id: str) -> web.Response:
         order = self._order(order_id)
         _check_open(order, "canceled")
         change(order, {"status": "cancelled"}, self.now())
+        self._take_picture(order_id)
         return web.Response(status=204)
 
     def _documents(self, _request: web.Request, _body: bytes, order_id: str) -> web.Response:
-        return reply(200, [listed_document(record) for record in self._order(order_id)["documents"]])
+        return reply(200, [listed_document(record) for record in self._read(order_id)["documents"]])
 
     def _document(self, _request: web.Request, _body: bytes, document_id: str) -> web.Response:
         for order in self.orders.values():
@@ -264,7 +273,25 @@ class EwarehousingStandIn(StandIn):
         order, content = self._order(order_id), _content(request, body)
         if problems := document_problems(content):
             raise Refused(*problems)
-        return reply(201, listed_document(_attach(order, content)))
+        record = _attach(order, content)
+        self._take_picture(order_id)
+        return reply(201, listed_document(record))
+
+    def _take_picture(self, order_id: str) -> None:
+        """Keep what an order is from now on, for readings that lag behind."""
+        if self.read_lag:
+            self._pictures.setdefault(order_id, []).append((self.now(), deepcopy(self.orders[order_id])))
+
+    def _read(self, order_id: str) -> dict[str, Any]:
+        """Return an order as a reading shows it: as it is, or as it was `read_lag` ago."""
+        order = self._order(order_id)
+        if not self.read_lag:
+            return order
+        newest = self.now() - timedelta(seconds=self.read_lag)
+        seen = [picture for at, picture in self._pictures.get(order_id, ()) if at <= newest]
+        if not seen:
+            raise _NotFound
+        return seen[-1]
 
     def _order(self, order_id: str) -> dict[str, Any]:
         order = self.orders.get(order_id)

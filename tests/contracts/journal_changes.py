@@ -102,6 +102,72 @@ class ChangeRules(JournalBench):
                 assert len(await journal.changes_due("wms", at(99), 10)) == 1
             assert await rows(journal, "SELECT count(*) FROM payloads") == [(1,)]
 
+    @pytest.mark.fault(126)
+    async def test_a_change_that_was_being_sent_is_looked_at_after_settle(self) -> None:
+        """The process ended: it may have been applied, and what is read before may be older. Others are due at once."""
+        async with self.open() as journal:
+            sent, other = await changed(journal), await changed(journal, "2")
+            assert await journal.claim_change("wms", sent)
+            await journal.recover(at(20), {"wms": 30.0}, 300.0)
+            assert [change.key for change in await journal.changes_due("wms", at(49), 10)] == [other.key]
+            assert sent in await journal.changes_due("wms", at(50), 10)
+            await journal.recover(at(40), {"wms": 30.0}, 300.0)
+            assert sent in await journal.changes_due("wms", at(50), 10)
+
+    @pytest.mark.fault(126)
+    @pytest.mark.parametrize("state", ["done", "held"])
+    async def test_a_newer_change_waits_until_the_older_one_shows(self, state: Literal["done", "held"]) -> None:
+        """Whether the older one is at its end by then, or was on its way."""
+        async with self.open() as journal:
+            for order_id in ("1", "2"):
+                old = await changed(journal, order_id)
+                assert await journal.claim_change("wms", old)
+                outcome = ChangeOutcome(state, doubt_until=at(50))
+                if order_id == "1":
+                    assert await journal.settle_change("wms", old, outcome, at(20))
+                await amend(journal, arrival(order_id, "c", raw=b"newer"))
+                if order_id == "2":
+                    assert not await journal.settle_change("wms", old, outcome, at(20))
+                assert await journal.changes_due("wms", at(49), 10) == []
+                (new,) = await journal.changes_due("wms", at(50), 10)
+                assert (new.revision, new.applied, new.unshown) == ("c", False, 0)
+                assert await journal.settle_change("wms", new, ChangeOutcome("done"), at(60))
+
+    @pytest.mark.fault(126)
+    async def test_a_change_that_a_person_lets_go_waits_until_the_older_one_shows(self) -> None:
+        """It is sent anew, and what is read first is not older than what was sent."""
+        async with self.open() as journal:
+            change = await changed(journal)
+            outcome = ChangeOutcome("held", "as it was", doubt_until=at(50), applied=True, unshown=3)
+            assert await journal.settle_change("wms", change, outcome, at(20))
+            assert await journal._write(lambda db: holds.retry([change.key], 0, db)) == [change.key]
+            assert await journal.changes_due("wms", at(49), 10) == []
+            assert change in await journal.changes_due("wms", at(50), 10)
+
+    @pytest.mark.fault(126)
+    async def test_a_cancellation_does_not_wait_for_the_doubt_of_an_update(self) -> None:
+        """No older reading shows it; an update after it does wait."""
+        async with self.open() as journal:
+            change = await changed(journal)
+            assert await journal.settle_change("wms", change, ChangeOutcome("done", doubt_until=at(50)), at(20))
+            assert await amend(journal, CANCELLED) == "amended"
+            (cancel,) = await journal.changes_due("wms", at(20), 10)
+            assert await journal.settle_change("wms", cancel, ChangeOutcome("held", "too late"), at(21))
+            assert await amend(journal, arrival("1", "c", raw=b"newer")) == "amended"
+            assert await journal.changes_due("wms", at(49), 10) == []
+            assert [each.what for each in await journal.changes_due("wms", at(50), 10)] == ["update"]
+
+    @pytest.mark.fault(126)
+    async def test_an_order_that_changes_back_before_it_was_updated_is_updated_again(self) -> None:
+        """What it had meanwhile may have been sent: it is brought back to what it was delivered as."""
+        async with self.open() as journal:
+            await changed(journal)
+            assert await amend(journal, arrival("1", "a")) == "amended"
+            (back,) = await journal.changes_due("wms", at(9), 10)
+            assert (back.what, back.revision, back.raw) == ("update", "a", b'{"id": 1}')
+            assert await journal.settle_change("wms", back, ChangeOutcome("done"), at(20))
+            assert await amend(journal, arrival("1", "a")) == "known"
+
     async def test_a_newer_change_takes_the_place_of_an_older_one(self) -> None:
         """What became of the older one does not end the newer one."""
         async with self.open() as journal:
@@ -150,11 +216,11 @@ async def amend(
     return answer.what
 
 
-async def changed(journal: SqliteJournal) -> Change:
+async def changed(journal: SqliteJournal, order_id: str = "1") -> Change:
     """Deliver an order, have it confirmed, and let it change; return the change that is due."""
-    key = await found(journal)
+    key = await found(journal, order_id)
     await delivered(journal, key)
     await acknowledged(journal, key)
-    assert await amend(journal, arrival("1", "b", raw=b"as it is now")) == "amended"
-    (change,) = await journal.changes_due("wms", at(9), 10)
+    assert await amend(journal, arrival(order_id, "b", raw=b"as it is now")) == "amended"
+    (change,) = [each for each in await journal.changes_due("wms", at(9), 10) if each.key == key]
     return change

@@ -47,6 +47,7 @@ COUNTS = frozenset(
         ("clock", "ahead"),
         *(("refusals", column) for column in ("key", "times", "number", "held")),
         *(("relisted", column) for column in ("key", "times", "parked")),
+        *(("changes", column) for column in ("sending", "applied", "unshown")),
     }
 )
 """Numbers that are no times: a time between two times is none either."""

@@ -46,9 +46,9 @@ def lines(*quantities: int, **changes: Any) -> list[dict[str, Any]]:
 
 
 @asynccontextmanager
-async def warehouse() -> AsyncIterator[tuple[EwarehousingReceiver, EwarehousingStandIn]]:
+async def warehouse(**how: Any) -> AsyncIterator[tuple[EwarehousingReceiver, EwarehousingStandIn]]:
     """Point a receiver at a stand-in."""
-    standin = EwarehousingStandIn()
+    standin = EwarehousingStandIn(**how)
     async with serving(standin) as base_url:
         settings = EwarehousingSettings(
             base_url=Url.parse(base_url),

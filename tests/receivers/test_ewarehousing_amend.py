@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import msgspec
 import pytest
 from aiohttp import web
 
-from connector.errors import ConflictError, InDoubtError, RejectedError
+from connector.errors import ConflictError, InDoubtError, RejectedError, UnshownError
+from connector.order import Document
 from connector.receivers.base import Amends, Attaches, Delivery, Follows, Receipt
 from connector.receivers.ewarehousing import EwarehousingReceiver
 from connector.sandbox.standin import Fault
+from tests.doubles import EPOCH
 from tests.receivers.ewarehousing_amend_bench import LATE, OPEN, delivery, lines, on, sent, warehouse
 from tests.receivers.ewarehousing_bench import REQUEST, bench
 from tests.receivers.ewarehousing_client_bench import ORDERS
@@ -152,14 +155,56 @@ async def test_a_refused_change_keeps_the_vendors_reason() -> None:
             await receiver.update(receipt, delivery(order_lines=lines(1)))
 
 
-async def test_lines_that_became_something_else_are_a_conflict() -> None:
-    """What was read after the change does not have the quantities that were sent (vendors.md 6/004 #16)."""
+async def test_lines_that_became_something_else_are_looked_at_again() -> None:
+    """What was read after the change does not have the quantities that were sent (vendors.md 6/004 #16): it may lag."""
     async with bench() as b:
         order = {"id": "1", "external_id": "order-1", "status": "created", "order_lines": []}
         b.vendor.script("GET", f"{ORDERS}1/", (200, order), (200, order))
         b.vendor.script("PATCH", f"{ORDERS}1/", (200, {"id": "1"}))
-        with pytest.raises(ConflictError, match="its lines are not those that were sent"):
+        with pytest.raises(UnshownError, match="its lines are not those that were sent") as unshown:
             await b.receiver.update(Receipt(id="1"), delivery())
+        assert unshown.value.applied
+
+
+@pytest.mark.fault(126)
+@pytest.mark.parametrize("late", [True, False])
+async def test_a_change_that_was_applied_and_not_shown_is_only_read_again(late: bool) -> None:
+    """Whether it shows by then or not, it is not sent a second time."""
+    now = [EPOCH]
+    async with warehouse(now=lambda: now[0], read_lag=20) as (receiver, standin):
+        receipt = await receiver.create(delivery())
+        now[0] += timedelta(seconds=60)
+        changed = delivery(order_lines=lines(3, 1))
+        with pytest.raises(UnshownError):
+            await receiver.update(receipt, changed)
+        now[0] += timedelta(seconds=10 if late else 60)
+        again = msgspec.structs.replace(changed, applied=True)
+        if late:
+            with pytest.raises(UnshownError) as unshown:
+                await receiver.update(receipt, again)
+            assert unshown.value.applied
+        else:
+            await receiver.update(receipt, again)
+
+    assert len(sent(standin, "PATCH")) == 1
+
+
+@pytest.mark.fault(126)
+async def test_a_new_order_that_is_not_shown_yet_is_looked_at_again() -> None:
+    """A 404 about an order that was created just now says nothing about it, nor about its documents."""
+    now = [EPOCH]
+    async with warehouse(now=lambda: now[0], read_lag=20) as (receiver, standin):
+        receipt = await receiver.create(delivery())
+        with pytest.raises(UnshownError, match="404") as unshown:
+            await receiver.update(receipt, delivery(note="New."))
+        assert not unshown.value.applied
+        with pytest.raises(UnshownError, match="404"):
+            await receiver.cancel(receipt)
+        with pytest.raises(UnshownError, match="404"):
+            await receiver.attach(receipt, [Document(title="label.pdf", content=b"%PDF")])
+
+    assert sent(standin, "PATCH") == []
+    assert standin.orders[receipt.id]["documents"] == []
 
 
 @pytest.mark.parametrize(
@@ -186,7 +231,7 @@ async def test_a_variant_may_show_another_code(shown: Any, fine: bool) -> None:
         if fine:
             await b.receiver.update(Receipt(id="1"), delivery(order_lines=lines(5)))
         else:
-            with pytest.raises(ConflictError):
+            with pytest.raises(UnshownError):
                 await b.receiver.update(Receipt(id="1"), delivery(order_lines=lines(5)))
 
 
@@ -203,11 +248,11 @@ async def test_somebody_elses_order_is_never_changed(shown: dict[str, str]) -> N
 
 
 async def test_an_order_that_is_gone_cannot_be_changed_or_cancelled() -> None:
-    """A 404 about the order is about that order, and no reason to pause the receiver."""
+    """A 404 about the order is about that order, and no reason to pause the receiver; it is looked at again."""
     async with warehouse() as (receiver, _):
-        with pytest.raises(RejectedError, match="404"):
+        with pytest.raises(UnshownError, match="404"):
             await receiver.update(Receipt(id="gone"), delivery())
-        with pytest.raises(RejectedError, match="404"):
+        with pytest.raises(UnshownError, match="404"):
             await receiver.cancel(Receipt(id="gone"))
         await receiver.check()
 

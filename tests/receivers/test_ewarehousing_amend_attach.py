@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import msgspec
 import pytest
 
@@ -58,6 +60,20 @@ async def test_after_a_lost_answer_the_titles_are_listed_again(applied: bool) ->
         await receiver.attach(receipt, [LABEL, SLIP])
 
     assert sorted(d["title"] for d in standin.orders[receipt.id]["documents"]) == ["label.pdf", "slip.pdf"]
+
+
+@pytest.mark.fault(126)
+@pytest.mark.parametrize("first", [True, False])
+async def test_documents_of_which_some_were_added_are_in_doubt(first: bool) -> None:
+    """The list may not show yet what was added before a call that certainly was not carried out."""
+    async with warehouse() as (receiver, standin):
+        receipt = await receiver.create(delivery())
+        calls = itertools.count(1 if first else 0)
+        standin.fault(Fault.THROTTLE, on=lambda request: request.path.endswith("/documents/") and next(calls) == 2)
+        with pytest.raises(TransientError if first else InDoubtError):
+            await receiver.attach(receipt, [LABEL, SLIP])
+
+    assert [d["title"] for d in standin.orders[receipt.id]["documents"]] == ([] if first else ["label.pdf"])
 
 
 @pytest.mark.parametrize(
