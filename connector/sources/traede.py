@@ -25,6 +25,7 @@ from connector.ids import Ids
 from connector.order import Order, external_id
 from connector.settings.ack_text import filled
 from connector.sources import traede_order, traede_production
+from connector.sources import traede_split as split
 from connector.sources.base import Acknowledgement, AckOutcome, FeedItem, Page, Refused
 from connector.sources.narrowing import Narrowing
 from connector.sources.traede_feed import items, walk
@@ -77,6 +78,7 @@ class TraedeSource(ABC):
         self._own = settings
         self._clock = clock
         self._narrowings: dict[str, Narrowing[FeedItem]] = {}
+        self._splits: dict[str, split.Split] = {}
         self._zone = ZoneInfo(settings.timezone)
         self._terms = Terms(settings.system_id)
         headers, secrets = _credentials(settings)
@@ -95,14 +97,17 @@ class TraedeSource(ABC):
 
         `not_exported_since` is never sent here: its default, the current time, adds nothing (6, #2).
         """
-        return walk(partial(self._read, self._query()), gone, self._own.page_size, self._narrowing("feed"))
+        return self._walk("feed", self._query, gone)
 
     def refetch(self, since: datetime) -> AsyncGenerator[Page, None]:
         """Walk what was exported at or after `since` as well; see `Refetches`. `since` without a zone is in UTC."""
         at = since.replace(tzinfo=UTC) if since.tzinfo is None else since.astimezone(UTC)
         again = [("not_exported_since", f"{at:%Y-%m-%d %H:%M:%S}")]
-        read = partial(self._read, self._query(again=True) + again)
-        return walk(read, lambda: 0, self._own.page_size, self._narrowing("replay"))
+
+        def query(created: tuple[int, int] | None = None) -> list[tuple[str, str]]:
+            return self._query(again=True, created=created) + again
+
+        return self._walk("replay", query)
 
     async def acknowledge(self, batch: Sequence[Acknowledgement]) -> Mapping[str, AckOutcome]:
         """
@@ -190,9 +195,21 @@ class TraedeSource(ABC):
         note = filled(self._own.note, message=ack.message, order_id=ack.order_id, external_id=id_there)
         return {**mark, "note": readable(note)} if note else mark
 
-    def _query(self, system: str = "", *, again: bool = False, everything: bool = False) -> list[tuple[str, str]]:
-        """Return what the export to `system` is asked for; `everything` is whatever could possibly be listed."""
+    def _query(
+        self,
+        system: str = "",
+        *,
+        again: bool = False,
+        everything: bool = False,
+        created: tuple[int, int] | None = None,
+    ) -> list[tuple[str, str]]:
+        """
+        Return what the export to `system` is asked for; `everything` is whatever could possibly be listed.
+
+        `created` are the seconds from which, and before which, the orders were created.
+        """
         filters = [each for each in self._own.filters if not (everything and each.key == "updated_at")]
+        filters += split.created(*created) if created else []
         flags = self._flags(again=again)
         return [
             ("system_id", system or self._own.system_id),
@@ -201,9 +218,21 @@ class TraedeSource(ABC):
             *encoded(filters, [each for each in self._own.filter_groups if not (everything and each.moves)]),
         ]
 
-    def _narrowing(self, purpose: str) -> Narrowing[FeedItem]:
-        """Return what is known of the rows that cannot be read, of each list that is read for another purpose."""
-        return self._narrowings.setdefault(purpose, Narrowing(self._clock, attrgetter("order_id")))
+    def _walk(
+        self,
+        purpose: str,
+        query: Callable[..., list[tuple[str, str]]],
+        gone: Callable[[], int] = lambda: 0,
+    ) -> AsyncGenerator[Page, None]:
+        """Walk the list of `query`; what is known of its rows that cannot be read is kept by its `purpose`."""
+        size = self._own.page_size
+        narrowing = self._narrowings.setdefault(purpose, Narrowing(self._clock, attrgetter("order_id")))
+        by_time = self._splits.setdefault(purpose, split.Split(self._clock))
+
+        async def created(number: int, start: int, end: int) -> list[FeedItem]:
+            return await self._read(query(created=(start, end)), number, size)
+
+        return walk(partial(self._read, query()), gone, size, narrowing, by_time, created)
 
     async def _read(self, query: Sequence[tuple[str, str]], number: int, limit: int) -> list[FeedItem]:
         own = self._own
@@ -215,9 +244,8 @@ class TraedeSource(ABC):
         """Read the whole feed of `system`; return the ids in it, the number of its pages, and whether all was read."""
         ids = Ids()
         pages, whole = 0, True
-        read = partial(self._read, self._query(system, everything=True))
-        narrowing = self._narrowing(f"everything to {system}")
-        async with aclosing(walk(read, lambda: 0, self._own.page_size, narrowing)) as feed:
+        query = partial(self._query, system, everything=True)
+        async with aclosing(self._walk(f"everything to {system}", query)) as feed:
             async for page in feed:
                 ids.update(item.order_id for item in page.items)
                 pages += 1

@@ -14,11 +14,12 @@ from typing import Any
 
 import msgspec
 
-from connector.errors import TransientError
+from connector.errors import ConnectorError, TransientError
 from connector.ids import Ids
 from connector.sources.base import FeedItem, Page, UnreadableRow, next_page
 from connector.sources.narrowing import Narrowing
 from connector.sources.traede_reading import first, order_id
+from connector.sources.traede_split import Read, Split
 
 __all__ = ["items", "walk"]
 
@@ -47,22 +48,36 @@ async def walk(
     gone: Callable[[], int],
     limit: int,
     narrowing: Narrowing[FeedItem],
+    split: Split,
+    created: Read,
 ) -> AsyncGenerator[Page, None]:
     """
     Read page after page, and list each order once; no page that is yielded is larger than `limit`.
 
-    `read` is called with the number of a page and the limit; a page that fails is read around the row that makes it.
+    `read` is called with the number of a page and the limit; a page that fails is read around the row that makes it. A
+    list that cannot be read so, since it heeds neither, is read by `created`.
 
     A page without a new order ends the walk, unless it was read again because the feed has shrunk: then the one after
     it may have what is new. Raises what `read` raises, and `TransientError` for a feed that does not end.
     """
+    if split.needed and (parts := await split.read(created)) is not None:
+        found, unread = parts
+        for start in range(0, max(len(found), bool(unread)), limit):
+            yield Page(found[start : start + limit], continued=start > 0, unreadable=() if start else unread)
+        return
     seen = Ids()
     narrowing.begin()
     number, farthest, size = 0, -1, 1
     for _ in range(MOST_PAGES):
         before = gone()
         # Where the vendor's pages are smaller than asked for, it is by theirs that the rows are counted.
-        rows = await narrowing.page(read, number, limit, size if number and size < limit else limit)
+        try:
+            rows = await narrowing.page(read, number, limit, size if number and size < limit else limit)
+        except ConnectorError as exc:
+            if not number:
+                split.failed(exc)
+            raise
+        split.succeeded()
         listed = [row for row in rows if not isinstance(row, UnreadableRow)]
         unreadable = [row for row in rows if isinstance(row, UnreadableRow) and seen.add(f"row {row.position}")]
         fresh = list({row.order_id: row for row in listed if row.order_id not in seen}.values())

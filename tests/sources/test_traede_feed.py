@@ -14,6 +14,7 @@ from connector.errors import TransientError, Unmappable
 from connector.sources.base import FeedItem
 from connector.sources.narrowing import Narrowing
 from connector.sources.traede_feed import items, walk
+from connector.sources.traede_split import Split
 from tests.doubles import LoopClock
 from tests.sources.traede_bench import Export, order, production_order, queries, told, traede
 
@@ -150,8 +151,12 @@ async def ids(read: Callable[[int], list[int]], gone: Callable[[], int] = lambda
     async def answer(number: int, _limit: int) -> list[FeedItem]:
         return [row(each) for each in read(number)]
 
+    async def created(_number: int, _start: int, _end: int) -> list[FeedItem]:
+        raise AssertionError("no page fails")
+
     narrowing: Narrowing[FeedItem] = Narrowing(LoopClock(), attrgetter("order_id"))
-    return [item.order_id async for page in walk(answer, gone, limit, narrowing) for item in page.items]
+    pages = walk(answer, gone, limit, narrowing, Split(LoopClock()), created)
+    return [item.order_id async for page in pages for item in page.items]
 
 
 async def test_a_feed_that_repeats_itself_ends() -> None:
