@@ -30,6 +30,7 @@ from connector.settings import Settings
 from connector.sources.base import Source
 from connector.steady import SteadyClock
 from connector.wiring import lanes
+from connector.witness import ask_receivers
 
 __all__ = ["Connector"]
 
@@ -86,7 +87,7 @@ class Connector:
                 self.clock,
                 accept_new=self._accept,
                 restored=self._restored,
-                witness=self.settings.witness,
+                witness=self.settings.witness_file,
             )
         journal = self._journal
         # What is sent and shown is by the machine's clock, whatever that is set to; what waits is not.
@@ -275,6 +276,7 @@ class Connector:
         )
         for name, count in kept.items():
             logger.info("source %s: %d acknowledgements that wait are told as the settings were before", name, count)
+        await ask_receivers(own, self.receivers, journal, self.clock)
         await journal.begin(ways_of(own, self.sources, self.receivers), now)
         await journal.recover(
             now,

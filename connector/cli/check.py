@@ -187,8 +187,8 @@ def _risks(settings: Settings, receivers: Mapping[str, Receiver]) -> Iterator[Fi
                 f"settle is {own.settle}: if it lists an order later than that, the order may be sent twice; take 60s"
             )
             yield Finding(name, "warning", text)
-    if settings.witness is not None:
-        yield from _witness(Path(settings.journal), Path(settings.witness))
+    if settings.witness_file is not None:
+        yield from _witness(Path(settings.journal), Path(settings.witness_file))
     if settings.server is not None and settings.server.host not in LOCAL:
         text = f"{settings.server.host} is more than this machine, and there is no password"
         yield Finding("server", "warning", text)

@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
-__all__ = ["Caution", "Way", "may_be_at"]
+__all__ = ["Caution", "OrderAt", "Way", "may_be_at"]
 
 
 def may_be_at(receiver: str) -> str:
@@ -34,8 +34,28 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
     account: str = ""
 
 
+class OrderAt(msgspec.Struct, frozen=True, kw_only=True):
+    """An order of ours as a receiver lists it; `record` is the receiver's own id."""
+
+    source: str
+    order_id: str
+    record: str
+
+
 class Caution(Protocol):
     """The part of a journal that keeps its gaps from doubling orders."""
+
+    async def compare_newest(self, receiver: str, orders: Sequence[OrderAt]) -> Sequence[OrderAt]:
+        """
+        Compare the journal, before `begin`, with `orders`, the newest of ours that a receiver holds.
+
+        One that the journal never sent there shows that a newer journal did: what this one may not know is then looked
+        up, as in one that was restored from a backup. Returns those orders, but for the ones that a start before this
+        one was told of.
+        """
+
+    async def distrust(self) -> bool:
+        """Let `begin` take the journal for one that was restored; return False if there is such a doubt already."""
 
     async def begin(self, ways: Sequence[Way], now: datetime) -> None:
         """

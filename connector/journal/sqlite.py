@@ -13,7 +13,7 @@ from typing import Literal, TypeVar
 from connector.ack import Acknowledgement
 from connector.clock import Clock, SystemClock
 from connector.errors import JournalError
-from connector.journal import acks, arrivals, changes, deliveries, doubts, holds, payloads, requests, unfit
+from connector.journal import acks, arrivals, changes, deliveries, doubts, holds, newest, payloads, requests, unfit
 from connector.journal.asked import Answer, Request
 from connector.journal.base import (
     AckResult,
@@ -30,7 +30,7 @@ from connector.journal.base import (
     Shortfall,
     Waiting,
 )
-from connector.journal.caution import Way
+from connector.journal.caution import OrderAt, Way
 from connector.journal.commit import GroupCommit, verdict
 from connector.journal.database import Database, InlineDatabase, unusable
 from connector.journal.distrust import SqliteDistrust
@@ -136,6 +136,14 @@ class SqliteJournal(SqliteBacklog, SqliteDistrust):
     async def begin(self, ways: Sequence[Way], now: datetime) -> None:
         """See `Caution.begin`."""
         await self._write(partial(doubts.begin, ways, millis(now)))
+
+    async def compare_newest(self, receiver: str, orders: Sequence[OrderAt]) -> list[OrderAt]:
+        """See `Caution.compare_newest`."""
+        return await self._write(partial(newest.compare, receiver, orders))
+
+    async def distrust(self) -> bool:
+        """See `Caution.distrust`."""
+        return await self._write(newest.distrust)
 
     async def keep_terms(self, terms: Mapping[str, str]) -> dict[str, int]:
         """See `Terms.keep_terms`."""

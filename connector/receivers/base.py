@@ -16,6 +16,7 @@ __all__ = [
     "Delivery",
     "FindsMany",
     "Follows",
+    "ListsNewest",
     "MapsInParts",
     "Receipt",
     "Receiver",
@@ -130,6 +131,22 @@ class FindsMany(Protocol):
         Look orders up, as `find` does, in fewer calls than one each; return an empty mapping where that cannot be.
 
         Leave out what `find` would raise for, and what is not certain: None is permission to create. Raises as `find`.
+        """
+
+
+@runtime_checkable
+class ListsNewest(Protocol):
+    """
+    A receiver that can list the orders it took last, so that it can be a witness of the journal (`witness:`).
+
+    The struct of its settings says so, too (`lists_newest`).
+    """
+
+    async def newest(self, limit: int) -> Sequence[tuple[str, Receipt]]:
+        """
+        Return the newest records, `limit` at most and the newest first: the external id of each, and its receipt.
+
+        A record without an external id is left out. Raises as `find` where they cannot be listed for certain.
         """
 
 

@@ -23,7 +23,7 @@ from connector.receivers.ewarehousing_access import PRODUCTION, SANDBOX_HOSTS, H
 from connector.receivers.ewarehousing_amend import CANCELLED, receipt_of
 from connector.receivers.ewarehousing_answers import OrderRecord
 from connector.receivers.ewarehousing_client import EwarehousingClient, NotFound
-from connector.receivers.ewarehousing_many import find_many
+from connector.receivers.ewarehousing_many import find_many, newest
 from connector.receivers.ewarehousing_reads import PAGE_SIZE, EndlessList
 from connector.receivers.ewarehousing_wire import CreateOrder
 from connector.settings.structs import ReceiverSettings
@@ -39,6 +39,7 @@ class EwarehousingSettings(ReceiverSettings, frozen=True, kw_only=True, forbid_u
     """A receiver of `type: ewarehousing`."""
 
     sandbox_hosts: ClassVar[frozenset[str]] = SANDBOX_HOSTS
+    lists_newest: ClassVar[bool] = True
 
     base_url: Url = PRODUCTION
     username: Annotated[str, Meta(min_length=1)]
@@ -123,6 +124,10 @@ class EwarehousingReceiver:
     async def find_many(self, external_ids: Sequence[str]) -> Mapping[str, Receipt | None]:
         """Look many up in one reading of the list, where that is fewer calls; see `FindsMany` and `find_many`."""
         return await find_many(self._client, external_ids)
+
+    async def newest(self, limit: int) -> Sequence[tuple[str, Receipt]]:
+        """Return what the first page of the list shows; see `ListsNewest.newest` and `ewarehousing_many.newest`."""
+        return await newest(self._client, limit)
 
     async def create(self, delivery: Delivery) -> Receipt:
         """

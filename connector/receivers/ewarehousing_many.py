@@ -1,4 +1,4 @@
-"""Looking many orders up at eWarehousing in one reading of its list (seed 004; vendors.md 6/004 #11, #14, #15)."""
+"""Reading eWarehousing's list: to look many orders up, or for the newest (seed 004; vendors.md 6/004 #11, #14, #15)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from connector.receivers.ewarehousing_answers import OrderRecord
 from connector.receivers.ewarehousing_client import EwarehousingClient
 from connector.receivers.ewarehousing_reads import PAGE_SIZE
 
-__all__ = ["find_many"]
+__all__ = ["find_many", "newest"]
 
 SINGLES_PER_PAGE = 4
 """One page of the list is read for every four look-ups that it may save: a quarter more calls at worst."""
@@ -41,6 +41,23 @@ async def find_many(client: EwarehousingClient, external_ids: Sequence[str]) -> 
         if whole and len(records) == 1 and receipt.status.lower() not in CANCELLED:
             known[external_id] = receipt
     return known
+
+
+async def newest(client: EwarehousingClient, limit: int) -> Sequence[tuple[str, Receipt]]:
+    """
+    Return the orders that were created last; see `ListsNewest.newest`.
+
+    One page, by the order that the documents name. Raises `TransientError` for a full page whose oldest order comes
+    first: it shows the oldest of all.
+    """
+    size = min(limit, PAGE_SIZE)
+    try:
+        records = await client.list(limit=size, sort="createdAt", direction="desc")
+    except RejectedError as exc:
+        raise TransientError(str(exc)) from None
+    if len(records) >= size and records[0].created_at < records[-1].created_at:
+        raise TransientError("the list begins with its oldest orders, and does not show the newest")
+    return [(record.external_id, receipt_of(record)) for record in records[:limit] if record.external_id]
 
 
 async def _read(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple, get_args
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, TypeVar, get_args
 
 import anyio
 import msgspec
@@ -29,6 +30,8 @@ from connector.settings.structs import ReceiverSettings
 from connector.settings.values import Duration
 
 __all__ = ["FileReceiver", "FileSettings"]
+
+T = TypeVar("T")
 
 
 class BatchSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -53,6 +56,7 @@ class FileSettings(ReceiverSettings, frozen=True, kw_only=True, forbid_unknown_f
     """A receiver of `type: file`."""
 
     writes: ClassVar[tuple[str, ...]] = ("path",)
+    lists_newest: ClassVar[bool] = True
 
     path: Annotated[
         str, LOCAL_PATH, Meta(description="The file, relative to the settings file. Its folder must be there.")
@@ -213,18 +217,11 @@ class FileReceiver:
 
     async def find(self, external_id: str) -> Receipt | None:
         """Look an order up in the files, and in the record of those that were taken away; see `Receiver.find`."""
-        self._guard()
-        receipt: Receipt | None = None
-        with anyio.move_on_after(self._timeout) as scope:
-            try:
-                receipt = await to_thread.run_sync(self.store.find, external_id, self._now(), abandon_on_cancel=True)
-            except ConnectorError as exc:
-                self._count(exc)
-                raise
-        if scope.cancelled_caught:
-            raise self._count(TransientError(f"{self.name}: the file could not be read within {self._timeout:g} s"))
-        self._count(None)
-        return receipt
+        return await self._asked(partial(self.store.find, external_id, self._now()))
+
+    async def newest(self, limit: int) -> Sequence[tuple[str, Receipt]]:
+        """Return the last orders of the file that was written last; see `ListsNewest.newest` and `Store.newest`."""
+        return await self._asked(partial(self.store.newest, limit, self._now()))
 
     async def create(self, delivery: Delivery) -> Receipt:
         """
@@ -288,6 +285,20 @@ class FileReceiver:
         group = waiting if batch is None else _fitting(waiting, batch)
         self._waiting = waiting[len(group) :]
         return group
+
+    async def _asked(self, question: Callable[[], T]) -> T:
+        """Ask the files something in a worker thread; return the answer."""
+        self._guard()
+        with anyio.move_on_after(self._timeout) as scope:
+            try:
+                answer = await to_thread.run_sync(question, abandon_on_cancel=True)
+            except ConnectorError as exc:
+                self._count(exc)
+                raise
+            self._count(None)
+            return answer
+        assert scope.cancelled_caught, "nothing else ends the block"  # noqa: S101
+        raise self._count(TransientError(f"{self.name}: the file could not be read within {self._timeout:g} s"))
 
     def _guard(self) -> None:
         if (wait := self.endpoint.breaker.wait()) > 0:

@@ -89,6 +89,11 @@ class Handed:
         if lost:
             self.add(Entry(key, *place) for key, place in lost.items() if key not in self._places)
 
+    @property
+    def last_file(self) -> str:
+        """The name of the file to which the order that was recorded last was written; empty if there is none."""
+        return next(reversed(self._places.values()), ("", 0))[0]
+
     def place(self, key: bytes) -> str | None:
         """Return where an order was written, as `FILE:LINE`; None if it was not handed over."""
         found = self._places.get(key)

@@ -12,7 +12,10 @@ from connector.receivers.file_disk import AppendFile
 from connector.receivers.file_handed import Entry
 from connector.receivers.file_rows import LARGEST, Rows, Seen
 
-__all__ = ["Index", "Mark", "hash_of", "read"]
+__all__ = ["Index", "Mark", "hash_of", "last", "read"]
+
+TAIL = 64 * 1024
+"""Bytes at the end of a file in which its last orders are looked for at first."""
 
 BOM = b"\xef\xbb\xbf"
 """Three bytes that some programs put before UTF-8; they mean nothing."""
@@ -154,6 +157,23 @@ def read(file: AppendFile, rows: Rows, index: Index, mark: Mark | None, *, mend:
     if reader.half is not None:
         return Mark(file.identity, reader.half.start, reader.half.line - 1)
     return read(file, rows, index, Mark(file.identity, reader.end, reader.lines), mend=mend)
+
+
+def last(file: AppendFile, rows: Rows, limit: int) -> list[str]:
+    """Return the external ids of the last orders of a file, `limit` at most, the last one first; it is not changed."""
+    size, span = os.fstat(file.fd).st_size, TAIL
+    while True:
+        start = max(0, size - span)
+        lines = os.pread(file.fd, size - start, start).split(b"\n")[
+            :-1
+        ]  # what does not end in a line break is no order
+        if start or rows.header:
+            lines = lines[1:]  # the half of a line that the reading began in, or the header
+        found = dict.fromkeys(rows.seen(line + b"\n").external_id for line in reversed(lines))
+        found.pop("", None)  # of somebody else
+        if start == 0 or len(found) >= limit or span >= LARGEST:
+            return [*found][:limit]
+        span *= 8
 
 
 def hash_of(external_id: str) -> bytes:

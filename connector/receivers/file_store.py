@@ -29,7 +29,7 @@ from connector.receivers.base import Receipt
 from connector.receivers.file_aside import hidden, left_aside, put_in_place, remove, take_aside
 from connector.receivers.file_disk import AppendFile, Disk, failure, sync_folder
 from connector.receivers.file_handed import UNKNOWN, Entry, Handed
-from connector.receivers.file_index import Index, Mark, hash_of, read
+from connector.receivers.file_index import Index, Mark, hash_of, last, read
 from connector.receivers.file_rows import Rows
 
 __all__ = ["Store"]
@@ -122,6 +122,26 @@ class Store:
             place = None if self._batches else self._current(self.file_of(at)).find(cell)
             place = place or self._handed.find(hash_of(cell), external_id)
             return None if place is None else Receipt(id=external_id, reference=place)
+
+    def newest(self, limit: int, at: datetime) -> list[tuple[str, Receipt]]:
+        """
+        Return the last orders of the file that was written last, `limit` at most, the newest first.
+
+        Raises `TransientError` if somebody has taken that file away: its orders cannot be named any more.
+        """
+        with self._mutex, self._translated(self._path):
+            self._open()
+            written = self._handed.last_file
+            path = self._path.with_name(written) if written else self.file_of(at)
+            file = AppendFile.open(path, self._disk, writable=False)
+            if file is None and written:
+                raise TransientError(f"{path} was taken away, and nobody can say which orders it held")
+            if file is None:
+                return []
+            try:
+                return [(each, Receipt(id=each, reference=path.name)) for each in last(file, self._rows, limit)]
+            finally:
+                file.close()
 
     def look(self, at: datetime) -> str:
         """Return one line about the file, without making, mending or locking it. Raises what `append` would."""

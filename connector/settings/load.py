@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from connector.errors import SettingsError
-from connector.settings.convert import converted, report
+from connector.settings.convert import converted
 from connector.settings.endpoints import endpoints
 from connector.settings.files import check_files
 from connector.settings.findings import Findings
@@ -27,6 +27,7 @@ from connector.settings.places import Path, read
 from connector.settings.routes import check_names, check_routes, check_sandbox
 from connector.settings.schema import of
 from connector.settings.structs import ReceiverSettings, Settings, SourceSettings
+from connector.settings.witness import check_witness
 
 __all__ = ["load", "parse"]
 
@@ -94,13 +95,12 @@ def parse(
     check_routes(values, findings)
     check_names(values, from_here, findings)
     check_files(values, to_here, findings)
+    check_witness(values, receivers, findings)
     check_mappings(values, mappings, findings)
     if isinstance(values.get("routes"), list):
         check_sandbox(values["routes"], from_here, to_here, findings)
     findings.raise_any()
     settings = converted(absolute_paths(values, of(Settings), folder_of(name)), Settings, (), findings)
-    if settings is not None:
-        report(settings.problems(), (), findings)
     findings.raise_any()
     assert settings is not None  # noqa: S101 - else there was a finding
     return msgspec.structs.replace(settings, sources=from_here, receivers=to_here)

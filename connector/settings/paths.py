@@ -40,6 +40,11 @@ def absolute_paths(value: Any, schema: dict[str, Any], folder: FilePath) -> Any:
     """Return `value` with every path that its schema marks made absolute, and with those paths that have a default."""
     if schema.get("x-kind") == "path" and isinstance(value, str):
         return os.path.join(folder, value)  # noqa: PTH118 - a slash at its end, a mistake, is to stay
+    for branch in schema.get("anyOf", ()):
+        if branch.get("x-kind") == "path" and isinstance(value, str):
+            return absolute_paths(value, branch, folder)
+        if branch.get("type") == "object" and isinstance(value, dict):
+            return absolute_paths(value, branch, folder)
     if isinstance(value, list):
         return [absolute_paths(inner, schema.get("items", {}), folder) for inner in value]
     if not isinstance(value, dict):

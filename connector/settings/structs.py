@@ -26,6 +26,7 @@ __all__ = [
     "Settings",
     "SourceSettings",
     "TotalsSettings",
+    "WitnessSettings",
     "by_receiver",
     "files_of_journal",
 ]
@@ -124,6 +125,8 @@ class ReceiverSettings(EndpointSettings, frozen=True, kw_only=True, forbid_unkno
 
     writes: ClassVar[tuple[str, ...]] = ()
     """Keys whose value is the path of a file that it writes, which nothing else may write."""
+    lists_newest: ClassVar[bool] = False
+    """Whether it can be asked for its newest orders (`ListsNewest`), and so be a witness of the journal."""
 
     settle: Annotated[Duration, Meta(description="How long after a doubtful call a look-up can be believed.")] = (
         Duration(60)
@@ -264,6 +267,23 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     ] = msgspec.field(default_factory=list)
 
 
+class WitnessSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What tells that the journal's whole volume was put back from a snapshot."""
+
+    path: Annotated[
+        str | None,
+        LOCAL_PATH,
+        Meta(description="A file on another volume that remembers how far the journal is; relative to this file."),
+    ] = None
+    receivers: Annotated[
+        list[str],
+        Meta(
+            description="Names of receivers that are asked at a start for their newest orders: one that the journal "
+            "never sent there shows that it is an older copy. For types ewarehousing and file."
+        ),
+    ] = msgspec.field(default_factory=list)
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole file. `sources` and `receivers` hold the vendors' own structs."""
 
@@ -278,11 +298,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         str, LOCAL_PATH, Meta(description="The SQLite file that is the record; relative to this file.")
     ] = "connector.db"
     witness: Annotated[
-        str | None,
-        LOCAL_PATH,
+        Annotated[str, LOCAL_PATH] | WitnessSettings | None,
         Meta(
             description="A file on another volume that remembers how far the journal is, in case that the journal's "
-            "whole volume is put back from a snapshot; relative to this file."
+            "whole volume is put back from a snapshot; relative to this file. Or a mapping: path, receivers or both, "
+            "where receivers are asked for their newest orders."
         ),
     ] = None
     history_days: Annotated[
@@ -297,11 +317,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ] = {}
     routes: Annotated[list[RouteSettings], Meta(min_length=1, description="Which source goes to which receivers.")]
 
-    def problems(self) -> list[tuple[str, str]]:
-        """Return what is wrong between the keys at the top: (key, what is wrong)."""
-        if self.witness is None or self.witness not in files_of_journal(self.journal):
-            return []
-        return [("witness", "this is a file of the journal itself; name one on another volume")]
+    @property
+    def witness_file(self) -> str | None:
+        """The path of the witness on another volume; None if there is none."""
+        return self.witness.path if isinstance(self.witness, WitnessSettings) else self.witness
+
+    @property
+    def witness_receivers(self) -> list[str]:
+        """The names of the receivers that are asked at a start whether the journal is an older copy."""
+        return self.witness.receivers if isinstance(self.witness, WitnessSettings) else []
 
 
 def files_of_journal(journal: str) -> set[str]:

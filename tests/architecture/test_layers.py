@@ -36,7 +36,14 @@ LAYERS: list[tuple[str, ...]] = [
         "connector.receivers.refusals",
         "connector.receivers.amender",
     ),
-    ("connector.registry", "connector.plugins", "connector.wiring", "connector.caution", "connector.secret_rotation"),
+    (
+        "connector.registry",
+        "connector.plugins",
+        "connector.wiring",
+        "connector.caution",
+        "connector.secret_rotation",
+        "connector.witness",
+    ),
     (
         "connector.conformance",
         "connector.sources",

@@ -78,18 +78,21 @@ async def test_a_volume_that_is_not_mounted(tmp_path: Path, key: str) -> None:
 
 
 @pytest.mark.fault(130)
-@pytest.mark.parametrize("how", ["witness", "--restored"])
+@pytest.mark.parametrize("how", ["witness", "receiver", "--restored"])
 async def test_a_volume_that_is_put_back_doubles_nothing(tmp_path: Path, how: str) -> None:
     """
     Journal and sentinel are put back from one snapshot, and the shop lists again what was delivered since.
 
-    A witness outside of that volume knows; without one, the start is told. The start after it is as any other.
+    A witness outside of that volume knows, and so does the receiver; without one, the start is told. The start after it
+    is as any other.
     """
     vendors = Vendors(tmp_path, 20, unique_reference=False)
     async with vendors.serving():
         if how == "witness":
             (tmp_path / "elsewhere").mkdir()
             _replace(tmp_path, "journal: connector.db", "journal: connector.db\nwitness: elsewhere/seen")
+        if how == "receiver":
+            _replace(tmp_path, "journal: connector.db", "journal: connector.db\nwitness: {receivers: [warehouse]}")
         await vendors.run_once()
         for name in FILES:
             shutil.copyfile(tmp_path / name, tmp_path / f"snapshot-{name}")

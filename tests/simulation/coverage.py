@@ -11,7 +11,7 @@ import msgspec
 from connector.journal.states import ACK_EDGES, DELIVERY_EDGES, REPORT_EDGES
 from tests.simulation.content import EXTRAS
 from tests.simulation.crashes import POINTS
-from tests.simulation.disk import VOLUMES
+from tests.simulation.disk import ASKED, DOWN, VOLUMES
 from tests.simulation.faults import CLOCK_STEPS, FAULTS, FOREIGN, UNREAD
 from tests.simulation.firewall import FIREWALL
 from tests.simulation.mappings import Kind
@@ -54,6 +54,8 @@ WORLDS = (
     "a plugin that breaks the protocol",
     *(f"a list is {lag:g} s behind" for lag in LAGS),
     *VOLUMES,
+    ASKED,
+    DOWN,
     *(f"an order with {extra}" for extra in EXTRAS),
     *(f"an order, {each}" for each in ODDITIES),
     *(f"second receiver, {part} {each}" for part in ("required", "optional") for each in get_args(Manners)),

@@ -2,8 +2,8 @@
 What outlives a process on its machine: the journal's file, the sentinel beside it, and the backups that people made.
 
 A journal may be lost, and a new one accepted in its place; or a backup may be put there, which is older than the truth.
-Or the whole volume is put back from a snapshot, the sentinel with it: then a witness on another volume knows, or the
-operator says so (`--restored`).
+Or the whole volume is put back from a snapshot, the sentinel with it: then a witness on another volume knows, or a
+receiver that is asked for its newest orders, or the operator says so (`--restored`).
 What the connector does then is its own code (connector/journal/sentinel.py, doubts.py); only the files are simulated.
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
+from collections.abc import Iterable
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
@@ -23,7 +24,7 @@ from connector.errors import JournalError
 from connector.journal.sentinel import DIGITS, Seen, Start, identify
 from tests.simulation.store import new_journal
 
-__all__ = ["PATH", "VOLUMES", "Disk", "Loss", "Volume"]
+__all__ = ["ASKED", "DOWN", "PATH", "VOLUMES", "Disk", "Loss", "Volume"]
 
 PATH = Path("journal")
 
@@ -33,7 +34,15 @@ Loss = Literal["", "lost", "restored", "both"]
 
 Volume = Literal["a volume is put back beside a witness", "a volume is put back, and the start is told"]
 VOLUMES: tuple[Volume, ...] = get_args(Volume)
-"""How an older volume is known for what it is."""
+"""How an older volume is known for what it is, without asking anybody outside."""
+ASKED: Literal["a volume is put back, and a receiver is asked"] = "a volume is put back, and a receiver is asked"
+"""The receiver is the witness: it knows of each order that was created since."""
+DOWN = "a receiver is down when it is asked about a volume that was put back"
+
+SENT = (
+    "SELECT o.external_id FROM orders o JOIN deliveries d ON d.key = o.key AND d.receiver = ?"
+    " WHERE d.intent_at IS NOT NULL OR d.state = 'delivered'"
+)
 
 
 class Disk:
@@ -43,7 +52,7 @@ class Disk:
         self.journal = new_journal()
         self.seen: Seen | None = None
         self.witness: Seen | None = None
-        self.volume: Volume | None = None
+        self.volume: Volume | Literal["a volume is put back, and a receiver is asked"] | None = None
         """How this disk's journal is known to be older, if its whole volume is put back."""
         self.told = False
         """The next start is told that the journal is older (`--restored`)."""
@@ -119,11 +128,17 @@ class Disk:
         """Copy the whole volume, as its disk is at this moment."""
         self._snapshots.append((self.journal.serialize(), self.seen))
 
-    def put_back(self) -> str:
-        """Put a snapshot of the whole volume back, if there is one; return what happened."""
-        if not self._snapshots or self.volume is None:
+    def put_back(self, there: Iterable[str]) -> str:
+        """
+        Put a snapshot of the whole volume back, if there is one; return what happened.
+
+        A receiver that is a witness knows only what was created: it has to hold (`there`) an order that the snapshot
+        never sent.
+        """
+        able = self._snapshots if self.volume != ASKED else [each for each in self._snapshots if _lacks(each[0], there)]
+        if not able or self.volume is None:
             return ""
-        image, seen = self._chance.choice((self._snapshots[-1], self._chance.choice(self._snapshots)))
+        image, seen = self._chance.choice((able[-1], self._chance.choice(able)))
         db = new_journal()
         db.deserialize(image)
         db.execute("PRAGMA foreign_keys = ON")
@@ -157,3 +172,10 @@ class Disk:
         finally:
             self.journal.execute("ROLLBACK")
         return False
+
+
+def _lacks(image: bytes, there: Iterable[str]) -> bool:
+    """Tell whether a journal never sent one of the orders that are `there`."""
+    with closing(sqlite3.connect(":memory:")) as db:
+        db.deserialize(image)
+        return not {*there} <= {row[0] for row in db.execute(SENT, ("warehouse",))}

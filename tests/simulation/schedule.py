@@ -17,10 +17,11 @@ from connector import pipeline, plugins
 from connector.journal import holds, sentinel
 from connector.journal.times import millis
 from connector.readback import outline
+from connector.settings.structs import WitnessSettings
 from tests.simulation import crashes, mappings, marks, misnaming, profile, second
 from tests.simulation.checks import Row, Watch, held, rows, unsettled
 from tests.simulation.crashes import Ending
-from tests.simulation.disk import VOLUMES
+from tests.simulation.disk import ASKED, DOWN, VOLUMES
 from tests.simulation.faults import JUMPS, Faults, Outage
 from tests.simulation.feeds import Feeds
 from tests.simulation.firewall import Firewall, starved
@@ -83,10 +84,15 @@ class Schedule:
         self._chance = Random(f"{seed}/endings")
         self._mishaps = Random(f"{seed}/mishaps")
         self._volumes = Random(f"{seed}/disk")
+        self._witnesses = Random(f"{seed}/witness")
         if not self.profile.loss and self.profile.look_up_first != "never" and self._volumes.random() < 0.5:
             self.world.disk.volume = self._volumes.choice(VOLUMES)
+        elif not (self.profile.loss or self.profile.look_up_first == "never" or self.world.firewall.calm):
+            self.world.disk.volume = ASKED if self._witnesses.random() < 0.5 else None
         self._feeds = Feeds(Random(f"{seed}/feeds"), self.world)
         self._own = profile.settings(self.profile)
+        if self.world.disk.volume == ASKED:
+            self._own = msgspec.structs.replace(self._own, witness=WitnessSettings(receivers=["warehouse"]))
         if Random(f"{seed}/plugin").random() < 0.08:
             self._own = profile.with_plugin(self._own)
             self.world.counts["world a plugin that breaks the protocol"] += 1
@@ -146,6 +152,8 @@ class Schedule:
             time.at(self._mishaps.uniform(0, self._mishaps.uniform(0, self.profile.chaos)), self._back_up)
         for _ in range(12 if self.world.disk.volume is not None else 0):
             time.at(self._volumes.uniform(0, self.profile.chaos), self.world.disk.take_snapshot)
+        for _ in range(2 if self.world.disk.volume == ASKED else 0):
+            time.at(self._witnesses.uniform(0.2, 1) * self.profile.chaos, self._kill)
         hands = Random(f"{self._seed}/clock")
         between = [hands.choice(JUMPS) for _ in range(self.profile.clock_steps) if hands.random() < 0.4]
         for _ in range(self.profile.clock_steps - len(between)):
@@ -253,6 +261,18 @@ class Schedule:
         if running is not None and running.alive and running.connector is not None and running.connector.running:
             running.connector.look()
 
+    def _witness_fails(self) -> None:
+        """Let the receiver be down, now and then, when it is asked whether the journal is an older copy."""
+        if self._witnesses.random() < 0.4:
+            now = self.time.now
+            self.faults.outages = [*self.faults.outages, Outage("warehouse", now, now + 90)]
+            self._happened(DOWN)
+
+    def _kill(self) -> None:
+        """Let the machine go down."""
+        if self._running is not None:
+            self._running.die("anywhere")
+
     def _break_off(self) -> None:
         self._over = True
         if self._running is not None:
@@ -273,7 +293,10 @@ class Schedule:
         """Between two processes: let the journal be lost, or an older one be put in its place, twice at most."""
         disk, chance = self.world.disk, self._mishaps
         if disk.volume is not None and disk.losses < 3 and self._volumes.random() < 0.5:
-            self._happened(disk.put_back())
+            self._happened(what := disk.put_back(self.world.warehouse.records))
+            if what == ASKED:  # as long as it takes until the receiver lists all that it took
+                self.time.let_pass(profile.SETTLE)
+                self._witness_fails()
         if not self.profile.loss or disk.losses > 1 or chance.random() < (0.1 if self.profile.loss == "both" else 0.4):
             return
         what = self.profile.loss

@@ -51,8 +51,8 @@ def test_the_folder_of_a_command_means_nothing(tmp_path: Path, monkeypatch: pyte
     assert Path(settings.receivers["archive"].path) == own / "out.jsonl"
     assert Path(settings.journal).is_absolute()
     assert Path(settings.journal).parent in (own, own / "state")
-    if settings.witness is not None:
-        assert os.path.realpath(settings.witness) == str(tmp_path / "other" / "seen")
+    if settings.witness_file is not None:
+        assert os.path.realpath(settings.witness_file) == str(tmp_path / "other" / "seen")
 
 
 @pytest.mark.fault(131)
@@ -88,11 +88,61 @@ def test_a_plugin_marks_its_paths(tmp_path: Path) -> None:
     assert (own.keys, own.spool, own.username) == ([str(tmp_path / "a"), "/b"], str(tmp_path / "spool"), "me")
 
 
-@pytest.mark.parametrize("witness", ["connector.db", "connector.db.seen", "connector.db-wal"])
-def test_a_witness_is_no_file_of_the_journal(tmp_path: Path, witness: str) -> None:
-    """It is reported at its place."""
-    with pytest.raises(SettingsError, match=r"settings.yaml:2:10: witness: this is a file of the journal itself"):
-        load_settings(written(tmp_path, f"witness: {witness}"))
+@pytest.mark.parametrize(
+    ("witness", "said"),
+    [
+        ("connector.db", "a file of the journal itself"),
+        ("connector.db.seen", "a file of the journal itself"),
+        ("connector.db-wal", "a file of the journal itself"),
+        ("./connector.db.lock", "a file of the journal itself"),
+        ("../{}/connector.db", "a file of the journal itself"),
+        ("settings.yaml", "the settings file"),
+        ("./settings.yaml", "the settings file"),
+    ],
+)
+@pytest.mark.parametrize("form", ["witness: {}", "witness: {{path: {}}}"])
+def test_a_witness_is_a_file_of_its_own(tmp_path: Path, witness: str, said: str, form: str) -> None:
+    """One that is the journal's, or the settings file, is reported at its place: it would be written over."""
+    key, column = ("witness.path", 17) if "path" in form else ("witness", 10)
+    with pytest.raises(SettingsError, match=rf"settings.yaml:2:{column}: {key}: this is {said}; name one on another"):
+        load_settings(written(tmp_path, form.format(witness.format(tmp_path.name))))
+
+
+def test_a_witness_that_is_a_mapping(tmp_path: Path) -> None:
+    """Its path begins in the folder of the settings file, as the one that stands alone does."""
+    top = "witness: {path: w/seen, receivers: [archive]}"
+    settings = load_settings(written(tmp_path, top))
+    assert (settings.witness_file, settings.witness_receivers) == (str(tmp_path / "w" / "seen"), ["archive"])
+    settings = load_settings(written(tmp_path, "witness: {receivers: [archive]}"))
+    assert (settings.witness_file, settings.witness_receivers) == (None, ["archive"])
+    settings = load_settings(written(tmp_path, "witness: w/seen"))
+    assert (settings.witness_file, settings.witness_receivers) == (str(tmp_path / "w" / "seen"), [])
+
+
+@pytest.mark.parametrize(
+    ("witness", "said"),
+    [
+        ("{receivers: [archiv]}", "2:23: witness.receivers.0: there is no receiver 'archiv', did you mean 'archive'?"),
+        ("{receivers: [archive, archive]}", "2:32: witness.receivers.1: the receiver 'archive' is there twice"),
+        ("{receivers: [hook]}", "2:23: witness.receivers.0: a receiver of its type cannot be asked for its newest"),
+        ("{receivers: [spare]}", "2:23: witness.receivers.0: no route leads to this receiver"),
+        ("{receivers: archive}", "2:22: witness.receivers: must be a list; write it in [ ]"),
+        ("{receiver: archive}", "2:11: witness.receiver: unknown key, did you mean 'receivers'?"),
+        ("{}", "2:1: witness: name a path on another volume, receivers that are asked, or both"),
+        ("{receivers: []}", "2:1: witness: name a path on another volume, receivers that are asked, or both"),
+        ("7", "2:10: witness: must be text or a mapping"),
+    ],
+)
+@pytest.mark.fault(130)
+def test_receivers_that_cannot_be_witnesses(tmp_path: Path, witness: str, said: str) -> None:
+    """Each is refused at its place."""
+    hook = '  hook: {type: webhook, url: "https://h.example", secret: s3cr3t-s3cr3t-s3cr3t}'
+    more = f"{hook}\n  spare: {{type: file, path: s.jsonl}}"
+    text = TEXT.format(top=f"witness: {witness}", path="out.jsonl").replace("\nroutes", f"\n{more}\nroutes")
+    (tmp_path / "settings.yaml").write_text(text, "utf-8")
+    with pytest.raises(SettingsError) as caught:
+        load_settings(tmp_path / "settings.yaml")
+    assert any(said in each for each in caught.value.problems), caught.value.problems
 
 
 @pytest.mark.parametrize(

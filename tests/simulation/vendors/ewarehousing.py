@@ -39,6 +39,8 @@ class Ewarehousing(EwarehousingStandIn):
                 named = str(request.content.get("external_id"))
                 return Act("create", (named,), named=named)
             asked = request.query.get("external_id")
+            if request.query.get("direction") == "desc":
+                return Act("read")  # a page of the newest, which says of no order that it is not there
             if not asked and request.query.get("sort") == "createdAt" and "status" not in request.query:
                 return Act("lookup", (EVERY,))
             return Act("lookup", (asked,)) if asked else Act("read")

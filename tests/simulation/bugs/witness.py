@@ -1,0 +1,33 @@
+"""Bugs about the receivers that are witnesses of the journal."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Any
+
+from connector import app, witness
+from tests.simulation.bugs.planting import FROM, bug, put
+
+__all__: list[str] = []
+
+FROM |= {"the_newest_record_is_not_asked_for": 60, "a_witness_that_is_down_is_taken_for_one_that_has_nothing": 160}
+
+
+@bug
+def the_newest_record_is_not_asked_for(stack: ExitStack) -> None:
+    """A start goes by the files beside the journal alone, which were put back with it."""
+
+    async def deaf(*_: Any) -> None:
+        """Ask nobody."""
+
+    put(stack, app, "ask_receivers", deaf)
+
+
+@bug
+def a_witness_that_is_down_is_taken_for_one_that_has_nothing(stack: ExitStack) -> None:
+    """A receiver that cannot be asked leaves the journal undoubted."""
+
+    async def trusting(*_: Any) -> None:
+        """Believe."""
+
+    put(stack, witness, "_unknown", trusting)
