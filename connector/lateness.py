@@ -10,7 +10,7 @@ from connector.bus import Bus
 from connector.clock import Clock
 from connector.events import AcknowledgementsLate
 from connector.journal.base import Journal
-from connector.reminder import Reminder
+from connector.reminder import Reminder, lasted
 from connector.settings.structs import SourceSettings
 from connector.steady import wall_time
 
@@ -68,11 +68,11 @@ class Lateness:
     def _say(self, name: str, age: float, limit: float) -> None:
         if name in self._late:
             logger.warning(
-                "source %s: does not know after %.0f minutes of an order that was delivered (ack_alarm is %.0f); "
+                "source %s: does not know after %s of an order that was delivered (ack_alarm is %s); "
                 "`connector status` says what is wrong with it",
                 name,
-                age / 60,
-                limit / 60,
+                lasted(age),
+                lasted(limit),
             )
         else:
             logger.warning("source %s: knows again of what was delivered", name)

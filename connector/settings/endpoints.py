@@ -44,9 +44,9 @@ def endpoints(
             continue
         schema = of(struct)
         value = check(value, schema, path, findings)
-        if production:
-            _check_secrets(value, schema, path, findings)
         sound = len(findings) == before and not findings.breaks_in(path)
+        if production:  # where a secret is written hides nothing that is wrong elsewhere
+            _check_secrets(value, schema, path, findings)
         if not sound:
             value = _mended(value, schema, path, findings)
         if value is not None:

@@ -84,6 +84,21 @@ async def test_the_age_is_a_setting_and_status_tells_it() -> None:
     assert "shop: does not know after 1m" in text
 
 
+@pytest.mark.fault(98)
+@pytest.mark.parametrize(("alarm", "said"), [(15, "15 seconds"), (60, "60 seconds"), (180, "3 minutes")])
+async def test_a_short_age_is_told_in_seconds(caplog: pytest.LogCaptureFixture, alarm: int, said: str) -> None:
+    """Both the age and its limit; "0 minutes" says nothing."""
+    bench = troubled(TransientError("busy"))
+    settings = bench.settings.sources["shop"]
+    bench.settings.sources["shop"] = msgspec.structs.replace(settings, ack_alarm=Duration(alarm))
+    bench.shop.put("1")
+    async with bench.running(MemoryJournal()):
+        await anyio.sleep(alarm * 1.5 + 20)
+    (line, *_) = [record.message for record in caplog.records if "was delivered" in record.message]
+    assert f"(ack_alarm is {said})" in line
+    assert " 0 minutes" not in line
+
+
 @pytest.mark.fault(89)
 async def test_a_call_with_mixed_outcomes_confirms_what_was_taken_and_repeats_the_rest() -> None:
     """Seven taken, three not: the three are told again, the seven are not."""

@@ -138,6 +138,15 @@ def test_production_refuses_literal_secrets() -> None:
     assert good(text.replace("production", "sandbox")).environment == "sandbox"
 
 
+@pytest.mark.attack(25)
+def test_a_secret_in_the_file_hides_no_mistake_of_a_route() -> None:
+    """A route from a production source to a test system is reported beside the secrets that are written here."""
+    text = changed("sandbox", "production").replace("${SHOP_TOKEN}", "plain").replace("${WMS_PASSWORD}", "plain")
+    *secrets, route = problems(text.replace("wms.example", "test.wms.example"))
+    assert 2 == len(secrets)
+    assert "routes.0.receivers.0: a production source would be acknowledged for a sandbox receiver" in route
+
+
 @pytest.mark.fault(144)
 @pytest.mark.parametrize("environment", ["production", "sandbox"])
 @pytest.mark.parametrize("address", ["//TEST.wms.example", "//127.0.0.1"])
