@@ -10,7 +10,7 @@ from tests.simulation.bugs.planting import FROM, bug, put
 
 __all__: list[str] = []
 
-FROM |= {"the_newest_record_is_not_asked_for": 60, "a_witness_that_is_down_is_taken_for_one_that_has_nothing": 160}
+FROM |= {"the_newest_record_is_not_asked_for": 60, "a_witness_that_is_down_is_taken_for_one_that_has_nothing": 1000}
 
 
 @bug
