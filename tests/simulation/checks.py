@@ -26,7 +26,7 @@ __all__ = ["Row", "Watch", "rows", "unsettled"]
 LIMITS = {"shop": 1, "wholesale": 10, "transport": 50}
 OPEN = frozenset({"new", "ready", "intent", "in_doubt"})
 OPEN_ACK = frozenset({"pending", "sending", "in_doubt"})
-WRITES = frozenset({"create", "ack", "update", "cancel"})
+WRITES = frozenset({"create", "ack", "update", "cancel", "attach"})
 
 
 LATEST = 25.0

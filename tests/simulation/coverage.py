@@ -16,6 +16,7 @@ from tests.simulation.faults import CLOCK_STEPS, FAULTS, FOREIGN, UNREAD
 from tests.simulation.firewall import FIREWALL
 from tests.simulation.mappings import Kind
 from tests.simulation.marks import LAGS, UNMOVED
+from tests.simulation.readings import READINGS
 from tests.simulation.schedule import Result
 from tests.simulation.vendors.content import ODDITIES
 from tests.simulation.vendors.erp import Manners
@@ -53,6 +54,7 @@ WORLDS = (
     "an order refused alone is held",
     "a plugin that breaks the protocol",
     *(f"a list is {lag:g} s behind" for lag in LAGS),
+    *READINGS,
     *VOLUMES,
     ASKED,
     DOWN,

@@ -231,6 +231,8 @@ class Incarnation:
         odd = {name: OddPlugin(Random(f"{self._seed}/{name}")) for name in self._settings.sources if name == NAME}
         connector = Connector(self._settings, sources=odd, journal=journal, clock=clock)
         misread(self._world, connector.sources.values())
+        if self._world.readings is not None:
+            self._world.readings.documented(connector.sources.values())
         ends: dict[str, Source | Receiver] = {**connector.sources, **connector.receivers}
         for name, end in ends.items():
             if name in odd:

@@ -30,6 +30,7 @@ from tests.simulation.incarnation import Incarnation
 from tests.simulation.leaks import Leaks
 from tests.simulation.loop import Time, ordered
 from tests.simulation.profile import Profile
+from tests.simulation.readings import Readings
 from tests.simulation.vendors.base import Truth
 from tests.simulation.world import Call, Violation, World
 
@@ -105,7 +106,10 @@ class Schedule:
             if source.list_lag:
                 self.world.counts[f"world a list is {source.list_lag:g} s behind"] += 1
         self._own = marks.with_settle(self._own, self.world.sources)
-        self.world.watch = both(self.watch, Requests(self.world, misnaming.lanes_of(self._own)))
+        self._readings = Readings(Random(f"{seed}/amend"), self.world, self._replay_of, self._cut_off)
+        self._own = self._readings.with_settings(self._own)
+        watches = both(self.watch, Requests(self.world, misnaming.lanes_of(self._own)))
+        self.world.watch = both(watches, self._readings.saw)
         self._glance = max(1.5, self.profile.chaos / 1000)
         self.leaks = Leaks(self._own, self.world)
         self.world.issued = self.leaks.know
@@ -129,6 +133,7 @@ class Schedule:
         world.note(f"seed {self._seed} {self.profile}")
         world.begin_life()
         self._feeds.begin()
+        self._readings.begin()
         world.firewall.place(world)
         time.at(self.profile.chaos, self._heal)
         for _ in range(self.profile.replays):
@@ -186,8 +191,17 @@ class Schedule:
     def _replay(self) -> None:
         """Let a person replay a source that can list again what it has exported."""
         able = [name for name in self.profile.sources if name != "transport"]
-        if able and self._running is not None:
-            self._running.replay(self._chance.choice(able))
+        if able:
+            self._replay_of(self._chance.choice(able))
+
+    def _replay_of(self, name: str) -> None:
+        if self._running is not None:
+            self._running.replay(name)
+
+    def _cut_off(self) -> None:
+        """Kill the process that runs, unless the world is healing."""
+        if self._running is not None and not self._healing:
+            self._running.die("anywhere")
 
     def _ask(self) -> None:
         """Let somebody ask the health page and the metrics."""
@@ -393,6 +407,7 @@ class Schedule:
             self._running.stop()
 
     def _judge(self) -> None:
+        self._readings.judge()
         (sound,) = self.world.journal.execute("PRAGMA integrity_check").fetchone()
         if sound != "ok":
             self.world.violated("S13", "", sound)

@@ -22,6 +22,7 @@ from tests.simulation.firewall import Firewall
 from tests.simulation.loop import Time
 from tests.simulation.marks import UNMOVED
 from tests.simulation.profile import Profile, secret
+from tests.simulation.readings import Readings
 from tests.simulation.vendors.base import EVERY, Act, Request, SourceVendor, Truth, Vendor
 from tests.simulation.vendors.erp import Erp
 from tests.simulation.vendors.ewarehousing import Ewarehousing
@@ -107,6 +108,7 @@ class World:
         """Called at each violation."""
         self.watch: Callable[[str, Call], None] = lambda _what, _call: None
         self.feeds: Feeds | None = None
+        self.readings: Readings | None = None
         self.issued: Callable[[list[str]], None] = lambda _tokens: None
         """Called with every token that a vendor issues."""
         self._trace = blake2b(digest_size=16)
@@ -324,6 +326,10 @@ class World:
         for order in self.warehouse.standing(external_id):
             self.warehouse.move(order["id"], "shipped")
             self.note(f"shipped {external_id}")
+
+    def edit(self, truth: Truth) -> None:
+        """Let people over there change what is ordered."""
+        self._edit(self.sources[truth.source], truth)
 
     def _edit(self, source: SourceVendor, truth: Truth) -> None:
         if not truth.broken and truth.cancelled is None:

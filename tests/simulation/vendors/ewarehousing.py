@@ -48,7 +48,7 @@ class Ewarehousing(EwarehousingStandIn):
             return Act("cancel", (path.split("/")[3],))
         if method == "PATCH":
             return Act("update", (path.split("/")[3],))
-        return Act("read", (path.split("/")[3],))
+        return Act("attach" if method == "POST" else "read", (path.split("/")[3],))
 
     def handle(self, request: Request) -> web.Response:
         """See `Vendor.handle`."""

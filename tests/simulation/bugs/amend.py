@@ -1,0 +1,43 @@
+"""Bugs in what a reading proves that may be older than what was sent: updates, changes back, documents."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Any
+
+from connector.errors import ConflictError
+from connector.journal import changes, sqlite
+from connector.receivers import ewarehousing_amend
+from tests.simulation.bugs.planting import FROM, bug, put
+
+__all__: list[str] = []
+
+FROM |= {"attaches_again": 50, "is_so_already": 180}
+
+
+@bug
+def believes_an_older_reading(stack: ExitStack) -> None:
+    """A reading right after a change that does not show it is a conflict."""
+    put(stack, ewarehousing_amend, "UnshownError", lambda text, **_how: ConflictError(text))
+
+
+@bug
+def is_so_already(stack: ExitStack) -> None:
+    """An order is read for its next change at once, though what was sent for the one before may not show yet."""
+    real = changes.put
+
+    def put_at_once(key: int, receiver: str, what: str, revision: str, db: Any) -> None:
+        real(key, receiver, what, revision, db)
+        db.execute("UPDATE changes SET next_try_at = 0 WHERE key = ? AND receiver = ?", (key, receiver))
+
+    put(stack, changes, "put", put_at_once)
+
+
+@bug
+def attaches_again(stack: ExitStack) -> None:
+    """What a crash cut off is done again at once."""
+
+    async def claim(_self: Any, _receiver: str, _change: Any) -> bool:
+        return True
+
+    put(stack, sqlite.SqliteJournal, "claim_change", claim)
