@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
+import anyio
 import pytest
 from aioresponses import core
 
@@ -24,6 +25,11 @@ if "stream_writer" in inspect.signature(aiohttp.ClientResponse.__init__).paramet
 
     core.ClientResponse = _Response  # type: ignore[attr-defined]
 
+for _name in dir(anyio):
+    # It loads its modules when they are first used. In a running loop, with another thread that loads something too,
+    # CPython 3.11.7 may fail to compile them ("AST constructor recursion depth mismatch").
+    getattr(anyio, _name)
+anyio.run(anyio.sleep, 0)  # and its part for asyncio, when a loop first runs
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # So it is in what a shell script starts with `&`, and every process that a test starts would ignore Ctrl-C too.

@@ -170,7 +170,7 @@ def _asked(listing: Listing) -> relisted.Asked:
     if listing.steady is None:
         return relisted.Asked(millis(listing.asked_at))
     asked, began, now = map(millis, listing.steady)
-    return relisted.Asked(millis(listing.asked_at), asked, began, now, listing.certain)
+    return relisted.Asked(millis(listing.asked_at), asked, began, now, listing.certain, listing.comparable)
 
 
 def _changed_back(db: sqlite3.Connection, key: int, revision: str) -> bool:

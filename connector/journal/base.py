@@ -96,6 +96,8 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
     """When the page was asked for, the process began, and the page came in, by its clock; set by the journal."""
     certain: bool = True
     """Whether `asked_at` can be compared with what was noted before the process began; set by the journal."""
+    comparable: int = 0
+    """The machine's time, in milliseconds, from which on that holds for what was noted; set by the journal."""
 
 
 class Ingested(msgspec.Struct, frozen=True):

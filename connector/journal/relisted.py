@@ -96,7 +96,7 @@ class Asked(NamedTuple):
     When a page was asked for: by the machine's clock, and in the time of this process, which began then.
 
     `began` is None where nobody knows more than the machine's clock shows. `certain`: the two clocks tell the same of
-    what was noted before this process.
+    what was noted before this process, and since the machine's time `comparable`.
     """
 
     at: int
@@ -104,6 +104,7 @@ class Asked(NamedTuple):
     began: int | None = None
     now: int = 0
     certain: bool = True
+    comparable: int = 0
 
 
 def believed(key: int, told: Told, asked: Asked, policy: Policy, db: sqlite3.Connection) -> bool:
@@ -116,7 +117,7 @@ def believed(key: int, told: Told, asked: Asked, policy: Policy, db: sqlite3.Con
         return asked.steady > told.steady + wait
     # An earlier process noted it, so that it is older than this one.
     after = asked.began is not None and asked.steady > asked.began + wait
-    return after or (asked.certain and asked.at > told.at + wait)
+    return after or (asked.certain and told.at >= asked.comparable and asked.at > told.at + wait)
 
 
 def leave(key: int, now: int, db: sqlite3.Connection) -> None:

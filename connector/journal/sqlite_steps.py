@@ -29,6 +29,8 @@ class SqliteSteps(ABC):
     """When this process began, by its own clock."""
     _began: datetime | None = None
     """When this process began, if the clock may have been set since the records before it were made."""
+    _comparable_from = 0
+    """The machine's time, in milliseconds, from which on the records before this process can be compared with it."""
     _ahead = timedelta()
     """How far the machine's clock is ahead, as the journal has it."""
 
@@ -38,11 +40,12 @@ class SqliteSteps(ABC):
 
     async def follow(self, clock: SteadyClock) -> timedelta:
         """See `Steps.follow`."""
-        moved, certain = await self._write(partial(steps.begin, _mark(clock, timedelta())))
-        self._steady, self._ahead = clock, timedelta()
+        now = clock.now()
+        begun = await self._write(partial(steps.begin, _mark(clock, timedelta()), millis(now)))
+        self._steady, self._ahead, self._comparable_from = clock, timedelta(), begun.comparable
         self._follows = clock.now()
-        self._began = None if certain else self._follows
-        return timedelta(milliseconds=moved)
+        self._began = None if begun.certain else self._follows
+        return timedelta(milliseconds=begun.moved)
 
     async def note_step(self) -> timedelta:
         """See `Steps.note_step`."""
@@ -70,7 +73,9 @@ class SqliteSteps(ABC):
         certain = self._comparable(listing.asked_at, listing.again.settle)
         steady = (listing.asked_at, self._follows, now)
         shown = self._steady.shown(listing.asked_at)
-        return msgspec.structs.replace(listing, asked_at=shown, steady=steady, certain=certain)
+        return msgspec.structs.replace(
+            listing, asked_at=shown, steady=steady, certain=certain, comparable=self._comparable_from
+        )
 
     def _comparable(self, at: datetime, settle: float) -> bool:
         """Tell whether a time less `settle` seconds can be compared with records: no step lies in between."""

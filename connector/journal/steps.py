@@ -87,6 +87,7 @@ RECORDS = frozenset(
         ("relisted", "moved"),
         ("relisted", "last_at"),
         ("clock", "base"),
+        ("clock", "comparable"),
     }
 )
 """What says when something happened, and stays."""
@@ -117,17 +118,26 @@ class Steps(Protocol):
         """Note how far the machine's clock is ahead, if that has changed since the last note; return by how much."""
 
 
-def begin(mark: Mark, db: sqlite3.Connection) -> tuple[int, bool]:
+class Beginning(NamedTuple):
     """
-    Move the deadlines into the time of a process that starts now.
+    How a process begins.
 
-    Returns by how many milliseconds, and whether the records before can be compared with those to come: the machine's
-    clock was not set since the last process began, as far as anybody knows, and the machine was not started anew.
+    The deadlines were `moved` by so many milliseconds. `certain`: the machine's clock was not set since the last
+    process began, as far as anybody knows, and the machine was not started anew. `comparable` is the machine's time
+    from which on its records can be compared with those to come.
     """
-    last = _last(db)
+
+    moved: int
+    certain: bool
+    comparable: int
+
+
+def begin(mark: Mark, now: int, db: sqlite3.Connection) -> Beginning:
+    """Move the deadlines into the time of a process that starts `now`, by the machine's clock."""
+    last, comparable = _last(db), _comparable(db)
     _put(mark, db)
     if last is None:
-        return 0, True
+        return Beginning(0, True, comparable)
     moved = last.ahead
     if last.boot and last.boot == mark.boot and abs(mark.base - last.base) >= _NEARLY:
         moved += mark.base - last.base
@@ -142,7 +152,11 @@ def begin(mark: Mark, db: sqlite3.Connection) -> tuple[int, bool]:
     if last.boot and mark.boot and last.boot != mark.boot:
         for each in DEADLINES:
             db.execute(f"UPDATE {each.table} SET {each.column} = ? WHERE {each.doubt} AND {each.column} > 0", (_FAR,))
-    return moved, not moved and last.boot == mark.boot
+    certain = not moved and last.boot == mark.boot
+    if not certain:  # for good: a later process has to know as well
+        comparable = now
+        db.execute("UPDATE clock SET comparable = ?", (comparable,))
+    return Beginning(moved, certain, comparable)
 
 
 def note(mark: Mark, since: int, now: int, db: sqlite3.Connection) -> int:
@@ -174,5 +188,14 @@ def _last(db: sqlite3.Connection) -> Mark | None:
     return None if row is None else Mark(*row)
 
 
+def _comparable(db: sqlite3.Connection) -> int:
+    row = db.execute("SELECT comparable FROM clock").fetchone()
+    return 0 if row is None else int(row[0])
+
+
 def _put(mark: Mark, db: sqlite3.Connection) -> None:
-    db.execute("INSERT OR REPLACE INTO clock (id, ahead, boot, base) VALUES (1, ?, ?, ?)", mark)
+    db.execute(
+        "INSERT INTO clock (id, ahead, boot, base) VALUES (1, ?1, ?2, ?3)"
+        " ON CONFLICT (id) DO UPDATE SET ahead = ?1, boot = ?2, base = ?3",
+        mark,
+    )

@@ -187,12 +187,12 @@ class Consumer:
         self._behind = self._behind and not fresh
         self._wake_at = None
         try:
-            suspicious = self.refusals.choosing
-            limit += self.refusals.reach if suspicious else 0
-            due = await self._journal.due(self.receiver.name, ALL if fresh or suspicious else AGAIN, now, limit)
+            probing = self.refusals.probing
+            limit += self.refusals.reach if probing else 0
+            due = await self._journal.due(self.receiver.name, ALL if fresh or probing else AGAIN, now, limit)
             jobs: Sequence[Job] = [job for job in due if job.key not in self._in_hand]
             more = len(due) == limit or len(jobs) > room
-            if suspicious:
+            if probing:
                 jobs = self.refusals.probe(jobs)
             self._behind = self._behind or (fresh and more)
             self._wake(now if more else await self._journal.next_due(self.receiver.name, AGAIN, now))

@@ -10,6 +10,7 @@ each is held after three refusals, its source still knows nothing, and it is tri
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Container, Sequence
 from datetime import datetime, timedelta
 
@@ -38,6 +39,8 @@ DELIVERY: tuple[Kind, ...] = ("find", "create")
 """The calls of a delivery."""
 
 
+PROBED = 1000
+"""Orders of which it is remembered that they were the probe."""
 KEPT = 100
 """Refusals that are kept for the next start: enough to know again that it is not the orders."""
 
@@ -82,6 +85,8 @@ class Refusals:
         self._count = 0
         self._pauses = 0
         self._probe: int | None = None
+        self._probed: Counter[int] = Counter()
+        """How often an order was the probe since something was accepted last."""
         self.listen: Callable[[BreakerState, str], None] = lambda _state, _reason: None
         self.breaker = Breaker(
             clock,
@@ -91,8 +96,8 @@ class Refusals:
         )
 
     def __bool__(self) -> bool:
-        """Whether anything was refused since something was accepted."""
-        return self.paused or self._holding or bool(self._suspects or self._borne_out)
+        """Whether anything was refused, or was the probe, since something was accepted."""
+        return self.paused or self._holding or bool(self._suspects or self._borne_out or self._probed)
 
     @property
     def paused(self) -> bool:
@@ -109,11 +114,6 @@ class Refusals:
     def probing(self) -> bool:
         """Whether the receiver was paused, for any reason, and has not answered well since: one order goes first."""
         return self.paused or (self._endpoint is not None and not self._endpoint.takes(*DELIVERY))
-
-    @property
-    def choosing(self) -> bool:
-        """Whether it matters which order goes first: many were refused, and each time another one is to be tried."""
-        return self.paused or any(blame.breaker.state != "closed" for blame in self._blames)
 
     def judge(
         self, work: Work, outcome: Outcome | None, in_hand: Container[int]
@@ -162,6 +162,7 @@ class Refusals:
     def _accepted(self, in_hand: Container[int]) -> list[tuple[Work, Rejected]]:
         suspects, self._suspects = self._suspects, {}
         self._pauses = 0
+        self._probed.clear()
         mended = self.paused
         if mended:  # so they were refused for what was wrong then, perhaps: each is tried once more
             self.breaker.close()
@@ -213,20 +214,28 @@ class Refusals:
     @property
     def reach(self) -> int:
         """How many orders to look at for a probe, so that one is among them that was not refused, if there is one."""
-        return len(self._suspects) + sum(blame.suspects for blame in self._blames) + 1
+        return len(self._suspects) + sum(blame.suspects for blame in self._blames) + len(self._probed) + 1
 
     def probe(self, jobs: Sequence[Job]) -> Sequence[Job]:
-        """Return the one of `jobs` to try, if it is time: one that was not refused, or the one refused longest ago."""
+        """
+        Return the one of `jobs` to try, if it is time: one that was not refused, or the one refused longest ago.
+
+        Among those, the first one that was not the probe `TRIES` times more often than another one. The calls of one
+        order may fail each time; and to look up an order that may be there risks less than to create another one.
+        """
         if not jobs or (self.paused and self.breaker.wait() > 0):
             return []
         job = min(jobs, key=self._number)
         self._probe = job.key
+        self._probed[job.key] += 1
+        if len(self._probed) > PROBED:
+            del self._probed[next(iter(self._probed))]
         return [job]
 
-    def _number(self, job: Job) -> tuple[int, int]:
+    def _number(self, job: Job) -> tuple[int, int, int]:
         suspect = self._suspects.get(job.key)
         blamed = max((blame.number(job.external_id) for blame in self._blames), default=0)
-        return blamed, 0 if suspect is None else suspect.number
+        return blamed, 0 if suspect is None else suspect.number, self._probed[job.key] // TRIES
 
     def _pause(self, reason: str) -> None:
         self._probe = None

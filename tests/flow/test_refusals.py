@@ -11,7 +11,7 @@ from itertools import pairwise
 import anyio
 import pytest
 
-from connector.errors import RejectedError, TransientError
+from connector.errors import InDoubtError, RejectedError, TransientError
 from connector.events import EndpointChanged, OrderRejected
 from connector.http import Endpoint
 from connector.journal.memory import MemoryJournal
@@ -259,6 +259,31 @@ async def test_a_paused_receiver_is_probed_by_one_order_and_goes_on() -> None:
         with anyio.fail_after(600):
             await connector.drain()
     assert Counter(f"shop-{n}" for n in ids(100)) == wms.count()
+
+
+class FailsAtOne(Choosy):
+    """A receiver that breaks down whenever it is asked about order 1, and at nothing else."""
+
+    async def find(self, external_id: str) -> Receipt | None:
+        """Break down, or look."""
+        if external_id != "shop-1":
+            return await super().find(external_id)
+        self._link.guard()
+        self.finds_of.append(external_id)
+        self._link.report(TransientError("500"))
+        raise TransientError("500")
+
+
+async def test_an_order_whose_look_up_always_fails_does_not_stay_the_probe() -> None:
+    """It is due again at the end of each pause, and before the new ones; they flow all the same."""
+    bench, source, wms = bench_of(FailsAtOne, concurrency=1, settle=1)
+    source.put("1")
+    wms.lost.append(InDoubtError("the answer was lost"))
+    async with bench.running(MemoryJournal()):
+        await anyio.sleep(120)  # it is paused by then
+        source.put(*ids(20, first=2))
+        await anyio.sleep(600)
+    assert {f"shop-{n}" for n in ids(21)} == set(wms.count())
 
 
 @pytest.mark.fault(45)

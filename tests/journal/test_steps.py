@@ -17,6 +17,7 @@ from connector.journal.listing import orders
 from connector.journal.memory import MemoryJournal
 from connector.journal.outbox import ReportOutcome
 from connector.journal.reader import status
+from connector.journal.relisted import Policy
 from connector.journal.reports import of_order
 from connector.journal.times import millis, moment
 from connector.steady import SteadyClock
@@ -311,3 +312,29 @@ async def test_a_walk_ends_no_caution_before_its_time(jump: float) -> None:
     await anyio.sleep(29)
     await machine.journal.polled("shop", machine.steady.now(), "", complete=True)
     assert await rows(machine.journal, "SELECT kind, until FROM doubts") == [("replay", 0)]
+
+
+@pytest.mark.parametrize("jump", [HOUR, -HOUR])
+@pytest.mark.parametrize("starts", [1, 2, 3])
+async def test_no_later_process_compares_a_list_with_a_confirmation_from_before_a_step(
+    jump: float, starts: int
+) -> None:
+    """The clock was set while nothing ran: its time says nothing of how old a confirmation is, at any later start."""
+    machine = Machine()
+    await machine.start()
+    key = await found(machine.journal, "1")
+    await delivered(machine.journal, key)
+    await acknowledged(machine.journal, key)
+    machine.clock.skew += jump
+    for _ in range(starts):
+        await machine.start()
+    assert not await listed_again(machine)
+    await anyio.sleep(31)
+    assert await listed_again(machine)
+
+
+async def listed_again(machine: Machine) -> bool:
+    """List the order that was confirmed, and tell whether it is told again."""
+    listing = Listing(asked_at=machine.steady.now(), again=Policy(settle=30))
+    (known,) = await machine.journal.ingest("shop", [arrival("1")], listing, machine.steady.now())
+    return known.what == "reacknowledge"

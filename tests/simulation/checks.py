@@ -31,8 +31,6 @@ WRITES = frozenset({"create", "ack", "update", "cancel", "attach"})
 
 LATEST = 25.0
 """Seconds that a look-up may take, answer and journal included."""
-AGO = ("held", "rejected", "cancelled", "vanished")
-"""What a journal that was put back may say of an order that was told since."""
 START = EPOCH.timestamp()
 ALL = (
     "SELECT o.external_id, o.key, d.state, o.ack_state, coalesce(o.ack_outcome, ''), coalesce(d.cause, ''),"
@@ -253,6 +251,8 @@ class Watch:
             self._world.violated("S3", external_id, "FAILED_AND_DELIVERED: told as failed, and the receiver has it")
         elif row is not None and row.state == "skipped" and self._world.orders[external_id].given_up:
             pass  # it was due before a person gave the order up
+        elif row is not None and row.state in OPEN and self._world.orders[external_id].retried_late:
+            pass  # it was taken up for the call before a person let the order go again
         elif row is None or row.state != "rejected":
             self._world.violated("S3", external_id, f"told as failed while the journal says {row and row.state}")
 
@@ -375,7 +375,7 @@ def _wrong(
     elif truth.cancelled is not None:
         if row.state == "delivered" and not exported and not awaited:
             yield "L2", "UNSENT_ACK: it was delivered, then cancelled, and its source does not know"
-    elif world.disk.losses and exported and len(standing) == 1 and row.state in AGO:
+    elif world.disk.losses and exported and len(standing) == 1 and row.state in second.AGO:
         pass  # an older journal knows it as it was before it was mended, or reinstated
     elif row.state in ("held", "rejected") and second.stuck(world, truth, other):
         pass  # who let it go would let it go there as well

@@ -35,6 +35,8 @@ UNREACHED = {
     "ack pending>confirmed": NOBODY,
     "ack pending>parked": NOBODY,
     "delivery held>cancelled": BY_WAY_OF_NEW,
+    "delivery in_doubt>rejected": "it has its intent before it is refused, and is held if it cannot be mapped",
+    "delivery new>rejected": "who is let go while another order bears a refusal out: seen, but seldom",
     "delivery new>delivered": "who releases what a newer journal had delivered: seen, but seldom",
     "delivery ready>cancelled": BY_WAY_OF_NEW,
     "delivery ready>delivered": TRIED_IN_VAIN,

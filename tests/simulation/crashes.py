@@ -6,7 +6,7 @@ from random import Random
 
 import msgspec
 
-__all__ = ["CALLS", "POINTS", "WRITES", "Ending", "drawn"]
+__all__ = ["CALLS", "POINTS", "WRITES", "Ending", "drawn", "seldom_of_all"]
 
 CALLS = ("login", "feed", "lookup", "create", "ack", "timeline", "report", "update", "cancel", "read")
 """The kinds of call on the wire."""
@@ -60,6 +60,10 @@ SELDOM = {
 """What few orders come to, and how often who waits for it is chosen; he is killed there the first time."""
 
 
+SELDOM_OF_ALL = ("cancel", "read", "report", "reports.settle")
+"""What even of that is reached least; some schedules in which much happens after a delivery wait for nothing else."""
+
+
 class Ending(msgspec.Struct):
     """
     How an incarnation ends: killed at the `nth` time that it passes `point`, or killed, stopped or cancelled at `at`.
@@ -75,6 +79,13 @@ class Ending(msgspec.Struct):
 
 ONCE = ("sentinel.", "doubts.begin", "steps.", "deliveries.recover", "reports.recover")
 """What a process passes at its start, and mostly not again."""
+
+
+def seldom_of_all(chance: Random) -> Ending:
+    """Draw the end of one incarnation at what is reached least."""
+    name = chance.choice(SELDOM_OF_ALL)
+    where = chance.choice([point for point in POINTS if point.partition(":")[0] == name])
+    return Ending("point", where, at=chance.uniform(60, 180))
 
 
 def drawn(chance: Random, seldom: float) -> Ending:

@@ -42,7 +42,8 @@ class Feeds:
         self._chance = chance
         self._world = world
         self._broken: dict[str, set[str]] = {}
-        self._lasting: set[str] = set()
+        self._ever: set[str] = set()
+        """The orders whose row broke its page at any time, by external id."""
         self._more = 0
         self._polls: list[float] = []
         world.feeds = self
@@ -76,6 +77,7 @@ class Feeds:
     def _break(self, truth: Truth, lasting: bool) -> None:
         truth.unreadable = lasting
         self._broken.setdefault(truth.source, set()).add(truth.order_id)
+        self._ever.add(truth.external_id)
         self._world.note(f"the row of {truth.external_id} breaks its page")
 
     def _mend(self, truth: Truth) -> None:
@@ -121,6 +123,10 @@ class Feeds:
     def hides(self, source: str) -> bool:
         """Tell whether there were rows of a source's feed, in this schedule, that nobody could read."""
         return source in self._broken
+
+    def hid(self, truth: Truth) -> bool:
+        """Tell whether an order could not be read at some time: for its own row, or for one beside it at Zendera."""
+        return truth.external_id in self._ever or (truth.source == "transport" and self.hides(truth.source))
 
     def judge(self, since: float) -> None:
         """See whether a feed whose total exceeds what it lists is polled more often than the interval says."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -84,6 +85,11 @@ class Firewall:
             for source in world.sources:
                 first = min((each for each in world.orders.values() if each.source == source), key=by_number)
                 self._disliked["create", first.external_id] = chance.choice(STATUSES)
+        for kind, external_id in sorted(self._disliked):
+            truth = world.orders[external_id]
+            if kind == "cancel":  # so that there is such a call
+                at = chance.uniform(0.1, 0.7) * self._chaos
+                world.time.at(at, partial(world.cancel, world.sources[truth.source], truth))
         if self._limited:
             self._limit = chance.choice((("warehouse", "create"), (chance.choice(sorted(world.sources)), "ack")))
         world.note(f"firewall {'calm ' * self.calm}{sorted(self._disliked.items())} {self._limit}")
@@ -150,7 +156,8 @@ def starved(world: World, rows: Mapping[str, Row]) -> None:
         untouched = not (truth.skipped or truth.broken or touched)
         if world.feeds is not None and world.feeds.hides(truth.source):
             continue  # what cannot be read proves nothing of the others either
-        if not untouched or world.firewall.dislikes(external_id) or truth.placed > world.time.now - SOON:
+        since = max(truth.placed, *(at for at, _ in truth.hints[-1:]), 0.0)
+        if not untouched or world.firewall.dislikes(external_id) or since > world.time.now - SOON:
             continue
         row = rows.get(external_id)
         if row is not None and row.state == "held" and "refuses this order alone" not in row.cause:

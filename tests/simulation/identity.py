@@ -127,7 +127,8 @@ class Requests:
         Two that had gone through when the journal took the order for one that may be sent: then it keeps what it has.
         """
         walks = self._walks.get(truth.source)
-        if walks is None or walks.incarnation != call.incarnation:
+        feeds = self._world.feeds
+        if walks is None or walks.incarnation != call.incarnation or (feeds is not None and feeds.hid(truth)):
             return
         intended = self._intended(call)
         ended = [began for began, seen in walks.ended if seen <= intended]

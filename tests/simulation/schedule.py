@@ -83,6 +83,8 @@ class Schedule:
         if not to_the_end:
             self.world.alarm = self._break_off
         self._chance = Random(f"{seed}/endings")
+        seldom = Random(f"{seed}/seldom")
+        self._seldom = seldom if self.profile.afterlife and seldom.random() < 0.15 else None
         self._mishaps = Random(f"{seed}/mishaps")
         self._volumes = Random(f"{seed}/disk")
         self._witnesses = Random(f"{seed}/witness")
@@ -186,6 +188,8 @@ class Schedule:
         return self._result()
 
     def _drawn(self) -> Ending:
+        if self._seldom is not None:
+            return crashes.seldom_of_all(self._seldom)
         return crashes.drawn(self._chance, 0.75 if self.profile.afterlife else 0.32)
 
     def _replay(self) -> None:
@@ -243,6 +247,7 @@ class Schedule:
             if mended and truth.refused:
                 self.world.mend(truth)
             truth.released += 1
+            truth.retried_late = row.ack_state in ("sending", "in_doubt")
             self.world.note(f"a person tries {truth.external_id} again")
             self._decide([row.key], [])
 

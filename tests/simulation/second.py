@@ -21,6 +21,8 @@ __all__ = ["NAME", "asked_before", "awaited", "explained", "held", "stuck", "sus
 
 NAME = "erp"
 OPEN = frozenset({"new", "ready", "intent", "in_doubt"})
+AGO = ("held", "rejected", "cancelled", "vanished")
+"""What a journal that was put back may say of an order that was told, or reinstated, since."""
 DOUBTS = (f"in doubt at {NAME}", f"may be at {NAME} already", f"duplicate at {NAME}")
 """The causes under which it is left to a person what may be there."""
 
@@ -71,9 +73,9 @@ def wrong(world: World, truth: Truth, row: Row | None) -> Iterator[tuple[str, st
         return
     if truth.cancelled is not None or (row.state == "skipped" and (records or truth.given_up)):
         return
-    if world.disk.losses and records and row.state in ("held", "rejected", "vanished"):
+    if world.disk.losses and records and row.state in AGO:
         return  # an older journal knows it as it was, and nobody can ask what became of it since
-    if world.disk.losses and row.state in ("held", "rejected", "vanished") and _told_without(world, truth):
+    if world.disk.losses and row.state in AGO and _told_without(world, truth):
         return  # an older journal; its source, which did not wait for this one, was told, and does not list it any more
     if not stuck(world, truth, row) and not mended_unseen(truth, row):
         yield "L1", f"LOST at {NAME}: {records} records, {row.state} {row.cause}"

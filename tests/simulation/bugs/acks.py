@@ -8,9 +8,11 @@ from typing import Any
 from connector.ack import Confirmed, Denied
 from connector.journal import relisted
 from connector.sources import producer, traede_mark, zendera
-from tests.simulation.bugs.planting import bug, put
+from tests.simulation.bugs.planting import FROM, bug, put
 
 __all__: list[str] = []
+
+FROM["compares_across_a_step"] = 4330
 
 
 @bug
@@ -43,3 +45,14 @@ def a_denial_confirms(stack: ExitStack) -> None:
     put(stack, zendera, "denials", lambda *_: {})
     put(stack, traede_mark, "outcomes", outcomes)
     put(stack, relisted, "believed", lambda *_: False)
+
+
+@bug
+def compares_across_a_step(stack: ExitStack) -> None:
+    """The start after the next one takes the records from before a step of the clock for comparable again."""
+    real = relisted.believed
+
+    def believed(key: Any, told: Any, asked: Any, policy: Any, db: Any) -> Any:
+        return real(key, told, asked._replace(comparable=0), policy, db)
+
+    put(stack, relisted, "believed", believed)

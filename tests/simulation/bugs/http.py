@@ -9,11 +9,13 @@ from connector.blame import Blame
 from connector.breaker import Breaker
 from connector.errors import RejectedError, lasts
 from connector.http import Endpoint
+from connector.receivers.refusals import Refusals
 from tests.simulation.bugs.planting import FROM, bug, put
 
 __all__: list[str] = []
 
 FROM["throttled_resets"] = 165
+FROM["always_the_same_probe"] = 1085
 
 
 @bug
@@ -51,3 +53,9 @@ def throttled_resets(stack: ExitStack) -> None:
         real(self, self._throttled)
 
     put(stack, Breaker, "succeeded", succeeded)
+
+
+@bug
+def always_the_same_probe(stack: ExitStack) -> None:
+    """Lets the order that is due first be the probe of a paused receiver, also when its call failed each time."""
+    put(stack, Refusals, "_number", lambda *_: (0, 0, 0))
