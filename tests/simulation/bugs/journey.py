@@ -31,7 +31,7 @@ from tests.simulation.profile import secret
 __all__: list[str] = []
 
 FROM |= {
-    "believes_a_backup": 1250,
+    "believes_a_backup": 2230,
     "believes_a_failure": 4280,
     "failure_stays": 40,
     "forget_step": 225,
