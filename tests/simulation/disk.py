@@ -146,8 +146,8 @@ class Disk:
         self._put(db)
         self.seen = seen
         self.restored += 1
-        self.accept = False
         self.told = self.volume == VOLUMES[1]
+        self.accept = self._refused()  # a snapshot from before the journal was first in use
         return self.volume
 
     def take_edges(self) -> None:
@@ -166,7 +166,8 @@ class Disk:
         """Tell whether a start would refuse this journal unless it is told to accept it. Changes nothing."""
         self.journal.execute("BEGIN")
         try:
-            identify(PATH, Start(seen=self.seen), self.journal)
+            start = self.start
+            identify(PATH, Start(seen=start.seen, witness=start.witness, restored=start.restored), self.journal)
         except JournalError:
             return True
         finally:
