@@ -276,7 +276,7 @@ class Connector:
         )
         for name, count in kept.items():
             logger.info("source %s: %d acknowledgements that wait are told as the settings were before", name, count)
-        await ask_receivers(own, self.receivers, journal, self.clock)
+        await ask_receivers(own, self.receivers, journal, self.clock, self._stop)
         await journal.begin(ways_of(own, self.sources, self.receivers), now)
         await journal.recover(
             now,

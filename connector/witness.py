@@ -36,8 +36,14 @@ TRIES = 3
 LOOKED_UP = "what it may not know is looked up before it is created, until each source was walked once"
 
 
-async def ask_receivers(settings: Settings, receivers: Mapping[str, Receiver], journal: Journal, clock: Clock) -> None:
-    """Doubt the journal where a receiver holds what it never sent, or cannot be asked. Before `Journal.begin`."""
+async def ask_receivers(
+    settings: Settings, receivers: Mapping[str, Receiver], journal: Journal, clock: Clock, stop: anyio.Event
+) -> None:
+    """
+    Doubt the journal where a receiver holds what it never sent, or cannot be asked. Before `Journal.begin`.
+
+    Once `stop` is set no answer is waited for: a stop is not held up by a receiver that is slow.
+    """
     names = settings.witness_receivers
     if not names:
         return
@@ -46,12 +52,20 @@ async def ask_receivers(settings: Settings, receivers: Mapping[str, Receiver], j
     async def ask(name: str) -> None:
         answers[name] = await _newest(receivers[name], clock)
 
-    with anyio.move_on_after(ASKED_FOR):
+    async def ask_all(scope: anyio.CancelScope) -> None:
         async with anyio.create_task_group() as tg:
             for name in names:
                 tg.start_soon(ask, name, name=f"ask {name} for its newest orders")
+        scope.cancel()
+
+    with anyio.move_on_after(ASKED_FOR):
+        async with anyio.create_task_group() as both:
+            both.start_soon(ask_all, both.cancel_scope, name="ask the receivers that are witnesses")
+            await stop.wait()
+            both.cancel_scope.cancel()
+    missing = "the connector was stopped" if stop.is_set() else f"no answer within {ASKED_FOR:g} seconds"
     for name in names:
-        answer = answers.get(name, f"no answer within {ASKED_FOR:g} seconds")
+        answer = answers.get(name, missing)
         if isinstance(answer, str):
             await _unknown(name, answer, journal)
         else:

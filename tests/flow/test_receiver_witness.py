@@ -7,9 +7,11 @@ from collections import deque
 from collections.abc import Sequence
 from typing import ClassVar
 
+import anyio
 import msgspec
 import pytest
 
+from connector import Connector
 from connector.errors import AuthError, TransientError
 from connector.receivers.base import Receipt
 from connector.settings.structs import WitnessSettings
@@ -27,10 +29,12 @@ class Witness(MemoryReceiver):
         super().__init__(name, clock)
         self.asked = 0
         self.newest_failures: deque[Exception] = deque()
+        self.newest_delay = 0.0
 
     async def newest(self, limit: int) -> Sequence[tuple[str, Receipt]]:
         """Return the last ones."""
         self.asked += 1
+        await anyio.sleep(self.newest_delay)
         if self.newest_failures:
             raise self.newest_failures.popleft()
         listed = [(external, Receipt(id=str(number))) for number, (external, _) in enumerate(self.orders)]
@@ -180,3 +184,25 @@ async def test_a_start_that_is_told_asks_as_well(caplog: pytest.LogCaptureFixtur
     caplog.clear()
     await bench.drained(journal)
     assert "never sent there" not in caplog.text
+
+
+async def test_a_stop_waits_for_no_answer(caplog: pytest.LogCaptureFixture) -> None:
+    """The receiver is slow: the start ends at once, and the journal counts as an older copy, for nobody knows."""
+    bench = witnessed()
+    journal = await used(bench)
+    witness_of(bench).newest_delay = 3600.0
+    start = bench.clock.monotonic()
+    connector = Connector(
+        bench.settings, sources=bench.sources, receivers=bench.receivers, journal=journal, clock=bench.clock
+    )
+    async with anyio.create_task_group() as tg:
+        tg.start_soon(_stop_after, connector, 2.0)
+        async with connector:
+            await connector.run()
+    assert bench.clock.monotonic() - start < 3
+    assert "wms could not be asked for its newest orders (the connector was stopped)" in caplog.text
+
+
+async def _stop_after(connector: Connector, seconds: float) -> None:
+    await anyio.sleep(seconds)
+    connector.stop()

@@ -272,7 +272,8 @@ class Watch:
                 world.violated("S11", truth.external_id, f"DOUBLE_REGULATE: its stock was moved {times} times")
             strikes = sum(each == "failed" for _, each in truth.marks)
             # Not after a loss either: its source, which can be asked, is. Who tries again may hear something else.
-            if strikes > 1 + len(truth.changed) + len(truth.corrected) + truth.released:
+            again = len(truth.changed) + len(truth.corrected) + truth.released + len(truth.hints[1:])
+            if strikes > 1 + again:
                 world.violated("S12", truth.external_id, f"STRIKE_WASTED: told {strikes} times as failed")
 
 
