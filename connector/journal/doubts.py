@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import msgspec
 
 from connector.ack import Acknowledgement
-from connector.journal import failures
+from connector.journal import failures, steps
 from connector.journal.base import Ingested
 from connector.journal.caution import Way
 from connector.journal.relisted import CAUSE, LISTED_AGAIN
@@ -38,8 +38,8 @@ it is asked before it is told, where telling twice would do something twice. 1: 
 OPEN = "('new', 'ready', 'intent', 'in_doubt')"
 
 
-def begin(ways: Sequence[Way], now: int, db: sqlite3.Connection) -> None:
-    """Settle what is to be looked up first; see `Caution.begin`."""
+def begin(ways: Sequence[Way], now: int, db: sqlite3.Connection) -> int:
+    """Settle what is to be looked up first; see `Caution.begin`. Returns `steps.comparable`."""
     identity = dict(db.execute("SELECT name, value FROM identity"))
     doubt = identity.get("doubt", "")
     for way in ways:
@@ -47,6 +47,7 @@ def begin(ways: Sequence[Way], now: int, db: sqlite3.Connection) -> None:
         if doubt == "restored" and way.look_up_first != "never":
             _doubt_what_waits(way, now, db)
     if doubt == "restored":
+        steps.comparable_from(now, db)
         # In doubt, as if it had been under way when the process ended: `recover` takes it from there.
         once = sorted({way.source for way in ways if not way.ack_repeatable})
         db.executemany(  # What a source refused, and a person has not released yet, it may have taken since.
@@ -67,6 +68,7 @@ def begin(ways: Sequence[Way], now: int, db: sqlite3.Connection) -> None:
     db.execute("DELETE FROM identity WHERE name = 'doubt'")
     for receiver, account in sorted({(way.receiver, way.account) for way in ways if way.account}):
         _account(receiver, account, now, db)
+    return steps.comparable(db)
 
 
 def _set(way: Way, doubt: str, now: int, db: sqlite3.Connection, *, fresh: bool) -> None:

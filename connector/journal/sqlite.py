@@ -135,7 +135,7 @@ class SqliteJournal(SqliteBacklog, SqliteDistrust):
 
     async def begin(self, ways: Sequence[Way], now: datetime) -> None:
         """See `Caution.begin`."""
-        await self._write(partial(doubts.begin, ways, millis(now)))
+        self._comparable_from = await self._write(partial(doubts.begin, ways, millis(now)))
 
     async def compare_newest(self, receiver: str, orders: Sequence[OrderAt]) -> list[OrderAt]:
         """See `Caution.compare_newest`."""

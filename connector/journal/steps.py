@@ -22,7 +22,18 @@ from typing import NamedTuple, Protocol
 
 from connector.steady import SteadyClock
 
-__all__ = ["DEADLINES", "RECORDS", "UNUSED", "Deadline", "Mark", "Steps", "begin", "note"]
+__all__ = [
+    "DEADLINES",
+    "RECORDS",
+    "UNUSED",
+    "Deadline",
+    "Mark",
+    "Steps",
+    "begin",
+    "comparable",
+    "comparable_from",
+    "note",
+]
 
 _NEARLY = 500
 """Milliseconds by which two readings of the same may differ."""
@@ -134,10 +145,10 @@ class Beginning(NamedTuple):
 
 def begin(mark: Mark, now: int, db: sqlite3.Connection) -> Beginning:
     """Move the deadlines into the time of a process that starts `now`, by the machine's clock."""
-    last, comparable = _last(db), _comparable(db)
+    last, since = _last(db), comparable(db)
     _put(mark, db)
     if last is None:
-        return Beginning(0, True, comparable)
+        return Beginning(0, True, since)
     moved = last.ahead
     if last.boot and last.boot == mark.boot and abs(mark.base - last.base) >= _NEARLY:
         moved += mark.base - last.base
@@ -154,9 +165,9 @@ def begin(mark: Mark, now: int, db: sqlite3.Connection) -> Beginning:
             db.execute(f"UPDATE {each.table} SET {each.column} = ? WHERE {each.doubt} AND {each.column} > 0", (_FAR,))
     certain = not moved and last.boot == mark.boot
     if not certain:  # for good: a later process has to know as well
-        comparable = now
-        db.execute("UPDATE clock SET comparable = ?", (comparable,))
-    return Beginning(moved, certain, comparable)
+        since = now
+        comparable_from(now, db)
+    return Beginning(moved, certain, since)
 
 
 def note(mark: Mark, since: int, now: int, db: sqlite3.Connection) -> int:
@@ -188,7 +199,13 @@ def _last(db: sqlite3.Connection) -> Mark | None:
     return None if row is None else Mark(*row)
 
 
-def _comparable(db: sqlite3.Connection) -> int:
+def comparable_from(now: int, db: sqlite3.Connection) -> None:
+    """Let no list be compared with a record from before `now`: what happened since may be in a newer journal only."""
+    db.execute("UPDATE clock SET comparable = ?", (now,))
+
+
+def comparable(db: sqlite3.Connection) -> int:
+    """Return the machine's time, in milliseconds, from which on records can be compared with what comes."""
     row = db.execute("SELECT comparable FROM clock").fetchone()
     return 0 if row is None else int(row[0])
 

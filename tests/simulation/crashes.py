@@ -60,7 +60,7 @@ SELDOM = {
 """What few orders come to, and how often who waits for it is chosen; he is killed there the first time."""
 
 
-SELDOM_OF_ALL = ("cancel", "read", "report", "reports.settle")
+SELDOM_OF_ALL = ("cancel", "read", "report", "reports.claim", "reports.settle", "timeline")
 """What even of that is reached least; some schedules in which much happens after a delivery wait for nothing else."""
 
 

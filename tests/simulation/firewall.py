@@ -80,7 +80,9 @@ class Firewall:
         for external_id in world.orders:
             if chance.random() < share:
                 kind = chance.choice(("create", "ack", *KINDS))
-                self._disliked[kind, external_id] = chance.choice(STATUSES)
+                status = chance.choice(STATUSES)
+                # Few orders are cancelled at all: so that a failing one is among them often enough.
+                self._disliked[kind, external_id] = 500 if kind == "cancel" and status == 302 else status
         if self.calm and not self._limited and chance.random() < 0.6:  # the very first one that is sent
             for source in world.sources:
                 first = min((each for each in world.orders.values() if each.source == source), key=by_number)
@@ -117,9 +119,13 @@ class Firewall:
 
     def explains(self, truth: Truth, row: Row, at: str) -> bool:
         """Tell whether it is right that an order waits for a person because it was refused alone."""
-        reason = row.ack_reason if row.ack_state == "parked" else row.cause
-        where = truth.source if row.ack_state == "parked" else at
-        return f"{where} refuses this order alone" in reason and self.refusals[where, truth.external_id] >= TRIES
+        if self.refused_alone(at, truth.external_id, row.cause):
+            return True
+        return row.ack_state == "parked" and self.refused_alone(truth.source, truth.external_id, row.ack_reason)
+
+    def refused_alone(self, where: str, external_id: str, reason: str) -> bool:
+        """Tell whether `reason` says that an order is refused alone, and it was refused often enough for that."""
+        return f"{where} refuses this order alone" in reason and self.refusals[where, external_id] >= TRIES
 
     def dislikes(self, external_id: str) -> bool:
         """Tell whether it dislikes an order in any kind of call."""

@@ -84,7 +84,7 @@ class Schedule:
             self.world.alarm = self._break_off
         self._chance = Random(f"{seed}/endings")
         seldom = Random(f"{seed}/seldom")
-        self._seldom = seldom if self.profile.afterlife and seldom.random() < 0.15 else None
+        self._seldom = seldom if self.profile.afterlife and seldom.random() < 0.3 else None
         self._mishaps = Random(f"{seed}/mishaps")
         self._volumes = Random(f"{seed}/disk")
         self._witnesses = Random(f"{seed}/witness")

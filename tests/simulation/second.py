@@ -52,6 +52,8 @@ def asked_before(world: World, call: Call, last: Call) -> str:
 
 def mended_unseen(truth: Truth, row: Row) -> bool:
     """Tell whether an order waits for what its source has mended since, in a row that breaks every page it is on."""
+    if truth.unreadable and row.state in ("cancelled", "vanished"):
+        return truth.was_cancelled  # it was reinstated there
     return truth.unreadable and row.state in ("held", "rejected") and (len(truth.hints) > 1 or bool(truth.corrected))
 
 

@@ -11,9 +11,11 @@ from connector.mapping import custom
 from connector.receivers import consumer, work
 from connector.sources import intake, producer
 from connector.sources.base import Source
-from tests.simulation.bugs.planting import bug, put
+from tests.simulation.bugs.planting import FROM, bug, put
 
 __all__: list[str] = []
+
+FROM["sends_what_was_in_hand"] = 190
 
 
 @bug

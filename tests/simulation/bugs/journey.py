@@ -607,8 +607,8 @@ def wall_deadlines(stack: ExitStack) -> None:
 def forget_step(stack: ExitStack) -> None:
     """Takes the deadlines that another process left as they are, although the machine's clock was set."""
 
-    def begin(mark: Any, db: Any) -> tuple[int, bool]:
+    def begin(mark: Any, _now: int, db: Any) -> steps.Beginning:
         steps._put(mark, db)
-        return 0, True
+        return steps.Beginning(0, True, 0)
 
     put(stack, steps, "begin", begin)

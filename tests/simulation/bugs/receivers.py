@@ -12,6 +12,8 @@ from tests.simulation.bugs.planting import FROM, bug, put
 
 __all__: list[str] = []
 
+FROM["what_is_cut_off_is_a_delivery"] = 200
+
 FROM |= {"an_error_is_not_there": 185, "a_failed_look_up_is_an_empty_one": 80}
 
 
