@@ -338,3 +338,22 @@ async def listed_again(machine: Machine) -> bool:
     listing = Listing(asked_at=machine.steady.now(), again=Policy(settle=30))
     (known,) = await machine.journal.ingest("shop", [arrival("1")], listing, machine.steady.now())
     return known.what == "reacknowledge"
+
+
+async def test_no_list_is_compared_with_a_confirmation_from_before_a_restore() -> None:
+    """A newer journal may have told the source just now, and its list may be behind that."""
+    machine = Machine()
+    await machine.start()
+    key = await found(machine.journal, "1")
+    await delivered(machine.journal, key)
+    await acknowledged(machine.journal, key)
+    await anyio.sleep(3600)
+    await rows(machine.journal, "INSERT INTO identity (name, value) VALUES ('doubt', 'restored')")
+    await machine.start()
+    await machine.journal.begin([], machine.steady.now())
+    assert not await listed_again(machine)
+    await anyio.sleep(10)
+    await machine.start()
+    assert not await listed_again(machine)
+    await anyio.sleep(31)
+    assert await listed_again(machine)
