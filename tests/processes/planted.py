@@ -177,9 +177,16 @@ def _any_environment() -> None:
 
 
 def _one_temporary_name() -> None:
-    """Two backups to one file write to one temporary file."""
+    """Two backups to one file write to one temporary file, at the same time: each waits here for the other one."""
 
     def shared(suffix: str, prefix: str, folder: Path) -> tuple[int, str]:
+        meeting = folder / f"{prefix}meeting"
+        try:
+            os.mkfifo(meeting)
+            end = os.O_RDONLY
+        except FileExistsError:
+            end = os.O_WRONLY
+        os.close(os.open(meeting, end))  # until the other end is opened
         name = folder / f"{prefix}x{suffix}"
         return os.open(name, os.O_CREAT | os.O_RDWR, 0o600), str(name)
 
