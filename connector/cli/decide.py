@@ -42,24 +42,28 @@ def decide(
         raise click.UsageError("name at least one order (SOURCE ID ...)", ctx=ctx)
     settings = settings_of(ctx)
     if cause is not None:
-        count = _about_cause(settings.journal, decision, cause)
+        count, late = _about_cause(settings.journal, decision, cause)
     else:
-        count = _about_orders(ctx, settings, decision, source or "", order_ids)
+        count, late = _about_orders(ctx, settings, decision, source or "", order_ids)
     if count:
         click.echo(f"{count} {'order is' if count == 1 else 'orders are'} {what}")
-    else:
+    elif not late:
         click.echo("no such order waits for a person", err=True)
-    if source is not None and count < len(set(order_ids)):
-        missing = len(set(order_ids)) - count
+    if late:
+        left = "1 order is" if late == 1 else f"{late} orders are"
+        said = "the source is being told that it failed. Try again in a minute, or after the next start if none runs"
+        click.echo(f"{left} left alone: {said}", err=True)
+    missing = len(set(order_ids)) - count - late
+    if source is not None and missing > 0:
         click.echo(escaped(f"{missing} of those named are unknown or do not wait; see `connector orders`"), err=True)
-    if not count or (source is not None and count < len(set(order_ids))):
+    if not count or late or (source is not None and missing > 0):
         raise SystemExit(exits.TROUBLE)
 
 
 def _about_orders(
     ctx: click.Context, settings: Settings, decision: Decision, source: str, order_ids: Sequence[str]
-) -> int:
-    """Make a decision about orders that are named, in one transaction; return about how many it was."""
+) -> tuple[int, int]:
+    """Make a decision about orders that are named, in one transaction; see `_decided` for what is returned."""
     from connector.clock import SystemClock
     from connector.journal.decisions import deciding
     from connector.journal.holds import keys_of
@@ -67,12 +71,23 @@ def _about_orders(
 
     with deciding(settings.journal) as db:
         check_source(ctx, db, source, settings.sources, hint="SOURCE")
-        return len(decision(keys_of(source, order_ids, None, db), millis(SystemClock().now()), db, None))
+        return _decided(decision, keys_of(source, order_ids, None, db), millis(SystemClock().now()), db, None)
 
 
-def _about_cause(journal: str, decision: Decision, cause: str) -> int:
+def _decided(
+    decision: Decision, keys: Sequence[int], now: int, db: sqlite3.Connection, cause: str | None
+) -> tuple[int, int]:
+    """Make a decision; return the number of orders it changed, and of those whose failure is being told meanwhile."""
+    from connector.journal.holds import telling_failure
+
+    late = telling_failure(keys, db)
+    made = decision(keys, now, db, cause)
+    return len(made), len(set(late) - set(made))
+
+
+def _about_cause(journal: str, decision: Decision, cause: str) -> tuple[int, int]:
     """
-    Make a decision about all that waits for `cause`; return about how many orders it was.
+    Make a decision about all that waits for `cause`; see `_decided` for what is returned.
 
     One transaction decides about a portion, and between two of them a running connector has its turn: there may be a
     million. An interrupted command has decided about some, and may be repeated.
@@ -92,13 +107,14 @@ def _about_cause(journal: str, decision: Decision, cause: str) -> int:
             say_causes(db, cause)
     clock = SystemClock()
 
-    async def in_portions() -> int:
-        count = 0
+    async def in_portions() -> tuple[int, int]:
+        count = late = 0
         for number, part in enumerate(chunks(keys, PORTION)):
             if number:
                 await clock.sleep(TURN)
             with deciding(journal) as db:
-                count += len(decision(still(part, cause, db), millis(clock.now()), db, cause))
-        return count
+                made, left = _decided(decision, still(part, cause, db), millis(clock.now()), db, cause)
+                count, late = count + made, late + left
+        return count, late
 
     return anyio.run(in_portions)

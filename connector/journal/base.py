@@ -194,7 +194,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
 class ChangeOutcome(msgspec.Struct, frozen=True):
     """
-    What became of a change; `again` is when it is tried again, for one that is still `due`.
+    The outcome of trying a change; `again` is when one that is still `due` is tried next.
 
     With `doubt_until`, something was or may have been sent, and until then a reading may be older: nothing else is
     done to the order before. `applied` and `unshown` are as in `Change`.

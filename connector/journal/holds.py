@@ -68,11 +68,26 @@ def retry(keys: Sequence[int], now: int, db: sqlite3.Connection, cause: str | No
 
     With a `cause`, only what waits for that: what else there is of the order was not meant. What was skipped stays so
     unless nothing else waits: it may be there, and who releases something else has not looked.
+
+    An order whose source is being told that it failed is left alone (`telling_failure`): delivered in that moment, it
+    would be told as failed afterwards.
     """
     asked = None if cause is None else storable(cause)
+    late = set(telling_failure(keys, db))
+    keys = [key for key in keys if key not in late]
     moved = [key for key in keys if _release(key, asked, now, db) or (cause is None and _take_up_again(key, now, db))]
     _note(db, moved, now, "released")
     return moved
+
+
+def telling_failure(keys: Sequence[int], db: sqlite3.Connection) -> list[int]:
+    """Return the orders whose source is being told, in a call under way, that they failed."""
+    rows = db.execute(
+        "SELECT key FROM orders WHERE key IN (SELECT value FROM json_each(?))"
+        " AND ack_outcome = 'failed' AND ack_state = 'sending'",
+        (json.dumps(list(keys)),),
+    )
+    return [key for (key,) in rows]
 
 
 def _release(key: int, asked: str | None, now: int, db: sqlite3.Connection) -> int:

@@ -1,5 +1,5 @@
 """
-What a receiver's newest records say of the journal: one that it never sent shows that it is an older copy.
+A receiver's newest records as evidence: one that the journal never sent shows that the journal is an older copy.
 
 A record is reported once. It stays at the receiver, and an order that was delivered by a journal which is gone may
 never be listed again; so those that were found are noted in the journal, in the transaction that doubts it.

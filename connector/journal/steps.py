@@ -131,7 +131,7 @@ class Steps(Protocol):
 
 class Beginning(NamedTuple):
     """
-    How a process begins.
+    The result of moving the journal into the time of a new process.
 
     The deadlines were `moved` by so many milliseconds. `certain`: the machine's clock was not set since the last
     process began, as far as anybody knows, and the machine was not started anew. `comparable` is the machine's time

@@ -86,7 +86,7 @@ class Refusals:
         self._pauses = 0
         self._probe: int | None = None
         self._probed: Counter[int] = Counter()
-        """How often an order was the probe since something was accepted last."""
+        """The number of times each order was the probe since the receiver last accepted one."""
         self.listen: Callable[[BreakerState, str], None] = lambda _state, _reason: None
         self.breaker = Breaker(
             clock,
@@ -96,7 +96,7 @@ class Refusals:
         )
 
     def __bool__(self) -> bool:
-        """Whether anything was refused, or was the probe, since something was accepted."""
+        """True once an order was refused, or was the probe, and none was accepted after it."""
         return self.paused or self._holding or bool(self._suspects or self._borne_out or self._probed)
 
     @property

@@ -67,6 +67,28 @@ async def test_a_decision_by_cause_is_about_that_cause(tmp_path: Path, command: 
         assert states_there() == {a: after, "b": after}
 
 
+@pytest.mark.parametrize("by_cause", [True, False])
+async def test_a_retry_while_the_source_is_told_of_the_failure(tmp_path: Path, by_cause: bool) -> None:
+    """It is refused with the reason; an order that is delivered in that moment would be told as failed afterwards."""
+    vendors = Vendors(tmp_path, 1, without_address=1)
+    async with vendors.serving():
+        await vendors.run_once()
+    with closing(sqlite3.connect(tmp_path / "connector.db")) as db:
+        with db:
+            db.execute(
+                "UPDATE orders SET ack_state = 'pending', ack_outcome = 'failed', ack_message = 'no', ack_at = 0"
+            )
+            db.execute("UPDATE orders SET ack_state = 'sending'")
+        (order_id,) = db.execute("SELECT order_id FROM orders").fetchone()
+        how = ("--cause", "missing field: shipping_address") if by_cause else ("shop", order_id)
+        made = await run("retry", *how, folder=tmp_path)
+        assert (made.code, made.out) == (1, "")
+        assert made.err.startswith(
+            "1 order is left alone: the source is being told that it failed. Try again in a minute"
+        )
+        assert db.execute("SELECT state FROM deliveries").fetchall() == [("held",)]
+
+
 async def test_a_retry_reaches_a_running_connector(tmp_path: Path) -> None:
     """A decision from another process is taken up without a restart."""
     vendors = Vendors(tmp_path, 3)  # five that are refused in a row, and none accepted, would be our mistake
@@ -225,7 +247,7 @@ def test_very_many_are_decided_about_in_portions(tmp_path: Path, monkeypatch: py
         portions.append(list(keys))
         return holds.retry(keys, now, db, cause)
 
-    assert decide._about_cause(str(path), decision, CAUSE) == 149
+    assert decide._about_cause(str(path), decision, CAUSE) == (149, 0)
     assert [len(each) for each in portions] == [40, 40, 40, 29]
     with closing(sqlite3.connect(path)) as db:
         left = db.execute("SELECT key, cause FROM deliveries WHERE state = 'held'").fetchall()

@@ -77,6 +77,16 @@ def try_again(bench: Bench, journal: Kept) -> None:
     assert keys == holds.retry(keys, millis(bench.clock.now()), journal.db)
 
 
+async def try_again_in_time(bench: Bench, journal: Kept) -> None:
+    """Try the order again while its source is being told that it failed, which is refused; and once that is over."""
+    keys = holds.keys_of("shop", ["1"], None, journal.db)
+    assert [] == holds.retry(keys, millis(bench.clock.now()), journal.db)
+    assert keys == holds.telling_failure(keys, journal.db)
+    with anyio.fail_after(600):
+        while not holds.retry(keys, millis(bench.clock.now()), journal.db):  # noqa: ASYNC110 - no event tells of it
+            await anyio.sleep(0.01)
+
+
 async def until(journal: Kept, question: str) -> None:
     """Wait until the journal says so."""
     with anyio.fail_after(600):
@@ -138,13 +148,16 @@ async def test_a_failure_that_waits_for_its_call_is_told_as_it_is_by_then() -> N
 async def test_what_is_delivered_while_its_source_is_told_that_it_failed(
     ending: ConnectorError | None, heard: list[str]
 ) -> None:
-    """Whatever becomes of that call: in the end the source hears, once, that the order is exported."""
+    """It is tried again once that call is settled; then the source hears, once, that the order is exported."""
     bench, shop, wms, journal = failing()
     shop.pause, shop.ending = 5, ending
     async with bench.running(journal) as connector:
         await until(journal, f"{FAILED} 'sending'")
         wms.refusal = ""
-        await again(bench, journal, connector)
+        await try_again_in_time(bench, journal)
+        connector.look()
+        with anyio.fail_after(36_000):
+            await connector.drain()
 
     assert heard == shop.heard
     assert {} == shop.feed
@@ -175,7 +188,7 @@ async def test_a_failure_that_was_not_taken_is_withdrawn_while_its_order_waits(e
     async with bench.running(journal) as connector:
         await until(journal, f"{FAILED} 'sending'")
         wms.refusal, wms.down = "", True
-        try_again(bench, journal)
+        await try_again_in_time(bench, journal)
         connector.look()
         await until(journal, "SELECT 1 FROM orders WHERE order_id = '1' AND ack_state = 'none'")
         wms.down = False

@@ -251,8 +251,6 @@ class Watch:
             self._world.violated("S3", external_id, "FAILED_AND_DELIVERED: told as failed, and the receiver has it")
         elif row is not None and row.state == "skipped" and self._world.orders[external_id].given_up:
             pass  # it was due before a person gave the order up
-        elif row is not None and row.state in (*OPEN, "held") and self._world.orders[external_id].retried_late:
-            pass  # it was taken up for the call before a person let the order go again
         elif row is None or row.state != "rejected":
             self._world.violated("S3", external_id, f"told as failed while the journal says {row and row.state}")
 

@@ -54,6 +54,7 @@ WORLDS = (
     "a backup is restored",
     "an older journal is accepted",
     "an order refused alone is held",
+    "a retry while its failure is told",
     "a plugin that breaks the protocol",
     *(f"a list is {lag:g} s behind" for lag in LAGS),
     *READINGS,

@@ -246,10 +246,22 @@ class Schedule:
         elif row is not None and row.state == "rejected" and (truth.refused or truth.broken):
             if mended and truth.refused:
                 self.world.mend(truth)
-            truth.released += 1
-            truth.retried_late = row.ack_state in ("sending", "in_doubt")
-            self.world.note(f"a person tries {truth.external_id} again")
-            self._decide([row.key], [])
+            self._retry(truth, row.key)
+
+    def _retry(self, truth: Truth, key: int) -> None:
+        """Let a person try an order again, and once more later while its source is being told that it failed."""
+        self.world.note(f"a person tries {truth.external_id} again")
+        late = holds.telling_failure([key], self.world.journal)
+        truth.released += not late
+        self._decide([key], [])
+        if late:
+            self.world.counts["world a retry while its failure is told"] += 1
+            self.time.after(self._glance, partial(self._retry_later, truth, key))
+
+    def _retry_later(self, truth: Truth, key: int) -> None:
+        row = rows(self.world, truth.source, truth.order_id).get(truth.external_id)
+        if row is not None and row.key == key and row.state == "rejected" and self.time.now < self.profile.chaos:
+            self._retry(truth, key)
 
     def _other(self, truth: Truth) -> Row | None:
         return rows(self.world, truth.source, truth.order_id, at=second.NAME).get(truth.external_id)

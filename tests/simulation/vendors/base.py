@@ -94,8 +94,6 @@ class Truth(msgspec.Struct):
     """When people at the receiver cancelled it."""
     released: int = 0
     """How often a person let it go again."""
-    retried_late: bool = False
-    """Whether a person let it go again while its source was being told that it failed."""
     marks: list[tuple[float, str]] = []
     """What the source was told, and applied."""
     said: list[bytes] = []
