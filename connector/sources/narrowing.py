@@ -251,20 +251,24 @@ class Narrowing(Generic[T]):
         """Name the orders beside each row that cannot be read, and ask for one that has other neighbours now."""
         found: list[T | UnreadableRow] = []
         for place, row in enumerate(rows):
-            if not isinstance(row, UnreadableRow):
-                found.append(row)
-                continue
-            named = self._named(row, found, rows[place + 1 :])
-            known = self._known.get(row.position)
-            if known is not None and known.row != named and row.position not in self._asked:
+            known = self._known.get(row.position) if isinstance(row, UnreadableRow) else None
+            if (
+                isinstance(row, UnreadableRow)
+                and known is not None
+                and row.position not in self._asked
+                and known.row != self._named(row, found, rows[place + 1 :])
+            ):
                 known.due = 0.0
-                again = await self._row(read, row.position, whole)
-                if any(not isinstance(each, UnreadableRow) for each in again) or not again:
-                    found += again
-                    continue
-            found.append(named)
-            if (known := self._known.get(row.position)) is not None:
-                known.row = named
+                found += await self._row(read, row.position, whole)
+            else:
+                found.append(row)
+        # Not before: a row that was read just now is the neighbour of those ahead of it, too.
+        for place, row in enumerate(found):
+            if isinstance(row, UnreadableRow):
+                named = self._named(row, found[:place], found[place + 1 :])
+                found[place] = named
+                if (known := self._known.get(row.position)) is not None:
+                    known.row = named
         return found
 
     def _named(

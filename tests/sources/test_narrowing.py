@@ -146,6 +146,21 @@ async def test_what_has_moved_to_the_place_of_such_a_row_is_read_at_once() -> No
     assert read_of(await feed.polled()) == feed.rows
 
 
+async def test_a_row_that_is_read_again_is_the_neighbour_of_the_one_ahead_of_it() -> None:
+    """Two rows cannot be read; the second one can by now: it may belong together with the first one."""
+    feed = List(10, "o3", "o4", size=10)
+    with pytest.raises(TransientError):
+        await feed.poll()
+    assert named(await feed.poll()) == [(3, "o2", "o5"), (4, "o2", "o5")]
+    feed.bad = {"o3"}
+    feed.rows[5] = "another"
+
+    found = await feed.poll()
+
+    assert "o4" in found
+    assert named(found) == [(3, "o2", "o4")]
+
+
 async def test_an_endpoint_that_is_down_is_not_narrowed() -> None:
     """It answers no other call either: three of them tell, at every second failure at the earliest."""
     feed = List(149)
