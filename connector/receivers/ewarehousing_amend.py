@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import msgspec
 
@@ -66,7 +67,9 @@ async def update(client: EwarehousingClient, receipt: Receipt, delivery: Deliver
     except RejectedError:
         _must_be_open(await _read(client, receipt, delivery.external_id), "changed")  # it may have moved on meanwhile
         raise
-    return _shows(change, await _read(client, receipt, delivery.external_id), receipt)
+    with _sent(f"order {receipt.label} was changed"):
+        after = await _read(client, receipt, delivery.external_id)
+    return _shows(change, after, receipt)
 
 
 async def cancel(client: EwarehousingClient, receipt: Receipt) -> None:
@@ -79,11 +82,23 @@ async def cancel(client: EwarehousingClient, receipt: Receipt) -> None:
         if await _is_cancelled(client, receipt):
             return
         raise
-    after = await _get(client, receipt)
+    with _sent(f"order {receipt.label} was cancelled"):
+        after = await _get(client, receipt)
     if not _says(after, CANCELLED):
         raise UnshownError(
             f"order {receipt.label} was cancelled, but is shown as {after.status or 'without status'}", applied=True
         )
+
+
+@contextmanager
+def _sent(what: str) -> Iterator[None]:
+    """Take a reading that fails after a write for a doubt about the write: it is not one that was never sent."""
+    try:
+        yield
+    except (ConflictError, InDoubtError):
+        raise
+    except ConnectorError as exc:
+        raise InDoubtError(f"{what}, and could not be read after that: {exc}") from exc
 
 
 async def attach(client: EwarehousingClient, receipt: Receipt, documents: Sequence[Document]) -> None:

@@ -135,6 +135,24 @@ async def test_after_a_lost_answer_what_is_read_decides(applied: bool) -> None:
     assert standin.orders[receipt.id]["note"] == "New."
 
 
+@pytest.mark.fault(126)
+@pytest.mark.parametrize("fault", [Fault.SERVER_ERROR, Fault.HTML, Fault.THROTTLE])
+async def test_a_reading_that_fails_after_a_change_leaves_the_change_in_doubt(fault: Fault) -> None:
+    """It is no proof that nothing was sent, so that a later reading has to be younger than the change."""
+    async with warehouse() as (receiver, standin):
+        receipt = await receiver.create(delivery())
+
+        def after_the_change(request: web.Request) -> bool:
+            return request.method == "GET" and bool(sent(standin, "PATCH"))
+
+        standin.fault(fault, on=after_the_change)
+        with pytest.raises(InDoubtError, match="was changed, and could not be read after that"):
+            await receiver.update(receipt, delivery(note="New."))
+
+    assert len(sent(standin, "PATCH")) == 1
+    assert standin.orders[receipt.id]["note"] == "New."
+
+
 async def test_a_change_that_was_applied_before_the_order_moved_on_is_done() -> None:
     """The answer was lost and the warehouse has gone on: what is there is what was wanted."""
     async with warehouse() as (receiver, standin):

@@ -166,6 +166,8 @@ def starved(world: World, rows: Mapping[str, Row]) -> None:
         if not untouched or world.firewall.dislikes(external_id) or since > world.time.now - SOON:
             continue
         row = rows.get(external_id)
+        if world.told_by_another(truth):
+            continue
         if row is not None and row.state == "held" and "refuses this order alone" not in row.cause:
             continue  # for what the order is
         if row is None or row.state != "delivered":

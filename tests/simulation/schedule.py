@@ -400,6 +400,8 @@ class Schedule:
                 self.world.counts["world an order refused alone is held"] += 1
             elif row.ack_state == "parked" and "locked" not in row.ack_reason and not unmoved:
                 self.world.violated("HOLD", truth.external_id, f"parked: {row.ack_reason}")
+            elif self.world.told_by_another(truth):
+                pass  # an older journal knows it as it was
             elif row.state in ("held", "rejected") and truth.cancelled is None and not truth.corrected:
                 self.world.violated("HOLD", truth.external_id, f"{row.state}: {row.cause}")
             keys.append(key)

@@ -108,6 +108,6 @@ def explained(world: World, row: Row, truth: Truth) -> bool:
     """Tell whether it is right that it waits for a person."""
     if row.state == "held" and row.cause in DOUBTS:
         return world.profile.manners == "neither"
-    if world.firewall.explains(truth, row, NAME):
+    if world.firewall.explains(truth, row, NAME) or world.told_by_another(truth):
         return True
     return truth.cancelled is not None or bool(truth.corrected)

@@ -360,6 +360,10 @@ class World:
         truth.corrected.append(self.time.now)
         truth.broken = truth.refused = truth.unwanted = False
 
+    def told_by_another(self, truth: Truth) -> bool:
+        """Tell whether a journal that is gone had an order delivered and told: its source does not list it any more."""
+        return bool(self.disk.losses) and self.sources[truth.source].knows(truth.order_id)[0]
+
     def cancel(self, source: SourceVendor, truth: Truth) -> None:
         """Let people over there cancel an order, if they can."""
         if truth.placed >= 0 and source.cancel(truth):
