@@ -12,7 +12,7 @@ from tests.simulation.bugs.planting import FROM, bug, put
 
 __all__: list[str] = []
 
-FROM |= {"attaches_again": 50, "is_so_already": 260}
+FROM |= {"attaches_again": 50, "is_so_already": 550}
 
 
 @bug
