@@ -16,10 +16,10 @@ from datetime import datetime, timedelta
 import anyio
 
 from connector.ack import Acknowledgement, AckOutcome, Confirmed, Refused
-from connector.breaker import ProbeTurn
 from connector.bus import Bus, Inbox
 from connector.clock import Clock
 from connector.events import AckEvent, OrderAcknowledged, OrderDelivered, OrderHeld, OrderRejected
+from connector.http.breaker import ProbeTurn
 from connector.journal.base import Journal
 from connector.settings.structs import SourceSettings
 from connector.sources.base import Source

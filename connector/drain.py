@@ -10,9 +10,9 @@ import anyio
 import msgspec
 
 from connector.acknowledger import Acknowledger
-from connector.breaker import Breaker
 from connector.clock import Clock
 from connector.events import PassFinished
+from connector.http.breaker import Breaker
 from connector.journal.base import Journal, OpenWork
 from connector.journal.patience import unless_stalled
 from connector.progress import Watcher

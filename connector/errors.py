@@ -94,7 +94,7 @@ class UnattributedError(ConnectorError):
     """
     A refusal that does not say whose fault it is: ours, or that of what one order contains. It was not applied.
 
-    See `connector.blame` for how that is found out.
+    See `connector.http.attribution` for how that is found out.
     """
 
 

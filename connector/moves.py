@@ -8,10 +8,10 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Protocol
 
-from connector.breaker import Breaker, BreakerState
 from connector.bus import Bus
 from connector.clock import Clock
 from connector.events import EndpointChanged
+from connector.http.breaker import Breaker, BreakerState
 from connector.journal.base import Journal
 from connector.reminder import Reminder, lasted
 from connector.steady import wall_time

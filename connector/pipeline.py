@@ -28,12 +28,12 @@ from functools import partial
 import anyio
 
 from connector.acknowledger import Acknowledger
-from connector.blame import Blame
 from connector.bus import Bus
 from connector.clock import Clock
 from connector.drain import Stages
 from connector.errors import JournalError
-from connector.http import Endpoint
+from connector.http.attribution import Blame
+from connector.http.endpoint import Endpoint
 from connector.journal.base import Journal
 from connector.lateness import Lateness
 from connector.moves import Moves

@@ -15,10 +15,10 @@ from typing import Any, ClassVar, Literal, NoReturn, cast
 import msgspec
 
 from connector.ack import Acknowledgement, AckOutcome
-from connector.breaker import Breaker
 from connector.clock import Clock
 from connector.errors import EndpointError, SettingsError, Unmappable, readable
-from connector.http import Endpoint
+from connector.http.breaker import Breaker
+from connector.http.endpoint import Endpoint
 from connector.order import Document, Order
 from connector.receivers.base import Delivery, Receipt
 from connector.settings.structs import EndpointSettings, ReceiverSettings, SourceSettings

@@ -11,8 +11,6 @@ from typing import Any, Protocol
 import anyio
 import msgspec
 
-from connector.blame import about
-from connector.breaker import ProbeTurn
 from connector.bus import Bus
 from connector.clock import Clock, backoff
 from connector.errors import (
@@ -24,6 +22,8 @@ from connector.errors import (
     TransientError,
 )
 from connector.events import ProgressReported
+from connector.http.attribution import about
+from connector.http.breaker import ProbeTurn
 from connector.journal.base import Journal
 from connector.journal.outbox import Report, ReportOutcome
 from connector.readback import outline, shown

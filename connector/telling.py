@@ -16,10 +16,10 @@ from datetime import datetime, timedelta
 from itertools import chain
 
 from connector.ack import DENIED, Acknowledgement, AckOutcome, Confirmed, Denied, NotApplied, Refused, Unknown, calls
-from connector.blame import about
 from connector.clock import Clock, backoff
 from connector.conformance import checked_outcomes
 from connector.errors import ConnectorError, InDoubtError, RejectedError, TransientError, UnattributedError
+from connector.http.attribution import about
 from connector.journal.base import AckResult
 from connector.settings.structs import SourceSettings
 from connector.sources.base import HasTerms, ReadsBack, Source, TellsAgain

@@ -13,7 +13,7 @@ import msgspec
 
 from connector.clock import Clock
 from connector.errors import readable
-from connector.http import Endpoint
+from connector.http.endpoint import Endpoint
 from connector.reminder import Reminder, lasted
 
 __all__ = ["LONG", "MANY", "Vain"]

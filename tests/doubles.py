@@ -14,11 +14,11 @@ import anyio
 import msgspec
 
 from connector.ack import Acknowledgement, AckOutcome, Confirmed
-from connector.blame import KINDS, Blame
-from connector.breaker import Breaker
 from connector.clock import Boot
 from connector.errors import ConflictError, ConnectorError, InDoubtError, RejectedError, TransientError, Unmappable
-from connector.http import Endpoint
+from connector.http.attribution import KINDS, Blame
+from connector.http.breaker import Breaker
+from connector.http.endpoint import Endpoint
 from connector.order import Document, Line, Order, Totals
 from connector.receivers.base import Delivery, Receipt
 from connector.report import Progress

@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 import anyio
 from msgspec.structs import replace
 
-from connector.blame import about
 from connector.clock import Clock, backoff
 from connector.errors import (
     ConflictError,
@@ -19,6 +18,7 @@ from connector.errors import (
     Unmappable,
     UnshownError,
 )
+from connector.http.attribution import about
 from connector.journal.base import Change, ChangeOutcome, Journal
 from connector.receivers.base import Amends, Attaches, Delivery, Receipt, Receiver
 from connector.receivers.lane import Lane

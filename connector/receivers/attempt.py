@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
-from connector.blame import Kind, about
 from connector.clock import Clock, backoff
 from connector.conformance import checked_receipt
 from connector.errors import (
@@ -16,6 +15,7 @@ from connector.errors import (
     TransientError,
     UnattributedError,
 )
+from connector.http.attribution import Kind, about
 from connector.journal.base import Delivered, Held, InDoubt, NotSent, Outcome, Rejected
 from connector.journal.caution import may_be_at
 from connector.receivers.base import Delivery, Receiver

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import msgspec
 
-from connector.http import Endpoint
+from connector.http.endpoint import Endpoint
 from connector.order import Document, Order
 
 __all__ = [

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from connector.clock import Clock
 from connector.errors import AuthError, EndpointError, RejectedError, TransientError
-from connector.http import Answer, Effect, Endpoint, Token
+from connector.http.endpoint import Answer, Effect, Endpoint, Token
+from connector.http.reported_failure import in_utf8, no_success
 from connector.receivers.ewarehousing_access import Access, ClientSettings
 from connector.receivers.ewarehousing_errors import is_duplicate, is_ours, reason
 from connector.receivers.ewarehousing_session import LoggedIn
-from connector.reported_failure import in_utf8, no_success
 
 __all__ = ["Calls", "NotFound"]
 

@@ -24,13 +24,13 @@ from typing import Literal, TypeVar, Unpack
 import msgspec
 
 from connector.clock import Clock, SystemClock
-from connector.http import Answer, segment
+from connector.http.endpoint import Answer, segment
+from connector.http.reported_failure import in_utf8
 from connector.receivers.ewarehousing_access import Access, Given, client_settings
 from connector.receivers.ewarehousing_answers import DocumentRecord, OrderRecord, ShipmentRecord, row_id
 from connector.receivers.ewarehousing_calls import Calls, NotFound
 from connector.receivers.ewarehousing_reads import MOST_PAGES, PAGE_SIZE, Filters, Query, filtered, paged
 from connector.receivers.ewarehousing_wire import CreateOrder, NewDocument, UpdateOrder, encoded
-from connector.reported_failure import in_utf8
 
 __all__ = ["EXPAND", "EwarehousingClient", "Filters", "NotFound"]
 

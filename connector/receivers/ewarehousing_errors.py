@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from connector.errors import readable
-from connector.reported_failure import in_utf8
+from connector.http.reported_failure import in_utf8
 
 __all__ = ["is_duplicate", "is_ours", "reason"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from connector.errors import ConnectorError
-from connector.http import Effect, Endpoint
+from connector.http.endpoint import Effect, Endpoint
 from connector.receivers.ewarehousing_wire import Login, Refresh, Session
 from connector.settings.values import Secret, written
 
@@ -19,7 +19,7 @@ _session = msgspec.json.Decoder(Session)
 
 class LoggedIn:
     """
-    What `connector.http.Token` fetches its tokens from.
+    What `connector.http.endpoint.Token` fetches its tokens from.
 
     A token lives for `exp - iat`: both are of the receiver's clock, which need not be ours.
     """

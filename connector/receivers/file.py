@@ -16,10 +16,10 @@ from msgspec import Meta
 
 from connector.clock import Clock
 from connector.errors import ConnectorError, EndpointError, InDoubtError, RejectedError, TransientError
-from connector.http import Endpoint
+from connector.http.endpoint import Endpoint
+from connector.http.rate_limit import Pace
 from connector.mapping.plain import PlainOrder, partial_plain, plain_order
 from connector.order import Order
-from connector.pace import Pace
 from connector.receivers.base import Delivery, Receipt
 from connector.receivers.file_columns import Kind, defaults, problem
 from connector.receivers.file_disk import Disk

@@ -16,10 +16,10 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from connector.blame import Kind
-from connector.breaker import Breaker, BreakerState
 from connector.clock import Clock, backoff
-from connector.http import Endpoint
+from connector.http.attribution import Kind
+from connector.http.breaker import Breaker, BreakerState
+from connector.http.endpoint import Endpoint
 from connector.journal.base import Delivered, Held, Job, Journal, NotSent, Outcome, Rejected
 from connector.journal.distrust import Refusal
 from connector.receivers.work import Work

@@ -21,13 +21,13 @@ from yarl import URL
 
 from connector.clock import Clock
 from connector.errors import ConflictError, EndpointError, RejectedError, Unmappable, readable
-from connector.http import Answer, Effect, Endpoint
+from connector.http.endpoint import Answer, Effect, Endpoint
+from connector.http.reported_failure import in_utf8, is_page, no_success
 from connector.mapping.identity import refuse_altered
 from connector.mapping.plain import PlainOrder, partial_plain, plain_order
 from connector.order import Order
 from connector.receivers.base import Delivery, Receipt
 from connector.receivers.webhook_success import Success, SuccessSettings
-from connector.reported_failure import in_utf8, is_page, no_success
 from connector.settings.structs import ReceiverSettings
 from connector.settings.values import Secret, Url
 

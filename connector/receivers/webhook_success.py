@@ -8,11 +8,11 @@ import msgspec
 from msgspec import Meta
 
 from connector.errors import InDoubtError, readable
-from connector.http import Answer
+from connector.http.endpoint import Answer
+from connector.http.reported_failure import in_utf8, no_success
 from connector.mapping.expressions import Expression, ExpressionError, Reader
 from connector.mapping.money import exact
 from connector.mapping.shapes import Anything
-from connector.reported_failure import in_utf8, no_success
 
 __all__ = ["Success", "SuccessSettings"]
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 import msgspec
 
 from connector.ack import Acknowledgement, AckOutcome, Confirmed, Denied, NotApplied, Refused, Unknown
-from connector.http import Endpoint
+from connector.http.endpoint import Endpoint
 from connector.journal.shortfall import UnreadableRow
 from connector.order import Order
 

@@ -10,12 +10,12 @@ from datetime import datetime
 
 import anyio
 
-from connector.breaker import ProbeTurn
 from connector.bus import Bus, Publisher
 from connector.clock import Clock, backoff
 from connector.conformance import checked_page
 from connector.errors import ConnectorError, JournalError, SettingsError, lasts
 from connector.events import OrderFound, PassFinished
+from connector.http.breaker import ProbeTurn
 from connector.ids import Ids
 from connector.journal.base import Arrival, Ingested, Journal, Listing, Relisted
 from connector.journal.relisted import LISTED_AGAIN, Policy

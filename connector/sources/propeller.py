@@ -18,7 +18,7 @@ from msgspec import Meta
 
 from connector.clock import Clock
 from connector.errors import EndpointError, readable
-from connector.http import Answer, Effect, Endpoint, Token, segment
+from connector.http.endpoint import Answer, Effect, Endpoint, Token, segment
 from connector.order import Order, external_id
 from connector.settings import ack_text
 from connector.settings.ack_text import filled

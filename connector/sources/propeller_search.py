@@ -15,7 +15,7 @@ import msgspec
 
 from connector.clock import Clock
 from connector.errors import ConnectorError, RejectedError
-from connector.http import Effect, Endpoint
+from connector.http.endpoint import Effect, Endpoint
 from connector.ids import Ids
 from connector.sources.base import FeedItem, Page, UnreadableRow, next_page
 from connector.sources.narrowing import Narrowing, reached

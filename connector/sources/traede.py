@@ -20,7 +20,7 @@ import msgspec
 
 from connector.clock import Clock
 from connector.errors import readable
-from connector.http import Effect, Endpoint
+from connector.http.endpoint import Effect, Endpoint
 from connector.ids import Ids
 from connector.order import Order, external_id
 from connector.settings.ack_text import filled

@@ -15,8 +15,8 @@ from typing import Any
 import msgspec
 
 from connector.errors import EndpointError, RejectedError, readable
-from connector.http import Answer
-from connector.reported_failure import reported_failure
+from connector.http.endpoint import Answer
+from connector.http.reported_failure import reported_failure
 from connector.sources.base import AckOutcome, Confirmed, Denied, Refused
 from connector.sources.traede_reading import order_id
 

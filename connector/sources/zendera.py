@@ -16,7 +16,7 @@ from msgspec import Meta
 
 from connector.clock import Clock
 from connector.errors import RejectedError, TransientError, Unmappable
-from connector.http import Answer, Effect, Endpoint, segment
+from connector.http.endpoint import Answer, Effect, Endpoint, segment
 from connector.order import Order
 from connector.report import Progress
 from connector.settings.structs import SourceSettings

@@ -14,8 +14,8 @@ import msgspec
 
 from connector.ack import Acknowledgement
 from connector.errors import EndpointError, RejectedError, readable
-from connector.http import Answer
-from connector.reported_failure import DEEPEST, failure_in
+from connector.http.endpoint import Answer
+from connector.http.reported_failure import DEEPEST, failure_in
 from connector.sources.zendera_report import wire_id
 from connector.sources.zendera_wire import identity
 

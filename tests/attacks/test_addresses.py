@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from connector.errors import EndpointError, Unmappable
-from connector.http import segment
+from connector.http.endpoint import segment
 from connector.order import Document
 from connector.receivers.base import Attaches, Follows, Receipt
 from connector.receivers.ewarehousing_answers import row_id

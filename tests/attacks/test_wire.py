@@ -10,10 +10,10 @@ import pytest
 
 from connector.clock import SystemClock
 from connector.errors import ConnectorError, InDoubtError
-from connector.http import Effect, Endpoint
+from connector.http.endpoint import Effect, Endpoint
 from connector.settings.structs import EndpointSettings
 from connector.settings.values import Duration
-from tests.unit.wire import Session, request, said, wire
+from tests.http.wire import Session, request, said, wire
 
 
 async def failure(session: Session, *, patience: float = 20) -> ConnectorError:

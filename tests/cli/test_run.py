@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.cli.process import Vendors, run, said, started
-from tests.unit.certificates import SELF_SIGNED
-from tests.unit.wire import said as nobody_says
-from tests.unit.wire import wire
+from tests.http.certificates import SELF_SIGNED
+from tests.http.wire import said as nobody_says
+from tests.http.wire import wire
 
 CANARY = "canary-5up3r-5ecret"
 

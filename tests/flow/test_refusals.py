@@ -13,7 +13,7 @@ import pytest
 
 from connector.errors import InDoubtError, RejectedError, TransientError
 from connector.events import EndpointChanged, OrderRejected
-from connector.http import Endpoint
+from connector.http.endpoint import Endpoint
 from connector.journal.memory import MemoryJournal
 from connector.receivers.base import Delivery, Receipt
 from connector.web.health import paused

@@ -18,9 +18,9 @@ from standardwebhooks import Webhook
 
 from connector.clock import SystemClock
 from connector.errors import ConnectorError
-from connector.http import Effect, Endpoint
-from connector.outcomes import of_status, retry_after
-from connector.reported_failure import failure_in, is_page, no_success, reported_failure
+from connector.http.endpoint import Effect, Endpoint
+from connector.http.failures import of_status, retry_after
+from connector.http.reported_failure import failure_in, is_page, no_success, reported_failure
 from connector.sandbox.stage import stage
 from connector.sandbox.standin import StandIn
 from connector.sandbox.webhook import SECRET

@@ -12,9 +12,9 @@ from zlib import crc32
 
 import msgspec
 
-from connector.breaker import Breaker
 from connector.errors import ConnectorError
-from connector.http import Endpoint, _Reply, _Request
+from connector.http.breaker import Breaker
+from connector.http.endpoint import Endpoint, _Reply, _Request
 from tests.fuzz.bodies import DEPTHS, grown, invented, mutated
 
 __all__ = ["STATUSES", "Finding", "Line", "Shut", "Target", "keys_of", "sound"]

@@ -21,9 +21,11 @@ from typing import Any, NamedTuple
 
 import anyio
 
-from connector import app, early_signals, http, outcomes
+from connector import app, early_signals
 from connector.cli import log_writer
 from connector.clock import Clock
+from connector.http import endpoint as http
+from connector.http import failures as outcomes
 from connector.journal import backup, opening, sqlite
 from connector.settings import endpoints, routes
 

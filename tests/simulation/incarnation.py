@@ -13,7 +13,7 @@ import anyio
 
 from connector.app import Connector
 from connector.clock import Boot
-from connector.http import Endpoint
+from connector.http.endpoint import Endpoint
 from connector.journal.sentinel import identify
 from connector.journal.sqlite import SqliteJournal
 from connector.receivers.base import Receiver

@@ -16,8 +16,9 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest import mock
 
-from connector import bus, http
+from connector import bus
 from connector.cli.logs import secrets_of
+from connector.http import endpoint as http
 from connector.settings import Settings
 from connector.settings.values import written
 from tests.simulation.world import World

@@ -9,7 +9,7 @@ import pytest
 from aioresponses import aioresponses
 
 from connector.errors import AuthError, ConnectorError, EndpointError, InDoubtError, RejectedError, TransientError
-from connector.http import Answer, Effect
+from connector.http.endpoint import Answer, Effect
 from connector.sandbox.standin import Fault, decode
 from connector.sources.base import AckOutcome, Confirmed, HasTerms, Refused, Unknown
 from connector.sources.traede_filters import Filter

@@ -10,7 +10,7 @@ from typing import ClassVar
 import msgspec
 
 from connector.errors import ConnectorError, InDoubtError, TransientError
-from connector.outcomes import Effect, of_status
+from connector.http.failures import Effect, of_status
 from connector.sandbox.standin import Fault
 from tests.contracts.receiver import ReceiverContract
 from tests.contracts.receiver_harness import Call, Harness, Vendor

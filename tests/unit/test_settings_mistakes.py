@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from connector.errors import SettingsError
-from tests.unit.certificates import AUTHORITY
+from tests.http.certificates import AUTHORITY
 from tests.unit.settings_vendors import CANARY, ENVIRON, GOOD, changed, good, problems
 
 SHOP_URL = "base_url: https://shop.example"

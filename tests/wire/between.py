@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
-from tests.unit.wire import request, wire
+from tests.http.wire import request, wire
 
 __all__ = ["Between", "Forward", "Mishap", "is_create"]
 

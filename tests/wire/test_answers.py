@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.wire import request, wire
+from tests.http.wire import request, wire
 from tests.wire.life import life
 from tests.wire.mishaps import JSON, answer, applied, said
 

@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from connector import http, tls
+from connector.http import endpoint as http
+from connector.http import tls
 from connector.sandbox.orders import propeller_orders
 from connector.sandbox.propeller import PropellerStandIn
-from tests.unit.certificates import AUTHORITY, EARLY, EXPIRED, GOOD, OTHER_HOST, SELF_SIGNED
-from tests.unit.wire import said, wire
+from tests.http.certificates import AUTHORITY, EARLY, EXPIRED, GOOD, OTHER_HOST, SELF_SIGNED
+from tests.http.wire import said, wire
 from tests.wire.between import Between
 from tests.wire.guarded import drained
 from tests.wire.life import Life, ends, lived

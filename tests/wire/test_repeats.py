@@ -10,9 +10,9 @@ import pytest
 
 from connector.clock import SystemClock
 from connector.errors import InDoubtError
-from connector.http import Effect, Endpoint
+from connector.http.endpoint import Effect, Endpoint
 from connector.settings.structs import EndpointSettings
-from tests.unit.wire import request, wire
+from tests.http.wire import request, wire
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 METHODS = ("PUT", "DELETE", "PATCH", "POST", "GET", "HEAD", "OPTIONS")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import Any
 
-from connector.blame import Blame
-from connector.breaker import Breaker
 from connector.errors import RejectedError, lasts
-from connector.http import Endpoint
+from connector.http.attribution import Blame
+from connector.http.breaker import Breaker
+from connector.http.endpoint import Endpoint
 from connector.receivers.refusals import Refusals
 from tests.simulation.bugs.planting import FROM, bug, put
 

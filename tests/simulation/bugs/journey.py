@@ -12,14 +12,17 @@ from hashlib import sha256
 from typing import Any
 from unittest import mock
 
-from connector import acknowledger, bearer, http, order, outcomes, telling
+from connector import acknowledger, order, telling
 from connector.ack import Confirmed, NotApplied, Unknown
 from connector.errors import InDoubtError, RejectedError, TransientError
-from connector.http import segment
+from connector.http import endpoint as http
+from connector.http import failures as outcomes
+from connector.http import token as bearer
+from connector.http.endpoint import segment
+from connector.http.rate_limit import Pace
 from connector.journal import acks, arrivals, commit, delivered, deliveries, doubts, failures, sentinel, sqlite, steps
 from connector.journal.base import AckResult, Delivered, InDoubt, NotSent, Rejected, Settled, Settlement
 from connector.journal.times import millis
-from connector.pace import Pace
 from connector.receivers import attempt, consumer, ewarehousing, webhook
 from connector.receivers.base import Receipt
 from connector.receivers.ewarehousing_amend import receipt_of
@@ -465,7 +468,7 @@ def logs_headers(stack: ExitStack) -> None:
     real = http.Endpoint._once
 
     async def once(self: Any, request: Any) -> Any:
-        logging.getLogger("connector.http").debug("%s with %s", request.what, request.headers)
+        logging.getLogger("connector.http.endpoint").debug("%s with %s", request.what, request.headers)
         return await real(self, request)
 
     put(stack, http.Endpoint, "_once", once)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import Any
 
-from connector import reported_failure
 from connector.errors import TransientError
+from connector.http import reported_failure
 from connector.receivers import ewarehousing, webhook, webhook_success
 from tests.simulation.bugs.planting import FROM, bug, put
 

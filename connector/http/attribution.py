@@ -19,9 +19,9 @@ from typing import Literal, get_args
 
 import msgspec
 
-from connector.breaker import Breaker, BreakerState
 from connector.clock import Clock
 from connector.errors import ConnectorError, InDoubtError, TransientError, UnattributedError
+from connector.http.breaker import Breaker, BreakerState
 
 __all__ = ["KINDS", "Blame", "Kind", "Subject", "about", "subject", "uncertain"]
 

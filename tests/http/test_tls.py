@@ -14,14 +14,15 @@ import aiohttp
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from connector import http, tls
 from connector.clock import SystemClock
 from connector.errors import EndpointError, TransientError
-from connector.http import Answer, Effect, Endpoint
+from connector.http import endpoint as http
+from connector.http import tls
+from connector.http.endpoint import Answer, Effect, Endpoint
 from connector.settings.structs import EndpointSettings
 from connector.settings.values import Duration
-from tests.unit.certificates import AUTHORITY, EXPIRED, GOOD, OTHER_HOST, SELF_SIGNED
-from tests.unit.wire import Session, request, said, wire
+from tests.http.certificates import AUTHORITY, EXPIRED, GOOD, OTHER_HOST, SELF_SIGNED
+from tests.http.wire import Session, request, said, wire
 
 OK = said(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
 

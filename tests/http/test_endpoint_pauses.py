@@ -11,11 +11,11 @@ from itertools import pairwise
 import pytest
 from aiohttp import web
 
-from connector.blame import about
 from connector.errors import AuthError, InDoubtError, RejectedError, TransientError
-from connector.http import Answer, Effect, Endpoint
-from tests.unit.endpoints import Handler, answering, failure, serving
-from tests.unit.hands import Hands
+from connector.http.attribution import about
+from connector.http.endpoint import Answer, Effect, Endpoint
+from tests.http.endpoints import Handler, answering, failure, serving
+from tests.http.manual_clock import Hands
 
 
 @pytest.mark.fault(46, 65)

@@ -9,11 +9,11 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from connector.clock import SystemClock
-from connector.http import Effect, Endpoint
-from connector.pace import Pace
+from connector.http.endpoint import Effect, Endpoint
+from connector.http.rate_limit import Pace
 from connector.settings.structs import EndpointSettings
 from connector.settings.values import Rate
-from tests.unit.hands import Hands
+from tests.http.manual_clock import Hands
 
 RATES = ["60/min", "1/s", "2/s", "5/s", "1000/hour", "7/min", "1/min"]
 

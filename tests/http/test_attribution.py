@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from connector.blame import MANY, Blame, Subject
 from connector.errors import AuthError, ConnectorError, EndpointError
-from tests.unit.hands import Hands
+from connector.http.attribution import MANY, Blame, Subject
+from tests.http.manual_clock import Hands
 
 pytestmark = pytest.mark.fault(133)
 

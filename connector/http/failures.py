@@ -14,7 +14,6 @@ from enum import Enum
 import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
 
-from connector.connecting import unreachable
 from connector.errors import (
     AuthError,
     ConnectorError,
@@ -24,6 +23,7 @@ from connector.errors import (
     TransientError,
     readable,
 )
+from connector.http.connection_errors import unreachable
 
 __all__ = ["LOST", "NOT_SENT", "Effect", "of_exception", "of_status", "retry_after"]
 

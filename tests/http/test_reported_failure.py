@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from connector.reported_failure import in_utf8, is_page, no_success, reported_failure
+from connector.http.reported_failure import in_utf8, is_page, no_success, reported_failure
 
 FAILURES = [
     b"<!DOCTYPE html><html><body>Sign in</body></html>",

@@ -11,13 +11,13 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from connector import http
 from connector.clock import SystemClock
 from connector.errors import ConnectorError, InDoubtError, TransientError
-from connector.http import Effect, Endpoint
+from connector.http import endpoint as http
+from connector.http.endpoint import Effect, Endpoint
 from connector.settings.structs import EndpointSettings
 from connector.settings.values import Duration
-from tests.unit.wire import Session, request, said, wire
+from tests.http.wire import Session, request, said, wire
 
 SHORT, LONG = Duration(0.1), Duration(20)
 BODY = b'{"order": 1}'

@@ -8,9 +8,9 @@ import pytest
 from aiohttp import web
 
 from connector.errors import AuthError, ConnectorError, EndpointError, TransientError
-from connector.http import Effect, Endpoint, Token
-from tests.unit.endpoints import answering, failure, serving
-from tests.unit.hands import Hands
+from connector.http.endpoint import Effect, Endpoint, Token
+from tests.http.endpoints import answering, failure, serving
+from tests.http.manual_clock import Hands
 
 
 class Login:

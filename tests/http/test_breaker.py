@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from connector.breaker import GRACE, THRESHOLD, Breaker, ProbeTurn
-from tests.unit.hands import Hands
+from connector.http.breaker import GRACE, THRESHOLD, Breaker, ProbeTurn
+from tests.http.manual_clock import Hands
 
 FIRST, LONGEST = 1.0, 300.0
 

@@ -11,9 +11,9 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from connector.errors import ConnectorError
-from connector.http import Effect, Endpoint
+from connector.http.endpoint import Effect, Endpoint
 from connector.settings.structs import EndpointSettings
-from tests.unit.hands import Hands
+from tests.http.manual_clock import Hands
 
 __all__ = ["ANYTHING", "KEY", "SECRET", "Handler", "answering", "failure", "serving"]
 

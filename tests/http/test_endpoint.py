@@ -8,8 +8,8 @@ import pytest
 from aiohttp import web
 
 from connector.errors import ConnectorError, EndpointError, InDoubtError, TransientError
-from connector.http import Effect, Token, segment
-from tests.unit.endpoints import ANYTHING, KEY, SECRET, answering, failure, serving
+from connector.http.endpoint import Effect, Token, segment
+from tests.http.endpoints import ANYTHING, KEY, SECRET, answering, failure, serving
 
 BEARER = "b3arer-of-the-hour"
 

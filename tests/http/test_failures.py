@@ -19,7 +19,7 @@ from connector.errors import (
     RejectedError,
     TransientError,
 )
-from connector.outcomes import LOST, NOT_SENT, Effect, of_exception, of_status, retry_after
+from connector.http.failures import LOST, NOT_SENT, Effect, of_exception, of_status, retry_after
 
 NOW = datetime(2026, 3, 24, 10, 0, tzinfo=UTC)
 

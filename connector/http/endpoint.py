@@ -16,10 +16,6 @@ import aiohttp
 import msgspec
 from yarl import URL
 
-from connector import tls
-from connector.bearer import Token
-from connector.blame import KINDS, Blame, Kind, Subject, subject, uncertain
-from connector.breaker import Breaker, BreakerState
 from connector.clock import Clock
 from connector.errors import (
     ConnectorError,
@@ -30,9 +26,13 @@ from connector.errors import (
     UnattributedError,
     lasts,
 )
-from connector.once import REPEATED, Broken, sent_once
-from connector.outcomes import LOST, Effect, of_exception, of_status, retry_after
-from connector.pace import Pace
+from connector.http import tls
+from connector.http.attribution import KINDS, Blame, Kind, Subject, subject, uncertain
+from connector.http.breaker import Breaker, BreakerState
+from connector.http.failures import LOST, Effect, of_exception, of_status, retry_after
+from connector.http.rate_limit import Pace
+from connector.http.send_once import REPEATED, Broken, sent_once
+from connector.http.token import Token
 from connector.settings.structs import EndpointSettings
 from connector.settings.values import written
 
