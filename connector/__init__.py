@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from connector.registry import load_settings as load_settings
     from connector.report import Progress as Progress
     from connector.settings import Settings as Settings
-    from connector.sources.zendera_report import CannotHandleOrder as CannotHandleOrder
-    from connector.sources.zendera_report import Complete as Complete
-    from connector.sources.zendera_report import CompleteInfo as CompleteInfo
-    from connector.sources.zendera_report import Coordinates as Coordinates
-    from connector.sources.zendera_report import Damage as Damage
-    from connector.sources.zendera_report import EventInfo as EventInfo
-    from connector.sources.zendera_report import NoOneThere as NoOneThere
-    from connector.sources.zendera_report import Other as Other
-    from connector.sources.zendera_report import Pricing as Pricing
-    from connector.sources.zendera_report import ProofOfDelivery as ProofOfDelivery
+    from connector.sources.zendera.reports import CannotHandleOrder as CannotHandleOrder
+    from connector.sources.zendera.reports import Complete as Complete
+    from connector.sources.zendera.reports import CompleteInfo as CompleteInfo
+    from connector.sources.zendera.reports import Coordinates as Coordinates
+    from connector.sources.zendera.reports import Damage as Damage
+    from connector.sources.zendera.reports import EventInfo as EventInfo
+    from connector.sources.zendera.reports import NoOneThere as NoOneThere
+    from connector.sources.zendera.reports import Other as Other
+    from connector.sources.zendera.reports import Pricing as Pricing
+    from connector.sources.zendera.reports import ProofOfDelivery as ProofOfDelivery
 
 __all__ = [
     "CannotHandleOrder",
@@ -52,23 +52,23 @@ __all__ = [
 ]
 
 _HOMES = {
-    "CannotHandleOrder": "connector.sources.zendera_report",
-    "Complete": "connector.sources.zendera_report",
-    "CompleteInfo": "connector.sources.zendera_report",
+    "CannotHandleOrder": "connector.sources.zendera.reports",
+    "Complete": "connector.sources.zendera.reports",
+    "CompleteInfo": "connector.sources.zendera.reports",
     "Connector": "connector.app",
     "ConnectorError": "connector.errors",
-    "Coordinates": "connector.sources.zendera_report",
-    "Damage": "connector.sources.zendera_report",
+    "Coordinates": "connector.sources.zendera.reports",
+    "Damage": "connector.sources.zendera.reports",
     "Drained": "connector.drain",
-    "EventInfo": "connector.sources.zendera_report",
+    "EventInfo": "connector.sources.zendera.reports",
     "JournalBusy": "connector.errors",
     "JournalError": "connector.errors",
-    "NoOneThere": "connector.sources.zendera_report",
+    "NoOneThere": "connector.sources.zendera.reports",
     "Order": "connector.order",
-    "Other": "connector.sources.zendera_report",
-    "Pricing": "connector.sources.zendera_report",
+    "Other": "connector.sources.zendera.reports",
+    "Pricing": "connector.sources.zendera.reports",
     "Progress": "connector.report",
-    "ProofOfDelivery": "connector.sources.zendera_report",
+    "ProofOfDelivery": "connector.sources.zendera.reports",
     "Settings": "connector.settings",
     "SettingsError": "connector.errors",
     "Unmappable": "connector.errors",

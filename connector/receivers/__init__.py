@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from connector.receivers.ewarehousing import EwarehousingReceiver
-from connector.receivers.file import FileReceiver
-from connector.receivers.webhook import WebhookReceiver
+from connector.receivers.ewarehousing.receiver import EwarehousingReceiver
+from connector.receivers.file.receiver import FileReceiver
+from connector.receivers.webhook.receiver import WebhookReceiver
 
 __all__ = ["RECEIVERS"]
 

@@ -6,10 +6,10 @@ A new one is a file here, a line in `SOURCES`, and a test that inherits the cont
 
 from __future__ import annotations
 
-from connector.sources.ewarehousing import EwarehousingSource
-from connector.sources.propeller import PropellerSource
-from connector.sources.traede import TraedeOrders, TraedeProductionOrders
-from connector.sources.zendera import ZenderaSource
+from connector.sources.ewarehousing.source import EwarehousingSource
+from connector.sources.propeller.source import PropellerSource
+from connector.sources.traede.source import TraedeOrders, TraedeProductionOrders
+from connector.sources.zendera.source import ZenderaSource
 
 __all__ = ["SOURCES"]
 

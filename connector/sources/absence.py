@@ -14,10 +14,10 @@ from datetime import datetime
 from connector.bus import Bus
 from connector.clock import Clock
 from connector.events import OrderVanished
-from connector.ids import Ids
 from connector.journal.absent import Place
 from connector.journal.base import Journal
 from connector.sources.base import Source
+from connector.sources.seen_ids import Ids
 from connector.steady import wall_time
 
 __all__ = ["Absences", "named"]

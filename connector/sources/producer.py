@@ -16,7 +16,6 @@ from connector.conformance import checked_page
 from connector.errors import ConnectorError, JournalError, SettingsError, lasts
 from connector.events import OrderFound, PassFinished
 from connector.http.breaker import ProbeTurn
-from connector.ids import Ids
 from connector.journal.base import Arrival, Ingested, Journal, Listing, Relisted
 from connector.journal.relisted import LISTED_AGAIN, Policy
 from connector.order import Order
@@ -25,6 +24,7 @@ from connector.settings.structs import RouteSettings, SourceSettings
 from connector.sources.absence import Absences, named
 from connector.sources.base import FeedItem, Page, Refetches, Source, UnreadableRow, tells_once
 from connector.sources.intake import arrival_of, notices_of, takes_cancelled
+from connector.sources.seen_ids import Ids
 from connector.sources.shortfall import FeedShortfall
 from connector.sources.surplus import Stated
 from connector.steady import wall_time

@@ -30,8 +30,8 @@ class Stray:
 def _every_test_is_imported() -> None:
     """A subclass is only known once its module is."""
     for family in ("sources", "receivers", "journal"):
-        for path in sorted((ROOT / "tests" / family).glob("test_*.py")):
-            import_module(f"tests.{family}.{path.stem}")
+        for path in sorted((ROOT / "tests" / family).rglob("test_*.py")):
+            import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
     import_module("tests.unit.test_doubles")
 
 

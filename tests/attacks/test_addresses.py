@@ -10,18 +10,22 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from connector.clients.ewarehousing.responses import row_id
 from connector.errors import EndpointError, Unmappable
 from connector.http.endpoint import segment
 from connector.order import Document
 from connector.receivers.base import Attaches, Follows, Receipt
-from connector.receivers.ewarehousing_answers import row_id
 from connector.sandbox.standin import StandIn
 from connector.sources.base import ReadsBack
-from connector.sources.zendera_wire import identity
+from connector.sources.zendera.wire import identity
 from tests.contracts.receiver_harness import Vendor
 from tests.contracts.source_harness import numbers
-from tests.receivers import test_ewarehousing, test_webhook
-from tests.sources import test_ewarehousing_source, test_propeller, test_traede, test_zendera
+from tests.receivers.ewarehousing import test_receiver as test_ewarehousing
+from tests.receivers.webhook import test_receiver as test_webhook
+from tests.sources.ewarehousing import test_source as test_ewarehousing_source
+from tests.sources.propeller import test_source as test_propeller
+from tests.sources.traede import test_source as test_traede
+from tests.sources.zendera import test_source as test_zendera
 
 SOURCES: dict[str, Any] = {
     "propeller": test_propeller.TestPropellerSource,

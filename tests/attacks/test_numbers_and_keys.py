@@ -9,13 +9,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from connector.clients.ewarehousing.responses import row_id
 from connector.errors import Unmappable
-from connector.ids import Ids
 from connector.order import Order, revision
-from connector.receivers.ewarehousing_answers import row_id
-from connector.sources.propeller_search import Search, Wanted
-from connector.sources.traede_feed import items as traede_items
-from connector.sources.zendera_feed import FeedPage, Reading
+from connector.sources.propeller.search import Search, Wanted
+from connector.sources.seen_ids import Ids
+from connector.sources.traede.paging import items as traede_items
+from connector.sources.zendera.paging import FeedPage, Reading
 from tests.doubles import LoopClock
 from tests.fuzz.targets import targets
 

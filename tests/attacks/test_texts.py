@@ -22,7 +22,9 @@ from tests.architecture.source import parsed
 from tests.contracts.receiver_harness import ADDRESS, EXAMPLE
 from tests.flow.bench import Bench
 from tests.fuzz.targets import SETTINGS, warehouse
-from tests.sources import test_propeller, test_traede, test_zendera
+from tests.sources.propeller import test_source as test_propeller
+from tests.sources.traede import test_source as test_traede
+from tests.sources.zendera import test_source as test_zendera
 
 EVIL = "a\x00b\r\nc\x1b[31md\x07\u202ee\x85\u2028f\x9b2J"
 """NUL, a line's end, two ways to steer a terminal, a bell, a text that runs backwards, and two line ends of Unicode."""

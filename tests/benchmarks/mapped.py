@@ -13,9 +13,11 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from connector.mapping.ewarehousing import create_order
 from connector.order import Order
-from connector.sources import propeller_order, traede_order, zendera_shipment
+from connector.receivers.ewarehousing.mapping import create_order
+from connector.sources.propeller import order as propeller_order
+from connector.sources.traede import order as traede_order
+from connector.sources.zendera import order as zendera_shipment
 
 __all__ = ["RAW", "mapped"]
 

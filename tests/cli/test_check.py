@@ -241,7 +241,7 @@ def test_a_check_that_is_broken_costs_no_other_its_line(tmp_path: Path, monkeypa
     """A plugged-in source may raise what it likes: that is its own line, and exit 1."""
     from click.testing import CliRunner
 
-    from connector.sources.propeller import PropellerSource
+    from connector.sources.propeller.source import PropellerSource
 
     async def broken(_self: Any) -> str:
         raise ZeroDivisionError("by nought")

@@ -10,12 +10,12 @@ import pytest
 from connector.errors import InDoubtError, RejectedError, TransientError
 from connector.journal.memory import MemoryJournal
 from connector.receivers.base import Delivery, Receipt
-from connector.sources import traede as traede_module
+from connector.sources.traede import source as traede_module
 from tests.contracts.source_harness import numbers
 from tests.doubles import FailingSource, MemoryReceiver, OnceSource
 from tests.flow.bench import Bench
 from tests.flow.test_crash import Kept, stopped_dead
-from tests.sources.traede_bench import order, traede
+from tests.sources.traede.bench import order, traede
 
 
 class Tardy(MemoryReceiver):

@@ -14,8 +14,8 @@ from connector.settings.values import Duration
 from connector.sources.base import FeedItem, Page
 from tests.doubles import MemorySource
 from tests.flow.bench import Bench
-from tests.sources.traede_bench import order, traede
-from tests.sources.zendera_bench import shipment, zendera
+from tests.sources.traede.bench import order, traede
+from tests.sources.zendera.bench import shipment, zendera
 
 
 class InOnePiece(MemorySource):

@@ -19,12 +19,12 @@ from connector.sandbox.traede import TraedeStandIn
 from connector.settings.structs import RetrySettings
 from connector.settings.values import Duration, Url
 from connector.sources.base import Acknowledgement, AckOutcome
-from connector.sources.traede import TraedeOrders
+from connector.sources.traede.source import TraedeOrders
 from tests.contracts.source_harness import numbers
 from tests.doubles import LoopClock, MemorySource
 from tests.flow.bench import Bench
 from tests.flow.test_crash import Kept, stopped_dead
-from tests.sources.traede_bench import marks, order, settings
+from tests.sources.traede.bench import marks, order, settings
 
 
 class Stock(MemorySource):

@@ -25,15 +25,15 @@ from connector.errors import (
 )
 from connector.order import Order
 from connector.receivers.base import Delivery
-from connector.receivers.ewarehousing import EwarehousingReceiver
-from connector.receivers.file_columns import defaults
-from connector.receivers.file_rows import CsvRows, JsonLines
-from connector.receivers.webhook import WebhookReceiver
+from connector.receivers.ewarehousing.receiver import EwarehousingReceiver
+from connector.receivers.file.columns import defaults
+from connector.receivers.file.rows import CsvRows, JsonLines
+from connector.receivers.webhook.receiver import WebhookReceiver
 from connector.registry import receiver_types
 from connector.settings.values import Secret, Url
 from connector.sources.base import FeedItem, Page
+from connector.sources.bisection import LoneFailures, Narrowing
 from connector.sources.intake import arrival_of
-from connector.sources.narrowing import LoneFailures, Narrowing
 from tests.fuzz.target import Line, Target, sound
 
 __all__ = [

@@ -21,11 +21,11 @@ from connector.journal.sentinel import Sentinel
 from connector.journal.sqlite import SqliteJournal
 from connector.journal.timeline import timeline
 from connector.readback import outline, shown
-from connector.receivers.file_disk import AppendFile, Disk
-from connector.receivers.file_handed import UNKNOWN, Entry, Handed
-from connector.receivers.file_index import Index, read
-from connector.receivers.file_rows import CsvRows, JsonLines, Rows
-from connector.sources.traede_terms import Terms
+from connector.receivers.file.disk import AppendFile, Disk
+from connector.receivers.file.handover_log import UNKNOWN, Entry, Handed
+from connector.receivers.file.index import Index, read
+from connector.receivers.file.rows import CsvRows, JsonLines, Rows
+from connector.sources.traede.ack_terms import Terms
 from tests.fuzz.feeding import AT, folder
 from tests.fuzz.sources import REPORT
 from tests.fuzz.target import Target

@@ -27,7 +27,8 @@ from tests.fuzz.bodies import mutated
 from tests.fuzz.feeding import folder, warehouse
 from tests.fuzz.target import Target
 from tests.fuzz.texts import respelt
-from tests.sources import traede_bench, zendera_bench
+from tests.sources.traede import bench as traede_bench
+from tests.sources.zendera import bench as zendera_bench
 
 __all__ = ["SETTINGS", "own"]
 

@@ -9,20 +9,20 @@ from typing import Any
 
 import msgspec
 
+from connector.clients.ewarehousing.client import EwarehousingClient
 from connector.clock import SystemClock
 from connector.order import Document
 from connector.receivers.base import Delivery, Receipt
-from connector.receivers.ewarehousing_client import EwarehousingClient
-from connector.receivers.webhook import WebhookReceiver
-from connector.receivers.webhook_success import SuccessSettings
+from connector.receivers.webhook.receiver import WebhookReceiver
+from connector.receivers.webhook.success import SuccessSettings
 from connector.registry import receiver_types
 from connector.sandbox.standin import encode
 from connector.settings.values import Secret, Url
+from tests.clients.ewarehousing import seed
 from tests.fuzz.feeding import BASE, called, warehouse
 from tests.fuzz.sources import SESSION
 from tests.fuzz.target import Line, Target
-from tests.receivers import ewarehousing_seed as seed
-from tests.receivers.ewarehousing_bench import CREATED, DELIVERY, LISTED
+from tests.receivers.ewarehousing.bench import CREATED, DELIVERY, LISTED
 
 __all__ = ["receivers"]
 

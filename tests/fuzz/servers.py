@@ -34,7 +34,7 @@ from tests.fuzz.bodies import mutated
 from tests.fuzz.feeding import AT, folder
 from tests.fuzz.target import Shut, Target
 from tests.fuzz.texts import respelt
-from tests.receivers.ewarehousing_bench import REQUEST
+from tests.receivers.ewarehousing.bench import REQUEST
 from tests.unit.web_bench import unstarted
 
 __all__ = ["servers"]

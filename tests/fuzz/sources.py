@@ -13,15 +13,16 @@ from connector.readback import shown
 from connector.registry import source_types
 from connector.sandbox.standin import encode
 from connector.settings.values import Secret
-from connector.sources.ewarehousing import EwarehousingSource
-from connector.sources.propeller import PropellerSettings, PropellerSource
+from connector.sources.ewarehousing.source import EwarehousingSource
+from connector.sources.propeller.source import PropellerSettings, PropellerSource
+from tests.clients.ewarehousing import seed
 from tests.fuzz.feeding import AT, BASE, KEYS, SOURCE, acks, called, feed, orders, told, walked
 from tests.fuzz.target import Line, Target
-from tests.receivers import ewarehousing_seed as seed
-from tests.receivers.ewarehousing_bench import LISTED
-from tests.sources import traede_bench, zendera_bench
-from tests.sources.propeller_bench import found as propeller_page
-from tests.sources.propeller_bench import order as propeller_order
+from tests.receivers.ewarehousing.bench import LISTED
+from tests.sources.propeller.bench import found as propeller_page
+from tests.sources.propeller.bench import order as propeller_order
+from tests.sources.traede import bench as traede_bench
+from tests.sources.zendera import bench as zendera_bench
 
 __all__ = ["REPORT", "SESSION", "sources"]
 

@@ -9,15 +9,16 @@ from typing import Any
 import msgspec
 import pytest
 
+from connector.clients.ewarehousing.requests import encode
 from connector.errors import Unmappable
-from connector.mapping.ewarehousing import PICKUP, create_order
 from connector.mapping.money import exact
 from connector.mapping.plain import plain_order
 from connector.order import Order
-from connector.receivers.ewarehousing_wire import encode
-from connector.sources import propeller_order, traede_order
+from connector.receivers.ewarehousing.mapping import PICKUP, create_order
+from connector.sources.propeller import order as propeller_order
+from connector.sources.traede import order as traede_order
 from tests.mapping.leaves import absent
-from tests.sources import zendera_bench
+from tests.sources.zendera import bench as zendera_bench
 
 CASES = {
     case["name"]: case for case in msgspec.json.decode((Path(__file__).parents[1] / "cases/orders.json").read_bytes())

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from connector.clients.ewarehousing.requests import CreateOrder
 from connector.errors import Unmappable
 from connector.mapping.expressions import ExpressionError, Reader
 from connector.mapping.shapes import root
 from connector.mapping.tables import Tables
 from connector.mapping.view import scope_of
 from connector.order import Address, Contact, Line, Order, Totals
-from connector.receivers.ewarehousing_wire import CreateOrder
 
 TABLES: Tables = {"methods": {"post": "P", "rate": 0.1}, "countries": {"NL": "Nederland"}}
 ORDER = Order(

@@ -14,8 +14,8 @@ from connector.errors import Unmappable
 from connector.mapping.custom import for_route, mapper
 from connector.mapping.plain import PlainOrder, plain_order
 from connector.receivers.base import Delivery
-from connector.receivers.file import FileReceiver
-from tests.mapping.test_ewarehousing_default import PROPELLER
+from connector.receivers.file.receiver import FileReceiver
+from tests.receivers.ewarehousing.test_mapping import PROPELLER
 
 SETTINGS = """\
 sources:

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from connector.clients.ewarehousing.requests import encode
 from connector.clock import SystemClock
 from connector.errors import Unmappable
 from connector.mapping.custom import mapper
@@ -18,10 +19,9 @@ from connector.mapping.holes import Hole, holes_of
 from connector.order import Address, Document, Line, Order, Totals
 from connector.receivers import RECEIVERS
 from connector.receivers.base import MapsInParts
-from connector.receivers.ewarehousing import EwarehousingReceiver, EwarehousingSettings
-from connector.receivers.ewarehousing_wire import encode
-from connector.receivers.file import FileReceiver, FileSettings
-from connector.receivers.webhook import WebhookReceiver, WebhookSettings
+from connector.receivers.ewarehousing.receiver import EwarehousingReceiver, EwarehousingSettings
+from connector.receivers.file.receiver import FileReceiver, FileSettings
+from connector.receivers.webhook.receiver import WebhookReceiver, WebhookSettings
 from connector.settings.values import Secret, Url
 from tests.contracts.receiver_harness import EXAMPLE, mutated
 

@@ -11,21 +11,26 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from connector.clients.ewarehousing.requests import CreateOrder
 from connector.errors import Unmappable
 from connector.mapping.custom import mapper
-from connector.mapping.ewarehousing import PICKUP, create_order, partial_order
 from connector.mapping.money import exact
 from connector.mapping.plain import PlainOrder, partial_plain, plain_order
 from connector.order import Address, Contact, Line, Order, Totals
-from connector.receivers.ewarehousing_wire import CreateOrder
+from connector.receivers.ewarehousing.mapping import PICKUP, create_order, partial_order
 from connector.sandbox.orders import propeller_orders
 from connector.sandbox.traede_orders import traede_orders
 from connector.sandbox.zendera_shipments import zendera_shipments
-from connector.sources import ewarehousing_order, propeller_order, traede_order, traede_production, zendera_shipment
+from connector.sources.ewarehousing import order as ewarehousing_order
+from connector.sources.propeller import order as propeller_order
+from connector.sources.traede import order as traede_order
+from connector.sources.traede import production_order
+from connector.sources.zendera import order as zendera_shipment
+from tests.clients.ewarehousing import seed
 from tests.mapping.leaves import absent, filled, leaves
-from tests.mapping.test_ewarehousing_default import PROPELLER, SEED_000
-from tests.receivers import ewarehousing_seed
-from tests.sources import traede_bench, zendera_bench
+from tests.receivers.ewarehousing.test_mapping import PROPELLER, SEED_000
+from tests.sources.traede import bench as traede_bench
+from tests.sources.zendera import bench as zendera_bench
 
 METHOD = "9eb93dd6-6929-4b91-8419-8a619a72905b"
 LATER = ("documents[",)
@@ -53,11 +58,11 @@ def examples() -> Iterator[tuple[str, Order]]:
     yield "seed 000", propeller_order.to_order("shop", SEED_000)
     yield "seed 000, canonical", PROPELLER
     yield "seed 001", traede_order.to_order("wholesale", _encode(traede_bench.order(1)))
-    yield "seed 002", traede_production.to_order("erp", _encode(traede_bench.production_order(1)))
+    yield "seed 002", production_order.to_order("erp", _encode(traede_bench.production_order(1)))
     zone = ZoneInfo("Europe/Oslo")
     raw = zendera_bench.group(zendera_bench.shipment(12345))
     yield "seed 003", zendera_shipment.to_order("transport", raw, zone=zone)
-    yield "seed 004", ewarehousing_order.to_order("mirror", ewarehousing_seed.RETRIEVE)
+    yield "seed 004", ewarehousing_order.to_order("mirror", seed.RETRIEVE)
     for number, each in enumerate(propeller_orders(30, seed=5)):
         yield f"propeller {number}", propeller_order.to_order("shop", _encode(each))
     for number, each in enumerate(traede_orders(30, seed=5)):

@@ -10,8 +10,8 @@ import pytest
 
 from connector.mapping.totals import check_totals
 from connector.order import Line, Order, Totals
-from connector.sources.propeller_order import to_order
-from tests.mapping.test_ewarehousing_default import SEED_000
+from connector.sources.propeller.order import to_order
+from tests.receivers.ewarehousing.test_mapping import SEED_000
 
 CENT = Decimal("0.02")
 ORDER = Order(

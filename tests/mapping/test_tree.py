@@ -12,15 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector import SettingsError, Unmappable
+from connector.clients.ewarehousing.requests import CreateOrder
 from connector.mapping.custom import for_route, mapper
-from connector.mapping.ewarehousing import create_order
 from connector.mapping.tables import Tables
 from connector.mapping.tree import compiled
 from connector.order import Address, Line, Order, Totals
-from connector.receivers.ewarehousing_wire import CreateOrder
+from connector.receivers.ewarehousing.mapping import create_order
 from connector.settings import RouteSettings
 from connector.settings.structs import TotalsSettings
-from tests.mapping.test_ewarehousing_default import PROPELLER
+from tests.receivers.ewarehousing.test_mapping import PROPELLER
 
 METHOD = "e710389a-5505-49d4-9b99-8314f3543427"
 TABLES: Tables = {"methods": {"rekening": METHOD, "rate": 0.15}}

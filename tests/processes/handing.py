@@ -16,10 +16,10 @@ from typing import Any
 
 from connector.cli import main
 from connector.journal.sqlite import SqliteJournal
-from connector.receivers import file_store
-from connector.receivers.file_disk import AppendFile, Disk
-from connector.receivers.file_handed import Entry, Handed
-from connector.receivers.file_store import Store
+from connector.receivers.file import store as file_store
+from connector.receivers.file.disk import AppendFile, Disk
+from connector.receivers.file.handover_log import Entry, Handed
+from connector.receivers.file.store import Store
 
 __all__ = ["BUGS", "POINTS", "arm"]
 

@@ -23,7 +23,7 @@ from tests.processes.gate import Call, Gate
 from tests.processes.handing import POINTS
 from tests.processes.launch import PATIENCE, launched, to_its_end
 from tests.processes.world import Verdict, stuck, unsound
-from tests.receivers.file_consumer import Consumer
+from tests.receivers.file.consumer import Consumer
 
 __all__ = ["WAYS", "Taken", "points", "take_in"]
 

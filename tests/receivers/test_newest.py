@@ -9,13 +9,13 @@ import pytest
 
 from connector.errors import TransientError
 from connector.receivers.base import ListsNewest, Receipt
-from connector.receivers.ewarehousing import PAGE_SIZE, EwarehousingReceiver
-from connector.receivers.file import FileReceiver
-from connector.receivers.webhook import WebhookReceiver
-from tests.receivers.ewarehousing_bench import ORDERS, bench
-from tests.receivers.file_bench import delivery, names, order, receiver
-from tests.receivers.test_ewarehousing_find import record
-from tests.receivers.test_file_taken import WAYS, settings
+from connector.receivers.ewarehousing.receiver import PAGE_SIZE, EwarehousingReceiver
+from connector.receivers.file.receiver import FileReceiver
+from connector.receivers.webhook.receiver import WebhookReceiver
+from tests.receivers.ewarehousing.bench import ORDERS, bench
+from tests.receivers.ewarehousing.test_receiver_find import record
+from tests.receivers.file.bench import delivery, names, order, receiver
+from tests.receivers.file.test_handover import WAYS, settings
 
 pytestmark = pytest.mark.fault(130)
 

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from connector.readback import outline
-from connector.receivers.ewarehousing import PAGE_SIZE
+from connector.receivers.ewarehousing.receiver import PAGE_SIZE
 from connector.receivers.refusals import MANY
 from tests.doubles import EPOCH
 from tests.simulation import content, second

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import msgspec
 
 from connector.errors import Unmappable
-from connector.mapping.ewarehousing import create_order
 from connector.mapping.plain import plain_order
 from connector.order import Order
+from connector.receivers.ewarehousing.mapping import create_order
 from connector.settings import Settings
 from tests.simulation.vendors.base import Truth
 

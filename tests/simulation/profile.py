@@ -8,13 +8,13 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
-from connector.receivers.ewarehousing import EwarehousingSettings
-from connector.receivers.webhook import WebhookSettings
+from connector.receivers.ewarehousing.receiver import EwarehousingSettings
+from connector.receivers.webhook.receiver import WebhookSettings
 from connector.settings import Duration, Rate, RetrySettings, RouteSettings, Secret, Settings, Url
 from connector.settings.structs import ProgressSettings
-from connector.sources.propeller import PropellerSettings
-from connector.sources.traede_settings import TraedeOrdersSettings
-from connector.sources.zendera import ZenderaSettings
+from connector.sources.propeller.source import PropellerSettings
+from connector.sources.traede.settings import TraedeOrdersSettings
+from connector.sources.zendera.source import ZenderaSettings
 from tests.simulation.disk import Loss
 from tests.simulation.vendors import plugin
 from tests.simulation.vendors.erp import Manners

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from connector.clock import SystemClock
-from connector.sources.propeller import PropellerSettings, PropellerSource
-from tests.sources.propeller_bench import TOKEN
+from connector.sources.propeller.source import PropellerSettings, PropellerSource
+from tests.sources.propeller.bench import TOKEN
 
 
 @pytest.fixture

@@ -20,7 +20,9 @@ import pytest
 from connector.errors import Unmappable
 from connector.mapping.codes import is_country
 from connector.order import Address, Order
-from connector.sources import propeller_order, traede_order, zendera_shipment
+from connector.sources.propeller import order as propeller_order
+from connector.sources.traede import order as traede_order
+from connector.sources.zendera import order as zendera_shipment
 
 CASES: dict[str, dict[str, Any]] = {
     case["name"]: case for case in json.loads(Path(__file__).with_name("cases.json").read_text("utf-8"))

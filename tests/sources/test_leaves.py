@@ -17,8 +17,12 @@ from connector.sandbox.orders import seed_order
 from connector.sandbox.standin import encode
 from connector.sandbox.traede_orders import production_orders, traede_orders
 from connector.sandbox.zendera_shipments import seed_shipment
-from connector.sources import ewarehousing_order, propeller_order, traede_order, traede_production, zendera_shipment
-from tests.receivers.ewarehousing_seed import RETRIEVE
+from connector.sources.ewarehousing import order as ewarehousing_order
+from connector.sources.propeller import order as propeller_order
+from connector.sources.traede import order as traede_order
+from connector.sources.traede import production_order
+from connector.sources.zendera import order as zendera_shipment
+from tests.clients.ewarehousing.seed import RETRIEVE
 
 OSLO = ZoneInfo("Europe/Oslo")
 
@@ -195,5 +199,5 @@ def test_every_leaf_is_somewhere(name: str) -> None:
 def test_a_production_order_keeps_its_goods() -> None:
     """Quantities and supplier; how far it has come changes by itself, and is no content."""
     wire = production_orders(1)[0]
-    order = traede_production.to_order("production", encode(wire))
+    order = production_order.to_order("production", encode(wire))
     assert [line.quantity for line in order.lines] == [Decimal(line["ordered"]) for line in wire["lines"]]

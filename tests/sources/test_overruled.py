@@ -12,12 +12,12 @@ from aioresponses import aioresponses
 from connector.ack import Acknowledgement, Confirmed
 from connector.clock import SystemClock
 from connector.sandbox.traede_export import KINDS, query
-from connector.settings.ack_text import check_template, filled
 from connector.settings.values import Secret, Url
-from connector.sources.propeller import PropellerSettings, PropellerSource
-from connector.sources.traede_filters import Filter, FilterGroup, encoded
-from connector.sources.traede_settings import TraedeProductionOrdersSettings
-from tests.sources.traede_bench import BASE, source
+from connector.sources.ack_text import check_template, filled
+from connector.sources.propeller.source import PropellerSettings, PropellerSource
+from connector.sources.traede.filters import Filter, FilterGroup, encoded
+from connector.sources.traede.settings import TraedeProductionOrdersSettings
+from tests.sources.traede.bench import BASE, source
 
 ACK = Acknowledgement(
     key=1, order_id="7", outcome="exported", at=datetime(2026, 3, 24, 10, tzinfo=UTC), message="wms: R-1; erp: 12; 5"

@@ -12,11 +12,11 @@ from connector.errors import TransientError
 from connector.sandbox.standin import decode, reply
 from connector.sources.base import FeedItem, Page, UnreadableRow
 from tests.contracts.source_harness import SourceHarness
-from tests.sources.ewarehousing_source_bench import ewarehousing
-from tests.sources.propeller_bench import order, propeller
-from tests.sources.traede_bench import order as sales_order
-from tests.sources.traede_bench import production_order, told, traede
-from tests.sources.zendera_bench import shipment, zendera
+from tests.sources.ewarehousing.bench import ewarehousing
+from tests.sources.propeller.bench import order, propeller
+from tests.sources.traede.bench import order as sales_order
+from tests.sources.traede.bench import production_order, told, traede
+from tests.sources.zendera.bench import shipment, zendera
 
 How = Literal["500", "page", "half"]
 LISTS = ("items", "orders", "production_orders", "shipments")

@@ -67,7 +67,7 @@ def test_another_checkout_is_compared_body_by_body(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
     same = subprocess.run(command, cwd=compare.TOP, env=environment, capture_output=True, text=True, check=False)
     assert (same.returncode, same.stderr) == (0, "")
-    changed = tmp_path / "connector" / "receivers" / "webhook.py"
+    changed = tmp_path / "connector" / "receivers" / "webhook" / "receiver.py"
     changed.write_text(changed.read_text().replace("if found else None", "").replace('"canceled"', '"received"'))
     other = subprocess.run(command, cwd=compare.TOP, env=environment, capture_output=True, text=True, check=False)
     assert other.returncode == 1, other.stderr

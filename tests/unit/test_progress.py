@@ -16,8 +16,8 @@ from connector.report import Progress
 from connector.settings import Settings, echo, parse
 from connector.settings.structs import ProgressReport, ProgressSettings
 from connector.sources import SOURCES
-from connector.sources.zendera_report import Complete, Damage, decode_report
-from tests.sources.zendera_bench import offline
+from connector.sources.zendera.reports import Complete, Damage, decode_report
+from tests.sources.zendera.bench import offline
 
 AT = datetime(2026, 6, 11, 14, 30, tzinfo=UTC)
 BODY = offline().encode_report("12345", Progress(status="DAMAGE", location="DELIVERY", at=AT, comment="wet"))

@@ -15,8 +15,8 @@ from connector.settings import Secret, Settings
 from connector.settings.structs import RouteSettings
 from connector.settings.values import Url
 from connector.sources import SOURCES
-from connector.sources.propeller import PropellerSettings
-from connector.sources.zendera import ZenderaSettings
+from connector.sources.propeller.source import PropellerSettings
+from connector.sources.zendera.source import ZenderaSettings
 from tests.doubles import DoubleReceiverSettings
 from tests.unit.settings_vendors import WmsSettings
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from connector.errors import ConflictError
 from connector.journal import changes, sqlite
-from connector.receivers import ewarehousing_amend
+from connector.receivers.ewarehousing import amend as ewarehousing_amend
 from tests.simulation.bugs.planting import FROM, bug, put
 
 __all__: list[str] = []

@@ -7,7 +7,7 @@ from typing import Any
 
 from connector.journal.base import Held
 from connector.receivers import unfit
-from connector.sources import narrowing, surplus
+from connector.sources import bisection, surplus
 from tests.simulation.bugs.planting import FROM, bug, put
 
 __all__: list[str] = []
@@ -22,14 +22,14 @@ def stops_at_a_row(stack: ExitStack) -> None:
     async def page(_self: Any, read: Any, number: int, size: int, _pitch: int) -> Any:
         return await read(number, size)
 
-    put(stack, narrowing.Narrowing, "_page", page)
+    put(stack, bisection.Narrowing, "_page", page)
 
 
 @bug
 def leaves_a_row_alone(stack: ExitStack) -> None:
     """Never tries a row again that could not be read once."""
-    put(stack, narrowing, "FIRST", 1e9)
-    put(stack, narrowing, "LONGEST", 1e9)
+    put(stack, bisection, "FIRST", 1e9)
+    put(stack, bisection, "LONGEST", 1e9)
 
 
 @bug

@@ -23,10 +23,15 @@ from connector.http.rate_limit import Pace
 from connector.journal import acks, arrivals, commit, delivered, deliveries, doubts, failures, sentinel, sqlite, steps
 from connector.journal.base import AckResult, Delivered, InDoubt, NotSent, Rejected, Settled, Settlement
 from connector.journal.times import millis
-from connector.receivers import attempt, consumer, ewarehousing, webhook
+from connector.receivers import attempt, consumer
 from connector.receivers.base import Receipt
-from connector.receivers.ewarehousing_amend import receipt_of
-from connector.sources import intake, producer, propeller, traede, zendera
+from connector.receivers.ewarehousing import receiver as ewarehousing
+from connector.receivers.ewarehousing.amend import receipt_of
+from connector.receivers.webhook import receiver as webhook
+from connector.sources import intake, producer
+from connector.sources.propeller import source as propeller
+from connector.sources.traede import source as traede
+from connector.sources.zendera import source as zendera
 from connector.steady import SteadyClock
 from tests.simulation.bugs.planting import FROM, bug, put
 from tests.simulation.profile import secret

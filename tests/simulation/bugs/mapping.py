@@ -9,13 +9,14 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from connector.mapping import clean, ewarehousing
-from connector.mapping.ewarehousing_metadata import line_metadata
+from connector.clients.ewarehousing.requests import CreateOrder, OrderLine
+from connector.mapping import clean
 from connector.mapping.money import minor_units
 from connector.mapping.plain import plain_order
 from connector.order import Line, Order
-from connector.receivers import webhook
-from connector.receivers.ewarehousing_wire import CreateOrder, OrderLine
+from connector.receivers.ewarehousing import mapping as ewarehousing
+from connector.receivers.ewarehousing.metadata import line_metadata
+from connector.receivers.webhook import receiver as webhook
 from tests.simulation.bugs.planting import bug, put
 
 

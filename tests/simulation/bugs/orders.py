@@ -7,7 +7,10 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from connector.sources import propeller_order, propeller_rows, zendera_parcel, zendera_shipment
+from connector.sources.propeller import lines as propeller_rows
+from connector.sources.propeller import order as propeller_order
+from connector.sources.zendera import order as zendera_shipment
+from connector.sources.zendera import parcels as zendera_parcel
 from tests.simulation.bugs.planting import bug, put
 
 __all__: list[str] = []

@@ -7,7 +7,9 @@ from typing import Any
 
 from connector.errors import TransientError
 from connector.http import reported_failure
-from connector.receivers import ewarehousing, webhook, webhook_success
+from connector.receivers.ewarehousing import receiver as ewarehousing
+from connector.receivers.webhook import receiver as webhook
+from connector.receivers.webhook import success as webhook_success
 from tests.simulation.bugs.planting import FROM, bug, put
 
 __all__: list[str] = []

@@ -1,0 +1,1 @@
+"""Clients of systems that are a source and a receiver."""

@@ -1,0 +1,95 @@
+"""One call to eWarehousing's middleware: what all of them need, and what a refusal means (vendors.md, section 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from connector.clients.ewarehousing.errors import is_duplicate, is_ours, reason
+from connector.clients.ewarehousing.login import LoggedIn
+from connector.clients.ewarehousing.settings import Access, ClientSettings
+from connector.clock import Clock
+from connector.errors import AuthError, EndpointError, RejectedError, TransientError
+from connector.http.endpoint import Answer, Effect, Endpoint, Token
+from connector.http.reported_failure import in_utf8, no_success
+
+__all__ = ["Calls", "NotFound"]
+
+REFUSALS = frozenset({400, 409, 422})
+OWN = frozenset({"status", "title"})
+"""Keys by which an order or a document says something of itself."""
+
+
+class NotFound(RejectedError):
+    """There is no order, or document, of that id."""
+
+
+class Calls:
+    """
+    Calls to the middleware.
+
+    `one` says that the path names one order or document by its id: a 404 then means that it is not there, and
+    otherwise that the address is wrong.
+    """
+
+    def __init__(self, name: str, settings: ClientSettings, clock: Clock) -> None:
+        self._customer = {"X-Customer-Code": settings.customer_code}  # with all calls but the log-in
+        self.endpoint = Endpoint(
+            name,
+            settings.base_url,
+            settings,
+            clock,
+            headers={"X-Wms-Code": settings.wms_code},
+            secrets=[settings.password.reveal()],
+        )
+        self._session = LoggedIn(self.endpoint, settings.username, settings.password)
+        self.endpoint.token = Token(self._session.fetch, clock)
+
+    def rotate_secrets(self, settings: Access) -> None:
+        """Log in with the user and password of `settings` from now on."""
+        self._session.rotate(settings.username, settings.password)
+        self.endpoint.rotate_secrets({}, [settings.password.reveal()])
+
+    async def read(
+        self, path: str, query: Sequence[tuple[str, str]] = (), *, one: bool = False, expand: Sequence[str] = ()
+    ) -> Answer:
+        """Make a call that changes nothing; `expand` names the groups that the answer is to hold."""
+        return await self.endpoint.call(
+            "GET",
+            path,
+            effect=Effect.READ,
+            query=query,
+            headers={**self._customer, "Expand": ",".join(expand)} if expand else self._customer,
+            expected=REFUSALS | {404} if one else REFUSALS,
+            judge=self._judge,
+        )
+
+    async def write(self, method: str, path: str, body: bytes | None, *, one: bool = False) -> Answer:
+        """Make a call that changes something: a lost answer raises `InDoubtError`."""
+        return await self.endpoint.call(
+            method,
+            path,
+            effect=Effect.WRITE,
+            body=body,
+            headers=self._customer,
+            expected=REFUSALS | {404} if one else REFUSALS,
+            judge=self._judge,
+        )
+
+    def _judge(self, answer: Answer) -> None:
+        """Raise what a refusal means: our settings (faults.md #58), this call, or nothing that we may rely on."""
+        if answer.status not in REFUSALS | {404}:
+            if why := no_success(answer.body, answer.status, own=OWN):
+                raise answer.unusable(f"it {why}")
+            return
+        why = reason(answer.status, self._session.hide(answer.body))
+        if answer.status == 404:
+            if in_utf8(answer.body).lstrip().startswith(b"<"):
+                raise EndpointError(f"{answer.what}: 404: {why}")  # a page, so it is some other server's
+            raise NotFound(f"{answer.what}: 404: {why}")
+        if answer.status != 409 and is_ours(why):
+            raise AuthError(f"{answer.what}: {answer.status}: {why}")
+        if answer.effect is Effect.WRITE:
+            raise RejectedError(why, duplicate=answer.status == 409 or is_duplicate(why))
+        if answer.status == 409:
+            raise TransientError(f"{answer.what}: 409: {why}")
+        raise RejectedError(f"{answer.what}: {answer.status}: {why}")

@@ -1,0 +1,252 @@
+"""
+The meta data of eWarehousing's create request: what an order and its lines say beyond the documented fields.
+
+Whatever the canonical order has and no field of the request takes is here, under its own name: nothing of an order is
+dropped. What the source itself calls by such a name is kept beside it, as `metadata_NAME`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from functools import lru_cache
+
+from msgspec import Struct
+from msgspec.structs import astuple
+
+from connector.mapping.clean import block
+from connector.mapping.money import digits, with_decimals
+from connector.order import Address, Contact, Line, Order, Parcel
+from connector.receivers.ewarehousing.metadata_names import named
+
+__all__ = ["Sent", "is_made_here", "line_metadata", "order_metadata"]
+
+PEOPLE = frozenset({"first_name", "middle_name", "last_name"})
+"""Parts of an address that go out together, as `NAME_contact`."""
+MADE_HERE = re.compile(
+    r"(cash_on_delivery|customer|contact|contact_\d+|invoice|sender|parcel_\d+|total|shipping|discount)_[a-z0-9_-]+"
+    r"|discount|delivery_(method|notes)|carrier|pickup_location|partial_delivery|references|cancelled|kind"
+)
+ONE = Decimal(1)
+
+
+class Sent(Struct, frozen=True):
+    """What fields of the request say already. `currency` is empty where there is none that amounts could be in."""
+
+    contactperson: str
+    email: str
+    phone: str
+    language: str
+    currency: str
+
+
+def order_metadata(order: Order, texts: Order, sent: Sent) -> dict[str, str]:
+    """
+    Return an order's meta data: its own, then what no field of the request takes, and where the order came from.
+
+    `texts` is `order` with clean texts. Raises `Unmappable` for a number that cannot be written.
+    """
+    told: dict[str, str] = {}
+    if order.kind != "sales":
+        told["kind"] = block(order.kind)
+    if order.created_at is not None:
+        told["created_at"] = order.created_at.isoformat()
+    if order.cancelled:
+        told["cancelled"] = "true"
+    _people(told, texts, sent)
+    _delivery(told, texts)
+    if (invoice := texts.invoice_address) is not None and invoice != texts.delivery_address:
+        told.update(_address("invoice", invoice))
+    if texts.sender is not None:
+        told.update(_address("sender", texts.sender))
+    _amounts(told, order, texts, sent)
+    if texts.parcels:
+        _parcels(told, texts.parcels, texts.lines)
+    reference = order.reference if order.reference != order.order_id else ""
+    if reference := block(reference):
+        told["reference"] = reference
+    if source := _source(order.source):
+        told["source"] = source
+    order_id = order.order_id
+    if order_id.isdecimal() or (order_id := block(order_id)):
+        told["source_order_id"] = order_id
+    metadata = texts.metadata
+    if texts.references and not _names_all(metadata.get("references", ""), texts.references):
+        told["references"] = ", ".join(texts.references)
+    return _together(metadata, told)
+
+
+_source = lru_cache(maxsize=64)(block)
+
+
+def is_made_here(name: str) -> bool:
+    """Tell whether meta data of that name is made of a field of the order: not the source's, or the warehouse's."""
+    return MADE_HERE.fullmatch(name) is not None
+
+
+def line_metadata(line: Line, *, priced: bool) -> dict[str, str]:
+    """Return a line's meta data: its own, its id, its tax, its notes, and its price if it is not `priced` otherwise."""
+    told: dict[str, str] = {}
+    if line.line_id:
+        told["line_id"] = line.line_id
+    if line.tax_percentage is not None:
+        told["tax_percentage"] = digits(line.tax_percentage)
+    if line.notes:
+        told["notes"] = line.notes
+    if line.unit_price is not None and not priced:
+        told["unit_price"] = digits(line.unit_price)
+    return _together(line.metadata, told)
+
+
+def _together(own: Mapping[str, str], told: dict[str, str]) -> dict[str, str]:
+    """Return the source's own pairs with those that are told; of two texts for one name, both."""
+    if not own:
+        return told
+    found = named(own)
+    for name in found.keys() & told.keys():
+        if found[name] != told[name]:
+            return _apart(found, told)
+    found.update(told)
+    return found
+
+
+def _apart(found: Mapping[str, str], told: Mapping[str, str]) -> dict[str, str]:
+    """Return both, where the source has another text for a name that is told: its own is then `metadata_NAME`."""
+    result: dict[str, str] = {}
+    for name, value in found.items():
+        if told.get(name, value) == value:
+            result[name] = value
+        else:
+            other = f"metadata_{name}"
+            while other in found or other in told or other in result:
+                other += "_"
+            result[other] = value
+    return result | dict(told)
+
+
+def _people(told: dict[str, str], texts: Order, sent: Sent) -> None:
+    customer, contact = texts.customer, texts.contact
+    if customer.id:
+        told["customer_id"] = customer.id
+    if customer.name:
+        told["customer_name"] = customer.name
+    if customer.vat_number:
+        told["customer_vat_number"] = customer.vat_number
+    if customer.email:
+        told["customer_email"] = customer.email
+    if customer.phone:
+        told["customer_phone"] = customer.phone
+    if contact.name and contact.name != sent.contactperson:
+        told["contact_name"] = contact.name
+    if contact.email and contact.email != sent.email:
+        told["contact_email"] = contact.email
+    if contact.phone and contact.phone != sent.phone:
+        told["contact_phone"] = contact.phone
+    for number, other in enumerate(texts.contacts, 2):
+        told.update(_parts(f"contact_{number}", other))
+
+
+def _delivery(told: dict[str, str], texts: Order) -> None:
+    """Tell how the order is to be delivered, as far as the request's address does not."""
+    if texts.delivery_method:
+        told["delivery_method"] = texts.delivery_method
+    if texts.carrier:
+        told["carrier"] = texts.carrier
+    if texts.pickup_location:
+        told["pickup_location"] = texts.pickup_location
+    if texts.partial_delivery is not None:
+        told["partial_delivery"] = "true" if texts.partial_delivery else "false"
+    if texts.delivery_address is not None and texts.delivery_address.notes:
+        told["delivery_notes"] = texts.delivery_address.notes
+
+
+def _amounts(told: dict[str, str], order: Order, texts: Order, sent: Sent) -> None:
+    """Tell the sums that the request has no field for, in units of the currency; nothing is rounded."""
+    totals = order.totals
+    if totals.excluding_tax is not None:
+        told["total_excluding_tax"] = digits(totals.excluding_tax)
+    if totals.tax is not None:
+        told["total_tax"] = digits(totals.tax)
+    if totals.shipping_excluding_tax is not None:
+        told["shipping_excluding_tax"] = digits(totals.shipping_excluding_tax)
+    if totals.shipping_including_tax is not None:
+        told["shipping_including_tax"] = digits(totals.shipping_including_tax)
+    if totals.discount is not None:
+        told["discount"] = digits(totals.discount)
+    if totals.discount_percentage is not None:
+        told["discount_percentage"] = digits(totals.discount_percentage)
+    if totals.including_tax is not None and not sent.currency:
+        told["total_including_tax"] = digits(totals.including_tax)
+    if texts.language and texts.language.lower() != sent.language:
+        told["language"] = texts.language
+    if order.cash_on_delivery is not None:
+        currency = texts.cash_on_delivery_currency or sent.currency
+        told["cash_on_delivery_amount"] = with_decimals(order.cash_on_delivery, currency.upper())
+        if currency:
+            told["cash_on_delivery_currency"] = currency
+    elif texts.cash_on_delivery_currency:
+        told["cash_on_delivery_currency"] = texts.cash_on_delivery_currency
+    if texts.cash_on_delivery_reference:
+        told["cash_on_delivery_reference"] = texts.cash_on_delivery_reference
+
+
+def _address(name: str, address: Address) -> Iterator[tuple[str, str]]:
+    """Yield a further address: `NAME_name` is the company, `NAME_contact` the person, the rest as in the order."""
+    if address.company:
+        yield f"{name}_name", address.company
+    if person := address.person:
+        yield f"{name}_contact", person
+    yield from _parts(name, address)
+
+
+def _parts(name: str, struct: Address | Contact) -> list[tuple[str, str]]:
+    """Return what there is of a struct's texts, each with its key."""
+    pairs = zip(_keys(name, type(struct)), astuple(struct), strict=True)
+    return [(key, value) for key, value in pairs if value and key]
+
+
+def _parcels(told: dict[str, str], parcels: Sequence[Parcel], lines: Sequence[Line]) -> None:
+    """Tell of each parcel, from `parcel_1` on. What is said of a line in the same words is not said again."""
+    known = {line.line_id: line.metadata for line in lines if line.metadata}
+    for number, parcel in enumerate(parcels, 1):
+        key_id, key_description, key_quantity, key_barcode, key_notes, *keys = _parcel_keys(number)
+        if parcel.parcel_id:
+            told[key_id] = parcel.parcel_id
+        if parcel.description:
+            told[key_description] = parcel.description
+        if parcel.quantity is not ONE and parcel.quantity != ONE:
+            told[key_quantity] = digits(parcel.quantity)
+        if parcel.barcode:
+            told[key_barcode] = parcel.barcode
+        if parcel.notes:
+            told[key_notes] = parcel.notes
+        if (weight := parcel.weight) is not None:
+            told[keys[0]] = digits(weight)
+        if (length := parcel.length) is not None:
+            told[keys[1]] = digits(length)
+        if (width := parcel.width) is not None:
+            told[keys[2]] = digits(width)
+        if (height := parcel.height) is not None:
+            told[keys[3]] = digits(height)
+        if (own := parcel.metadata) and own.items() - known.get(parcel.parcel_id, {}).items():
+            for name, value in named(own).items():
+                told.setdefault(f"parcel_{number}_{name}", value)
+
+
+def _names_all(listed: str, references: Sequence[str]) -> bool:
+    """Tell whether a list in one text, as a source's own meta data has it, names each of the references."""
+    return bool(listed) and set(listed.split(", ")).issuperset(references)
+
+
+@lru_cache(maxsize=256)
+def _parcel_keys(number: int) -> tuple[str, ...]:
+    names = ("id", "description", "quantity", "barcode", "notes", "weight", "length", "width", "height")
+    return tuple(f"parcel_{number}_{name}" for name in names)
+
+
+@lru_cache(maxsize=256)
+def _keys(name: str, kind: type[Struct]) -> tuple[str, ...]:
+    """Return the keys of a struct's fields, in their order; an empty one for what goes out otherwise."""
+    otherwise = PEOPLE | {"company"} if kind is Address else frozenset()
+    return tuple("" if field in otherwise else f"{name}_{field}" for field in kind.__struct_fields__)

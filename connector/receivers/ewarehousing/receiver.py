@@ -1,0 +1,213 @@
+"""eWarehousing Solutions' middleware as a receiver (seed 004; vendors.md, sections 4 and 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing
+from typing import Annotated, Any, ClassVar
+from zoneinfo import ZoneInfo
+
+import msgspec
+from msgspec import Meta
+
+from connector.clients.ewarehousing.client import EwarehousingClient, NotFound
+from connector.clients.ewarehousing.paging import PAGE_SIZE, EndlessList
+from connector.clients.ewarehousing.requests import CreateOrder
+from connector.clients.ewarehousing.responses import OrderRecord
+from connector.clients.ewarehousing.settings import PRODUCTION, SANDBOX_HOSTS, HeaderText
+from connector.clock import Clock
+from connector.errors import ConflictError, ConnectorError, InDoubtError, RejectedError, TransientError
+from connector.mapping.identity import refuse_altered
+from connector.order import Document, Order
+from connector.receivers.base import Delivery, Receipt
+
+# The module, not the function: the mapping needs the wire structs of this package, so each may come in first.
+from connector.receivers.ewarehousing import amend, mapping
+from connector.receivers.ewarehousing.amend import CANCELLED, receipt_of
+from connector.receivers.ewarehousing.bulk_lookup import find_many, newest
+from connector.settings.structs import ReceiverSettings
+from connector.settings.values import Secret, Url
+
+__all__ = ["PAGE_SIZE", "EwarehousingClient", "EwarehousingReceiver", "EwarehousingSettings", "NotFound"]
+
+MOST_PAGES = 20
+"""Pages that a look-up reads: an external id that is on more of them than this is not being filtered by."""
+
+
+class EwarehousingSettings(ReceiverSettings, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="ewarehousing"):
+    """A receiver of `type: ewarehousing`."""
+
+    sandbox_hosts: ClassVar[frozenset[str]] = SANDBOX_HOSTS
+    lists_newest: ClassVar[bool] = True
+
+    base_url: Url = PRODUCTION
+    username: Annotated[str, Meta(min_length=1)]
+    password: Secret
+    wms_code: Annotated[HeaderText, Meta(description="Sent as X-Wms-Code.")]
+    customer_code: Annotated[HeaderText, Meta(description="Sent as X-Customer-Code.")]
+    delivery_days: Annotated[
+        int, Meta(ge=0, le=30, description="Days from an order's making to its requested delivery, if it names none.")
+    ] = 1
+    timezone: Annotated[str, Meta(description="The warehouse's calendar, for that date.")] = "Europe/Amsterdam"
+    line_price: Annotated[
+        mapping.LinePrice, Meta(description="What a line's price is counted in: cents, units of the currency, or none.")
+    ] = "cents"
+
+    def __post_init__(self) -> None:
+        try:
+            ZoneInfo(self.timezone)
+        except (KeyError, ValueError, OSError):  # unknown, malformed, a folder of the time zone database
+            raise ValueError(f"timezone: {self.timezone!r} is not a time zone such as Europe/Amsterdam") from None
+
+
+class EwarehousingReceiver:
+    """Looks orders up by `external_id` and creates them. Implements all protocols of `connector.receivers.base`."""
+
+    settings: ClassVar[type[ReceiverSettings]] = EwarehousingSettings
+    finds: ClassVar[bool] = True
+    request: ClassVar[type[msgspec.Struct]] = CreateOrder
+
+    def __init__(self, name: str, settings: EwarehousingSettings, clock: Clock) -> None:
+        self.name = name
+        self.account = f"{settings.base_url} (WMS {settings.wms_code}, customer {settings.customer_code})"
+        self._settings = settings
+        self._client = EwarehousingClient(settings, name=name, clock=clock)
+        self.endpoint = self._client.endpoint
+
+    def rotate_secrets(self, settings: EwarehousingSettings) -> None:
+        """Log in with the user and password of `settings`; see `SupportsSecretRotation`."""
+        self._client.rotate_secrets(settings)
+
+    def default(self, order: Order) -> CreateOrder:
+        """Map `order` the default way (see `mapping.py`). Raises `Unmappable` and nothing else."""
+        return mapping.create_order(
+            order,
+            delivery_days=self._settings.delivery_days,
+            zone=self._settings.timezone,
+            line_price=self._settings.line_price,
+        )
+
+    def partial(self, order: Order) -> dict[str, Any]:
+        """Map what can be mapped, see `MapsInParts`."""
+        return mapping.partial_order(
+            order,
+            delivery_days=self._settings.delivery_days,
+            zone=self._settings.timezone,
+            line_price=self._settings.line_price,
+        )
+
+    async def find(self, external_id: str) -> Receipt | None:
+        """
+        Look an order up; see `Receiver.find`.
+
+        The documents do not say whether the filter compares exactly, so we do (vendors.md 6/004 #11). A cancelled
+        record is a conflict: whether its reference may be used again is for a person to say (#12).
+        """
+        found, others, certain = await self._matches(external_id)
+        if len(found) > 1:
+            labels = ", ".join(sorted(receipt_of(record).label for record in found))
+            raise ConflictError(f"{self.name} holds {len(found)} orders with external id {external_id}: {labels}")
+        for record in found:
+            receipt = receipt_of(record)
+            if receipt.status.lower() in CANCELLED:
+                raise ConflictError(f"{self.name} holds order {receipt.label} for {external_id}, but it is cancelled")
+            return receipt
+        refuse_altered(self.name, external_id, others)
+        if not certain:
+            raise TransientError(
+                f"{self.name}: the look-up of {external_id} is unavailable: the list does not end, "
+                "and what it shows is other orders (the filter or the paging seems to be ignored)"
+            )
+        return None
+
+    async def find_many(self, external_ids: Sequence[str]) -> Mapping[str, Receipt | None]:
+        """Look many up in one reading of the list, where that is fewer calls; see `FindsMany` and `find_many`."""
+        return await find_many(self._client, external_ids)
+
+    async def newest(self, limit: int) -> Sequence[tuple[str, Receipt]]:
+        """Return what the first page of the list shows; see `ListsNewest.newest` and `ewarehousing_many.newest`."""
+        return await newest(self._client, limit)
+
+    async def create(self, delivery: Delivery) -> Receipt:
+        """
+        Create the order; see `Receiver.create`.
+
+        Only a 200 or 201 that names the new id and repeats our external id is a success; where the answer does not
+        show that one, the record is read. A refusal that is about our headers or codes raises `AuthError` and pauses
+        the receiver: no order is to blame (faults.md #58).
+        """
+        record = await self._client.create(delivery.body)
+        if not record.external_id:
+            record = await self._read_back(delivery.external_id, record)
+        if record.external_id != delivery.external_id:
+            raise ConflictError(
+                f"{self.name} answered the create of {delivery.external_id} with order {receipt_of(record).label}, "
+                f"whose external id is {record.external_id}"
+            )
+        return receipt_of(record)
+
+    async def update(self, receipt: Receipt, delivery: Delivery) -> Receipt:
+        """
+        Change the order; see `Amends.update` and `ewarehousing_amend.update`.
+
+        Allowed while it is created, planned or invalid_address; afterwards raises `RejectedError` with the status.
+        """
+        return await amend.update(self._client, receipt, delivery)
+
+    async def cancel(self, receipt: Receipt) -> None:
+        """Cancel the order, in the same statuses; see `Amends.cancel`."""
+        await amend.cancel(self._client, receipt)
+
+    async def attach(self, receipt: Receipt, documents: Sequence[Document]) -> None:
+        """Add the documents whose exact titles the order does not have; see `Attaches.attach`."""
+        await amend.attach(self._client, receipt, documents)
+
+    async def progress(self, receipts: Sequence[Receipt]) -> Mapping[str, str]:
+        """Return the status of each order by its id; see `Follows.progress`."""
+        return await amend.progress(self._client, receipts)
+
+    async def check(self) -> str:
+        """Log in and list one order; return one line for the operator. Changes nothing."""
+        await self._client.list(limit=1)
+        return (
+            f"{self._settings.base_url}: logged in, the order list answers "
+            f"(WMS {self._settings.wms_code}, customer {self._settings.customer_code})"
+        )
+
+    async def aclose(self) -> None:
+        """Release the connections. Idempotent."""
+        await self._client.aclose()
+
+    async def _read_back(self, external_id: str, made: OrderRecord) -> OrderRecord:
+        """
+        Read a new record whose external id its create did not answer.
+
+        Raises:
+            ConflictError: it has none, or that cannot be seen. It is there, so it must not be created once more.
+            InDoubtError: there is no such record after all.
+        """
+        what = f"{self.name} answered the create of {external_id} with order {receipt_of(made).label}"
+        try:
+            record = await self._client.get(made.id)
+        except NotFound:
+            raise InDoubtError(f"{what} and no external id, and there is no such order") from None
+        except ConnectorError as exc:
+            raise ConflictError(f"{what} and no external id, and it could not be read: {exc}") from None
+        if not record.external_id:
+            raise ConflictError(f"{what}, which has no external id: it does not keep what is sent")
+        return record
+
+    async def _matches(self, external_id: str) -> tuple[list[OrderRecord], set[str], bool]:
+        """Return the records with exactly this external id, the ids of others, and whether the whole list was seen."""
+        found: list[OrderRecord] = []
+        others: set[str] = set()
+        try:
+            async with aclosing(self._client.pages(external_id=external_id, most=MOST_PAGES)) as pages:
+                async for page in pages:
+                    found += [record for record in page if record.external_id == external_id]
+                    others |= {record.external_id for record in page if record.external_id != external_id}
+        except EndlessList:
+            return found, others, False
+        except RejectedError as exc:  # a refused look-up says nothing about the order
+            raise TransientError(str(exc)) from None
+        return found, others, True

@@ -1,0 +1,1 @@
+"""The file receiver: lines of JSON, or CSV."""

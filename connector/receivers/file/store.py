@@ -1,0 +1,393 @@
+"""
+The files of one receiver, behind a lock: what is written, what is there, and which file is next.
+
+Every method blocks; call them in a worker thread. They may be left alone there: the lock keeps the next one out.
+
+A consumer may take a file away at any moment, and the process may be killed at any instruction. Therefore a group of
+orders is written to a file that nobody else can see (staging.py), synced, recorded as handed over in a file beside
+it (handover_log.py), synced, and only then put in its place. What is aside at a start was not seen by anybody: what is
+whole in it is recorded, and it is put in its place. What is not aside, and recorded, was in its place.
+
+A file that is followed while it grows (`follow`) is never renamed. There an order is recorded as unknown before it is
+written, and as handed over once the file is seen to be at its place after the sync: an order between the two that the
+file does not hold is left to a person.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from connector.errors import EndpointError, InDoubtError, RejectedError, TransientError
+from connector.receivers.base import Receipt
+from connector.receivers.file.disk import AppendFile, Disk, failure, sync_folder
+from connector.receivers.file.handover_log import UNKNOWN, Entry, Handed
+from connector.receivers.file.index import Index, Mark, hash_of, last, read
+from connector.receivers.file.rows import Rows
+from connector.receivers.file.staging import hidden, left_aside, put_in_place, remove, take_aside
+
+__all__ = ["Store"]
+
+DAY = r"-\d{4}-\d\d-\d\d"
+BATCH = r"-\d{8}T\d{6}Z-\d{6,}"
+
+
+class Store:
+    """
+    Appends orders to `path`; or (`daily`) to a file of the day beside it; or (`batches`) makes a file of each group.
+
+    It knows all that these files hold, and held when they were taken away. The index is built at the first call. It
+    follows what others do to the file: what they append is read, and one that was replaced is read anew.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        rows: Rows,
+        *,
+        daily: bool = False,
+        batches: bool = False,
+        follow: bool = False,
+        mode: int = 0o600,
+        disk: Disk | None = None,
+    ) -> None:
+        self._path = path
+        self._rows = rows
+        self._daily = daily
+        self._batches = batches
+        self._follow = follow
+        self._mode = mode
+        self._disk = disk or Disk()
+        self._mutex = threading.Lock()
+        self._handed = Handed(path.with_name(f".{path.name}.handed"), self._disk)
+        self._index: Index | None = None
+        self._marks: dict[str, Mark] = {}
+        self._left = True
+        """Whether anything may be aside that was not put in its place."""
+        self.syncs = 0
+        """How many groups were written."""
+
+    def file_of(self, at: datetime) -> Path:
+        """Return the file that is written at a time (UTC)."""
+        if self._batches:
+            return self._named(f"-{at:%Y%m%dT%H%M%SZ}-{len(self._handed) + 1:06}")
+        return self._named(f"-{at:%Y-%m-%d}") if self._daily else self._path
+
+    def append(self, orders: Sequence[tuple[str, bytes]], at: datetime) -> list[Receipt | RejectedError]:
+        """
+        Write a group of orders (external id and lines), put them in place durably; return what became of each.
+
+        One that is there already, or was, is a duplicate. Raises `TransientError` or `EndpointError` if none was
+        written, and `InDoubtError` if only another look can tell.
+        """
+        with self._mutex, self._translated(self._path):
+            self._open()
+            file = self._taken(self.file_of(at), create=self._mode)
+            assert file is not None, "it was made"  # noqa: S101
+            fresh: list[tuple[str, Entry]] = []
+            try:
+                index = self._catch_up(file.path, file)
+                results, data, fresh = self._group(orders, file, index)
+                if fresh:
+                    new = [entry for _, entry in fresh]
+                    if self._follow:
+                        self._handed.add(index.unrecorded)
+                        self._write_in_place(file, data, new)
+                    else:
+                        self._write(file, data, [*index.unrecorded, *new])
+                    index.unrecorded.clear()
+            except InDoubtError:
+                self._leave(file)
+                raise
+            except BaseException:
+                self._put_back(file)
+                raise
+            end = file.size()
+            self._put_back(file, [entry for _, entry in fresh])
+            if fresh and not self._batches:
+                self._note(file, index, fresh, end, data)
+            return results
+
+    def find(self, external_id: str, at: datetime) -> Receipt | None:
+        """Return the receipt of an order that was handed over. Raises `ConflictError` if it was more than once."""
+        with self._mutex, self._translated(self._path):
+            self._open()
+            cell = self._rows.cell(external_id)
+            place = None if self._batches else self._current(self.file_of(at)).find(cell)
+            place = place or self._handed.find(hash_of(cell), external_id)
+            return None if place is None else Receipt(id=external_id, reference=place)
+
+    def newest(self, limit: int, at: datetime) -> list[tuple[str, Receipt]]:
+        """
+        Return the last orders of the file that was written last, `limit` at most, the newest first.
+
+        Raises `TransientError` if somebody has taken that file away: its orders cannot be named any more.
+        """
+        with self._mutex, self._translated(self._path):
+            self._open()
+            written = self._handed.last_file
+            path = self._path.with_name(written) if written else self.file_of(at)
+            file = AppendFile.open(path, self._disk, writable=False)
+            if file is None and written:
+                raise TransientError(f"{path} was taken away, and nobody can say which orders it held")
+            if file is None:
+                return []
+            try:
+                return [(each, Receipt(id=each, reference=path.name)) for each in last(file, self._rows, limit)]
+            finally:
+                file.close()
+
+    def look(self, at: datetime) -> str:
+        """Return one line about the file, without making, mending or locking it. Raises what `append` would."""
+        path = self.file_of(at)
+        with self._mutex, self._translated(path):
+            _probe(path.parent)
+            if self._batches:
+                return f"{path.parent}: files such as {path.name} can be made there"
+            file = AppendFile.open(path, self._disk, writable=False)
+            if file is None:
+                return f"{path}: not there yet, and can be made"
+            index = Index()
+            try:
+                _probe(path)
+                read(file, self._rows, index, None, mend=False)
+            finally:
+                file.close()
+            return f"{path}: {len(index)} orders, and can be written"
+
+    def close(self) -> None:
+        """Let go of the lock. Idempotent; what was known of the files is kept."""
+        with self._mutex:
+            self._handed.close()
+
+    @contextmanager
+    def _translated(self, path: Path) -> Iterator[None]:
+        try:
+            yield
+        except OSError as exc:
+            raise failure(path, exc) from None
+
+    def _named(self, part: str) -> Path:
+        return self._path.with_name(f"{self._path.stem}{part}{self._path.suffix}")
+
+    def _open(self) -> None:
+        """Open the record, and put in place what was left aside."""
+        if not self._handed.is_open:
+            self._handed.open()
+            self._left = True
+        if self._left:
+            for path in left_aside(self._path.parent):
+                if path == self._path or self._ours(DAY).fullmatch(path.name) or self._ours(BATCH).fullmatch(path.name):
+                    self._recover(path)
+            if self._batches and not len(self._handed):
+                self._handed.add(self._read_all(self._others(BATCH)))
+            self._index, self._left = None, False
+
+    def _recover(self, path: Path) -> None:
+        """Record what is whole in a file that was left aside, and put it in its place."""
+        file = AppendFile.open(path, self._disk, at=hidden(path))
+        if file is None:
+            return
+        try:
+            index = Index()
+            try:
+                read(file, self._rows, index, None)
+            except EndpointError:
+                put_in_place(path)  # nothing of ours was written to it, and it is as it was
+                return
+            self._disk.sync(file.fd)
+            self._handed.add(index.unrecorded)
+            if len(index) or file.size() > len(self._rows.header):
+                put_in_place(path)
+            else:
+                remove(path)
+        except FileExistsError:
+            raise EndpointError(
+                f"{path}: another file is in the place of the one that was being written, {hidden(path)}; move it away"
+            ) from None
+        finally:
+            file.close()
+
+    def _group(
+        self, orders: Sequence[tuple[str, bytes]], file: AppendFile, index: Index
+    ) -> tuple[list[Receipt | RejectedError], bytes, list[tuple[str, Entry]]]:
+        """Return what becomes of each order, what is to be written, and the orders in that."""
+        mark = self._marks.get(file.path.name) or Mark(file.identity)
+        data = b"" if mark.end else self._rows.header
+        line = mark.lines + data.count(b"\n")
+        results: list[Receipt | RejectedError] = []
+        fresh: dict[str, Entry] = {}
+        for external_id, record in orders:
+            cell = self._rows.cell(external_id)
+            key = hash_of(cell)
+            place = index.place(cell) or self._handed.place(key)
+            if place is None and cell in fresh:
+                place = f"{file.path.name}:{fresh[cell].line}"
+            if place is not None:
+                results.append(RejectedError(f"{external_id} is there already, at {place}", duplicate=True))
+                continue
+            fresh[cell] = Entry(key, file.path.name, line + 1)
+            results.append(Receipt(id=external_id, reference=f"{file.path.name}:{line + 1}"))
+            data += record
+            line += record.count(b"\n")
+        return results, data, list(fresh.items())
+
+    def _taken(self, path: Path, *, create: int | None = None) -> AppendFile | None:
+        """Open a file to write to it: aside, or where it is if somebody may follow it."""
+        if not self._follow:
+            return take_aside(path, self._disk, create=create)
+        file = AppendFile.open(path, self._disk, create=create)
+        if file is not None and file.made:
+            sync_folder(path.parent)
+        return file
+
+    def _write_in_place(self, file: AppendFile, data: bytes, entries: Sequence[Entry]) -> None:
+        """Write a group to a file that stays where it is; record it when it is seen to be there."""
+        self.syncs += 1
+        size = self._handed.size
+        self._handed.add(entry._replace(line=UNKNOWN) for entry in entries)
+        try:
+            file.append(data)
+        except TransientError:
+            self._handed.take_back((entry.key for entry in entries), size)
+            raise
+        try:
+            info = self._disk.look(file.path)
+            there = (info.st_dev, info.st_ino) == file.identity
+        except FileNotFoundError:
+            there = False
+        if not there:
+            raise InDoubtError(
+                f"{file.path} was taken away while it was written; for a consumer that does that, leave out hand_over"
+            )
+        self._handed.add(entries)
+
+    def _write(self, file: AppendFile, data: bytes, entries: Sequence[Entry]) -> None:
+        """Write and record a group, or neither."""
+        self.syncs += 1
+        before = file.size()
+        file.append(data)
+        try:
+            self._handed.add(entries)
+        except OSError as exc:
+            said = f"{self._handed.path}: {exc.strerror or type(exc).__name__}"
+            try:
+                file.cut(before)
+            except OSError:
+                raise InDoubtError(f"{said}, and what was written to {file.path} could not be taken back") from None
+            raise TransientError(said) from None
+
+    def _put_back(self, file: AppendFile, fresh: Sequence[Entry] = ()) -> None:
+        """Put a file in its place; one that was made for nothing is removed."""
+        if self._follow:
+            file.close()
+            return
+        try:
+            if file.made and not file.size():
+                remove(file.path)
+            else:
+                put_in_place(file.path)
+            file.close()
+        except FileNotFoundError:
+            self._leave(file)
+            said = f"{hidden(file.path)} was taken away while it was written; its name is hidden for a reason"
+            if not fresh:
+                raise TransientError(said) from None
+            self._handed.add(entry._replace(line=UNKNOWN) for entry in fresh)
+            raise InDoubtError(said) from None
+        except OSError as exc:
+            self._leave(file)
+            said = f"{file.path}: what was written could not be put in its place: {exc.strerror}"
+            raise InDoubtError(said) if fresh else TransientError(said) from None
+
+    def _leave(self, file: AppendFile) -> None:
+        """Leave a file aside: what it holds now is read, and put in its place, before anything else is done."""
+        file.close()
+        self._left = True
+
+    def _note(self, file: AppendFile, index: Index, fresh: Sequence[tuple[str, Entry]], end: int, data: bytes) -> None:
+        """Take in what was written."""
+        mark = self._marks.get(file.path.name) or Mark(file.identity)
+        self._marks[file.path.name] = Mark(file.identity, end, mark.lines + data.count(b"\n"))
+        for cell, entry in fresh:
+            index.add(cell, entry.file, entry.line)
+        index.unrecorded.clear()
+
+    def _current(self, path: Path) -> Index:
+        """Return what the files hold now; one that is as it was when it was last read stays where it is."""
+        try:
+            info = self._disk.look(path)
+        except FileNotFoundError:
+            return self._catch_up(path, None)
+        known = self._marks.get(path.name)
+        if self._index is not None and known and known[:2] == ((info.st_dev, info.st_ino), info.st_size):
+            return self._index
+        file = self._taken(path)
+        if file is None:
+            return self._catch_up(path, None)
+        try:
+            return self._catch_up(path, file)
+        finally:
+            self._put_back(file)
+
+    def _catch_up(self, path: Path, file: AppendFile | None) -> Index:
+        """Read what was not read yet of a file; None: there is none."""
+        if self._batches:
+            return Index()
+        mark = self._marks.get(path.name)
+        if self._index is None or (mark is not None and not _continues(mark, file)):
+            self._index, self._marks, mark = None, {}, None
+            index = Index()
+            for past in self._others(DAY) if self._daily else ():
+                if past != path:
+                    self._marks[past.name] = self._read_past(past, index)
+            self._index = index
+        if file is not None and (mark is None or file.size() != mark.end):
+            try:
+                self._marks[path.name] = read(file, self._rows, self._index, mark)
+            except BaseException:
+                self._index = None  # half of it was taken in
+                raise
+        return self._index
+
+    def _ours(self, part: str) -> re.Pattern[str]:
+        return re.compile(f"{re.escape(self._path.stem)}{part}{re.escape(self._path.suffix)}", re.ASCII)
+
+    def _others(self, part: str) -> list[Path]:
+        """Return the files of other days, or all batches that are there."""
+        name = self._ours(part)
+        return sorted(each for each in self._path.parent.iterdir() if name.fullmatch(each.name))
+
+    def _read_all(self, paths: Sequence[Path]) -> list[Entry]:
+        index = Index()
+        for path in paths:
+            self._read_past(path, index)
+        return index.unrecorded
+
+    def _read_past(self, path: Path, index: Index) -> Mark:
+        """Read a file that is not written any more; a crash may have ended its day. One put away is taken as it is."""
+        writable = os.access(path, os.W_OK)
+        file = AppendFile.open(path, self._disk, writable=writable)
+        if file is None:
+            raise OSError(errno.EBUSY, "it went away while it was about to be read", str(path))
+        try:
+            return read(file, self._rows, index, None, mend=writable)
+        finally:
+            file.close()
+
+
+def _continues(mark: Mark, file: AppendFile | None) -> bool:
+    return file is not None and file.identity == mark.identity and file.size() >= mark.end
+
+
+def _probe(path: Path) -> None:
+    """Raise what writing would, without writing."""
+    path.stat()
+    if not os.access(path, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))

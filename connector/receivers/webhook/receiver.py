@@ -1,0 +1,268 @@
+"""
+A webhook as a receiver: every order is one signed POST, after the Standard Webhooks scheme (standardwebhooks.com).
+
+The `webhook-id` is the order's external id, the same on every repeat, so that the other side can recognise one. What
+the other side must do to be a good receiver: verify the signature, answer 2xx once the order is safely its own (a
+JSON answer may name its `id`), 409 to an order that it has already, 4xx to one that it will not take. A 2xx whose body
+is HTML, or calls itself a failure, is taken for neither (`success` says more exactly what a success is).
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from datetime import UTC
+from typing import Annotated, Any, ClassVar
+
+import msgspec
+from msgspec import Meta
+from standardwebhooks import Webhook
+from yarl import URL
+
+from connector.clock import Clock
+from connector.errors import ConflictError, EndpointError, RejectedError, Unmappable, readable
+from connector.http.endpoint import Answer, Effect, Endpoint
+from connector.http.reported_failure import in_utf8, is_page, no_success
+from connector.mapping.identity import refuse_altered
+from connector.mapping.plain import PlainOrder, partial_plain, plain_order
+from connector.order import Order
+from connector.receivers.base import Delivery, Receipt
+from connector.receivers.webhook.success import Success, SuccessSettings
+from connector.settings.structs import ReceiverSettings
+from connector.settings.values import Secret, Url
+
+__all__ = ["WebhookReceiver", "WebhookSettings"]
+
+PREFIX = "whsec_"
+SHORTEST_KEY = 16
+"""Bytes; the scheme recommends 24 to 64, and less than these can be guessed."""
+LONGEST_ID = 200
+"""Characters of an id that we take over from an answer: the journal and the source are told it."""
+CANCELLED = frozenset({"cancelled", "canceled"})
+REACHED = frozenset({*range(400, 429), *range(430, 500), 501}) - {404, 407, 410}
+"""Answers to an OPTIONS that show that something is there to answer, whatever it thinks of OPTIONS."""
+
+_sendable = re.compile(r"[\x21-\x7e]{1,200}").fullmatch
+
+
+class WebhookSettings(ReceiverSettings, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="webhook"):
+    """A receiver of `type: webhook`."""
+
+    url: Annotated[Url, Meta(description="Where orders are posted.")]
+    secret: Annotated[
+        Secret, Meta(description="whsec_ and the key in base64, as the scheme writes it; or any text, taken as it is.")
+    ]
+    idempotent: Annotated[
+        bool,
+        Meta(description="It recognises a repeated webhook-id: an order whose answer was lost is simply sent again."),
+    ] = False
+    find_url: Annotated[
+        Url | None,
+        Meta(
+            description="Answers GET ?external_id=... with {id, external_id}, or a whole list of such; 404: not there."
+        ),
+    ] = None
+    success: Annotated[
+        SuccessSettings, Meta(description="Which 2xx answers are successes; any other leaves the order in doubt.")
+    ] = SuccessSettings()
+
+    def __post_init__(self) -> None:
+        try:
+            _key(self.secret)
+        except ValueError as exc:
+            raise ValueError(f"secret: {exc}") from None
+
+    def problems(self) -> list[tuple[str, str]]:
+        """What cannot be asked cannot always be asked first."""
+        asked = self.look_up_first == "always" and self.find_url is None
+        return [("look_up_first", "it takes a find_url to look orders up")] if asked else []
+
+    @property
+    def base_url(self) -> Url:
+        """The address, under the name that other endpoints give it."""
+        return self.url
+
+
+class Known(msgspec.Struct, frozen=True):
+    """One record of a look-up."""
+
+    external_id: str | int
+    id: str | int | None = None
+    status: str | None = None
+
+
+_known = msgspec.json.Decoder(Known | list[Known])
+
+
+class WebhookReceiver:
+    """Posts signed orders to an address, and looks them up where there is one for that. Implements `Receiver`."""
+
+    settings: ClassVar[type[ReceiverSettings]] = WebhookSettings
+    request: ClassVar[type[msgspec.Struct]] = PlainOrder
+    finds: bool = False
+    tells_cancelled: ClassVar[bool] = True
+
+    def __init__(self, name: str, settings: WebhookSettings, clock: Clock) -> None:
+        self.name = name
+        self.finds = settings.find_url is not None
+        self.repeatable = settings.idempotent
+        """Whether a delivery in doubt may be sent again without asking: the other side recognises it."""
+        self.account = str(settings.url)
+        self._url = settings.url
+        self._find_url = URL(settings.find_url, encoded=True) if settings.find_url is not None else None
+        self._clock = clock
+        self._webhook = Webhook(_key(settings.secret))
+        self._success = Success(settings.success)
+        secret = settings.secret.reveal()
+        self.endpoint = Endpoint(name, settings.url, settings, clock, secrets={secret, secret.removeprefix(PREFIX)})
+
+    def rotate_secrets(self, settings: WebhookSettings) -> None:
+        """Sign with the secret of `settings`; see `SupportsSecretRotation`."""
+        self._webhook = Webhook(_key(settings.secret))
+        secret = settings.secret.reveal()
+        self.endpoint.rotate_secrets({}, {secret, secret.removeprefix(PREFIX)})
+
+    def default(self, order: Order) -> PlainOrder:
+        """Map `order` to its plain form, see `connector.mapping.plain`. Raises `Unmappable` and nothing else."""
+        _check_id(order)
+        return plain_order(order)
+
+    def partial(self, order: Order) -> dict[str, Any]:
+        """Map what can be mapped, see `MapsInParts`. The id is in a header: no mapping replaces it."""
+        _check_id(order)
+        return partial_plain(order)
+
+    async def find(self, external_id: str) -> Receipt | None:
+        """
+        Look an order up at `find_url`; see `Receiver.find`. The call is signed as a POST is, over an empty body.
+
+        A list is taken for the whole list: what it does not hold is not there. A page is never an answer, neither is
+        what calls itself a failure; a 404 says that the order is not there, unless it is a page of somebody else's.
+        """
+        if self._find_url is None:
+            raise EndpointError(f"{self.name} cannot be asked what it has: its settings name no find_url")
+        answer = await self.endpoint.call(
+            "GET",
+            self._find_url,
+            effect=Effect.READ,
+            query=[("external_id", external_id)],
+            headers=self._signed(external_id, b""),
+            expected={404},
+            judge=_judge_look_up,
+        )
+        if answer.status == 404:
+            return None
+        found = answer.decode(_known)
+        if isinstance(found, Known) and str(found.external_id) != external_id:
+            refuse_altered(self.name, external_id, [str(found.external_id)])
+            raise answer.unusable("it is about another order")
+        records = found if isinstance(found, list) else [found]
+        same = {str(record.id): record for record in records if str(record.external_id) == external_id}
+        if len(same) > 1:
+            raise ConflictError(f"{self.name} holds {len(same)} orders with external id {external_id}")
+        for record in same.values():
+            receipt = Receipt(id=_id(record.id) or external_id, status=readable(record.status or "", LONGEST_ID))
+            if receipt.status.lower() in CANCELLED:
+                raise ConflictError(f"{self.name} holds order {receipt.label} for {external_id}, but it is cancelled")
+            return receipt
+        refuse_altered(self.name, external_id, (str(record.external_id) for record in records))
+        return None
+
+    async def create(self, delivery: Delivery) -> Receipt:
+        """
+        Post the order; see `Receiver.create`.
+
+        A 2xx is a success, as the scheme has it, unless its body says otherwise (success.py). The receipt is
+        the `id` of a JSON answer, else the external id.
+        An answer that names another external id raises `ConflictError`.
+        """
+        headers = self._signed(delivery.external_id, delivery.body)
+        answer = await self.endpoint.call(
+            "POST", "", effect=Effect.WRITE, body=delivery.body, headers=headers, judge=self._success.judge
+        )
+        said = _object(answer)
+        echo = _id(said.get("external_id"))
+        if echo and echo != delivery.external_id:
+            raise ConflictError(
+                f"{self.name} answered the order {delivery.external_id} with another one, whose external id is {echo}"
+            )
+        return Receipt(id=_id(said.get("id")) or delivery.external_id)
+
+    async def check(self) -> str:
+        """Ask by OPTIONS whether something answers there, and try the look-up; return one line. Sends no order."""
+        await self.endpoint.call("OPTIONS", "", effect=Effect.READ, expected=REACHED)
+        line = f"{self._url}: answers; only an order can try the secret"
+        if self._find_url is None:
+            return line
+        found = await self.find("connector-check")
+        return f"{line}; the look-up {'finds' if found else 'does not find'} an order that nobody has"
+
+    async def aclose(self) -> None:
+        """Release the connections. Idempotent."""
+        await self.endpoint.aclose()
+
+    def _signed(self, external_id: str, body: bytes) -> dict[str, str]:
+        """Return the headers of the scheme: the id for good, the time and the signature of this try."""
+        if not _sendable(external_id):
+            raise RejectedError(f"the external id {external_id[:LONGEST_ID]!r} cannot be sent as a webhook-id")
+        try:
+            text = body.decode("utf-8")
+        except UnicodeDecodeError:
+            raise RejectedError("the mapped order is not text in UTF-8") from None
+        now = self._clock.now().astimezone(UTC)
+        return {
+            "webhook-id": external_id,
+            "webhook-timestamp": str(int(now.timestamp())),
+            "webhook-signature": self._webhook.sign(external_id, now, text),
+        }
+
+
+def _judge_look_up(answer: Answer) -> None:
+    """Raise what an answer means that is none: it says nothing about any order."""
+    if answer.status == 404:
+        if is_page(answer.body):
+            raise EndpointError(
+                f"{answer.what}: 404, and the answer is an HTML page: somebody else's, or a wrong find_url"
+            )
+    elif why := no_success(answer.body, answer.status, own={"status"}):
+        raise answer.unusable(f"it {why}")
+
+
+def _check_id(order: Order) -> None:
+    if not _sendable(order.external_id):
+        raise Unmappable("id cannot be sent", f"{order.external_id[:LONGEST_ID]!r} cannot be a webhook-id")
+
+
+def _key(secret: Secret) -> bytes:
+    """Return the key that signs; raise `ValueError`, without the secret in it, for what cannot be one."""
+    text = secret.reveal()
+    if text.startswith(("whsk_", "whpk_")):
+        raise ValueError("this is an asymmetric key; only shared secrets are supported (whsec_..., or a text)")
+    if not text.startswith(PREFIX):
+        key = text.encode("utf-8", "surrogatepass")
+    else:
+        coded = text.removeprefix(PREFIX).rstrip("=")
+        try:
+            key = base64.b64decode(coded + "=" * (-len(coded) % 4), validate=True)
+        except ValueError:
+            raise ValueError(
+                "what follows whsec_ is not base64; a secret of another form goes without whsec_"
+            ) from None
+    if len(key) < SHORTEST_KEY:
+        raise ValueError(f"the key has {len(key)} bytes; it takes at least {SHORTEST_KEY}, better 24 to 64")
+    return key
+
+
+def _object(answer: Answer) -> dict[str, Any]:
+    """Return the answer as an object; an empty one if it is anything else, for its status has said all it must."""
+    try:
+        said = msgspec.json.decode(in_utf8(answer.body))
+    except (ValueError, RecursionError):
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def _id(value: object) -> str:
+    """Return an id as text, and what cannot be one as an empty text."""
+    text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    return text if text.isprintable() and len(text) <= LONGEST_ID else ""

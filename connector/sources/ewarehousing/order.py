@@ -1,0 +1,179 @@
+"""eWarehousing's order as it comes over the wire (seed 004), and the canonical order that it becomes."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from connector.clients.ewarehousing.responses import AddressRecord, LineRecord, OrderRecord
+from connector.errors import Unmappable
+from connector.mapping.codes import read_country
+from connector.mapping.money import decimals, exact
+from connector.order import Address, Contact, Customer, Line, Order, Totals
+from connector.sources.parsing import day_on, number_of, number_text, present, scalar_text
+
+__all__ = ["CANCELLED", "TIMEZONE", "to_order"]
+
+CANCELLED = frozenset({"cancelled", "canceled"})
+
+TIMEZONE = "Europe/Amsterdam"
+"""The calendar on which an instant becomes a day, unless the settings name another."""
+ZONE = ZoneInfo(TIMEZONE)
+MIDNIGHT = time(0)
+
+
+class _LineNumbers(msgspec.Struct):
+    quantity: Any = None
+
+
+class _Numbers(msgspec.Struct):
+    """The numbers as they are written: as `Decimal`, `1_000` and ` 5` would be some, too."""
+
+    order_amount: Any = None
+    assured_amount: Any = None
+    order_lines: list[_LineNumbers] | None = None
+
+
+_decoder = msgspec.json.Decoder(OrderRecord)
+_numbers = msgspec.json.Decoder(_Numbers, float_hook=exact).decode
+
+
+def to_order(source: str, raw: bytes, zone: ZoneInfo = ZONE) -> Order:
+    """
+    Turn one order, with all its groups, into the canonical form. Pure; raises `Unmappable` and nothing else.
+
+    The contact is in the address (vendors.md 6/004 #5), of the delivery date only the date counts (#4): it is the one
+    that is written, at midnight; another time is an instant, and its day is the one on the calendar of `zone`. Amounts
+    are in the smallest unit of the currency (#2, #3; cents where no currency is given). A line has no price in this
+    API. What the warehouse says only to itself (`note`), and its own names for things, are metadata.
+    """
+    try:
+        wire = _decoder.decode(raw)
+        stated = _numbers(raw)
+    except (ValueError, RecursionError) as exc:  # ValueError: msgspec's errors, and invalid UTF-8
+        raise Unmappable("unreadable order", str(exc)) from None
+    if not wire.id:
+        raise Unmappable("unreadable order", "it has no id")
+    if wire.order_lines is None:
+        raise Unmappable("the order came without its lines", "order_lines were asked for, and did not come")
+    address = wire.shipping_address
+    amount = _money(number_of(stated.order_amount, "order_amount"), wire.currency)
+    assured = _money(number_of(stated.assured_amount, "assured_amount"), wire.currency)
+    quantities = [number_of(each.quantity, "quantity") for each in stated.order_lines or ()]
+    return Order(
+        source=source,
+        order_id=wire.id,
+        reference=wire.external_reference or wire.reference or wire.id,
+        purchase_order=wire.po_number,
+        created_at=_time(wire.created_at),
+        currency=wire.currency,
+        language=wire.language,
+        customer=Customer(id=wire.customer, name=address.addressed_to if address else ""),
+        contact=Contact(
+            name=wire.contact_person,
+            email=wire.email,
+            phone=(address.phone_number or address.mobile_number) if address else "",
+        ),
+        delivery_address=_address(address) if address else None,
+        lines=tuple(_line(*pair) for pair in zip(wire.order_lines, quantities, strict=True)),
+        totals=Totals(including_tax=amount),
+        notes=wire.customer_note,
+        requested_delivery_date=_date(wire.requested_delivery_date, zone),
+        cancelled=wire.status.casefold() in CANCELLED,
+        metadata=_metadata(wire, assured),
+        raw=raw,
+    )
+
+
+def _metadata(wire: OrderRecord, assured: Decimal | None) -> dict[str, str]:
+    """Return the order's own metadata, and what else it is known by; what the vendor says wins."""
+    told = {
+        "status": wire.status,
+        "ewarehousing_reference": wire.reference,
+        "external_reference": wire.external_reference,
+        "external_id": wire.external_id,
+        "po_number": wire.po_number,
+        "shipping_method": wire.shipping_method,
+        "note": wire.note,
+        "inco_terms": wire.inco_terms,
+        "assured_amount": number_text(assured),
+        "business_to_business": scalar_text(wire.is_business_to_business),
+        "address_invalid": scalar_text(wire.shipping_address.invalid) if wire.shipping_address else "",
+    }
+    for number, document in enumerate(wire.documents or (), 1):
+        told |= {
+            f"document_{number}_id": document.id,
+            f"document_{number}_title": document.title,
+            f"document_{number}_mime_type": document.mime_type,
+            f"document_{number}_quantity": number_text(document.quantity),
+            f"document_{number}_is_shipping_label": scalar_text(document.is_shipping_label),
+            f"document_{number}_order_price": number_text(document.order_price),
+        }
+    return wire.pairs | {key: value for key, value in told.items() if value}
+
+
+def _line(line: LineRecord, quantity: Decimal | None) -> Line:
+    if quantity is None:
+        raise Unmappable("unreadable order", "a line without quantity")
+    article = line.article
+    sku = article.article_code or article.sku or article.ean
+    told = {
+        "variant_id": article.id,
+        "variant_sku": article.sku if article.sku != sku else "",
+        "ean": article.ean if article.ean != sku else "",
+        "variant_name": article.name if article.name not in (sku, line.description) else "",
+        "serial_numbers": ", ".join(str(number) for number in line.serial_numbers or ()),
+    }
+    return Line(
+        sku=sku,
+        name=line.description or article.name,
+        quantity=quantity,
+        metadata=line.pairs | present(told),
+    )
+
+
+def _address(found: AddressRecord) -> Address:
+    return Address(
+        company=found.addressed_to,  # a company or a person: the vendor does not tell them apart
+        street=found.street,
+        number=found.street_number,
+        number_addition=found.street_number_addition,
+        street2=found.street2,
+        postal_code=found.zipcode,
+        city=found.city,
+        region=found.state,
+        country=read_country(found.country),
+        email=found.email_address,
+        phone=found.phone_number,
+        mobile=found.mobile_number,
+        fax=found.fax_number,
+    )
+
+
+def _money(amount: Decimal | None, currency: str) -> Decimal | None:
+    return None if amount is None else amount.scaleb(-decimals(currency.upper()))
+
+
+def _date(value: str, zone: ZoneInfo) -> date | None:
+    if not value:
+        return None
+    try:
+        at = datetime.fromisoformat(value)
+        return at.date() if at.time() == MIDNIGHT else day_on(value, zone)
+    except (ValueError, OverflowError) as exc:
+        raise Unmappable("unreadable order", f"requested_delivery_date: {exc}") from None
+
+
+def _time(value: str) -> datetime | None:
+    """Return a time in UTC; one without a zone is taken for UTC."""
+    if not value:
+        return None
+    try:
+        at = datetime.fromisoformat(value)
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except (ValueError, OverflowError) as exc:
+        raise Unmappable("unreadable order", f"created_at: {exc}") from None

@@ -1,0 +1,87 @@
+"""
+The list of eWarehousing's orders, page by page, around rows that make their page fail.
+
+Whether pages count from 0 or from 1 is not documented (vendors.md 6/004 #14): the first call names none, and page 1 is
+then either the same page again or the second one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+
+from connector.clients.ewarehousing.client import EwarehousingClient, Filters
+from connector.clients.ewarehousing.paging import MOST_PAGES, EndlessList
+from connector.clock import Clock
+from connector.errors import ConnectorError
+from connector.sources.base import UnreadableRow
+from connector.sources.bisection import Narrowing, reached
+
+__all__ = ["OrderList"]
+
+Row = tuple[str, bytes]
+
+
+class OrderList:
+    """One list, which is walked again and again: oldest first, because new rows would shift the other order."""
+
+    def __init__(self, client: EwarehousingClient, size: int, clock: Clock) -> None:
+        self._client = client
+        self._size = size
+        self._base: int | None = None
+        """The number of the first page; None while that is not known."""
+        self._narrowing: Narrowing[Row] = Narrowing(clock, lambda row: row[0])
+
+    async def pages(self, filters: Filters) -> AsyncGenerator[tuple[list[bytes], list[UnreadableRow]], None]:
+        """
+        Walk the list; yield what is new on each page, and the rows of it that cannot be read.
+
+        Ends after the first short page; raises `EndlessList` when a full page brings nothing new. A row that leaves
+        the list while it is walked can hide another one from this walk; the next one shows it.
+        """
+
+        async def read(number: int, size: int) -> Sequence[Row]:
+            page = None if number == 0 else number + (self._base or 0)
+            return await self._client.raw_page(limit=size, page=page, **filters)
+
+        seen: set[str] = set()
+        self._narrowing.begin()
+        number = 0
+        for _ in range(MOST_PAGES):
+            rows = await self._page(read, number, filters)
+            unreadable = [row for row in rows if isinstance(row, UnreadableRow)]
+            listed = dict(row for row in rows if not isinstance(row, UnreadableRow))
+            new = {key: row for key, row in listed.items() if key not in seen}
+            seen |= new.keys()
+            if new or unreadable:
+                yield list(new.values()), unreadable
+            if len(rows) < self._size:
+                return
+            if number == 1 and self._base is None:
+                self._base = 0 if new else 1
+                number -= self._base  # it was the first page again: the second one has the next number
+            elif not new and not unreadable and number > 0:
+                break  # a full page that we know: `page` is ignored, and nobody can say what comes after it
+            number += 1
+        raise EndlessList("the list does not end: the filter or the paging seems to be ignored")
+
+    async def _page(
+        self, read: Callable[[int, int], Awaitable[Sequence[Row]]], number: int, filters: Filters
+    ) -> Sequence[Row | UnreadableRow]:
+        try:
+            return await self._narrowing.page(read, number, self._size)
+        except ConnectorError as exc:
+            if self._base is None and reached(exc):
+                await self._count_from(filters)
+            raise
+
+    async def _count_from(self, filters: Filters) -> None:
+        """Find out whether the first page has the number 0 or 1, by single rows: one of them may fail alone."""
+        found: list[object] = []
+        for page in (None, 1):
+            try:
+                found.append([key for key, _ in await self._client.raw_page(limit=1, page=page, **filters)])
+            except ConnectorError as exc:
+                if not reached(exc):
+                    return
+                found.append(None)
+        self._base = 1 if found[0] == found[1] else 0

@@ -1,0 +1,196 @@
+"""
+eWarehousing Solutions' middleware as a source: the orders that have certain statuses, mirrored elsewhere.
+
+Seed 004; vendors.md section 4, and section 6 for the readings of its ambiguous places. The vendor has no mark for
+"exported": an order stays in the feed for as long as it has one of the statuses, and which orders are known is for
+the journal to say. The list shows no lines, so that every order of every walk is one more call: choose few statuses
+and a `poll_interval` to match.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
+from datetime import date
+from typing import Annotated, ClassVar
+from zoneinfo import ZoneInfo
+
+import msgspec
+from msgspec import Meta
+
+from connector.clients.ewarehousing.client import EXPAND, EwarehousingClient, Filters, NotFound
+from connector.clients.ewarehousing.paging import PAGE_SIZE, each
+from connector.clients.ewarehousing.responses import row_id
+from connector.clients.ewarehousing.settings import PRODUCTION, SANDBOX_HOSTS, HeaderText
+from connector.clock import Clock
+from connector.errors import ConnectorError, TransientError
+from connector.order import Order
+from connector.settings.structs import SourceSettings
+from connector.settings.values import Secret, Url
+from connector.sources.base import Acknowledgement, AckOutcome, Confirmed, FeedItem, Page, UnreadableRow
+from connector.sources.bisection import LoneFailures, reached
+from connector.sources.ewarehousing.order import TIMEZONE, to_order
+from connector.sources.ewarehousing.paging import OrderList
+from connector.sources.parsing import checked_zone
+
+__all__ = ["EwarehousingSource", "EwarehousingSourceSettings"]
+
+
+class EwarehousingSourceSettings(
+    SourceSettings, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="ewarehousing"
+):
+    """A source of `type: ewarehousing`."""
+
+    sandbox_hosts: ClassVar[frozenset[str]] = SANDBOX_HOSTS
+
+    base_url: Url = PRODUCTION
+    username: Annotated[str, Meta(min_length=1)]
+    password: Secret
+    wms_code: Annotated[HeaderText, Meta(description="Sent as X-Wms-Code.")]
+    customer_code: Annotated[HeaderText, Meta(description="Sent as X-Customer-Code.")]
+    statuses: Annotated[
+        list[Annotated[str, Meta(pattern=r"^[a-z_]+$", extra_json_schema={"x-form": "a status such as shipped"})]],
+        Meta(min_length=1, description="Orders in these statuses are mirrored, for example [created, planned]."),
+    ]
+    is_business_to_business: Annotated[
+        bool | None, Meta(description="Only orders between businesses (true), or only the others (false).")
+    ] = None
+    requested_delivery_date_gte: Annotated[
+        date | None,
+        Meta(
+            description="Only orders to be delivered on this day or later, for example 2026-04-18.",
+            extra_json_schema={"pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", "x-form": "YYYY-MM-DD"},
+        ),
+    ] = None
+    page_size: Annotated[int, Meta(ge=1, le=PAGE_SIZE, description="Orders on one page of the list.")] = PAGE_SIZE
+    timezone: Annotated[str, Meta(description="The calendar on which a delivery time becomes a day.")] = TIMEZONE
+
+    def __post_init__(self) -> None:
+        checked_zone(self.timezone, TIMEZONE)
+
+
+class _Head(msgspec.Struct):
+    """What the list and the order itself must agree on."""
+
+    status: str | None = None
+
+
+_head = msgspec.json.Decoder(_Head)
+
+
+class EwarehousingSource:
+    """One customer's orders at one warehouse, by status."""
+
+    settings: ClassVar[type[EwarehousingSourceSettings]] = EwarehousingSourceSettings
+    ack_limit: ClassVar[int] = 50
+    ack_repeatable: ClassVar[bool] = True
+    says_failed: ClassVar[bool] = False
+    shrinks: ClassVar[bool] = False
+
+    def __init__(self, name: str, settings: EwarehousingSourceSettings, clock: Clock) -> None:
+        self.name = name
+        self._settings = settings
+        self._zone = ZoneInfo(settings.timezone)
+        self._client = EwarehousingClient(settings, name=name, clock=clock)
+        self.endpoint = self._client.endpoint
+        self._clock = clock
+        self._lone = LoneFailures(clock)
+        self._lists: dict[str, OrderList] = {}
+        self._filters: Filters = {}
+        if settings.is_business_to_business is not None:
+            self._filters["is_business_to_business"] = settings.is_business_to_business
+        if settings.requested_delivery_date_gte is not None:
+            self._filters["requested_delivery_date_gte"] = settings.requested_delivery_date_gte
+
+    def rotate_secrets(self, settings: EwarehousingSourceSettings) -> None:
+        """Log in with the user and password of `settings`; see `SupportsSecretRotation`."""
+        self._client.rotate_secrets(settings)
+
+    async def fetch(self, gone: Callable[[], int]) -> AsyncGenerator[Page, None]:
+        """
+        Walk the orders that have one of the statuses; see `Source.fetch`.
+
+        One walk of the list for each status, since its filter takes one, and one call for each order. What was asked
+        for is checked: a filter that the server ignores would bring all orders. An order that changes its status
+        while the walk goes on can hide another one; the next walk shows it.
+        """
+        seen: set[str] = set()
+        for status in dict.fromkeys(self._settings.statuses):
+            filters: Filters = {**self._filters, "status": status}
+            pages = self._list(status).pages(filters)
+            async with aclosing(pages):
+                async for rows, unreadable in pages:
+                    fresh = [row for row in rows if row_id(row) not in seen and self._wanted(row)]
+                    seen |= {row_id(row) for row in fresh}
+                    found = await each(self._item, fresh)
+                    yield Page(
+                        [item for item in found if isinstance(item, FeedItem)],
+                        unreadable=[*unreadable, *self._unreadable(found)],
+                    )
+
+    async def acknowledge(self, batch: Sequence[Acknowledgement]) -> Mapping[str, AckOutcome]:
+        """Confirm without a call: eWarehousing has no mark for it, and the journal remembers."""
+        return {ack.order_id: Confirmed() for ack in batch}
+
+    def to_order(self, raw: bytes) -> Order:
+        """Turn one order of the feed into the canonical form. Pure; raises `Unmappable` and nothing else."""
+        return to_order(self.name, raw, self._zone)
+
+    async def check(self) -> str:
+        """Log in and list one order of each status; return one line for the operator. Changes nothing."""
+        for status in self._settings.statuses:
+            filters: Filters = {**self._filters, "status": status}
+            await self._client.list(limit=1, **filters)
+        return (
+            f"{self._settings.base_url}: logged in, the order list answers "
+            f"(WMS {self._settings.wms_code}, customer {self._settings.customer_code})"
+        )
+
+    async def aclose(self) -> None:
+        """Release the connections. Idempotent."""
+        await self._client.aclose()
+
+    def _list(self, status: str) -> OrderList:
+        if status not in self._lists:
+            self._lists[status] = OrderList(self._client, self._settings.page_size, self._clock)
+        return self._lists[status]
+
+    async def _item(self, row: bytes) -> FeedItem | UnreadableRow | ConnectorError | None:
+        """
+        Return the whole order of a row; None if it is gone, or has moved on, since it was listed.
+
+        The error for one that cannot be read now; for one that could not before either, what `status` says of it.
+        """
+        order_id = row_id(row)
+        if order_id.startswith("unreadable-"):
+            return FeedItem(order_id, row)
+        if (known := self._lone.left_alone(order_id)) is not None:
+            return known
+        try:
+            raw = await self._client.get_raw(order_id, expand=EXPAND)
+        except NotFound:
+            return None
+        except ConnectorError as exc:
+            if not reached(exc):
+                raise
+            return self._lone.failed(order_id, exc) or exc
+        self._lone.read(order_id)
+        return FeedItem(order_id, raw) if self._wanted(raw) else None
+
+    def _unreadable(self, found: Sequence[FeedItem | UnreadableRow | ConnectorError | None]) -> list[UnreadableRow]:
+        """Return the orders of a page that cannot be read; raise what befell one for the first time, or all of them."""
+        failures = [each for each in found if isinstance(each, ConnectorError)]
+        if failures:
+            raise failures[0]
+        rows = [each for each in found if isinstance(each, UnreadableRow)]
+        if len(rows) > 1 and len(rows) == len(found):
+            raise TransientError(f"{self.name}: no order of a page can be read: {rows[0].reason}")
+        return rows
+
+    def _wanted(self, raw: bytes) -> bool:
+        """Tell whether an order has one of the statuses; one whose status cannot be read is for a person to see."""
+        try:
+            status = _head.decode(raw).status
+        except (ValueError, RecursionError):
+            return True
+        return status is None or status.casefold() in self._settings.statuses

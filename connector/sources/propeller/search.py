@@ -1,0 +1,205 @@
+"""
+The search of Propeller's orders, page by page.
+
+Seed 000, step 1; vendors.md section 1, and section 6 for the readings of its ambiguous places.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from datetime import UTC, datetime
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+from connector.clock import Clock
+from connector.errors import ConnectorError, RejectedError
+from connector.http.endpoint import Effect, Endpoint
+from connector.sources.base import FeedItem, Page, UnreadableRow, next_page
+from connector.sources.bisection import Narrowing, reached
+from connector.sources.propeller.order import Head, order_id
+from connector.sources.seen_ids import Ids
+
+__all__ = ["Search", "Wanted", "count"]
+
+MOST_PAGES = 100_000
+STALE_PAGES = 3
+"""Pages without a new order after which a walk ends: the feed repeats itself."""
+PAGE_TOO_LARGE = "10015"
+"""The vendor's code for a page size that it will not have (vendors.md 1, error body)."""
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """
+    Orders with one of these export statuses; [] is "none set" (the seed).
+
+    `since`: exported then or later (UTC), whatever the status of the order is by now.
+    """
+
+    statuses: Sequence[str]
+    since: datetime | None = None
+
+    def holds(self, head: Head) -> bool:
+        """
+        Tell whether an order is wanted, whatever the search was asked for (vendors.md 6, seed 000, #1).
+
+        A filter that the server ignores would bring all orders, exported ones too.
+        """
+        export = (head.export_status or "").strip().casefold()
+        if export in ("", "empty"):
+            return self.since is None and not head.exported_at
+        named = export in [status.casefold() for status in self.statuses]
+        return named and (self.since is None or _later(head.exported_at, self.since))
+
+
+class _Found(msgspec.Struct, rename="camel"):
+    """One page of the search. What it says about paging is a hint, and may be of any type."""
+
+    items: list[msgspec.Raw]
+    items_found: Any = None
+    pages: Any = None
+    offset: Any = None
+
+
+_head = msgspec.json.Decoder(Head)
+_found = msgspec.json.Decoder(_Found)
+
+
+class Search:
+    """Searches one tenant for orders in `statuses`."""
+
+    def __init__(self, endpoint: Endpoint, statuses: Sequence[str], status_key: str, size: int, clock: Clock) -> None:
+        self._endpoint = endpoint
+        self._clock = clock
+        self._narrowings: dict[bool, Narrowing[msgspec.Raw]] = {}
+        """For what was not exported, and for replays."""
+        self._filter = {status_key: list(statuses)}
+        self._statuses = {status.casefold() for status in statuses}
+        self._size = size
+
+    async def walk(self, wanted: Wanted, gone: Callable[[], int]) -> AsyncGenerator[Page]:
+        """
+        Walk the orders that are `wanted`; see `Source.fetch`.
+
+        `offset` is the page's size (vendors.md 6, seed 000, #3); a size that the server will not have (error 10015) is
+        halved, and the size that it answers with is believed. A page that fails is read around the row that makes it.
+        """
+        size, number, stale = self._size, 0, 0
+        narrowing = self._narrowing(wanted)
+        seen = Ids()
+        for _ in range(MOST_PAGES):
+            try:
+                found, unreadable = await self._page(narrowing, wanted, number, size)
+            except RejectedError as exc:
+                if not _too_large(exc) or size == 1:
+                    raise
+                size //= 2
+                number = next_page(len(seen), gone(), size)
+                continue
+
+            before = len(seen)
+            items = [item for raw in found.items if (item := self._item(bytes(raw), wanted, seen))]
+            unreadable = [row for row in unreadable if seen.add(f"row {row.position}")]
+            total, pages = count(found.items_found), count(found.pages)
+            yield Page(items, total, unreadable=unreadable)
+
+            listed = len(found.items) + len(unreadable)
+            short = pages is not None and number + 1 < pages and listed < size
+            size = min(size, count(found.offset) or size, listed if short else size) or 1
+            ended = pages is not None and number + 1 >= pages and (total is None or (number + 1) * size >= total)
+            stale = stale + 1 if len(seen) == before else 0
+            if not listed or ended or stale >= STALE_PAGES:
+                return
+            number = number + 1 if stale else next_page(len(seen), gone(), size)
+
+    async def total(self, wanted: Wanted) -> int | None:
+        """Return how many orders there are, if the vendor says so."""
+        return count((await self._ask(wanted, 1, 1)).items_found)
+
+    def _narrowing(self, wanted: Wanted) -> Narrowing[msgspec.Raw]:
+        again = wanted.since is not None
+        if again not in self._narrowings:
+            self._narrowings[again] = Narrowing(self._clock, _name, lambda exc: reached(exc) and not _too_large(exc))
+        self._narrowings[again].begin()
+        return self._narrowings[again]
+
+    async def _page(
+        self, narrowing: Narrowing[msgspec.Raw], wanted: Wanted, number: int, size: int
+    ) -> tuple[_Found, list[UnreadableRow]]:
+        """Return a page, or what can be read of it, and the rows of it that cannot be read."""
+        answers: list[tuple[int, _Found]] = []
+
+        async def read(number: int, size: int) -> list[msgspec.Raw]:
+            answers.append((size, await self._ask(wanted, number + 1, size)))
+            return answers[-1][1].items
+
+        rows = await narrowing.page(read, number, size)
+        asked, last = answers[-1] if answers else (0, _Found([]))
+        if rows is last.items and asked == size:
+            return last, []
+        total = count(last.items_found)
+        readable = [row for row in rows if not isinstance(row, UnreadableRow)]
+        found = _Found(readable, total, None if total is None else -(-total // size))
+        return found, [row for row in rows if isinstance(row, UnreadableRow)]
+
+    async def _ask(self, wanted: Wanted, page: int, size: int) -> _Found:
+        body: dict[str, Any] = {"exportStatuses": list(wanted.statuses)}
+        if wanted.since is None:
+            body |= self._filter
+        else:  # what was exported may have any status by now: it moves on with the order
+            body["lastModifiedAt"] = {"from": wanted.since.isoformat(timespec="milliseconds").replace("+00:00", "Z")}
+        answer = await self._endpoint.call(
+            "POST",
+            "/v2/orders/search",
+            effect=Effect.READ,
+            query=[("expands", "ORDER_ITEMS,ADDRESSES")],
+            body=msgspec.json.encode({**body, "page": page, "offset": size}),
+        )
+        return answer.decode(_found)
+
+    def _item(self, raw: bytes, wanted: Wanted, seen: Ids) -> FeedItem | None:
+        """Return a listed order unless it is known in this pass, or none that was asked for; note it as seen."""
+        try:
+            head = _head.decode(raw)
+            found = order_id(head.id)
+        except (ValueError, RecursionError):
+            head, found = Head(id=0), None
+        key = found or f"unreadable-{blake2b(raw, digest_size=8).hexdigest()}"
+        if not seen.add(key):
+            return None
+        if found is None:
+            return FeedItem(key, raw)
+        if not wanted.holds(head):
+            return None
+        if wanted.since is None and (head.status or "").casefold() not in self._statuses:
+            return None
+        return FeedItem(key, raw, "quotation" if (head.type or "").casefold() == "quotation" else "")
+
+
+def _name(raw: msgspec.Raw) -> str:
+    """Return the id of a listed order, or an empty text."""
+    try:
+        return order_id(_head.decode(raw).id) or ""
+    except (ValueError, RecursionError):
+        return ""
+
+
+def _too_large(exc: ConnectorError) -> bool:
+    return isinstance(exc, RejectedError) and PAGE_TOO_LARGE in str(exc)
+
+
+def count(value: object) -> int | None:
+    """Return a number that a vendor may also write as text, if it is a sensible one."""
+    if isinstance(value, str) and value.isascii() and value.isdecimal():
+        value = int(value[:18])
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63 else None
+
+
+def _later(text: str | None, since: datetime) -> bool:
+    """Tell whether a time is `since` or later; one that cannot be read is taken to be, for a replay changes nothing."""
+    try:
+        at = datetime.fromisoformat(text or "")
+    except ValueError:
+        return True
+    return (at.replace(tzinfo=UTC) if at.tzinfo is None else at) >= since

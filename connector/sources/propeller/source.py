@@ -1,0 +1,255 @@
+"""
+Propeller Commerce, REST v2: search the orders without an export status, and mark each one exported.
+
+Seed 000; vendors.md section 1, and section 6 for the readings of its ambiguous places.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
+from datetime import UTC, datetime
+from typing import Annotated, Any, ClassVar, Literal
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+import msgspec
+from msgspec import Meta
+
+from connector.clock import Clock
+from connector.errors import EndpointError, readable
+from connector.http.endpoint import Answer, Effect, Endpoint, Token, segment
+from connector.order import Order, external_id
+from connector.settings.structs import SourceSettings
+from connector.settings.values import Secret, Url
+from connector.sources import ack_text
+from connector.sources.ack_text import filled
+from connector.sources.base import (
+    Acknowledgement,
+    AckOutcome,
+    Confirmed,
+    Denied,
+    Page,
+    Refused,
+    Unknown,
+)
+from connector.sources.parsing import checked_zone
+from connector.sources.propeller.order import TIMEZONE, order_id, to_order
+from connector.sources.propeller.search import Search, Wanted, count
+
+__all__ = ["PropellerSettings", "PropellerSource"]
+
+TOKEN_LIFE = 1800.0
+"""Seconds that a token lives where the answer does not say (vendors.md 1)."""
+NOT_FOUND = 10008
+"""The vendor's code for an order that is not there, or may not be seen (vendors.md 1, error body)."""
+
+
+class PropellerSettings(SourceSettings, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="propeller"):
+    """A Propeller tenant. Either `client_id` and `client_secret`, or `token`."""
+
+    numeric_ids: ClassVar[bool] = True
+
+    base_url: Url = Url("https://api.helice.cloud")
+    client_id: str | None = None
+    client_secret: Secret | None = None
+    token: Secret | None = None
+    statuses: Annotated[
+        list[str], Meta(min_length=1, description="Order statuses to export; tenants name their own.")
+    ] = msgspec.field(default_factory=lambda: ["NEW"])
+    cancelled_statuses: Annotated[
+        list[str],
+        Meta(
+            description="Order statuses that mean cancelled, listed too: such an order is not exported, and what was "
+            "delivered of it is treated as the route's on_cancel says."
+        ),
+    ] = msgspec.field(default_factory=list)
+    page_size: Annotated[int, Meta(ge=1, le=100)] = 50
+    export_statuses: Annotated[
+        list[str], Meta(description='Sent as exportStatuses. Should [] not select un-exported orders, try [""].')
+    ] = msgspec.field(default_factory=list)
+    status_key: Annotated[
+        Literal["status", "statuses"], Meta(description="What the search calls the status filter; its pages differ.")
+    ] = "status"
+    timezone: Annotated[str, Meta(description="The calendar on which a requested delivery day is read.")] = TIMEZONE
+
+    export_message: Annotated[str, Meta(max_length=250, description=ack_text.DESCRIPTION)] = ack_text.DEFAULT
+
+    def __post_init__(self) -> None:
+        checked_zone(self.timezone, TIMEZONE)
+        ack_text.check_template("export_message", self.export_message)
+
+    def problems(self) -> list[tuple[str, str]]:
+        """Return what no type can say: (key, what is wrong with it)."""
+        found = []
+        pair = self.client_id is not None, self.client_secret is not None
+        if (self.token is None and not all(pair)) or (self.token is not None and any(pair)):
+            found.append(("token", "give either token, or client_id and client_secret"))
+        exported = {status.casefold() for status in self.statuses}
+        both = [status for status in self.cancelled_statuses if status.casefold() in exported]
+        if both:
+            found.append(("cancelled_statuses", f"{', '.join(both)}: cannot be exported (statuses) and cancelled"))
+        return found
+
+
+class _Marked(msgspec.Struct, rename="camel"):
+    id: str | int
+    export_status: str | None = None
+
+
+class _Granted(msgspec.Struct):
+    access_token: Annotated[str, Meta(min_length=1, pattern=r"^[!-~]+$(?!\n)")]
+    expires_in: Any = None
+
+
+class _Error(msgspec.Struct):
+    code: Any = None
+
+
+class _Failed(msgspec.Struct):
+    error: _Error
+
+
+_marked = msgspec.json.Decoder(_Marked)
+_granted = msgspec.json.Decoder(_Granted)
+_failed = msgspec.json.Decoder(_Failed)
+
+
+def _credentials(settings: PropellerSettings) -> tuple[dict[str, str], list[str]]:
+    """Return the header that holds a fixed token, if there is one, and the secrets."""
+    secrets = [secret.reveal() for secret in (settings.client_secret, settings.token) if secret]
+    return {"Authorization": f"Bearer {settings.token.reveal()}"} if settings.token else {}, secrets
+
+
+class PropellerSource:
+    """A Propeller tenant as a source. Quotations share its feed and are skipped (vendors.md 6, seed 000, #11)."""
+
+    settings: ClassVar[type[PropellerSettings]] = PropellerSettings
+    ack_limit: ClassVar[int] = 1
+    ack_repeatable: ClassVar[bool] = True
+    says_failed: ClassVar[bool] = False
+    shrinks: ClassVar[bool] = True
+    unseen: ClassVar[str] = (
+        "orders whose export status was taken back or set to failed since, and exported ones without an exportedAt: "
+        "Propeller's search does not show when those were exported"
+    )
+
+    def __init__(self, name: str, settings: PropellerSettings, clock: Clock) -> None:
+        self.name = name
+        self._settings = settings
+        self._zone = ZoneInfo(settings.timezone)
+        headers, secrets = _credentials(settings)
+        self.endpoint = Endpoint(name, settings.base_url, settings, clock, headers=headers, secrets=secrets)
+        if not settings.token:
+            self.endpoint.token = Token(self._log_in, clock)
+        self._unexported = Wanted(settings.export_statuses)
+        # The vendor documents no status that means so: tenants name their own (vendors.md 1, Order statuses).
+        self._cancelled = frozenset(status.casefold() for status in settings.cancelled_statuses)
+        statuses = [*settings.statuses, *settings.cancelled_statuses]
+        self._search = Search(self.endpoint, statuses, settings.status_key, settings.page_size, clock)
+
+    def rotate_secrets(self, settings: PropellerSettings) -> None:
+        """Use the token, or the client's id and secret, of `settings`; see `SupportsSecretRotation`."""
+        self._settings = settings
+        self.endpoint.rotate_secrets(*_credentials(settings))
+
+    def fetch(self, gone: Callable[[], int]) -> AsyncGenerator[Page]:
+        """Walk the orders that are not exported; see `Source.fetch`."""
+        return self._search.walk(self._unexported, gone)
+
+    async def refetch(self, since: datetime) -> AsyncGenerator[Page]:
+        """
+        Walk what was exported at or after `since`, then what was not exported yet; see `Refetches.refetch`.
+
+        An exported order is found by whatever status it has by now: that moves on while the order is fulfilled.
+        The date filter's form differs between the vendor's pages (vendors.md 1), so `exportedAt` is checked on every
+        order, and an ignored filter costs pages only.
+        """
+        exported = Wanted(["exported", "finished"], since=since.astimezone(UTC))
+        for wanted in (exported, self._unexported):
+            async with aclosing(self._search.walk(wanted, lambda: 0)) as pages:
+                async for page in pages:
+                    yield page
+
+    async def acknowledge(self, batch: Sequence[Acknowledgement]) -> Mapping[str, AckOutcome]:
+        """
+        Mark one order as exported; see `Source.acknowledge`.
+
+        Repeating it sends the same bytes and changes nothing (vendors.md 6, seed 000, #8). Only the id and the status
+        of the answer are compared (#9). Propeller has a word for a failure, but it hides the order (#10): not said.
+        """
+        (ack,) = batch
+        if ack.outcome != "exported":
+            return {ack.order_id: Refused("Propeller is told of exported orders only")}
+        body = {
+            "exportedAt": ack.at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "exportMessage": readable(self._text(ack)),
+            "exportStatus": "exported",
+        }
+        answer = await self.endpoint.call(
+            "PATCH",
+            f"/v2/orders/id/{segment(ack.order_id)}",
+            effect=Effect.WRITE,
+            body=msgspec.json.encode(body),
+            expected={404},
+            judge=_about_the_order,
+        )
+        if answer.status == 404:
+            return {ack.order_id: Refused("the order is not there any more (404, or no permission)")}
+        marked = answer.decode(_marked)
+        if order_id(marked.id) == ack.order_id and (marked.export_status or "").casefold() == "exported":
+            return {ack.order_id: Confirmed()}
+        if order_id(marked.id) == ack.order_id:
+            return {
+                ack.order_id: Denied(f"{answer.what}: the answer shows export status {marked.export_status or ''!r}")
+            }
+        return {ack.order_id: Unknown(f"{answer.what}: the answer shows another order")}
+
+    def _text(self, ack: Acknowledgement) -> str:
+        id_there = external_id(self.name, ack.order_id)
+        return filled(self._settings.export_message, message=ack.message, order_id=ack.order_id, external_id=id_there)
+
+    def to_order(self, raw: bytes) -> Order:
+        """Turn one order of the feed into the canonical form. Pure; raises `Unmappable` and nothing else."""
+        return to_order(self.name, raw, self._cancelled, self._zone)
+
+    async def check(self) -> str:
+        """Search for one order; see `Source.check`. The right to mark orders cannot be proved without doing it."""
+        total = await self._search.total(self._unexported)
+        return "search works" if total is None else f"search works, {total} orders to export"
+
+    async def aclose(self) -> None:
+        """Release the connections. Idempotent."""
+        await self.endpoint.aclose()
+
+    async def _log_in(self) -> tuple[str, float]:
+        """Fetch a token by OAuth2 client credentials; its life comes as a number or as text (vendors.md 1)."""
+        secret = self._settings.client_secret
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": self._settings.client_id or "",
+            "client_secret": secret.reveal() if secret else "",
+        }
+        answer = await self.endpoint.call(
+            "POST",
+            "/oauth2/token",
+            effect=Effect.READ,
+            body=urlencode(form).encode(),
+            content_type="application/x-www-form-urlencoded",
+            authorized=False,
+        )
+        granted = answer.decode(_granted)
+        return granted.access_token, float(count(granted.expires_in) or TOKEN_LIFE)
+
+
+def _about_the_order(answer: Answer) -> None:
+    """A 404 about one order (10008) is an answer; any other means that the address is wrong."""
+    if answer.status == 404 and _code(answer.body) != NOT_FOUND:
+        raise EndpointError(f"{answer.what}: 404")
+
+
+def _code(body: bytes) -> int | None:
+    try:
+        return count(_failed.decode(body).error.code)
+    except (ValueError, RecursionError):
+        return None

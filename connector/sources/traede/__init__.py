@@ -1,0 +1,1 @@
+"""The Traede sources: orders and production orders."""

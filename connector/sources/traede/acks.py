@@ -1,0 +1,100 @@
+"""
+What Traede's answer to a mark says of each order.
+
+The seeds (001, 002) show no answer (vendors.md section 2, Mark response body: not found). So a 2xx answer confirms,
+except where it says something else: an order that it names beside an error was not marked, an answer that calls itself
+a failure leaves open which ones were, and a page that is no JSON is not Traede's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from connector.errors import EndpointError, RejectedError, readable
+from connector.http.endpoint import Answer
+from connector.http.reported_failure import reported_failure
+from connector.sources.base import AckOutcome, Confirmed, Denied, Refused
+from connector.sources.traede.parsing import order_id
+
+__all__ = ["judge", "outcomes"]
+
+ERRORS = ("errors", "failed", "failures", "rejected", "not_found")
+RESULTS = ("results", "data", "orders", "production_orders")
+BAD = frozenset({"error", "failed", "failure", "rejected", "not_found"})
+PLACE = re.compile(r"(?:production_)?orders\.(\d{1,3})(?:\..*)?")
+"""How the vendor's framework names the n-th order of a request in its errors."""
+
+
+def judge(answer: Answer, ids: Sequence[str]) -> None:
+    """
+    Raise what an answer (2xx or 404) means that is no answer to the mark of `ids`.
+
+    A 404 that names one of them is about that order (`RejectedError`); any other means that the address is wrong. A
+    body that is no JSON was written by something in between: nobody knows (`InDoubtError`).
+    """
+    if answer.status == 404:
+        said = answer.body.decode("utf-8", "replace")
+        if set(re.findall(r"\b\d+\b", said)) & set(ids) - {"404"}:
+            raise RejectedError(f"{answer.what}: 404: {said}")
+        raise EndpointError(f"{answer.what}: 404")
+    if answer.body.strip():
+        try:
+            msgspec.json.decode(answer.body)
+        except (ValueError, RecursionError) as exc:
+            raise answer.unusable(str(exc)) from None
+
+
+def outcomes(answer: Answer, ids: Sequence[str], id_key: str) -> dict[str, AckOutcome]:
+    """Return what a 2xx answer, already judged, says of each of `ids`, which are in the order of the request."""
+    said = msgspec.json.decode(answer.body) if answer.body.strip() else None
+    refused = _refused(said, ids, id_key)
+    if not refused and ((isinstance(said, dict) and _failed(said)) or reported_failure(answer.body, answer.status)):
+        return {each: Denied(f"{answer.what}: {readable(str(said))}") for each in ids}
+    return {each: Refused(refused[each]) if each in refused else Confirmed() for each in ids}
+
+
+def _refused(said: Any, ids: Sequence[str], id_key: str) -> dict[str, str]:
+    """Return the orders that the answer names beside an error, and what it says of each."""
+    found: dict[str, str] = {}
+    top: Mapping[str, Any] = said if isinstance(said, dict) else {}
+    for key in ERRORS:
+        errors = top.get(key)
+        if isinstance(errors, dict):
+            for name, why in errors.items():
+                place = PLACE.fullmatch(name)
+                if place and int(place[1]) < len(ids):
+                    found[ids[int(place[1])]] = _words(why)
+                elif name in ids:
+                    found[name] = _words(why)
+        elif isinstance(errors, list):
+            for each in errors:
+                named = _id(each, id_key) if isinstance(each, dict) else order_id(each)
+                if named in ids:
+                    found[str(named)] = _reason(each) if isinstance(each, dict) else f"named under {key}"
+    for results in (said, *(top.get(key) for key in RESULTS)):
+        for each in results if isinstance(results, list) else ():
+            if isinstance(each, dict) and _id(each, id_key) in ids and _failed(each):
+                found[str(_id(each, id_key))] = _reason(each)
+    return found
+
+
+def _failed(said: Mapping[str, Any]) -> bool:
+    """Tell whether an answer, or one order's part of it, calls itself a failure."""
+    bad = str(said.get("status", said.get("result", ""))).casefold() in BAD
+    return bool(said.get("error") or said.get("errors") or said.get("success") is False or bad)
+
+
+def _id(each: Mapping[str, Any], id_key: str) -> str | None:
+    return order_id(each.get(id_key, each.get("id")))
+
+
+def _reason(each: Mapping[str, Any]) -> str:
+    return _words(next((each[key] for key in ("error", "errors", "message", "reason") if each.get(key)), each))
+
+
+def _words(why: Any) -> str:
+    return readable(" ".join(map(str, why)) if isinstance(why, list) else str(why))

@@ -1,0 +1,376 @@
+"""
+Traede's order as the canonical order.
+
+Seed 001 does not show the order object, and its own page could not be found (vendors.md section 2, Order object).
+Known are `order_id`, `lines`, and from the 3PL pages `order_number`, `order_type`, `reference`, `currency`,
+`customer_number`, `invoice_address`, `delivery_address` and `order_meta`. All other names are the plausible spellings
+(`traede_wire`); the first that has a value counts. Totals are left empty: nobody says which of them would include tax.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from connector.errors import Unmappable
+from connector.mapping.codes import read_country
+from connector.order import Address, Contact, Customer, Line, Order
+from connector.sources.parsing import flat, postal_code, present, scalar_text
+from connector.sources.traede import wire
+from connector.sources.traede.decoding import NO_ADDRESS, Decoded, lenient, typed
+from connector.sources.traede.parsing import Unusual, day, decoded, first, moment, number, order_id, yes
+
+__all__ = ["ID_KEYS", "NOBODY", "TIMEZONE", "ZONE", "article", "cancelled", "code", "listed_lines", "read", "to_order"]
+
+ID_KEYS = ("order_id", "id")
+"""Where the id is; the mark calls it `order_id`."""
+
+NOBODY = wire.Party()
+NOTHING = wire.Article()
+NOWHERE = Address()
+NO_ONE = Contact()
+TIMEZONE = "Europe/Copenhagen"
+"""The calendar on which a requested day is read, unless the settings name another."""
+ZONE = ZoneInfo(TIMEZONE)
+COMMENTS = (
+    "external_comments",
+    "external_comment",
+    "comments",
+    "comment",
+    "customer_comment",
+    "customer_comments",
+    "notes",
+    "note",
+)
+
+
+def to_order(source: str, raw: bytes, zone: ZoneInfo = ZONE) -> Order:
+    """
+    Turn one order of the feed into the canonical form. Pure; raises `Unmappable` and nothing else.
+
+    An order without `lines` came from a call that did not include them: an error, and not an empty order (vendors.md
+    6, seeds 001/002, #11). Whoever reads `reference` on a screen wants the order's number; the customer's own
+    reference is the `purchase_order`. `zone` is the calendar on which the requested day is read. A missing address is
+    the receiver's concern, not ours.
+    """
+    return read(wire.Order, _order, source, raw, zone)
+
+
+def read(
+    kind: type[Decoded],
+    to_order: Callable[[str, bytes, Decoded, ZoneInfo], Order],
+    source: str,
+    raw: bytes,
+    zone: ZoneInfo,
+) -> Order:
+    """
+    Decode an order as it should be; if anything is odd about it, decode it again whatever it is.
+
+    So what is wrong with an order is always said by the second way, and what comes of the first is what would have
+    come of the second.
+    """
+    try:
+        return to_order(source, raw, typed(kind, raw), zone)
+    except (Unmappable, Unusual, ValueError, RecursionError):
+        return to_order(source, raw, lenient(kind, raw), zone)
+
+
+def _order(source: str, raw: bytes, found: wire.Order, zone: ZoneInfo = ZONE) -> Order:
+    key = order_id(first(found.order_id, found.id))
+    if key is None:
+        raise Unmappable("unreadable order", "the id is not a number from 1 to 2^63-1")
+    customer = found.customer or NOBODY
+    order_type = found.order_type or ""
+    private = order_type.casefold() == "b2c"
+    delivery_address = _address(found.delivery_address, found.shipping_address, private, held=True)
+    invoice_address = _address(found.invoice_address, found.billing_address, private, held=False)
+    order_number = str(found.order_number or found.number or "")
+    reference = str(found.reference or found.customer_reference or "")
+    purchase_order, references = _references(found, order_number or reference or key)
+    buyer = _customer(found, customer)
+    contact, contacts = _contacts(found, customer, buyer, delivery_address or NOWHERE, invoice_address or NOWHERE)
+    metadata = {
+        "status": found.status or "",
+        "order_type": order_type,
+        "customer_reference": reference if order_number else "",
+        "internal_comments": _joined(found.internal_comments, found.internal_comment),
+        "delivery_terms": found.delivery_terms or "",
+        "payment_terms": found.payment_terms or "",
+    }
+    if found.order_meta:
+        metadata |= flat(found.order_meta, "order_meta")
+    return Order(
+        source=source,
+        order_id=key,
+        reference=order_number or reference or key,
+        references=references,
+        purchase_order=purchase_order,
+        created_at=moment("created_at", found.created_at, found.order_date, found.date),
+        currency=code(found.currency, found.currency_code),
+        language=code(found.language, found.locale) or code(customer.language, customer.locale),
+        customer=buyer,
+        contact=contact,
+        contacts=contacts,
+        delivery_address=delivery_address,
+        invoice_address=invoice_address,
+        lines=tuple([_line(each) for each in listed_lines(found)]),
+        notes=_notes(raw, found),
+        requested_delivery_date=day(
+            "requested_delivery_date", zone, found.requested_delivery_date, found.delivery_date
+        ),
+        delivery_method=found.delivery_method or found.shipping_method or "",
+        carrier=found.carrier or "",
+        cancelled=cancelled(found),
+        metadata={name: value for name, value in metadata.items() if value},
+        raw=raw,
+    )
+
+
+def _references(found: wire.Order, reference: str) -> tuple[str, tuple[str, ...]]:
+    """Return the customer's own number of the order, and what else it is called beside its `reference`."""
+    theirs = [
+        str(each)
+        for each in (
+            found.po_number,
+            found.purchase_order_number,
+            found.purchase_order,
+            found.customer_order_number,
+            found.customer_reference,
+            found.reference,
+        )
+        if each
+    ]
+    if not theirs:
+        return "", ()
+    others = dict.fromkeys(each for each in theirs[1:] if each not in (theirs[0], reference))
+    return theirs[0], tuple(others)
+
+
+def _customer(found: wire.Order, customer: wire.Party) -> Customer:
+    return Customer(
+        id=str(
+            found.customer_number
+            or customer.customer_number
+            or customer.number
+            or customer.id
+            or found.customer_id
+            or ""
+        ),
+        name=found.customer_name or customer.name or customer.company or customer.company_name or "",
+        vat_number=str(customer.vat_number or customer.vat_no or customer.vat or customer.cvr or ""),
+        email=found.customer_email or customer.email or "",
+        phone=str(found.customer_phone or customer.phone or ""),
+    )
+
+
+def _contacts(
+    found: wire.Order, customer: wire.Party, buyer: Customer, delivery: Address, invoice: Address
+) -> tuple[Contact, tuple[Contact, ...]]:
+    """
+    Return whom to ask about the order, and whom else.
+
+    The order's own contact, else the customer's, else the person at the delivery address, else at the invoice address.
+    A contact is one person: what the order says of itself goes with anybody, the rest with whom it is said of. Only
+    where nobody is named do e-mail and phone come from wherever there is one, the delivery address first.
+    """
+    email, phone = found.email or found.contact_email or "", str(found.phone or found.contact_phone or "")
+    own = found.contact_person or found.contact_name or found.contact or ""
+    theirs = Contact(
+        name=customer.contact_person or customer.contact_name or customer.contact or "",
+        email=buyer.email,
+        phone=buyer.phone,
+    )
+    at_delivery = Contact(name=delivery.person, email=delivery.email, phone=delivery.phone or delivery.mobile)
+    at_invoice = Contact(name=invoice.person, email=invoice.email, phone=invoice.phone or invoice.mobile)
+    if own:
+        others = (theirs,) if theirs.name and theirs.name != own else ()
+        same = [each for each in (theirs, at_delivery, at_invoice) if each.name == own]
+        return _filled_from(Contact(name=own, email=email, phone=phone), same), others
+    for party in (theirs, at_delivery, at_invoice):
+        if party.name:
+            same = [each for each in (theirs, at_delivery, at_invoice) if each.name == party.name]
+            return _filled_from(Contact(name=party.name, email=email, phone=phone), same), ()
+    first_party = (
+        at_delivery if delivery.company else next((e for e in (at_delivery, theirs, at_invoice) if e != NO_ONE), NO_ONE)
+    )
+    if delivery.company and buyer.name.casefold() == delivery.company.casefold():
+        return _filled_from(Contact(email=email, phone=phone), [first_party, theirs]), ()
+    return _filled_from(Contact(email=email, phone=phone), [first_party]), ()
+
+
+def _filled_from(contact: Contact, others: Sequence[Contact]) -> Contact:
+    """Return a contact with what it lacks taken from others that are the same person."""
+    email, phone = contact.email, contact.phone
+    for other in others:
+        email, phone = email or other.email, phone or other.phone
+    return Contact(name=contact.name, email=email, phone=phone)
+
+
+def _notes(raw: bytes, found: wire.Order) -> str:
+    """Return all comments that are not internal, in the order in which the document has them."""
+    told = [(name, text) for name in COMMENTS if (text := getattr(found, name))]
+    if len(told) > 1:
+        places = {name: place for place, name in enumerate(decoded(raw))}
+        told.sort(key=lambda each: places.get(each[0], 0))
+    return _joined(*[text for _, text in told])
+
+
+def _joined(*texts: str | None) -> str:
+    return "\n".join(dict.fromkeys([text for text in texts if text])) if any(texts) else ""
+
+
+def listed_lines(found: wire.Order | wire.Production) -> list[wire.Line]:
+    """Return the order's lines; raise `Unmappable` if they did not come, if there are none, or if one is no line."""
+    if found.lines is None:
+        raise Unmappable("missing field: lines", "the export was asked for includes[]=lines, and gave none")
+    if not isinstance(found.lines, list):
+        raise Unmappable("unreadable order", "lines is not a list of lines")
+    if not found.lines:
+        raise Unmappable("no lines")
+    return found.lines
+
+
+def article(line: wire.Line, quantity: Decimal | None, unit_price: Decimal | None) -> Line:
+    """
+    Return a line: its article by the line's own fields, else by its variant, else, if it has no variant, its product.
+
+    The EAN stands in for an sku that is missing. The product's sku is that of a style: of a line with a variant it is
+    never the article, as any size of the style might be sent for it. Raises `Unmappable` for a line without a quantity.
+    """
+    if quantity is None:
+        raise Unmappable("missing field: lines.quantity")
+    variant, product = line.variant or NOTHING, line.product or NOTHING
+    ean = str(line.ean or line.barcode or variant.ean or variant.barcode or "")
+    product_name, variant_name = line.product_name or product.name or "", line.variant_name or variant.name or ""
+    names = f"{product_name}, {variant_name}" if product_name and variant_name else product_name or variant_name
+    has_variant = bool(line.variant or line.variant_id or line.variant_name or line.variant_sku)
+    sku = str(line.sku or variant.sku or line.variant_sku or ean or "")
+    product_sku = str(product.sku or "")
+    name = line.name or names or line.description or ""
+    metadata = {
+        "product_id": str(line.product_id or product.id or ""),
+        "variant_id": str(line.variant_id or variant.id or ""),
+        "ean": ean,
+    }
+    told = {
+        "product_sku": product_sku if has_variant or sku else "",
+        "variant_sku": str(line.variant_sku or variant.sku or ""),
+        "product_name": product_name,
+        "variant_name": variant_name,
+        "description": line.description or "",
+        "size": str(line.size or ""),
+        "color": line.color or "",
+    }
+    metadata |= {key: value for key, value in told.items() if value not in (sku, name) and value not in name}
+    if line.discount is not None or line.discount_percentage is not None:
+        metadata["discount"] = scalar_text(line.discount)
+        metadata["discount_percentage"] = scalar_text(line.discount_percentage)
+    return Line(
+        line_id=str(line.order_line_id or line.line_id or line.id or ""),
+        sku=sku or ("" if has_variant else product_sku),
+        name=name,
+        quantity=quantity,
+        unit_price=unit_price,
+        tax_percentage=number("lines.vat_rate", line.vat_rate, line.vat_percentage, line.tax_rate, line.tax_percentage),
+        notes=_joined(line.comments, line.comment, line.notes, line.note),
+        metadata=present(metadata),
+    )
+
+
+def cancelled(found: wire.Order | wire.Production) -> bool:
+    """Tell whether the order is cancelled: by its flag, its status, or the time that it happened at."""
+    if yes(found.cancelled, found.canceled, found.is_cancelled):
+        return True
+    if (found.status or "").casefold() in ("cancelled", "canceled"):
+        return True
+    return moment("cancelled_at", found.cancelled_at, found.canceled_at) is not None
+
+
+def code(*values: wire.Code) -> str:
+    """Return the first code; it may also come as an object with its code inside (a currency, a country)."""
+    nested = None
+    for value in values:
+        if isinstance(value, wire.Coded):
+            nested = nested or value
+        elif value:
+            return value
+    return (nested.code or nested.iso or nested.iso_code or nested.iso2 or nested.alpha2 or "") if nested else ""
+
+
+def _line(line: wire.Line) -> Line:
+    quantity = number("lines.quantity", line.quantity, line.qty)
+    return article(line, quantity, number("lines.price", line.unit_price, line.price))
+
+
+def _address(found: wire.Address | None, other: wire.Address | None, private: bool, *, held: bool) -> Address | None:
+    """
+    Return an address, or None where there is none.
+
+    A `name` beside no company is the company's, unless the order is `b2c`. Persons' names and house numbers are not
+    taken apart: where the vendor does not separate them, nobody can. First and last name are the person; else the
+    first of the names for a contact is. Whoever else is named is in `attention`: nobody is put together from two.
+    """
+    if found is None:
+        found = other
+    if found is None or found is NO_ADDRESS:
+        return None
+    if found == NO_ADDRESS:
+        raise Unusual  # either an empty object, which is no address, or one whose keys we do not know
+    company, name = found.company or found.company_name or "", found.name or ""
+    if not company and not private:
+        company, name = name, ""
+    first_name, last_name = found.first_name or "", found.last_name or ""
+    named = [found.attention, found.att, found.contact_person, found.contact_name, found.contact, name]
+    persons = list(dict.fromkeys([each for each in named if each]))
+    if not (first_name or last_name):
+        last_name = persons.pop(0) if persons else ""
+    elif persons:
+        own = f"{first_name} {last_name}".strip()
+        persons = [each for each in persons if each not in (own, company)]
+    street, street2, extra = _street(found)
+    country = read_country(found.country_code or found.country_iso or code(found.country))
+    zipcode = found.zip or found.zipcode or found.zip_code or found.postal_code or found.postcode
+    return Address(
+        company=company,
+        first_name=first_name,
+        last_name=last_name,
+        street=street,
+        number=str(found.house_number or found.street_number or found.number or ""),
+        street2=street2,
+        extra=extra,
+        postal_code=postal_code(zipcode or None, country, held=held),
+        city=found.city or found.town or "",
+        region=found.state or found.region or found.province or "",
+        country=country,
+        email=found.email or "",
+        phone=str(found.phone or found.telephone or found.phone_number or ""),
+        mobile=str(found.mobile or found.mobile_number or ""),
+        fax=str(found.fax or ""),
+        attention=", ".join(persons) if persons else "",
+        notes=_joined(found.notes, found.comment),
+    )
+
+
+def _street(found: wire.Address) -> tuple[str, str, str]:
+    """Return the street, the second line, and all further ones: each line once, and none left out."""
+    lines = (
+        found.address,
+        found.address1,
+        found.address_1,
+        found.address_line_1,
+        found.street,
+        found.street1,
+        found.address2,
+        found.address_2,
+        found.address_line_2,
+        found.street2,
+        found.address3,
+        found.address_3,
+        found.address_line_3,
+        found.street3,
+    )
+    told = list(dict.fromkeys([line for line in lines if line]))
+    if not any(lines[:6]):
+        told.insert(0, "")
+    return told[0], told[1] if len(told) > 1 else "", ", ".join(told[2:])

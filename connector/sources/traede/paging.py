@@ -1,0 +1,108 @@
+"""
+Walking a feed of Traede's, of which nobody says whether it comes in pages.
+
+`page` counts from 0 and `limit` is at most 60 in Traede's other collections (vendors.md section 2, Pagination); the
+export may honour them, give smaller pages, or send everything each time (vendors.md 6, seeds 001/002, #7). One walk
+serves all three.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+from connector.errors import ConnectorError, TransientError
+from connector.sources.base import FeedItem, Page, UnreadableRow, next_page
+from connector.sources.bisection import Narrowing
+from connector.sources.seen_ids import Ids
+from connector.sources.traede.parsing import first, order_id
+from connector.sources.traede.split import Read, Split
+
+__all__ = ["items", "walk"]
+
+MOST_PAGES = 100_000
+
+
+class _Head(msgspec.Struct):
+    """The ids that an order may have; the rest of it stays raw."""
+
+    order_id: Any = None
+    production_order_id: Any = None
+    id: Any = None
+
+
+_head = msgspec.json.Decoder(_Head)
+
+
+def items(rows: Iterable[msgspec.Raw], id_keys: Sequence[str]) -> list[FeedItem]:
+    """Return the orders of an answer; one without a usable id goes by a hash, and can be mapped by nobody."""
+    raws = [bytes(row) for row in rows]
+    return [FeedItem(_key(raw, id_keys), raw) for raw in raws]
+
+
+async def walk(
+    read: Callable[[int, int], Awaitable[Sequence[FeedItem]]],
+    gone: Callable[[], int],
+    limit: int,
+    narrowing: Narrowing[FeedItem],
+    split: Split,
+    created: Read,
+) -> AsyncGenerator[Page, None]:
+    """
+    Read page after page, and list each order once; no page that is yielded is larger than `limit`.
+
+    `read` is called with the number of a page and the limit; a page that fails is read around the row that makes it. A
+    list that cannot be read so, since it heeds neither, is read by `created`.
+
+    A page without a new order ends the walk, unless it was read again because the feed has shrunk: then the one after
+    it may have what is new. Raises what `read` raises, and `TransientError` for a feed that does not end.
+    """
+    if split.needed and (parts := await split.read(created)) is not None:
+        found, unread = parts
+        for start in range(0, max(len(found), bool(unread)), limit):
+            yield Page(found[start : start + limit], continued=start > 0, unreadable=() if start else unread)
+        return
+    seen = Ids()
+    narrowing.begin()
+    number, farthest, size = 0, -1, 1
+    for _ in range(MOST_PAGES):
+        before = gone()
+        # Where the vendor's pages are smaller than asked for, it is by theirs that the rows are counted.
+        try:
+            rows = await narrowing.page(read, number, limit, size if number and size < limit else limit)
+        except ConnectorError as exc:
+            if not number:
+                split.failed(exc)
+            raise
+        split.succeeded()
+        listed = [row for row in rows if not isinstance(row, UnreadableRow)]
+        unreadable = [row for row in rows if isinstance(row, UnreadableRow) and seen.add(f"row {row.position}")]
+        fresh = list({row.order_id: row for row in listed if row.order_id not in seen}.values())
+        seen.update(row.order_id for row in fresh)
+        for start in range(0, max(len(fresh), bool(unreadable)), limit):
+            yield Page(fresh[start : start + limit], continued=start > 0, unreadable=() if start else unreadable)
+
+        read_again, farthest = number <= farthest, max(farthest, number)
+        size = max(size, len(rows))
+        back = next_page(len(seen), gone(), size)
+        if fresh or unreadable:
+            number = min(number + 1, back) if gone() else number + 1
+        elif gone() > before and back < number:
+            number = back  # what was to come on this page moved up while we asked for it
+        elif rows and read_again:
+            number += 1
+        else:
+            return
+    raise TransientError(f"the feed has not ended after {MOST_PAGES} pages")
+
+
+def _key(raw: bytes, id_keys: Sequence[str]) -> str:
+    try:
+        head = _head.decode(raw)
+        found = order_id(first(*[getattr(head, key) for key in id_keys]))
+    except (ValueError, RecursionError):
+        found = None
+    return found or f"unreadable-{blake2b(raw, digest_size=8).hexdigest()}"

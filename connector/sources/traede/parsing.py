@@ -1,0 +1,146 @@
+"""
+Reading Traede's orders, whose object pages nobody could find (vendors.md section 2): what is there must make sense.
+
+Nothing here guesses at a value: money is taken as it is written (vendors.md 6, seeds 001/002, #15), and a time without
+a zone is in UTC (#12).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from connector.errors import Unmappable
+from connector.mapping.money import exact
+from connector.sources.parsing import day_on, number_of
+
+__all__ = [
+    "Unusual",
+    "Wire",
+    "day",
+    "decoded",
+    "first",
+    "moment",
+    "named",
+    "number",
+    "order_id",
+    "rows",
+    "yes",
+]
+
+Wire = Mapping[str, Any]
+
+LARGEST_ID = 2**63 - 1
+NO_DATE = "0000-00-00"
+"""What MySQL has where there is no date."""
+
+_decoder = msgspec.json.Decoder(dict[str, Any], float_hook=exact)
+
+
+class Unusual(Exception):
+    """An order is not quite what it should be: it has to be read with more care."""
+
+
+def decoded(raw: bytes) -> Wire:
+    """Return one order as it was sent; raise `Unmappable` if it is no JSON object."""
+    try:
+        return _decoder.decode(raw)
+    except (ValueError, RecursionError) as exc:  # ValueError: msgspec's errors, and invalid UTF-8
+        raise Unmappable("unreadable order", str(exc)) from None
+
+
+def order_id(value: object) -> str | None:
+    """Return an id as text, or None if it is none: a number from 1 to 2^63-1, written as a number or as text."""
+    if type(value) is int and 1 <= value <= LARGEST_ID:
+        return str(value)
+    if isinstance(value, str):
+        if not (value.isascii() and value.isdecimal() and len(value) <= len(str(LARGEST_ID))):
+            return None
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return str(value) if 1 <= value <= LARGEST_ID else None
+
+
+def first(*values: Any) -> Any:
+    """Return the first value; None and blank text are none."""
+    for value in values:
+        if value is not None and (type(value) is not str or value.strip()):
+            return value
+    return None
+
+
+def named(wire: Wire, *names: str) -> str:
+    """Return the first text under `names`, without blanks around it; a number counts as its text. Else empty."""
+    for name in names:
+        value = wire.get(name)
+        if type(value) is str:
+            if found := value.strip():
+                return found
+        elif type(value) in (int, Decimal):
+            return str(value)
+    return ""
+
+
+def rows(*values: Any) -> Sequence[Any]:
+    """Return the first list, or an empty one."""
+    return next((value for value in values if isinstance(value, list)), [])
+
+
+def yes(*flags: Any) -> bool:
+    """Tell whether one of the flags is set: true or 1, as a value or as text."""
+    for flag in flags:  # noqa: SIM110 - a generator costs as much as the rest of it
+        if flag and (flag is True or named({"": flag}, "").lower() in ("true", "1")):
+            return True
+    return False
+
+
+def number(field: str, *values: Any) -> Decimal | None:
+    """
+    Return the first number, written as a number or as text.
+
+    Raises `Unmappable` with `field` in its cause for anything else, and for a number that cannot be reckoned with.
+    """
+    for value in values:
+        if value is not None and (found := number_of(value, field)) is not None:
+            return found
+    return None
+
+
+def moment(name: str, *values: Any) -> datetime | None:
+    """Return the first time, in UTC; raise `Unmappable` with `name` in its detail if it is none."""
+    value = _date(name, values)
+    if value is None:
+        return None
+    try:
+        at = datetime.fromisoformat(value)
+        # Not `replace`, which takes ten times as long.
+        return datetime.combine(at, at.time(), UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except (ValueError, OverflowError) as exc:
+        raise Unmappable("unreadable order", f"{name}: {exc}") from None
+
+
+def day(name: str, zone: ZoneInfo, *values: Any) -> date | None:
+    """Return the day of the first time, on the calendar of `zone`; raise `Unmappable` if it is none."""
+    value = _date(name, values)
+    if value is None:
+        return None
+    try:
+        return day_on(value, zone)
+    except (ValueError, OverflowError) as exc:
+        raise Unmappable("unreadable order", f"{name}: {exc}") from None
+
+
+def _date(name: str, values: Sequence[Any]) -> str | None:
+    for value in values:
+        if value is None or (type(value) is str and not value.strip()):
+            continue
+        if not isinstance(value, str):
+            raise Unmappable("unreadable order", f"{name}: not a text")  # and perhaps too deep to be shown
+        return None if value.startswith(NO_DATE) else value.strip()
+    return None

@@ -1,0 +1,103 @@
+"""
+Traede's production order as the canonical order.
+
+Seed 002 names the nested resources; the fields are those of the core API's production order object (vendors.md
+section 2). The two resources whose names change their spelling on the way (vendors.md 6, seeds 001/002, #10) are found
+under each of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+from connector.errors import Unmappable
+from connector.order import Contact, Customer, Line, Order
+from connector.sources.traede import wire
+from connector.sources.traede.order import NOBODY, ZONE, article, cancelled, code, listed_lines, read
+from connector.sources.traede.parsing import day, first, moment, named, number, order_id, rows
+
+__all__ = ["ID_KEYS", "Include", "to_order"]
+
+Include = Literal[
+    "deliveryNotes",
+    "lines",
+    "lines.product",
+    "lines.variant",
+    "salesOrders",
+    "salesOrders.delivery",
+    "salesOrders.lines",
+    "salesOrders.lines.product",
+    "salesOrders.lines.variant",
+    "salesOrders.shop",
+    "supplier",
+]
+"""The nested resources of seed 002."""
+
+ID_KEYS = ("production_order_id", "id")
+"""Where the id is; the mark calls it `production_order_id`."""
+
+
+def to_order(source: str, raw: bytes, zone: ZoneInfo = ZONE) -> Order:
+    """
+    Turn one production order into the canonical form. Pure; raises `Unmappable` and nothing else.
+
+    The supplier, with whom the order is placed, stands in the customer's place: both are the other party. The
+    quantity of a line is what was ordered, and not how far it has come: that changes while nothing else does. What is
+    to be said to the supplier are the notes; what is not goes to the metadata. There is no delivery address: the
+    vendor's object has none.
+    """
+    return read(wire.Production, _order, source, raw, zone)
+
+
+def _order(source: str, raw: bytes, found: wire.Production, zone: ZoneInfo = ZONE) -> Order:
+    key = order_id(first(found.production_order_id, found.id))
+    if key is None:
+        raise Unmappable("unreadable order", "the id is not a number from 1 to 2^63-1")
+    supplier = found.supplier or NOBODY
+    orders = rows(found.salesOrders, found.sales_orders, found.orders)
+    notes = rows(found.deliveryNotes, found.delivery_notes)
+    metadata = {
+        "status": found.status or "",
+        "internal_comments": found.internal_comments or "",
+        "sales_orders": _listed(orders, "order_number", "order_id", "id"),
+        "delivery_notes": _listed(notes, "delivery_note_number", "number", "delivery_note_id", "id"),
+    }
+    return Order(
+        source=source,
+        order_id=key,
+        kind="production",
+        reference=str(found.production_order_number or "") or key,
+        created_at=moment("created_at", found.created_at),
+        currency=code(found.currency, found.currency_code) or code(supplier.currency),
+        customer=Customer(
+            id=str(found.supplier_id or supplier.supplier_id or supplier.id or ""),
+            name=supplier.name or supplier.company or supplier.company_name or "",
+            vat_number=str(supplier.vat_number or supplier.vat_no or supplier.vat or supplier.cvr or ""),
+            email=supplier.email or "",
+            phone=str(supplier.phone or ""),
+        ),
+        contact=Contact(
+            name=supplier.contact_person or supplier.contact_name or supplier.contact or "",
+            email=supplier.email or "",
+            phone=str(supplier.phone or ""),
+        ),
+        lines=tuple([_line(each) for each in listed_lines(found)]),
+        notes=found.external_comments or "",
+        requested_delivery_date=day("expected_delivery", zone, found.expected_delivery),
+        cancelled=cancelled(found),
+        metadata={name: value for name, value in metadata.items() if value},
+        raw=raw,
+    )
+
+
+def _line(line: wire.Line) -> Line:
+    quantity = number("lines.ordered", line.ordered, line.quantity)
+    return article(line, quantity, number("lines.unit_price", line.unit_price))
+
+
+def _listed(found: Sequence[Any], *names: str) -> str:
+    """Return what the nested objects are called, in a row; a list of bare ids is one, too."""
+    called = [named(each, *names) if isinstance(each, dict) else named({"id": each}, "id") for each in found]
+    return ", ".join([name for name in called if name])

@@ -1,0 +1,90 @@
+"""What settings.yaml says of a Traede account (seeds 001 and 002; design.md, section 5)."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+import msgspec
+from msgspec import Meta
+
+from connector.settings.structs import SourceSettings
+from connector.settings.values import Secret, Url
+from connector.sources import ack_text
+from connector.sources.parsing import checked_zone
+from connector.sources.traede.filters import Filter, FilterGroup
+from connector.sources.traede.order import TIMEZONE
+from connector.sources.traede.production_order import Include
+
+__all__ = ["TraedeOrdersSettings", "TraedeProductionOrdersSettings", "TraedeSettings"]
+
+
+QueryName = Annotated[
+    str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]{0,39}$", extra_json_schema={"x-form": "a parameter such as page"})
+]
+
+
+class TraedeSettings(SourceSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What both exports take. `system_id` names this connector to Traede; another one exports everything again."""
+
+    numeric_ids: ClassVar[bool] = True
+
+    base_url: Url = Url("https://api.traede.com")
+    token: Secret
+    app_key: Secret
+    system_id: Annotated[str, Meta(min_length=1, max_length=200, description="The same for ever: it is the cursor.")]
+    filters: list[Filter] = msgspec.field(default_factory=list)
+    filter_groups: Annotated[
+        list[FilterGroup],
+        Meta(description="Further conditions, each a group of which one (`or: true`) or every filter must hold."),
+    ] = msgspec.field(default_factory=list)
+    page_size: Annotated[int, Meta(ge=1, le=60)] = 60
+    page_key: Annotated[QueryName, Meta(description="The parameter for a page's number; the seed names none.")] = "page"
+    limit_key: Annotated[QueryName, Meta(description="The parameter for a page's size, likewise.")] = "limit"
+    first_page: Annotated[int, Meta(ge=0, le=1, description="The number of the first page.")] = 0
+    mark_key: Annotated[
+        str,
+        Meta(
+            max_length=60,
+            description="The key of the list in the body of a mark. Empty: orders, or production_orders, which seed "
+            "002 writes with a blank.",
+        ),
+    ] = ""
+    note: Annotated[str, Meta(max_length=250, description=ack_text.DESCRIPTION)] = ack_text.DEFAULT
+    timezone: Annotated[str, Meta(description="The calendar on which a requested delivery day is read.")] = TIMEZONE
+
+    def __post_init__(self) -> None:
+        checked_zone(self.timezone, TIMEZONE)
+        ack_text.check_template("note", self.note)
+
+    def problems(self) -> list[tuple[str, str]]:
+        """One parameter for both the number and the size of a page, by which no page could be asked for."""
+        found = super().problems()
+        if self.limit_key == self.page_key:
+            found = [*found, ("limit_key", "this is page_key, too; the number and the size of a page need one each")]
+        return found
+
+
+class TraedeOrdersSettings(TraedeSettings, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="traede_orders"):
+    """A Traede account's orders."""
+
+    regulate_inventory: Annotated[
+        bool,
+        Meta(description="true: a mark takes the pieces out of stock and archives the order; it cannot be undone."),
+    ]
+    include_not_approved: Annotated[bool, Meta(description="Also drafts that nobody has approved.")] = False
+    include_cancelled: Annotated[
+        bool, Meta(description="Export cancelled orders, too; the route's `cancelled` says what is done with them.")
+    ] = False
+    include_archived: bool = False
+
+
+class TraedeProductionOrdersSettings(
+    TraedeSettings, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="traede_production_orders"
+):
+    """A Traede account's production orders."""
+
+    include_open: Annotated[bool, Meta(description="Also drafts.")] = False
+    include_closed: bool = False
+    include: Annotated[list[Include], Meta(description="Nested resources to load; lines always are.")] = msgspec.field(
+        default_factory=list
+    )

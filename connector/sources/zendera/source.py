@@ -1,0 +1,311 @@
+"""
+Zendera, orders export v1: fetch the shipments to export, say which orders were taken, and report their progress.
+
+Seed 003; vendors.md section 3, and section 6 for the readings of its ambiguous places.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from typing import Annotated, Any, ClassVar
+from zoneinfo import ZoneInfo
+
+import anyio
+import msgspec
+from msgspec import Meta
+
+from connector.clock import Clock
+from connector.errors import RejectedError, TransientError, Unmappable
+from connector.http.endpoint import Answer, Effect, Endpoint, segment
+from connector.order import Order
+from connector.report import Progress
+from connector.settings.structs import SourceSettings
+from connector.settings.values import Secret, Url
+from connector.sources.base import Acknowledgement, AckOutcome, Confirmed, Denied, Page, Refused, UnreadableRow
+from connector.sources.bisection import Narrowing
+from connector.sources.parsing import checked_zone
+from connector.sources.zendera import paging as feed
+from connector.sources.zendera import timeline
+from connector.sources.zendera.acks import check_address, complaints, denials, reason, status
+from connector.sources.zendera.order import CashStated, to_order
+from connector.sources.zendera.progress_reports import to_report
+from connector.sources.zendera.reports import encode_report
+
+__all__ = ["ZenderaSettings", "ZenderaSource"]
+
+EXPORT = "/v1/orders/export"
+STATUS = "/v1/orders/export/status"
+UPDATE = "/v1/exported-order/update"
+UPDATES = "/v2/orders/{}/external-updates"
+
+READINGS = 3
+"""How often the feed is read while it moves; then the orders count that the last two readings agree on."""
+NO_TIMELINE = frozenset({400, 403, 404, 501})
+"""Answers after which an order's timeline is not known: what is not published may not be there, or not for this key."""
+
+
+class ZenderaSettings(SourceSettings, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="zendera"):
+    """
+    A Zendera organisation. Staging and production have keys of their own.
+
+    Zendera may count fetches among the five attempts after which an order leaves the feed, so do not poll more often
+    than once a minute (vendors.md 6, seed 003, #2). One copy of its documents allows 1000 calls an hour.
+    """
+
+    sandbox_hosts: ClassVar[frozenset[str]] = frozenset({"staging.zenderatms.com"})
+    numeric_ids: ClassVar[bool] = True
+
+    base_url: Url = Url("https://app.zenderatms.com/api")
+    api_key: Secret
+    page_size: Annotated[int, Meta(ge=1, le=500, description="Shipments a page.")] = 50
+    timezone: Annotated[str, Meta(description="The calendar on which a delivery window's day is read.")] = "Europe/Oslo"
+    cash_on_delivery: Annotated[
+        CashStated | None,
+        Meta(
+            description="What several shipments of one order state: each its own amount, or all of them the order's "
+            "(once). Unset: such orders are held."
+        ),
+    ] = None
+
+    def __post_init__(self) -> None:
+        checked_zone(self.timezone, "Europe/Oslo")
+
+
+_page = msgspec.json.Decoder(feed.FeedPage)
+_any = msgspec.json.Decoder()
+
+
+def _credentials(settings: ZenderaSettings) -> tuple[dict[str, str], list[str]]:
+    """Return the header that holds the secret, and the secret."""
+    key = settings.api_key.reveal()
+    return {"Authorization": f"apikey {key}"}, [key]
+
+
+class ZenderaSource:
+    """A Zendera organisation as a source. Implements `Source`, `ReadsBack` and `Reports`."""
+
+    settings: ClassVar[type[ZenderaSettings]] = ZenderaSettings
+    ack_limit: ClassVar[int] = 50
+    ack_repeatable: ClassVar[bool] = False  # FAILED is a strike each time that it is said
+    export_repeatable: ClassVar[bool] = True  # what was dispatched again is told again (vendors.md 6, seed 003, #6)
+    says_failed: ClassVar[bool] = True
+    shrinks: ClassVar[bool] = True
+
+    def __init__(self, name: str, settings: ZenderaSettings, clock: Clock) -> None:
+        self.name = name
+        self._settings = settings
+        self._zone = ZoneInfo(settings.timezone)
+        self._still = anyio.Lock()
+        self._narrowing: Narrowing[msgspec.Raw] = Narrowing(clock, feed.order_of)
+        self._pitch = settings.page_size
+        """Rows from one page to the next, as the vendor said last."""
+        headers, secrets = _credentials(settings)
+        self.endpoint = Endpoint(name, settings.base_url, settings, clock, headers=headers, secrets=secrets)
+
+    def rotate_secrets(self, settings: ZenderaSettings) -> None:
+        """Use the API key of `settings`; see `SupportsSecretRotation`."""
+        self._settings = settings
+        self.endpoint.rotate_secrets(*_credentials(settings))
+
+    async def fetch(self, gone: Callable[[], int]) -> AsyncGenerator[Page, None]:
+        """
+        Read the whole feed, then yield its orders, each with all of its shipments; see `Source.fetch`.
+
+        While the pages are read, this source acknowledges nothing (vendors.md 6, seed 003, #4), so `gone` is not
+        needed. Should the feed move all the same, it is read again; if it never rests, the orders are yielded that
+        two readings in a row listed with the same shipments, and the stated total shows that there are more. Raises
+        `TransientError` when there are none such, or a page could not be read: then nothing was yielded.
+
+        A shipment that makes its page fail is left out; the orders of which it may be one wait for it.
+        """
+        del gone
+        reading, sure = await self._read()
+        if not reading.whole and not sure:
+            raise TransientError(f"{self.name}: the feed changed while it was read, {READINGS} times in a row")
+        waiting = reading.beside_unreadable()
+        items = [item for item in reading.items() if item.order_id in sure and item.order_id not in waiting]
+        unreadable = _explained(reading.unreadable.values(), waiting)
+        total, size = len(reading) - len(waiting), self._settings.page_size
+        for start in range(0, max(len(items), 1), size):
+            yield Page(items[start : start + size], total, continued=start > 0, unreadable=() if start else unreadable)
+
+    async def acknowledge(self, batch: Sequence[Acknowledgement]) -> Mapping[str, AckOutcome]:
+        """
+        Say which orders were taken, and which could not be; see `Source.acknowledge`.
+
+        The answer's body is not published: any 2xx confirms all, but for the orders that it names with an error; one
+        that calls itself a failure, and names no order, denies all.
+        """
+        body = msgspec.json.encode({"create": [status(ack) for ack in batch]})
+        refused: dict[str, str] = {}
+
+        def judge(answer: Answer) -> None:
+            check_address(answer, [ack.order_id for ack in batch])
+            refused.update(complaints(answer))
+
+        async with self._still:
+            answer = await self.endpoint.call(
+                "POST", STATUS, effect=Effect.WRITE, body=body, expected={404}, judge=judge
+            )
+        denied = denials(answer, [ack.order_id for ack in batch])
+        return {
+            ack.order_id: Refused(refused[ack.order_id])
+            if ack.order_id in refused
+            else Denied(denied[ack.order_id])
+            if ack.order_id in denied
+            else Confirmed()
+            for ack in batch
+        }
+
+    async def is_acknowledged(self, order_ids: Sequence[str | Acknowledgement]) -> Mapping[str, bool]:
+        """
+        Tell for each order whether Zendera knows; leave out the ones about which it cannot be certain.
+
+        Asked with the acknowledgement itself, it tells whether Zendera knows of that outcome: an earlier failure of
+        the same order is not taken for a later one, nor for its success. Asked with an id only, an order that failed
+        before is left out. Reads the timeline of each order (faults.md #95), and the feed.
+        """
+        reading: feed.Reading | None = None
+        known: dict[str, bool] = {}
+        for asked in order_ids:
+            ack = asked if isinstance(asked, Acknowledgement) else None
+            order_id = asked.order_id if isinstance(asked, Acknowledgement) else asked
+            told: bool | None = None
+            if ack is not None and ack.outcome == "failed":
+                attempts = await self._attempts(order_id)
+                if attempts is not None:
+                    told = timeline.told_failed(attempts, since=ack.at, reason=reason(ack.message), before=ack.failures)
+            else:
+                if reading is None:
+                    reading, _ = await self._read()
+                listed = True if order_id in reading else False if reading.certain else None
+                attempts = None if ack and listed else await self._attempts(order_id)
+                told = timeline.told_exported(attempts or [], listed=listed)
+                if ack is None and attempts != [] and not told:
+                    told = None  # what its attempts mean depends on what was told
+            if told is not None:
+                known[order_id] = told
+        return known
+
+    async def report(self, order_id: str, body: bytes) -> None:
+        """
+        Tell about one event; see `Reports.report`.
+
+        There is no key to repeat it under: told twice, it is on the timeline twice (vendors.md 6, seed 003, #11).
+        """
+
+        def judge(answer: Answer) -> None:
+            check_address(answer, [order_id])
+            if order_id in (refused := complaints(answer)):
+                raise RejectedError(f"{answer.what}: {refused[order_id]}")
+            if failure := denials(answer, [order_id]).get(order_id):
+                raise answer.unusable(failure)
+
+        await self.endpoint.call("POST", UPDATE, effect=Effect.WRITE, body=body, expected={404}, judge=judge)
+
+    async def reported(self, order_id: str) -> Sequence[Mapping[str, Any]] | None:
+        """Return the order's external-updates timeline, oldest first, as Zendera shows it; None if it shows none."""
+        answer = await self._timeline(order_id)
+        return None if answer is None else _events(answer)
+
+    def encode_report(self, order_id: str, report: object) -> bytes:
+        """Turn a report (reports.py), or a `Progress`, into the bytes of its call. Pure; raises `Unmappable`."""
+        try:
+            told = to_report(report) if isinstance(report, Progress) else report
+        except ValueError as exc:
+            raise Unmappable("not a report that Zendera takes", str(exc)) from None
+        return encode_report(order_id, told)
+
+    def to_order(self, raw: bytes) -> Order:
+        """Turn one order of the feed into the canonical form. Pure; raises `Unmappable` and nothing else."""
+        return to_order(self.name, raw, zone=self._zone, cash_stated=self._settings.cash_on_delivery)
+
+    async def check(self) -> str:
+        """Read one shipment; see `Source.check`. The right to acknowledge cannot be proved without doing it."""
+        total = feed.count((await self._listed(1, 1)).total) or 0
+        return f"the feed can be read, {total} shipments to export"
+
+    async def aclose(self) -> None:
+        """Release the connections. Idempotent."""
+        await self.endpoint.aclose()
+
+    async def _read(self) -> tuple[feed.Reading, set[str]]:
+        """Read the feed until it rests; return the last reading, and the orders of which it has all shipments."""
+        async with self._still:
+            last: feed.Reading | None = None
+            agreed: set[str] = set()
+            for _ in range(READINGS):
+                self._narrowing.begin()
+                reading = await feed.read(self._page)
+                if reading.whole:
+                    return reading, set(reading)
+                agreed = reading.same(last) if last is not None else set()
+                if last is not None and agreed and len(agreed) == len(reading) == len(last):
+                    reading.whole = True  # it rests; the total that it states is not that of its shipments
+                    break
+                last = reading
+        return reading, agreed
+
+    async def _page(self, number: int) -> feed.FeedPage:
+        """Return a page, or what can be read of it."""
+        size = self._settings.page_size
+        answers: list[feed.FeedPage] = []
+
+        async def read(number: int, many: int) -> Sequence[msgspec.Raw]:
+            answers.append(await self._listed(number + 1, many))
+            return answers[-1].shipments or []
+
+        rows = await self._narrowing.page(read, number - 1, size, min(size, self._pitch))
+        last = answers[-1] if answers else feed.FeedPage()
+        if rows is last.shipments or not (rows or last.shipments):
+            self._pitch = feed.count(last.per_page) or size
+            return last
+        total = feed.count(last.total)
+        return feed.PartialPage(
+            shipments=[row for row in rows if not isinstance(row, UnreadableRow)],
+            total=total,
+            total_pages=None if total is None else -(-total // size),
+            unreadable=[row for row in rows if isinstance(row, UnreadableRow)],
+        )
+
+    async def _listed(self, number: int, size: int) -> feed.FeedPage:
+        answer = await self.endpoint.call(
+            "GET", EXPORT, effect=Effect.READ, query=[("page", str(number)), ("perPage", str(size))]
+        )
+        page = answer.decode(_page)
+        if not page.is_one:
+            raise answer.unusable("no shipments, but an error")
+        return page
+
+    async def _attempts(self, order_id: str) -> list[timeline.Export] | None:
+        """Return the attempts at exporting an order; None if its timeline cannot be read."""
+        answer = await self._timeline(order_id)
+        try:
+            return None if answer is None else timeline.exports(_events(answer))
+        except TransientError:
+            return None
+
+    async def _timeline(self, order_id: str) -> Answer | None:
+        """Ask for an order's timeline; None if there is none, which says nothing of the feed and pauses nothing."""
+        path = UPDATES.format(segment(order_id))
+        answer = await self.endpoint.call("GET", path, effect=Effect.READ, expected=NO_TIMELINE)
+        return None if answer.status in NO_TIMELINE else answer
+
+
+def _explained(rows: Iterable[UnreadableRow], waiting: Iterable[str]) -> list[UnreadableRow]:
+    """Return the rows that cannot be read, saying which orders wait for them."""
+    held = set(waiting)
+    found = []
+    for row in rows:
+        beside = list(dict.fromkeys(order for order in (row.after, row.before) if order in held))
+        said = f"; {' and '.join(beside)} wait: it may be a shipment of theirs" if beside else ""
+        found.append(msgspec.structs.replace(row, reason=row.reason + said))
+    return found
+
+
+def _events(answer: Answer) -> list[dict[str, Any]]:
+    """Return a timeline's events. An answer without a body is none: nobody knows what it would have shown."""
+    try:
+        return timeline.events(answer.decode(_any))
+    except ValueError as exc:
+        raise answer.unusable(str(exc)) from None
