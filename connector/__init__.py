@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from connector.app import Connector as Connector
-    from connector.drain import Drained as Drained
     from connector.errors import ConnectorError as ConnectorError
     from connector.errors import JournalBusy as JournalBusy
     from connector.errors import JournalError as JournalError
     from connector.errors import SettingsError as SettingsError
     from connector.errors import Unmappable as Unmappable
     from connector.order import Order as Order
+    from connector.pipeline.drain import Drained as Drained
+    from connector.progress import Progress as Progress
     from connector.registry import load_settings as load_settings
-    from connector.report import Progress as Progress
     from connector.settings import Settings as Settings
     from connector.sources.zendera.reports import CannotHandleOrder as CannotHandleOrder
     from connector.sources.zendera.reports import Complete as Complete
@@ -59,7 +59,7 @@ _HOMES = {
     "ConnectorError": "connector.errors",
     "Coordinates": "connector.sources.zendera.reports",
     "Damage": "connector.sources.zendera.reports",
-    "Drained": "connector.drain",
+    "Drained": "connector.pipeline.drain",
     "EventInfo": "connector.sources.zendera.reports",
     "JournalBusy": "connector.errors",
     "JournalError": "connector.errors",
@@ -67,7 +67,7 @@ _HOMES = {
     "Order": "connector.order",
     "Other": "connector.sources.zendera.reports",
     "Pricing": "connector.sources.zendera.reports",
-    "Progress": "connector.report",
+    "Progress": "connector.progress",
     "ProofOfDelivery": "connector.sources.zendera.reports",
     "Settings": "connector.settings",
     "SettingsError": "connector.errors",

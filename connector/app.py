@@ -12,25 +12,25 @@ from typing import Any
 import anyio
 
 from connector.bus import Bus
-from connector.caution import ways_of
 from connector.clock import Clock, SystemClock
-from connector.drain import Drained, drain
 from connector.errors import SettingsError
 from connector.events import Event, PassFinished
 from connector.journal.base import Journal
 from connector.journal.patience import Stall, unless_stalled
 from connector.journal.sqlite import SqliteJournal
 from connector.mapping.tables import MISSING, known
-from connector.pipeline import Pipeline, wired
+from connector.pipeline.drain import Drained, drain
+from connector.pipeline.lookup_rules import ways_of
+from connector.pipeline.pipeline import Pipeline, wired
+from connector.pipeline.receiver_witness import ask_receivers
+from connector.pipeline.routes import lanes
 from connector.plugins import BROKEN, BrokenReceiver, BrokenSource, broken_cause
 from connector.receivers.base import Receiver
 from connector.registry import make_receivers, make_sources
 from connector.secret_rotation import Reloaded, SupportsSecretRotation, changed_keys, with_new_parts
 from connector.settings import Settings
 from connector.sources.base import Source
-from connector.steady import SteadyClock
-from connector.wiring import lanes
-from connector.witness import ask_receivers
+from connector.steady_clock import SteadyClock
 
 __all__ = ["Connector"]
 

@@ -18,7 +18,7 @@ class Clock(Protocol):
     """What the connector may know of time and chance."""
 
     def now(self) -> datetime:
-        """Return the wall clock, in UTC; it may be set at any time (see `connector.steady`)."""
+        """Return the wall clock, in UTC; it may be set at any time (see `connector.steady_clock`)."""
 
     def monotonic(self) -> float:
         """Return seconds that never run backwards. For everything that the process waits for."""

@@ -20,8 +20,8 @@ from connector.http.attribution import KINDS, Blame
 from connector.http.breaker import Breaker
 from connector.http.endpoint import Endpoint
 from connector.order import Document, Line, Order, Totals
+from connector.progress import Progress
 from connector.receivers.base import Delivery, Receipt
-from connector.report import Progress
 from connector.settings.structs import ReceiverSettings, SourceSettings
 from connector.sources.base import FeedItem, Page, next_page
 

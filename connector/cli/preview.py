@@ -54,10 +54,10 @@ def command(ctx: click.Context, *, source: str, order_id: str | None, receiver: 
 async def _show(settings: Settings, name: str, order_id: str | None, receivers: list[str]) -> int:
     from connector.clock import SystemClock
     from connector.errors import Unmappable
-    from connector.receivers.lane import request_of
+    from connector.pipeline.route import request_of
+    from connector.pipeline.routes import lanes
     from connector.registry import make_receivers, make_sources
     from connector.sources.reading import order_of
-    from connector.wiring import lanes
 
     clock = SystemClock()
     sources, ends = make_sources(settings, clock, {}), make_receivers(settings, clock, {})

@@ -62,9 +62,9 @@ async def _plan(settings: Settings, name: str, since: datetime) -> int:
     from connector.cli.status import reading
     from connector.clock import SystemClock
     from connector.journal.listing import find
+    from connector.pipeline.ingest.intake import arrival_of, takes_cancelled
     from connector.registry import make_sources
     from connector.sources.base import Refetches
-    from connector.sources.intake import arrival_of, takes_cancelled
 
     sources = make_sources(settings, SystemClock(), {})
     source = sources[name]

@@ -10,7 +10,7 @@ import click
 from connector.cli import exits, settings_of
 from connector.cli.tables import escaped
 from connector.cli.times import Moment
-from connector.report import Location, Progress, Status
+from connector.progress import Location, Progress, Status
 
 if TYPE_CHECKING:
     from connector.settings import Settings

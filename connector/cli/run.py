@@ -19,7 +19,7 @@ from connector.cli import exits
 if TYPE_CHECKING:
     from connector.cli.logs import Hide
     from connector.cli.tally import Tally
-    from connector.drain import Drained
+    from connector.pipeline.drain import Drained
     from connector.settings import Settings
 
 __all__ = ["command"]

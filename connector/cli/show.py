@@ -82,7 +82,7 @@ def _asked(ctx: click.Context, settings: Settings, source: str, order_id: str) -
 
 
 def _report(row: ReportRow) -> dict[str, Any]:
-    from connector.readback import outline
+    from connector.pipeline.reports.comparison import outline
 
     return {
         **outline(row.body),

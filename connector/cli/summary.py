@@ -11,7 +11,7 @@ from connector.cli.exits import LATER, OK, TROUBLE
 from connector.cli.standing import Standing, Waiting
 from connector.cli.tables import escaped
 from connector.cli.tally import Tally
-from connector.drain import Drained
+from connector.pipeline.drain import Drained
 from connector.settings import Settings
 from connector.settings.values import Secret
 

@@ -19,7 +19,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from connector.reminder import lasted
+from connector.steady_clock import lasted
 
 __all__ = [
     "CAUSE",

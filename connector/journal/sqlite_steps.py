@@ -14,7 +14,7 @@ import msgspec
 from connector.journal import steps
 from connector.journal.base import Listing
 from connector.journal.times import millis
-from connector.steady import SteadyClock
+from connector.steady_clock import SteadyClock
 
 __all__ = ["SqliteSteps"]
 

@@ -3,10 +3,10 @@ What a step of the machine's clock means to the journal. The functions run insid
 
 Every column that holds a time is one of two kinds. A *record* says when something happened, by the machine's clock as
 it stood then; it is shown to people, or sent, and never changes. A *deadline* says until when something waits. It is in
-the time of the process that wrote it (`connector.steady`), in which the clock does not step, and the row of `clock`
-says by how much the machine's clock is ahead of that: whoever shows a deadline to people adds it. While the process
-lives a step changes that row only; the next process moves the deadlines, once, into its own time, before it does
-anything else.
+the time of the process that wrote it (`connector.steady_clock`), in which the clock does not step, and the row of
+`clock` says by how much the machine's clock is ahead of that: whoever shows a deadline to people adds it. While the
+process lives a step changes that row only; the next process moves the deadlines, once, into its own time, before it
+does anything else.
 
 A step that a process did not live to note is found by the next one where the machine says how long it has run. After a
 restart of the machine nobody knows how much time has passed: what may have been applied then waits a whole settle time.
@@ -20,7 +20,7 @@ import sqlite3
 from datetime import timedelta
 from typing import NamedTuple, Protocol
 
-from connector.steady import SteadyClock
+from connector.steady_clock import SteadyClock
 
 __all__ = [
     "DEADLINES",

@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import msgspec
 from msgspec import Meta
 
-from connector.report import Location, Status
+from connector.progress import Location, Status
 from connector.settings.paths import LOCAL_PATH
 from connector.settings.values import Duration, Rate
 

@@ -25,36 +25,38 @@ LAYERS: list[tuple[str, ...]] = [
         "connector",
         "connector.app",
     ),
-    ("connector.pipeline",),
-    ("connector.drain",),
+    ("connector.pipeline.pipeline",),
+    ("connector.pipeline.drain",),
     (
-        "connector.acknowledger",
-        "connector.lateness",
-        "connector.moves",
-        "connector.progress",
-        "connector.readback",
-        "connector.receivers.amender",
-        "connector.receivers.attempt",
-        "connector.receivers.consumer",
-        "connector.receivers.notices",
-        "connector.receivers.refusals",
+        "connector.pipeline.acks",
+        "connector.pipeline.acks.acknowledger",
+        "connector.pipeline.acks.alarm",
+        "connector.pipeline.acks.calls",
+        "connector.pipeline.delivery.amender",
+        "connector.pipeline.delivery.attempt",
+        "connector.pipeline.delivery.consumer",
+        "connector.pipeline.delivery.order_events",
+        "connector.pipeline.delivery.rejections",
+        "connector.pipeline.endpoint_status",
+        "connector.pipeline.ingest.producer",
+        "connector.pipeline.ingest.replays",
+        "connector.pipeline.ingest.vanished",
+        "connector.pipeline.internal_errors",
+        "connector.pipeline.poison",
+        "connector.pipeline.reports",
+        "connector.pipeline.reports.comparison",
+        "connector.pipeline.reports.reporter",
+        "connector.pipeline.reports.watcher",
         "connector.reconcile",
         "connector.reconcile.*",
-        "connector.reporter",
-        "connector.requests",
-        "connector.sources.absence",
-        "connector.sources.producer",
-        "connector.telling",
-        "connector.unforeseen",
-        "connector.vain",
     ),
     (
-        "connector.caution",
+        "connector.pipeline.lookup_rules",
+        "connector.pipeline.receiver_witness",
+        "connector.pipeline.routes",
         "connector.plugins",
         "connector.registry",
         "connector.secret_rotation",
-        "connector.wiring",
-        "connector.witness",
     ),
     (
         "connector.clients",
@@ -67,9 +69,18 @@ LAYERS: list[tuple[str, ...]] = [
         "connector.clients.ewarehousing.responses",
         "connector.clients.ewarehousing.settings",
         "connector.clients.ewarehousing.transport",
-        "connector.conformance",
         "connector.mapping",
         "connector.mapping.*",
+        "connector.pipeline.conformance",
+        "connector.pipeline.delivery",
+        "connector.pipeline.delivery.lookups",
+        "connector.pipeline.delivery.task",
+        "connector.pipeline.delivery.unmappable",
+        "connector.pipeline.ingest",
+        "connector.pipeline.ingest.intake",
+        "connector.pipeline.ingest.shortfall",
+        "connector.pipeline.ingest.surplus",
+        "connector.pipeline.route",
         "connector.receivers",
         "connector.receivers.*",
         "connector.sources",
@@ -102,7 +113,7 @@ LAYERS: list[tuple[str, ...]] = [
     ),
     (
         "connector.order",
-        "connector.report",
+        "connector.progress",
     ),
     (
         "connector.clock",
@@ -110,16 +121,14 @@ LAYERS: list[tuple[str, ...]] = [
         "connector.errors",
         "connector.http",
         "connector.http.reported_failure",
-        "connector.reminder",
+        "connector.pipeline",
+        "connector.pipeline.log_throttle",
         "connector.sources.seen_ids",
-        "connector.steady",
+        "connector.steady_clock",
     ),
 ]
 
-STAGES = (
-    "absence", "producer", "intake", "consumer", "attempt", "work", "amender", "lane", "notices", "refusals",
-    "shortfall", "surplus", "unfit",
-)  # fmt: skip
+STAGES = ("reading",)
 """What is in a family's folder, but serves all of its vendors."""
 
 SHARED = ("", "base", "bisection", "parsing", "ack_text", "seen_ids")
@@ -241,7 +250,7 @@ def test_production_knows_no_stand_ins_and_nothing_knows_the_tests() -> None:
 
 def test_every_pattern_is_needed() -> None:
     """A layer names what there is, or will be by the design."""
-    planned = {"connector.progress"}
+    planned = {"connector.pipeline.reports.watcher"}
     unused = {
         pattern
         for patterns in LAYERS
@@ -260,7 +269,11 @@ def test_every_pattern_is_needed() -> None:
         ("order", "def f():\n    from connector.bus import Bus", "connector/order.py:2"),
         ("bus", "if TYPE_CHECKING:\n    from connector.journal.base import Journal", "connector/bus.py:2"),
         ("journal__base", "from connector.sources.base import Page", "connector/journal/base.py:1"),
-        ("sources__propeller", "from connector.sources.producer import Producer", "connector/sources/propeller.py:1"),
+        (
+            "sources__propeller",
+            "from connector.pipeline.ingest.producer import Producer",
+            "connector/sources/propeller.py:1",
+        ),
         ("pipeline", "from connector.cli import main", "connector/pipeline.py:1"),
         ("errors", "from . import order", "connector/errors.py:1"),
         ("journal__base", "from ..sources.base import Page", "connector/journal/base.py:1"),
@@ -284,7 +297,6 @@ def test_an_import_that_points_up_is_found(name: str, text: str, place: str) -> 
         ("receivers__webhook", "from connector.sources.base import Page", False),
         ("mapping__webhook", "from connector.receivers.webhook_wire import Order", True),
         ("mapping__webhook", "from connector.receivers.webhook.receiver import Order", False),
-        ("receivers__consumer", "from connector.sources.base import Source", True),
         ("sources__base", "from connector.http.endpoint import Endpoint", True),
     ],
 )

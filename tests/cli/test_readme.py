@@ -19,12 +19,12 @@ from connector.clock import SystemClock
 from connector.errors import SettingsError
 from connector.journal.states import PublicState
 from connector.mapping.functions import known_functions
+from connector.pipeline.routes import lanes
 from connector.receivers import RECEIVERS
 from connector.registry import load_settings, make_receivers, make_sources, source_types
 from connector.sandbox.orders import seed_order
 from connector.settings.structs import RouteSettings
 from connector.sources import SOURCES
-from connector.wiring import lanes
 from tests.cli.process import ROOT, Vendors
 
 TOP = Path(__file__).resolve().parents[2]

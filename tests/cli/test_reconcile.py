@@ -17,10 +17,10 @@ import pytest
 from connector.clock import SystemClock
 from connector.journal.base import Arrival, Held, InDoubt, Intent, Listing, Settlement
 from connector.journal.sqlite import SqliteJournal
+from connector.pipeline.ingest.intake import arrival_of
 from connector.registry import load_settings, make_sources
 from connector.sandbox.standin import Fault
 from connector.sources.base import FeedItem
-from connector.sources.intake import arrival_of
 from tests.cli.process import Vendors, ended, run, started
 
 LONG_AGO = datetime.now(UTC) - timedelta(hours=1)

@@ -11,11 +11,11 @@ from connector.ack import Acknowledgement
 from connector.cli.standing import Standing, Waiting, standing
 from connector.cli.summary import outcome, summary
 from connector.cli.tally import Tally
-from connector.drain import Drained
 from connector.events import EndpointChanged, OrderAcknowledged, OrderDelivered, OrderFound, PassFinished
 from connector.journal.base import AckResult, Arrival, Delivered, Intent, Listing, Rejected, Settlement
 from connector.journal.memory import MemoryJournal
 from connector.order import Order
+from connector.pipeline.drain import Drained
 from connector.sources.base import Refused
 from tests.flow.bench import Bench
 

@@ -10,11 +10,11 @@ from typing import Any
 import anyio
 
 from connector.app import Connector
-from connector.drain import Drained
 from connector.events import Event
 from connector.journal.base import Journal
 from connector.journal.memory import MemoryJournal
 from connector.journal.sqlite import SqliteJournal
+from connector.pipeline.drain import Drained
 from connector.settings import Settings
 from connector.settings.structs import RetrySettings, RouteSettings
 from connector.settings.values import Duration, Rate

@@ -12,7 +12,7 @@ from connector.errors import UnshownError
 from connector.journal import holds
 from connector.journal.memory import MemoryJournal
 from connector.order import Document
-from connector.receivers.amender import LOOKS
+from connector.pipeline.delivery.amender import LOOKS
 from connector.receivers.base import Delivery, Receipt
 from tests.doubles import AmendableReceiver, LoopClock
 from tests.flow.bench import Bench

@@ -14,7 +14,7 @@ from connector.app import Connector
 from connector.errors import RejectedError, SettingsError, TransientError, Unmappable
 from connector.events import ProgressReported
 from connector.journal.memory import MemoryJournal
-from connector.report import Progress
+from connector.progress import Progress
 from connector.settings.structs import ProgressReport, ProgressSettings
 from connector.settings.values import Duration
 from tests.doubles import EPOCH, FollowedReceiver, LoopClock, ReportingSource, lost_answer

@@ -13,9 +13,10 @@ import pytest
 from connector.ack import Acknowledgement, AckOutcome, NotApplied
 from connector.errors import ConnectorError, InDoubtError, TransientError
 from connector.journal.memory import MemoryJournal
+from connector.pipeline.log_throttle import Reminder
+from connector.pipeline.poison import MANY, Vain
 from connector.receivers.base import Delivery, Receipt
-from connector.reminder import Reminder, lasted
-from connector.vain import MANY, Vain
+from connector.steady_clock import lasted
 from tests.doubles import AmendableReceiver, LoopClock, MemorySource, OnceSource
 from tests.flow.bench import Bench
 from tests.flow.test_after_delivery import replayed
@@ -269,7 +270,7 @@ async def test_a_feed_that_cannot_be_read_is_said_again(caplog: pytest.LogCaptur
         await anyio.sleep(1.2 * HOUR)
         bench.shop.fetch_failures.clear()
         await anyio.sleep(600)
-    lines = [r.message for r in caplog.records if r.name == "connector.sources.producer"]
+    lines = [r.message for r in caplog.records if r.name == "connector.pipeline.ingest.producer"]
     assert "source shop: not what the vendor documents" == lines[0]
     said = [line.split(" now: ")[0].removeprefix("source shop: its feed could not be read for ") for line in lines[1:]]
     assert [said[0] in ("15 minutes", "16 minutes"), *said[1:]] == [True, "30 minutes", "60 minutes"]

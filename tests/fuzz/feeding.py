@@ -24,6 +24,7 @@ from connector.errors import (
     Unmappable,
 )
 from connector.order import Order
+from connector.pipeline.ingest.intake import arrival_of
 from connector.receivers.base import Delivery
 from connector.receivers.ewarehousing.receiver import EwarehousingReceiver
 from connector.receivers.file.columns import defaults
@@ -33,7 +34,6 @@ from connector.registry import receiver_types
 from connector.settings.values import Secret, Url
 from connector.sources.base import FeedItem, Page
 from connector.sources.bisection import LoneFailures, Narrowing
-from connector.sources.intake import arrival_of
 from tests.fuzz.target import Line, Target, sound
 
 __all__ = [

@@ -20,7 +20,7 @@ from connector.journal.reader import causes, open_reader, status
 from connector.journal.sentinel import Sentinel
 from connector.journal.sqlite import SqliteJournal
 from connector.journal.timeline import timeline
-from connector.readback import outline, shown
+from connector.pipeline.reports.comparison import outline, shown
 from connector.receivers.file.disk import AppendFile, Disk
 from connector.receivers.file.handover_log import UNKNOWN, Entry, Handed
 from connector.receivers.file.index import Index, read

@@ -19,8 +19,8 @@ from connector.errors import SettingsError, Unmappable
 from connector.mapping import examples
 from connector.mapping.custom import Mapper, checker, mapper
 from connector.order import Order
+from connector.progress import Progress
 from connector.registry import make_receivers, make_sources, receiver_types, source_types
-from connector.report import Progress
 from connector.settings import load, parse
 from connector.settings.interpolation import fill
 from tests.fuzz.bodies import mutated

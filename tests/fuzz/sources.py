@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from connector.clock import SystemClock
-from connector.readback import shown
+from connector.pipeline.reports.comparison import shown
 from connector.registry import source_types
 from connector.sandbox.standin import encode
 from connector.settings.values import Secret

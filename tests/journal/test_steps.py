@@ -20,7 +20,7 @@ from connector.journal.reader import status
 from connector.journal.relisted import Policy
 from connector.journal.reports import of_order
 from connector.journal.times import millis, moment
-from connector.steady import SteadyClock
+from connector.steady_clock import SteadyClock
 from tests.contracts.journal_bench import acknowledged, arrival, at, delivered, found, intend, rows, settle, settle_ack
 from tests.doubles import SteppingClock
 

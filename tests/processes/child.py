@@ -23,7 +23,7 @@ from connector.cli import main
 from connector.clock import SystemClock
 from connector.journal.base import Delivered, Settlement
 from connector.journal.sqlite import SqliteJournal
-from connector.receivers import consumer
+from connector.pipeline.delivery import consumer
 from tests.processes.watched import Kind, Place, watch
 
 __all__ = ["POINTS", "arm", "shift"]

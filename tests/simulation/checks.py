@@ -12,9 +12,9 @@ from typing import Any
 
 import msgspec
 
-from connector.readback import outline
+from connector.pipeline.delivery.rejections import MANY
+from connector.pipeline.reports.comparison import outline
 from connector.receivers.ewarehousing.receiver import PAGE_SIZE
-from connector.receivers.refusals import MANY
 from tests.doubles import EPOCH
 from tests.simulation import content, second
 from tests.simulation.vendors.base import EVERY, Truth
@@ -314,7 +314,7 @@ def suspected(world: World, truth: Truth) -> bool:
     """
     Tell whether an order is refused along with so many others that it is not believed to be their fault.
 
-    Then no order is given up, and one at a time is tried again (connector/receivers/refusals.py).
+    Then no order is given up, and one at a time is tried again (connector/pipeline/delivery/rejections.py).
     """
     return truth.refused and sum(each.refused for each in world.orders.values()) >= MANY
 

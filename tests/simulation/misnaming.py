@@ -10,10 +10,10 @@ import msgspec
 
 from connector.clock import SystemClock
 from connector.order import Order
-from connector.receivers.lane import Lane
+from connector.pipeline.route import Lane
+from connector.pipeline.routes import lanes
 from connector.registry import make_receivers, make_sources
 from connector.settings import Settings
-from connector.wiring import lanes
 
 if TYPE_CHECKING:
     from tests.simulation.world import World

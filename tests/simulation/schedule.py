@@ -13,10 +13,11 @@ from uuid import UUID
 
 import msgspec
 
-from connector import pipeline, plugins
+from connector import plugins
 from connector.journal import holds, sentinel
 from connector.journal.times import millis
-from connector.readback import outline
+from connector.pipeline import pipeline
+from connector.pipeline.reports.comparison import outline
 from connector.settings.structs import WitnessSettings
 from tests.simulation import crashes, mappings, marks, misnaming, profile, second
 from tests.simulation.checks import Row, Watch, held, rows, unsettled

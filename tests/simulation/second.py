@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from connector.receivers.refusals import MANY
+from connector.pipeline.delivery.rejections import MANY
 from tests.simulation.vendors.base import Truth
 
 if TYPE_CHECKING:

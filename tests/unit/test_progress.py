@@ -10,9 +10,9 @@ import msgspec
 import pytest
 
 from connector.errors import SettingsError, Unmappable
-from connector.readback import outline, shown
+from connector.pipeline.reports.comparison import outline, shown
+from connector.progress import Progress
 from connector.receivers import RECEIVERS
-from connector.report import Progress
 from connector.settings import Settings, echo, parse
 from connector.settings.structs import ProgressReport, ProgressSettings
 from connector.sources import SOURCES

@@ -11,8 +11,8 @@ import anyio
 from aiohttp import web
 
 from connector.app import Connector
-from connector.drain import Drained
 from connector.journal.memory import MemoryJournal
+from connector.pipeline.drain import Drained
 from connector.registry import load_settings
 from connector.sandbox.standin import StandIn, serving
 

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from connector.journal.memory import MemoryJournal
-from connector.report import Progress
+from connector.progress import Progress
 from connector.sandbox.ewarehousing import EwarehousingStandIn
 from connector.sandbox.orders import propeller_orders
 from connector.sandbox.propeller import PropellerStandIn

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from connector.report import Progress
+from connector.progress import Progress
 from connector.sources.zendera.reports import (
     KINDS,
     Complete,

@@ -18,7 +18,7 @@ from connector.clock import Clock
 from connector.errors import RejectedError, TransientError, Unmappable
 from connector.http.endpoint import Answer, Effect, Endpoint, segment
 from connector.order import Order
-from connector.report import Progress
+from connector.progress import Progress
 from connector.settings.structs import SourceSettings
 from connector.settings.values import Secret, Url
 from connector.sources.base import Acknowledgement, AckOutcome, Confirmed, Denied, Page, Refused, UnreadableRow

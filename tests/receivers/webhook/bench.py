@@ -13,9 +13,9 @@ import msgspec
 
 from connector.app import Connector
 from connector.clock import SystemClock
-from connector.drain import Drained
 from connector.events import OrderHeld
 from connector.journal.sqlite import SqliteJournal
+from connector.pipeline.drain import Drained
 from connector.receivers.base import Delivery
 from connector.receivers.webhook.receiver import WebhookReceiver, WebhookSettings
 from connector.sandbox.standin import serving

@@ -7,7 +7,7 @@ from typing import Any
 
 from connector.ack import Confirmed, Denied
 from connector.journal import relisted
-from connector.sources import producer
+from connector.pipeline.ingest import producer
 from connector.sources.traede import acks as traede_mark
 from connector.sources.zendera import source as zendera
 from tests.simulation.bugs.planting import FROM, bug, put

@@ -6,8 +6,9 @@ from contextlib import ExitStack
 from typing import Any
 
 from connector.journal.base import Held
-from connector.receivers import unfit
-from connector.sources import bisection, surplus
+from connector.pipeline.delivery import unmappable
+from connector.pipeline.ingest import surplus
+from connector.sources import bisection
 from tests.simulation.bugs.planting import FROM, bug, put
 
 __all__: list[str] = []
@@ -52,4 +53,4 @@ def tells_what_it_cannot_map(stack: ExitStack) -> None:
             if isinstance(outcome, Held) and outcome.unfit:
                 await self._believe([work.key])
 
-    put(stack, unfit.UnfitOrders, "held", held)
+    put(stack, unmappable.UnfitOrders, "held", held)

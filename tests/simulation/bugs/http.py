@@ -9,7 +9,7 @@ from connector.errors import RejectedError, lasts
 from connector.http.attribution import Blame
 from connector.http.breaker import Breaker
 from connector.http.endpoint import Endpoint
-from connector.receivers.refusals import Refusals
+from connector.pipeline.delivery.rejections import Refusals
 from tests.simulation.bugs.planting import FROM, bug, put
 
 __all__: list[str] = []

@@ -8,8 +8,9 @@ from typing import Any
 from connector.journal import arrivals, base
 from connector.journal.base import Ingested
 from connector.mapping import custom
-from connector.receivers import consumer, work
-from connector.sources import intake, producer
+from connector.pipeline.delivery import consumer
+from connector.pipeline.delivery import task as work
+from connector.pipeline.ingest import intake, producer
 from connector.sources.base import Source
 from tests.simulation.bugs.planting import FROM, bug, put
 

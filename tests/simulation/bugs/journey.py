@@ -12,7 +12,7 @@ from hashlib import sha256
 from typing import Any
 from unittest import mock
 
-from connector import acknowledger, order, telling
+from connector import order
 from connector.ack import Confirmed, NotApplied, Unknown
 from connector.errors import InDoubtError, RejectedError, TransientError
 from connector.http import endpoint as http
@@ -23,16 +23,18 @@ from connector.http.rate_limit import Pace
 from connector.journal import acks, arrivals, commit, delivered, deliveries, doubts, failures, sentinel, sqlite, steps
 from connector.journal.base import AckResult, Delivered, InDoubt, NotSent, Rejected, Settled, Settlement
 from connector.journal.times import millis
-from connector.receivers import attempt, consumer
+from connector.pipeline.acks import acknowledger
+from connector.pipeline.acks import calls as telling
+from connector.pipeline.delivery import attempt, consumer
+from connector.pipeline.ingest import intake, producer
 from connector.receivers.base import Receipt
 from connector.receivers.ewarehousing import receiver as ewarehousing
 from connector.receivers.ewarehousing.amend import receipt_of
 from connector.receivers.webhook import receiver as webhook
-from connector.sources import intake, producer
 from connector.sources.propeller import source as propeller
 from connector.sources.traede import source as traede
 from connector.sources.zendera import source as zendera
-from connector.steady import SteadyClock
+from connector.steady_clock import SteadyClock
 from tests.simulation.bugs.planting import FROM, bug, put
 from tests.simulation.profile import secret
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import Any
 
-from connector.sources import producer
+from connector.pipeline.ingest import producer
 from tests.simulation.bugs.planting import bug, put
 
 __all__: list[str] = []

@@ -5,7 +5,8 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import Any
 
-from connector import app, witness
+from connector import app
+from connector.pipeline import receiver_witness
 from tests.simulation.bugs.planting import FROM, bug, put
 
 __all__: list[str] = []
@@ -30,4 +31,4 @@ def a_witness_that_is_down_is_taken_for_one_that_has_nothing(stack: ExitStack) -
     async def trusting(*_: Any) -> None:
         """Believe."""
 
-    put(stack, witness, "_unknown", trusting)
+    put(stack, receiver_witness, "_unknown", trusting)

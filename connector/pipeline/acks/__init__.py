@@ -1,0 +1,1 @@
+"""The third stage: tells sources which of their orders were exported, or failed."""

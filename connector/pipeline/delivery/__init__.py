@@ -1,0 +1,1 @@
+"""The second stage: maps orders and delivers them to their receivers."""

@@ -1,0 +1,1 @@
+"""The first stage: reads the feeds of the sources into the journal."""

@@ -1,0 +1,116 @@
+"""
+Whether a source has a report whose answer was lost: the report compared with what the source shows.
+
+How a source shows reports may not be published (Zendera's timeline is not, vendors.md section 3), so they are compared
+by what must be there in any shape: the status, the stop and the time. What could be the report, and could be another,
+is no answer: telling twice is seen by people, and so is not telling.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, get_args
+
+import msgspec
+
+from connector.progress import Location, Status
+
+__all__ = ["outline", "shown"]
+
+WORDS: dict[str, tuple[str, ...]] = {"status": get_args(Status), "location": get_args(Location)}
+ACKNOWLEDGED = "ORDER_EXPORTED"
+"""Stands in the timeline entries that are about an acknowledgement, and not about a report (seed 003)."""
+DEEPEST = 8
+CLOSE = 1.0
+"""Seconds by which a time that was kept without its fraction may differ."""
+
+
+def outline(body: bytes) -> dict[str, str]:
+    """
+    Return the `status`, `location` and `date` of a report's body, as far as it has them.
+
+    It is what is kept of a report that has arrived: the rest holds people's names, and nobody needs it any more.
+    """
+    found = {key: values[0] for key in WORDS if (values := [v for v in _under(_read(body), key) if v in WORDS[key]])}
+    dates = [text for text in _under(_read(body), "date") if _instant(text) is not None]
+    return {**found, **({"date": dates[0]} if dates else {})}
+
+
+def shown(body: bytes, events: Sequence[Mapping[str, Any]], others: Sequence[bytes] = ()) -> bool | None:
+    """
+    Tell whether `events`, which the source shows, hold the report; None when that is not certain.
+
+    `others` are the reports (or their outlines) that the source is known to have: each accounts for one event.
+    """
+    left = list(events)
+    for other in others:
+        match = next((number for number, event in enumerate(left) if _is(outline(other), event)), None)
+        if match is not None:
+            del left[match]
+    judged = [_is(outline(body), event) for event in left]
+    return True if True in judged else None if None in judged else False
+
+
+def _is(report: Mapping[str, str], event: Mapping[str, Any]) -> bool | None:
+    """Tell whether an event is the report; None if it could be."""
+    texts = [text for _, text in _leaves(event)]
+    if any(ACKNOWLEDGED in text for text in texts):
+        return False
+    for key, words in WORDS.items():
+        # Enums are often written with what they are of before them: STATUS_DAMAGE, LOCATION_PICKUP.
+        said = {word for text in texts for word in words if _says(text, word)}
+        if said and report.get(key) not in said:
+            return False
+    date = _instant(report.get("date", ""))
+    dates = [at for text in _under(event, "date") if (at := _instant(text)) is not None]
+    if date is None or (dates and not any(_same(at, date) for at in dates)):
+        return None if date is None else False
+    says_all = all(any(_says(text, report.get(key, "?")) for text in texts) for key in WORDS)
+    times = [at for text in texts if (at := _instant(text)) is not None]
+    return True if says_all and any(_same(at, date) for at in times) else None
+
+
+def _says(text: str, word: str) -> bool:
+    return text == word or text.endswith(f"_{word}")
+
+
+def _same(one: datetime, other: datetime) -> bool:
+    return abs((one - other).total_seconds()) < CLOSE
+
+
+def _under(content: Any, key: str) -> list[str]:
+    return [text for name, text in _leaves(content) if name == key]
+
+
+def _leaves(content: Any, name: str = "", depth: int = 0) -> Iterator[tuple[str, str]]:
+    """Yield the texts and numbers in `content`, each with the key that it stands under."""
+    if depth > DEEPEST:
+        return
+    if isinstance(content, Mapping):
+        for key, inner in content.items():
+            yield from _leaves(inner, str(key), depth + 1)
+    elif isinstance(content, list | tuple):
+        for inner in content:
+            yield from _leaves(inner, name, depth + 1)
+    elif isinstance(content, str | int | float) and not isinstance(content, bool):
+        yield name, str(content)
+
+
+def _instant(text: str) -> datetime | None:
+    """Read a time: ISO 8601, or the milliseconds since 1970 that sister feeds of Zendera's write (vendors.md 3)."""
+    if re.fullmatch(r"1\d{12}", text, re.ASCII):
+        return datetime.fromtimestamp(int(text) / 1000, UTC)
+    try:
+        at = datetime.fromisoformat(text)
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except (ValueError, OverflowError):  # the latter for the ends of time in another zone
+        return None
+
+
+def _read(body: bytes) -> Any:
+    try:
+        return msgspec.json.decode(body)
+    except (ValueError, RecursionError):
+        return None
