@@ -16,7 +16,7 @@ from connector.clock import Clock, SystemClock
 from connector.errors import SettingsError
 from connector.events import Event, PassFinished
 from connector.journal.base import Journal
-from connector.journal.patience import Stall, unless_stalled
+from connector.journal.engine.stall import Stall, unless_stalled
 from connector.journal.sqlite import SqliteJournal
 from connector.mapping.tables import MISSING, known
 from connector.pipeline.drain import Drained, drain

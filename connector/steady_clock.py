@@ -4,7 +4,8 @@ Time within one process: whatever the machine's clock is set to meanwhile, what 
 The flow computes with `SteadyClock.now`, which goes on evenly from what the machine's clock showed at the start. Times
 that are sent, kept as a record, or shown to people are those of the machine's clock: `shown` turns the one into the
 other. In the journal the deadlines stay as the flow computed them, and one row says by how much the machine's clock is
-ahead (`connector.journal.steps`): so a step of it moves nothing, cuts nothing short, and races with nothing.
+ahead (`connector.journal.engine.clock_steps`): so a step of it moves nothing, cuts nothing short, and races with
+nothing.
 
 Even is what the event loop goes by (`Clock.monotonic`), which on Linux stands still while the machine is suspended. To
 the flow a suspension is thus a step ahead: what was waited for is waited for afterwards, for as long as was left.

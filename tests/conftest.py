@@ -13,7 +13,7 @@ import anyio
 import pytest
 from aioresponses import core
 
-from connector.journal.database import InlineDatabase
+from connector.journal.engine.connection import InlineDatabase
 
 if "stream_writer" in inspect.signature(aiohttp.ClientResponse.__init__).parameters:
     # aioresponses 0.7.9 cannot build a response on aiohttp >= 3.14 (pnuckowski/aioresponses#289);

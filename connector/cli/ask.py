@@ -12,7 +12,7 @@ from connector.cli import exits
 from connector.cli.tables import escaped
 
 if TYPE_CHECKING:
-    from connector.journal.asked import Answer
+    from connector.journal.replays import Answer
     from connector.settings import Settings
 
 __all__ = ["ask_replay", "changes_of"]
@@ -31,9 +31,9 @@ def ask_replay(settings: Settings, source: str, since: datetime, wait: float) ->
     import anyio
 
     from connector.clock import SystemClock
-    from connector.journal import requests
     from connector.journal.decisions import deciding
-    from connector.journal.times import millis
+    from connector.journal.engine.codec import millis
+    from connector.journal.tables import replays as requests
 
     with deciding(settings.journal) as db:
         request = requests.add(source, millis(since), millis(SystemClock().now()), db)
@@ -51,9 +51,9 @@ def ask_replay(settings: Settings, source: str, since: datetime, wait: float) ->
 async def _answer(settings: Settings, request: int, wait: float) -> Answer | None:
     """Return the answer; None if there is none in time, or if the connector that has the journal has ended."""
     from connector.clock import SystemClock
-    from connector.journal import requests
-    from connector.journal.lock import ended
-    from connector.journal.reader import open_reader
+    from connector.journal.engine.lock import ended
+    from connector.journal.tables import replays as requests
+    from connector.journal.views.status import open_reader
 
     clock = SystemClock()
     until = clock.monotonic() + wait
@@ -70,7 +70,7 @@ async def _answer(settings: Settings, request: int, wait: float) -> Answer | Non
 
 def _told(settings: Settings, source: str, answer: Answer) -> int:
     """Print the answer and how the orders stand; return the exit code."""
-    from connector.journal.reader import open_reader, snapshot, status
+    from connector.journal.views.status import open_reader, snapshot, status
 
     if answer.error:
         click.echo(escaped(f"{source}: {answer.error}"), err=True)

@@ -124,10 +124,10 @@ async def _ask(number: int, name: str, end: Source | Receiver, answers: dict[int
 
 def _journal(settings: Settings) -> Finding:
     """Try whether the journal can be read, if there is one, and written; nothing is created for it."""
-    from connector.journal.diagnosis import disk_trouble
-    from connector.journal.opening import check_folder
-    from connector.journal.reader import open_reader
-    from connector.journal.version import NoJournal
+    from connector.journal.engine.disk_errors import disk_trouble
+    from connector.journal.engine.migrations import NoJournal
+    from connector.journal.engine.opening import check_folder
+    from connector.journal.views.status import open_reader
 
     path = Path(settings.journal)
     try:
@@ -196,7 +196,7 @@ def _risks(settings: Settings, receivers: Mapping[str, Receiver]) -> Iterator[Fi
 
 def _witness(journal: Path, witness: Path) -> Iterator[Finding]:
     """Try the witness: its folder is there, can be written, and is on another volume than the journal."""
-    from connector.journal.opening import check_folder
+    from connector.journal.engine.opening import check_folder
 
     try:
         check_folder(witness, "the witness")

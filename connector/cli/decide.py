@@ -66,8 +66,8 @@ def _about_orders(
     """Make a decision about orders that are named, in one transaction; see `_decided` for what is returned."""
     from connector.clock import SystemClock
     from connector.journal.decisions import deciding
+    from connector.journal.engine.codec import millis
     from connector.journal.holds import keys_of
-    from connector.journal.times import millis
 
     with deciding(settings.journal) as db:
         check_source(ctx, db, source, settings.sources, hint="SOURCE")
@@ -96,10 +96,10 @@ def _about_cause(journal: str, decision: Decision, cause: str) -> tuple[int, int
 
     from connector.clock import SystemClock
     from connector.journal.decisions import deciding
+    from connector.journal.engine.codec import millis
     from connector.journal.holds import PORTION, keys_of, still
-    from connector.journal.listing import chunks
-    from connector.journal.reader import open_reader
-    from connector.journal.times import millis
+    from connector.journal.views.orders import chunks
+    from connector.journal.views.status import open_reader
 
     with open_reader(journal) as db:
         keys = keys_of(None, (), cause, db)

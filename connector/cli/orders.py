@@ -18,7 +18,7 @@ from connector.journal.states import PublicState
 if TYPE_CHECKING:
     import sqlite3
 
-    from connector.journal.listing import OrderRow
+    from connector.journal.views.orders import OrderRow
 
 __all__ = ["check_source", "command", "data_of", "say_causes"]
 
@@ -46,7 +46,7 @@ def command(
 
     Works while the connector runs and while it does not; asks no endpoint.
     """
-    from connector.journal import listing
+    from connector.journal.views import orders as listing
 
     settings = settings_of(ctx)
     with reading(settings) as db:
@@ -72,7 +72,7 @@ def check_source(
     ctx: click.Context, db: sqlite3.Connection, source: str, configured: Iterable[str], hint: str = "'--source'"
 ) -> None:
     """Refuse a name that neither the settings nor the journal know: an empty list would look like good news."""
-    from connector.journal.unfinished import distinct
+    from connector.journal.views.backlog import distinct
 
     known = list(dict.fromkeys([*configured, *distinct(db, "source", "orders")]))
     if source not in known:
@@ -131,7 +131,7 @@ def _cells(rows: Iterable[OrderRow]) -> Iterator[list[object]]:
 
 def say_causes(db: sqlite3.Connection, cause: str) -> None:
     """Nothing waits for `cause`: name what there is, in case of a slip."""
-    from connector.journal.reader import causes
+    from connector.journal.views.status import causes
 
     known = list(dict.fromkeys(each.cause for each in causes(db)))
     close = get_close_matches(cause, known, n=3) or [each for each in known if cause.casefold() in each.casefold()][:3]

@@ -61,7 +61,7 @@ def command(ctx: click.Context, *, source: str, since: datetime, dry_run: bool, 
 async def _plan(settings: Settings, name: str, since: datetime) -> int:
     from connector.cli.status import reading
     from connector.clock import SystemClock
-    from connector.journal.listing import find
+    from connector.journal.views.orders import find
     from connector.pipeline.ingest.intake import arrival_of, takes_cancelled
     from connector.registry import make_sources
     from connector.sources.base import Refetches

@@ -65,9 +65,9 @@ def command(ctx: click.Context, /, *, source: str, order_id: str, anyway: bool, 
     from connector.clock import SystemClock
     from connector.errors import Unmappable
     from connector.journal.decisions import deciding
-    from connector.journal.listing import find
-    from connector.journal.reports import add
-    from connector.journal.times import millis
+    from connector.journal.engine.codec import millis
+    from connector.journal.tables.reports import add
+    from connector.journal.views.orders import find
     from connector.sources.base import Reports
 
     settings = settings_of(ctx)

@@ -212,7 +212,7 @@ class Shift:
         """Decide on the exit code, and put together what was done and what waits."""
         from connector.cli.standing import standing
         from connector.cli.summary import outcome, summary
-        from connector.journal.patience import unless_stalled
+        from connector.journal.engine.stall import unless_stalled
         from connector.journal.sqlite import SqliteJournal
 
         connector = self._connector

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping, Sequence
 
-    from connector.journal.listing import OrderRow
-    from connector.journal.outbox import ReportRow
-    from connector.journal.timeline import Moment
+    from connector.journal.reports import ReportRow
+    from connector.journal.views.orders import OrderRow
+    from connector.journal.views.timeline import Moment
     from connector.settings import Settings
 
     Events = Sequence[Mapping[str, Any]]
@@ -39,9 +39,9 @@ def command(ctx: click.Context, *, source: str, order_id: str, online: bool, as_
     Works while the connector runs and while it does not; asks no endpoint, unless with --online. Exit 1 if there is
     no such order.
     """
-    from connector.journal.listing import find
-    from connector.journal.reports import of_order
-    from connector.journal.timeline import timeline
+    from connector.journal.tables.reports import of_order
+    from connector.journal.views.orders import find
+    from connector.journal.views.timeline import timeline
 
     settings = settings_of(ctx)
     with reading(settings) as db:
@@ -114,7 +114,7 @@ def _about_events(source: str, events: Events | None) -> str:
 
 
 def _unknown(db: sqlite3.Connection, source: str, order_id: str, sources: list[str]) -> None:
-    from connector.journal.listing import near
+    from connector.journal.views.orders import near
 
     line = f"there is no order {order_id!r} of source {source!r} in the journal"
     if meant := near(db, source, order_id):

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from connector.journal.reader import PARKED, causes, snapshot, status
-from connector.journal.relisted import CAUSE, LISTED_AGAIN, REFUSED
+from connector.journal.tables.relisted import CAUSE, LISTED_AGAIN, REFUSED
+from connector.journal.views.status import PARKED, causes, snapshot, status
 
 __all__ = ["Standing", "Waiting", "standing"]
 

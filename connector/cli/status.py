@@ -17,8 +17,8 @@ from connector.journal.states import PublicState
 if TYPE_CHECKING:
     import sqlite3
 
-    from connector.journal.reader import Cause, Status
-    from connector.journal.shortfall import Shortfall
+    from connector.journal.tables.shortfall import Shortfall
+    from connector.journal.views.status import Cause, Status
     from connector.settings import Settings
 
 __all__ = ["command", "reading"]
@@ -39,8 +39,8 @@ def command(ctx: click.Context, *, as_json: bool) -> None:
 
     Works while the connector runs and while it does not; asks no endpoint.
     """
-    from connector.journal import reader
-    from connector.journal.lock import noted
+    from connector.journal.engine.lock import noted
+    from connector.journal.views import status as reader
 
     settings = settings_of(ctx)
     with reading(settings) as db:
@@ -58,8 +58,8 @@ def command(ctx: click.Context, *, as_json: bool) -> None:
 @contextmanager
 def reading(settings: Settings) -> Iterator[sqlite3.Connection]:
     """Open the journal for reading; where there is none yet, say so on stderr and open an empty one."""
-    from connector.journal import reader
-    from connector.journal.version import NoJournal
+    from connector.journal.engine.migrations import NoJournal
+    from connector.journal.views import status as reader
 
     with ExitStack() as stack:
         try:
@@ -72,7 +72,7 @@ def reading(settings: Settings) -> Iterator[sqlite3.Connection]:
 
 def as_data(settings: Settings, status: Status, now: datetime) -> dict[str, Any]:
     """Return what `--json` prints (design.md, section 8): what is configured, and what the journal knows beside it."""
-    from connector.journal.reader import ReceiverCounts, SourceCounts
+    from connector.journal.views.status import ReceiverCounts, SourceCounts
 
     sources = {name: status.sources.get(name, SourceCounts()) for name in _names(settings.sources, status.sources)}
     receivers = {

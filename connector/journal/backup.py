@@ -11,8 +11,8 @@ from pathlib import Path
 from tempfile import mkstemp
 
 from connector.errors import JournalError
-from connector.journal.diagnosis import cause_of
-from connector.journal.reader import open_reader
+from connector.journal.engine.disk_errors import cause_of
+from connector.journal.views.status import open_reader
 
 __all__ = ["backup"]
 

@@ -15,17 +15,17 @@ from typing import Literal, Protocol
 import msgspec
 
 from connector.ack import Acknowledgement, AckOutcome
-from connector.journal.absent import Absent
-from connector.journal.asked import Asked
-from connector.journal.caution import Caution
-from connector.journal.distrust import Distrust
-from connector.journal.outbox import Outbox
-from connector.journal.outcomes import Delivered, Held, InDoubt, NotSent, Outcome, Rejected
-from connector.journal.patience import Stall
-from connector.journal.relisted import ListedAgain, Policy
-from connector.journal.shortfall import Shortfall
-from connector.journal.steps import Steps
-from connector.journal.terms import Terms
+from connector.journal.engine.clock_steps import Steps
+from connector.journal.engine.stall import Stall
+from connector.journal.lookup_first import Caution
+from connector.journal.records import Delivered, Held, InDoubt, NotSent, Outcome, Rejected
+from connector.journal.replays import Asked
+from connector.journal.reports import Outbox
+from connector.journal.tables.ack_terms import Terms
+from connector.journal.tables.orders_vanished import Absent
+from connector.journal.tables.rejections import Distrust
+from connector.journal.tables.relisted import ListedAgain, Policy
+from connector.journal.tables.shortfall import Shortfall
 
 Waiting = Literal["in_doubt", "ready", "new"]
 """The states from which a delivery is taken up again."""

@@ -8,9 +8,9 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from connector.errors import JournalError, JournalStalled
-from connector.journal.diagnosis import cause_of
-from connector.journal.patience import passing
-from connector.journal.version import check_version
+from connector.journal.engine.disk_errors import cause_of
+from connector.journal.engine.migrations import check_version
+from connector.journal.engine.stall import passing
 
 __all__ = ["deciding"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from connector.journal.database import InlineDatabase
+from connector.journal.engine.connection import InlineDatabase
 from connector.journal.sqlite import SqliteJournal
 
 __all__ = ["MemoryJournal"]

@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from typing import Literal
 
 from connector.ack import Confirmed, Unknown
-from connector.journal import acks, arrivals, deliveries, relisted
 from connector.journal.base import AckResult, Arrival, Delivered, Listing, Settlement
-from connector.journal.times import moment
+from connector.journal.engine.codec import moment
+from connector.journal.tables import acks, deliveries, relisted
+from connector.journal.tables import orders as arrivals
 
 __all__ = ["adopt", "look_again", "take_in", "tell_again"]
 

@@ -1,197 +1,113 @@
-"""
-The journal's writes for what sources are told about orders after their delivery, and for what it is made from.
-
-Each function runs inside a transaction, on the database thread. What is open is always asked for in the words of the
-partial index `reports_open`: SQLite uses it only for the same words.
-"""
+"""What a journal keeps of the reports to sources, and of how far orders are at their receivers."""
 
 from __future__ import annotations
 
-import json
-import sqlite3
 from collections.abc import Sequence
-from hashlib import sha256
+from datetime import datetime
+from typing import Literal, Protocol
 
-from connector.journal.listing import storable
-from connector.journal.outbox import Followed, Report, ReportOutcome, ReportRow, Seen
-from connector.journal.times import millis, moment
+import msgspec
 
-__all__ = [
-    "add",
-    "claim",
-    "due",
-    "followed",
-    "next_due",
-    "of_order",
-    "progressed",
-    "recover",
-    "settle",
-    "told",
-]
-
-WINDOW = 10_000
-"""Orders that one look for followed ones goes through: a look must not keep the database from its writes for long."""
+__all__ = ["Followed", "Outbox", "Report", "ReportOutcome", "ReportRow", "Seen"]
 
 
-def recover(now: int, settle_ms: int, longest_ms: int, db: sqlite3.Connection) -> int:
-    """Turn what was being sent into in-doubt; see `Outbox.recover_reports`."""
-    changed = db.execute(
-        "UPDATE reports SET state = 'in_doubt', next_try_at = ?, reason = 'the process ended while it was sent'"
-        " WHERE state IN ('pending', 'sending', 'in_doubt') AND state = 'sending'",
-        (now + settle_ms,),
-    ).rowcount
-    longest = now + max(settle_ms, longest_ms)
-    db.execute(
-        "UPDATE reports SET next_try_at = ?1 WHERE state IN ('pending', 'sending', 'in_doubt') AND next_try_at > ?1",
-        (longest,),
-    )
-    return changed
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """A report that is due. `key` is its order's row, 0 for an order that the journal does not know."""
+
+    id: int
+    key: int
+    source: str
+    order_id: str
+    state: Literal["pending", "in_doubt"]
+    attempts: int
+    body: bytes
 
 
-def add(source: str, order_id: str, body: bytes, now: int, at: int, db: sqlite3.Connection) -> bool:
-    """Keep a report that was made `now`, and is due `at`: a deadline, see `steps`. See `Outbox.add_report`."""
-    return (
-        db.execute(
-            "INSERT INTO reports (source, order_id, digest, body, made_at, next_try_at) VALUES (?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT (source, order_id, digest) DO NOTHING",
-            (source, order_id, sha256(body).digest(), body, now, at),
-        ).rowcount
-        == 1
-    )
+class ReportOutcome(msgspec.Struct, frozen=True):
+    """
+    What became of a report; `again` is when it is tried, or read back, again where it is not at an end.
+
+    `keep` takes the place of the body of one that is at its end.
+    """
+
+    state: Literal["confirmed", "pending", "in_doubt", "parked"]
+    reason: str = ""
+    again: datetime | None = None
+    keep: bytes | None = None
 
 
-def due(source: str, now: int, limit: int, db: sqlite3.Connection) -> list[Report]:
-    """Return what is due; see `Outbox.reports_due`."""
-    rows = db.execute(
-        "SELECT r.id, coalesce(o.key, 0), r.order_id, r.state, r.attempts, r.body"
-        " FROM reports r LEFT JOIN orders o ON o.source = r.source AND o.order_id = r.order_id"
-        " WHERE r.source = ? AND r.state IN ('pending', 'sending', 'in_doubt') AND r.state <> 'sending'"
-        " AND r.next_try_at <= ? AND NOT EXISTS (SELECT 1 FROM reports e WHERE e.source = r.source"
-        " AND e.order_id = r.order_id AND e.id < r.id AND e.state IN ('pending', 'sending', 'in_doubt'))"
-        " AND (o.key IS NULL OR o.ack_state NOT IN ('pending', 'sending', 'in_doubt')) ORDER BY r.id LIMIT ?",
-        (source, now, limit),
-    )
-    return [
-        Report(id=number, key=key, source=source, order_id=order_id, state=state, attempts=attempts, body=body)
-        for number, key, order_id, state, attempts, body in rows
-    ]
+class ReportRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A report as `show` shows it; `state` is `skipped` for one that a person has given up."""
+
+    state: str
+    body: bytes
+    made_at: datetime
+    done_at: datetime | None
+    attempts: int
+    next_try_at: datetime
+    reason: str
 
 
-def next_due(source: str, db: sqlite3.Connection) -> int | None:
-    """Return when the next one is due; see `Outbox.next_report`."""
-    (at,) = db.execute(
-        "SELECT min(r.next_try_at) FROM reports r"
-        " WHERE r.source = ? AND r.state IN ('pending', 'sending', 'in_doubt') AND r.state <> 'sending'"
-        " AND NOT EXISTS (SELECT 1 FROM reports e WHERE e.source = r.source"
-        " AND e.order_id = r.order_id AND e.id < r.id AND e.state IN ('pending', 'sending', 'in_doubt'))",
-        (source,),
-    ).fetchone()
-    return int(at) if at is not None else None
+class Followed(msgspec.Struct, frozen=True):
+    """An order that was delivered and acknowledged; `progress` is the last status that was seen, empty at first."""
+
+    key: int
+    order_id: str
+    receipt: str
+    reference: str
+    progress: str
 
 
-def claim(ids: Sequence[int], db: sqlite3.Connection) -> list[bool]:
-    """Mark as being sent; see `Outbox.claim_reports`."""
-    return [
-        db.execute(
-            "UPDATE reports SET state = 'sending', attempts = attempts + 1 WHERE id = ? AND state = 'pending'",
-            (number,),
-        ).rowcount
-        == 1
-        for number in ids
-    ]
+class Seen(msgspec.Struct, frozen=True):
+    """A status that is new: it was `before`; `body` is the report that it makes due, if it makes one due."""
+
+    key: int
+    before: str
+    status: str
+    body: bytes | None = None
 
 
-def settle(report: Report, outcome: ReportOutcome, now: int, db: sqlite3.Connection) -> None:
-    """Record what became of one; see `Outbox.settle_report`."""
-    again = now if outcome.again is None else millis(outcome.again)
-    applied = db.execute(
-        "UPDATE reports SET state = ?1, reason = nullif(?2, ''), next_try_at = ?3, body = coalesce(?4, body),"
-        " done_at = CASE ?1 WHEN 'confirmed' THEN ?5 END,"
-        # A try is counted when it is made; a reading that failed is one, too.
-        " attempts = attempts + (state = 'in_doubt' AND ?1 = 'in_doubt')"
-        " WHERE id = ?6 AND state IN ('sending', 'in_doubt')",
-        (outcome.state, outcome.reason, again, outcome.keep, now, report.id),
-    ).rowcount
-    if applied and report.key and outcome.state in _SAID:
-        db.execute(
-            "INSERT INTO history (key, at, what, detail) VALUES (?, ?, ?, ?)",
-            (report.key, now, _SAID[outcome.state], outcome.reason),
-        )
+class Outbox(Protocol):
+    """The part of a journal that is about reports. See `connector.journal.base` for what holds for every write."""
 
+    async def recover_reports(self, now: datetime, settle: float, longest: float) -> int:
+        """
+        Turn the reports that were being sent into in-doubt; return how many.
 
-_SAID = {"pending": "report not taken", "in_doubt": "report in doubt", "parked": "report parked"}
+        They are read back after `settle` seconds. Waits that are longer than `longest` seconds are cut to that.
+        """
 
+    async def add_report(self, source: str, order_id: str, body: bytes, now: datetime) -> bool:
+        """Keep a report to be sent; return False if the very same one is kept already, whatever became of it."""
 
-def told(source: str, order_id: str, db: sqlite3.Connection) -> list[bytes]:
-    """Return those that the source has; see `Outbox.reports_told`."""
-    rows = db.execute(
-        "SELECT body FROM reports WHERE source = ? AND order_id = ? AND state = 'confirmed' ORDER BY id",
-        (source, order_id),
-    )
-    return [body for (body,) in rows]
+    async def reports_due(self, source: str, now: datetime, limit: int) -> list[Report]:
+        """
+        Return reports that are due, the oldest first: of each order only its oldest open one.
 
+        None of an order whose acknowledgement is under way: the source has to know of the export first.
+        """
 
-def of_order(source: str, order_id: str, db: sqlite3.Connection) -> list[ReportRow]:
-    """Return every report about an order, in the order in which they are told."""
-    rows = db.execute(
-        "SELECT CASE WHEN state = 'parked' AND dropped_at IS NOT NULL THEN 'skipped' ELSE state END,"
-        " body, made_at, done_at, attempts,"
-        " CASE next_try_at WHEN 0 THEN made_at ELSE next_try_at + coalesce((SELECT ahead FROM clock), 0) END,"
-        " coalesce(reason, '') FROM reports"
-        " WHERE source = ? AND order_id = ? ORDER BY id",
-        (storable(source), storable(order_id)),
-    )
-    return [
-        ReportRow(
-            state=state,
-            body=body,
-            made_at=moment(made_at),
-            done_at=None if done_at is None else moment(done_at),
-            attempts=attempts,
-            next_try_at=moment(next_try_at),
-            reason=reason,
-        )
-        for state, body, made_at, done_at, attempts, next_try_at, reason in rows
-    ]
+    async def next_report(self, source: str) -> datetime | None:
+        """Return when the next report is due, which may be past; None if none is open."""
 
+    async def claim_reports(self, ids: Sequence[int], now: datetime) -> list[bool]:
+        """Mark reports as being sent; return for each whether it was pending."""
 
-def followed(
-    source: str, receiver: str, final: Sequence[str], since: int, after: int, limit: int, db: sqlite3.Connection
-) -> tuple[list[Followed], int | None]:
-    """Return orders whose progress is followed; see `Outbox.followed`."""
-    # The + keeps SQLite from the index over the source's ids: the window is one of keys.
-    rows = db.execute(
-        "SELECT o.key, o.order_id, d.receipt, coalesce(d.reference, ''), coalesce(d.progress, '')"
-        " FROM orders o JOIN deliveries d ON d.key = o.key AND d.receiver = ?"
-        " WHERE o.key > ? AND o.key <= ? AND +o.source = ? AND o.ack_state = 'confirmed'"
-        " AND o.ack_outcome = 'exported' AND d.state = 'delivered' AND d.delivered_at >= ?"
-        " AND lower(coalesce(d.progress, '')) NOT IN (SELECT value FROM json_each(?))"
-        " AND NOT EXISTS (SELECT 1 FROM changes c WHERE c.key = o.key AND c.receiver = d.receiver"
-        " AND c.what = 'cancel' AND c.state <> 'held') ORDER BY o.key LIMIT ?",
-        (receiver, after, after + WINDOW, source, since, json.dumps([status.lower() for status in final]), limit),
-    ).fetchall()
-    found = [Followed(*row) for row in rows]
-    if len(found) == limit:
-        return found, found[-1].key
-    (newest,) = db.execute("SELECT max(key) FROM orders").fetchone()
-    return found, after + WINDOW if (newest or 0) > after + WINDOW else None
+    async def settle_report(self, report: Report, outcome: ReportOutcome, now: datetime) -> None:
+        """Record what became of a report that was being sent or in doubt."""
 
+    async def reports_told(self, source: str, order_id: str) -> list[bytes]:
+        """Return what is kept of the reports about an order that its source has."""
 
-def progressed(receiver: str, seen: Sequence[Seen], now: int, at: int, db: sqlite3.Connection) -> int:
-    """Keep statuses and their reports; see `Outbox.progressed`."""
-    made = 0
-    for each in seen:
-        applied = db.execute(
-            "UPDATE deliveries SET progress = ? WHERE key = ? AND receiver = ? AND coalesce(progress, '') = ?",
-            (each.status, each.key, receiver, each.before),
-        ).rowcount
-        if not applied:
-            continue
-        db.execute(
-            "INSERT INTO history (key, at, what, detail) VALUES (?, ?, 'progress', ?)",
-            (each.key, now, f"{receiver}: {each.status}"),
-        )
-        if each.body is not None:
-            source, order_id = db.execute("SELECT source, order_id FROM orders WHERE key = ?", (each.key,)).fetchone()
-            made += add(source, order_id, each.body, now, at, db)
-    return made
+    async def followed(
+        self, source: str, receiver: str, final: Sequence[str], since: datetime, after: int, limit: int
+    ) -> tuple[list[Followed], int | None]:
+        """
+        Return orders of `source` after the key `after` whose progress at `receiver` is followed, and the next `after`.
+
+        Followed is what was delivered at or after `since` and acknowledged as exported, unless its last status is one
+        of `final`, or it was cancelled there at the source's own wish. None as the next `after`: that was all.
+        """
+
+    async def progressed(self, receiver: str, seen: Sequence[Seen], now: datetime) -> int:
+        """Keep statuses, and the reports that they make due, in one transaction; return how many reports."""

@@ -13,8 +13,7 @@ from typing import Literal, TypeVar
 from connector.ack import Acknowledgement
 from connector.clock import Clock, SystemClock
 from connector.errors import JournalError
-from connector.journal import acks, arrivals, changes, deliveries, doubts, holds, newest, payloads, requests, unfit
-from connector.journal.asked import Answer, Request
+from connector.journal import holds
 from connector.journal.base import (
     AckResult,
     Arrival,
@@ -30,19 +29,23 @@ from connector.journal.base import (
     Shortfall,
     Waiting,
 )
-from connector.journal.caution import OrderAt, Way
-from connector.journal.commit import GroupCommit, verdict
-from connector.journal.database import Database, InlineDatabase, unusable
-from connector.journal.distrust import SqliteDistrust
-from connector.journal.lock import InstanceLock
-from connector.journal.opening import check_folder, patiently
-from connector.journal.patience import Patience, Stall
-from connector.journal.sentinel import Seen as Noted
-from connector.journal.sentinel import Sentinel, Start, identify, raise_epoch
-from connector.journal.shortfall import kept
+from connector.journal.engine.codec import millis, moment
+from connector.journal.engine.connection import Database, InlineDatabase, unusable
+from connector.journal.engine.group_commit import GroupCommit, verdict
+from connector.journal.engine.lock import InstanceLock
+from connector.journal.engine.opening import check_folder, patiently
+from connector.journal.engine.sentinel import Seen as Noted
+from connector.journal.engine.sentinel import Sentinel, Start, identify, raise_epoch
+from connector.journal.engine.stall import Patience, Stall
+from connector.journal.lookup_first import OrderAt, Way
+from connector.journal.replays import Answer, Request
 from connector.journal.sqlite_backlog import SqliteBacklog
-from connector.journal.terms import keep
-from connector.journal.times import millis, moment
+from connector.journal.tables import acks, changes, deliveries, deliveries_unmappable, identity, lookup_first, payloads
+from connector.journal.tables import orders as arrivals
+from connector.journal.tables import replays as requests
+from connector.journal.tables.ack_terms import keep
+from connector.journal.tables.rejections import SqliteDistrust
+from connector.journal.tables.shortfall import kept
 
 __all__ = ["SqliteJournal"]
 
@@ -135,15 +138,15 @@ class SqliteJournal(SqliteBacklog, SqliteDistrust):
 
     async def begin(self, ways: Sequence[Way], now: datetime) -> None:
         """See `Caution.begin`."""
-        self._comparable_from = await self._write(partial(doubts.begin, ways, millis(now)))
+        self._comparable_from = await self._write(partial(lookup_first.begin, ways, millis(now)))
 
     async def compare_newest(self, receiver: str, orders: Sequence[OrderAt]) -> list[OrderAt]:
         """See `Caution.compare_newest`."""
-        return await self._write(partial(newest.compare, receiver, orders))
+        return await self._write(partial(identity.compare, receiver, orders))
 
     async def distrust(self) -> bool:
         """See `Caution.distrust`."""
-        return await self._write(newest.distrust)
+        return await self._write(identity.distrust)
 
     async def keep_terms(self, terms: Mapping[str, str]) -> dict[str, int]:
         """See `Terms.keep_terms`."""
@@ -151,7 +154,7 @@ class SqliteJournal(SqliteBacklog, SqliteDistrust):
 
     async def to_look_up(self, receiver: str, now: datetime, limit: int) -> list[str]:
         """See `Caution.to_look_up`."""
-        return await self._read(partial(doubts.due, receiver, millis(now), limit))
+        return await self._read(partial(lookup_first.due, receiver, millis(now), limit))
 
     async def mark(self) -> None:
         """See `Caution.mark`."""
@@ -191,9 +194,9 @@ class SqliteJournal(SqliteBacklog, SqliteDistrust):
 
     async def reject_unfit(self, receiver: str, mapped: Sequence[int], now: datetime) -> list[str]:
         """See `Journal.reject_unfit`."""
-        if not await self._read(partial(unfit.waiting, receiver)):
+        if not await self._read(partial(deliveries_unmappable.waiting, receiver)):
             return []
-        return await self._write(partial(unfit.believe, receiver, mapped, self._kept(now)))
+        return await self._write(partial(deliveries_unmappable.believe, receiver, mapped, self._kept(now)))
 
     async def settle(self, settlements: Sequence[Settlement], now: datetime) -> list[Settled]:
         """See `Journal.settle`."""
@@ -275,7 +278,7 @@ class SqliteJournal(SqliteBacklog, SqliteDistrust):
         await self._write(partial(_endpoint_changed, receiver, state, reason, self._kept(at)))
 
     async def read(self, question: Callable[[sqlite3.Connection], T]) -> T:
-        """Ask one of the questions of `connector.journal.reader` on this connection."""
+        """Ask one of the questions of `connector.journal.views.status` on this connection."""
         return await self._read(question)
 
     async def aclose(self) -> None:

@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
-from connector.journal import absent, holds, relisted, retention, unfinished
+from connector.journal import holds
 from connector.journal.base import OpenWork
-from connector.journal.listing import chunks
-from connector.journal.sqlite_outbox import SqliteOutbox
+from connector.journal.sqlite_reports import SqliteOutbox
+from connector.journal.tables import history as retention
+from connector.journal.tables import orders_vanished, relisted
+from connector.journal.views import backlog as unfinished
+from connector.journal.views.orders import chunks
 
 __all__ = ["SqliteBacklog"]
 
@@ -33,14 +36,14 @@ class SqliteBacklog(SqliteOutbox):
         return await self._read(unfinished.open_work)
 
     async def waiting_orders(
-        self, source: str, before: datetime, after: absent.Place | None = None
-    ) -> tuple[dict[str, int], absent.Place | None]:
+        self, source: str, before: datetime, after: orders_vanished.Place | None = None
+    ) -> tuple[dict[str, int], orders_vanished.Place | None]:
         """See `Absent.waiting_orders`."""
-        return await self._read(partial(absent.waiting, source, self._kept(before), after))
+        return await self._read(partial(orders_vanished.waiting, source, self._kept(before), after))
 
     async def vanish(self, keys: Sequence[int], now: datetime) -> list[int]:
         """See `Absent.vanish`."""
-        return await self._write(partial(absent.vanish, keys, self._kept(now)))
+        return await self._write(partial(orders_vanished.vanish, keys, self._kept(now)))
 
     async def listed_again(self, source: str, began: datetime, settle: float) -> dict[str, int]:
         """See `ListedAgain.listed_again`."""

@@ -13,7 +13,7 @@ from connector.clock import Clock
 from connector.events import PassFinished
 from connector.http.breaker import Breaker
 from connector.journal.base import Journal, OpenWork
-from connector.journal.patience import unless_stalled
+from connector.journal.engine.stall import unless_stalled
 from connector.pipeline.acks.acknowledger import Acknowledger
 from connector.pipeline.delivery.amender import Amender
 from connector.pipeline.delivery.consumer import Consumer

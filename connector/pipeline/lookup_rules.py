@@ -1,10 +1,10 @@
-"""What the journal has to know of the routes, to look up first what it may not know (`connector.journal.caution`)."""
+"""What the journal has to know of the routes, to look up first what it may not know (`journal.lookup_first`)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from connector.journal.caution import Way
+from connector.journal.lookup_first import Way
 from connector.receivers.base import Receiver
 from connector.settings import Settings
 from connector.sources.base import Source

@@ -17,7 +17,7 @@ import anyio
 from connector.clock import Clock, backoff
 from connector.errors import ConnectorError, InDoubtError, TransientError
 from connector.journal.base import Journal
-from connector.journal.caution import OrderAt
+from connector.journal.lookup_first import OrderAt
 from connector.pipeline.conformance import checked_receipt
 from connector.receivers.base import ListsNewest, Receipt, Receiver
 from connector.settings import Settings

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from connector.journal.census import Kept, KeptDelivery
+from connector.journal.views.audit import Kept, KeptDelivery
 from connector.receivers.base import Receipt
 from connector.reconcile import words
 from connector.reconcile.findings import Finding, Kind, Remedy

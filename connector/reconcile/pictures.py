@@ -8,7 +8,7 @@ from datetime import datetime
 import msgspec
 
 from connector.journal.base import Arrival
-from connector.journal.census import Kept
+from connector.journal.views.audit import Kept
 from connector.receivers.base import Receipt
 
 __all__ = ["Answer", "JournalPicture", "Listed", "Odd", "ReceiverPicture", "SourcePicture", "Unasked"]

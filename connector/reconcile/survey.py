@@ -13,7 +13,7 @@ import msgspec
 
 from connector.clock import Clock
 from connector.errors import ConflictError, ConnectorError, InDoubtError, TransientError, readable
-from connector.journal import census
+from connector.journal.views import audit as census
 from connector.order import external_id
 from connector.pipeline.ingest.intake import arrival_of, takes_cancelled
 from connector.receivers.base import Receiver

@@ -20,9 +20,9 @@ import msgspec
 from anyio.abc import TaskGroup
 
 from connector.app import Connector
+from connector.journal.engine.codec import millis
 from connector.journal.sqlite import SqliteJournal
-from connector.journal.times import millis
-from connector.journal.unfinished import oldest_acks as oldest_unacknowledged
+from connector.journal.views.backlog import oldest_acks as oldest_unacknowledged
 from connector.receivers.base import Receiver
 from connector.sources.base import Source
 from connector.web.metrics import Tally

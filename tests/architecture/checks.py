@@ -71,7 +71,7 @@ ALLOWED: dict[tuple[str, str], str] = {
     ("connector.clock", "anyio.sleep"): "this is the clock",
     ("connector.clock", "random"): "this is the clock",
     (
-        "connector.journal.sentinel",
+        "connector.journal.engine.sentinel",
         "uuid.uuid4",
     ): "a journal's id must differ from every other's, in every process",
     ("connector.cli.status", "datetime.datetime.now"): "says how long ago something was, once, and waits for nothing",
@@ -86,20 +86,20 @@ ALLOWED: dict[tuple[str, str], str] = {
 
 SQL: dict[tuple[str, str], str] = {
     ("connector.cli.standing", "_example"): "one of the three statements beside it",
-    ("connector.journal.arrivals", "_renew"): "one of the two statements above it",
-    ("connector.journal.bulk", "values"): "question marks for rows, as many as there are",
-    ("connector.journal.bulk", "each"): "question marks for keys, as many as there are",
-    ("connector.journal.bulk", "listed"): "question marks for keys, as many as there are",
-    ("connector.journal.database", "_prepare"): "three pragmas, which take no parameters",
-    ("connector.journal.database", "migrate"): "the package's own schema files, and their numbers",
-    ("connector.journal.listing", "matching"): "conditions of that module; what a user asks for is bound",
-    ("connector.journal.listing", "orders"): "the columns of a view",
-    ("connector.journal.listing", "near"): "one of the three conditions beside it",
-    ("connector.journal.reader", "_counts"): "one of the two questions of `status`",
-    ("connector.journal.unfinished", "distinct"): "columns, tables and conditions of its callers, all constants",
-    ("connector.journal.unfinished", "_counts"): "one of the four conditions of that module",
-    ("connector.journal.unfinished", "_next"): "one of the four conditions of that module",
-    ("connector.journal.steps", "begin"): "the tables, columns and conditions of the list above it",
+    ("connector.journal.tables.orders", "_renew"): "one of the two statements above it",
+    ("connector.journal.engine.bulk", "values"): "question marks for rows, as many as there are",
+    ("connector.journal.engine.bulk", "each"): "question marks for keys, as many as there are",
+    ("connector.journal.engine.bulk", "listed"): "question marks for keys, as many as there are",
+    ("connector.journal.engine.connection", "_prepare"): "three pragmas, which take no parameters",
+    ("connector.journal.engine.connection", "migrate"): "the package's own schema files, and their numbers",
+    ("connector.journal.views.orders", "matching"): "conditions of that module; what a user asks for is bound",
+    ("connector.journal.views.orders", "orders"): "the columns of a view",
+    ("connector.journal.views.orders", "near"): "one of the three conditions beside it",
+    ("connector.journal.views.status", "_counts"): "one of the two questions of `status`",
+    ("connector.journal.views.backlog", "distinct"): "columns, tables and conditions of its callers, all constants",
+    ("connector.journal.views.backlog", "_counts"): "one of the four conditions of that module",
+    ("connector.journal.views.backlog", "_next"): "one of the four conditions of that module",
+    ("connector.journal.engine.clock_steps", "begin"): "the tables, columns and conditions of the list above it",
 }
 """Functions whose SQL is put together, each with the reason why nothing of it is data."""
 

@@ -12,7 +12,7 @@ import pytest
 
 from connector.cli.logs import configure
 from connector.errors import ConflictError, RejectedError, SettingsError, Unmappable
-from connector.journal.database import InlineDatabase
+from connector.journal.engine.connection import InlineDatabase
 from connector.journal.memory import MemoryJournal
 from connector.mapping.plain import plain_order
 from connector.registry import receiver_types, source_types

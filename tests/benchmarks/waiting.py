@@ -7,7 +7,7 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-from connector.journal.database import migrate
+from connector.journal.engine.connection import migrate
 from tests.benchmarks.feeds import FIRST_ID, Feed
 
 __all__ = ["CAUSE", "SHARES", "fill", "waiting"]

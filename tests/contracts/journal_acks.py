@@ -8,8 +8,8 @@ import pytest
 
 from connector.ack import AckOutcome, Confirmed, NotApplied, Refused, Unknown
 from connector.journal.base import AckResult, Delivered, Held, InDoubt, Intent, Listing, NotSent, Rejected, Settlement
+from connector.journal.engine.codec import millis
 from connector.journal.states import ACK_EDGES, AckState
-from connector.journal.times import millis
 from tests.contracts.journal_bench import (
     HASH,
     JournalBench,

@@ -8,7 +8,7 @@ import pytest
 from connector.ack import NotApplied, Refused, Unknown
 from connector.errors import JournalError
 from connector.journal.base import Delivered, Held, InDoubt, Listing, NotSent, Outcome, Rejected
-from connector.journal.relisted import Policy
+from connector.journal.tables.relisted import Policy
 from tests.contracts.journal_bench import (
     JournalBench,
     acknowledged,

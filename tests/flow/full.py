@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 import anyio
 
+from connector.journal.engine.stall import Stall
 from connector.journal.memory import MemoryJournal
-from connector.journal.patience import Stall
 
 __all__ = ["Filling", "Trouble"]
 

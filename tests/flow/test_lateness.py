@@ -14,7 +14,7 @@ from connector.cli.status import as_text
 from connector.errors import AuthError, ConnectorError, InDoubtError, TransientError
 from connector.events import AcknowledgementsLate
 from connector.journal.memory import MemoryJournal
-from connector.journal.reader import causes, status
+from connector.journal.views.status import causes, status
 from connector.settings.values import Duration
 from tests.flow.bench import Bench
 

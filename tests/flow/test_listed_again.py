@@ -15,11 +15,11 @@ from connector.cli.standing import standing
 from connector.cli.summary import outcome, summary
 from connector.cli.tally import Tally
 from connector.journal import holds
-from connector.journal.listing import find
+from connector.journal.engine.codec import millis
 from connector.journal.memory import MemoryJournal
-from connector.journal.reader import Cause, causes, status
-from connector.journal.relisted import LISTED_AGAIN, REFUSED
-from connector.journal.times import millis
+from connector.journal.tables.relisted import LISTED_AGAIN, REFUSED
+from connector.journal.views.orders import find
+from connector.journal.views.status import Cause, causes, status
 from connector.settings.structs import RetrySettings
 from connector.settings.values import Duration
 from connector.sources.base import FeedItem, Page

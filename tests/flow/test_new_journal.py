@@ -16,9 +16,9 @@ from connector.app import Connector
 from connector.errors import InDoubtError, TransientError
 from connector.events import OrderHeld
 from connector.journal import holds
-from connector.journal.listing import find
+from connector.journal.engine.codec import millis
 from connector.journal.memory import MemoryJournal
-from connector.journal.times import millis
+from connector.journal.views.orders import find
 from connector.receivers.base import Receipt
 from tests.doubles import EPOCH, FailingSource, LoopClock, MemoryReceiver, OnceSource
 from tests.flow.bench import Bench

@@ -12,7 +12,7 @@ import pytest
 from connector.cli.status import as_text
 from connector.events import EndpointChanged, OrderHeld, OrderRejected
 from connector.journal.memory import MemoryJournal
-from connector.journal.reader import causes, status
+from connector.journal.views.status import causes, status
 from tests.flow.bench import Bench
 from tests.flow.test_crash import Kept
 from tests.flow.test_refusals import bench_of, failed, ids

@@ -14,13 +14,13 @@ import pytest
 
 from connector.clock import SystemClock
 from connector.errors import TransientError
-from connector.journal import requests
-from connector.journal.asked import Answer
-from connector.journal.database import schema_files
 from connector.journal.decisions import deciding
+from connector.journal.engine.codec import millis
+from connector.journal.engine.connection import schema_files
 from connector.journal.memory import MemoryJournal
+from connector.journal.replays import Answer
 from connector.journal.sqlite import SqliteJournal
-from connector.journal.times import millis
+from connector.journal.tables import replays as requests
 from connector.sources.base import Page
 from tests.doubles import EPOCH, MemorySource
 from tests.flow.bench import Bench

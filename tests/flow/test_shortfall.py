@@ -11,8 +11,8 @@ import pytest
 
 from connector.events import OrderVanished
 from connector.journal.memory import MemoryJournal
-from connector.journal.reader import status
-from connector.journal.shortfall import Shortfall
+from connector.journal.tables.shortfall import Shortfall
+from connector.journal.views.status import status
 from connector.sources.base import Page, UnreadableRow
 from tests.flow.bench import Bench
 

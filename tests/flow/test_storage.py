@@ -11,9 +11,9 @@ import pytest
 from connector.app import STALLED, Connector
 from connector.cli.exits import LATER, TROUBLE, code_of
 from connector.errors import JournalError, JournalStalled
+from connector.journal.engine.opening import patiently
+from connector.journal.engine.stall import GIVE_UP
 from connector.journal.memory import MemoryJournal
-from connector.journal.opening import patiently
-from connector.journal.patience import GIVE_UP
 from tests.flow.bench import Bench
 from tests.flow.full import Filling, Trouble
 

@@ -13,8 +13,8 @@ from connector.ack import Acknowledgement, AckOutcome
 from connector.app import Connector
 from connector.errors import ConnectorError, InDoubtError, RejectedError, TransientError
 from connector.journal import holds
-from connector.journal.listing import find
-from connector.journal.times import millis
+from connector.journal.engine.codec import millis
+from connector.journal.views.orders import find
 from connector.receivers.base import Delivery, Receipt
 from connector.settings.values import Duration
 from tests.doubles import FailingSource, MemoryReceiver

@@ -16,8 +16,8 @@ import pytest
 
 from connector.app import Connector
 from connector.events import OrderDelivered
-from connector.journal.listing import matching, orders
 from connector.journal.sqlite import SqliteJournal
+from connector.journal.views.orders import matching, orders
 from connector.mapping.custom import checker
 from connector.registry import receiver_types, source_types
 from connector.sandbox.ewarehousing import EwarehousingStandIn

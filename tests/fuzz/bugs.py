@@ -17,7 +17,7 @@ from unittest import mock
 
 from connector.http import endpoint as http
 from connector.http import reported_failure
-from connector.journal import lock
+from connector.journal.engine import lock
 from connector.settings import interpolation
 from tests.fuzz.target import Target
 
@@ -131,10 +131,10 @@ BUGS: dict[str, Bug] = {
     "file.index": forgets("receivers.file.rows", "ValueError"),
     "file.handed": forgets("receivers.file.handover_log", "ValueError"),
     "journal.lock": _one_line,
-    "journal.seen": forgets("journal.sentinel", "ValueError"),
+    "journal.seen": forgets("journal.engine.sentinel", "ValueError"),
     "journal.report": forgets("pipeline.reports.comparison", "OverflowError"),
     "journal.terms": forgets("sources.traede.ack_terms", "RecursionError"),
-    "journal.file": forgets("journal.reader", "ValueError"),
+    "journal.file": forgets("journal.views.status", "ValueError"),
     "settings": forgets("settings.places", "YAMLError"),
     "settings.file": forgets("settings.load", "UnicodeDecodeError"),
     "settings.reference": forgets("settings.interpolation", "OSError"),

@@ -13,13 +13,13 @@ from random import Random
 
 from connector.clock import SystemClock
 from connector.errors import ConflictError, EndpointError, JournalBusy, JournalError
-from connector.journal import listing
-from connector.journal.database import _connect, _prepare, unusable
-from connector.journal.lock import InstanceLock, ended, noted
-from connector.journal.reader import causes, open_reader, status
-from connector.journal.sentinel import Sentinel
+from connector.journal.engine.connection import _connect, _prepare, unusable
+from connector.journal.engine.lock import InstanceLock, ended, noted
+from connector.journal.engine.sentinel import Sentinel
 from connector.journal.sqlite import SqliteJournal
-from connector.journal.timeline import timeline
+from connector.journal.views import orders as listing
+from connector.journal.views.status import causes, open_reader, status
+from connector.journal.views.timeline import timeline
 from connector.pipeline.reports.comparison import outline, shown
 from connector.receivers.file.disk import AppendFile, Disk
 from connector.receivers.file.handover_log import UNKNOWN, Entry, Handed

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from connector.journal.database import Database
-from tests.journal.by_hand import ByHand
+from connector.journal.engine.connection import Database
+from tests.journal.engine.stepped_database import ByHand
 
 
 @pytest.fixture

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from connector.journal import absent, holds
+from connector.journal import holds
 from connector.journal.memory import MemoryJournal
+from connector.journal.tables import orders_vanished
 from tests.contracts.journal_bench import rows
 
 ORDER = (
@@ -140,7 +141,7 @@ async def test_what_may_be_there_is_not_forgotten_for_having_vanished(attempts: 
     journal = MemoryJournal()
     await waiting(journal, ("a", "held", attempts, "in doubt at a"), outcome=None)
 
-    assert await decide(journal, lambda keys, now, db: absent.vanish(keys, now, db)) == [1]
+    assert await decide(journal, lambda keys, now, db: orders_vanished.vanish(keys, now, db)) == [1]
 
     assert await rows(journal, STATES) == [("a", "vanished", ask)]
     await journal.aclose()

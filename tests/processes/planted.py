@@ -26,7 +26,8 @@ from connector.cli import log_writer
 from connector.clock import Clock
 from connector.http import endpoint as http
 from connector.http import failures as outcomes
-from connector.journal import backup, opening, sqlite
+from connector.journal import backup, sqlite
+from connector.journal.engine import opening
 from connector.settings import endpoints, routes
 
 __all__ = ["BUGS", "Outcome", "Planted", "outcome"]

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from connector.journal.base import Arrival
-from connector.journal.census import Kept, KeptDelivery
+from connector.journal.views.audit import Kept, KeptDelivery
 from connector.receivers.base import Receipt
 from connector.reconcile.compare import Compared, Rules, compare
 from connector.reconcile.pictures import (

@@ -10,7 +10,7 @@ import pytest
 
 from connector.errors import AuthError, ConflictError, TransientError
 from connector.journal.base import Delivered, Intent, Settlement
-from connector.journal.database import InlineDatabase
+from connector.journal.engine.connection import InlineDatabase
 from connector.journal.memory import MemoryJournal
 from connector.receivers.base import Receipt
 from connector.reconcile import Ends, Report, reconcile

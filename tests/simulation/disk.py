@@ -4,7 +4,8 @@ What outlives a process on its machine: the journal's file, the sentinel beside 
 A journal may be lost, and a new one accepted in its place; or a backup may be put there, which is older than the truth.
 Or the whole volume is put back from a snapshot, the sentinel with it: then a witness on another volume knows, or a
 receiver that is asked for its newest orders, or the operator says so (`--restored`).
-What the connector does then is its own code (connector/journal/sentinel.py, doubts.py); only the files are simulated.
+What the connector does then is its own code (connector/journal/engine/sentinel.py, tables/lookup_first.py); only the
+files are simulated.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import Literal, get_args
 import msgspec
 
 from connector.errors import JournalError
-from connector.journal.sentinel import DIGITS, Seen, Start, identify
+from connector.journal.engine.sentinel import DIGITS, Seen, Start, identify
 from tests.simulation.store import new_journal
 
 __all__ = ["ASKED", "DOWN", "PATH", "VOLUMES", "Disk", "Loss", "Volume"]

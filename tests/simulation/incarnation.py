@@ -14,7 +14,7 @@ import anyio
 from connector.app import Connector
 from connector.clock import Boot
 from connector.http.endpoint import Endpoint
-from connector.journal.sentinel import identify
+from connector.journal.engine.sentinel import identify
 from connector.journal.sqlite import SqliteJournal
 from connector.receivers.base import Receiver
 from connector.settings import Settings

@@ -14,8 +14,9 @@ from uuid import UUID
 import msgspec
 
 from connector import plugins
-from connector.journal import holds, sentinel
-from connector.journal.times import millis
+from connector.journal import holds
+from connector.journal.engine import sentinel
+from connector.journal.engine.codec import millis
 from connector.pipeline import pipeline
 from connector.pipeline.reports.comparison import outline
 from connector.settings.structs import WitnessSettings

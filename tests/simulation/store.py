@@ -15,9 +15,9 @@ from random import Random
 from typing import Any, Protocol, TypeVar
 
 from connector.errors import JournalError
-from connector.journal.commit import GroupCommit
-from connector.journal.database import migrate
-from connector.journal.sending import Sending
+from connector.journal.engine.connection import migrate
+from connector.journal.engine.group_commit import GroupCommit
+from connector.journal.engine.store import Sending
 from tests.simulation.loop import Time
 
 __all__ = ["Process", "Store", "new_journal"]
@@ -60,7 +60,7 @@ class Process(Protocol):
 
 
 class Store:
-    """Runs the journal's operations in order, at virtual times. A `Runner` (connector.journal.commit)."""
+    """Runs the journal's operations in order, at virtual times. A `Runner` (connector.journal.engine.group_commit)."""
 
     def __init__(self, db: sqlite3.Connection, process: Process, chance: Random, slow: float) -> None:
         self.db = db

@@ -13,8 +13,8 @@ from connector.ack import Confirmed
 from connector.errors import AuthError, InDoubtError, RejectedError, TransientError
 from connector.events import OrderDelivered, OrderHeld, OrderInDoubt, PassFinished
 from connector.journal.base import AckResult, Arrival, Delivered, Listing, Settlement
+from connector.journal.engine.codec import millis
 from connector.journal.memory import MemoryJournal
-from connector.journal.times import millis
 from connector.web import health, serve
 from connector.web.health import oldest_unacknowledged
 from tests.doubles import EPOCH

@@ -16,7 +16,7 @@ from connector.errors import (
 )
 from connector.http.attribution import Kind, about
 from connector.journal.base import Delivered, Held, InDoubt, NotSent, Outcome, Rejected
-from connector.journal.caution import may_be_at
+from connector.journal.lookup_first import may_be_at
 from connector.pipeline.conformance import checked_receipt
 from connector.pipeline.delivery.lookups import Lookups
 from connector.pipeline.delivery.task import Work

@@ -21,7 +21,7 @@ from connector.http.attribution import Kind
 from connector.http.breaker import Breaker, BreakerState
 from connector.http.endpoint import Endpoint
 from connector.journal.base import Delivered, Held, Job, Journal, NotSent, Outcome, Rejected
-from connector.journal.distrust import Refusal
+from connector.journal.tables.rejections import Refusal
 from connector.pipeline.delivery.task import Work
 from connector.settings.structs import ReceiverSettings
 

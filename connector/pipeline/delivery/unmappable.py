@@ -1,4 +1,4 @@
-"""Orders that cannot be mapped: whose fault that is, as far as one receiver can tell (`connector.journal.unfit`)."""
+"""Orders that cannot be mapped: whose fault that is, as far as one receiver can tell."""
 
 from __future__ import annotations
 

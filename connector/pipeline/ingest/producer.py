@@ -16,7 +16,7 @@ from connector.errors import ConnectorError, JournalError, SettingsError, lasts
 from connector.events import OrderFound, PassFinished
 from connector.http.breaker import ProbeTurn
 from connector.journal.base import Arrival, Ingested, Journal, Listing, Relisted
-from connector.journal.relisted import LISTED_AGAIN, Policy
+from connector.journal.tables.relisted import LISTED_AGAIN, Policy
 from connector.order import Order
 from connector.pipeline.conformance import checked_page
 from connector.pipeline.ingest.intake import arrival_of, notices_of, takes_cancelled

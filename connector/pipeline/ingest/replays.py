@@ -9,8 +9,8 @@ import anyio
 
 from connector.clock import Clock
 from connector.errors import SettingsError
-from connector.journal.asked import Answer, Request
 from connector.journal.base import Journal
+from connector.journal.replays import Answer, Request
 from connector.pipeline.ingest.producer import Producer
 
 __all__ = ["Requests"]

@@ -14,8 +14,8 @@ from datetime import datetime
 from connector.bus import Bus
 from connector.clock import Clock
 from connector.events import OrderVanished
-from connector.journal.absent import Place
 from connector.journal.base import Journal
+from connector.journal.tables.orders_vanished import Place
 from connector.sources.base import Source
 from connector.sources.seen_ids import Ids
 from connector.steady_clock import wall_time

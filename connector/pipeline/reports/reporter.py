@@ -25,7 +25,7 @@ from connector.events import ProgressReported
 from connector.http.attribution import about
 from connector.http.breaker import ProbeTurn
 from connector.journal.base import Journal
-from connector.journal.outbox import Report, ReportOutcome
+from connector.journal.reports import Report, ReportOutcome
 from connector.pipeline.internal_errors import Fault, Unforeseen
 from connector.pipeline.poison import Vain
 from connector.pipeline.reports.comparison import outline, shown

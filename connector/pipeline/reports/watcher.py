@@ -18,7 +18,7 @@ import anyio
 from connector.clock import Clock
 from connector.errors import ConnectorError, Unmappable
 from connector.journal.base import Journal
-from connector.journal.outbox import Followed, Seen
+from connector.journal.reports import Followed, Seen
 from connector.pipeline.reports.reporter import Reporter
 from connector.progress import Progress
 from connector.receivers.base import Follows, Receipt, Receiver

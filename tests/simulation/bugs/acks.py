@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from connector.ack import Confirmed, Denied
-from connector.journal import relisted
+from connector.journal.tables import relisted
 from connector.pipeline.ingest import producer
 from connector.sources.traede import acks as traede_mark
 from connector.sources.zendera import source as zendera

@@ -6,7 +6,8 @@ from contextlib import ExitStack
 from typing import Any
 
 from connector.errors import ConflictError
-from connector.journal import changes, sqlite
+from connector.journal import sqlite
+from connector.journal.tables import changes
 from connector.receivers.ewarehousing import amend as ewarehousing_amend
 from tests.simulation.bugs.planting import FROM, bug, put
 

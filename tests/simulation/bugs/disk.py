@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from connector.journal.sentinel import Seen, Start, identify
+from connector.journal.engine.sentinel import Seen, Start, identify
 from tests.simulation import incarnation
 from tests.simulation.bugs.planting import FROM, bug, put
 

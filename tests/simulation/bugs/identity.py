@@ -5,8 +5,9 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import Any
 
-from connector.journal import arrivals, base
+from connector.journal import base
 from connector.journal.base import Ingested
+from connector.journal.tables import orders as arrivals
 from connector.mapping import custom
 from connector.pipeline.delivery import consumer
 from connector.pipeline.delivery import task as work

@@ -20,9 +20,12 @@ from connector.http import failures as outcomes
 from connector.http import token as bearer
 from connector.http.endpoint import segment
 from connector.http.rate_limit import Pace
-from connector.journal import acks, arrivals, commit, delivered, deliveries, doubts, failures, sentinel, sqlite, steps
+from connector.journal import sqlite
 from connector.journal.base import AckResult, Delivered, InDoubt, NotSent, Rejected, Settled, Settlement
-from connector.journal.times import millis
+from connector.journal.engine import clock_steps, group_commit, sentinel
+from connector.journal.engine.codec import millis
+from connector.journal.tables import ack_failures, acks, deliveries, deliveries_bulk, lookup_first
+from connector.journal.tables import orders as arrivals
 from connector.pipeline.acks import acknowledger
 from connector.pipeline.acks import calls as telling
 from connector.pipeline.delivery import attempt, consumer
@@ -163,15 +166,15 @@ def ack_drop(stack: ExitStack) -> None:
 @bug
 def failure_stays(stack: ExitStack) -> None:
     """Tells that an order failed although it is tried again meanwhile."""
-    put(stack, failures, "withdraw", lambda _keys, _now, _db: None)
+    put(stack, ack_failures, "withdraw", lambda _keys, _now, _db: None)
 
 
 @bug
 def believes_a_failure(stack: ExitStack) -> None:
     """Takes what failed in a journal that was put back for failed, although a newer one may have delivered it."""
-    put(stack, doubts, "_FAILED", "SELECT 1 WHERE ?1 = '' AND ?2 = ''")
-    real = doubts._doubt_what_waits
-    put(stack, doubts, "_doubt_what_waits", lambda way, now, db: real(way, now, _Deaf(db, "unfit = 1")))  # type: ignore[arg-type]
+    put(stack, lookup_first, "_FAILED", "SELECT 1 WHERE ?1 = '' AND ?2 = ''")
+    real = lookup_first._doubt_what_waits
+    put(stack, lookup_first, "_doubt_what_waits", lambda way, now, db: real(way, now, _Deaf(db, "unfit = 1")))  # type: ignore[arg-type]
 
 
 @bug
@@ -409,7 +412,7 @@ def swallow_cancel(stack: ExitStack) -> None:
                 continue
         return future.result()
 
-    put(stack, commit, "verdict", verdict)
+    put(stack, group_commit, "verdict", verdict)
     put(stack, sqlite, "verdict", verdict)
 
 
@@ -570,7 +573,7 @@ def one_is_enough(stack: ExitStack) -> None:
         return real(_Told(db, "FROM deliveries WHERE key = ?", "AND state = 'delivered'"), key, now)  # type: ignore[arg-type]
 
     put(stack, deliveries, "exported_due", due)
-    put(stack, delivered, "settle", lambda *_: None)
+    put(stack, deliveries_bulk, "settle", lambda *_: None)
 
 
 @bug
@@ -587,24 +590,24 @@ def tells_again(stack: ExitStack) -> None:
 @bug
 def believes_a_backup(stack: ExitStack) -> None:
     """Takes what was settled when a backup was made for settled."""
-    real = doubts._doubt_what_waits
+    real = lookup_first._doubt_what_waits
 
     def doubt(way: Any, now: int, db: Any) -> None:
         real(way, now, _Deaf(db, "SET next_try_at = max(next_try_at"))  # type: ignore[arg-type]
 
-    put(stack, doubts, "_doubt_what_waits", doubt)
+    put(stack, lookup_first, "_doubt_what_waits", doubt)
 
 
 @bug
 def lost_is_first(stack: ExitStack) -> None:
     """Asks at once what a journal that is lost may have begun."""
-    real = doubts.begin
+    real = lookup_first.begin
 
     def begin(ways: Any, now: int, db: Any) -> None:
         real(ways, now, db)
         db.execute("UPDATE doubts SET until = 0")
 
-    put(stack, doubts, "begin", begin)
+    put(stack, lookup_first, "begin", begin)
 
 
 @bug
@@ -617,8 +620,8 @@ def wall_deadlines(stack: ExitStack) -> None:
 def forget_step(stack: ExitStack) -> None:
     """Takes the deadlines that another process left as they are, although the machine's clock was set."""
 
-    def begin(mark: Any, _now: int, db: Any) -> steps.Beginning:
-        steps._put(mark, db)
-        return steps.Beginning(0, True, 0)
+    def begin(mark: Any, _now: int, db: Any) -> clock_steps.Beginning:
+        clock_steps._put(mark, db)
+        return clock_steps.Beginning(0, True, 0)
 
-    put(stack, steps, "begin", begin)
+    put(stack, clock_steps, "begin", begin)

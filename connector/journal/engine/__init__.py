@@ -1,0 +1,1 @@
+"""The SQLite engine under the tables: connection, group commit, lock, migrations, sentinel."""

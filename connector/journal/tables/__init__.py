@@ -1,0 +1,1 @@
+"""The statements of the journal: a module for each table."""

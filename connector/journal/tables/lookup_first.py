@@ -1,0 +1,249 @@
+"""
+The journal's writes for what is looked up before its first create. Each function runs inside a transaction.
+
+A row of `doubts` is a way from a source to a receiver. Its kind says why orders are looked up first: the journal is
+new (`first`), took the place of a lost one (`lost`), was restored from a backup (`restored`), or the settings want it
+(`always`). `replay`: only what is listed again is, since all that is new was made after the first complete walk.
+"""
+
+# ruff: noqa: S608 - the SQL is put together from our own words; every value is a parameter.
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+import msgspec
+
+from connector.ack import Acknowledgement
+from connector.journal.base import Ingested
+from connector.journal.engine import clock_steps
+from connector.journal.lookup_first import Way
+from connector.journal.tables import ack_failures
+from connector.journal.tables.relisted import CAUSE, LISTED_AGAIN
+
+__all__ = ["begin", "cast", "due", "walked"]
+
+WHY = {
+    "first": "the journal is new",
+    "lost": "the journal is new in the place of a lost one",
+    "restored": "the journal was restored from a backup",
+    "always": "the settings want it (look_up_first)",
+    "replay": "it was listed by a replay, and the journal does not know it",
+}
+TOLD = 2
+"""
+What `deliveries.ask` is where the source may have been told, too: by a journal that is lost, or newer than this one. So
+it is asked before it is told, where telling twice would do something twice. 1: only the receiver may have it.
+"""
+OPEN = "('new', 'ready', 'intent', 'in_doubt')"
+
+
+def begin(ways: Sequence[Way], now: int, db: sqlite3.Connection) -> int:
+    """Settle what is to be looked up first; see `Caution.begin`. Returns `steps.comparable`."""
+    identity = dict(db.execute("SELECT name, value FROM identity"))
+    doubt = identity.get("doubt", "")
+    for way in ways:
+        _set(way, doubt, now, db, fresh="journal" in identity)
+        if doubt == "restored" and way.look_up_first != "never":
+            _doubt_what_waits(way, now, db)
+    if doubt == "restored":
+        clock_steps.comparable_from(now, db)
+        # In doubt, as if it had been under way when the process ended: `recover` takes it from there.
+        once = sorted({way.source for way in ways if not way.ack_repeatable})
+        db.executemany(  # What a source refused, and a person has not released yet, it may have taken since.
+            # What it listed although it had confirmed stays with the person: asked, it would show it as not told.
+            "UPDATE orders SET ack_state = 'pending', ack_attempts = 0 WHERE source = ? AND ack_state = 'parked'"
+            f" AND {CAUSE} <> ?",
+            [(source, LISTED_AGAIN) for source in once],
+        )
+        db.executemany(
+            "UPDATE orders SET ack_state = 'sending'"
+            " WHERE source = ? AND ack_state IN ('pending', 'sending', 'in_doubt') AND ack_state = 'pending'",
+            [(source,) for source in once],
+        )
+        db.execute(  # Those of earlier terms may have been such; the ones that were not are told again at once.
+            "UPDATE orders SET ack_state = 'sending' WHERE ack_state = 'pending' AND key IN (SELECT key FROM ack_terms)"
+        )
+        db.execute("UPDATE reports SET state = 'sending' WHERE state = 'pending'")
+    db.execute("DELETE FROM identity WHERE name = 'doubt'")
+    for receiver, account in sorted({(way.receiver, way.account) for way in ways if way.account}):
+        _account(receiver, account, now, db)
+    return clock_steps.comparable(db)
+
+
+def _set(way: Way, doubt: str, now: int, db: sqlite3.Connection, *, fresh: bool) -> None:
+    """Write the row of one way. `fresh`: a source of which the journal knows nothing is new to it."""
+    row = db.execute(
+        "SELECT kind, until FROM doubts WHERE source = ? AND receiver = ?", (way.source, way.receiver)
+    ).fetchone()
+    settled = now + round(way.settle * 1000)
+    if doubt:
+        kind, until = doubt, settled
+    elif row is not None:
+        kind, until = row[0], min(row[1], settled)
+    else:
+        known = db.execute("SELECT 1 FROM orders WHERE source = ? LIMIT 1", (way.source,)).fetchone()
+        kind, until = "first" if fresh and not known else "replay", 0
+    if way.look_up_first == "always" and way.finds:
+        kind = "always"
+    elif kind == "always":
+        kind = "replay"
+    # Where a repeat is recognised, nobody has to look; but what the source may know it is asked all the same.
+    unasked = kind in ("lost", "restored") or (kind == "replay" and way.repeatable)
+    wanted = way.look_up_first != "never" and (way.finds or unasked)
+    if wanted:
+        db.execute(
+            "INSERT OR REPLACE INTO doubts (source, receiver, kind, until) VALUES (?, ?, ?, ?)",
+            (way.source, way.receiver, kind, until),
+        )
+    else:
+        db.execute("DELETE FROM doubts WHERE source = ? AND receiver = ?", (way.source, way.receiver))
+
+
+def _doubt_what_waits(way: Way, now: int, db: sqlite3.Connection) -> None:
+    """Take what a restored journal holds as not delivered for what may have been."""
+    settled = now + round(way.settle * 1000)
+    values = (settled, WHY["restored"], way.receiver, way.source)
+    db.execute(
+        "UPDATE deliveries SET state = 'in_doubt', next_try_at = ?, cause = 'looked up first', detail = ?"
+        f" WHERE receiver = ? AND state IN {OPEN} AND state IN ('new', 'ready')"
+        " AND (SELECT source FROM orders o WHERE o.key = deliveries.key) = ?",
+        values,
+    )
+    # What it holds as settled may have been tried again since.
+    db.execute(
+        "UPDATE deliveries SET next_try_at = max(next_try_at, ?)"
+        f" WHERE receiver = ? AND state IN {OPEN} AND state = 'in_doubt'"
+        " AND (SELECT source FROM orders o WHERE o.key = deliveries.key) = ?",
+        (settled, *values[2:]),
+    )
+    db.execute(
+        f"UPDATE deliveries SET ask = {TOLD} WHERE receiver = ? AND state <> 'delivered'"
+        " AND (SELECT source FROM orders o WHERE o.key = deliveries.key) = ?",
+        values[2:],
+    )
+    db.execute(  # What is due to be changed may have been changed since.
+        "UPDATE changes SET doubt_until = max(doubt_until, ?1), next_try_at = max(next_try_at, ?1)"
+        " WHERE receiver = ?2 AND state = 'due' AND (SELECT source FROM orders o WHERE o.key = changes.key) = ?3",
+        (settled, *values[2:]),
+    )
+    # What failed, and its source may not know: a newer journal may have delivered it, mended.
+    keys = [key for (key,) in db.execute(_FAILED, values[2:]).fetchall()]
+    for state, which in (("new", "rejected"), ("in_doubt", "new")):
+        db.executemany(
+            "UPDATE deliveries SET state = ?, next_try_at = ?, cause = 'looked up first', detail = ?"
+            " WHERE key = ? AND receiver = ? AND state = ?",
+            [(state, settled, WHY["restored"], key, way.receiver, which) for key in keys],
+        )
+    db.execute(  # What was not fit when the backup was made may have been mended and delivered likewise.
+        "UPDATE deliveries SET state = 'in_doubt', next_try_at = ?, cause = 'looked up first', detail = ?"
+        " WHERE receiver = ? AND unfit = 1 AND state = 'held'"
+        " AND (SELECT source FROM orders o WHERE o.key = deliveries.key) = ?",
+        values,
+    )
+    db.executemany(
+        "UPDATE orders SET ack_state = 'pending' WHERE key = ? AND ack_state = 'parked'", [(key,) for key in keys]
+    )
+    ack_failures.withdraw(keys, now, db)
+
+
+# The words of the two partial indexes, which hold what is open and what is parked.
+_FAILED = (
+    "SELECT d.key FROM deliveries d WHERE d.receiver = ?1 AND d.required AND d.state = 'rejected' AND d.key IN"
+    " (SELECT key FROM orders WHERE source = ?2 AND ack_outcome = 'failed'"
+    " AND ack_state IN ('pending', 'sending', 'in_doubt')"
+    " UNION ALL SELECT key FROM orders WHERE source = ?2 AND ack_outcome = 'failed' AND ack_state = 'parked')"
+)
+
+
+def _account(receiver: str, account: str, now: int, db: sqlite3.Connection) -> None:
+    """Note whose account a receiver is; hold what is in doubt at another one."""
+    row = db.execute("SELECT account FROM accounts WHERE receiver = ?", (receiver,)).fetchone()
+    if row is not None and row[0] == account:
+        return
+    db.execute("INSERT OR REPLACE INTO accounts (receiver, account) VALUES (?, ?)", (receiver, account))
+    if row is None:
+        return
+    cause = f"{receiver} is another account"
+    detail = f"it may have been delivered to {row[0]}, and this is {account}: look there, then retry or skip"
+    keys = db.execute(
+        # What was never sent from here was meant for whatever the receiver is now.
+        f"SELECT key FROM deliveries WHERE receiver = ? AND state IN {OPEN}"
+        " AND (state = 'intent' OR (state = 'in_doubt' AND intent_at IS NOT NULL))",
+        (receiver,),
+    ).fetchall()
+    db.executemany(
+        "UPDATE deliveries SET state = 'held', cause = ?, detail = ? WHERE key = ? AND receiver = ?",
+        [(cause, detail, key, receiver) for (key,) in keys],
+    )
+    db.executemany(
+        "INSERT INTO history (key, at, what, detail) VALUES (?, ?, 'held', ?)",
+        [(key, now, f"{receiver}: {cause}: {detail}") for (key,) in keys],
+    )
+
+
+def cast(source: str, answers: Sequence[Ingested], db: sqlite3.Connection, *, replayed: bool) -> list[Ingested]:
+    """Doubt what a page brought, where that is due; return the answers with the receivers that are asked first."""
+    rows = db.execute("SELECT receiver, kind, until FROM doubts WHERE source = ?", (source,)).fetchall()
+    rows = [row for row in rows if replayed or row[1] != "replay"]
+    if not rows:
+        return list(answers)
+    first = tuple(receiver for receiver, _, _ in rows)
+    found: list[Ingested] = []
+    for answer in answers:
+        if answer.what not in ("new", "changed"):
+            found.append(answer)
+            continue
+        db.executemany(
+            _CAST,
+            [
+                (until, WHY[kind], answer.key, receiver, TOLD if replayed or until else 1)
+                for receiver, kind, until in rows
+            ],
+        )
+        asked_first(answer.ack, [TOLD for _, _, until in rows if replayed or until], db)  # it failed as it was listed
+        found.append(msgspec.structs.replace(answer, look_up=first))
+    return found
+
+
+def asked_first(ack: Acknowledgement | None, asks: Sequence[int], db: sqlite3.Connection) -> Acknowledgement | None:
+    """Return `ack`, of which its source is asked before it is told if any of `asks` says that it may know."""
+    if ack is not None and TOLD in asks:
+        for state in ("sending", "in_doubt"):  # as if its answer had been lost
+            db.execute("UPDATE orders SET ack_state = ? WHERE key = ?", (state, ack.key))
+    return ack
+
+
+_CAST = (
+    "UPDATE deliveries SET ask = max(ask, ?5),"
+    " state = CASE state WHEN 'new' THEN 'in_doubt' ELSE state END,"
+    " next_try_at = CASE state WHEN 'new' THEN ?1 ELSE next_try_at END,"
+    " cause = CASE state WHEN 'new' THEN 'looked up first' ELSE cause END,"
+    " detail = CASE state WHEN 'new' THEN ?2 ELSE detail END"
+    " WHERE key = ?3 AND receiver = ?4 AND state NOT IN ('intent', 'delivered')"
+)
+
+
+def walked(source: str, now: int, db: sqlite3.Connection) -> None:
+    """
+    A complete walk has ended: what is listed from now on was made later than all that the journal does not know.
+
+    Unless it has yet to settle: what left the feed just before may come back, changed, or be listed by a replay.
+    """
+    db.execute(
+        "UPDATE doubts SET kind = CASE kind WHEN 'always' THEN kind ELSE 'replay' END, until = 0"
+        " WHERE source = ? AND (until > 0 OR kind = 'first') AND until <= ?",
+        (source, now),
+    )
+
+
+def due(receiver: str, now: int, limit: int, db: sqlite3.Connection) -> list[str]:
+    """Return what is to be looked up; see `Caution.to_look_up`."""
+    rows = db.execute(
+        "SELECT o.external_id FROM deliveries d JOIN orders o ON o.key = d.key"
+        f" WHERE d.receiver = ? AND d.state IN {OPEN} AND d.state = 'in_doubt'"
+        " AND d.next_try_at <= ? ORDER BY d.next_try_at, d.key LIMIT ?",
+        (receiver, now, limit),
+    )
+    return [external_id for (external_id,) in rows]

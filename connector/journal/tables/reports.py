@@ -1,0 +1,197 @@
+"""
+The journal's writes for what sources are told about orders after their delivery, and for what it is made from.
+
+Each function runs inside a transaction, on the database thread. What is open is always asked for in the words of the
+partial index `reports_open`: SQLite uses it only for the same words.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from hashlib import sha256
+
+from connector.journal.engine.codec import millis, moment
+from connector.journal.reports import Followed, Report, ReportOutcome, ReportRow, Seen
+from connector.journal.views.orders import storable
+
+__all__ = [
+    "add",
+    "claim",
+    "due",
+    "followed",
+    "next_due",
+    "of_order",
+    "progressed",
+    "recover",
+    "settle",
+    "told",
+]
+
+WINDOW = 10_000
+"""Orders that one look for followed ones goes through: a look must not keep the database from its writes for long."""
+
+
+def recover(now: int, settle_ms: int, longest_ms: int, db: sqlite3.Connection) -> int:
+    """Turn what was being sent into in-doubt; see `Outbox.recover_reports`."""
+    changed = db.execute(
+        "UPDATE reports SET state = 'in_doubt', next_try_at = ?, reason = 'the process ended while it was sent'"
+        " WHERE state IN ('pending', 'sending', 'in_doubt') AND state = 'sending'",
+        (now + settle_ms,),
+    ).rowcount
+    longest = now + max(settle_ms, longest_ms)
+    db.execute(
+        "UPDATE reports SET next_try_at = ?1 WHERE state IN ('pending', 'sending', 'in_doubt') AND next_try_at > ?1",
+        (longest,),
+    )
+    return changed
+
+
+def add(source: str, order_id: str, body: bytes, now: int, at: int, db: sqlite3.Connection) -> bool:
+    """Keep a report that was made `now`, and is due `at`: a deadline, see `steps`. See `Outbox.add_report`."""
+    return (
+        db.execute(
+            "INSERT INTO reports (source, order_id, digest, body, made_at, next_try_at) VALUES (?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (source, order_id, digest) DO NOTHING",
+            (source, order_id, sha256(body).digest(), body, now, at),
+        ).rowcount
+        == 1
+    )
+
+
+def due(source: str, now: int, limit: int, db: sqlite3.Connection) -> list[Report]:
+    """Return what is due; see `Outbox.reports_due`."""
+    rows = db.execute(
+        "SELECT r.id, coalesce(o.key, 0), r.order_id, r.state, r.attempts, r.body"
+        " FROM reports r LEFT JOIN orders o ON o.source = r.source AND o.order_id = r.order_id"
+        " WHERE r.source = ? AND r.state IN ('pending', 'sending', 'in_doubt') AND r.state <> 'sending'"
+        " AND r.next_try_at <= ? AND NOT EXISTS (SELECT 1 FROM reports e WHERE e.source = r.source"
+        " AND e.order_id = r.order_id AND e.id < r.id AND e.state IN ('pending', 'sending', 'in_doubt'))"
+        " AND (o.key IS NULL OR o.ack_state NOT IN ('pending', 'sending', 'in_doubt')) ORDER BY r.id LIMIT ?",
+        (source, now, limit),
+    )
+    return [
+        Report(id=number, key=key, source=source, order_id=order_id, state=state, attempts=attempts, body=body)
+        for number, key, order_id, state, attempts, body in rows
+    ]
+
+
+def next_due(source: str, db: sqlite3.Connection) -> int | None:
+    """Return when the next one is due; see `Outbox.next_report`."""
+    (at,) = db.execute(
+        "SELECT min(r.next_try_at) FROM reports r"
+        " WHERE r.source = ? AND r.state IN ('pending', 'sending', 'in_doubt') AND r.state <> 'sending'"
+        " AND NOT EXISTS (SELECT 1 FROM reports e WHERE e.source = r.source"
+        " AND e.order_id = r.order_id AND e.id < r.id AND e.state IN ('pending', 'sending', 'in_doubt'))",
+        (source,),
+    ).fetchone()
+    return int(at) if at is not None else None
+
+
+def claim(ids: Sequence[int], db: sqlite3.Connection) -> list[bool]:
+    """Mark as being sent; see `Outbox.claim_reports`."""
+    return [
+        db.execute(
+            "UPDATE reports SET state = 'sending', attempts = attempts + 1 WHERE id = ? AND state = 'pending'",
+            (number,),
+        ).rowcount
+        == 1
+        for number in ids
+    ]
+
+
+def settle(report: Report, outcome: ReportOutcome, now: int, db: sqlite3.Connection) -> None:
+    """Record what became of one; see `Outbox.settle_report`."""
+    again = now if outcome.again is None else millis(outcome.again)
+    applied = db.execute(
+        "UPDATE reports SET state = ?1, reason = nullif(?2, ''), next_try_at = ?3, body = coalesce(?4, body),"
+        " done_at = CASE ?1 WHEN 'confirmed' THEN ?5 END,"
+        # A try is counted when it is made; a reading that failed is one, too.
+        " attempts = attempts + (state = 'in_doubt' AND ?1 = 'in_doubt')"
+        " WHERE id = ?6 AND state IN ('sending', 'in_doubt')",
+        (outcome.state, outcome.reason, again, outcome.keep, now, report.id),
+    ).rowcount
+    if applied and report.key and outcome.state in _SAID:
+        db.execute(
+            "INSERT INTO history (key, at, what, detail) VALUES (?, ?, ?, ?)",
+            (report.key, now, _SAID[outcome.state], outcome.reason),
+        )
+
+
+_SAID = {"pending": "report not taken", "in_doubt": "report in doubt", "parked": "report parked"}
+
+
+def told(source: str, order_id: str, db: sqlite3.Connection) -> list[bytes]:
+    """Return those that the source has; see `Outbox.reports_told`."""
+    rows = db.execute(
+        "SELECT body FROM reports WHERE source = ? AND order_id = ? AND state = 'confirmed' ORDER BY id",
+        (source, order_id),
+    )
+    return [body for (body,) in rows]
+
+
+def of_order(source: str, order_id: str, db: sqlite3.Connection) -> list[ReportRow]:
+    """Return every report about an order, in the order in which they are told."""
+    rows = db.execute(
+        "SELECT CASE WHEN state = 'parked' AND dropped_at IS NOT NULL THEN 'skipped' ELSE state END,"
+        " body, made_at, done_at, attempts,"
+        " CASE next_try_at WHEN 0 THEN made_at ELSE next_try_at + coalesce((SELECT ahead FROM clock), 0) END,"
+        " coalesce(reason, '') FROM reports"
+        " WHERE source = ? AND order_id = ? ORDER BY id",
+        (storable(source), storable(order_id)),
+    )
+    return [
+        ReportRow(
+            state=state,
+            body=body,
+            made_at=moment(made_at),
+            done_at=None if done_at is None else moment(done_at),
+            attempts=attempts,
+            next_try_at=moment(next_try_at),
+            reason=reason,
+        )
+        for state, body, made_at, done_at, attempts, next_try_at, reason in rows
+    ]
+
+
+def followed(
+    source: str, receiver: str, final: Sequence[str], since: int, after: int, limit: int, db: sqlite3.Connection
+) -> tuple[list[Followed], int | None]:
+    """Return orders whose progress is followed; see `Outbox.followed`."""
+    # The + keeps SQLite from the index over the source's ids: the window is one of keys.
+    rows = db.execute(
+        "SELECT o.key, o.order_id, d.receipt, coalesce(d.reference, ''), coalesce(d.progress, '')"
+        " FROM orders o JOIN deliveries d ON d.key = o.key AND d.receiver = ?"
+        " WHERE o.key > ? AND o.key <= ? AND +o.source = ? AND o.ack_state = 'confirmed'"
+        " AND o.ack_outcome = 'exported' AND d.state = 'delivered' AND d.delivered_at >= ?"
+        " AND lower(coalesce(d.progress, '')) NOT IN (SELECT value FROM json_each(?))"
+        " AND NOT EXISTS (SELECT 1 FROM changes c WHERE c.key = o.key AND c.receiver = d.receiver"
+        " AND c.what = 'cancel' AND c.state <> 'held') ORDER BY o.key LIMIT ?",
+        (receiver, after, after + WINDOW, source, since, json.dumps([status.lower() for status in final]), limit),
+    ).fetchall()
+    found = [Followed(*row) for row in rows]
+    if len(found) == limit:
+        return found, found[-1].key
+    (newest,) = db.execute("SELECT max(key) FROM orders").fetchone()
+    return found, after + WINDOW if (newest or 0) > after + WINDOW else None
+
+
+def progressed(receiver: str, seen: Sequence[Seen], now: int, at: int, db: sqlite3.Connection) -> int:
+    """Keep statuses and their reports; see `Outbox.progressed`."""
+    made = 0
+    for each in seen:
+        applied = db.execute(
+            "UPDATE deliveries SET progress = ? WHERE key = ? AND receiver = ? AND coalesce(progress, '') = ?",
+            (each.status, each.key, receiver, each.before),
+        ).rowcount
+        if not applied:
+            continue
+        db.execute(
+            "INSERT INTO history (key, at, what, detail) VALUES (?, ?, 'progress', ?)",
+            (each.key, now, f"{receiver}: {each.status}"),
+        )
+        if each.body is not None:
+            source, order_id = db.execute("SELECT source, order_id FROM orders WHERE key = ?", (each.key,)).fetchone()
+            made += add(source, order_id, each.body, now, at, db)
+    return made

@@ -1,0 +1,1 @@
+"""Reading the journal across tables, for commands, health and metrics."""

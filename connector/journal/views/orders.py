@@ -1,0 +1,244 @@
+"""Reading single orders out of the journal: which ones, how each stands, and what has happened to it."""
+
+# ruff: noqa: S608 - the SQL is put together from our own words; every value is a parameter.
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from difflib import get_close_matches
+from typing import Any, get_args
+
+import msgspec
+
+from connector.journal.engine.codec import moment
+from connector.journal.states import PublicState
+from connector.journal.tables.relisted import CAUSE, LISTED_AGAIN, REFUSED
+from connector.journal.views.status import HELD, OPEN, PUBLIC, snapshot, state_of
+
+__all__ = ["DeliveryRow", "OrderRow", "chunks", "find", "matching", "near", "orders", "storable"]
+
+CHUNK = 500
+"""Orders read at once: a reader that pauses (a pager) must not hold the journal's file at an old moment."""
+
+CANDIDATES = {
+    "held": f"o.key IN (SELECT key FROM deliveries WHERE state IN {HELD} AND state = 'held'"
+    " UNION ALL SELECT key FROM orders WHERE ack_state = 'parked'"
+    " UNION ALL SELECT key FROM changes WHERE state = 'held')",
+    "rejected": f"o.key IN (SELECT key FROM deliveries WHERE state IN {HELD} AND state = 'rejected')",
+    "in_doubt": f"o.key IN (SELECT key FROM deliveries WHERE state IN {OPEN} AND state = 'in_doubt')",
+    "delivering": f"o.key IN (SELECT key FROM deliveries WHERE state IN {OPEN} AND state IN ('intent', 'ready'))",
+    "new": f"o.key IN (SELECT key FROM deliveries WHERE state IN {OPEN} AND state = 'new')",
+    "skipped": "o.key IN (SELECT key FROM deliveries WHERE state = 'skipped')",
+    "cancelled": "o.key IN (SELECT key FROM deliveries WHERE state = 'cancelled'"
+    " UNION ALL SELECT key FROM changes WHERE what = 'cancel')",
+    "vanished": "o.key IN (SELECT key FROM deliveries WHERE state = 'vanished')",
+    "delivered": "o.ack_state NOT IN ('confirmed', 'parked')",
+    "acknowledged": "o.ack_state = 'confirmed'",
+}
+"""What every order in a state fulfils, in words that an index or a short scan answers."""
+
+assert set(CANDIDATES) == set(get_args(PublicState)), "every state has its candidates"  # noqa: S101 - checked at import
+
+
+class DeliveryRow(msgspec.Struct, frozen=True, kw_only=True):
+    """How one delivery stands; `state` is a public one. `next_try_at` counts while it waits for its time."""
+
+    receiver: str
+    state: str
+    attempts: int
+    receipt: str | None
+    reference: str | None
+    cause: str | None
+    detail: str | None
+    next_try_at: datetime | None
+    intent_at: datetime | None
+    delivered_at: datetime | None
+
+
+class OrderRow(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    How one order stands. `cause` is why it waits or was left out, or else why a report about it is parked (which
+    leaves its state alone); None when nothing is the matter.
+
+    `ack_state` and what follows are the acknowledgement's; `acknowledged_at` is when the source last confirmed one.
+    """
+
+    key: int
+    source: str
+    order_id: str
+    external_id: str
+    revision: str
+    state: str
+    cause: str | None
+    attempts: int
+    deliveries: Mapping[str, DeliveryRow]
+    found_at: datetime
+    updated_at: datetime
+    ack_state: str
+    ack_outcome: str | None
+    ack_message: str | None
+    ack_attempts: int
+    ack_reason: str | None
+    ack_at: datetime | None
+    acknowledged_at: datetime | None
+    failures: int
+    """How many times the source was told that the order failed (an order of Zendera has five)."""
+
+
+def matching(
+    db: sqlite3.Connection,
+    *,
+    source: str | None = None,
+    state: str | None = None,
+    cause: str | None = None,
+    limit: int | None = None,
+) -> Sequence[int]:
+    """Return the keys of the orders that fit, in the order in which they were found; `limit` at most."""
+    where, values = ["1"], list[object]()
+    if source is not None:
+        where.append("o.source = ?")
+        values.append(source)
+    if cause is not None:
+        where.append(
+            f"(o.key IN (SELECT key FROM deliveries WHERE state IN {HELD} AND cause = ?"
+            f" UNION ALL SELECT key FROM deliveries WHERE state NOT IN {HELD} AND cause = ?)"
+            " OR o.key IN (SELECT key FROM changes WHERE state = 'held' AND reason = ?)"
+            " OR (o.source, o.order_id) IN (SELECT r.source, r.order_id FROM reports r"
+            " WHERE r.state = 'parked' AND r.dropped_at IS NULL AND r.reason = ?)"
+            f" OR (o.ack_state = 'parked' AND {CAUSE} = ?))"
+        )
+        values += [cause, cause, cause, cause, cause]
+    if state is not None:
+        where.append(f"{CANDIDATES[state]} AND {state_of('o')} = ?")
+        values.append(state)
+    values.append(-1 if limit is None else limit)
+    values = [storable(value) if isinstance(value, str) else value for value in values]
+    found = db.execute(
+        f"SELECT o.key FROM orders o WHERE {' AND '.join(where)} ORDER BY o.key LIMIT ?",
+        values,
+    )
+    return array("q", (key for (key,) in found))
+
+
+def chunks(keys: Sequence[int], size: int = CHUNK) -> Iterator[Sequence[int]]:
+    """Cut `keys` into portions for `orders`."""
+    for start in range(0, len(keys), size):
+        yield keys[start : start + size]
+
+
+def orders(db: sqlite3.Connection, keys: Sequence[int]) -> list[OrderRow]:
+    """Return how the orders with these keys stand at this moment, by key."""
+    wanted = (json.dumps(list(keys)),)
+    with snapshot(db):
+        deliveries: dict[int, dict[str, DeliveryRow]] = {}
+        for key, receiver, state, *counts, tried, intended, delivered in db.execute(
+            f"SELECT key, receiver, {PUBLIC}, attempts, receipt, reference, cause, detail,"
+            " nullif(next_try_at, 0) + coalesce((SELECT ahead FROM clock), 0), intent_at, delivered_at"
+            " FROM deliveries WHERE key IN (SELECT value FROM json_each(?)) ORDER BY key, receiver",
+            wanted,
+        ):
+            attempts, receipt, reference, cause, detail = counts
+            deliveries.setdefault(key, {})[receiver] = DeliveryRow(
+                receiver=receiver,
+                state=state,
+                attempts=attempts,
+                receipt=receipt,
+                reference=reference or None,
+                cause=cause,
+                detail=detail or None,
+                next_try_at=_moment(tried) if state in ("new", "delivering", "in_doubt") else None,
+                intent_at=_moment(intended),
+                delivered_at=_moment(delivered),
+            )
+        rows = db.execute(
+            f"SELECT key, source, order_id, external_id, revision, {state_of('o')}, found_at,"
+            " max(updated_at, coalesce(ack_done_at, 0),"
+            "     coalesce((SELECT max(max(coalesce(intent_at, 0), coalesce(delivered_at, 0)))"
+            "               FROM deliveries d WHERE d.key = o.key), 0),"
+            "     coalesce((SELECT max(at) FROM history h WHERE h.key = o.key), 0)),"
+            " (SELECT reason FROM changes c WHERE c.key = o.key AND c.state = 'held' LIMIT 1),"
+            " (SELECT reason FROM reports r WHERE r.source = o.source AND r.order_id = o.order_id"
+            "  AND r.state = 'parked' AND r.dropped_at IS NULL ORDER BY id LIMIT 1),"
+            " ack_state, ack_outcome, ack_message, ack_attempts, ack_reason, ack_at, ack_done_at, failures"
+            " FROM orders o WHERE key IN (SELECT value FROM json_each(?)) ORDER BY key",
+            wanted,
+        ).fetchall()
+    return [_order(row, deliveries.get(row[0], {})) for row in rows]
+
+
+def _order(row: tuple[Any, ...], deliveries: Mapping[str, DeliveryRow]) -> OrderRow:
+    (key, source, order_id, external_id, revision, state, found, updated, change, parked, *ack) = row
+    ack_state, outcome, message, attempts, reason, due, done, failures = ack
+    return OrderRow(
+        key=key,
+        source=source,
+        order_id=order_id,
+        external_id=external_id,
+        revision=revision,
+        state=state,
+        cause=_cause(state, ack_state, reason, deliveries) or change or parked,
+        attempts=max((each.attempts for each in deliveries.values()), default=0),
+        deliveries=deliveries,
+        found_at=moment(found),
+        updated_at=moment(updated),
+        ack_state=ack_state,
+        ack_outcome=outcome,
+        ack_message=message,
+        ack_attempts=attempts,
+        ack_reason=reason,
+        ack_at=_moment(due),
+        acknowledged_at=_moment(done),
+        failures=failures,
+    )
+
+
+def _cause(state: str, ack_state: str, reason: str | None, deliveries: Mapping[str, DeliveryRow]) -> str | None:
+    """Return the cause behind the order's state; that of another delivery where there is none."""
+    given = [(each.state != state, each.cause) for each in deliveries.values() if each.cause]
+    if ack_state == "parked" and not any(not other for other, _ in given):
+        return LISTED_AGAIN if (reason or "").startswith(LISTED_AGAIN) else REFUSED
+    return min(given)[1] if given else None
+
+
+def find(db: sqlite3.Connection, source: str, order_id: str) -> OrderRow | None:
+    """Return one order by the source's id for it."""
+    row = db.execute("SELECT key FROM orders WHERE source = ? AND order_id = ?", (storable(source), storable(order_id)))
+    key = row.fetchone()
+    found = orders(db, key) if key else []
+    return found[0] if found else None
+
+
+def near(db: sqlite3.Connection, source: str, order_id: str, limit: int = 3) -> list[tuple[str, str]]:
+    """Return orders, as source and id, that somebody who asked for `order_id` of `source` may have meant."""
+    source, order_id = storable(source), storable(order_id)
+    meant = db.execute(
+        "SELECT source, order_id FROM orders WHERE source <> ?1 AND order_id = ?2"
+        " UNION SELECT source, order_id FROM orders WHERE external_id = ?2 LIMIT ?3",
+        (source, order_id, limit),
+    ).fetchall()
+    if meant:
+        return meant
+    # What holds it, and its neighbours by name, among which a slip of the finger mostly is.
+    around = [
+        name
+        for question, values in (
+            ("instr(order_id, ?2) AND ?2 <> '' LIMIT 50", (source, order_id)),
+            ("order_id >= substr(?2, 1, max(1, length(?2) - 2)) ORDER BY order_id LIMIT 200", (source, order_id)),
+            ("order_id < ?2 ORDER BY order_id DESC LIMIT 50", (source, order_id)),
+        )
+        for (name,) in db.execute(f"SELECT order_id FROM orders WHERE source = ?1 AND {question}", values)
+    ]
+    return [(source, name) for name in get_close_matches(order_id, dict.fromkeys(around), n=limit)]
+
+
+def storable(value: str) -> str:
+    """Return what can be compared with a text of the journal: an argument may hold bytes that are none."""
+    return value.encode("utf-8", "replace").decode("utf-8")
+
+
+def _moment(ms: int | None) -> datetime | None:
+    return None if ms is None else moment(ms)

@@ -1,0 +1,293 @@
+"""
+Reading the journal: what `status`, `orders` and `show` ask, next to a running connector or without one.
+
+Each question is a function of a connection that changes nothing, quick with a million orders: what is open or held is
+found by the partial indexes (asked for in their own words, else SQLite does not use them), and the rest is counted,
+never looped over. Everything that a question returns was true at one moment.
+"""
+
+# ruff: noqa: S608 - the SQL is put together from our own words; every value is a parameter.
+
+from __future__ import annotations
+
+import sqlite3
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import get_args
+
+import msgspec
+
+from connector.errors import JournalError, JournalStalled
+from connector.journal.engine.codec import moment
+from connector.journal.engine.connection import damaged, migrate
+from connector.journal.engine.disk_errors import cause_of
+from connector.journal.engine.migrations import NoJournal, check_version
+from connector.journal.engine.stall import passing
+from connector.journal.states import PublicState
+from connector.journal.tables.relisted import CAUSE, REFUSED
+from connector.journal.tables.shortfall import Shortfall, shortfalls
+
+__all__ = [
+    "PARKED",
+    "REFUSED",
+    "Cause",
+    "ReceiverCounts",
+    "SourceCounts",
+    "Status",
+    "causes",
+    "empty",
+    "open_reader",
+    "snapshot",
+    "state_of",
+    "status",
+]
+
+PATIENCE = 5.0
+"""Seconds to wait for a connector that is just recovering the file."""
+
+OPEN = "('new', 'ready', 'intent', 'in_doubt')"
+HELD = "('held', 'rejected')"
+UNTOLD = "('pending', 'sending', 'in_doubt')"
+"""The words of the partial indexes."""
+
+PUBLIC = "CASE WHEN state IN ('intent', 'ready') THEN 'delivering' ELSE state END"
+"""A delivery's state as users see it."""
+
+ODD = (
+    "SELECT key FROM deliveries WHERE state <> 'delivered' UNION SELECT key FROM orders WHERE ack_state <> 'confirmed'"
+    " UNION SELECT key FROM changes"
+)
+"""The orders that are not simply delivered everywhere and confirmed; of a large journal it is a small part."""
+
+
+class SourceCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    How the orders of one source stand. `orders` counts them by state; states without an order are left out.
+
+    `untold_since` is when the oldest order that the source has still to be told about was delivered; `last_poll` the
+    end of the last walk that went through, and `error` what was wrong with the last one, if it did not.
+    `shortfall` is what the last walk that went through could not see.
+    `parked_reports` counts what it will not be told about orders after their delivery, until a person has looked;
+    `listed_again` the orders that it had confirmed and lists all the same, so that it is told again.
+    """
+
+    orders: Mapping[str, int] = {}
+    untold_since: datetime | None = None
+    last_poll: datetime | None = None
+    error: str = ""
+    parked_reports: int = 0
+    shortfall: Shortfall = Shortfall()
+    listed_again: int = 0
+
+
+class ReceiverCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """How the deliveries to one receiver stand, and its breaker since `since`."""
+
+    deliveries: Mapping[str, int] = {}
+    breaker: str = "closed"
+    reason: str = ""
+    since: datetime | None = None
+
+
+class Status(msgspec.Struct, frozen=True):
+    """Every source and receiver that the journal knows, by name."""
+
+    sources: Mapping[str, SourceCounts]
+    receivers: Mapping[str, ReceiverCounts]
+
+
+class Cause(msgspec.Struct, frozen=True):
+    """How many orders wait in `state` for the same thing."""
+
+    state: str
+    cause: str
+    orders: int
+
+
+@contextmanager
+def open_reader(path: str | Path) -> Iterator[sqlite3.Connection]:
+    """
+    Open the journal at `path` for reading only, beside whatever has it open.
+
+    Raises `NoJournal` when there is none yet, `JournalStalled` when it cannot be read for a cause that may pass, and
+    `JournalError` when it cannot be read at all, now or while it is in use.
+    """
+    path = Path(path)
+    _check_file(path)
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=PATIENCE)) as db:
+            db.isolation_level = None
+            try:
+                with snapshot(db):
+                    check_version(path, db)
+                yield db
+            except (ArithmeticError, LookupError, TypeError, ValueError) as exc:
+                if damaged(db):  # there is a value in it that nobody can have written
+                    raise JournalError(f"{path}: the journal is damaged; restore a backup, or move it away") from exc
+                raise
+    except sqlite3.Error as exc:
+        kind = JournalStalled if passing(exc) else JournalError
+        raise kind(f"{path}: the journal cannot be read: {cause_of(exc, path.parent)}") from exc
+
+
+def _check_file(path: Path) -> None:
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise JournalError(f"{path}: the journal must be a plain file")
+        with path.open("rb"):  # for the operating system's words, which SQLite keeps to itself
+            pass
+    except FileNotFoundError:
+        raise NoJournal(f"{path}: there is no journal yet; `connector run` starts one") from None
+    except OSError as exc:
+        raise JournalError(f"{path}: cannot read the journal: {exc.strerror}") from exc
+
+
+def empty() -> sqlite3.Connection:
+    """Return a journal without an order, to ask the same questions of."""
+    db = sqlite3.connect(":memory:", isolation_level=None)
+    migrate(db)
+    return db
+
+
+@contextmanager
+def snapshot(db: sqlite3.Connection) -> Iterator[None]:
+    """Let every question inside see the same moment."""
+    if db.in_transaction:
+        yield
+        return
+    db.execute("BEGIN")
+    try:
+        yield
+    finally:
+        if db.in_transaction:  # an error of the disk ends it, and is what is to be heard of
+            db.execute("COMMIT")
+
+
+def state_of(order: str) -> str:
+    """
+    Return the SQL for the state of the row `order` of `orders`: the rules of the view `order_states`.
+
+    Only written so that SQLite looks at one order's deliveries at a time; the view makes it go through all of them.
+    """
+    return f"""(
+        SELECT CASE
+            WHEN max(d.state = 'held') THEN 'held'
+            WHEN {order}.ack_state = 'parked' THEN 'held'
+            WHEN EXISTS (SELECT 1 FROM changes c WHERE c.key = {order}.key AND c.state = 'held') THEN 'held'
+            WHEN EXISTS (SELECT 1 FROM changes c WHERE c.key = {order}.key AND c.what = 'cancel' AND c.state = 'done')
+                THEN 'cancelled'
+            WHEN max(d.state = 'rejected') THEN 'rejected'
+            WHEN {order}.ack_state = 'confirmed' AND {order}.ack_outcome = 'exported' THEN 'acknowledged'
+            WHEN max(d.state = 'in_doubt') THEN 'in_doubt'
+            WHEN max(d.state IN ('intent', 'ready')) THEN 'delivering'
+            WHEN max(d.state = 'new') THEN 'new'
+            WHEN max(d.state = 'skipped') THEN 'skipped'
+            WHEN max(d.state = 'cancelled') THEN 'cancelled'
+            WHEN max(d.state = 'vanished') THEN 'vanished'
+            ELSE 'delivered'
+        END
+        FROM deliveries d WHERE d.key = {order}.key
+    )"""
+
+
+def status(db: sqlite3.Connection) -> Status:
+    """Return how everything stands."""
+    with snapshot(db):
+        orders = _counts(
+            db,
+            f"""
+            WITH odd AS MATERIALIZED ({ODD})
+            SELECT source, state, sum(n) FROM (
+                SELECT source, 'acknowledged' AS state, count(*) AS n FROM orders GROUP BY source
+                UNION ALL
+                SELECT source, 'acknowledged', -count(*) FROM orders WHERE key IN odd GROUP BY source
+                UNION ALL
+                SELECT source, {state_of("o")}, count(*) FROM orders o WHERE key IN odd GROUP BY 1, 2
+            ) GROUP BY source, state
+            """,
+        )
+        deliveries = _counts(
+            db,
+            f"SELECT receiver, {PUBLIC}, count(*) FROM deliveries WHERE state <> 'delivered' GROUP BY 1, 2"
+            " UNION ALL"
+            " SELECT receiver, 'delivered', count(*) FROM deliveries WHERE state = 'delivered' GROUP BY 1",
+        )
+        untold = dict(
+            db.execute(
+                # One that was confirmed and is listed again counts from then on.
+                "SELECT source, min(since) FROM ("
+                "SELECT source, CASE WHEN ack_done_at IS NULL THEN ack_at ELSE updated_at END + ack_moved AS since"
+                f" FROM orders WHERE ack_state IN {UNTOLD} AND ack_outcome = 'exported'"
+                " UNION ALL SELECT source, since + moved FROM relisted WHERE parked = 0) GROUP BY source"
+            )
+        )
+        missing = shortfalls(db)
+        again = dict(db.execute("SELECT source, count(*) FROM relisted WHERE parked = 0 GROUP BY source"))
+        walks = {name: (at, error) for name, at, error in db.execute("SELECT name, last_poll, error FROM sources")}
+        parked = dict(
+            db.execute("SELECT source, count(*) FROM reports WHERE state = 'parked' AND dropped_at IS NULL GROUP BY 1")
+        )
+        breakers = {name: rest for name, *rest in db.execute("SELECT name, breaker, reason, since FROM receivers")}
+    sources = {}
+    for name in sorted(orders.keys() | walks.keys() | parked.keys()):
+        at, error = walks.get(name, (None, ""))
+        sources[name] = SourceCounts(
+            orders=orders.get(name, {}),
+            untold_since=_moment(untold.get(name)),
+            last_poll=_moment(at),
+            error=error,
+            parked_reports=parked.get(name, 0),
+            shortfall=missing.get(name, Shortfall()),
+            listed_again=again.get(name, 0),
+        )
+    receivers = {}
+    for name in sorted(deliveries.keys() | breakers.keys()):
+        breaker, reason, since = breakers.get(name, ("closed", "", None))
+        receivers[name] = ReceiverCounts(
+            deliveries=deliveries.get(name, {}), breaker=breaker, reason=reason, since=_moment(since)
+        )
+    return Status(sources, receivers)
+
+
+def causes(db: sqlite3.Connection, source: str | None = None) -> list[Cause]:
+    """Return what orders (of `source`) are held or rejected for, or reports about them parked, the most first."""
+    rows = db.execute(
+        "SELECT state, cause, count(DISTINCT key) AS n FROM deliveries"
+        f" WHERE state IN {HELD} AND (?1 IS NULL OR (SELECT source FROM orders o WHERE o.key = deliveries.key) = ?1)"
+        " GROUP BY cause, state"
+        " UNION ALL"
+        f" SELECT 'held', {CAUSE}, count(*) FROM orders WHERE ack_state = 'parked'"
+        " AND (?1 IS NULL OR source = ?1) GROUP BY 2"
+        " UNION ALL"
+        " SELECT 'held', reason, count(DISTINCT key) FROM changes WHERE state = 'held'"
+        " AND (?1 IS NULL OR (SELECT source FROM orders o WHERE o.key = changes.key) = ?1) GROUP BY reason"
+        " UNION ALL"
+        " SELECT ?2, coalesce(reason, ''), count(DISTINCT order_id) FROM reports"
+        " WHERE state = 'parked' AND dropped_at IS NULL AND (?1 IS NULL OR source = ?1) GROUP BY reason"
+        " ORDER BY n DESC, 1, 2",
+        (source, PARKED),
+    )
+    return [Cause(*row) for row in rows]
+
+
+PARKED = "report parked"
+"""Stands in the place of a state for orders that are at their end, but of whose progress a source will not be told."""
+
+
+def _counts(db: sqlite3.Connection, question: str) -> dict[str, dict[str, int]]:
+    """Return counts by name and state, the states in the order of an order's life."""
+    found: dict[str, dict[str, int]] = {}
+    for name, state, count in db.execute(question):
+        if count:
+            found.setdefault(name, {})[state] = count
+    return {
+        name: {state: counts[state] for state in get_args(PublicState) if state in counts}
+        for name, counts in found.items()
+    }
+
+
+def _moment(ms: int | None) -> datetime | None:
+    return None if ms is None else moment(ms)
