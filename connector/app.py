@@ -18,7 +18,7 @@ from connector.events import Event, PassFinished
 from connector.journal.base import Journal
 from connector.journal.engine.stall import Stall, unless_stalled
 from connector.journal.sqlite import SqliteJournal
-from connector.mapping.tables import MISSING, known
+from connector.mapping.code_tables import MISSING, known
 from connector.pipeline.drain import Drained, drain
 from connector.pipeline.lookup_rules import ways_of
 from connector.pipeline.pipeline import Pipeline, wired

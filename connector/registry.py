@@ -10,7 +10,7 @@ from typing import Any
 from connector import settings as settings_module
 from connector.clock import Clock
 from connector.errors import SettingsError
-from connector.mapping.custom import checker
+from connector.mapping.mapper import checker
 from connector.plugins import Family, build, plugged
 from connector.receivers import RECEIVERS
 from connector.receivers.base import Receiver

@@ -153,7 +153,7 @@ def _journal(settings: Settings) -> Finding:
 
 def _mappings(settings: Settings, receivers: Mapping[str, Receiver]) -> Iterator[Finding]:
     """Try whether each route's own mappings can be used; what a file says wrongly was found when it was read."""
-    from connector.mapping.custom import for_route
+    from connector.mapping.mapper import for_route
 
     for route in settings.routes:
         mappings = {name: route.mapping_for(name) for name in (*route.receivers, *route.optional)}

@@ -23,9 +23,9 @@ import msgspec
 from msgspec import Meta
 
 from connector.errors import SettingsError, Unmappable
-from connector.mapping.custom import for_route
+from connector.mapping.field_types import Items, Record, Shape, shape_of
+from connector.mapping.mapper import for_route
 from connector.mapping.money import exact
-from connector.mapping.shapes import Items, Record, Shape, shape_of
 from connector.order import Order
 from connector.settings import Settings
 from connector.settings.findings import Findings, did_you_mean

@@ -22,9 +22,9 @@ from jmespath.lexer import Lexer
 from jmespath.parser import Parser
 from jmespath.visitor import Options, TreeInterpreter
 
+from connector.mapping.code_tables import Tables
+from connector.mapping.field_types import Shape, names, unknown_fields
 from connector.mapping.functions import MappingFunctions, arity, known_functions, takes_expression
-from connector.mapping.shapes import Shape, names, unknown_fields
-from connector.mapping.tables import Tables
 from connector.settings.findings import did_you_mean
 
 __all__ = ["Expression", "ExpressionError", "Reader"]

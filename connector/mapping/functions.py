@@ -13,8 +13,8 @@ What an expression may call: JMESPath's own functions, and a few for orders.
 `number(x)`                         a JSON number, where a receiver takes any shape and amounts are texts otherwise
 `default(a, b, ...)`                the first that is neither null nor empty
 `date(x, format, zone)`             as in Python's strftime; `%Y-%m-%d` and UTC if left out
-`lookup('table', code, other)`      see tables.py; `other` for a code that is not there, else the order is held
-`street(address)`,                  see street.py; the address's own number is taken if it has one
+`lookup('table', code, other)`      see code_tables.py; `other` for a code that is not there, else the order is held
+`street(address)`,                  see house_numbers.py; the address's own number is taken if it has one
 `house_number(address)`,
 `house_number_addition(address)`
 ==================================  ==================================================================================
@@ -35,10 +35,10 @@ from zoneinfo import ZoneInfo
 
 from jmespath.functions import Functions
 
-from connector.mapping.kinds import JsonNumber, as_number, as_text, kind_of, said, sound, text_of
+from connector.mapping.code_tables import Tables, look_up
+from connector.mapping.house_numbers import Split, split
+from connector.mapping.json_types import JsonNumber, as_number, as_text, kind_of, said, sound, text_of
 from connector.mapping.money import minor_units
-from connector.mapping.street import Split, split
-from connector.mapping.tables import Tables, look_up
 
 __all__ = ["MappingFunctions", "arity", "known_functions"]
 

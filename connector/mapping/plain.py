@@ -16,8 +16,8 @@ import msgspec
 from msgspec import Meta
 
 from connector.errors import Unmappable
-from connector.mapping.holes import Attempt, Hole, attempted, strict
 from connector.mapping.money import digits
+from connector.mapping.partial import Attempt, Hole, attempted, strict
 from connector.order import Address, Contact, Customer, Document, Kind, Order
 
 __all__ = ["PlainLine", "PlainOrder", "PlainParcel", "PlainTotals", "partial_plain", "plain_order"]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from connector.errors import Unmappable
-from connector.mapping.custom import Mapper
+from connector.mapping.mapper import Mapper
 from connector.order import Order
 from connector.sources.base import Source
 from connector.sources.reading import order_of

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 
 from connector.errors import Unmappable
-from connector.mapping.custom import Mapper, for_route
+from connector.mapping.mapper import Mapper, for_route
 from connector.mapping.totals import check_totals
 from connector.order import Order
 from connector.pipeline.route import Lane

@@ -16,7 +16,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from connector.mapping.codes import WITHOUT_POSTAL_CODES
+from connector.mapping.iso_codes import WITHOUT_POSTAL_CODES
 
 __all__ = ["Refused", "day", "document_problems", "order_problems"]
 

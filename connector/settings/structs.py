@@ -232,7 +232,7 @@ class RouteSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     mapping: Annotated[
         Function | dict[str, Any] | None,
         Meta(
-            description="Keys that lie over the receiver's default mapping (see connector/mapping/tree.py), or a "
+            description="Keys that lie over the receiver's default mapping (see connector/mapping/compiler.py), or a "
             "module:function; with several receivers, one of these under each receiver's name."
         ),
     ] = None

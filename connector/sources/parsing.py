@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from connector.errors import Unmappable
-from connector.mapping.codes import postal_code_of
+from connector.mapping.iso_codes import postal_code_of
 from connector.mapping.money import sensible
 
 __all__ = ["checked_zone", "day_on", "flat", "number_of", "number_text", "postal_code", "present", "scalar_text"]

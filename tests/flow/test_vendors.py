@@ -18,7 +18,7 @@ from connector.app import Connector
 from connector.events import OrderDelivered
 from connector.journal.sqlite import SqliteJournal
 from connector.journal.views.orders import matching, orders
-from connector.mapping.custom import checker
+from connector.mapping.mapper import checker
 from connector.registry import receiver_types, source_types
 from connector.sandbox.ewarehousing import EwarehousingStandIn
 from connector.sandbox.orders import seed_order

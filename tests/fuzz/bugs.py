@@ -139,7 +139,7 @@ BUGS: dict[str, Bug] = {
     "settings.file": forgets("settings.load", "UnicodeDecodeError"),
     "settings.reference": forgets("settings.interpolation", "OSError"),
     "settings.secret": _unread_secret,
-    "mapping": forgets("mapping.tree", "ExpressionError"),
+    "mapping": forgets("mapping.compiler", "ExpressionError"),
     "mapping.expression": forgets("mapping.expressions", "ParseError"),
     "mapping.examples": forgets("settings.places", "YAMLError"),
     "arguments.time": forgets("cli.times", "OverflowError"),

@@ -17,7 +17,7 @@ from connector.cli.times import Moment, Since, Span
 from connector.clock import SystemClock
 from connector.errors import SettingsError, Unmappable
 from connector.mapping import examples
-from connector.mapping.custom import Mapper, checker, mapper
+from connector.mapping.mapper import Mapper, checker, mapper
 from connector.order import Order
 from connector.progress import Progress
 from connector.registry import make_receivers, make_sources, receiver_types, source_types

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from connector.clients.ewarehousing.requests import CreateOrder
 from connector.errors import Unmappable
+from connector.mapping.code_tables import Tables
 from connector.mapping.expressions import ExpressionError, Reader
-from connector.mapping.shapes import root
-from connector.mapping.tables import Tables
-from connector.mapping.view import scope_of
+from connector.mapping.field_types import root
+from connector.mapping.scope import scope_of
 from connector.order import Address, Contact, Line, Order, Totals
 
 TABLES: Tables = {"methods": {"post": "P", "rate": 0.1}, "countries": {"NL": "Nederland"}}

@@ -11,7 +11,7 @@ import pytest
 from connector import SettingsError, load_settings
 from connector.clock import SystemClock
 from connector.errors import Unmappable
-from connector.mapping.custom import for_route, mapper
+from connector.mapping.mapper import for_route, mapper
 from connector.mapping.plain import PlainOrder, plain_order
 from connector.receivers.base import Delivery
 from connector.receivers.file.receiver import FileReceiver

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from connector.clients.ewarehousing.requests import CreateOrder
 from connector.errors import Unmappable
-from connector.mapping.custom import mapper
+from connector.mapping.mapper import mapper
 from connector.mapping.money import exact
 from connector.mapping.plain import PlainOrder, partial_plain, plain_order
 from connector.order import Address, Contact, Line, Order, Totals

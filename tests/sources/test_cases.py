@@ -18,7 +18,7 @@ import msgspec
 import pytest
 
 from connector.errors import Unmappable
-from connector.mapping.codes import is_country
+from connector.mapping.iso_codes import is_country
 from connector.order import Address, Order
 from connector.sources.propeller import order as propeller_order
 from connector.sources.traede import order as traede_order

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 
-from connector.mapping.codes import country_code
+from connector.mapping.iso_codes import country_code
 from connector.order import Order
 from connector.sandbox.orders import seed_order
 from connector.sandbox.standin import encode

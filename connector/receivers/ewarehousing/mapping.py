@@ -19,10 +19,10 @@ import msgspec
 
 from connector.clients.ewarehousing.requests import CreateOrder, OrderLine, ShippingAddress, encode
 from connector.errors import Unmappable
-from connector.mapping.clean import block, tidied
-from connector.mapping.codes import WITHOUT_POSTAL_CODES, is_country, is_currency
-from connector.mapping.holes import Attempt, Hole, attempted, strict
+from connector.mapping.iso_codes import WITHOUT_POSTAL_CODES, is_country, is_currency
 from connector.mapping.money import exact_minor_units, exact_units, minor_units
+from connector.mapping.partial import Attempt, Hole, attempted, strict
+from connector.mapping.text import block, tidied
 from connector.order import Address, Line, Order
 from connector.receivers.ewarehousing.metadata import Sent, line_metadata, order_metadata
 

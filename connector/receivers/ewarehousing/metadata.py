@@ -15,8 +15,8 @@ from functools import lru_cache
 from msgspec import Struct
 from msgspec.structs import astuple
 
-from connector.mapping.clean import block
 from connector.mapping.money import digits, with_decimals
+from connector.mapping.text import block
 from connector.order import Address, Contact, Line, Order, Parcel
 from connector.receivers.ewarehousing.metadata_names import named
 

@@ -11,8 +11,8 @@ from connector.errors import InDoubtError, readable
 from connector.http.endpoint import Answer
 from connector.http.reported_failure import in_utf8, no_success
 from connector.mapping.expressions import Expression, ExpressionError, Reader
+from connector.mapping.field_types import Anything
 from connector.mapping.money import exact
-from connector.mapping.shapes import Anything
 
 __all__ = ["Success", "SuccessSettings"]
 

@@ -11,7 +11,7 @@ import msgspec
 
 from connector.clients.ewarehousing.responses import AddressRecord, LineRecord, OrderRecord
 from connector.errors import Unmappable
-from connector.mapping.codes import read_country
+from connector.mapping.iso_codes import read_country
 from connector.mapping.money import decimals, exact
 from connector.order import Address, Contact, Customer, Line, Order, Totals
 from connector.sources.parsing import day_on, number_of, number_text, present, scalar_text

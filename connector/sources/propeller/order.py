@@ -8,7 +8,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from connector.errors import Unmappable
-from connector.mapping.codes import read_country
+from connector.mapping.iso_codes import read_country
 from connector.order import Address, Contact, Customer, Order, Totals
 from connector.sources.parsing import day_on, number_of, postal_code, present, scalar_text
 from connector.sources.propeller import wire

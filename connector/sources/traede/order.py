@@ -14,7 +14,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from connector.errors import Unmappable
-from connector.mapping.codes import read_country
+from connector.mapping.iso_codes import read_country
 from connector.order import Address, Contact, Customer, Line, Order
 from connector.sources.parsing import flat, postal_code, present, scalar_text
 from connector.sources.traede import wire

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from connector.errors import Unmappable
-from connector.mapping.codes import read_country
+from connector.mapping.iso_codes import read_country
 from connector.mapping.money import exact
 from connector.order import Address, Contact, Customer, Order
 from connector.sources.parsing import flat, number_of, postal_code

@@ -18,10 +18,10 @@ import msgspec
 
 from connector.clients.ewarehousing.requests import CreateOrder, OrderLine
 from connector.errors import Unmappable
-from connector.mapping.clean import UNFIT
-from connector.mapping.codes import COUNTRIES, CURRENCIES, WITHOUT_POSTAL_CODES
-from connector.mapping.holes import Attempt, Hole, attempted, strict
+from connector.mapping.iso_codes import COUNTRIES, CURRENCIES, WITHOUT_POSTAL_CODES
 from connector.mapping.money import decimals, rounded
+from connector.mapping.partial import Attempt, Hole, attempted, strict
+from connector.mapping.text import UNFIT
 from connector.order import Address, Line, Order, Parcel
 from connector.receivers.ewarehousing.mapping import COLLECTED
 

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from connector.clients.ewarehousing.requests import encode
 from connector.errors import Unmappable
-from connector.mapping.holes import Hole
+from connector.mapping.partial import Hole
 from connector.order import Address, Contact, Line, Order, Parcel, Totals
 from connector.receivers.ewarehousing import mapping as ewarehousing
 from tests.mapping.leaves import filled

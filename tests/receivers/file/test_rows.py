@@ -15,7 +15,7 @@ import pytest
 
 from connector.clock import SystemClock
 from connector.errors import RejectedError
-from connector.mapping.custom import mapper
+from connector.mapping.mapper import mapper
 from connector.order import Customer
 from connector.receivers.base import Delivery
 from connector.receivers.file.receiver import FileReceiver, FileSettings

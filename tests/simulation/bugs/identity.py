@@ -8,7 +8,7 @@ from typing import Any
 from connector.journal import base
 from connector.journal.base import Ingested
 from connector.journal.tables import orders as arrivals
-from connector.mapping import custom
+from connector.mapping import mapper
 from connector.pipeline.delivery import consumer
 from connector.pipeline.delivery import task as work
 from connector.pipeline.ingest import intake, producer
@@ -23,7 +23,7 @@ FROM["sends_what_was_in_hand"] = 190
 @bug
 def leaves_the_identity_to_the_mapping(stack: ExitStack) -> None:
     """Sends the external id that a mapping made, or none."""
-    put(stack, custom, "identified", lambda _request, _by: lambda made, _order: made)
+    put(stack, mapper, "identified", lambda _request, _by: lambda made, _order: made)
 
 
 @bug

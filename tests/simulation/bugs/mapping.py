@@ -10,7 +10,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from connector.clients.ewarehousing.requests import CreateOrder, OrderLine
-from connector.mapping import clean
+from connector.mapping import text as clean
 from connector.mapping.money import minor_units
 from connector.mapping.plain import plain_order
 from connector.order import Line, Order

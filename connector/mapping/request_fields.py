@@ -13,7 +13,7 @@ from uuid import UUID
 
 import msgspec
 
-from connector.mapping.kinds import JsonNumber, as_text
+from connector.mapping.json_types import JsonNumber, as_text
 
 __all__ = ["UNKNOWN", "Target"]
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.mapping.street import Split, split, split_address, split_addresses
+from connector.mapping.house_numbers import Split, split, split_address, split_addresses
 from connector.order import Address, Order
 
 

@@ -20,7 +20,7 @@ A mapping written in settings.yaml: a tree of literals and expressions in the fo
 The tree lies over the receiver's default mapping, key by key: a mapping in it is merged, everything else, lists too,
 replaces what the default has; `mapped` is what the default made of the order. A key whose expression gives null or an
 empty text is not sent. What is replaced need not be there: an order is held for a part that the default cannot map only
-if nothing else is written in its place (holes.py). `defaults: false` at the top starts from nothing. `external_id`
+if nothing else is written in its place (partial.py). `defaults: false` at the top starts from nothing. `external_id`
 is no key of a mapping: the connector sets it (identity.py). A key that is one of the words above is written with a \
 before it.
 
@@ -37,12 +37,12 @@ from typing import Any
 import msgspec
 
 from connector.errors import Unmappable, readable
+from connector.mapping.code_tables import Tables
 from connector.mapping.expressions import Expression, ExpressionError, Reader
+from connector.mapping.field_types import ANY, Items, Record, Shape, element, root
 from connector.mapping.identity import ID, REFUSAL, carries_identity
-from connector.mapping.shapes import ANY, Items, Record, Shape, element, root
-from connector.mapping.tables import Tables
-from connector.mapping.targets import UNKNOWN, Target
-from connector.mapping.view import scope_of
+from connector.mapping.request_fields import UNKNOWN, Target
+from connector.mapping.scope import scope_of
 from connector.order import Order
 from connector.settings.findings import did_you_mean
 

@@ -14,8 +14,8 @@ from msgspec.structs import replace
 from connector.clients.ewarehousing.requests import encode
 from connector.clock import SystemClock
 from connector.errors import Unmappable
-from connector.mapping.custom import mapper
-from connector.mapping.holes import Hole, holes_of
+from connector.mapping.mapper import mapper
+from connector.mapping.partial import Hole, holes_of
 from connector.order import Address, Document, Line, Order, Totals
 from connector.receivers import RECEIVERS
 from connector.receivers.base import MapsInParts

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from connector import SettingsError, Unmappable
 from connector.clients.ewarehousing.requests import CreateOrder
-from connector.mapping.custom import for_route, mapper
-from connector.mapping.tables import Tables
-from connector.mapping.tree import compiled
+from connector.mapping.code_tables import Tables
+from connector.mapping.compiler import compiled
+from connector.mapping.mapper import for_route, mapper
 from connector.order import Address, Line, Order, Totals
 from connector.receivers.ewarehousing.mapping import create_order
 from connector.settings import RouteSettings

@@ -8,7 +8,7 @@ import sys
 import pycountry
 import pytest
 
-from connector.mapping.codes import (
+from connector.mapping.iso_codes import (
     COUNTRIES,
     CURRENCIES,
     POSTAL_CODE_DIGITS,
@@ -100,7 +100,7 @@ def test_a_postal_code_that_came_as_a_number(number: int, country: str, code: st
 def test_names_are_loaded_when_one_is_read() -> None:
     """A start does not wait for them."""
     told = (
-        "import sys, connector.cli, connector.mapping.codes as codes\n"
+        "import sys, connector.cli, connector.mapping.iso_codes as codes\n"
         "codes.read_country('NL'); print('pycountry' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)

@@ -1,4 +1,4 @@
-"""A route's own mapping: a tree of settings.yaml (tree.py), a Python function, or the receiver's default."""
+"""A route's own mapping: a tree of settings.yaml (compiler.py), a Python function, or the receiver's default."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Any
 import msgspec
 
 from connector.errors import SettingsError, Unmappable, readable
-from connector.mapping.holes import Hole, Holed, holes_of
+from connector.mapping.code_tables import Tables
+from connector.mapping.compiler import Mistake, compiled
+from connector.mapping.house_numbers import split_addresses
 from connector.mapping.identity import identified
-from connector.mapping.street import split_addresses
-from connector.mapping.tables import Tables
+from connector.mapping.partial import Hole, Holed, holes_of
 from connector.mapping.totals import CAUSE, check_totals
-from connector.mapping.tree import Mistake, compiled
 from connector.order import Order
 from connector.settings.structs import RouteSettings
 

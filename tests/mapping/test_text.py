@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from connector.mapping.clean import are_clean, block, one_line, tidied
+from connector.mapping.text import are_clean, block, one_line, tidied
 from connector.order import Contact, Order, Parcel
 from tests.contracts.receiver_harness import EXAMPLE
 

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from connector.errors import SettingsError, Unmappable
-from connector.mapping.custom import mapper
+from connector.mapping.mapper import mapper
 from connector.order import Order
 
 ORDER = Order(source="shop", order_id="1", notes="Ring twice.")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.errors import Unmappable
-from connector.mapping.tables import Tables, known, look_up
+from connector.mapping.code_tables import Tables, known, look_up
 
 TABLES: Tables = {"methods": {"post": "P", "1": 7, "rate": 0.1, "a/b": "x"}, "empty": {}}
 

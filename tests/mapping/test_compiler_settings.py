@@ -10,10 +10,10 @@ import pytest
 
 from connector import SettingsError, load_settings
 from connector.clients.ewarehousing.requests import CreateOrder
-from connector.mapping.custom import for_route
+from connector.mapping.mapper import for_route
 from connector.receivers.ewarehousing.mapping import create_order
 from connector.settings import Settings, echo
-from tests.mapping.test_tree import DEFAULT, METHOD
+from tests.mapping.test_compiler import DEFAULT, METHOD
 from tests.receivers.ewarehousing.test_mapping import PROPELLER
 
 TO = 'type: ewarehousing, base_url: "http://127.0.0.1:1", username: a, password: b, wms_code: c'
