@@ -27,8 +27,8 @@ from connector.pipeline.routes import lanes
 from connector.plugins import BROKEN, BrokenReceiver, BrokenSource, broken_cause
 from connector.receivers.base import Receiver
 from connector.registry import make_receivers, make_sources
-from connector.secret_rotation import Reloaded, SupportsSecretRotation, changed_keys, with_new_parts
 from connector.settings import Settings
+from connector.settings.reload import Reloaded, SupportsSecretRotation, changed_keys, with_new_parts
 from connector.sources.base import Source
 from connector.steady_clock import SteadyClock
 

@@ -21,7 +21,7 @@ from connector.http.breaker import Breaker
 from connector.http.endpoint import Endpoint
 from connector.order import Document, Order
 from connector.receivers.base import Delivery, Receipt
-from connector.settings.structs import EndpointSettings, ReceiverSettings, SourceSettings
+from connector.settings.model import EndpointSettings, ReceiverSettings, SourceSettings
 from connector.sources.base import Page
 
 __all__ = ["BROKEN", "BrokenReceiver", "BrokenSource", "Family", "broken_cause", "build", "plugged"]

@@ -15,7 +15,7 @@ from connector.plugins import Family, build, plugged
 from connector.receivers import RECEIVERS
 from connector.receivers.base import Receiver
 from connector.settings import Settings
-from connector.settings.findings import did_you_mean
+from connector.settings.problems import did_you_mean
 from connector.sources import SOURCES
 from connector.sources.base import Source
 

@@ -22,7 +22,7 @@ from connector.http.endpoint import Endpoint
 from connector.order import Document, Line, Order, Totals
 from connector.progress import Progress
 from connector.receivers.base import Delivery, Receipt
-from connector.settings.structs import ReceiverSettings, SourceSettings
+from connector.settings.model import ReceiverSettings, SourceSettings
 from connector.sources.base import FeedItem, Page, next_page
 
 EPOCH = datetime(2026, 3, 24, 9, 0, tzinfo=UTC)

@@ -33,7 +33,7 @@ from connector.http.failures import LOST, Effect, of_exception, of_status, retry
 from connector.http.rate_limit import Pace
 from connector.http.send_once import REPEATED, Broken, sent_once
 from connector.http.token import Token
-from connector.settings.structs import EndpointSettings
+from connector.settings.model import EndpointSettings
 from connector.settings.values import written
 
 __all__ = ["Answer", "Effect", "Endpoint", "Token", "segment"]

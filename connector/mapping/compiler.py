@@ -44,7 +44,7 @@ from connector.mapping.identity import ID, REFUSAL, carries_identity
 from connector.mapping.request_fields import UNKNOWN, Target
 from connector.mapping.scope import scope_of
 from connector.order import Order
-from connector.settings.findings import did_you_mean
+from connector.settings.problems import did_you_mean
 
 __all__ = ["Mistake", "Tree", "compiled"]
 

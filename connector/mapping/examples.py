@@ -28,10 +28,10 @@ from connector.mapping.mapper import for_route
 from connector.mapping.money import exact
 from connector.order import Order
 from connector.settings import Settings
-from connector.settings.findings import Findings, did_you_mean
-from connector.settings.mistakes import check
-from connector.settings.places import Path, Place, read
+from connector.settings.problems import Findings, did_you_mean
 from connector.settings.schema import of
+from connector.settings.validation import check
+from connector.settings.yaml_file import Path, Place, read
 
 __all__ = ["Example", "Result", "run"]
 

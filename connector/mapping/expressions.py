@@ -25,7 +25,7 @@ from jmespath.visitor import Options, TreeInterpreter
 from connector.mapping.code_tables import Tables
 from connector.mapping.field_types import Shape, names, unknown_fields
 from connector.mapping.functions import MappingFunctions, arity, known_functions, takes_expression
-from connector.settings.findings import did_you_mean
+from connector.settings.problems import did_you_mean
 
 __all__ = ["Expression", "ExpressionError", "Reader"]
 

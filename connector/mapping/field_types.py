@@ -14,7 +14,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 import msgspec
 
 from connector.order import Address, Order
-from connector.settings.findings import did_you_mean
+from connector.settings.problems import did_you_mean
 
 __all__ = ["ANY", "ROOT", "Items", "Record", "Shape", "element", "root", "shape_of", "unknown_fields"]
 

@@ -19,7 +19,7 @@ from connector.mapping.identity import identified
 from connector.mapping.partial import Hole, Holed, holes_of
 from connector.mapping.totals import CAUSE, check_totals
 from connector.order import Order
-from connector.settings.structs import RouteSettings
+from connector.settings.model import RouteSettings
 
 __all__ = ["Mapper", "checker", "for_route", "mapper"]
 

@@ -46,7 +46,7 @@ from connector.pipeline.reports.watcher import watchers
 from connector.pipeline.route import Lane, changed_requests
 from connector.receivers.base import Receiver
 from connector.settings import Settings
-from connector.settings.structs import RouteSettings
+from connector.settings.model import RouteSettings
 from connector.sources.base import Source
 
 __all__ = ["Pipeline", "wired"]

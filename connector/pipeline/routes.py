@@ -12,7 +12,7 @@ from connector.order import Order
 from connector.pipeline.route import Lane
 from connector.receivers.base import MapsInParts, Receiver, TellsCancelled
 from connector.settings import Settings
-from connector.settings.structs import RouteSettings, TotalsSettings
+from connector.settings.model import RouteSettings, TotalsSettings
 from connector.sources.base import Source
 
 __all__ = ["lanes"]

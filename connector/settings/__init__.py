@@ -1,11 +1,10 @@
-"""settings.yaml: its shape (structs.py), its values (values.py), and how it is loaded, described and echoed."""
+"""settings.yaml: its shape (model.py), its values (values.py), and how it is loaded, described and echoed."""
 
 from __future__ import annotations
 
 from connector.settings.echo import echo
 from connector.settings.load import load, parse
-from connector.settings.schema import schema
-from connector.settings.structs import (
+from connector.settings.model import (
     EndpointSettings,
     ReceiverSettings,
     RetrySettings,
@@ -14,6 +13,7 @@ from connector.settings.structs import (
     Settings,
     SourceSettings,
 )
+from connector.settings.schema import schema
 from connector.settings.values import Duration, Rate, Secret, Url
 
 __all__ = [

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from ruamel.yaml import YAML
 
-from connector.settings.structs import Settings
+from connector.settings.model import Settings
 from connector.settings.values import Duration, Rate, Secret
 
 __all__ = ["echo", "plain"]

@@ -9,15 +9,15 @@ from typing import Any, TypeVar
 import msgspec
 
 from connector.settings.authorities import problems_with
-from connector.settings.convert import check_keys, converted, parts, report
-from connector.settings.findings import Findings, did_you_mean, nearest
-from connector.settings.mappings import mappings_to
-from connector.settings.mistakes import check
+from connector.settings.conversion import check_keys, converted, parts, report
+from connector.settings.mapping_checks import mappings_to
+from connector.settings.model import EndpointSettings, ReceiverSettings, SourceSettings
 from connector.settings.paths import absolute_paths, folder_of
-from connector.settings.places import Path
+from connector.settings.problems import Findings, did_you_mean, nearest
 from connector.settings.schema import of
-from connector.settings.structs import EndpointSettings, ReceiverSettings, SourceSettings
+from connector.settings.validation import check
 from connector.settings.values import Url
+from connector.settings.yaml_file import Path
 
 __all__ = ["endpoints"]
 

@@ -1,8 +1,9 @@
 """
 From settings.yaml to `Settings`, or to the list of everything that is wrong with it.
 
-Read (places.py), fill in references (interpolation.py), check each part against its own schema (mistakes.py), check
-what must hold between the parts (routes.py, mappings.py), convert. A mistake in one part never hides those in another.
+Read (yaml_file.py), fill in references (interpolation.py), check each part against its own schema (validation.py),
+check what must hold between the parts (route_checks.py, mapping_checks.py), convert. A mistake in one part never hides
+those in another.
 """
 
 from __future__ import annotations
@@ -15,19 +16,19 @@ from typing import Any
 import msgspec
 
 from connector.errors import SettingsError
-from connector.settings.convert import converted
+from connector.settings.conversion import converted
 from connector.settings.endpoints import endpoints
-from connector.settings.files import check_files
-from connector.settings.findings import Findings
+from connector.settings.file_checks import check_files
 from connector.settings.interpolation import fill
-from connector.settings.mappings import CheckMapping, check_mappings, unchecked
-from connector.settings.mistakes import check
+from connector.settings.mapping_checks import CheckMapping, check_mappings, unchecked
+from connector.settings.model import ReceiverSettings, Settings, SourceSettings
 from connector.settings.paths import absolute_paths, folder_of
-from connector.settings.places import Path, read
-from connector.settings.routes import check_names, check_routes, check_sandbox
+from connector.settings.problems import Findings
+from connector.settings.route_checks import check_names, check_routes, check_sandbox
 from connector.settings.schema import of
-from connector.settings.structs import ReceiverSettings, Settings, SourceSettings
-from connector.settings.witness import check_witness
+from connector.settings.validation import check
+from connector.settings.witness_checks import check_witness
+from connector.settings.yaml_file import Path, read
 
 __all__ = ["load", "parse"]
 

@@ -19,8 +19,8 @@ import msgspec
 from msgspec import inspect
 
 from connector.settings.echo import plain
+from connector.settings.model import ReceiverSettings, Settings, SourceSettings
 from connector.settings.paths import local_path
-from connector.settings.structs import ReceiverSettings, Settings, SourceSettings
 from connector.settings.values import Duration, Rate, Secret, Url
 
 __all__ = ["KINDS", "of", "schema"]

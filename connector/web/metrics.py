@@ -27,7 +27,7 @@ from connector.events import (
     OrderRejected,
     PassFinished,
 )
-from connector.settings.structs import Settings
+from connector.settings.model import Settings
 
 __all__ = ["Metrics", "Tally"]
 

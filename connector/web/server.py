@@ -26,7 +26,7 @@ from prometheus_client.aiohttp import make_aiohttp_handler
 
 from connector.app import Connector
 from connector.errors import SettingsError
-from connector.settings.structs import ServerSettings
+from connector.settings.model import ServerSettings
 from connector.web.health import Asker, paused, readiness
 from connector.web.hosts import guard
 from connector.web.metrics import Metrics, Tally

@@ -56,7 +56,7 @@ LAYERS: list[tuple[str, ...]] = [
         "connector.pipeline.routes",
         "connector.plugins",
         "connector.registry",
-        "connector.secret_rotation",
+        "connector.settings.reload",
     ),
     (
         "connector.clients",

@@ -16,7 +16,7 @@ from connector.journal.memory import MemoryJournal
 from connector.journal.sqlite import SqliteJournal
 from connector.pipeline.drain import Drained
 from connector.settings import Settings
-from connector.settings.structs import RetrySettings, RouteSettings
+from connector.settings.model import RetrySettings, RouteSettings
 from connector.settings.values import Duration, Rate
 from tests.doubles import DoubleReceiverSettings, DoubleSourceSettings, LoopClock, MemoryReceiver, MemorySource
 

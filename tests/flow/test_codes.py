@@ -11,7 +11,7 @@ import pytest
 
 from connector.events import OrderHeld
 from connector.journal.memory import MemoryJournal
-from connector.settings.structs import TotalsSettings
+from connector.settings.model import TotalsSettings
 from tests.flow.bench import Bench
 
 pytestmark = pytest.mark.looptime

@@ -20,7 +20,7 @@ from connector.journal.memory import MemoryJournal
 from connector.journal.tables.relisted import LISTED_AGAIN, REFUSED
 from connector.journal.views.orders import find
 from connector.journal.views.status import Cause, causes, status
-from connector.settings.structs import RetrySettings
+from connector.settings.model import RetrySettings
 from connector.settings.values import Duration
 from connector.sources.base import FeedItem, Page
 from tests.doubles import MemorySource

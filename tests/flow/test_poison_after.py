@@ -15,7 +15,7 @@ from connector.errors import TransientError
 from connector.events import ProgressReported
 from connector.journal.memory import MemoryJournal
 from connector.receivers.base import Delivery, Receipt
-from connector.settings.structs import RouteSettings
+from connector.settings.model import RouteSettings
 from tests.doubles import EPOCH, AmendableReceiver, MemorySource, OnceSource, lost_answer
 from tests.flow.bench import Bench
 from tests.flow.test_after_delivery import replayed

@@ -14,7 +14,7 @@ import pytest
 from connector import Connector
 from connector.errors import AuthError, TransientError
 from connector.receivers.base import Receipt
-from connector.settings.structs import WitnessSettings
+from connector.settings.model import WitnessSettings
 from tests.doubles import DoubleSourceSettings, LoopClock, MemoryReceiver
 from tests.flow.bench import Bench
 from tests.flow.test_new_journal import Kept, ids, once, there

@@ -15,7 +15,7 @@ from connector.errors import RejectedError, SettingsError, TransientError, Unmap
 from connector.events import ProgressReported
 from connector.journal.memory import MemoryJournal
 from connector.progress import Progress
-from connector.settings.structs import ProgressReport, ProgressSettings
+from connector.settings.model import ProgressReport, ProgressSettings
 from connector.settings.values import Duration
 from tests.doubles import EPOCH, FollowedReceiver, LoopClock, ReportingSource, lost_answer
 from tests.flow.bench import Bench

@@ -16,7 +16,7 @@ from connector.app import Connector
 from connector.errors import InDoubtError, TransientError
 from connector.sandbox.standin import Fault, serving
 from connector.sandbox.traede import TraedeStandIn
-from connector.settings.structs import RetrySettings
+from connector.settings.model import RetrySettings
 from connector.settings.values import Duration, Url
 from connector.sources.base import Acknowledgement, AckOutcome
 from connector.sources.traede.source import TraedeOrders

@@ -24,7 +24,7 @@ from connector.http.reported_failure import failure_in, is_page, no_success, rep
 from connector.sandbox.stage import stage
 from connector.sandbox.standin import StandIn
 from connector.sandbox.webhook import SECRET
-from connector.settings.structs import EndpointSettings, ServerSettings
+from connector.settings.model import EndpointSettings, ServerSettings
 from connector.settings.values import Duration
 from connector.web.hosts import acceptable
 from connector.web.metrics import Tally

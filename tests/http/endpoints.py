@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestServer
 
 from connector.errors import ConnectorError
 from connector.http.endpoint import Effect, Endpoint
-from connector.settings.structs import EndpointSettings
+from connector.settings.model import EndpointSettings
 from tests.http.manual_clock import Hands
 
 __all__ = ["ANYTHING", "KEY", "SECRET", "Handler", "answering", "failure", "serving"]

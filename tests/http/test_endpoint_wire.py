@@ -15,7 +15,7 @@ from connector.clock import SystemClock
 from connector.errors import ConnectorError, InDoubtError, TransientError
 from connector.http import endpoint as http
 from connector.http.endpoint import Effect, Endpoint
-from connector.settings.structs import EndpointSettings
+from connector.settings.model import EndpointSettings
 from connector.settings.values import Duration
 from tests.http.wire import Session, request, said, wire
 

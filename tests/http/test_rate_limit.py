@@ -11,7 +11,7 @@ from aiohttp.test_utils import TestServer
 from connector.clock import SystemClock
 from connector.http.endpoint import Effect, Endpoint
 from connector.http.rate_limit import Pace
-from connector.settings.structs import EndpointSettings
+from connector.settings.model import EndpointSettings
 from connector.settings.values import Rate
 from tests.http.manual_clock import Hands
 

@@ -19,7 +19,7 @@ from connector.errors import EndpointError, TransientError
 from connector.http import endpoint as http
 from connector.http import tls
 from connector.http.endpoint import Answer, Effect, Endpoint
-from connector.settings.structs import EndpointSettings
+from connector.settings.model import EndpointSettings
 from connector.settings.values import Duration
 from tests.http.certificates import AUTHORITY, EXPIRED, GOOD, OTHER_HOST, SELF_SIGNED
 from tests.http.wire import Session, request, said, wire

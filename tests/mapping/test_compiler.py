@@ -19,7 +19,7 @@ from connector.mapping.mapper import for_route, mapper
 from connector.order import Address, Line, Order, Totals
 from connector.receivers.ewarehousing.mapping import create_order
 from connector.settings import RouteSettings
-from connector.settings.structs import TotalsSettings
+from connector.settings.model import TotalsSettings
 from tests.receivers.ewarehousing.test_mapping import PROPELLER
 
 METHOD = "e710389a-5505-49d4-9b99-8314f3543427"

@@ -28,7 +28,7 @@ from connector.http import endpoint as http
 from connector.http import failures as outcomes
 from connector.journal import backup, sqlite
 from connector.journal.engine import opening
-from connector.settings import endpoints, routes
+from connector.settings import endpoints, route_checks
 
 __all__ = ["BUGS", "Outcome", "Planted", "outcome"]
 
@@ -176,7 +176,7 @@ def _stop_waits() -> None:
 
 def _any_environment() -> None:
     """A production source may be told by what a test system has taken."""
-    _put(routes, "_is_test_system", lambda _endpoint, *, local: False)
+    _put(route_checks, "_is_test_system", lambda _endpoint, *, local: False)
 
 
 def _one_temporary_name() -> None:
@@ -235,7 +235,7 @@ BUGS: Mapping[str, Planted] = {
         _stop_waits, "tests/flow/test_storage.py::test_a_stop_ends_in_time_although_the_disk_is_full[settle]"
     ),
     "production is told by a test system": Planted(
-        _any_environment, "tests/unit/test_settings.py::test_a_production_source_with_a_sandbox_receiver_is_refused"
+        _any_environment, "tests/settings/test_load.py::test_a_production_source_with_a_sandbox_receiver_is_refused"
     ),
     "two backups share a temporary file": Planted(
         _one_temporary_name, "tests/cli/test_backup.py::test_two_backups_to_one_file"

@@ -12,7 +12,7 @@ from random import Random
 import msgspec
 
 from connector.settings import Duration
-from connector.settings.structs import ProgressSettings
+from connector.settings.model import ProgressSettings
 from tests.simulation import profile
 from tests.simulation.crashes import ONCE, POINTS, Ending
 from tests.simulation.faults import Outage

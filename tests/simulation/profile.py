@@ -11,7 +11,7 @@ import msgspec
 from connector.receivers.ewarehousing.receiver import EwarehousingSettings
 from connector.receivers.webhook.receiver import WebhookSettings
 from connector.settings import Duration, Rate, RetrySettings, RouteSettings, Secret, Settings, Url
-from connector.settings.structs import ProgressSettings
+from connector.settings.model import ProgressSettings
 from connector.sources.propeller.source import PropellerSettings
 from connector.sources.traede.settings import TraedeOrdersSettings
 from connector.sources.zendera.source import ZenderaSettings

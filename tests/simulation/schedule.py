@@ -19,7 +19,7 @@ from connector.journal.engine import sentinel
 from connector.journal.engine.codec import millis
 from connector.pipeline import pipeline
 from connector.pipeline.reports.comparison import outline
-from connector.settings.structs import WitnessSettings
+from connector.settings.model import WitnessSettings
 from tests.simulation import crashes, mappings, marks, misnaming, profile, second
 from tests.simulation.checks import Row, Watch, held, rows, unsettled
 from tests.simulation.crashes import Ending

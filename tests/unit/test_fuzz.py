@@ -18,7 +18,7 @@ from tests.fuzz.watch import watched
 
 TARGETS = targets()
 SLOW = {"settings": 25, "settings.file": 100, "mapping": 60, "mapping.expression": 100, "mapping.examples": 100}
-"""YAML takes its time; the settings have a fuzz of their own in test_settings_mistakes.py."""
+"""YAML takes its time; the settings have a fuzz of their own in test_validation.py."""
 
 
 @pytest.mark.fault(41, 44, 47, 50, 85)

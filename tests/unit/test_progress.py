@@ -14,7 +14,7 @@ from connector.pipeline.reports.comparison import outline, shown
 from connector.progress import Progress
 from connector.receivers import RECEIVERS
 from connector.settings import Settings, echo, parse
-from connector.settings.structs import ProgressReport, ProgressSettings
+from connector.settings.model import ProgressReport, ProgressSettings
 from connector.sources import SOURCES
 from connector.sources.zendera.reports import Complete, Damage, decode_report
 from tests.sources.zendera.bench import offline

@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from connector.errors import AuthError, JournalError, SettingsError
-from connector.settings.structs import ServerSettings
+from connector.settings.model import ServerSettings
 from connector.web import serve
 from tests.flow.bench import Bench
 from tests.unit.web_bench import ANY_PORT, PATHS, Silent, opened, raw, served, unstarted

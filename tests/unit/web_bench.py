@@ -16,7 +16,7 @@ from connector.app import Connector
 from connector.events import Event
 from connector.journal.base import Journal
 from connector.journal.memory import MemoryJournal
-from connector.settings.structs import ServerSettings
+from connector.settings.model import ServerSettings
 from connector.web import serve
 from tests.doubles import LoopClock
 from tests.flow.bench import Bench

@@ -11,7 +11,7 @@ import pytest
 from connector.clock import SystemClock
 from connector.errors import InDoubtError
 from connector.http.endpoint import Effect, Endpoint
-from connector.settings.structs import EndpointSettings
+from connector.settings.model import EndpointSettings
 from tests.http.wire import request, wire
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"

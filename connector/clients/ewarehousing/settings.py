@@ -7,7 +7,7 @@ from typing import Annotated, Any, Protocol, TypedDict
 import msgspec
 from msgspec import Meta
 
-from connector.settings.structs import EndpointSettings, RetrySettings
+from connector.settings.model import EndpointSettings, RetrySettings
 from connector.settings.values import Duration, Rate, Secret, Url
 
 __all__ = ["PRODUCTION", "SANDBOX_HOSTS", "Access", "ClientSettings", "Given", "HeaderText", "client_settings"]

@@ -23,7 +23,7 @@ from connector.http.breaker import ProbeTurn
 from connector.journal.base import Journal
 from connector.pipeline.acks.calls import Telling
 from connector.pipeline.poison import Vain
-from connector.settings.structs import SourceSettings
+from connector.settings.model import SourceSettings
 from connector.sources.base import Source
 from connector.steady_clock import wall_time
 

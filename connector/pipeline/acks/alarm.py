@@ -11,7 +11,7 @@ from connector.clock import Clock
 from connector.events import AcknowledgementsLate
 from connector.journal.base import Journal
 from connector.pipeline.log_throttle import Reminder
-from connector.settings.structs import SourceSettings
+from connector.settings.model import SourceSettings
 from connector.steady_clock import lasted, wall_time
 
 __all__ = ["Lateness"]

@@ -23,7 +23,7 @@ from connector.journal.base import AckResult
 from connector.pipeline.conformance import checked_outcomes
 from connector.pipeline.internal_errors import Fault, Unforeseen
 from connector.pipeline.poison import Vain
-from connector.settings.structs import SourceSettings
+from connector.settings.model import SourceSettings
 from connector.sources.base import HasTerms, ReadsBack, Source, TellsAgain
 
 __all__ = ["Telling"]

@@ -24,7 +24,7 @@ from connector.pipeline.internal_errors import Unforeseen
 from connector.pipeline.poison import Vain
 from connector.pipeline.route import Lane
 from connector.receivers.base import Amends, Attaches, Delivery, Receipt, Receiver
-from connector.settings.structs import ReceiverSettings
+from connector.settings.model import ReceiverSettings
 from connector.sources.reading import order_of
 
 __all__ = ["Amender"]

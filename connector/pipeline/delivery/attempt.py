@@ -23,7 +23,7 @@ from connector.pipeline.delivery.task import Work
 from connector.pipeline.internal_errors import Unforeseen
 from connector.pipeline.poison import Vain
 from connector.receivers.base import Delivery, Receiver
-from connector.settings.structs import ReceiverSettings
+from connector.settings.model import ReceiverSettings
 
 __all__ = ["Attempt"]
 

@@ -44,7 +44,7 @@ from connector.pipeline.delivery.task import Work, found, mapped, taken_back
 from connector.pipeline.delivery.unmappable import UnfitOrders
 from connector.pipeline.route import Lane
 from connector.receivers.base import Receiver
-from connector.settings.structs import ReceiverSettings
+from connector.settings.model import ReceiverSettings
 from connector.steady_clock import wall_time
 
 __all__ = ["Consumer"]

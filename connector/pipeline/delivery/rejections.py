@@ -23,7 +23,7 @@ from connector.http.endpoint import Endpoint
 from connector.journal.base import Delivered, Held, Job, Journal, NotSent, Outcome, Rejected
 from connector.journal.tables.rejections import Refusal
 from connector.pipeline.delivery.task import Work
-from connector.settings.structs import ReceiverSettings
+from connector.settings.model import ReceiverSettings
 
 __all__ = ["Refusals"]
 

@@ -12,7 +12,7 @@ from connector.errors import Unmappable
 from connector.events import Event, OrderHeld, OrderRejected, OrderSkipped
 from connector.journal.base import Arrival
 from connector.order import Order, external_id, revision
-from connector.settings.structs import RouteSettings
+from connector.settings.model import RouteSettings
 from connector.sources.base import ExportsCancelled, FeedItem, Source
 from connector.sources.reading import order_of
 

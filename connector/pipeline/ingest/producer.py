@@ -25,7 +25,7 @@ from connector.pipeline.ingest.surplus import Stated
 from connector.pipeline.ingest.vanished import Absences, named
 from connector.pipeline.log_throttle import Reminder
 from connector.pipeline.poison import LONG, MANY
-from connector.settings.structs import RouteSettings, SourceSettings
+from connector.settings.model import RouteSettings, SourceSettings
 from connector.sources.base import FeedItem, Page, Refetches, Source, UnreadableRow, tells_once
 from connector.sources.seen_ids import Ids
 from connector.steady_clock import lasted, wall_time

@@ -29,7 +29,7 @@ from connector.journal.reports import Report, ReportOutcome
 from connector.pipeline.internal_errors import Fault, Unforeseen
 from connector.pipeline.poison import Vain
 from connector.pipeline.reports.comparison import outline, shown
-from connector.settings.structs import SourceSettings
+from connector.settings.model import SourceSettings
 from connector.sources.base import Reports, Source
 from connector.steady_clock import wall_time
 

@@ -22,7 +22,7 @@ from connector.journal.reports import Followed, Seen
 from connector.pipeline.reports.reporter import Reporter
 from connector.progress import Progress
 from connector.receivers.base import Follows, Receipt, Receiver
-from connector.settings.structs import ProgressSettings, Settings
+from connector.settings.model import ProgressSettings, Settings
 from connector.steady_clock import wall_time
 
 __all__ = ["FollowingReceiver", "Watcher", "watchers"]

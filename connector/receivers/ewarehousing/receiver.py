@@ -25,7 +25,7 @@ from connector.receivers.base import Delivery, Receipt
 from connector.receivers.ewarehousing import amend, mapping
 from connector.receivers.ewarehousing.amend import CANCELLED, receipt_of
 from connector.receivers.ewarehousing.bulk_lookup import find_many, newest
-from connector.settings.structs import ReceiverSettings
+from connector.settings.model import ReceiverSettings
 from connector.settings.values import Secret, Url
 
 __all__ = ["PAGE_SIZE", "EwarehousingClient", "EwarehousingReceiver", "EwarehousingSettings", "NotFound"]

@@ -25,8 +25,8 @@ from connector.receivers.file.columns import Kind, defaults, problem
 from connector.receivers.file.disk import Disk
 from connector.receivers.file.rows import LARGEST, CsvRows, Formulas, JsonLines, Rows
 from connector.receivers.file.store import Store
+from connector.settings.model import ReceiverSettings
 from connector.settings.paths import LOCAL_PATH
-from connector.settings.structs import ReceiverSettings
 from connector.settings.values import Duration
 
 __all__ = ["FileReceiver", "FileSettings"]

@@ -28,7 +28,7 @@ from connector.mapping.plain import PlainOrder, partial_plain, plain_order
 from connector.order import Order
 from connector.receivers.base import Delivery, Receipt
 from connector.receivers.webhook.success import Success, SuccessSettings
-from connector.settings.structs import ReceiverSettings
+from connector.settings.model import ReceiverSettings
 from connector.settings.values import Secret, Url
 
 __all__ = ["WebhookReceiver", "WebhookSettings"]

@@ -25,7 +25,7 @@ from connector.clients.ewarehousing.settings import PRODUCTION, SANDBOX_HOSTS, H
 from connector.clock import Clock
 from connector.errors import ConnectorError, TransientError
 from connector.order import Order
-from connector.settings.structs import SourceSettings
+from connector.settings.model import SourceSettings
 from connector.settings.values import Secret, Url
 from connector.sources.base import Acknowledgement, AckOutcome, Confirmed, FeedItem, Page, UnreadableRow
 from connector.sources.bisection import LoneFailures, reached

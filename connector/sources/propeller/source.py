@@ -20,7 +20,7 @@ from connector.clock import Clock
 from connector.errors import EndpointError, readable
 from connector.http.endpoint import Answer, Effect, Endpoint, Token, segment
 from connector.order import Order, external_id
-from connector.settings.structs import SourceSettings
+from connector.settings.model import SourceSettings
 from connector.settings.values import Secret, Url
 from connector.sources import ack_text
 from connector.sources.ack_text import filled

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 import msgspec
 from msgspec import Meta
 
-from connector.settings.structs import SourceSettings
+from connector.settings.model import SourceSettings
 from connector.settings.values import Secret, Url
 from connector.sources import ack_text
 from connector.sources.parsing import checked_zone

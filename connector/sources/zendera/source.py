@@ -19,7 +19,7 @@ from connector.errors import RejectedError, TransientError, Unmappable
 from connector.http.endpoint import Answer, Effect, Endpoint, segment
 from connector.order import Order
 from connector.progress import Progress
-from connector.settings.structs import SourceSettings
+from connector.settings.model import SourceSettings
 from connector.settings.values import Secret, Url
 from connector.sources.base import Acknowledgement, AckOutcome, Confirmed, Denied, Page, Refused, UnreadableRow
 from connector.sources.bisection import Narrowing

@@ -22,7 +22,7 @@ from connector.settings import parse
 from tests.journal.processes import other_process
 from tests.receivers.file.bench import FORMS, delivery, held, names, order, receiver
 from tests.receivers.file.consumer import Consumer
-from tests.unit.settings_vendors import SOURCES
+from tests.settings.vendors import SOURCES
 
 T = TypeVar("T")
 

@@ -22,7 +22,7 @@ from connector.receivers.file.receiver import FileReceiver, FileSettings
 from connector.receivers.file.rows import CsvRows, JsonLines, Seen
 from connector.settings import parse
 from tests.receivers.file.bench import delivery, order
-from tests.unit.settings_vendors import SOURCES
+from tests.settings.vendors import SOURCES
 
 
 def cells(external_id: str, *columns: str, per_line: bool = False, **body: Any) -> list[list[str]]:

@@ -23,7 +23,7 @@ from connector.receivers.file.receiver import FileSettings, FormulaSettings
 from connector.receivers.file.rows import CsvRows, Formulas
 from connector.settings import parse
 from tests.receivers.file.bench import delivery, held, receiver
-from tests.unit.settings_vendors import SOURCES
+from tests.settings.vendors import SOURCES
 
 
 def full(kind_of: inspect.Type, name: str) -> Any:

@@ -21,7 +21,7 @@ from connector.receivers.webhook.receiver import WebhookReceiver, WebhookSetting
 from connector.sandbox.standin import serving
 from connector.sandbox.webhook import SECRET, WebhookStandIn
 from connector.settings import Settings
-from connector.settings.structs import RetrySettings, RouteSettings
+from connector.settings.model import RetrySettings, RouteSettings
 from connector.settings.values import Duration, Secret, Url
 from tests.contracts.receiver_harness import EXAMPLE
 from tests.doubles import DoubleSourceSettings, LoopClock, MemorySource

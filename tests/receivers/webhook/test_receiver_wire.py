@@ -22,7 +22,7 @@ from connector.settings import parse
 from connector.settings.values import Secret, Url
 from tests.contracts.receiver_harness import EXAMPLE
 from tests.receivers.webhook.bench import bench, delivery, settings
-from tests.unit.settings_vendors import SOURCES
+from tests.settings.vendors import SOURCES
 
 CANARY = "canary-7f3a-do-not-print"
 

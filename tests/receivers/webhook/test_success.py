@@ -14,7 +14,7 @@ from connector.receivers.webhook.success import SuccessSettings
 from connector.sandbox.webhook import WebhookStandIn
 from connector.settings import parse
 from tests.receivers.webhook.bench import IDS, Run, bench, delivery
-from tests.unit.settings_vendors import SOURCES
+from tests.settings.vendors import SOURCES
 
 FOREIGN = [
     (200, b"<!DOCTYPE html><html><head><title>Sign in</title></head></html>"),

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from connector.ack import Acknowledgement, AckOutcome
 from connector.errors import Unmappable
 from connector.order import Order
-from connector.settings.structs import SourceSettings
+from connector.settings.model import SourceSettings
 from connector.sources.base import FeedItem, Page
 
 __all__ = ["NAME", "OddPlugin", "OddSettings"]

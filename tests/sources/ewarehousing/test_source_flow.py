@@ -13,7 +13,7 @@ from connector.receivers.ewarehousing.receiver import EwarehousingSettings
 from connector.sandbox.ewarehousing import EwarehousingStandIn
 from connector.sandbox.standin import serving
 from connector.settings import Settings
-from connector.settings.structs import RouteSettings
+from connector.settings.model import RouteSettings
 from connector.settings.values import Secret, Url
 from tests.contracts.source_harness import numbers
 from tests.sources.ewarehousing.bench import ewarehousing, settings

@@ -9,7 +9,7 @@ from yarl import URL
 
 from connector.errors import SettingsError
 from connector.settings.values import Url
-from tests.unit.settings_vendors import changed, good, problems
+from tests.settings.vendors import changed, good, problems
 
 SHOP_URL = "base_url: https://shop.example"
 

@@ -10,7 +10,7 @@ import rich.pretty
 
 from connector.errors import SettingsError
 from connector.settings import echo
-from tests.unit.settings_vendors import CANARY, ENVIRON, GOOD, changed, good, problems
+from tests.settings.vendors import CANARY, ENVIRON, GOOD, changed, good, problems
 
 USER, TOKEN, PASSWORD = "username: me", "token: ${SHOP_TOKEN}", "password: ${WMS_PASSWORD}"
 

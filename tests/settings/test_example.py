@@ -13,7 +13,7 @@ from connector.errors import SettingsError
 from connector.receivers import RECEIVERS
 from connector.sandbox import EWAREHOUSING_PORT, PROPELLER_PORT, TRAEDE_PORT, WEBHOOK_PORT, ZENDERA_PORT
 from connector.settings import Rate, ReceiverSettings, Settings, SourceSettings, load, parse, schema
-from connector.settings.places import read
+from connector.settings.yaml_file import read
 from connector.sources import SOURCES
 
 EXAMPLE = Path(__file__).parents[2] / "settings.yaml"

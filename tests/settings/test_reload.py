@@ -10,15 +10,15 @@ from standardwebhooks import Webhook
 
 from connector.clock import SystemClock
 from connector.receivers import RECEIVERS
-from connector.secret_rotation import changed_keys, with_new_parts
 from connector.settings import Secret, Settings
-from connector.settings.structs import RouteSettings
+from connector.settings.model import RouteSettings
+from connector.settings.reload import changed_keys, with_new_parts
 from connector.settings.values import Url
 from connector.sources import SOURCES
 from connector.sources.propeller.source import PropellerSettings
 from connector.sources.zendera.source import ZenderaSettings
 from tests.doubles import DoubleReceiverSettings
-from tests.unit.settings_vendors import WmsSettings
+from tests.settings.vendors import WmsSettings
 
 BASE = Url("https://vendor.example")
 KEYS: dict[str, dict[str, Any]] = {

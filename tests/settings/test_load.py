@@ -10,18 +10,8 @@ import pytest
 
 from connector.errors import SettingsError
 from connector.settings import Duration, Secret, load
-from connector.settings.structs import RouteSettings
-from tests.unit.settings_vendors import (
-    ENVIRON,
-    GOOD,
-    RECEIVERS,
-    SOURCES,
-    ShopSettings,
-    WmsSettings,
-    changed,
-    good,
-    problems,
-)
+from connector.settings.model import RouteSettings
+from tests.settings.vendors import ENVIRON, GOOD, RECEIVERS, SOURCES, ShopSettings, WmsSettings, changed, good, problems
 
 USER = "username: me"
 TOKEN = "token: ${SHOP_TOKEN}"

@@ -8,7 +8,7 @@ from typing import Any
 
 from connector.errors import SettingsError, readable
 from connector.settings.interpolation import Filled
-from connector.settings.places import Document, Path
+from connector.settings.yaml_file import Document, Path
 
 __all__ = ["Findings", "did_you_mean", "nearest"]
 

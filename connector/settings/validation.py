@@ -10,9 +10,9 @@ from typing import Any
 from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError
 
-from connector.settings.findings import Findings, did_you_mean, nearest
-from connector.settings.places import Path
+from connector.settings.problems import Findings, did_you_mean, nearest
 from connector.settings.schema import KINDS
+from connector.settings.yaml_file import Path
 
 __all__ = ["check"]
 

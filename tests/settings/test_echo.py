@@ -8,8 +8,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from connector.settings import Duration, Rate, Settings, echo, schema
-from connector.settings.places import read
-from tests.unit.settings_vendors import ENVIRON, GOOD, RECEIVERS, SOURCES, changed, good
+from connector.settings.yaml_file import read
+from tests.settings.vendors import ENVIRON, GOOD, RECEIVERS, SOURCES, changed, good
 
 TOKEN = "token: ${SHOP_TOKEN}"
 FULL = changed(

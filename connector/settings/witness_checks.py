@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from connector.settings.findings import Findings, did_you_mean
-from connector.settings.places import Path
-from connector.settings.structs import ReceiverSettings
+from connector.settings.model import ReceiverSettings
+from connector.settings.problems import Findings, did_you_mean
+from connector.settings.yaml_file import Path
 
 __all__ = ["check_witness"]
 

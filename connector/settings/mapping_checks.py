@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Protocol
 
-from connector.settings.findings import Findings, did_you_mean
-from connector.settings.places import Path
-from connector.settings.structs import FUNCTION, by_receiver
+from connector.settings.model import FUNCTION, by_receiver
+from connector.settings.problems import Findings, did_you_mean
+from connector.settings.yaml_file import Path
 
 __all__ = ["CheckMapping", "check_mappings", "check_numbers", "mappings_to", "unchecked"]
 

@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
-from connector.settings.structs import EndpointSettings, RouteSettings, Settings
+from connector.settings.model import EndpointSettings, RouteSettings, Settings
 from connector.settings.values import Secret
 
 __all__ = ["Reloaded", "SupportsSecretRotation", "changed_keys", "with_new_parts"]

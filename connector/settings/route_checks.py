@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from connector.settings.findings import Findings, did_you_mean, nearest
-from connector.settings.places import Path
-from connector.settings.structs import EndpointSettings
+from connector.settings.model import EndpointSettings
+from connector.settings.problems import Findings, did_you_mean, nearest
 from connector.settings.values import Url
+from connector.settings.yaml_file import Path
 
 __all__ = ["check_names", "check_routes", "check_sandbox"]
 

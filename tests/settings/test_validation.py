@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from connector.errors import SettingsError
 from tests.http.certificates import AUTHORITY
-from tests.unit.settings_vendors import CANARY, ENVIRON, GOOD, changed, good, problems
+from tests.settings.vendors import CANARY, ENVIRON, GOOD, changed, good, problems
 
 SHOP_URL = "base_url: https://shop.example"
 WMS_URL = "base_url: https://wms.example"

@@ -7,7 +7,7 @@ import pytest
 
 from connector.errors import SettingsError
 from connector.settings import Settings, SourceSettings, Url, parse
-from tests.unit.settings_vendors import ENVIRON, GOOD, RECEIVERS
+from tests.settings.vendors import ENVIRON, GOOD, RECEIVERS
 
 
 class Mirror(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

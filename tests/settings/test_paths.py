@@ -13,9 +13,9 @@ from msgspec import Meta
 from connector import load_settings
 from connector.errors import SettingsError
 from connector.settings import load
+from connector.settings.model import ReceiverSettings
 from connector.settings.paths import LOCAL_PATH
-from connector.settings.structs import ReceiverSettings
-from tests.unit.settings_vendors import ENVIRON, GOOD, SOURCES
+from tests.settings.vendors import ENVIRON, GOOD, SOURCES
 
 TEXT = """
 {top}

@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from connector.settings.findings import Findings
-from connector.settings.places import Path
+from connector.settings.problems import Findings
 from connector.settings.values import Duration, Rate, Secret, Url
+from connector.settings.yaml_file import Path
 
 __all__ = ["check_keys", "converted", "parts", "report"]
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path as FilePath
 from typing import Any
 
-from connector.settings.findings import Findings
+from connector.settings.model import ReceiverSettings, files_of_journal
 from connector.settings.paths import folder_of
-from connector.settings.places import Path
-from connector.settings.structs import ReceiverSettings, files_of_journal
+from connector.settings.problems import Findings
+from connector.settings.yaml_file import Path
 
 __all__ = ["check_files"]
 
