@@ -10,8 +10,8 @@ Source, journal and receiver, compared order by order.
 
 from __future__ import annotations
 
+from connector.reconcile.collect import Ends, reconcile
 from connector.reconcile.compare import Rules, compare
 from connector.reconcile.findings import Finding, Kind, Remedy, Report
-from connector.reconcile.survey import Ends, reconcile
 
 __all__ = ["Ends", "Finding", "Kind", "Remedy", "Report", "Rules", "compare", "reconcile"]

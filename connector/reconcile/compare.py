@@ -10,10 +10,10 @@ import msgspec
 
 from connector.journal.views.audit import Kept, KeptDelivery
 from connector.receivers.base import Receipt
-from connector.reconcile import words
+from connector.reconcile import wording
+from connector.reconcile.evidence import Answer, JournalPicture, Odd, ReceiverPicture, SourcePicture, Unasked
 from connector.reconcile.findings import Finding, Kind, Remedy
-from connector.reconcile.pictures import Answer, JournalPicture, Odd, ReceiverPicture, SourcePicture, Unasked
-from connector.reconcile.strangers import strangers
+from connector.reconcile.unknown_orders import strangers
 
 __all__ = ["Compared", "Rules", "compare"]
 
@@ -200,20 +200,20 @@ class _Between:
         return msgspec.structs.replace(
             finding,
             receiver=delivery.receiver,
-            journal_says=words.of_delivery(delivery),
-            receiver_says=words.of_answer(self.answer(delivery.receiver)),
+            journal_says=wording.of_delivery(delivery),
+            receiver_says=wording.of_answer(self.answer(delivery.receiver)),
         )
 
     def _order(self, kind: Kind, advice: str, remedy: Remedy = "none") -> Finding:
         kept = self._kept
-        says = words.of_ack(kept) if self._done else ", ".join(map(words.of_delivery, kept.deliveries))
-        heard = {each.receiver: words.of_answer(self.answer(each.receiver)) for each in kept.deliveries}
+        says = wording.of_ack(kept) if self._done else ", ".join(map(wording.of_delivery, kept.deliveries))
+        heard = {each.receiver: wording.of_answer(self.answer(each.receiver)) for each in kept.deliveries}
         return Finding(
             kind=kind,
             source=kept.source,
             order_id=kept.order_id,
             external_id=kept.external_id,
-            source_says=words.of_source(self._picture, kept.order_id),
+            source_says=wording.of_source(self._picture, kept.order_id),
             journal_says=says,
             receiver_says="; ".join(f"{name} {said}" for name, said in heard.items()),
             remedy=remedy,

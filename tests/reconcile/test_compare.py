@@ -12,15 +12,7 @@ from connector.journal.base import Arrival
 from connector.journal.views.audit import Kept, KeptDelivery
 from connector.receivers.base import Receipt
 from connector.reconcile.compare import Compared, Rules, compare
-from connector.reconcile.pictures import (
-    Answer,
-    JournalPicture,
-    Listed,
-    Odd,
-    ReceiverPicture,
-    SourcePicture,
-    Unasked,
-)
+from connector.reconcile.evidence import Answer, JournalPicture, Listed, Odd, ReceiverPicture, SourcePicture, Unasked
 
 NOW = datetime(2026, 3, 24, 9, 0, tzinfo=UTC)
 RULES = Rules(

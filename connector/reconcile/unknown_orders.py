@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 
 from connector.order import external_id
 from connector.receivers.base import Receipt
-from connector.reconcile import words
+from connector.reconcile import wording
+from connector.reconcile.evidence import Answer, Listed, Odd, ReceiverPicture, SourcePicture, Unasked
 from connector.reconcile.findings import Finding, Kind
-from connector.reconcile.pictures import Answer, Listed, Odd, ReceiverPicture, SourcePicture, Unasked
 
 __all__ = ["strangers"]
 
@@ -36,7 +36,7 @@ def strangers(
             continue
         stranger = _Stranger(source, order_id, listed, exported=order_id not in picture.listed)
         stranger.ask(receivers, route)
-        found = list(stranger.findings(words.of_source(picture, order_id), walking=walking))
+        found = list(stranger.findings(wording.of_source(picture, order_id), walking=walking))
         fresh += not found and not stranger.exported
         findings += found
     return fresh, findings
@@ -96,7 +96,7 @@ class _Stranger:
             receiver=receiver,
             source_says=source_says,
             journal_says="not known",
-            receiver_says="; ".join(f"{name} {words.of_answer(each)}" for name, each in self._answers.items()),
+            receiver_says="; ".join(f"{name} {wording.of_answer(each)}" for name, each in self._answers.items()),
             remedy="adopt" if found else "none",
             advice=advice,
             found=found or {},

@@ -18,8 +18,8 @@ from connector.order import external_id
 from connector.pipeline.ingest.intake import arrival_of, takes_cancelled
 from connector.receivers.base import Receiver
 from connector.reconcile.compare import Compared, Rules, compare
+from connector.reconcile.evidence import Answer, JournalPicture, Listed, Odd, ReceiverPicture, SourcePicture, Unasked
 from connector.reconcile.findings import KINDS, Report, Unreached
-from connector.reconcile.pictures import Answer, JournalPicture, Listed, Odd, ReceiverPicture, SourcePicture, Unasked
 from connector.settings import Settings
 from connector.sources.base import Page, Refetches, Source, tells_once
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from connector.journal.views.audit import Kept, KeptDelivery
-from connector.reconcile.pictures import Answer, Listed, Odd, SourcePicture, Unasked
+from connector.reconcile.evidence import Answer, Listed, Odd, SourcePicture, Unasked
 
 __all__ = ["of_ack", "of_answer", "of_delivery", "of_source"]
 
