@@ -13,14 +13,14 @@ def run() -> None:
     """Run the command line. Signals count from here on, before the modules are imported that take time."""
     if early_signals.listens(sys.argv[1:]):
         early_signals.arm()
-    from connector.cli import exits, main
+    from connector.cli import exit_codes, main
 
     try:
         main(prog_name="connector")
     except OSError as exc:  # of what is written before a command is called: its help, say
-        if not exits.unwritten(exc):
+        if not exit_codes.unwritten(exc):
             raise
-        raise SystemExit(exits.TROUBLE) from None
+        raise SystemExit(exit_codes.TROUBLE) from None
 
 
 if __name__ == "__main__":

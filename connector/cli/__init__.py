@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from connector.cli import exits
+from connector.cli import exit_codes
 
 if TYPE_CHECKING:
     from connector.settings import Settings
@@ -82,7 +82,7 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Call the command; an error of ours becomes its lines on stderr and its exit code."""
-        with exits.told():
+        with exit_codes.told():
             return super().invoke(ctx)
 
 
@@ -115,7 +115,7 @@ def _version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
     ctx.exit()
 
 
-@click.command(cls=LazyGroup, epilog=exits.HELP)
+@click.command(cls=LazyGroup, epilog=exit_codes.HELP)
 @click.option(
     "--settings",
     "-s",

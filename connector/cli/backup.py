@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from connector.cli import settings_of
-from connector.cli.tables import escaped
+from connector.cli.output import escaped
 
 __all__ = ["command"]
 

@@ -12,8 +12,8 @@ import anyio
 import click
 import msgspec
 
-from connector.cli import exits, settings_of
-from connector.cli.tables import table
+from connector.cli import exit_codes, settings_of
+from connector.cli.output import table
 from connector.errors import (
     AuthError,
     ConnectorError,
@@ -79,7 +79,7 @@ def command(ctx: click.Context, *, offline: bool, as_json: bool) -> None:
         rows = table(["", "", ""], [[each.name, each.verdict, each.message] for each in findings])
         click.echo(rows.partition("\n")[2])
     if failed:
-        ctx.exit(exits.TROUBLE)
+        ctx.exit(exit_codes.TROUBLE)
 
 
 async def _findings(settings: Settings, offline: bool) -> list[Finding]:

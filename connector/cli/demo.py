@@ -62,7 +62,7 @@ async def _show(folder: Path, count: int, seed: int) -> int:
 
 
 async def _play(folder: Path, count: int, seed: int) -> int:
-    from connector.cli.play import LOST, Play
+    from connector.cli.demo_scenes import LOST, Play
     from connector.sandbox.stage import stage
     from connector.sandbox.standin import serving
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from connector.cli import exits
-from connector.cli.tables import escaped
+from connector.cli import exit_codes
+from connector.cli.output import escaped
 
 __all__ = ["command"]
 
@@ -44,4 +44,4 @@ def command(ctx: click.Context, *, path: Path | None, force: bool) -> None:
 
 def _refuse(ctx: click.Context, line: str) -> None:
     click.echo(escaped(line), err=True)
-    ctx.exit(exits.TROUBLE)
+    ctx.exit(exit_codes.TROUBLE)

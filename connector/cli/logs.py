@@ -21,7 +21,7 @@ import structlog
 from structlog.typing import EventDict, Processor
 
 from connector.cli import log_writer
-from connector.cli.tables import escaped
+from connector.cli.output import escaped
 from connector.settings.values import Secret, written
 
 __all__ = ["Format", "Hide", "configure", "secrets_of"]

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from connector.cli import settings_of
+from connector.cli.output import escaped, iso, table
 from connector.cli.status import reading
-from connector.cli.tables import escaped, iso, table
 from connector.journal.states import PublicState
 
 if TYPE_CHECKING:

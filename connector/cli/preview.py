@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from connector.cli import exits, settings_of
-from connector.cli.tables import escaped
+from connector.cli import exit_codes, settings_of
+from connector.cli.output import escaped
 
 if TYPE_CHECKING:
     from connector.settings import Settings
@@ -90,8 +90,8 @@ async def _show(settings: Settings, name: str, order_id: str | None, receivers: 
     if not shown:
         what = "any order" if order_id is None else f"order {order_id!r}"
         click.echo(escaped(f"{name} does not list {what} to export"), err=True)
-        return exits.TROUBLE
-    return exits.TROUBLE if held else exits.OK
+        return exit_codes.TROUBLE
+    return exit_codes.TROUBLE if held else exit_codes.OK
 
 
 async def _items(source: Source, order_id: str | None) -> AsyncIterator[FeedItem]:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from connector.cli import exits, settings_of
-from connector.cli.tables import escaped, iso, table
-from connector.cli.times import Since
+from connector.cli import exit_codes, settings_of
+from connector.cli.output import escaped, iso, table
+from connector.cli.param_types import Since
 
 if TYPE_CHECKING:
     from connector.reconcile import Report
@@ -95,10 +95,10 @@ async def _compare(
 
 def _code(report: Report, repaired: Sequence[bool]) -> int:
     if not all(repaired):
-        return exits.TROUBLE
+        return exit_codes.TROUBLE
     if report.unreached:
-        return exits.LATER if report.later else exits.TROUBLE
-    return exits.OK
+        return exit_codes.LATER if report.later else exit_codes.TROUBLE
+    return exit_codes.OK
 
 
 def _data(report: Report, repaired: Sequence[bool]) -> dict[str, Any]:

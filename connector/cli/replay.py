@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from connector.cli import exits, settings_of
-from connector.cli.tables import escaped
-from connector.cli.times import Moment, Span
+from connector.cli import exit_codes, settings_of
+from connector.cli.output import escaped
+from connector.cli.param_types import Moment, Span
 
 if TYPE_CHECKING:
     from connector.settings import Settings
@@ -52,7 +52,7 @@ def command(ctx: click.Context, *, source: str, since: datetime, dry_run: bool, 
     try:
         code = anyio.run(partial(_plan if dry_run else _replay, settings, source, since))
     except JournalBusy:
-        from connector.cli.ask import ask_replay
+        from connector.cli.replay_requests import ask_replay
 
         code = ask_replay(settings, source, since, wait)
     raise SystemExit(code)
@@ -91,15 +91,15 @@ async def _plan(settings: Settings, name: str, since: datetime) -> int:
                             escaped(f"{name} {item.order_id}: {plan}" + (f": {arrival.cause}" if arrival.cause else ""))
                         )
     click.echo(", ".join(f"{count} to {plan}" for plan, count in sorted(counts.items())) or "nothing is listed")
-    return exits.OK
+    return exit_codes.OK
 
 
 async def _replay(settings: Settings, name: str, since: datetime) -> int:
     import anyio
 
     from connector.app import Connector
-    from connector.cli.ask import changes_of
-    from connector.cli.standing import standing
+    from connector.cli.end_state import standing
+    from connector.cli.replay_requests import changes_of
     from connector.cli.summary import outcome
     from connector.journal.sqlite import SqliteJournal
 
@@ -116,5 +116,5 @@ async def _replay(settings: Settings, name: str, since: datetime) -> int:
     click.echo(escaped(f"{walk.seen} orders listed, {walk.new} of them new; {amended}"))
     if walk.error:
         click.echo(escaped(f"{name}: {walk.error}"), err=True)
-        return exits.TROUBLE
+        return exit_codes.TROUBLE
     return outcome(drained, now)

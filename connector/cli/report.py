@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from connector.cli import exits, settings_of
-from connector.cli.tables import escaped
-from connector.cli.times import Moment
+from connector.cli import exit_codes, settings_of
+from connector.cli.output import escaped
+from connector.cli.param_types import Moment
 from connector.progress import Location, Progress, Status
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def command(ctx: click.Context, /, *, source: str, order_id: str, anyway: bool, 
         click.echo(
             escaped(f"there is no order {order_id!r} of source {source!r} in the journal; see --anyway"), err=True
         )
-        ctx.exit(exits.TROUBLE)
+        ctx.exit(exit_codes.TROUBLE)
     where = f"; see `connector show {source} {order_id}`" if known else ""
     if added:
         click.echo(escaped(f"kept: a running connector sends it, otherwise the next `connector run`{where}"))

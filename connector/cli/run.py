@@ -14,11 +14,11 @@ import anyio
 import click
 
 from connector import early_signals
-from connector.cli import exits
+from connector.cli import exit_codes
 
 if TYPE_CHECKING:
+    from connector.cli.counters import Tally
     from connector.cli.logs import Hide
-    from connector.cli.tally import Tally
     from connector.pipeline.drain import Drained
     from connector.settings import Settings
 
@@ -51,9 +51,9 @@ def command(ctx: click.Context, *, once: bool, quiet: bool, accept: bool, restor
     when an order is held or rejected, a report about one is parked or an endpoint has to be mended, 75 when only a
     later try would help.
     """
-    from connector.cli import garbage, settings_of
+    from connector.cli import gc_tuning, settings_of
 
-    with garbage.seldom():
+    with gc_tuning.seldom():
         from connector.cli import logs
 
         settings = settings_of(ctx)
@@ -68,9 +68,9 @@ def command(ctx: click.Context, *, once: bool, quiet: bool, accept: bool, restor
         try:
             click.echo(text, nl=False)
         except OSError as exc:
-            if not exits.unwritten(exc):
+            if not exit_codes.unwritten(exc):
                 raise
-            code = code or exits.TROUBLE
+            code = code or exit_codes.TROUBLE
     raise SystemExit(code)
 
 
@@ -94,7 +94,7 @@ class Shift:
 
     def __init__(self, settings: Settings, wanted: Wanted, hide: Hide, reread: Callable[[], Settings]) -> None:
         from connector.app import Connector
-        from connector.cli.tally import Tally
+        from connector.cli.counters import Tally
 
         self._settings = settings
         self._wanted = wanted
@@ -107,7 +107,7 @@ class Shift:
         self._draining = anyio.CancelScope()
         self._signals: list[int] = []
         self._started = False
-        self._code = exits.OK
+        self._code = exit_codes.OK
         self.summary = ""
 
     async def work(self) -> int:
@@ -122,7 +122,7 @@ class Shift:
         return 128 + self._signals[-1] if len(self._signals) > 1 else self._code
 
     async def _work(self) -> None:
-        from connector.cli.garbage import spare
+        from connector.cli.gc_tuning import spare
 
         clock = self._connector.clock
         began = clock.monotonic()
@@ -136,7 +136,7 @@ class Shift:
             spare()
             drained = await self._run()
             if self._connector.cut_short:
-                self._code = exits.LATER
+                self._code = exit_codes.LATER
             elif self._wanted.once:
                 await self._sum_up(drained, clock.monotonic() - began)
 
@@ -149,7 +149,7 @@ class Shift:
             logger.info("health and metrics: %s", address)
 
     async def _run(self) -> Drained | None:
-        from connector.cli.live import OFTEN, SELDOM, show
+        from connector.cli.live_counts import OFTEN, SELDOM, show
 
         connector, drained = self._connector, None
         events = connector.events()
@@ -210,7 +210,7 @@ class Shift:
 
     async def _sum_up(self, drained: Drained | None, seconds: float) -> None:
         """Decide on the exit code, and put together what was done and what waits."""
-        from connector.cli.standing import standing
+        from connector.cli.end_state import standing
         from connector.cli.summary import outcome, summary
         from connector.journal.engine.stall import unless_stalled
         from connector.journal.sqlite import SqliteJournal
@@ -219,7 +219,7 @@ class Shift:
         journal = connector.journal
         assert isinstance(journal, SqliteJournal), "settings always lead to a file"  # noqa: S101
         now = await unless_stalled(journal, connector.clock, lambda: journal.read(standing))
-        self._code = exits.OK if drained is None else outcome(drained, now)
+        self._code = exit_codes.OK if drained is None else outcome(drained, now)
         if self._code or not self._wanted.quiet:
             said = summary(connector.settings, self._tally, now, drained, seconds, broken=connector.broken)
             self.summary = self._hide.text(said)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from connector.cli import exits, settings_of
+from connector.cli import exit_codes, settings_of
 from connector.cli.orders import data_of
+from connector.cli.output import escaped, iso, table
 from connector.cli.status import reading
-from connector.cli.tables import escaped, iso, table
 
 if TYPE_CHECKING:
     import sqlite3
@@ -50,7 +50,7 @@ def command(ctx: click.Context, *, source: str, order_id: str, online: bool, as_
             for each in _about_reports(reports):  # made with --anyway
                 click.echo(each)
             _unknown(db, source, order_id, list(settings.sources))
-            ctx.exit(exits.TROUBLE)
+            ctx.exit(exit_codes.TROUBLE)
         moments = timeline(db, row)
     events = _asked(ctx, settings, source, order_id) if online else None
     if as_json:

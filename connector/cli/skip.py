@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from connector.cli.decide import decide, which
+from connector.cli.decisions import decide, which
 
 __all__ = ["command"]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from connector.cli import settings_of
-from connector.cli.tables import age, escaped, iso, table
+from connector.cli.output import age, escaped, iso, table
 from connector.journal.states import PublicState
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from collections.abc import Container, Iterator
 
 import msgspec
 
-from connector.cli.exits import LATER, OK, TROUBLE
-from connector.cli.standing import Standing, Waiting
-from connector.cli.tables import escaped
-from connector.cli.tally import Tally
+from connector.cli.counters import Tally
+from connector.cli.end_state import Standing, Waiting
+from connector.cli.exit_codes import LATER, OK, TROUBLE
+from connector.cli.output import escaped
 from connector.pipeline.drain import Drained
 from connector.settings import Settings
 from connector.settings.values import Secret

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import anyio
 import click
 
-from connector.cli import exits, settings_of
-from connector.cli.tables import escaped
+from connector.cli import exit_codes, settings_of
+from connector.cli.output import escaped
 
 if TYPE_CHECKING:
     from connector.mapping.examples import Result
@@ -42,7 +42,7 @@ def command(ctx: click.Context, files: tuple[Path, ...]) -> None:
     failed = sum(bool(result.differences) for result in results)
     click.echo(f"{len(results)} example(s), {failed} failed")
     if failed:
-        ctx.exit(exits.TROUBLE)
+        ctx.exit(exit_codes.TROUBLE)
 
 
 async def _results(settings: Settings, files: tuple[Path, ...]) -> list[Result]:

@@ -85,7 +85,7 @@ ALLOWED: dict[tuple[str, str], str] = {
 }
 
 SQL: dict[tuple[str, str], str] = {
-    ("connector.cli.standing", "_example"): "one of the three statements beside it",
+    ("connector.cli.end_state", "_example"): "one of the three statements beside it",
     ("connector.journal.tables.orders", "_renew"): "one of the two statements above it",
     ("connector.journal.engine.bulk", "values"): "question marks for rows, as many as there are",
     ("connector.journal.engine.bulk", "each"): "question marks for keys, as many as there are",

@@ -136,8 +136,8 @@ SHARED = ("", "base", "bisection", "parsing", "ack_text", "seen_ids")
 
 SANDBOX_USERS = {
     "connector.cli.demo": "the demonstration runs against the stand-ins",
-    "connector.cli.play": "the demonstration's acts, in which the stand-ins have their parts",
-    "connector.cli.story": "tells what the demonstration did, as the stand-ins saw it",
+    "connector.cli.demo_scenes": "the demonstration's acts, in which the stand-ins have their parts",
+    "connector.cli.demo_narrator": "tells what the demonstration did, as the stand-ins saw it",
     "connector.cli.sandbox": "serves the stand-ins",
 }
 

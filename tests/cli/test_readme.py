@@ -14,7 +14,7 @@ import msgspec
 import pytest
 from jmespath.functions import Functions
 
-from connector.cli import COMMANDS, exits
+from connector.cli import COMMANDS, exit_codes
 from connector.clock import SystemClock
 from connector.errors import SettingsError
 from connector.journal.states import PublicState
@@ -79,7 +79,7 @@ def test_every_exit_code_is_in_the_table() -> None:
     """The README lists the exit codes that there are."""
     listed = {int(row) for row in rows(section("Operating it")) if row.isdigit()}
 
-    assert {exits.OK, exits.TROUBLE, exits.USAGE, exits.LATER, exits.SETTINGS} == listed
+    assert {exit_codes.OK, exit_codes.TROUBLE, exit_codes.USAGE, exit_codes.LATER, exit_codes.SETTINGS} == listed
 
 
 def test_every_state_is_explained() -> None:

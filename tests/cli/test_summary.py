@@ -8,9 +8,9 @@ from typing import Any, Literal
 import pytest
 
 from connector.ack import Acknowledgement
-from connector.cli.standing import Standing, Waiting, standing
+from connector.cli.counters import Tally
+from connector.cli.end_state import Standing, Waiting, standing
 from connector.cli.summary import outcome, summary
-from connector.cli.tally import Tally
 from connector.events import EndpointChanged, OrderAcknowledged, OrderDelivered, OrderFound, PassFinished
 from connector.journal.base import AckResult, Arrival, Delivered, Intent, Listing, Rejected, Settlement
 from connector.journal.memory import MemoryJournal

@@ -11,9 +11,9 @@ import msgspec
 import pytest
 
 from connector.ack import Acknowledgement, AckOutcome, Confirmed, Denied
-from connector.cli.standing import standing
+from connector.cli.counters import Tally
+from connector.cli.end_state import standing
 from connector.cli.summary import outcome, summary
-from connector.cli.tally import Tally
 from connector.journal import holds
 from connector.journal.engine.codec import millis
 from connector.journal.memory import MemoryJournal

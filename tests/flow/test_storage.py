@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from connector.app import STALLED, Connector
-from connector.cli.exits import LATER, TROUBLE, code_of
+from connector.cli.exit_codes import LATER, TROUBLE, code_of
 from connector.errors import JournalError, JournalStalled
 from connector.journal.engine.opening import patiently
 from connector.journal.engine.stall import GIVE_UP

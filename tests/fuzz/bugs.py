@@ -142,7 +142,7 @@ BUGS: dict[str, Bug] = {
     "mapping": forgets("mapping.compiler", "ExpressionError"),
     "mapping.expression": forgets("mapping.expressions", "ParseError"),
     "mapping.examples": forgets("settings.yaml_file", "YAMLError"),
-    "arguments.time": forgets("cli.times", "OverflowError"),
+    "arguments.time": forgets("cli.param_types", "OverflowError"),
     "arguments.progress": forgets("progress", "OverflowError"),
     "sandbox.shop": forgets("sandbox.standin", "InvalidOperation"),
     "sandbox.wholesale": forgets("sandbox.traede", "RecursionError"),

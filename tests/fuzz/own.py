@@ -13,7 +13,7 @@ from zlib import crc32
 import msgspec
 from click import UsageError
 
-from connector.cli.times import Moment, Since, Span
+from connector.cli.param_types import Moment, Since, Span
 from connector.clock import SystemClock
 from connector.errors import SettingsError, Unmappable
 from connector.mapping import examples

@@ -17,7 +17,7 @@ from typing import Literal
 
 import aiohttp
 
-from connector.cli.exits import LATER
+from connector.cli.exit_codes import LATER
 from tests.processes.filling import BALLAST, NAMED
 from tests.processes.launch import LOG, launched, to_its_end
 from tests.processes.terms import GRACE

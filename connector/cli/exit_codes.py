@@ -101,7 +101,7 @@ def _leaves(exc: BaseException) -> Iterator[BaseException]:
 
 
 def _lines(error: ConnectorError) -> list[str]:
-    from connector.cli.tables import escaped
+    from connector.cli.output import escaped
 
     problems = error.problems if isinstance(error, SettingsError) else [str(error) or type(error).__name__]
     return [escaped(problem) for problem in problems]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from connector.cli import exits
-from connector.cli.tables import escaped
+from connector.cli import exit_codes
+from connector.cli.output import escaped
 
 if TYPE_CHECKING:
     from connector.journal.replays import Answer
@@ -44,7 +44,7 @@ def ask_replay(settings: Settings, source: str, since: datetime, wait: float) ->
         raise
     if answer is None:
         click.echo(f"there is no answer yet; {STANDS}", err=True)
-        return exits.LATER
+        return exit_codes.LATER
     return _told(settings, source, answer)
 
 
@@ -74,7 +74,7 @@ def _told(settings: Settings, source: str, answer: Answer) -> int:
 
     if answer.error:
         click.echo(escaped(f"{source}: {answer.error}"), err=True)
-        return exits.TROUBLE
+        return exit_codes.TROUBLE
     with open_reader(settings.journal) as db, snapshot(db):
         amended = changes_of(source, db)
         counts = status(db).sources
@@ -85,7 +85,7 @@ def _told(settings: Settings, source: str, answer: Answer) -> int:
         )
     )
     stuck = sum(counts[source].orders.get(state, 0) for state in ("held", "rejected")) if source in counts else 0
-    return exits.TROUBLE if stuck else exits.OK
+    return exit_codes.TROUBLE if stuck else exit_codes.OK
 
 
 def changes_of(source: str, db: sqlite3.Connection) -> str:

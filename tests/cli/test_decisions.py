@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from connector.cli import decide
+from connector.cli import decisions as decide
 from connector.journal import holds
 from tests.benchmarks.waiting import CAUSE, waiting
 from tests.cli.process import Vendors, run, started

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from connector.cli import log_writer
-from connector.cli.tally import COLUMNS, Tally
+from connector.cli.counters import COLUMNS, Tally
 from connector.clock import Clock
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.cli.tables import age, escaped, iso, table
+from connector.cli.output import age, escaped, iso, table
 
 
 def test_columns_line_up() -> None:

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from connector.cli import main
-from connector.cli.garbage import SELDOM, seldom, spare
+from connector.cli.gc_tuning import SELDOM, seldom, spare
 
 
 class Ring:

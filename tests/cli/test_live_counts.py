@@ -13,8 +13,8 @@ from pathlib import Path
 import anyio
 import pytest
 
-from connector.cli.live import show
-from connector.cli.tally import Tally
+from connector.cli.counters import Tally
+from connector.cli.live_counts import show
 from connector.events import OrderAcknowledged
 from tests.cli.process import ROOT, Vendors
 from tests.doubles import LoopClock

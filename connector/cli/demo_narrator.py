@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 
 import click
 
-from connector.cli.tables import table
+from connector.cli.output import table
 from connector.clock import Clock
 from connector.events import (
     Event,

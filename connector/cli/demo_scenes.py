@@ -14,7 +14,7 @@ import msgspec
 from aiohttp import web
 
 from connector.app import Connector
-from connector.cli.story import Story, tell_records
+from connector.cli.demo_narrator import Story, tell_records
 from connector.registry import load_settings
 from connector.sandbox.ewarehousing_orders import SHIPPING_METHOD
 from connector.sandbox.records import feeds

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from connector.cli import exits, settings_of
+from connector.cli import exit_codes, settings_of
 from connector.cli.orders import check_source, say_causes
-from connector.cli.tables import escaped
+from connector.cli.output import escaped
 
 if TYPE_CHECKING:
     from connector.settings import Settings
@@ -57,7 +57,7 @@ def decide(
     if source is not None and missing > 0:
         click.echo(escaped(f"{missing} of those named are unknown or do not wait; see `connector orders`"), err=True)
     if not count or late or (source is not None and missing > 0):
-        raise SystemExit(exits.TROUBLE)
+        raise SystemExit(exit_codes.TROUBLE)
 
 
 def _about_orders(
