@@ -28,7 +28,7 @@ from connector.app import Connector
 from connector.errors import SettingsError
 from connector.settings.model import ServerSettings
 from connector.web.health import Asker, paused, readiness
-from connector.web.hosts import guard
+from connector.web.host_check import guard
 from connector.web.metrics import Metrics, Tally
 
 __all__ = ["serve"]

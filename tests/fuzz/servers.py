@@ -26,7 +26,7 @@ from connector.sandbox.standin import StandIn
 from connector.sandbox.webhook import SECRET
 from connector.settings.model import EndpointSettings, ServerSettings
 from connector.settings.values import Duration
-from connector.web.hosts import acceptable
+from connector.web.host_check import acceptable
 from connector.web.metrics import Tally
 from connector.web.server import _app
 from tests.flow.bench import Bench
@@ -35,7 +35,7 @@ from tests.fuzz.feeding import AT, folder
 from tests.fuzz.target import Shut, Target
 from tests.fuzz.texts import respelt
 from tests.receivers.ewarehousing.bench import REQUEST
-from tests.unit.web_bench import unstarted
+from tests.web.bench import unstarted
 
 __all__ = ["servers"]
 

@@ -20,7 +20,7 @@ from connector.web.health import oldest_unacknowledged
 from tests.doubles import EPOCH
 from tests.flow.bench import Bench
 from tests.flow.full import Filling
-from tests.unit.web_bench import ANY_PORT, PATHS, Silent, served, unstarted
+from tests.web.bench import ANY_PORT, PATHS, Silent, served, unstarted
 
 
 @pytest.mark.parametrize("path", ["/health/live", "/healthz"])

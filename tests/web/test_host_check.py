@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from connector.web.hosts import acceptable
+from connector.web.host_check import acceptable
 from tests.flow.bench import Bench
-from tests.unit.web_bench import PATHS, raw, served
+from tests.web.bench import PATHS, raw, served
 
 
 @pytest.mark.attack(30)

@@ -12,7 +12,7 @@ from connector.errors import AuthError, JournalError, SettingsError
 from connector.settings.model import ServerSettings
 from connector.web import serve
 from tests.flow.bench import Bench
-from tests.unit.web_bench import ANY_PORT, PATHS, Silent, opened, raw, served, unstarted
+from tests.web.bench import ANY_PORT, PATHS, Silent, opened, raw, served, unstarted
 
 
 @pytest.mark.attack(29)

@@ -10,7 +10,7 @@ from connector.events import OrderDelivered, OrderInDoubt, OrderRejected, OrderS
 from connector.web import health
 from tests.doubles import EPOCH
 from tests.flow.bench import Bench
-from tests.unit.web_bench import Silent, served
+from tests.web.bench import Silent, served
 
 Values = dict[tuple[str, ...], float]
 
