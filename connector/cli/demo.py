@@ -63,8 +63,8 @@ async def _show(folder: Path, count: int, seed: int) -> int:
 
 async def _play(folder: Path, count: int, seed: int) -> int:
     from connector.cli.demo_scenes import LOST, Play
+    from connector.sandbox.server import serving
     from connector.sandbox.stage import stage
-    from connector.sandbox.standin import serving
 
     some, quarter = count >= LOST, max(1, count // 4)
     vendors = stage(

@@ -16,10 +16,10 @@ from aiohttp import web
 from connector.app import Connector
 from connector.cli.demo_narrator import Story, tell_records
 from connector.registry import load_settings
-from connector.sandbox.ewarehousing_orders import SHIPPING_METHOD
+from connector.sandbox.ewarehousing.orders import SHIPPING_METHOD
 from connector.sandbox.records import feeds
+from connector.sandbox.server import Fault
 from connector.sandbox.stage import Stage
-from connector.sandbox.standin import Fault
 from connector.settings import Duration, Settings
 
 __all__ = ["LOST", "Play"]

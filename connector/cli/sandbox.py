@@ -164,7 +164,7 @@ class Stand:
 
 @asynccontextmanager
 async def _serving(vendor: Vendor, port: int) -> AsyncIterator[str]:
-    from connector.sandbox.standin import serving
+    from connector.sandbox.server import serving
 
     async with AsyncExitStack() as stack:
         try:

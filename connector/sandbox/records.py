@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from connector.order import external_id
+from connector.sandbox.server import decode
 from connector.sandbox.stage import Stage
-from connector.sandbox.standin import decode
 
 __all__ = ["Feed", "feeds"]
 

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from connector.sandbox import EWAREHOUSING_PORT, PROPELLER_PORT, TRAEDE_PORT, WEBHOOK_PORT, ZENDERA_PORT
-from connector.sandbox.ewarehousing import EwarehousingStandIn
-from connector.sandbox.orders import propeller_orders
-from connector.sandbox.propeller import PropellerStandIn
-from connector.sandbox.standin import StandIn
-from connector.sandbox.traede import TraedeStandIn
-from connector.sandbox.traede_orders import production_orders, traede_orders
+from connector.sandbox.ewarehousing.app import EwarehousingStandIn
+from connector.sandbox.propeller.app import PropellerStandIn
+from connector.sandbox.propeller.orders import propeller_orders
+from connector.sandbox.server import StandIn
+from connector.sandbox.traede.app import TraedeStandIn
+from connector.sandbox.traede.orders import production_orders, traede_orders
 from connector.sandbox.webhook import SECRET, WebhookStandIn
-from connector.sandbox.zendera import ZenderaStandIn
-from connector.sandbox.zendera_shipments import zendera_shipments
+from connector.sandbox.zendera.app import ZenderaStandIn
+from connector.sandbox.zendera.shipments import zendera_shipments
 
 __all__ = ["Stage", "Vendor", "stage"]
 

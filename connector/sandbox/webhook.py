@@ -15,7 +15,7 @@ from typing import Literal
 from aiohttp import web
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from connector.sandbox.standin import StandIn, reply, system_now
+from connector.sandbox.server import StandIn, reply, system_now
 
 __all__ = ["SECRET", "Record", "WebhookStandIn"]
 

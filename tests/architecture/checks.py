@@ -76,12 +76,12 @@ ALLOWED: dict[tuple[str, str], str] = {
     ): "a journal's id must differ from every other's, in every process",
     ("connector.cli.status", "datetime.datetime.now"): "says how long ago something was, once, and waits for nothing",
     ("connector.cli.sandbox", "anyio.sleep"): "tells a person at a terminal what the stand-ins hold; no order waits",
-    ("connector.sandbox.standin", "datetime.datetime.now"): "the default of a stand-in's clock, which tests replace",
-    ("connector.sandbox.orders", "random"): "made-up orders, from a seeded generator",
-    ("connector.sandbox.traede_orders", "random"): "made-up orders, from a seeded generator",
-    ("connector.sandbox.zendera_shipments", "random"): "made-up shipments, from a seeded generator",
-    ("connector.sandbox.propeller", "secrets"): "the stand-in hands out tokens, as the vendor does",
-    ("connector.sandbox.ewarehousing", "secrets"): "the stand-in hands out tokens, as the vendor does",
+    ("connector.sandbox.server", "datetime.datetime.now"): "the default of a stand-in's clock, which tests replace",
+    ("connector.sandbox.propeller.orders", "random"): "made-up orders, from a seeded generator",
+    ("connector.sandbox.traede.orders", "random"): "made-up orders, from a seeded generator",
+    ("connector.sandbox.zendera.shipments", "random"): "made-up shipments, from a seeded generator",
+    ("connector.sandbox.propeller.app", "secrets"): "the stand-in hands out tokens, as the vendor does",
+    ("connector.sandbox.ewarehousing.app", "secrets"): "the stand-in hands out tokens, as the vendor does",
 }
 
 SQL: dict[tuple[str, str], str] = {

@@ -316,9 +316,9 @@ def test_a_circle_is_found() -> None:
     ("name", "text", "allowed"),
     [
         ("pipeline", "from connector.sandbox import serving", False),
-        ("cli__run", "def f():\n    import connector.sandbox.standin", False),
+        ("cli__run", "def f():\n    import connector.sandbox.server", False),
         ("cli__demo", "from connector.sandbox import serving", True),
-        ("sandbox__orders", "from connector.sandbox.standin import Fault", True),
+        ("sandbox__orders", "from connector.sandbox.server import Fault", True),
         ("cli__demo", "from tests.doubles import LoopClock", False),
     ],
 )

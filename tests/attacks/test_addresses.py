@@ -15,7 +15,7 @@ from connector.errors import EndpointError, Unmappable
 from connector.http.endpoint import segment
 from connector.order import Document
 from connector.receivers.base import Attaches, Follows, Receipt
-from connector.sandbox.standin import StandIn
+from connector.sandbox.server import StandIn
 from connector.sources.base import ReadsBack
 from connector.sources.zendera.wire import identity
 from tests.contracts.receiver_harness import Vendor

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from connector.sandbox.orders import propeller_orders
-from connector.sandbox.standin import encode
-from connector.sandbox.traede_orders import traede_orders
-from connector.sandbox.zendera_shipments import zendera_shipments
+from connector.sandbox.propeller.orders import propeller_orders
+from connector.sandbox.server import encode
+from connector.sandbox.traede.orders import traede_orders
+from connector.sandbox.zendera.shipments import zendera_shipments
 
 __all__ = ["FIRST_ID", "Feed"]
 

@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 from aiohttp import web
 
 import connector
-from connector.sandbox.ewarehousing import EwarehousingStandIn
-from connector.sandbox.orders import propeller_orders
-from connector.sandbox.propeller import PropellerStandIn
-from connector.sandbox.standin import Fault, StandIn, serving
+from connector.sandbox.ewarehousing.app import EwarehousingStandIn
+from connector.sandbox.propeller.app import PropellerStandIn
+from connector.sandbox.propeller.orders import propeller_orders
+from connector.sandbox.server import Fault, StandIn, serving
 
 __all__ = ["Ended", "Vendors", "ended", "is_create", "run", "said", "started"]
 

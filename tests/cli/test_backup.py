@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from connector.journal.backup import _clear
-from connector.sandbox.orders import propeller_orders
+from connector.sandbox.propeller.orders import propeller_orders
 from tests.cli.process import Vendors, run, said, started
 
 

@@ -11,7 +11,7 @@ import pytest
 from connector.cli import main
 from connector.clock import SystemClock
 from connector.journal.sqlite import SqliteJournal
-from connector.sandbox.standin import Fault
+from connector.sandbox.server import Fault
 from tests.cli.process import Ended, Vendors, run
 
 TOP = Path(__file__).parents[2]

@@ -22,7 +22,7 @@ from connector.mapping.functions import known_functions
 from connector.pipeline.routes import lanes
 from connector.receivers import RECEIVERS
 from connector.registry import load_settings, make_receivers, make_sources, source_types
-from connector.sandbox.orders import seed_order
+from connector.sandbox.propeller.orders import seed_order
 from connector.settings.model import RouteSettings
 from connector.sources import SOURCES
 from tests.cli.process import ROOT, Vendors

@@ -19,7 +19,7 @@ from connector.journal.base import Arrival, Held, InDoubt, Intent, Listing, Sett
 from connector.journal.sqlite import SqliteJournal
 from connector.pipeline.ingest.intake import arrival_of
 from connector.registry import load_settings, make_sources
-from connector.sandbox.standin import Fault
+from connector.sandbox.server import Fault
 from connector.sources.base import FeedItem
 from tests.cli.process import Vendors, ended, run, started
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from connector.sandbox.standin import Fault
+from connector.sandbox.server import Fault
 from tests.cli.process import Vendors, ended, run, said, started
 
 REPLAY = ("replay", "shop", "--since", "2026-01-01T00:00:00Z")

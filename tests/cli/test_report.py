@@ -11,10 +11,10 @@ import anyio
 import pytest
 from aiohttp import web
 
-from connector.sandbox.ewarehousing import EwarehousingStandIn
-from connector.sandbox.standin import Fault, serving
-from connector.sandbox.zendera import ZenderaStandIn
-from connector.sandbox.zendera_shipments import seed_shipment
+from connector.sandbox.ewarehousing.app import EwarehousingStandIn
+from connector.sandbox.server import Fault, serving
+from connector.sandbox.zendera.app import ZenderaStandIn
+from connector.sandbox.zendera.shipments import seed_shipment
 from tests.cli.process import Vendors, ended, run, started
 
 SETTINGS = """

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from connector.sandbox.standin import Fault
+from connector.sandbox.server import Fault
 from tests.cli.process import PATIENCE, ROOT, Vendors, ended, is_create, run, said, started
 
 GRACE = 20.0

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from connector.sandbox.orders import propeller_orders
+from connector.sandbox.propeller.orders import propeller_orders
 from tests.cli.process import Vendors, ended, run, said, started
 
 FILES = ("connector.db", "connector.db.seen")

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 
 from connector.errors import AuthError, ConnectorError, EndpointError, InDoubtError, TransientError, Unmappable
 from connector.order import Order
-from connector.sandbox.standin import Fault
+from connector.sandbox.server import Fault
 from connector.sources.base import AckOutcome, Confirmed, Unknown
 from tests.contracts.hostile import spoilt
 from tests.contracts.source_harness import Call, SourceBench, SourceHarness, numbers

@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager, contextmanager
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Literal
 
-from connector.sandbox.standin import Fault
+from connector.sandbox.server import Fault
 from connector.sources.base import Acknowledgement, AckOutcome, FeedItem, Page, Source
 
 __all__ = ["Call", "SourceBench", "SourceHarness", "closed_port", "numbers"]

@@ -14,8 +14,8 @@ from aiohttp import web
 
 from connector.app import Connector
 from connector.errors import InDoubtError, TransientError
-from connector.sandbox.standin import Fault, serving
-from connector.sandbox.traede import TraedeStandIn
+from connector.sandbox.server import Fault, serving
+from connector.sandbox.traede.app import TraedeStandIn
 from connector.settings.model import RetrySettings
 from connector.settings.values import Duration, Url
 from connector.sources.base import Acknowledgement, AckOutcome

@@ -20,15 +20,15 @@ from connector.journal.sqlite import SqliteJournal
 from connector.journal.views.orders import matching, orders
 from connector.mapping.mapper import checker
 from connector.registry import receiver_types, source_types
-from connector.sandbox.ewarehousing import EwarehousingStandIn
-from connector.sandbox.orders import seed_order
-from connector.sandbox.propeller import PropellerStandIn
-from connector.sandbox.standin import Fault, StandIn, serving
-from connector.sandbox.traede import TraedeStandIn
-from connector.sandbox.traede_orders import production_orders, traede_orders
+from connector.sandbox.ewarehousing.app import EwarehousingStandIn
+from connector.sandbox.propeller.app import PropellerStandIn
+from connector.sandbox.propeller.orders import seed_order
+from connector.sandbox.server import Fault, StandIn, serving
+from connector.sandbox.traede.app import TraedeStandIn
+from connector.sandbox.traede.orders import production_orders, traede_orders
 from connector.sandbox.webhook import WebhookStandIn
-from connector.sandbox.zendera import ZenderaStandIn
-from connector.sandbox.zendera_shipments import zendera_shipments
+from connector.sandbox.zendera.app import ZenderaStandIn
+from connector.sandbox.zendera.shipments import zendera_shipments
 from connector.settings import Settings, parse
 
 WAREHOUSE = """

@@ -16,7 +16,7 @@ from connector.receivers.base import Delivery, Receipt
 from connector.receivers.webhook.receiver import WebhookReceiver
 from connector.receivers.webhook.success import SuccessSettings
 from connector.registry import receiver_types
-from connector.sandbox.standin import encode
+from connector.sandbox.server import encode
 from connector.settings.values import Secret, Url
 from tests.clients.ewarehousing import seed
 from tests.fuzz.feeding import BASE, called, warehouse

@@ -21,8 +21,8 @@ from connector.errors import ConnectorError
 from connector.http.endpoint import Effect, Endpoint
 from connector.http.failures import of_status, retry_after
 from connector.http.reported_failure import failure_in, is_page, no_success, reported_failure
+from connector.sandbox.server import StandIn
 from connector.sandbox.stage import stage
-from connector.sandbox.standin import StandIn
 from connector.sandbox.webhook import SECRET
 from connector.settings.model import EndpointSettings, ServerSettings
 from connector.settings.values import Duration

@@ -11,7 +11,7 @@ import msgspec
 from connector.clock import SystemClock
 from connector.pipeline.reports.comparison import shown
 from connector.registry import source_types
-from connector.sandbox.standin import encode
+from connector.sandbox.server import encode
 from connector.settings.values import Secret
 from connector.sources.ewarehousing.source import EwarehousingSource
 from connector.sources.propeller.source import PropellerSettings, PropellerSource

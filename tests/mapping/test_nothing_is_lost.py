@@ -18,9 +18,9 @@ from connector.mapping.money import exact
 from connector.mapping.plain import PlainOrder, partial_plain, plain_order
 from connector.order import Address, Contact, Line, Order, Totals
 from connector.receivers.ewarehousing.mapping import PICKUP, create_order, partial_order
-from connector.sandbox.orders import propeller_orders
-from connector.sandbox.traede_orders import traede_orders
-from connector.sandbox.zendera_shipments import zendera_shipments
+from connector.sandbox.propeller.orders import propeller_orders
+from connector.sandbox.traede.orders import traede_orders
+from connector.sandbox.zendera.shipments import zendera_shipments
 from connector.sources.ewarehousing import order as ewarehousing_order
 from connector.sources.propeller import order as propeller_order
 from connector.sources.traede import order as traede_order

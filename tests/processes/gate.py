@@ -10,7 +10,7 @@ from typing import Literal
 
 from aiohttp import web
 
-from connector.sandbox.standin import StandIn
+from connector.sandbox.server import StandIn
 
 __all__ = ["Call", "Gate", "Moment", "Trap"]
 

@@ -16,9 +16,9 @@ import msgspec
 from aiohttp import web
 
 from connector.order import external_id
-from connector.sandbox.orders import propeller_orders
-from connector.sandbox.propeller import PropellerStandIn
-from connector.sandbox.standin import serving
+from connector.sandbox.propeller.app import PropellerStandIn
+from connector.sandbox.propeller.orders import propeller_orders
+from connector.sandbox.server import serving
 from tests.processes.gate import Call, Gate
 from tests.processes.handing import POINTS
 from tests.processes.launch import PATIENCE, launched, to_its_end

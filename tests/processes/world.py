@@ -13,14 +13,14 @@ from typing import Any
 from aiohttp import web
 
 from connector.order import external_id
-from connector.sandbox.ewarehousing import EwarehousingStandIn
-from connector.sandbox.orders import propeller_orders
-from connector.sandbox.propeller import PropellerStandIn
-from connector.sandbox.standin import StandIn, decode, serving
-from connector.sandbox.traede import TraedeStandIn
-from connector.sandbox.traede_orders import traede_orders
-from connector.sandbox.zendera import ZenderaStandIn
-from connector.sandbox.zendera_shipments import zendera_shipments
+from connector.sandbox.ewarehousing.app import EwarehousingStandIn
+from connector.sandbox.propeller.app import PropellerStandIn
+from connector.sandbox.propeller.orders import propeller_orders
+from connector.sandbox.server import StandIn, decode, serving
+from connector.sandbox.traede.app import TraedeStandIn
+from connector.sandbox.traede.orders import traede_orders
+from connector.sandbox.zendera.app import ZenderaStandIn
+from connector.sandbox.zendera.shipments import zendera_shipments
 from tests.processes.gate import Call, Gate
 from tests.processes.launch import to_its_end
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from aiohttp import web
 
-from connector.sandbox.standin import decode, reply
+from connector.sandbox.server import decode, reply
 from tests.simulation.vendors.base import Request, Truth
 
 if TYPE_CHECKING:

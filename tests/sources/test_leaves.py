@@ -13,10 +13,10 @@ import pytest
 
 from connector.mapping.iso_codes import country_code
 from connector.order import Order
-from connector.sandbox.orders import seed_order
-from connector.sandbox.standin import encode
-from connector.sandbox.traede_orders import production_orders, traede_orders
-from connector.sandbox.zendera_shipments import seed_shipment
+from connector.sandbox.propeller.orders import seed_order
+from connector.sandbox.server import encode
+from connector.sandbox.traede.orders import production_orders, traede_orders
+from connector.sandbox.zendera.shipments import seed_shipment
 from connector.sources.ewarehousing import order as ewarehousing_order
 from connector.sources.propeller import order as propeller_order
 from connector.sources.traede import order as traede_order

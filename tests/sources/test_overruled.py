@@ -11,7 +11,7 @@ from aioresponses import aioresponses
 
 from connector.ack import Acknowledgement, Confirmed
 from connector.clock import SystemClock
-from connector.sandbox.traede_export import KINDS, query
+from connector.sandbox.traede.export import KINDS, query
 from connector.settings.values import Secret, Url
 from connector.sources.ack_text import check_template, filled
 from connector.sources.propeller.source import PropellerSettings, PropellerSource

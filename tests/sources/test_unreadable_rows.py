@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from connector.errors import TransientError
-from connector.sandbox.standin import decode, reply
+from connector.sandbox.server import decode, reply
 from connector.sources.base import FeedItem, Page, UnreadableRow
 from tests.contracts.source_harness import SourceHarness
 from tests.sources.ewarehousing.bench import ewarehousing

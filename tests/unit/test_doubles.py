@@ -11,7 +11,7 @@ import msgspec
 
 from connector.errors import ConnectorError, InDoubtError, TransientError
 from connector.http.failures import Effect, of_status
-from connector.sandbox.standin import Fault
+from connector.sandbox.server import Fault
 from tests.contracts.receiver import ReceiverContract
 from tests.contracts.receiver_harness import Call, Harness, Vendor
 from tests.contracts.source import SourceContract

@@ -14,7 +14,7 @@ from connector.app import Connector
 from connector.journal.memory import MemoryJournal
 from connector.pipeline.drain import Drained
 from connector.registry import load_settings
-from connector.sandbox.standin import StandIn, serving
+from connector.sandbox.server import StandIn, serving
 
 __all__ = ["Guarded", "Rule", "drained", "running", "states"]
 

@@ -15,10 +15,10 @@ from connector.app import Connector
 from connector.events import OrderAcknowledged, OrderHeld, OrderRejected
 from connector.journal.memory import MemoryJournal
 from connector.registry import load_settings
-from connector.sandbox.ewarehousing import EwarehousingStandIn
-from connector.sandbox.orders import propeller_orders
-from connector.sandbox.propeller import PropellerStandIn
-from connector.sandbox.standin import serving
+from connector.sandbox.ewarehousing.app import EwarehousingStandIn
+from connector.sandbox.propeller.app import PropellerStandIn
+from connector.sandbox.propeller.orders import propeller_orders
+from connector.sandbox.server import serving
 from tests.wire.between import Between, Mishap
 
 __all__ = ["Ends", "Life", "ends", "life", "lived"]

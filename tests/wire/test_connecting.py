@@ -13,8 +13,8 @@ import pytest
 
 from connector.http import endpoint as http
 from connector.http import tls
-from connector.sandbox.orders import propeller_orders
-from connector.sandbox.propeller import PropellerStandIn
+from connector.sandbox.propeller.app import PropellerStandIn
+from connector.sandbox.propeller.orders import propeller_orders
 from tests.http.certificates import AUTHORITY, EARLY, EXPIRED, GOOD, OTHER_HOST, SELF_SIGNED
 from tests.http.wire import said, wire
 from tests.wire.between import Between

@@ -13,12 +13,12 @@ from aiohttp import web
 
 from connector.journal.memory import MemoryJournal
 from connector.progress import Progress
-from connector.sandbox.ewarehousing import EwarehousingStandIn
-from connector.sandbox.orders import propeller_orders
-from connector.sandbox.propeller import PropellerStandIn
+from connector.sandbox.ewarehousing.app import EwarehousingStandIn
+from connector.sandbox.propeller.app import PropellerStandIn
+from connector.sandbox.propeller.orders import propeller_orders
 from connector.sandbox.webhook import WebhookStandIn
-from connector.sandbox.zendera import ZenderaStandIn
-from connector.sandbox.zendera_shipments import zendera_shipments
+from connector.sandbox.zendera.app import ZenderaStandIn
+from connector.sandbox.zendera.shipments import zendera_shipments
 from tests.wire.guarded import Guarded, drained, running, states
 
 SETTINGS = """

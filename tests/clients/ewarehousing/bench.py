@@ -12,8 +12,8 @@ from aiohttp.test_utils import TestServer
 
 from connector.clients.ewarehousing.requests import CreateOrder
 from connector.receivers.ewarehousing.receiver import EwarehousingClient
-from connector.sandbox.ewarehousing import EwarehousingStandIn
-from connector.sandbox.standin import serving
+from connector.sandbox.ewarehousing.app import EwarehousingStandIn
+from connector.sandbox.server import serving
 from tests.receivers.ewarehousing.bench import REQUEST, Vendor
 
 __all__ = ["DOCUMENTS", "ORDERS", "PDF", "client", "request", "scripted"]

@@ -11,7 +11,7 @@ from connector.clients.ewarehousing.requests import AddressChange, UpdateOrder
 from connector.clients.ewarehousing.settings import PRODUCTION
 from connector.errors import InDoubtError, RejectedError
 from connector.receivers.ewarehousing.receiver import EwarehousingClient, EwarehousingSettings
-from connector.sandbox.standin import Fault
+from connector.sandbox.server import Fault
 from connector.settings.values import Secret, Url
 from tests.clients.ewarehousing.bench import DOCUMENTS, ORDERS, PDF, client, request, scripted
 

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from connector.errors import InDoubtError, TransientError
 from connector.order import Document
-from connector.sandbox.ewarehousing import EwarehousingStandIn
+from connector.sandbox.ewarehousing.app import EwarehousingStandIn
 from tests.receivers.ewarehousing.amend_bench import delivery, warehouse
 
 FOREIGN = [

@@ -12,8 +12,8 @@ from aiohttp import web
 from connector.clock import SystemClock
 from connector.receivers.base import Delivery
 from connector.receivers.ewarehousing.receiver import EwarehousingReceiver, EwarehousingSettings
-from connector.sandbox.ewarehousing import EwarehousingStandIn
-from connector.sandbox.standin import serving
+from connector.sandbox.ewarehousing.app import EwarehousingStandIn
+from connector.sandbox.server import serving
 from connector.settings.values import Secret, Url
 from tests.clients.ewarehousing.bench import ORDERS
 from tests.receivers.ewarehousing.bench import REQUEST

@@ -13,7 +13,7 @@ from connector.errors import ConflictError, InDoubtError, RejectedError, Unshown
 from connector.order import Document
 from connector.receivers.base import Amends, Attaches, Delivery, Follows, Receipt
 from connector.receivers.ewarehousing.receiver import EwarehousingReceiver
-from connector.sandbox.standin import Fault
+from connector.sandbox.server import Fault
 from tests.clients.ewarehousing.bench import ORDERS
 from tests.doubles import EPOCH
 from tests.receivers.ewarehousing.amend_bench import LATE, OPEN, delivery, lines, on, sent, warehouse

@@ -10,7 +10,7 @@ import pytest
 from connector.errors import AuthError, InDoubtError, RejectedError, TransientError
 from connector.order import Document
 from connector.receivers.base import Receipt
-from connector.sandbox.standin import Fault
+from connector.sandbox.server import Fault
 from tests.clients.ewarehousing.bench import PDF
 from tests.receivers.ewarehousing.amend_bench import delivery, on, sent, warehouse
 

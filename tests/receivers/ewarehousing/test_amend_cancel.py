@@ -7,7 +7,7 @@ from aiohttp import web
 
 from connector.errors import InDoubtError, RejectedError
 from connector.receivers.base import Receipt
-from connector.sandbox.standin import Fault
+from connector.sandbox.server import Fault
 from tests.clients.ewarehousing.bench import ORDERS
 from tests.receivers.ewarehousing.amend_bench import LATE, OPEN, delivery, on, sent, warehouse
 from tests.receivers.ewarehousing.bench import bench

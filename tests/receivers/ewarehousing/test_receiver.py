@@ -14,9 +14,9 @@ from aiohttp import web
 from connector.clock import SystemClock
 from connector.receivers import RECEIVERS
 from connector.receivers.ewarehousing.receiver import EwarehousingReceiver, EwarehousingSettings
-from connector.sandbox.ewarehousing import EwarehousingStandIn
-from connector.sandbox.ewarehousing_orders import new_order
-from connector.sandbox.standin import Fault, serving
+from connector.sandbox.ewarehousing.app import EwarehousingStandIn
+from connector.sandbox.ewarehousing.orders import new_order
+from connector.sandbox.server import Fault, serving
 from connector.settings.values import Secret, Url
 from tests.contracts.receiver import ReceiverContract
 from tests.contracts.receiver_harness import Call, Harness, Vendor

@@ -18,7 +18,7 @@ from connector.journal.sqlite import SqliteJournal
 from connector.pipeline.drain import Drained
 from connector.receivers.base import Delivery
 from connector.receivers.webhook.receiver import WebhookReceiver, WebhookSettings
-from connector.sandbox.standin import serving
+from connector.sandbox.server import serving
 from connector.sandbox.webhook import SECRET, WebhookStandIn
 from connector.settings import Settings
 from connector.settings.model import RetrySettings, RouteSettings

@@ -13,7 +13,7 @@ from aiohttp import web
 from connector.clock import SystemClock
 from connector.receivers import RECEIVERS
 from connector.receivers.webhook.receiver import WebhookReceiver
-from connector.sandbox.standin import Fault, serving
+from connector.sandbox.server import Fault, serving
 from connector.sandbox.webhook import WebhookStandIn
 from tests.contracts.receiver import ReceiverContract
 from tests.contracts.receiver_harness import Call, Harness, Vendor

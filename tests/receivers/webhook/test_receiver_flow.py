@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 from standardwebhooks import Webhook
 
-from connector.sandbox.standin import Fault
+from connector.sandbox.server import Fault
 from connector.sandbox.webhook import SECRET, WebhookStandIn
 from tests.receivers.webhook.bench import IDS, Run
 

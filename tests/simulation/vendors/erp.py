@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from aiohttp import web
 
-from connector.sandbox.standin import reply
+from connector.sandbox.server import reply
 from connector.sandbox.webhook import Record, WebhookStandIn
 from tests.simulation.vendors.base import Act, Request
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from aiohttp import web
 
-from connector.sandbox.ewarehousing import EwarehousingStandIn
-from connector.sandbox.ewarehousing_rules import Refused
+from connector.sandbox.ewarehousing.app import EwarehousingStandIn
+from connector.sandbox.ewarehousing.validation import Refused
 from tests.simulation.vendors.base import EVERY, Act, Request
 
 __all__ = ["Ewarehousing"]

@@ -9,9 +9,9 @@ from typing import Any
 
 from aiohttp import web
 
-from connector.sandbox.orders import propeller_orders
-from connector.sandbox.propeller import PropellerStandIn
-from connector.sandbox.standin import decode, reply
+from connector.sandbox.propeller.app import PropellerStandIn
+from connector.sandbox.propeller.orders import propeller_orders
+from connector.sandbox.server import decode, reply
 from tests.simulation.vendors.base import Act, Request, Truth
 from tests.simulation.vendors.content import odd, unfinished
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from aiohttp import web
 
-from connector.sandbox.standin import reply
-from connector.sandbox.traede import TraedeStandIn
-from connector.sandbox.traede_orders import traede_orders
+from connector.sandbox.server import reply
+from connector.sandbox.traede.app import TraedeStandIn
+from connector.sandbox.traede.orders import traede_orders
 from tests.simulation.vendors.base import Act, Request, Truth
 
 __all__ = ["Traede"]

@@ -9,9 +9,9 @@ from typing import Any
 
 from aiohttp import web
 
-from connector.sandbox.standin import reply
-from connector.sandbox.zendera import ZenderaStandIn
-from connector.sandbox.zendera_shipments import zendera_shipments
+from connector.sandbox.server import reply
+from connector.sandbox.zendera.app import ZenderaStandIn
+from connector.sandbox.zendera.shipments import zendera_shipments
 from tests.simulation.vendors.base import Act, Request, Truth
 from tests.simulation.vendors.traede import _encode
 

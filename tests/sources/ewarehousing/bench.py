@@ -10,9 +10,9 @@ import pytest
 from aiohttp import web
 
 from connector.clock import SystemClock
-from connector.sandbox.ewarehousing import EwarehousingStandIn
-from connector.sandbox.ewarehousing_orders import new_order
-from connector.sandbox.standin import Fault, serving
+from connector.sandbox.ewarehousing.app import EwarehousingStandIn
+from connector.sandbox.ewarehousing.orders import new_order
+from connector.sandbox.server import Fault, serving
 from connector.settings.values import Secret, Url
 from connector.sources.ewarehousing.source import EwarehousingSource, EwarehousingSourceSettings
 from tests.contracts.source_harness import Call, SourceHarness, closed_port

@@ -14,7 +14,7 @@ from aiohttp import web
 from connector import load_settings
 from connector.clock import SystemClock
 from connector.errors import EndpointError, SettingsError, TransientError
-from connector.sandbox.standin import Fault
+from connector.sandbox.server import Fault
 from connector.settings import echo
 from connector.settings.values import Secret
 from connector.sources import SOURCES

@@ -10,8 +10,8 @@ import anyio
 
 from connector import Connector
 from connector.receivers.ewarehousing.receiver import EwarehousingSettings
-from connector.sandbox.ewarehousing import EwarehousingStandIn
-from connector.sandbox.standin import serving
+from connector.sandbox.ewarehousing.app import EwarehousingStandIn
+from connector.sandbox.server import serving
 from connector.settings import Settings
 from connector.settings.model import RouteSettings
 from connector.settings.values import Secret, Url

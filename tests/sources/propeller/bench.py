@@ -11,9 +11,9 @@ from aiohttp import web
 from aioresponses import aioresponses
 
 from connector.clock import SystemClock
-from connector.sandbox.orders import seed_order
-from connector.sandbox.propeller import PropellerStandIn
-from connector.sandbox.standin import Fault, encode, serving
+from connector.sandbox.propeller.app import PropellerStandIn
+from connector.sandbox.propeller.orders import seed_order
+from connector.sandbox.server import Fault, encode, serving
 from connector.settings.values import Secret, Url
 from connector.sources.base import FeedItem
 from connector.sources.propeller.source import PropellerSettings, PropellerSource

@@ -10,8 +10,8 @@ import pytest
 
 from connector.errors import Unmappable
 from connector.order import Address, Contact, Customer, Line, Order, Totals, revision
-from connector.sandbox.orders import propeller_orders, seed_order
-from connector.sandbox.standin import encode
+from connector.sandbox.propeller.orders import propeller_orders, seed_order
+from connector.sandbox.server import encode
 from connector.sources.propeller.order import to_order
 from tests.sources.propeller.bench import listed
 

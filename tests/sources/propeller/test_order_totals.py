@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from connector.errors import Unmappable
 from connector.order import Order, Totals
-from connector.sandbox.orders import seed_order
-from connector.sandbox.standin import encode
+from connector.sandbox.propeller.orders import seed_order
+from connector.sandbox.server import encode
 from connector.sources.propeller.order import to_order
 from tests.sources.propeller.bench import listed
 

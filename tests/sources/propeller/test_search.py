@@ -12,8 +12,8 @@ from yarl import URL
 
 from connector.clock import SystemClock
 from connector.errors import TransientError, Unmappable
-from connector.sandbox.orders import propeller_orders, seed_order
-from connector.sandbox.standin import encode
+from connector.sandbox.propeller.orders import propeller_orders, seed_order
+from connector.sandbox.server import encode
 from connector.sources.propeller.source import PropellerSettings, PropellerSource
 from tests.sources.propeller.bench import SEARCH, TOKEN, bodies, found, order, propeller, walk
 

@@ -10,7 +10,7 @@ from aioresponses import CallbackResult, aioresponses
 from yarl import URL
 
 from connector.errors import RejectedError
-from connector.sandbox.standin import encode
+from connector.sandbox.server import encode
 from connector.sources.propeller.source import PropellerSource
 from tests.sources.propeller.bench import SEARCH, bodies, found, order, propeller, walk
 

@@ -12,7 +12,7 @@ from aioresponses import aioresponses
 
 from connector.clock import SystemClock
 from connector.errors import TransientError
-from connector.sandbox.orders import propeller_orders, seed_order
+from connector.sandbox.propeller.orders import propeller_orders, seed_order
 from connector.settings.values import Url
 from connector.sources import SOURCES
 from connector.sources.base import Source

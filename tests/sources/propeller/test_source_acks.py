@@ -10,7 +10,7 @@ from aioresponses import aioresponses
 
 from connector.ack import Acknowledgement
 from connector.errors import EndpointError, TransientError
-from connector.sandbox.standin import Fault
+from connector.sandbox.server import Fault
 from connector.sources.base import Confirmed, Refused, Unknown
 from connector.sources.propeller.source import PropellerSource
 from tests.sources.propeller.bench import BASE, order, propeller

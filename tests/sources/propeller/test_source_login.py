@@ -11,7 +11,7 @@ from yarl import URL
 
 from connector.clock import SystemClock
 from connector.errors import AuthError, TransientError
-from connector.sandbox.standin import encode
+from connector.sandbox.server import encode
 from connector.settings.values import Secret
 from connector.sources.propeller.source import PropellerSettings, PropellerSource
 from tests.sources.propeller.bench import BASE, SEARCH, found, order, propeller, walk

@@ -11,10 +11,10 @@ import msgspec
 from aiohttp import web
 
 from connector.clock import SystemClock
-from connector.sandbox.standin import Call as Seen
-from connector.sandbox.standin import Fault, serving
-from connector.sandbox.traede import TraedeStandIn
-from connector.sandbox.traede_orders import production_orders, traede_orders
+from connector.sandbox.server import Call as Seen
+from connector.sandbox.server import Fault, serving
+from connector.sandbox.traede.app import TraedeStandIn
+from connector.sandbox.traede.orders import production_orders, traede_orders
 from connector.settings.values import Secret, Url
 from connector.sources.base import Acknowledgement, FeedItem, ReadsBack, Refetches
 from connector.sources.traede.settings import TraedeOrdersSettings, TraedeProductionOrdersSettings

@@ -10,7 +10,7 @@ from aioresponses import aioresponses
 
 from connector.errors import AuthError, ConnectorError, EndpointError, InDoubtError, RejectedError, TransientError
 from connector.http.endpoint import Answer, Effect
-from connector.sandbox.standin import Fault, decode
+from connector.sandbox.server import Fault, decode
 from connector.sources.base import AckOutcome, Confirmed, HasTerms, Refused, Unknown
 from connector.sources.traede.acks import judge, outcomes
 from connector.sources.traede.filters import Filter

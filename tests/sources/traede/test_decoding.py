@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from connector.errors import Unmappable
-from connector.sandbox.standin import encode
-from connector.sandbox.traede_orders import production_orders, traede_orders
+from connector.sandbox.server import encode
+from connector.sandbox.traede.orders import production_orders, traede_orders
 from connector.sources.traede import decoding, production_order
 from connector.sources.traede import order as traede_order
 from connector.sources.traede import wire as traede_wire

@@ -11,8 +11,8 @@ import pytest
 
 from connector.errors import Unmappable
 from connector.order import Address, Contact, Customer, Line, Order, revision
-from connector.sandbox.standin import encode
-from connector.sandbox.traede_orders import traede_orders
+from connector.sandbox.server import encode
+from connector.sandbox.traede.orders import traede_orders
 from connector.sources.traede.order import to_order
 
 SHOP = {"name": "Tøjhuset", "address": "Søndergade 41, st.", "zip": "8000", "city": "Aarhus C", "country": "DK"}

@@ -10,8 +10,8 @@ import pytest
 
 from connector.errors import Unmappable
 from connector.order import Contact, Customer, Line, Order
-from connector.sandbox.standin import encode
-from connector.sandbox.traede_orders import production_orders
+from connector.sandbox.server import encode
+from connector.sandbox.traede.orders import production_orders
 from connector.sources.traede.production_order import Include, to_order
 from tests.sources.traede.bench import production_order, queries, traede
 

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 import msgspec
 import pytest
 
-from connector.sandbox.standin import encode
-from connector.sandbox.traede_orders import production_orders, traede_orders
+from connector.sandbox.server import encode
+from connector.sandbox.traede.orders import production_orders, traede_orders
 from connector.settings.values import Secret, Url
 from connector.sources import SOURCES
 from connector.sources.base import ReadsBack, Refetches

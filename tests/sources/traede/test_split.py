@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from connector.errors import TransientError
-from connector.sandbox.standin import reply
+from connector.sandbox.server import reply
 from connector.sources.base import FeedItem
 from connector.sources.traede.filters import Filter
 from connector.sources.traede.source import TraedeOrders

@@ -11,9 +11,9 @@ from aiohttp import web
 
 from connector.ack import Acknowledgement
 from connector.clock import SystemClock
-from connector.sandbox.standin import Fault, encode, serving
-from connector.sandbox.zendera import ZenderaStandIn
-from connector.sandbox.zendera_shipments import seed_shipment
+from connector.sandbox.server import Fault, encode, serving
+from connector.sandbox.zendera.app import ZenderaStandIn
+from connector.sandbox.zendera.shipments import seed_shipment
 from connector.settings.values import Secret, Url
 from connector.sources.zendera.source import ZenderaSettings, ZenderaSource
 from tests.contracts.source_harness import Call, SourceHarness, closed_port

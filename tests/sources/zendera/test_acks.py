@@ -11,7 +11,7 @@ from aioresponses import aioresponses
 
 from connector.ack import Acknowledgement, Confirmed, Denied, Refused
 from connector.errors import ConnectorError, EndpointError, InDoubtError, RejectedError, TransientError
-from connector.sandbox.standin import Fault
+from connector.sandbox.server import Fault
 from connector.sources.zendera.acks import status
 from tests.sources.zendera.bench import AT, BASE, ZenderaHarness, failed, offline, shipment, told, zendera
 

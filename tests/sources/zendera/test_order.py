@@ -12,8 +12,8 @@ import pytest
 from connector.errors import Unmappable
 from connector.order import Address, Contact, Customer, Line, Order, Parcel
 from connector.receivers.ewarehousing.mapping import create_order
-from connector.sandbox.standin import decode, encode
-from connector.sandbox.zendera_shipments import seed_shipment, zendera_shipments
+from connector.sandbox.server import decode, encode
+from connector.sandbox.zendera.shipments import seed_shipment, zendera_shipments
 from connector.sources.zendera.order import to_order
 from tests.sources.zendera.bench import group
 

@@ -12,9 +12,9 @@ from aiohttp import web
 from aioresponses import CallbackResult, aioresponses
 
 from connector.errors import TransientError
-from connector.sandbox.standin import Fault, encode
-from connector.sandbox.zendera import ZenderaStandIn
-from connector.sandbox.zendera_shipments import zendera_shipments
+from connector.sandbox.server import Fault, encode
+from connector.sandbox.zendera.app import ZenderaStandIn
+from connector.sandbox.zendera.shipments import zendera_shipments
 from connector.sources.base import FeedItem
 from tests.sources.zendera.bench import BASE, PATHS, offline, shipment, told, zendera
 

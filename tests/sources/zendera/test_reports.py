@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.errors import InDoubtError, RejectedError, Unmappable
-from connector.sandbox.standin import Fault
+from connector.sandbox.server import Fault
 from connector.sources.zendera.reports import (
     CannotHandleOrder,
     Complete,

@@ -11,8 +11,8 @@ from aioresponses import aioresponses
 from yarl import URL
 
 from connector.errors import AuthError, TransientError
-from connector.sandbox.standin import Fault
-from connector.sandbox.zendera_shipments import seed_shipment, zendera_shipments
+from connector.sandbox.server import Fault
+from connector.sandbox.zendera.shipments import seed_shipment, zendera_shipments
 from connector.sources import SOURCES
 from connector.sources.base import ReadsBack, Reports, Source
 from connector.sources.zendera.source import ZenderaSettings, ZenderaSource

@@ -11,9 +11,9 @@ import aiohttp
 import pytest
 
 from connector.sandbox import TRAEDE_PORT
-from connector.sandbox.standin import Fault, decode, encode, serving
-from connector.sandbox.traede import TraedeStandIn
-from connector.sandbox.traede_orders import production_orders, traede_orders
+from connector.sandbox.server import Fault, decode, encode, serving
+from connector.sandbox.traede.app import TraedeStandIn
+from connector.sandbox.traede.orders import production_orders, traede_orders
 
 ORDERS = "/v10/orders/export"
 PRODUCTION = "/v10/production-orders/export"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import aiohttp
 import pytest
 
-from connector.sandbox.ewarehousing import EwarehousingStandIn
-from connector.sandbox.standin import Fault, serving
-from tests.unit.ewarehousing_calls import CODES, CREATE, CREDENTIALS, ORDERS, Clock, call, client, listed, order
+from connector.sandbox.ewarehousing.app import EwarehousingStandIn
+from connector.sandbox.server import Fault, serving
+from tests.sandbox.ewarehousing.calls import CODES, CREATE, CREDENTIALS, ORDERS, Clock, call, client, listed, order
 
 
 async def test_the_list_shows_the_seeds_fields_newest_first() -> None:

@@ -11,9 +11,9 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from connector.sandbox.orders import seed_order
-from connector.sandbox.propeller import PropellerStandIn
-from connector.sandbox.standin import Fault, StandIn, decode, serving
+from connector.sandbox.propeller.app import PropellerStandIn
+from connector.sandbox.propeller.orders import seed_order
+from connector.sandbox.server import Fault, StandIn, decode, serving
 
 SEARCH = "/v2/orders/search?expands=ORDER_ITEMS,ADDRESSES"
 MARK = {"exportedAt": "2026-03-24T10:00:00.000Z", "exportMessage": "ERP order id = 12355", "exportStatus": "exported"}

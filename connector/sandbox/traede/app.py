@@ -13,8 +13,8 @@ from typing import Any
 
 from aiohttp import web
 
-from connector.sandbox.standin import StandIn, decode, reply, system_now
-from connector.sandbox.traede_export import KINDS, Kind, Refusal, query, shaped
+from connector.sandbox.server import StandIn, decode, reply, system_now
+from connector.sandbox.traede.export import KINDS, Kind, Refusal, query, shaped
 
 __all__ = ["TraedeStandIn"]
 

@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
-from connector.sandbox.ewarehousing_list import choice, cut
-from connector.sandbox.ewarehousing_orders import groups, stamp
-from connector.sandbox.ewarehousing_rules import Refused, day
+from connector.sandbox.ewarehousing.listing import choice, cut
+from connector.sandbox.ewarehousing.orders import groups, stamp
+from connector.sandbox.ewarehousing.validation import Refused, day
 
 __all__ = ["new_shipment", "shipments"]
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from aiohttp import web
 
-from connector.sandbox.standin import StandIn, decode, reply, system_now
+from connector.sandbox.server import StandIn, decode, reply, system_now
 
 __all__ = ["ZenderaStandIn"]
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from connector.sandbox.ewarehousing import EwarehousingStandIn
-from tests.unit.ewarehousing_calls import CREATE, ORDERS, Clock, call, client, order, without
+from connector.sandbox.ewarehousing.app import EwarehousingStandIn
+from tests.sandbox.ewarehousing.calls import CREATE, ORDERS, Clock, call, client, order, without
 
 
 async def test_the_seeds_create() -> None:

@@ -2,7 +2,7 @@
 Believable orders in Propeller's shape: the example of seed 000, and as many like it as wanted.
 
 Amounts are `Decimal`, or `int` where they are whole, as the seed writes them (`"tax": 22`, never `22.00`). Encode
-with `connector.sandbox.standin.encode`, which keeps every digit and writes JSON numbers.
+with `connector.sandbox.server.encode`, which keeps every digit and writes JSON numbers.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from uuid import UUID
 
 from connector.sandbox.catalogue import ARTICLES, COUNTRIES, Country
-from connector.sandbox.standin import decode
+from connector.sandbox.server import decode
 
 __all__ = ["propeller_orders", "seed_order"]
 

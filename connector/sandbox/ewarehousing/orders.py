@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
-from connector.sandbox.ewarehousing_rules import Refused
+from connector.sandbox.ewarehousing.validation import Refused
 
 __all__ = [
     "CREATED",

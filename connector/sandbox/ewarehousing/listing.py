@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from connector.sandbox.ewarehousing_rules import Refused, day
+from connector.sandbox.ewarehousing.validation import Refused, day
 
 __all__ = ["Index", "choice", "cut", "listed"]
 

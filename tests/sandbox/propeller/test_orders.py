@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from connector.sandbox.orders import propeller_orders, seed_order
-from connector.sandbox.standin import decode, encode
+from connector.sandbox.propeller.orders import propeller_orders, seed_order
+from connector.sandbox.server import decode, encode
 
 
 def keys(value: Any) -> Any:

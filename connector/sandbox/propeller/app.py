@@ -15,8 +15,8 @@ from urllib.parse import parse_qsl, unquote_plus
 
 from aiohttp import web
 
-from connector.sandbox.propeller_search import EXPORT_STATUSES, Refusal, expanded, search
-from connector.sandbox.standin import StandIn, decode, reply, system_now
+from connector.sandbox.propeller.search import EXPORT_STATUSES, Refusal, expanded, search
+from connector.sandbox.server import StandIn, decode, reply, system_now
 
 __all__ = ["PropellerStandIn"]
 

@@ -3,7 +3,7 @@ Believable wholesale orders of a fashion brand in Traede's shape, and the produc
 
 The vendor's page about the order object could not be found (vendors.md section 2): what is beyond the known fields is
 a guess. The production orders have the documented fields. Amounts are `Decimal`; encode with
-`connector.sandbox.standin.encode`, which keeps every digit.
+`connector.sandbox.server.encode`, which keeps every digit.
 """
 
 from __future__ import annotations

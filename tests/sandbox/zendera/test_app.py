@@ -11,9 +11,9 @@ import aiohttp
 import pytest
 
 from connector.sandbox import ZENDERA_PORT
-from connector.sandbox.standin import decode, encode, serving
-from connector.sandbox.zendera import ZenderaStandIn
-from connector.sandbox.zendera_shipments import seed_shipment, zendera_shipments
+from connector.sandbox.server import decode, encode, serving
+from connector.sandbox.zendera.app import ZenderaStandIn
+from connector.sandbox.zendera.shipments import seed_shipment, zendera_shipments
 
 EXPORT = "/api/v1/orders/export"
 STATUS = "/api/v1/orders/export/status"

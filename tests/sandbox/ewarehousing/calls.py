@@ -10,8 +10,8 @@ from typing import Any
 import aiohttp
 import msgspec
 
-from connector.sandbox.ewarehousing import EwarehousingStandIn
-from connector.sandbox.standin import serving
+from connector.sandbox.ewarehousing.app import EwarehousingStandIn
+from connector.sandbox.server import serving
 
 ORDERS = "/wms/orders/"
 CODES = {"X-Wms-Code": "DEV", "X-Customer-Code": "SANDBOX"}

@@ -15,8 +15,8 @@ from typing import Any
 
 from aiohttp import web
 
-from connector.sandbox.ewarehousing_list import Index, listed
-from connector.sandbox.ewarehousing_orders import (
+from connector.sandbox.ewarehousing.listing import Index, listed
+from connector.sandbox.ewarehousing.orders import (
     CREATED,
     UPDATED,
     change,
@@ -27,9 +27,9 @@ from connector.sandbox.ewarehousing_orders import (
     new_order,
     shown,
 )
-from connector.sandbox.ewarehousing_rules import Refused, document_problems, order_problems
-from connector.sandbox.ewarehousing_shipments import new_shipment, shipments
-from connector.sandbox.standin import StandIn, decode, reply, system_now
+from connector.sandbox.ewarehousing.shipments import new_shipment, shipments
+from connector.sandbox.ewarehousing.validation import Refused, document_problems, order_problems
+from connector.sandbox.server import StandIn, decode, reply, system_now
 
 __all__ = ["EwarehousingStandIn"]
 
