@@ -32,7 +32,7 @@ def _every_test_is_imported() -> None:
     for family in ("sources", "receivers", "journal"):
         for path in sorted((ROOT / "tests" / family).rglob("test_*.py")):
             import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
-    import_module("tests.unit.test_doubles")
+    import_module("tests.contracts.test_doubles")
 
 
 def subclasses(suite: type[Any]) -> Iterator[type[Any]]:

@@ -18,9 +18,9 @@ from connector.receivers.base import Delivery, Receipt
 from connector.settings.model import RouteSettings
 from tests.doubles import EPOCH, AmendableReceiver, MemorySource, OnceSource, lost_answer
 from tests.flow.bench import Bench
-from tests.flow.test_after_delivery import replayed
 from tests.flow.test_crash import Kept
-from tests.flow.test_reports import Yard, drained, event, states
+from tests.pipeline.delivery.test_amender import replayed
+from tests.pipeline.reports.test_reporter import Yard, drained, event, states
 
 pytestmark = pytest.mark.looptime
 
@@ -81,7 +81,9 @@ async def test_one_that_our_code_cannot_acknowledge_is_parked_and_the_others_are
     assert {str(number): 1 for number in range(24)} == source.told
     ((order_id, why),) = await journal.read(parked)
     assert "bad" == order_id
-    assert why.startswith("unforeseen KeyError at shop, 3 times while acknowledging it, at test_poison_after.py:")
+    assert why.startswith(
+        "unforeseen KeyError at shop, 3 times while acknowledging it, at test_internal_errors_after.py:"
+    )
     assert "canary" not in why
     assert 3 == len([record for record in caplog.records if "while acknowledging order bad" in record.message])
 
@@ -173,7 +175,9 @@ async def test_a_change_that_our_code_cannot_make_is_held_and_the_others_are_mad
         assert ["shop-1", "shop-2"] == sorted(wms.orders[int(receipt)][0] for receipt, _ in wms.updates)
         ((order_id, why),) = await journal.read(held)
         assert "bad" == order_id
-        assert why.startswith("unforeseen KeyError in update at wms, 3 times while doing it, at test_poison_after.py:")
+        assert why.startswith(
+            "unforeseen KeyError in update at wms, 3 times while doing it, at test_internal_errors_after.py:"
+        )
 
         wms.mended = True
         assert 1 == await journal.release(why, bench.clock.now())

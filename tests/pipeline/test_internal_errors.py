@@ -136,7 +136,7 @@ async def test_a_create_that_our_code_always_trips_over_is_tried_three_times(
     (hold,) = held(bench)
     assert ("bad", "unforeseen KeyError at wms") == hold[:2]
     assert f"; {where}. The log has the traceback" in hold[2]
-    assert hold[2].startswith("3 times while creating it, at test_poison.py:")
+    assert hold[2].startswith("3 times while creating it, at test_internal_errors.py:")
     assert "canary" not in hold[2]
     assert 3 == Counter(wms.creates)["shop-bad"]
     assert {"shop-bad": 0} | wms.count() == {"shop-bad": 0} | {f"shop-{number}": 1 for number in range(1, 8)}

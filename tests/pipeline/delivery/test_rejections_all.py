@@ -15,7 +15,7 @@ from connector.journal.memory import MemoryJournal
 from connector.journal.views.status import causes, status
 from tests.flow.bench import Bench
 from tests.flow.test_crash import Kept
-from tests.flow.test_refusals import bench_of, failed, ids
+from tests.pipeline.delivery.test_rejections import bench_of, failed, ids
 
 pytestmark = pytest.mark.looptime
 

@@ -13,7 +13,7 @@ from tests.contracts.journal_bench import rows
 from tests.doubles import FailingSource
 from tests.flow.bench import Bench
 from tests.flow.test_crash import Kept
-from tests.flow.test_terms import restarted
+from tests.pipeline.acks.test_calls_terms import restarted
 
 
 @pytest.mark.looptime

@@ -16,8 +16,8 @@ from connector.pipeline.delivery.amender import LOOKS
 from connector.receivers.base import Delivery, Receipt
 from tests.doubles import AmendableReceiver, LoopClock
 from tests.flow.bench import Bench
-from tests.flow.test_after_delivery import replayed
 from tests.flow.test_crash import Kept, stopped_dead
+from tests.pipeline.delivery.test_amender import replayed
 
 pytestmark = [pytest.mark.looptime, pytest.mark.fault(126)]
 

@@ -19,10 +19,10 @@ from connector.receivers.base import Delivery, Receipt
 from connector.steady_clock import lasted
 from tests.doubles import AmendableReceiver, LoopClock, MemorySource, OnceSource
 from tests.flow.bench import Bench
-from tests.flow.test_after_delivery import replayed
 from tests.flow.test_crash import Kept
-from tests.flow.test_reports import Yard, event, states
-from tests.flow.test_reports import drained as all_done
+from tests.pipeline.delivery.test_amender import replayed
+from tests.pipeline.reports.test_reporter import Yard, event, states
+from tests.pipeline.reports.test_reporter import drained as all_done
 
 pytestmark = pytest.mark.looptime
 
