@@ -19,7 +19,7 @@ from connector.pipeline.delivery.amender import Amender
 from connector.pipeline.delivery.consumer import Consumer
 from connector.pipeline.ingest.producer import Producer
 from connector.pipeline.ingest.replays import Requests
-from connector.pipeline.poison import Vain
+from connector.pipeline.poison import PoisonTracker
 from connector.pipeline.reports.reporter import Reporter
 from connector.pipeline.reports.watcher import Watcher
 from connector.receivers.base import Receiver
@@ -67,7 +67,7 @@ class Stages(msgspec.Struct, frozen=True, kw_only=True):
     journal: Journal
     clock: Clock
 
-    def vain(self) -> Iterator[tuple[str, Vain]]:
+    def vain(self) -> Iterator[tuple[str, PoisonTracker]]:
         """Yield what is tried in vain, with the name of the source or receiver."""
         for kind in self._vain():
             yield from kind.items()
@@ -77,7 +77,7 @@ class Stages(msgspec.Struct, frozen=True, kw_only=True):
         for counts, kind in zip((work.deliveries, work.changes, work.acks, work.reports), self._vain(), strict=True):
             yield from (name for name, vain in kind.items() if counts.get(name, 0) > vain.stuck)
 
-    def _vain(self) -> tuple[Mapping[str, Vain], ...]:
+    def _vain(self) -> tuple[Mapping[str, PoisonTracker], ...]:
         return (
             {name: consumer.vain for name, consumer in self.consumers.items()},
             {name: amender.vain for name, amender in self.amenders.items()},

@@ -17,7 +17,7 @@ from connector.http.endpoint import Endpoint
 from connector.pipeline.log_throttle import Reminder
 from connector.steady_clock import lasted
 
-__all__ = ["LONG", "MANY", "Vain"]
+__all__ = ["LONG", "MANY", "PoisonTracker"]
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class _Tried(msgspec.Struct):
     denied: bool = False
 
 
-class Vain:
+class PoisonTracker:
     """
     How often each one failed at one endpoint, while its breaker was closed. In memory: a new start tries again.
 

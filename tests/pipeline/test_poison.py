@@ -14,7 +14,7 @@ from connector.ack import Acknowledgement, AckOutcome, NotApplied
 from connector.errors import ConnectorError, InDoubtError, TransientError
 from connector.journal.memory import MemoryJournal
 from connector.pipeline.log_throttle import Reminder
-from connector.pipeline.poison import MANY, Vain
+from connector.pipeline.poison import MANY, PoisonTracker
 from connector.receivers.base import Delivery, Receipt
 from connector.steady_clock import lasted
 from tests.doubles import AmendableReceiver, LoopClock, MemorySource, OnceSource
@@ -301,7 +301,7 @@ async def test_a_trouble_is_said_when_it_has_lasted_twice_as_long_and_once_a_day
 async def test_it_costs_the_same_however_many_fail(caplog: pytest.LogCaptureFixture) -> None:
     """Ten thousand that fail are one line, not ten thousand."""
     clock = LoopClock()
-    vain = Vain("wms", clock, None)
+    vain = PoisonTracker("wms", clock, None)
     with caplog.at_level(logging.WARNING):
         for _ in range(MANY):
             for number in range(10_000):

@@ -22,7 +22,7 @@ from connector.events import AckEvent, OrderAcknowledged, OrderDelivered, OrderH
 from connector.http.breaker import ProbeTurn
 from connector.journal.base import Journal
 from connector.pipeline.acks.calls import Telling
-from connector.pipeline.poison import Vain
+from connector.pipeline.poison import PoisonTracker
 from connector.settings.model import SourceSettings
 from connector.sources.base import Source
 from connector.steady_clock import wall_time
@@ -58,7 +58,7 @@ class Acknowledger:
         """Return how many acknowledgements `source` has confirmed since the start."""
         return self._tellers[source].confirmed
 
-    def vain(self, source: str) -> Vain:
+    def vain(self, source: str) -> PoisonTracker:
         """Return what is told to `source` in vain."""
         return self._tellers[source].vain
 

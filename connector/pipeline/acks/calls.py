@@ -22,7 +22,7 @@ from connector.http.attribution import about
 from connector.journal.base import AckResult
 from connector.pipeline.conformance import checked_outcomes
 from connector.pipeline.internal_errors import Fault, Unforeseen
-from connector.pipeline.poison import Vain
+from connector.pipeline.poison import PoisonTracker
 from connector.settings.model import SourceSettings
 from connector.sources.base import HasTerms, ReadsBack, Source, TellsAgain
 
@@ -42,7 +42,7 @@ class Telling:
         self._settings = settings
         self._clock = clock
         self._unforeseen = Unforeseen(f"source {source.name}")
-        self.vain = Vain(f"source {source.name}", clock, source.endpoint)
+        self.vain = PoisonTracker(f"source {source.name}", clock, source.endpoint)
         self._most = source.ack_limit
         """Orders in a call at most: fewer after a call of several was refused while the source is paused for that."""
         self._alone: set[str] = set()

@@ -21,7 +21,7 @@ from connector.errors import (
 from connector.http.attribution import about
 from connector.journal.base import Change, ChangeOutcome, Journal
 from connector.pipeline.internal_errors import Unforeseen
-from connector.pipeline.poison import Vain
+from connector.pipeline.poison import PoisonTracker
 from connector.pipeline.route import Lane
 from connector.receivers.base import Amends, Attaches, Delivery, Receipt, Receiver
 from connector.settings.model import ReceiverSettings
@@ -60,7 +60,7 @@ class Amender:
         self._journal = journal
         self._clock = clock
         self._unforeseen = Unforeseen(receiver.name)
-        self.vain = Vain(receiver.name, clock, receiver.endpoint)
+        self.vain = PoisonTracker(receiver.name, clock, receiver.endpoint)
         self._there = anyio.Event()
 
     def look(self) -> None:

@@ -21,7 +21,7 @@ from connector.pipeline.conformance import checked_receipt
 from connector.pipeline.delivery.lookups import Lookups
 from connector.pipeline.delivery.task import Work
 from connector.pipeline.internal_errors import Unforeseen
-from connector.pipeline.poison import Vain
+from connector.pipeline.poison import PoisonTracker
 from connector.receivers.base import Delivery, Receiver
 from connector.settings.model import ReceiverSettings
 
@@ -37,7 +37,7 @@ class Attempt:
         self._settings = settings
         self._clock = clock
         self._unforeseen = Unforeseen(receiver.name)
-        self.vain = Vain(receiver.name, clock, receiver.endpoint)
+        self.vain = PoisonTracker(receiver.name, clock, receiver.endpoint)
         self._repeatable: bool = getattr(receiver, "repeatable", False)
 
     async def first(self, delivery: Delivery, *, tell: bool) -> Outcome:

@@ -27,7 +27,7 @@ from connector.http.breaker import ProbeTurn
 from connector.journal.base import Journal
 from connector.journal.reports import Report, ReportOutcome
 from connector.pipeline.internal_errors import Fault, Unforeseen
-from connector.pipeline.poison import Vain
+from connector.pipeline.poison import PoisonTracker
 from connector.pipeline.reports.comparison import outline, shown
 from connector.settings.model import SourceSettings
 from connector.sources.base import Reports, Source
@@ -65,7 +65,7 @@ class Reporter:
         self._clock = clock
         self._there = anyio.Event()
         self._unforeseen = Unforeseen(f"source {source.name}")
-        self.vain = Vain(f"source {source.name}", clock, source.endpoint)
+        self.vain = PoisonTracker(f"source {source.name}", clock, source.endpoint)
         self._ended = False
         self._turn = ProbeTurn(source.endpoint.breaker if source.endpoint is not None else None, clock)
 
