@@ -16,7 +16,7 @@ from connector.journal.base import Journal
 from connector.pipeline.log_throttle import Reminder
 from connector.steady_clock import lasted, wall_time
 
-__all__ = ["Moves"]
+__all__ = ["EndpointStatus"]
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ class Pausing(Protocol):
         """Its breaker."""
 
 
-class Moves:
+class EndpointStatus:
     """Listens to breakers. They move seldom, and somebody should know."""
 
     def __init__(self, *, journal: Journal, bus: Bus, clock: Clock) -> None:
@@ -70,7 +70,7 @@ class Moves:
         for each in there:
             each.listen = moved
 
-    async def remind(self) -> None:
+    async def repeat_warnings(self) -> None:
         """Say again, ever more seldom, that an endpoint is still paused, until cancelled."""
         while True:
             await self._clock.sleep(OFTEN)

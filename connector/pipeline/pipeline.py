@@ -38,7 +38,7 @@ from connector.pipeline.acks.alarm import Lateness
 from connector.pipeline.delivery.amender import Amender
 from connector.pipeline.delivery.consumer import Consumer
 from connector.pipeline.drain import Stages
-from connector.pipeline.endpoint_status import Moves
+from connector.pipeline.endpoint_status import EndpointStatus
 from connector.pipeline.ingest.producer import Producer
 from connector.pipeline.ingest.replays import Requests
 from connector.pipeline.reports.reporter import reporters
@@ -120,7 +120,7 @@ def wired(
     }
     telling = reporters(sources, settings.sources, journal=journal, bus=bus, clock=clock)
     bus.seal()
-    moves = Moves(journal=journal, bus=bus, clock=clock)
+    moves = EndpointStatus(journal=journal, bus=bus, clock=clock)
     for name in producers:
         moves.listen(name, *_pausing(sources[name].endpoint), keep=False)
     for name in consumers:
@@ -155,7 +155,7 @@ class Pipeline:
         self,
         stages: Stages,
         ways: dict[str, dict[str, Lane]],
-        moves: Moves,
+        moves: EndpointStatus,
         lateness: Lateness,
         keep: timedelta,
     ) -> None:
@@ -171,7 +171,7 @@ class Pipeline:
         async with anyio.create_task_group() as attendants:
             attendants.start_soon(self._watch_journal, name="see what other processes write")
             attendants.start_soon(self._moves.keep, name="keep the breakers' moves")
-            attendants.start_soon(self._moves.remind, name="say again what is paused")
+            attendants.start_soon(self._moves.repeat_warnings, name="say again what is paused")
             attendants.start_soon(self._lateness.run, name="see whether sources hear in time")
             for watcher in stages.watchers:
                 attendants.start_soon(watcher.run, name="watch the progress of orders")
