@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 
 from connector.clock import Boot, Clock, KnowsBoot
 
-__all__ = ["SLEWED", "SteadyClock", "lasted", "wall_time"]
+__all__ = ["SLEWED", "SteadyClock", "humanized", "wall_time"]
 
 SLEWED = timedelta(seconds=0.5)
 """What the machine's clock may gain or lose before it is noted: less is left to add up, as where it is slewed."""
@@ -72,7 +72,7 @@ def wall_time(clock: Clock, at: datetime) -> datetime:
     return clock.shown(at) if isinstance(clock, SteadyClock) else at
 
 
-def lasted(seconds: float) -> str:
+def humanized(seconds: float) -> str:
     """Return a length of time in words, in the largest unit of which it has two."""
     for size, unit in ((86_400, "days"), (3_600, "hours"), (60, "minutes")):
         if seconds >= 2 * size:

@@ -13,8 +13,8 @@ from connector.clock import Clock
 from connector.events import EndpointChanged
 from connector.http.breaker import Breaker, BreakerState
 from connector.journal.base import Journal
-from connector.pipeline.log_throttle import Reminder
-from connector.steady_clock import lasted, wall_time
+from connector.pipeline.log_throttle import LogThrottle
+from connector.steady_clock import humanized, wall_time
 
 __all__ = ["EndpointStatus"]
 
@@ -41,13 +41,13 @@ class EndpointStatus:
         self._journal = journal
         self._bus = bus
         self._clock = clock
-        self._paused: dict[str, tuple[list[Pausing], Reminder]] = {}
+        self._paused: dict[str, tuple[list[Pausing], LogThrottle]] = {}
         self._kept: asyncio.Queue[tuple[str, BreakerState, str, datetime]] = asyncio.Queue()
 
     def listen(self, name: str, *pausing: Pausing | None, keep: bool) -> None:
         """Listen to what may pause the endpoint called `name`; `keep` writes the moves down."""
         there = [each for each in pausing if each is not None]
-        self._paused[name] = there, Reminder(self._clock)
+        self._paused[name] = there, LogThrottle(self._clock)
         said = False
 
         def moved(state: BreakerState, reason: str) -> None:
@@ -79,7 +79,7 @@ class EndpointStatus:
                 if not reasons:
                     reminder.over()
                 elif (age := reminder.due()) is not None:
-                    logger.warning("%s is paused for %s now: %s", name, lasted(age), "; ".join(reasons))
+                    logger.warning("%s is paused for %s now: %s", name, humanized(age), "; ".join(reasons))
 
     async def keep(self) -> None:
         """Write the moves down that are to be kept, until cancelled."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from connector.clock import Clock
 
-__all__ = ["Reminder"]
+__all__ = ["LogThrottle"]
 
 FIRST = 900.0
 """Seconds that a trouble lasts before it is said again; what passes by itself mostly has by then."""
@@ -12,7 +12,7 @@ LONGEST = 86_400.0
 """Seconds between two lines at most: somebody reads the log of a day."""
 
 
-class Reminder:
+class LogThrottle:
     """One trouble. It is due after `first` seconds, then whenever it has lasted twice as long, and once a day."""
 
     def __init__(self, clock: Clock, first: float = FIRST) -> None:

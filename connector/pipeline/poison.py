@@ -14,8 +14,8 @@ import msgspec
 from connector.clock import Clock
 from connector.errors import readable
 from connector.http.endpoint import Endpoint
-from connector.pipeline.log_throttle import Reminder
-from connector.steady_clock import lasted
+from connector.pipeline.log_throttle import LogThrottle
+from connector.steady_clock import humanized
 
 __all__ = ["LONG", "MANY", "PoisonTracker"]
 
@@ -56,7 +56,7 @@ class PoisonTracker:
         self._tried: dict[str, _Tried] = {}
         self._stuck: dict[str, None] = {}
         self._passed = 0
-        self._reminder = Reminder(clock)
+        self._reminder = LogThrottle(clock)
 
     def __bool__(self) -> bool:
         """Whether any has failed and is not at an end."""
@@ -74,7 +74,7 @@ class PoisonTracker:
             return ""
         what = next(iter(self._stuck))
         tried = self._tried[what]
-        age = lasted(self._clock.monotonic() - tried.since)
+        age = humanized(self._clock.monotonic() - tried.since)
         more = f" and {len(self._stuck) - 1} more" if len(self._stuck) > 1 else ""
         return f"{what}{more}: tried {tried.count} times in {age}, in vain; the last: {tried.reason}"
 
@@ -104,7 +104,7 @@ class PoisonTracker:
             return None
         self.forget(what)
         among = "" if tried.denied else ", while others went through"
-        return f"{tried.count} times in {lasted(age)}{among}; the last: {tried.reason}"
+        return f"{tried.count} times in {humanized(age)}{among}; the last: {tried.reason}"
 
     def passed(self, what: str) -> None:
         """One went through: the endpoint works."""

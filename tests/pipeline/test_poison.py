@@ -13,10 +13,10 @@ import pytest
 from connector.ack import Acknowledgement, AckOutcome, NotApplied
 from connector.errors import ConnectorError, InDoubtError, TransientError
 from connector.journal.memory import MemoryJournal
-from connector.pipeline.log_throttle import Reminder
+from connector.pipeline.log_throttle import LogThrottle
 from connector.pipeline.poison import MANY, PoisonTracker
 from connector.receivers.base import Delivery, Receipt
-from connector.steady_clock import lasted
+from connector.steady_clock import humanized
 from tests.doubles import AmendableReceiver, LoopClock, MemorySource, OnceSource
 from tests.flow.bench import Bench
 from tests.flow.test_crash import Kept
@@ -282,12 +282,12 @@ async def test_a_feed_that_cannot_be_read_is_said_again(caplog: pytest.LogCaptur
 )
 async def test_a_length_of_time_in_words(seconds: float, words: str) -> None:
     """In the unit that says enough."""
-    assert words == lasted(seconds)
+    assert words == humanized(seconds)
 
 
 async def test_a_trouble_is_said_when_it_has_lasted_twice_as_long_and_once_a_day() -> None:
     """And the next one begins anew."""
-    reminder = Reminder(LoopClock())
+    reminder = LogThrottle(LoopClock())
     for _ in range(2):
         said = []
         for minute in range(4 * 1440):

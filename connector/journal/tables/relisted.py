@@ -19,7 +19,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from connector.steady_clock import lasted
+from connector.steady_clock import humanized
 
 __all__ = [
     "CAUSE",
@@ -142,7 +142,7 @@ def note(key: int, source: str, policy: Policy, now: int, db: sqlite3.Connection
         why = "telling it again would do something twice there; see whether the source has it, then skip or retry"
     elif policy.tries and times >= policy.tries and now - since >= _millis(policy.patience):
         why = (
-            f"its answers were a success {times} times in {lasted((now - since) / 1000)} and changed nothing; "
+            f"its answers were a success {times} times in {humanized((now - since) / 1000)} and changed nothing; "
             "see why it does not take it, then retry, or skip if it has it"
         )
     if why:

@@ -10,9 +10,9 @@ from connector.bus import Bus
 from connector.clock import Clock
 from connector.events import AcknowledgementsLate
 from connector.journal.base import Journal
-from connector.pipeline.log_throttle import Reminder
+from connector.pipeline.log_throttle import LogThrottle
 from connector.settings.model import SourceSettings
-from connector.steady_clock import lasted, wall_time
+from connector.steady_clock import humanized, wall_time
 
 __all__ = ["Lateness"]
 
@@ -39,7 +39,7 @@ class Lateness:
         self._bus = bus
         self._clock = clock
         self._late: set[str] = set()
-        self._again = {name: Reminder(clock, 2 * limit) for name, limit in self._limits.items()}
+        self._again = {name: LogThrottle(clock, 2 * limit) for name, limit in self._limits.items()}
 
     async def run(self) -> None:
         """Look now and then, until cancelled."""
@@ -71,8 +71,8 @@ class Lateness:
                 "source %s: does not know after %s of an order that was delivered (ack_alarm is %s); "
                 "`connector status` says what is wrong with it",
                 name,
-                lasted(age),
-                lasted(limit),
+                humanized(age),
+                humanized(limit),
             )
         else:
             logger.warning("source %s: knows again of what was delivered", name)

@@ -23,12 +23,12 @@ from connector.pipeline.ingest.intake import arrival_of, notices_of, takes_cance
 from connector.pipeline.ingest.shortfall import FeedShortfall
 from connector.pipeline.ingest.surplus import Stated
 from connector.pipeline.ingest.vanished import Absences, named
-from connector.pipeline.log_throttle import Reminder
+from connector.pipeline.log_throttle import LogThrottle
 from connector.pipeline.poison import LONG, MANY
 from connector.settings.model import RouteSettings, SourceSettings
 from connector.sources.base import FeedItem, Page, Refetches, Source, UnreadableRow, tells_once
 from connector.sources.seen_ids import Ids
-from connector.steady_clock import lasted, wall_time
+from connector.steady_clock import humanized, wall_time
 
 __all__ = ["Producer"]
 
@@ -86,7 +86,7 @@ class Producer:
         self._asked: list[asyncio.Future[PassFinished]] = []
         self._replays: list[tuple[datetime, asyncio.Future[PassFinished]]] = []
         self._failures = 0
-        self._reminder = Reminder(clock)
+        self._reminder = LogThrottle(clock)
         self._breaker = source.endpoint.breaker if source.endpoint is not None else None
         self._turn = ProbeTurn(self._breaker, clock)
         self._shortfall = FeedShortfall(source.name, clock)
@@ -259,7 +259,9 @@ class Producer:
         if not self._failures:
             logger.warning("source %s: %s", self.source.name, error)
         elif age is not None:
-            logger.warning("source %s: its feed could not be read for %s now: %s", self.source.name, lasted(age), error)
+            logger.warning(
+                "source %s: its feed could not be read for %s now: %s", self.source.name, humanized(age), error
+            )
 
     def _pages(self, gone: Callable[[], int], since: datetime | None) -> AsyncGenerator[Page]:
         if since is not None and isinstance(self.source, Refetches):

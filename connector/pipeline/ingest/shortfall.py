@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from connector.clock import Clock
 from connector.journal.tables.shortfall import Shortfall, UnreadableRow
 from connector.pipeline.ingest.surplus import Stated, Surplus
-from connector.pipeline.log_throttle import Reminder
-from connector.steady_clock import lasted
+from connector.pipeline.log_throttle import LogThrottle
+from connector.steady_clock import humanized
 
 __all__ = ["FeedShortfall"]
 
@@ -31,7 +31,7 @@ class FeedShortfall:
     def __init__(self, source: str, clock: Clock) -> None:
         self._source = source
         self._surplus = Surplus()
-        self._reminder = Reminder(clock)
+        self._reminder = LogThrottle(clock)
         self._told_unlisted = False
         self._told_unreadable = 0
         self.read_again = False
@@ -87,7 +87,7 @@ class FeedShortfall:
                 "source %s: %d rows of its feed cannot be read for %s now: %s",
                 self._source,
                 len(rows),
-                lasted(age),
+                humanized(age),
                 rows[0],
             )
         self._told_unreadable = len(rows)
