@@ -34,7 +34,7 @@ from connector.http.attribution import Blame
 from connector.http.endpoint import Endpoint
 from connector.journal.base import Journal
 from connector.pipeline.acks.acknowledger import Acknowledger
-from connector.pipeline.acks.alarm import Lateness
+from connector.pipeline.acks.alarm import AckAlarm
 from connector.pipeline.delivery.amender import Amender
 from connector.pipeline.delivery.consumer import Consumer
 from connector.pipeline.drain import Stages
@@ -138,7 +138,7 @@ def wired(
         journal=journal,
         clock=clock,
     )
-    lateness = Lateness({name: settings.sources[name] for name in producers}, journal=journal, bus=bus, clock=clock)
+    lateness = AckAlarm({name: settings.sources[name] for name in producers}, journal=journal, bus=bus, clock=clock)
     keep = timedelta(days=settings.history_days)
     return Pipeline(stages, ways, moves, lateness, keep)
 
@@ -156,7 +156,7 @@ class Pipeline:
         stages: Stages,
         ways: dict[str, dict[str, Lane]],
         moves: EndpointStatus,
-        lateness: Lateness,
+        lateness: AckAlarm,
         keep: timedelta,
     ) -> None:
         self.stages = stages

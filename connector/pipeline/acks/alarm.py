@@ -14,7 +14,7 @@ from connector.pipeline.log_throttle import LogThrottle
 from connector.settings.model import SourceSettings
 from connector.steady_clock import humanized, wall_time
 
-__all__ = ["Lateness"]
+__all__ = ["AckAlarm"]
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ OFTEN, SELDOM = 1.0, 60.0
 """Seconds between two looks, at the least and at the most."""
 
 
-class Lateness:
+class AckAlarm:
     """
     Says when the oldest acknowledgement that a source has not confirmed is too old, and once when none is.
 
