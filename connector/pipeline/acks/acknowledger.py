@@ -21,7 +21,7 @@ from connector.clock import Clock
 from connector.events import AckEvent, OrderAcknowledged, OrderDelivered, OrderHeld, OrderRejected
 from connector.http.breaker import ProbeTurn
 from connector.journal.base import Journal
-from connector.pipeline.acks.calls import Telling
+from connector.pipeline.acks.calls import AckCalls
 from connector.pipeline.poison import PoisonTracker
 from connector.settings.model import SourceSettings
 from connector.sources.base import Source
@@ -90,7 +90,7 @@ class Teller:
 
     def __init__(self, source: Source, settings: SourceSettings, *, journal: Journal, bus: Bus, clock: Clock) -> None:
         self._source = source
-        self._telling = Telling(source, settings, clock)
+        self._telling = AckCalls(source, settings, clock)
         self.vain = self._telling.vain
         self._settings = settings
         self._journal = journal

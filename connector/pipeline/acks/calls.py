@@ -26,7 +26,7 @@ from connector.pipeline.poison import PoisonTracker
 from connector.settings.model import SourceSettings
 from connector.sources.base import HasTerms, ReadsBack, Source, TellsAgain
 
-__all__ = ["Telling"]
+__all__ = ["AckCalls"]
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ QUESTIONS = 64
 """Calls in which a reading that our own code fails at is split at most, to find the order that it is about."""
 
 
-class Telling:
+class AckCalls:
     """Makes the calls to one source."""
 
     def __init__(self, source: Source, settings: SourceSettings, clock: Clock) -> None:
@@ -71,12 +71,12 @@ class Telling:
         repeated = [ack for ack in doubtful if ack.order_id in found]
         doubtful = [ack for ack in doubtful if ack.order_id not in found]
         if not doubtful:
-            return self._resign(repeated, found, read_back=True)
+            return self._give_up(repeated, found, read_back=True)
         if not isinstance(self._source, ReadsBack):
             lost = Refused("the answer was lost, and this source cannot be asked: look there, then retry or skip")
             return found | {ack.order_id: lost for ack in doubtful}
         found |= await self._read_back(self._source, doubtful)
-        return self._resign([*repeated, *doubtful], found, read_back=True)
+        return self._give_up([*repeated, *doubtful], found, read_back=True)
 
     async def _read_back(self, source: ReadsBack, doubtful: Sequence[Acknowledgement]) -> dict[str, AckOutcome]:
         """Ask the source; a question that our own code fails at is split until the order that it is about is alone."""
@@ -151,7 +151,7 @@ class Telling:
             self._alone.update(ack.order_id for ack in chunk)
             outcomes.update({ack.order_id: Unknown(f"{type(exc).__name__} while telling it") for ack in chunk})
         if self.vain:
-            self._resign(chunk, outcomes, read_back=False)
+            self._give_up(chunk, outcomes, read_back=False)
 
     async def _tell_halves(self, chunk: Sequence[Acknowledgement], outcomes: dict[str, AckOutcome]) -> None:
         half = len(chunk) // 2
@@ -199,7 +199,7 @@ class Telling:
             "traceback; mend it, then retry or skip"
         )
 
-    def _resign(
+    def _give_up(
         self, acks: Sequence[Acknowledgement], outcomes: dict[str, AckOutcome], *, read_back: bool
     ) -> dict[str, AckOutcome]:
         """Leave to a person what fails by itself while others are told, if `read_back` or not applied for certain."""

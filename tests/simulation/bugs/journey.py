@@ -184,19 +184,19 @@ def ack_blind(stack: ExitStack) -> None:
     async def asked(_self: Any, doubtful: Any) -> Any:
         return {ack.order_id: NotApplied("lost", retry_after=0.0) for ack in doubtful}
 
-    put(stack, telling.Telling, "asked", asked)
+    put(stack, telling.AckCalls, "asked", asked)
 
 
 @bug
 def ack_nosettle(stack: ExitStack) -> None:
     """Asks about an acknowledgement whose answer was lost before it can have been applied."""
-    real = telling.Telling.result
+    real = telling.AckCalls.result
 
     def result(self: Any, ack: Any, outcome: Any, now: Any) -> Any:
         found = real(self, ack, outcome, now)
         return AckResult(found.key, found.outcome, now, found.failure) if isinstance(outcome, Unknown) else found
 
-    put(stack, telling.Telling, "result", result)
+    put(stack, telling.AckCalls, "result", result)
     put(stack, acknowledger.Teller, "_settled", lambda _self, _ack: True)
 
 
