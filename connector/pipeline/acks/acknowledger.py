@@ -45,7 +45,7 @@ class Acknowledger:
     ) -> None:
         self._inbox: Inbox[AckEvent] = bus.subscribe(OrderDelivered, OrderRejected, OrderHeld)
         self._tellers = {
-            name: Teller(source, settings, journal=journal, bus=bus, clock=clock)
+            name: SourceAcknowledger(source, settings, journal=journal, bus=bus, clock=clock)
             for name, (source, settings) in sources.items()
         }
 
@@ -85,7 +85,7 @@ class Acknowledger:
                     teller.finish()
 
 
-class Teller:
+class SourceAcknowledger:
     """Tells one source: one call at a time, or, where a call carries one order only, a bounded number."""
 
     def __init__(self, source: Source, settings: SourceSettings, *, journal: Journal, bus: Bus, clock: Clock) -> None:

@@ -197,7 +197,7 @@ def ack_nosettle(stack: ExitStack) -> None:
         return AckResult(found.key, found.outcome, now, found.failure) if isinstance(outcome, Unknown) else found
 
     put(stack, telling.AckCalls, "result", result)
-    put(stack, acknowledger.Teller, "_settled", lambda _self, _ack: True)
+    put(stack, acknowledger.SourceAcknowledger, "_settled", lambda _self, _ack: True)
 
 
 @bug
