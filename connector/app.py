@@ -20,7 +20,7 @@ from connector.journal.engine.stall import Stall, unless_stalled
 from connector.journal.sqlite import SqliteJournal
 from connector.mapping.code_tables import MISSING, known
 from connector.pipeline.drain import Drained, drain
-from connector.pipeline.lookup_rules import ways_of
+from connector.pipeline.lookup_rules import lookup_rules
 from connector.pipeline.pipeline import Pipeline, wired
 from connector.pipeline.receiver_witness import ask_receivers
 from connector.pipeline.routes import lanes
@@ -277,7 +277,7 @@ class Connector:
         for name, count in kept.items():
             logger.info("source %s: %d acknowledgements that wait are told as the settings were before", name, count)
         await ask_receivers(own, self.receivers, journal, self.clock, self._stop)
-        await journal.begin(ways_of(own, self.sources, self.receivers), now)
+        await journal.begin(lookup_rules(own, self.sources, self.receivers), now)
         await journal.recover(
             now,
             {name: float(own.receivers[name].settle) for name in self.receivers},

@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
-__all__ = ["Caution", "OrderAt", "Way", "may_be_at"]
+__all__ = ["Caution", "LookupRule", "OrderAt", "may_be_at"]
 
 
 def may_be_at(receiver: str) -> str:
@@ -16,7 +16,7 @@ def may_be_at(receiver: str) -> str:
     return f"may be at {receiver} already"
 
 
-class Way(msgspec.Struct, frozen=True, kw_only=True):
+class LookupRule(msgspec.Struct, frozen=True, kw_only=True):
     """
     From one source to one receiver, with what a look-up before the first create depends on.
 
@@ -57,7 +57,7 @@ class Caution(Protocol):
     async def distrust(self) -> bool:
         """Let `begin` take the journal for one that was restored; return False if there is such a doubt already."""
 
-    async def begin(self, ways: Sequence[Way], now: datetime) -> None:
+    async def begin(self, ways: Sequence[LookupRule], now: datetime) -> None:
         """
         Settle, at a start and before `recover`, what is to be looked up before its first create.
 

@@ -37,7 +37,7 @@ from connector.journal.engine.opening import check_folder, patiently
 from connector.journal.engine.sentinel import Seen as Noted
 from connector.journal.engine.sentinel import Sentinel, Start, identify, raise_epoch
 from connector.journal.engine.stall import Patience, Stall
-from connector.journal.lookup_first import OrderAt, Way
+from connector.journal.lookup_first import LookupRule, OrderAt
 from connector.journal.replays import Answer, Request
 from connector.journal.sqlite_backlog import SqliteBacklog
 from connector.journal.tables import acks, changes, deliveries, deliveries_unmappable, identity, lookup_first, payloads
@@ -136,7 +136,7 @@ class SqliteJournal(SqliteBacklog, SqliteDistrust):
             logger.warning("%s: there was no witness here, so it was made; see that this is its volume", witness.path)
         return journal
 
-    async def begin(self, ways: Sequence[Way], now: datetime) -> None:
+    async def begin(self, ways: Sequence[LookupRule], now: datetime) -> None:
         """See `Caution.begin`."""
         self._comparable_from = await self._write(partial(lookup_first.begin, ways, millis(now)))
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from connector.journal.lookup_first import Way
+from connector.journal.lookup_first import LookupRule
 from connector.receivers.base import Receiver
 from connector.settings import Settings
 from connector.sources.base import Source
 
-__all__ = ["ways_of"]
+__all__ = ["lookup_rules"]
 
 
-def ways_of(settings: Settings, sources: Mapping[str, Source], receivers: Mapping[str, Receiver]) -> list[Way]:
+def lookup_rules(
+    settings: Settings, sources: Mapping[str, Source], receivers: Mapping[str, Receiver]
+) -> list[LookupRule]:
     """Return every way from a source to a receiver."""
     return [
-        Way(
+        LookupRule(
             source=route.source,
             receiver=name,
             look_up_first=settings.receivers[name].look_up_first,

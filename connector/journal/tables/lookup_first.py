@@ -18,7 +18,7 @@ import msgspec
 from connector.ack import Acknowledgement
 from connector.journal.base import Ingested
 from connector.journal.engine import clock_steps
-from connector.journal.lookup_first import Way
+from connector.journal.lookup_first import LookupRule
 from connector.journal.tables import ack_failures
 from connector.journal.tables.relisted import CAUSE, LISTED_AGAIN
 
@@ -39,7 +39,7 @@ it is asked before it is told, where telling twice would do something twice. 1: 
 OPEN = "('new', 'ready', 'intent', 'in_doubt')"
 
 
-def begin(ways: Sequence[Way], now: int, db: sqlite3.Connection) -> int:
+def begin(ways: Sequence[LookupRule], now: int, db: sqlite3.Connection) -> int:
     """Settle what is to be looked up first; see `Caution.begin`. Returns `steps.comparable`."""
     identity = dict(db.execute("SELECT name, value FROM identity"))
     doubt = identity.get("doubt", "")
@@ -72,7 +72,7 @@ def begin(ways: Sequence[Way], now: int, db: sqlite3.Connection) -> int:
     return clock_steps.comparable(db)
 
 
-def _set(way: Way, doubt: str, now: int, db: sqlite3.Connection, *, fresh: bool) -> None:
+def _set(way: LookupRule, doubt: str, now: int, db: sqlite3.Connection, *, fresh: bool) -> None:
     """Write the row of one way. `fresh`: a source of which the journal knows nothing is new to it."""
     row = db.execute(
         "SELECT kind, until FROM doubts WHERE source = ? AND receiver = ?", (way.source, way.receiver)
@@ -101,7 +101,7 @@ def _set(way: Way, doubt: str, now: int, db: sqlite3.Connection, *, fresh: bool)
         db.execute("DELETE FROM doubts WHERE source = ? AND receiver = ?", (way.source, way.receiver))
 
 
-def _doubt_what_waits(way: Way, now: int, db: sqlite3.Connection) -> None:
+def _doubt_what_waits(way: LookupRule, now: int, db: sqlite3.Connection) -> None:
     """Take what a restored journal holds as not delivered for what may have been."""
     settled = now + round(way.settle * 1000)
     values = (settled, WHY["restored"], way.receiver, way.source)

@@ -8,14 +8,16 @@ import pytest
 from msgspec.structs import replace
 
 from connector.journal.base import Delivered, InDoubt, Intent, Listing
-from connector.journal.lookup_first import Way
+from connector.journal.lookup_first import LookupRule
 from connector.journal.memory import MemoryJournal
 from tests.contracts.journal_bench import arrival, at, delivered, found, intend, rows, settle
 
-WAY = Way(source="shop", receiver="wms", settle=30)
+WAY = LookupRule(source="shop", receiver="wms", settle=30)
 
 
-async def begun(*ways: Way, doubt: str = "", seconds: float = 0, journal: MemoryJournal | None = None) -> MemoryJournal:
+async def begun(
+    *ways: LookupRule, doubt: str = "", seconds: float = 0, journal: MemoryJournal | None = None
+) -> MemoryJournal:
     """Return a journal that begins with `ways`; `doubt` is what its sentinel had to say."""
     journal = journal or MemoryJournal()
     await rows(journal, "INSERT OR REPLACE INTO identity VALUES ('journal', 'x')")
@@ -38,17 +40,17 @@ async def listed(journal: MemoryJournal, *order_ids: str, replayed: bool = False
         ("", WAY, ("wms",)),
         ("lost", WAY, ("wms",)),
         ("restored", WAY, ("wms",)),
-        ("lost", Way(source="shop", receiver="wms", look_up_first="never"), ()),
-        ("", Way(source="shop", receiver="wms", look_up_first="always"), ("wms",)),
-        ("", Way(source="shop", receiver="wms", finds=False), ()),
-        ("", Way(source="shop", receiver="wms", finds=False, look_up_first="always"), ()),
-        ("lost", Way(source="shop", receiver="wms", finds=False), ("wms",)),
-        ("", Way(source="shop", receiver="wms", finds=False, repeatable=True), ()),
-        ("lost", Way(source="shop", receiver="wms", finds=False, repeatable=True), ("wms",)),
-        ("lost", Way(source="other", receiver="wms"), ()),
+        ("lost", LookupRule(source="shop", receiver="wms", look_up_first="never"), ()),
+        ("", LookupRule(source="shop", receiver="wms", look_up_first="always"), ("wms",)),
+        ("", LookupRule(source="shop", receiver="wms", finds=False), ()),
+        ("", LookupRule(source="shop", receiver="wms", finds=False, look_up_first="always"), ()),
+        ("lost", LookupRule(source="shop", receiver="wms", finds=False), ("wms",)),
+        ("", LookupRule(source="shop", receiver="wms", finds=False, repeatable=True), ()),
+        ("lost", LookupRule(source="shop", receiver="wms", finds=False, repeatable=True), ("wms",)),
+        ("lost", LookupRule(source="other", receiver="wms"), ()),
     ],
 )
-async def test_which_orders_are_looked_up_first(doubt: str, way: Way, first: tuple[str, ...]) -> None:
+async def test_which_orders_are_looked_up_first(doubt: str, way: LookupRule, first: tuple[str, ...]) -> None:
     """By what the journal is, what the receiver can do, and what the settings say; for that way alone."""
     journal = await begun(way, doubt=doubt)
     assert await listed(journal, "1") == first
@@ -57,7 +59,7 @@ async def test_which_orders_are_looked_up_first(doubt: str, way: Way, first: tup
 @pytest.mark.parametrize(("policy", "after"), [("auto", ()), ("always", ("wms",))])
 async def test_a_complete_walk_ends_it(policy: str, after: tuple[str, ...]) -> None:
     """Only of that source, only a complete one, and for good; what is always asked about stays so."""
-    way = Way(source="shop", receiver="wms", look_up_first=policy)  # type: ignore[arg-type]
+    way = LookupRule(source="shop", receiver="wms", look_up_first=policy)  # type: ignore[arg-type]
     journal = await begun(way)
     await journal.polled("shop", at(1), "")
     await journal.polled("other", at(1), "", complete=True)
@@ -73,7 +75,7 @@ async def test_a_journal_that_knows_the_source_is_not_new_to_it() -> None:
     """One from before there was any of this goes on as it did; a source that is added is new."""
     journal = MemoryJournal()
     assert await listed(journal, "1") == ()
-    await begun(WAY, Way(source="added", receiver="wms"), journal=journal)
+    await begun(WAY, LookupRule(source="added", receiver="wms"), journal=journal)
     assert await listed(journal, "2") == ()
     answers = await journal.ingest("added", [arrival("1")], Listing(asked_at=at()), at())
     assert answers[0].look_up == ("wms",)
@@ -209,7 +211,7 @@ async def test_a_source_that_may_have_been_told_is_asked_first(
     doubt: str, policy: str, *, replayed: bool, asked: bool, adopted: bool
 ) -> None:
     """By a journal that knew more than this one: telling twice may move stock twice."""
-    journal = await begun(Way(source="shop", receiver="wms", settle=30, look_up_first=policy), doubt=doubt)  # type: ignore[arg-type]
+    journal = await begun(LookupRule(source="shop", receiver="wms", settle=30, look_up_first=policy), doubt=doubt)  # type: ignore[arg-type]
     await listed(journal, "1", replayed=replayed)
     (job,) = await journal.due("wms", ["in_doubt"], at(60), 9)
     assert await intend(journal, job.key)
@@ -220,7 +222,7 @@ async def test_a_source_that_may_have_been_told_is_asked_first(
 
 async def test_what_comes_after_a_lost_journal_has_been_walked_is_told_at_once() -> None:
     """Nobody can have told of it before."""
-    journal = await begun(Way(source="shop", receiver="wms", settle=30, look_up_first="always"), doubt="lost")
+    journal = await begun(LookupRule(source="shop", receiver="wms", settle=30, look_up_first="always"), doubt="lost")
     await journal.polled("shop", at(31), "", complete=True)
     await listed(journal, "1", seconds=40)
     (job,) = await journal.due("wms", ["in_doubt"], at(60), 9)

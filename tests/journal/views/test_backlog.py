@@ -16,7 +16,7 @@ import pytest
 from connector.journal import holds
 from connector.journal.base import Waiting
 from connector.journal.engine.connection import InlineDatabase
-from connector.journal.lookup_first import Way
+from connector.journal.lookup_first import LookupRule
 from connector.journal.memory import MemoryJournal
 from connector.journal.tables import history as retention
 from connector.journal.tables import orders_vanished
@@ -46,7 +46,7 @@ QUESTIONS: dict[str, Callable[[MemoryJournal], Awaitable[object]]] = {
     "a start: how it was left": lambda journal: journal.recover(NOW, {"warehouse": 60.0}, 300.0),
     "a start: reports": lambda journal: journal.recover_reports(NOW, 60.0, 300.0),
     "a start: under which terms": lambda journal: journal.keep_terms({"feed": ""}),
-    "a start: what to look up": lambda journal: journal.begin([Way(source="feed", receiver="warehouse")], NOW),
+    "a start: what to look up": lambda journal: journal.begin([LookupRule(source="feed", receiver="warehouse")], NOW),
 }
 
 
