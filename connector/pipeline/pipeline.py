@@ -43,7 +43,7 @@ from connector.pipeline.ingest.producer import Producer
 from connector.pipeline.ingest.replays import Requests
 from connector.pipeline.reports.reporter import reporters
 from connector.pipeline.reports.watcher import watchers
-from connector.pipeline.route import Lane, changed_requests
+from connector.pipeline.route import Route, changed_requests
 from connector.receivers.base import Receiver
 from connector.settings import Settings
 from connector.settings.model import RouteSettings
@@ -67,7 +67,7 @@ def wired(
     settings: Settings,
     sources: Mapping[str, Source],
     receivers: Mapping[str, Receiver],
-    ways: dict[str, dict[str, Lane]],
+    ways: dict[str, dict[str, Route]],
     *,
     journal: Journal,
     bus: Bus,
@@ -154,7 +154,7 @@ class Pipeline:
     def __init__(
         self,
         stages: Stages,
-        ways: dict[str, dict[str, Lane]],
+        ways: dict[str, dict[str, Route]],
         moves: EndpointStatus,
         lateness: AckAlarm,
         keep: timedelta,
@@ -210,7 +210,7 @@ class Pipeline:
             reporter.look()
         stages.requests.look()
 
-    def take(self, ways: Mapping[str, Mapping[str, Lane]]) -> None:
+    def take(self, ways: Mapping[str, Mapping[str, Route]]) -> None:
         """Deliver by other lanes from now on."""
         for name, way in self._ways.items():
             way.clear()

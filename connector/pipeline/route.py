@@ -12,10 +12,10 @@ from connector.order import Order
 from connector.sources.base import Source
 from connector.sources.reading import order_of
 
-__all__ = ["Lane", "changed_requests", "request_of"]
+__all__ = ["Route", "changed_requests", "request_of"]
 
 
-class Lane(msgspec.Struct, frozen=True):
+class Route(msgspec.Struct, frozen=True):
     """A source, and the mapping from its orders to the receiver's request. `remark` says what is odd about one."""
 
     source: Source
@@ -23,7 +23,7 @@ class Lane(msgspec.Struct, frozen=True):
     remark: Callable[[Order], str | None] = lambda _order: None
 
 
-def request_of(lane: Lane, order_id: str, raw: bytes) -> bytes:
+def request_of(lane: Route, order_id: str, raw: bytes) -> bytes:
     """
     Return the request that an order becomes, from what its source lists.
 
@@ -33,14 +33,14 @@ def request_of(lane: Lane, order_id: str, raw: bytes) -> bytes:
 
 
 def changed_requests(
-    ways: Mapping[str, Mapping[str, Lane]], source: str, order_id: str, before: bytes, now: bytes
+    ways: Mapping[str, Mapping[str, Route]], source: str, order_id: str, before: bytes, now: bytes
 ) -> tuple[str, ...]:
     """Return the receivers whose request, or the reason why there is none, differs between two listings of an order."""
     lanes = {receiver: lanes[source] for receiver, lanes in ways.items() if source in lanes}
     return tuple(name for name, lane in lanes.items() if _made(lane, order_id, before) != _made(lane, order_id, now))
 
 
-def _made(lane: Lane, order_id: str, raw: bytes) -> bytes | str:
+def _made(lane: Route, order_id: str, raw: bytes) -> bytes | str:
     try:
         return request_of(lane, order_id, raw)
     except Unmappable as exc:

@@ -9,7 +9,7 @@ from connector.errors import Unmappable
 from connector.mapping.mapper import Mapper, for_route
 from connector.mapping.totals import check_totals
 from connector.order import Order
-from connector.pipeline.route import Lane
+from connector.pipeline.route import Route
 from connector.receivers.base import MapsInParts, Receiver, TellsCancelled
 from connector.settings import Settings
 from connector.settings.model import RouteSettings, TotalsSettings
@@ -20,9 +20,9 @@ __all__ = ["lanes"]
 
 def lanes(
     settings: Settings, sources: Mapping[str, Source], receivers: Mapping[str, Receiver]
-) -> dict[str, dict[str, Lane]]:
+) -> dict[str, dict[str, Route]]:
     """Return the lanes of the routes by receiver and source. Raises `SettingsError` for a mapping that is unusable."""
-    ways: dict[str, dict[str, Lane]] = {name: {} for name in receivers}
+    ways: dict[str, dict[str, Route]] = {name: {} for name in receivers}
     for route in settings.routes:
         for name in (*route.receivers, *route.optional):
             receiver = receivers[name]
@@ -36,7 +36,7 @@ def lanes(
             )
             if not _delivers_cancelled(route, receiver):
                 mapped = partial(_unless_cancelled, mapped, name)
-            ways[name][route.source] = Lane(sources[route.source], mapped, partial(_remark, route.totals))
+            ways[name][route.source] = Route(sources[route.source], mapped, partial(_remark, route.totals))
     return ways
 
 

@@ -8,7 +8,7 @@ from hashlib import sha256
 import msgspec
 
 from connector.errors import Unmappable
-from connector.pipeline.route import Lane, request_of
+from connector.pipeline.route import Route, request_of
 from tests.doubles import EPOCH
 from tests.simulation.vendors.base import EVERY, Truth
 from tests.simulation.world import Call, World
@@ -47,7 +47,7 @@ class _Walks(msgspec.Struct):
 class Requests:
     """Looks at every request to a receiver as it leaves. `ways` are the lanes of the settings."""
 
-    def __init__(self, world: World, ways: Mapping[str, Mapping[str, Lane]]) -> None:
+    def __init__(self, world: World, ways: Mapping[str, Mapping[str, Route]]) -> None:
         self._world = world
         self._ways = ways
         self._walks: dict[str, _Walks] = {}

@@ -10,7 +10,7 @@ import msgspec
 
 from connector.clock import SystemClock
 from connector.order import Order
-from connector.pipeline.route import Lane
+from connector.pipeline.route import Route
 from connector.pipeline.routes import lanes
 from connector.registry import make_receivers, make_sources
 from connector.settings import Settings
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["lanes_of", "misname", "misread"]
 
 
-def lanes_of(own: Settings) -> Mapping[str, Mapping[str, Lane]]:
+def lanes_of(own: Settings) -> Mapping[str, Mapping[str, Route]]:
     """Return the lanes of settings, to look at what they make."""
     known = msgspec.structs.replace(
         own,

@@ -22,7 +22,7 @@ from connector.http.attribution import about
 from connector.journal.base import Change, ChangeOutcome, Journal
 from connector.pipeline.internal_errors import Unforeseen
 from connector.pipeline.poison import PoisonTracker
-from connector.pipeline.route import Lane
+from connector.pipeline.route import Route
 from connector.receivers.base import Amends, Attaches, Delivery, Receipt, Receiver
 from connector.settings.model import ReceiverSettings
 from connector.sources.reading import order_of
@@ -49,7 +49,7 @@ class Amender:
         self,
         receiver: Receiver,
         settings: ReceiverSettings,
-        lanes: Mapping[str, Lane],
+        lanes: Mapping[str, Route],
         *,
         journal: Journal,
         clock: Clock,

@@ -42,7 +42,7 @@ from connector.pipeline.delivery.order_events import notice_of
 from connector.pipeline.delivery.rejections import Refusals
 from connector.pipeline.delivery.task import Work, found, mapped, taken_back
 from connector.pipeline.delivery.unmappable import UnfitOrders
-from connector.pipeline.route import Lane
+from connector.pipeline.route import Route
 from connector.receivers.base import Receiver
 from connector.settings.model import ReceiverSettings
 from connector.steady_clock import wall_time
@@ -66,7 +66,7 @@ class Consumer:
         self,
         receiver: Receiver,
         settings: ReceiverSettings,
-        lanes: Mapping[str, Lane],
+        lanes: Mapping[str, Route],
         *,
         journal: Journal,
         bus: Bus,

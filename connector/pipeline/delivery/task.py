@@ -10,7 +10,7 @@ from connector.errors import Unmappable
 from connector.events import OrderFound
 from connector.journal.base import Held, Job, Waiting
 from connector.order import Order
-from connector.pipeline.route import Lane
+from connector.pipeline.route import Route
 from connector.receivers.base import Delivery
 from connector.sources.reading import order_of
 
@@ -63,7 +63,7 @@ def found(event: OrderFound) -> Work:
     )
 
 
-def taken_back(job: Job, lane: Lane | None, receiver: str) -> tuple[Work, Order | Unmappable]:
+def taken_back(job: Job, lane: Route | None, receiver: str) -> tuple[Work, Order | Unmappable]:
     """Return a delivery that was read back from the journal, and its order, or why there is none to be had."""
     work = Work(
         key=job.key,
@@ -87,7 +87,7 @@ def taken_back(job: Job, lane: Lane | None, receiver: str) -> tuple[Work, Order 
         return work, Unmappable("unreadable order", f"{type(exc).__name__} while reading it", ours=True)
 
 
-def mapped(lane: Lane | None, work: Work, order: Order | Unmappable) -> Work | Held:
+def mapped(lane: Route | None, work: Work, order: Order | Unmappable) -> Work | Held:
     """
     Return `work` with what is to be sent, or what becomes of an order that cannot be mapped.
 

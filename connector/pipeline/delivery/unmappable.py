@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from connector.clock import Clock
 from connector.journal.base import Held, Journal, Outcome
 from connector.pipeline.delivery.task import Work
-from connector.pipeline.route import Lane
+from connector.pipeline.route import Route
 
 __all__ = ["UnfitOrders"]
 
@@ -39,7 +39,7 @@ class UnfitOrders:
         """Take note of an order that cannot be mapped, and is looked up before it is held."""
         self._taken[work.key] = self._mapped[work.source]
 
-    async def mapped(self, works: Iterable[Work], lanes: Mapping[str, Lane]) -> None:
+    async def mapped(self, works: Iterable[Work], lanes: Mapping[str, Route]) -> None:
         """Take note of orders that could be mapped; reject those of their sources that could not."""
         found = {
             work.source: work.key
