@@ -23,7 +23,7 @@ from connector.pipeline.drain import Drained, drain
 from connector.pipeline.lookup_rules import lookup_rules
 from connector.pipeline.pipeline import Pipeline, wired
 from connector.pipeline.receiver_witness import ask_receivers
-from connector.pipeline.routes import lanes
+from connector.pipeline.routes import build
 from connector.plugins import BROKEN, BrokenReceiver, BrokenSource, broken_cause
 from connector.receivers.base import Receiver
 from connector.registry import make_receivers, make_sources
@@ -94,7 +94,7 @@ class Connector:
         steady = SteadyClock(self.clock)
         try:
             await unless_stalled(journal, self.clock, lambda: self._recover(journal, steady))
-            ways = lanes(self.settings, self.sources, self.receivers)
+            ways = build(self.settings, self.sources, self.receivers)
             self._pipeline = wired(
                 self.settings, self.sources, self.receivers, ways, journal=journal, bus=self.bus, clock=steady
             )
@@ -155,7 +155,7 @@ class Connector:
         before = self.settings
         rotated = {name: end for name, end in self._ends() if isinstance(end, SupportsSecretRotation)}
         now = with_new_parts(before, settings, lambda name: name in rotated)
-        self._entered().take(lanes(now, self.sources, self.receivers))
+        self._entered().take(build(now, self.sources, self.receivers))
         own, former = {**now.sources, **now.receivers}, {**before.sources, **before.receivers}
         for name, end in rotated.items():
             if own[name] != former[name]:

@@ -55,7 +55,7 @@ async def _show(settings: Settings, name: str, order_id: str | None, receivers: 
     from connector.clock import SystemClock
     from connector.errors import Unmappable
     from connector.pipeline.route import request_of
-    from connector.pipeline.routes import lanes
+    from connector.pipeline.routes import build
     from connector.registry import make_receivers, make_sources
     from connector.sources.reading import order_of
 
@@ -66,7 +66,7 @@ async def _show(settings: Settings, name: str, order_id: str | None, receivers: 
             stack.push_async_callback(each.aclose)
         for end in ends.values():
             stack.push_async_callback(end.aclose)
-        ways = lanes(settings, sources, ends)
+        ways = build(settings, sources, ends)
         shown, held = 0, False
         async for item in _items(sources[name], order_id):
             shown += 1

@@ -15,10 +15,10 @@ from connector.settings import Settings
 from connector.settings.model import RouteSettings, TotalsSettings
 from connector.sources.base import Source
 
-__all__ = ["lanes"]
+__all__ = ["build"]
 
 
-def lanes(
+def build(
     settings: Settings, sources: Mapping[str, Source], receivers: Mapping[str, Receiver]
 ) -> dict[str, dict[str, Route]]:
     """Return the lanes of the routes by receiver and source. Raises `SettingsError` for a mapping that is unusable."""

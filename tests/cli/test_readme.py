@@ -19,7 +19,7 @@ from connector.clock import SystemClock
 from connector.errors import SettingsError
 from connector.journal.states import PublicState
 from connector.mapping.functions import known_functions
-from connector.pipeline.routes import lanes
+from connector.pipeline.routes import build
 from connector.receivers import RECEIVERS
 from connector.registry import load_settings, make_receivers, make_sources, source_types
 from connector.sandbox.propeller.orders import seed_order
@@ -125,7 +125,7 @@ def test_the_example_of_a_mapping_maps_the_seeds_order(tmp_path: Path) -> None:
     settings = load_settings(tmp_path / "settings.yaml", environ={})
     sources, receivers = make_sources(settings, SystemClock(), {}), make_receivers(settings, SystemClock(), {})
     order = sources["shop"].to_order(msgspec.json.encode(seed_order()))
-    request = msgspec.json.decode(lanes(settings, sources, receivers)["warehouse"]["shop"].map(order))
+    request = msgspec.json.decode(build(settings, sources, receivers)["warehouse"]["shop"].map(order))
 
     assert request["shipping_method"] == settings.tables["methods"]["DELIVERY"]
     assert request["customer_note"] == "no note"

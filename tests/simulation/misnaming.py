@@ -11,7 +11,7 @@ import msgspec
 from connector.clock import SystemClock
 from connector.order import Order
 from connector.pipeline.route import Route
-from connector.pipeline.routes import lanes
+from connector.pipeline.routes import build
 from connector.registry import make_receivers, make_sources
 from connector.settings import Settings
 
@@ -29,7 +29,7 @@ def lanes_of(own: Settings) -> Mapping[str, Mapping[str, Route]]:
         routes=[route for route in own.routes if route.source != "plugged"],
     )
     clock = SystemClock()
-    return lanes(known, make_sources(known, clock, {}), make_receivers(known, clock, {}))
+    return build(known, make_sources(known, clock, {}), make_receivers(known, clock, {}))
 
 
 def misname(world: World, chance: Random) -> None:
