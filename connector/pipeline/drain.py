@@ -18,7 +18,7 @@ from connector.pipeline.acks.acknowledger import Acknowledger
 from connector.pipeline.delivery.amender import Amender
 from connector.pipeline.delivery.consumer import Consumer
 from connector.pipeline.ingest.producer import Producer
-from connector.pipeline.ingest.replays import Requests
+from connector.pipeline.ingest.replays import ReplayServer
 from connector.pipeline.poison import PoisonTracker
 from connector.pipeline.reports.reporter import Reporter
 from connector.pipeline.reports.watcher import Watcher
@@ -63,7 +63,7 @@ class Stages(msgspec.Struct, frozen=True, kw_only=True):
     acknowledger: Acknowledger
     reporters: Mapping[str, Reporter]
     watchers: Sequence[Watcher]
-    requests: Requests
+    requests: ReplayServer
     journal: Journal
     clock: Clock
 

@@ -40,7 +40,7 @@ from connector.pipeline.delivery.consumer import Consumer
 from connector.pipeline.drain import Stages
 from connector.pipeline.endpoint_status import EndpointStatus
 from connector.pipeline.ingest.producer import Producer
-from connector.pipeline.ingest.replays import Requests
+from connector.pipeline.ingest.replays import ReplayServer
 from connector.pipeline.reports.reporter import reporters
 from connector.pipeline.reports.watcher import watchers
 from connector.pipeline.route import Route, changed_requests
@@ -134,7 +134,7 @@ def wired(
         acknowledger=acknowledger,
         reporters=telling,
         watchers=watchers(settings, telling, receivers, journal=journal, clock=clock),
-        requests=Requests(producers, journal=journal, clock=clock),
+        requests=ReplayServer(producers, journal=journal, clock=clock),
         journal=journal,
         clock=clock,
     )

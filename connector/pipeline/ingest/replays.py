@@ -13,12 +13,12 @@ from connector.journal.base import Journal
 from connector.journal.replays import Answer, Request
 from connector.pipeline.ingest.producer import Producer
 
-__all__ = ["Requests"]
+__all__ = ["ReplayServer"]
 
 logger = logging.getLogger(__name__)
 
 
-class Requests:
+class ReplayServer:
     """
     Serves the requests that stand in the journal, those of one source one after the other.
 
