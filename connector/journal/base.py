@@ -19,7 +19,7 @@ from connector.journal.engine.clock_steps import Steps
 from connector.journal.engine.stall import Stall
 from connector.journal.lookup_first import Caution
 from connector.journal.records import Delivered, Held, InDoubt, NotSent, Outcome, Rejected
-from connector.journal.replays import Asked
+from connector.journal.replays import Replays
 from connector.journal.reports import Outbox
 from connector.journal.tables.ack_terms import Terms
 from connector.journal.tables.orders_vanished import Absent
@@ -251,7 +251,7 @@ class OpenWork(msgspec.Struct, frozen=True):
     next_due: datetime | None
 
 
-class Journal(Distrust, Outbox, Asked, Absent, ListedAgain, Caution, Terms, Steps, Protocol):
+class Journal(Distrust, Outbox, Replays, Absent, ListedAgain, Caution, Terms, Steps, Protocol):
     """
     The record. See the module's text for what holds for every method that writes.
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import msgspec
 
-__all__ = ["Answer", "Asked", "Request"]
+__all__ = ["Answer", "Replays", "Request"]
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,7 +27,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     error: str = ""
 
 
-class Asked(Protocol):
+class Replays(Protocol):
     """The part of a journal that is about requests. See `connector.journal.base` for what holds for every write."""
 
     async def open_requests(self) -> Sequence[Request]:
