@@ -82,10 +82,10 @@ def _asked(ctx: click.Context, settings: Settings, source: str, order_id: str) -
 
 
 def _report(row: ReportRow) -> dict[str, Any]:
-    from connector.pipeline.reports.comparison import outline
+    from connector.pipeline.reports.comparison import summary
 
     return {
-        **outline(row.body),
+        **summary(row.body),
         "state": row.state,
         "made_at": iso(row.made_at),
         "told_at": iso(row.done_at),

@@ -20,7 +20,7 @@ from connector.journal.sqlite import SqliteJournal
 from connector.journal.views import orders as listing
 from connector.journal.views.status import causes, open_reader, status
 from connector.journal.views.timeline import timeline
-from connector.pipeline.reports.comparison import outline, shown
+from connector.pipeline.reports.comparison import contains, summary
 from connector.receivers.file.disk import AppendFile, Disk
 from connector.receivers.file.handover_log import UNKNOWN, Entry, Handed
 from connector.receivers.file.index import Index, read
@@ -156,7 +156,7 @@ def _beside() -> Iterator[Target]:
 
     async def report(body: bytes, status: int) -> object:
         del status
-        return [outline(body), shown(body, []), shown(body, [{"date": "0001-01-01T00:00:00+14:00"}], [body])]
+        return [summary(body), contains(body, []), contains(body, [{"date": "0001-01-01T00:00:00+14:00"}], [body])]
 
     async def terms(body: bytes, status: int) -> object:
         del status

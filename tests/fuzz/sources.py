@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from connector.clock import SystemClock
-from connector.pipeline.reports.comparison import shown
+from connector.pipeline.reports.comparison import contains
 from connector.registry import source_types
 from connector.sandbox.server import encode
 from connector.settings.values import Secret
@@ -121,7 +121,7 @@ def _zendera() -> Iterator[Target]:
 
     async def reported() -> object:
         events = await reports.reported("12345") or []
-        return [shown(REPORT, events), shown(REPORT, events, [REPORT])]
+        return [contains(REPORT, events), contains(REPORT, events, [REPORT])]
 
     yield called("zendera.timeline", Line(), reports.endpoint, reported, timeline, allowed=SOURCE)
     asked = [*acks("12345"), *acks("12346", outcome="failed"), *acks("12347")]

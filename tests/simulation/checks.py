@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from connector.pipeline.delivery.rejections import MANY
-from connector.pipeline.reports.comparison import outline
+from connector.pipeline.reports.comparison import summary
 from connector.receivers.ewarehousing.receiver import PAGE_SIZE
 from tests.doubles import EPOCH
 from tests.simulation import content, second
@@ -121,7 +121,7 @@ class Watch:
 
     def _reported(self, call: Call) -> None:
         """A report has no key to repeat it under: told twice, people see it twice."""
-        told = [outline(body) for body in self._world.sources[call.vendor].reports(call.act.ids[0])]
+        told = [summary(body) for body in self._world.sources[call.vendor].reports(call.act.ids[0])]
         what = [(each.get("status"), each.get("location")) for each in told]
         # A backup does not know what was told since it was made, a new journal in the place of a lost one knows of
         # nothing, and a report has no key: once more for each. And who lets an order go lets go all that waits of it, a

@@ -18,7 +18,7 @@ from connector.journal import holds
 from connector.journal.engine import sentinel
 from connector.journal.engine.codec import millis
 from connector.pipeline import pipeline
-from connector.pipeline.reports.comparison import outline
+from connector.pipeline.reports.comparison import summary
 from connector.settings.model import WitnessSettings
 from tests.simulation import crashes, mappings, marks, misnaming, profile, second
 from tests.simulation.checks import Row, Watch, held, rows, unsettled
@@ -278,8 +278,8 @@ class Schedule:
             # Who lets such an order go lets go all of it, and at a receiver that cannot be asked it may be.
             " AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.key = o.key AND d.state <> 'delivered')"
         ).fetchall():
-            shown = [outline(each).get("status") for each in self.world.sources[source].reports(order_id)]
-            (drop if outline(body).get("status") in shown else again).append(key)
+            shown = [summary(each).get("status") for each in self.world.sources[source].reports(order_id)]
+            (drop if summary(body).get("status") in shown else again).append(key)
         self.world.note(f"a person tells {again} again, and drops {drop}")
         self._decide(again, drop)
 

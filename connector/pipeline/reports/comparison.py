@@ -17,7 +17,7 @@ import msgspec
 
 from connector.progress import Location, Status
 
-__all__ = ["outline", "shown"]
+__all__ = ["contains", "summary"]
 
 WORDS: dict[str, tuple[str, ...]] = {"status": get_args(Status), "location": get_args(Location)}
 ACKNOWLEDGED = "ORDER_EXPORTED"
@@ -27,7 +27,7 @@ CLOSE = 1.0
 """Seconds by which a time that was kept without its fraction may differ."""
 
 
-def outline(body: bytes) -> dict[str, str]:
+def summary(body: bytes) -> dict[str, str]:
     """
     Return the `status`, `location` and `date` of a report's body, as far as it has them.
 
@@ -38,7 +38,7 @@ def outline(body: bytes) -> dict[str, str]:
     return {**found, **({"date": dates[0]} if dates else {})}
 
 
-def shown(body: bytes, events: Sequence[Mapping[str, Any]], others: Sequence[bytes] = ()) -> bool | None:
+def contains(body: bytes, events: Sequence[Mapping[str, Any]], others: Sequence[bytes] = ()) -> bool | None:
     """
     Tell whether `events`, which the source shows, hold the report; None when that is not certain.
 
@@ -46,10 +46,10 @@ def shown(body: bytes, events: Sequence[Mapping[str, Any]], others: Sequence[byt
     """
     left = list(events)
     for other in others:
-        match = next((number for number, event in enumerate(left) if _is(outline(other), event)), None)
+        match = next((number for number, event in enumerate(left) if _is(summary(other), event)), None)
         if match is not None:
             del left[match]
-    judged = [_is(outline(body), event) for event in left]
+    judged = [_is(summary(body), event) for event in left]
     return True if True in judged else None if None in judged else False
 
 

@@ -28,7 +28,7 @@ from connector.journal.base import Journal
 from connector.journal.reports import Report, ReportOutcome
 from connector.pipeline.internal_errors import Fault, Unforeseen
 from connector.pipeline.poison import PoisonTracker
-from connector.pipeline.reports.comparison import outline, shown
+from connector.pipeline.reports.comparison import contains, summary
 from connector.settings.model import SourceSettings
 from connector.sources.base import Reports, Source
 from connector.steady_clock import wall_time
@@ -188,7 +188,7 @@ class Reporter:
             return self._again("in_doubt", report, exc)
         has = None
         if events is not None:
-            has = shown(report.body, events, await self._journal.reports_told(self._source.name, report.order_id))
+            has = contains(report.body, events, await self._journal.reports_told(self._source.name, report.order_id))
         if has is None:
             return ReportOutcome("parked", f"{lost}; look there, then retry")
         if has:
@@ -210,7 +210,7 @@ class Reporter:
         now, name = self._clock.now(), self._source.name
         await self._journal.settle_report(report, outcome, now)
         if outcome.state == "confirmed":
-            at, told = wall_time(self._clock, now), outline(report.body)
+            at, told = wall_time(self._clock, now), summary(report.body)
             self._bus.notice(
                 ProgressReported(at=at, key=report.key, source=name, order_id=report.order_id, report=told)
             )
@@ -219,7 +219,7 @@ class Reporter:
 
     @staticmethod
     def _confirmed(report: Report) -> ReportOutcome:
-        return ReportOutcome("confirmed", keep=msgspec.json.encode(outline(report.body)))
+        return ReportOutcome("confirmed", keep=msgspec.json.encode(summary(report.body)))
 
     def _doubtful(self, reason: str) -> ReportOutcome:
         """Read it back when the call is certain to have ended over there as well."""

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from connector.errors import SettingsError, Unmappable
-from connector.pipeline.reports.comparison import outline, shown
+from connector.pipeline.reports.comparison import contains, summary
 from connector.progress import Progress
 from connector.receivers import RECEIVERS
 from connector.settings import Settings, echo, parse
@@ -44,7 +44,7 @@ def entry(status: str = "EVENT_TYPE_DAMAGE", location: str = "DELIVERY", date: A
 )
 def test_an_entry_with_the_status_the_stop_and_the_time_is_the_report(event: dict[str, Any]) -> None:
     """In whatever shape: how the vendor writes its timeline is not published."""
-    assert shown(BODY, [EXPORTED, entry(date="2026-06-10T08:00:00Z"), event]) is True
+    assert contains(BODY, [EXPORTED, entry(date="2026-06-10T08:00:00Z"), event]) is True
 
 
 @pytest.mark.parametrize(
@@ -59,8 +59,8 @@ def test_an_entry_with_the_status_the_stop_and_the_time_is_the_report(event: dic
 )
 def test_another_entry_is_not_the_report(event: dict[str, Any]) -> None:
     """Another status, another stop, another time, or the acknowledgement: it was not taken."""
-    assert shown(BODY, []) is False
-    assert shown(BODY, [event]) is False
+    assert contains(BODY, []) is False
+    assert contains(BODY, [event]) is False
 
 
 @pytest.mark.parametrize(
@@ -75,32 +75,32 @@ def test_another_entry_is_not_the_report(event: dict[str, Any]) -> None:
 )
 def test_what_could_be_the_report_is_no_answer(event: dict[str, Any]) -> None:
     """It could be ours, and could be another; a certain one beside it settles it."""
-    assert shown(BODY, [event]) is None
-    assert shown(BODY, [event, entry()]) is True
+    assert contains(BODY, [event]) is None
+    assert contains(BODY, [event, entry()]) is True
 
 
 def test_what_was_told_before_accounts_for_one_entry_each() -> None:
     """The same status at the same time, told twice with other words: two entries, or the second one is not there."""
-    before = msgspec.json.encode(outline(BODY))
-    assert shown(BODY, [entry()], [before]) is False
-    assert shown(BODY, [entry(), entry()], [before]) is True
-    assert shown(BODY, [EXPORTED], [before]) is False
+    before = msgspec.json.encode(summary(BODY))
+    assert contains(BODY, [entry()], [before]) is False
+    assert contains(BODY, [entry(), entry()], [before]) is True
+    assert contains(BODY, [EXPORTED], [before]) is False
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"[1]", b'{"status": "LATE", "date": "soon"}', b"[" * 5000, b"\xff"])
 def test_a_body_that_says_nothing_is_never_found(body: bytes) -> None:
     """Nor does it break anything; an entry could be it."""
-    assert outline(body) == {}
-    assert shown(body, []) is False
-    assert shown(body, [{"comment": "?"}]) is None
+    assert summary(body) == {}
+    assert contains(body, []) is False
+    assert contains(body, [{"comment": "?"}]) is None
 
 
 def test_only_the_outline_is_kept() -> None:
     """The comment, and the name of who signed, are not in it."""
     report = Progress(status="COMPLETE", location="DELIVERY", at=AT, comment="front desk", signee="John Smith")
     body = offline().encode_report("1", report)
-    assert outline(body) == {"status": "COMPLETE", "location": "DELIVERY", "date": "2026-06-11T14:30:00Z"}
-    assert outline(msgspec.json.encode(outline(body))) == outline(body)
+    assert summary(body) == {"status": "COMPLETE", "location": "DELIVERY", "date": "2026-06-11T14:30:00Z"}
+    assert summary(msgspec.json.encode(summary(body))) == summary(body)
 
 
 @pytest.mark.parametrize(
