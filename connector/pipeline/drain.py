@@ -21,7 +21,7 @@ from connector.pipeline.ingest.producer import Producer
 from connector.pipeline.ingest.replays import ReplayServer
 from connector.pipeline.poison import PoisonTracker
 from connector.pipeline.reports.reporter import Reporter
-from connector.pipeline.reports.watcher import Watcher
+from connector.pipeline.reports.watcher import StatusWatcher
 from connector.receivers.base import Receiver
 from connector.sources.base import Source
 
@@ -62,7 +62,7 @@ class Stages(msgspec.Struct, frozen=True, kw_only=True):
     amenders: Mapping[str, Amender]
     acknowledger: Acknowledger
     reporters: Mapping[str, Reporter]
-    watchers: Sequence[Watcher]
+    watchers: Sequence[StatusWatcher]
     requests: ReplayServer
     journal: Journal
     clock: Clock

@@ -25,7 +25,7 @@ from connector.receivers.base import Follows, Receipt, Receiver
 from connector.settings.model import ProgressSettings, Settings
 from connector.steady_clock import wall_time
 
-__all__ = ["FollowingReceiver", "Watcher", "watchers"]
+__all__ = ["FollowingReceiver", "StatusWatcher", "watchers"]
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class FollowingReceiver(Receiver, Follows, Protocol):
     """A receiver that can be asked how far its orders are."""
 
 
-class Watcher:
+class StatusWatcher:
     """
     Follows the orders of one source at one receiver.
 
@@ -146,12 +146,14 @@ def watchers(
     *,
     journal: Journal,
     clock: Clock,
-) -> list[Watcher]:
+) -> list[StatusWatcher]:
     """Return a watcher for each route from a source that takes reports to a receiver that can be followed."""
     found = []
     for route in settings.routes:
         for name in route.receivers:
             receiver = receivers[name]
             if route.source in reporters and isinstance(receiver, Follows):
-                found.append(Watcher(reporters[route.source], receiver, route.progress, journal=journal, clock=clock))
+                found.append(
+                    StatusWatcher(reporters[route.source], receiver, route.progress, journal=journal, clock=clock)
+                )
     return found
