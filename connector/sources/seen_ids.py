@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-__all__ = ["Ids"]
+__all__ = ["SeenIds"]
 
 LONGEST = 18
 """Digits of an id that is kept as a number."""
@@ -14,7 +14,7 @@ MANY = 10_000
 """Texts that are kept as they are, which is quickest; of more, those that are numbers are turned into bits."""
 
 
-class Ids:
+class SeenIds:
     """
     A set of order ids that only grows, and that is exact.
 
@@ -39,7 +39,7 @@ class Ids:
         return order_id in self._texts or self._has_bit(order_id)
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Ids):
+        if not isinstance(other, SeenIds):
             return NotImplemented
         self._pack()
         other._pack()

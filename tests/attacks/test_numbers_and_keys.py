@@ -13,7 +13,7 @@ from connector.clients.ewarehousing.responses import row_id
 from connector.errors import Unmappable
 from connector.order import Order, revision
 from connector.sources.propeller.search import Search, Wanted
-from connector.sources.seen_ids import Ids
+from connector.sources.seen_ids import SeenIds
 from connector.sources.traede.paging import items as traede_items
 from connector.sources.zendera.paging import FeedPage, Reading
 from tests.doubles import LoopClock
@@ -79,7 +79,7 @@ def listed(name: str, source: Any, body: bytes) -> str:
     """Return the id under which a walk lists an order."""
     if name.startswith("propeller"):
         search = Search(source.endpoint, ["NEW"], "status", 50, LoopClock())
-        item = search._item(body, Wanted([]), Ids())
+        item = search._item(body, Wanted([]), SeenIds())
         assert item is not None
         return item.order_id
     if name.startswith("traede"):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.sources.seen_ids import Ids
+from connector.sources.seen_ids import SeenIds
 
 IDS = st.lists(st.integers(0, 2000).map(str) | st.integers(0, 2**70).map(str) | st.text("0123٣a-", max_size=4))
 
@@ -19,15 +19,15 @@ IDS = st.lists(st.integers(0, 2000).map(str) | st.integers(0, 2**70).map(str) | 
 def test_it_is_a_set_of_texts(many: int, there: list[str], asked: list[str]) -> None:
     """Whatever ids look like, few or many: "7" and "07" are two, and a digit of another script is none of ours."""
     with patch("connector.sources.seen_ids.MANY", many):
-        ids, model = Ids(), set[str]()
+        ids, model = SeenIds(), set[str]()
         for each in there:
             assert ids.add(each) == (each not in model)
             model.add(each)
 
         assert len(ids) == len(model)
         assert [each in ids for each in asked] == [each in model for each in asked]
-        assert (ids == Ids(reversed(there))) is True
-        assert (ids == Ids(asked)) == (model == set(asked))
+        assert (ids == SeenIds(reversed(there))) is True
+        assert (ids == SeenIds(asked)) == (model == set(asked))
 
 
 @pytest.mark.fault(123)
@@ -35,7 +35,7 @@ def test_a_long_feed_takes_little_room() -> None:
     """A walk over a million orders must not hold a million texts: of 207,000 less than a tenth are kept as such."""
     tracemalloc.start()
     try:
-        ids = Ids(str(number) for number in range(7_000_000, 7_207_000))
+        ids = SeenIds(str(number) for number in range(7_000_000, 7_207_000))
         kept, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

@@ -27,7 +27,7 @@ from connector.pipeline.log_throttle import LogThrottle
 from connector.pipeline.poison import LONG, MANY
 from connector.settings.model import RouteSettings, SourceSettings
 from connector.sources.base import FeedItem, Page, Refetches, Source, UnreadableRow, tells_once
-from connector.sources.seen_ids import Ids
+from connector.sources.seen_ids import SeenIds
 from connector.steady_clock import humanized, wall_time
 
 __all__ = ["Producer"]
@@ -186,7 +186,7 @@ class Producer:
         return min(interval, SOON) if self._shortfall.read_again else interval
 
     async def _walk_once(self, publisher: Publisher, since: datetime | None = None) -> PassFinished:
-        seen = Ids()
+        seen = SeenIds()
         new = 0
         stated = Stated()
         unreadable: list[UnreadableRow] = []

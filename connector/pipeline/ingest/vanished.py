@@ -17,7 +17,7 @@ from connector.events import OrderVanished
 from connector.journal.base import Journal
 from connector.journal.tables.orders_vanished import Place
 from connector.sources.base import Source
-from connector.sources.seen_ids import Ids
+from connector.sources.seen_ids import SeenIds
 from connector.steady_clock import wall_time
 
 __all__ = ["Absences", "named"]
@@ -46,7 +46,7 @@ class Absences:
         self._after: Place | None = None
         self._looks = 0
 
-    async def walked(self, seen: Ids, began: datetime) -> None:
+    async def walked(self, seen: SeenIds, began: datetime) -> None:
         """Draw the conclusions from a complete walk that began then and listed `seen`."""
         if not self._source.shrinks:
             return

@@ -19,7 +19,7 @@ from connector.http.endpoint import Effect, Endpoint
 from connector.sources.base import FeedItem, Page, UnreadableRow, next_page
 from connector.sources.bisection import Narrowing, reached
 from connector.sources.propeller.order import Head, order_id
-from connector.sources.seen_ids import Ids
+from connector.sources.seen_ids import SeenIds
 
 __all__ = ["Search", "Wanted", "count"]
 
@@ -87,7 +87,7 @@ class Search:
         """
         size, number, stale = self._size, 0, 0
         narrowing = self._narrowing(wanted)
-        seen = Ids()
+        seen = SeenIds()
         for _ in range(MOST_PAGES):
             try:
                 found, unreadable = await self._page(narrowing, wanted, number, size)
@@ -158,7 +158,7 @@ class Search:
         )
         return answer.decode(_found)
 
-    def _item(self, raw: bytes, wanted: Wanted, seen: Ids) -> FeedItem | None:
+    def _item(self, raw: bytes, wanted: Wanted, seen: SeenIds) -> FeedItem | None:
         """Return a listed order unless it is known in this pass, or none that was asked for; note it as seen."""
         try:
             head = _head.decode(raw)

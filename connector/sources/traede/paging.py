@@ -17,7 +17,7 @@ import msgspec
 from connector.errors import ConnectorError, TransientError
 from connector.sources.base import FeedItem, Page, UnreadableRow, next_page
 from connector.sources.bisection import Narrowing
-from connector.sources.seen_ids import Ids
+from connector.sources.seen_ids import SeenIds
 from connector.sources.traede.parsing import first, order_id
 from connector.sources.traede.split import Read, Split
 
@@ -65,7 +65,7 @@ async def walk(
         for start in range(0, max(len(found), bool(unread)), limit):
             yield Page(found[start : start + limit], continued=start > 0, unreadable=() if start else unread)
         return
-    seen = Ids()
+    seen = SeenIds()
     narrowing.begin()
     number, farthest, size = 0, -1, 1
     for _ in range(MOST_PAGES):

@@ -25,7 +25,7 @@ from connector.order import Order, external_id
 from connector.sources.ack_text import filled
 from connector.sources.base import Acknowledgement, AckOutcome, FeedItem, Page, Refused
 from connector.sources.bisection import Narrowing
-from connector.sources.seen_ids import Ids
+from connector.sources.seen_ids import SeenIds
 from connector.sources.traede import order as traede_order
 from connector.sources.traede import production_order, split
 from connector.sources.traede.ack_terms import Terms
@@ -240,9 +240,9 @@ class TraedeSource(ABC):
         answer = await self.endpoint.call("GET", f"{self._path}/export", effect=Effect.READ, query=[*query, *paging])
         return items(answer.decode(self._decoder).rows, self._id_keys)
 
-    async def _ids(self, system: str) -> tuple[Ids, int, bool]:
+    async def _ids(self, system: str) -> tuple[SeenIds, int, bool]:
         """Read the whole feed of `system`; return the ids in it, the number of its pages, and whether all was read."""
-        ids = Ids()
+        ids = SeenIds()
         pages, whole = 0, True
         query = partial(self._query, system, everything=True)
         async with aclosing(self._walk(f"everything to {system}", query)) as feed:

@@ -19,7 +19,7 @@ from connector.clock import Clock
 from connector.errors import ConnectorError, TransientError
 from connector.sources.base import FeedItem, UnreadableRow
 from connector.sources.bisection import FIRST, IN_A_ROW, LONGEST, MOST_FAILURES, REMEMBERED, reached
-from connector.sources.seen_ids import Ids
+from connector.sources.seen_ids import SeenIds
 from connector.sources.traede.filters import Filter
 
 __all__ = ["Read", "Split", "created"]
@@ -174,7 +174,7 @@ def _moment(second: int) -> str:
 async def _whole(read: Read, start: int, end: int) -> dict[str, FeedItem]:
     """Return all orders of a span of time; whether its pages are heeded is not known."""
     found: dict[str, FeedItem] = {}
-    seen = Ids()
+    seen = SeenIds()
     for number in range(MOST_PAGES):
         fresh = [item for item in await read(number, start, end) if item.order_id not in seen]
         if not fresh:
