@@ -30,7 +30,7 @@ from connector.http import tls
 from connector.http.attribution import KINDS, Blame, Kind, Subject, subject, uncertain
 from connector.http.breaker import Breaker, BreakerState
 from connector.http.failures import LOST, Effect, of_exception, of_status, retry_after
-from connector.http.rate_limit import Pace
+from connector.http.rate_limit import RateLimiter
 from connector.http.send_once import REPEATED, Broken, sent_once
 from connector.http.token import Token
 from connector.settings.model import EndpointSettings
@@ -120,7 +120,7 @@ class Endpoint:
         )
         self._ca_file = settings.ca_file
         self._slots = asyncio.Semaphore(settings.concurrency)
-        self._pace = Pace(settings.rate_limit, clock)
+        self._pace = RateLimiter(settings.rate_limit, clock)
         self.listen: Callable[[BreakerState, str], None] = lambda _state, _reason: None
         self.breaker = Breaker(
             clock,

@@ -7,10 +7,10 @@ import asyncio
 from connector.clock import Clock
 from connector.settings.values import Rate
 
-__all__ = ["Pace"]
+__all__ = ["RateLimiter"]
 
 
-class Pace:
+class RateLimiter:
     """
     Lets no window of the rate's length hold more calls than the rate allows; without a rate, lets all pass.
 

@@ -10,7 +10,7 @@ from aiohttp.test_utils import TestServer
 
 from connector.clock import SystemClock
 from connector.http.endpoint import Effect, Endpoint
-from connector.http.rate_limit import Pace
+from connector.http.rate_limit import RateLimiter
 from connector.settings.model import EndpointSettings
 from connector.settings.values import Rate
 from tests.http.manual_clock import Hands
@@ -24,7 +24,7 @@ RATES = ["60/min", "1/s", "2/s", "5/s", "1000/hour", "7/min", "1/min"]
 async def test_no_window_holds_more_calls_than_the_rate(rate: str) -> None:
     """Over any span of the rate's length, however the calls come: in bursts, after pauses, one by one."""
     allowed = Rate.parse(rate)
-    pace = Pace(allowed, SystemClock())
+    pace = RateLimiter(allowed, SystemClock())
     loop = asyncio.get_running_loop()
     times: list[float] = []
 
@@ -49,7 +49,7 @@ async def test_no_window_holds_more_calls_than_the_rate(rate: str) -> None:
 async def test_the_rate_is_used_up(rate: str) -> None:
     """A backlog goes out at the rate, and not at half of it."""
     allowed = Rate.parse(rate)
-    pace = Pace(allowed, SystemClock())
+    pace = RateLimiter(allowed, SystemClock())
     loop = asyncio.get_running_loop()
     start = loop.time()
     await asyncio.gather(*(pace.wait() for _ in range(10 * allowed.calls)))
@@ -59,7 +59,7 @@ async def test_the_rate_is_used_up(rate: str) -> None:
 @pytest.mark.looptime
 async def test_a_cancelled_caller_uses_nothing_up() -> None:
     """Of those who waited, only those who went count."""
-    pace = Pace(Rate.parse("1/min"), SystemClock())
+    pace = RateLimiter(Rate.parse("1/min"), SystemClock())
     loop = asyncio.get_running_loop()
     await pace.wait()
     start = loop.time()
@@ -75,7 +75,7 @@ async def test_without_a_rate_nobody_waits() -> None:
     """Nothing waits for a limit that nobody set."""
     clock = Hands()
     before = clock.monotonic()
-    pace = Pace(None, clock)
+    pace = RateLimiter(None, clock)
     for _ in range(1000):
         await pace.wait()
     assert clock.monotonic() == before

@@ -17,7 +17,7 @@ from msgspec import Meta
 from connector.clock import Clock
 from connector.errors import ConnectorError, EndpointError, InDoubtError, RejectedError, TransientError
 from connector.http.endpoint import Endpoint
-from connector.http.rate_limit import Pace
+from connector.http.rate_limit import RateLimiter
 from connector.mapping.plain import PlainOrder, partial_plain, plain_order
 from connector.order import Order
 from connector.receivers.base import Delivery, Receipt
@@ -188,7 +188,7 @@ class FileReceiver:
         self.account = settings.path
         self._clock = clock
         self._timeout = float(settings.timeout)
-        self._pace = Pace(settings.rate_limit, clock)
+        self._pace = RateLimiter(settings.rate_limit, clock)
         self._rows = _rows(settings)
         batches = settings.hand_over == "rename"
         self.store = Store(

@@ -19,7 +19,7 @@ from connector.http import endpoint as http
 from connector.http import failures as outcomes
 from connector.http import token as bearer
 from connector.http.endpoint import segment
-from connector.http.rate_limit import Pace
+from connector.http.rate_limit import RateLimiter
 from connector.journal import sqlite
 from connector.journal.base import AckResult, Delivered, InDoubt, NotSent, Rejected, Settled, Settlement
 from connector.journal.engine import clock_steps, group_commit, sentinel
@@ -456,7 +456,7 @@ def no_pace(stack: ExitStack) -> None:
     async def wait(_self: Any) -> None:
         """Let everything pass."""
 
-    put(stack, Pace, "wait", wait)
+    put(stack, RateLimiter, "wait", wait)
 
 
 @bug
