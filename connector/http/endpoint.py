@@ -32,11 +32,11 @@ from connector.http.breaker import Breaker, BreakerState
 from connector.http.failures import LOST, Effect, of_exception, of_status, retry_after
 from connector.http.rate_limit import RateLimiter
 from connector.http.send_once import REPEATED, Broken, sent_once
-from connector.http.token import Token
+from connector.http.token import BearerToken
 from connector.settings.model import EndpointSettings
 from connector.settings.values import written
 
-__all__ = ["Answer", "Effect", "Endpoint", "Token", "segment"]
+__all__ = ["Answer", "BearerToken", "Effect", "Endpoint", "segment"]
 
 T = TypeVar("T")
 
@@ -105,7 +105,7 @@ class Endpoint:
         largest: int = 32 * MIB,
     ) -> None:
         self.name = name
-        self.token: Token | None = None
+        self.token: BearerToken | None = None
         self._base_url = base_url.rstrip("/")
         self._clock = clock
         self._largest = largest

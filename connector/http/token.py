@@ -8,13 +8,13 @@ from collections.abc import Awaitable, Callable
 from connector.clock import Clock
 from connector.errors import AuthError, ConnectorError, InDoubtError, RejectedError, TransientError
 
-__all__ = ["Token"]
+__all__ = ["BearerToken"]
 
 EXPIRY_MARGIN = 300.0
 """Seconds before its end at which a token is renewed: the margin that Propeller's documentation suggests."""
 
 
-class Token:
+class BearerToken:
     """
     A bearer token that is fetched once for everybody who waits for it.
 

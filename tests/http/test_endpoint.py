@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 
 from connector.errors import ConnectorError, EndpointError, InDoubtError, TransientError
-from connector.http.endpoint import Effect, Token, segment
+from connector.http.endpoint import BearerToken, Effect, segment
 from tests.http.endpoints import ANYTHING, KEY, SECRET, answering, failure, serving
 
 BEARER = "b3arer-of-the-hour"
@@ -144,7 +144,7 @@ async def test_no_error_repeats_a_key(status: int) -> None:
         return BEARER, 3600.0
 
     async with serving(handler) as (endpoint, clock):
-        endpoint.token = Token(fetch, clock)
+        endpoint.token = BearerToken(fetch, clock)
         with pytest.raises(ConnectorError) as caught:
             (await endpoint.call("POST", "/", effect=Effect.WRITE, body=b"{}")).decode(ANYTHING)
     printed = "".join(traceback.format_exception(caught.value)) + repr(caught.value)

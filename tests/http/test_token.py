@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 
 from connector.errors import AuthError, ConnectorError, EndpointError, TransientError
-from connector.http.endpoint import Effect, Endpoint, Token
+from connector.http.endpoint import BearerToken, Effect, Endpoint
 from tests.http.endpoints import answering, failure, serving
 from tests.http.manual_clock import Hands
 
@@ -46,7 +46,7 @@ class Login:
             answer = await endpoint.call("POST", "/login", effect=effect, body=b"", authorized=False)
             return answer.body.decode(), self.life
 
-        endpoint.token = Token(fetch, clock)
+        endpoint.token = BearerToken(fetch, clock)
 
 
 async def test_fifty_calls_share_one_token() -> None:
@@ -103,7 +103,7 @@ async def test_a_refused_call_is_repeated_once_only() -> None:
         return f"token-{len(calls)}", 3600.0
 
     async with serving(handler) as (endpoint, clock):
-        endpoint.token = Token(fetch, clock)
+        endpoint.token = BearerToken(fetch, clock)
         assert type(await failure(endpoint)) is AuthError
     assert calls == ["Bearer token-0", "Bearer token-1"]
 
@@ -118,7 +118,7 @@ async def test_403_renews_nothing() -> None:
         return "token", 3600.0
 
     async with serving(answering(403)) as (endpoint, clock):
-        endpoint.token = Token(fetch, clock)
+        endpoint.token = BearerToken(fetch, clock)
         assert type(await failure(endpoint)) is AuthError
     assert fetched == 1
 

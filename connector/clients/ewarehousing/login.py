@@ -19,7 +19,7 @@ _session = msgspec.json.Decoder(Session)
 
 class LoggedIn:
     """
-    What `connector.http.endpoint.Token` fetches its tokens from.
+    What `connector.http.endpoint.BearerToken` fetches its tokens from.
 
     A token lives for `exp - iat`: both are of the receiver's clock, which need not be ours.
     """

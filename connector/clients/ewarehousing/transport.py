@@ -9,7 +9,7 @@ from connector.clients.ewarehousing.login import LoggedIn
 from connector.clients.ewarehousing.settings import Access, ClientSettings
 from connector.clock import Clock
 from connector.errors import AuthError, EndpointError, RejectedError, TransientError
-from connector.http.endpoint import Answer, Effect, Endpoint, Token
+from connector.http.endpoint import Answer, BearerToken, Effect, Endpoint
 from connector.http.reported_failure import in_utf8, no_success
 
 __all__ = ["Calls", "NotFound"]
@@ -42,7 +42,7 @@ class Calls:
             secrets=[settings.password.reveal()],
         )
         self._session = LoggedIn(self.endpoint, settings.username, settings.password)
-        self.endpoint.token = Token(self._session.fetch, clock)
+        self.endpoint.token = BearerToken(self._session.fetch, clock)
 
     def rotate_secrets(self, settings: Access) -> None:
         """Log in with the user and password of `settings` from now on."""

@@ -18,7 +18,7 @@ from msgspec import Meta
 
 from connector.clock import Clock
 from connector.errors import EndpointError, readable
-from connector.http.endpoint import Answer, Effect, Endpoint, Token, segment
+from connector.http.endpoint import Answer, BearerToken, Effect, Endpoint, segment
 from connector.order import Order, external_id
 from connector.settings.model import SourceSettings
 from connector.settings.values import Secret, Url
@@ -141,7 +141,7 @@ class PropellerSource:
         headers, secrets = _credentials(settings)
         self.endpoint = Endpoint(name, settings.base_url, settings, clock, headers=headers, secrets=secrets)
         if not settings.token:
-            self.endpoint.token = Token(self._log_in, clock)
+            self.endpoint.token = BearerToken(self._log_in, clock)
         self._unexported = Wanted(settings.export_statuses)
         # The vendor documents no status that means so: tenants name their own (vendors.md 1, Order statuses).
         self._cancelled = frozenset(status.casefold() for status in settings.cancelled_statuses)
