@@ -29,7 +29,7 @@ from connector.errors import (
 from connector.http import tls
 from connector.http.attribution import KINDS, Blame, Kind, Subject, subject, uncertain
 from connector.http.breaker import Breaker, BreakerState
-from connector.http.failures import LOST, Effect, of_exception, of_status, retry_after
+from connector.http.failures import LOST, Effect, from_exception, from_status, retry_after
 from connector.http.rate_limit import RateLimiter
 from connector.http.send_once import REPEATED, Broken, sent_once
 from connector.http.token import BearerToken
@@ -289,7 +289,7 @@ class Endpoint:
                     return _Reply(response.status, text, response.headers)
             except LOST as exc:
                 cause = exc.__cause__ if isinstance(exc, Broken) else None
-                raise of_exception(cause or exc, request.effect, request.what) from None
+                raise from_exception(cause or exc, request.effect, request.what) from None
             except _TooLarge:
                 unread = Answer(response.status, b"", request.what, request.effect)
                 raise unread.unusable(f"more than {self._largest} bytes") from None
@@ -301,7 +301,7 @@ class Endpoint:
         for secret in sorted(self._secrets | _keys(request.headers), key=len, reverse=True):
             said = said.replace(secret, "***")
         asked = retry_after(reply.headers.get("Retry-After"), reply.headers.get("Date"), self._clock.now())
-        raise of_status(reply.status, request.effect, request.what, said, asked)
+        raise from_status(reply.status, request.effect, request.what, said, asked)
 
     def _blame(self, about: Subject | None) -> Blame | None:
         return None if about is None else self.blames[about.kind]

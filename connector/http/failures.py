@@ -25,7 +25,7 @@ from connector.errors import (
 )
 from connector.http.connection_errors import unreachable
 
-__all__ = ["LOST", "NOT_SENT", "Effect", "of_exception", "of_status", "retry_after"]
+__all__ = ["LOST", "NOT_SENT", "Effect", "from_exception", "from_status", "retry_after"]
 
 
 class Effect(Enum):
@@ -59,7 +59,7 @@ NOT_TAKEN = frozenset((404, 405, 406, 407, 410, 411, 412, 413, 414, 415, 416, 41
 """The statuses that say that a request was not taken as it is, beside those with a meaning of their own."""
 
 
-def of_exception(exc: BaseException, effect: Effect, what: str) -> ConnectorError:
+def from_exception(exc: BaseException, effect: Effect, what: str) -> ConnectorError:
     """Turn an exception of the HTTP client into one of ours. Its own text is dropped: it may hold headers and keys."""
     kind = type(exc).__name__
     if isinstance(exc, NOT_SENT):
@@ -72,7 +72,7 @@ def of_exception(exc: BaseException, effect: Effect, what: str) -> ConnectorErro
     return InDoubtError(f"{what}: the answer was lost ({kind})")
 
 
-def of_status(status: int, effect: Effect, what: str, text: str, wait: float | None) -> ConnectorError:
+def from_status(status: int, effect: Effect, what: str, text: str, wait: float | None) -> ConnectorError:
     """Turn a status outside 2xx into one of our errors. `text` is what the other side said, already readable."""
     exc = _of_status(status, effect, what, text, wait)
     exc.status = status

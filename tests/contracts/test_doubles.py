@@ -10,7 +10,7 @@ from typing import ClassVar
 import msgspec
 
 from connector.errors import ConnectorError, InDoubtError, TransientError
-from connector.http.failures import Effect, of_status
+from connector.http.failures import Effect, from_status
 from connector.sandbox.server import Fault
 from tests.contracts.receiver import ReceiverContract
 from tests.contracts.receiver_harness import Call, Harness, Vendor
@@ -26,7 +26,7 @@ def error(status: int, effect: Effect, said: str, wait: float = 7.0) -> Connecto
     """Return what the real HTTP client makes of such an answer."""
     if 200 <= status < 300:
         return InDoubtError("no answer") if effect is Effect.WRITE else TransientError("no answer")
-    return of_status(status, effect, "double", said, wait if status == 429 else None)
+    return from_status(status, effect, "double", said, wait if status == 429 else None)
 
 
 class MemoryHarness(Harness):

@@ -19,7 +19,7 @@ from standardwebhooks import Webhook
 from connector.clock import SystemClock
 from connector.errors import ConnectorError
 from connector.http.endpoint import Effect, Endpoint
-from connector.http.failures import of_status, retry_after
+from connector.http.failures import from_status, retry_after
 from connector.http.reported_failure import failure_in, is_page, no_success, reported_failure
 from connector.sandbox.server import StandIn
 from connector.sandbox.stage import stage
@@ -295,7 +295,7 @@ def _answers() -> Iterator[Target]:
         asked, _, date = body.decode("utf-8", "surrogateescape").partition("|")  # the latter is the answer's own
         seconds = retry_after(asked, date, now)
         assert seconds is None or 0 <= seconds <= 86_400
-        raised = [of_status(status, effect, "shop: GET /", "no", seconds) for effect in Effect]
+        raised = [from_status(status, effect, "shop: GET /", "no", seconds) for effect in Effect]
         assert all(isinstance(each, ConnectorError) for each in raised)
         return seconds
 

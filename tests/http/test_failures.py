@@ -19,7 +19,7 @@ from connector.errors import (
     RejectedError,
     TransientError,
 )
-from connector.http.failures import LOST, NOT_SENT, Effect, of_exception, of_status, retry_after
+from connector.http.failures import LOST, NOT_SENT, Effect, from_exception, from_status, retry_after
 
 NOW = datetime(2026, 3, 24, 10, 0, tzinfo=UTC)
 
@@ -78,22 +78,22 @@ def test_the_table_is_what_the_code_does(name: str) -> None:
     assert issubclass(kind, LOST)
     assert issubclass(kind, NOT_SENT) == (name in NEVER_SENT)
     expected = TransientError if name in NEVER_SENT else InDoubtError
-    assert type(of_exception(exc, Effect.WRITE, "call")) is expected
-    assert type(of_exception(exc, Effect.READ, "call")) is TransientError
+    assert type(from_exception(exc, Effect.WRITE, "call")) is expected
+    assert type(from_exception(exc, Effect.READ, "call")) is TransientError
 
 
 @pytest.mark.parametrize("exc", [TimeoutError(), ConnectionResetError(), ValueError(), OSError(), UnicodeError()])
 def test_an_exception_of_python_is_in_doubt_after_a_write(exc: Exception) -> None:
     """A bare time-out cannot be told from a sent request."""
     assert isinstance(exc, LOST)
-    assert type(of_exception(exc, Effect.WRITE, "call")) is InDoubtError
-    assert type(of_exception(exc, Effect.READ, "call")) is TransientError
+    assert type(from_exception(exc, Effect.WRITE, "call")) is InDoubtError
+    assert type(from_exception(exc, Effect.READ, "call")) is TransientError
 
 
 @pytest.mark.attack(24)
 def test_the_text_of_an_exception_is_dropped() -> None:
     """The client puts request headers and addresses into its texts."""
-    assert "hunter2" not in str(of_exception(ValueError("Bearer hunter2"), Effect.WRITE, "call"))
+    assert "hunter2" not in str(from_exception(ValueError("Bearer hunter2"), Effect.WRITE, "call"))
 
 
 STATUSES: list[tuple[int, type[ConnectorError], type[ConnectorError]]] = [
@@ -136,13 +136,13 @@ STATUSES: list[tuple[int, type[ConnectorError], type[ConnectorError]]] = [
 @pytest.mark.parametrize(("status", "write", "read"), STATUSES)
 def test_what_a_status_means(status: int, write: type[ConnectorError], read: type[ConnectorError]) -> None:
     """Each status has one meaning after a write and one after a read; unlisted ones are in doubt after a write."""
-    assert type(of_status(status, Effect.WRITE, "call", "", None)) is write
-    assert type(of_status(status, Effect.READ, "call", "", None)) is read
+    assert type(from_status(status, Effect.WRITE, "call", "", None)) is write
+    assert type(from_status(status, Effect.READ, "call", "", None)) is read
 
 
 def test_a_conflict_says_that_there_is_such_a_record() -> None:
     """409 after a write tells the caller to look it up."""
-    error = of_status(409, Effect.WRITE, "call", "", None)
+    error = from_status(409, Effect.WRITE, "call", "", None)
     assert isinstance(error, RejectedError)
     assert error.duplicate
 
@@ -151,7 +151,7 @@ def test_a_conflict_says_that_there_is_such_a_record() -> None:
 @pytest.mark.fault(86)
 def test_what_the_other_side_said_is_one_short_line() -> None:
     """A page of HTML with line breaks and escapes becomes one printable line that cannot fill a log."""
-    text = str(of_status(500, Effect.WRITE, "call", "a\r\n2026 ERROR paid\x1b[31m\u202e" + "x" * 100_000, None))
+    text = str(from_status(500, Effect.WRITE, "call", "a\r\n2026 ERROR paid\x1b[31m\u202e" + "x" * 100_000, None))
     assert text.isprintable()
     assert len(text) < 600
     assert "a 2026 ERROR paid" in text

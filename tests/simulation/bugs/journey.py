@@ -303,40 +303,40 @@ def adopt_cancelled(stack: ExitStack) -> None:
 @bug
 def failed_on_5xx(stack: ExitStack) -> None:
     """Takes an error of the server for a refusal."""
-    real = outcomes.of_status
+    real = outcomes.from_status
 
     def of_status(status: int, *rest: Any) -> Any:
         return RejectedError("server error") if status >= 500 else real(status, *rest)
 
-    put(stack, http, "of_status", of_status)
+    put(stack, http, "from_status", of_status)
 
 
 @bug
 def transient_on_5xx(stack: ExitStack) -> None:
     """Takes an error of the server for proof that nothing was done."""
-    real = outcomes.of_status
+    real = outcomes.from_status
 
     def of_status(status: int, *rest: Any) -> Any:
         return TransientError("server error") if status >= 500 else real(status, *rest)
 
-    put(stack, http, "of_status", of_status)
+    put(stack, http, "from_status", of_status)
 
 
 @bug
 def transient_on_loss(stack: ExitStack) -> None:
     """Takes a lost answer for proof that nothing was done."""
-    put(stack, http, "of_exception", lambda _exc, _effect, what: TransientError(what))
+    put(stack, http, "from_exception", lambda _exc, _effect, what: TransientError(what))
 
 
 @bug
 def refused_on_401(stack: ExitStack) -> None:
     """Takes an expired token for a refusal of the order."""
-    real = outcomes.of_status
+    real = outcomes.from_status
 
     def of_status(status: int, *rest: Any) -> Any:
         return RejectedError("unauthorized") if status in (401, 403) else real(status, *rest)
 
-    put(stack, http, "of_status", of_status)
+    put(stack, http, "from_status", of_status)
     put(stack, http.Endpoint, "_authorized", http.Endpoint._once)
     put(stack, bearer, "EXPIRY_MARGIN", 0.0)
 
@@ -491,7 +491,7 @@ def repeats_errors(stack: ExitStack) -> None:
     def judge(_self: Any, request: Any, reply: Any) -> Any:
         if request.takes(reply.status):
             return http.Answer(reply.status, reply.body, request.what, request.effect)
-        raise outcomes.of_status(reply.status, request.effect, request.what, reply.body.decode(), None)
+        raise outcomes.from_status(reply.status, request.effect, request.what, reply.body.decode(), None)
 
     put(stack, http.Endpoint, "_judge", judge)
 
@@ -499,12 +499,12 @@ def repeats_errors(stack: ExitStack) -> None:
 @bug
 def repeats_exceptions(stack: ExitStack) -> None:
     """Passes on what the HTTP client says of a lost answer, word for word."""
-    real = outcomes.of_exception
+    real = outcomes.from_exception
 
     def of_exception(exc: Any, effect: Any, what: str) -> Any:
         return real(exc, effect, f"{what}: {exc!r}")
 
-    put(stack, http, "of_exception", of_exception)
+    put(stack, http, "from_exception", of_exception)
 
 
 @bug
