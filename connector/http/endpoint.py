@@ -29,7 +29,7 @@ from connector.errors import (
 from connector.http import tls
 from connector.http.attribution import KINDS, Blame, Kind, Subject, subject, uncertain
 from connector.http.breaker import Breaker, BreakerState
-from connector.http.failures import LOST, Effect, from_exception, from_status, retry_after
+from connector.http.failures import MAYBE_SENT, Effect, from_exception, from_status, retry_after
 from connector.http.rate_limit import RateLimiter
 from connector.http.send_once import REPEATED, Broken, sent_once
 from connector.http.token import BearerToken
@@ -287,7 +287,7 @@ class Endpoint:
                 ) as response:
                     text = await self._read(response, whole=request.takes(response.status))
                     return _Reply(response.status, text, response.headers)
-            except LOST as exc:
+            except MAYBE_SENT as exc:
                 cause = exc.__cause__ if isinstance(exc, Broken) else None
                 raise from_exception(cause or exc, request.effect, request.what) from None
             except _TooLarge:

@@ -25,7 +25,7 @@ from connector.errors import (
 )
 from connector.http.connection_errors import unreachable
 
-__all__ = ["LOST", "NOT_SENT", "Effect", "from_exception", "from_status", "retry_after"]
+__all__ = ["MAYBE_SENT", "NOT_SENT", "Effect", "from_exception", "from_status", "retry_after"]
 
 
 class Effect(Enum):
@@ -46,7 +46,7 @@ NOT_SENT: tuple[type[BaseException], ...] = (
 """The exceptions that prove that no byte of the request left."""
 
 
-LOST: tuple[type[Exception], ...] = (
+MAYBE_SENT: tuple[type[Exception], ...] = (
     aiohttp.ClientError,
     HttpProcessingError,  # the parser's own, should one come through unwrapped
     OSError,  # holds every kind of TimeoutError

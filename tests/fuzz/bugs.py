@@ -65,7 +65,7 @@ def _one_line(stack: ExitStack) -> None:
 
 def _only_the_system(stack: ExitStack) -> None:
     """Of what is lost on the way, only the system's errors are ours."""
-    stack.enter_context(mock.patch.object(http, "LOST", (OSError,)))
+    stack.enter_context(mock.patch.object(http, "MAYBE_SENT", (OSError,)))
 
 
 def _to_the_ground(stack: ExitStack) -> None:

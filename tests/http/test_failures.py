@@ -19,7 +19,7 @@ from connector.errors import (
     RejectedError,
     TransientError,
 )
-from connector.http.failures import LOST, NOT_SENT, Effect, from_exception, from_status, retry_after
+from connector.http.failures import MAYBE_SENT, NOT_SENT, Effect, from_exception, from_status, retry_after
 
 NOW = datetime(2026, 3, 24, 10, 0, tzinfo=UTC)
 
@@ -75,7 +75,7 @@ def test_the_table_is_what_the_code_does(name: str) -> None:
     kind = exceptions()[name]
     exc = kind.__new__(kind)  # their constructors want live connections; only the class decides
 
-    assert issubclass(kind, LOST)
+    assert issubclass(kind, MAYBE_SENT)
     assert issubclass(kind, NOT_SENT) == (name in NEVER_SENT)
     expected = TransientError if name in NEVER_SENT else InDoubtError
     assert type(from_exception(exc, Effect.WRITE, "call")) is expected
@@ -85,7 +85,7 @@ def test_the_table_is_what_the_code_does(name: str) -> None:
 @pytest.mark.parametrize("exc", [TimeoutError(), ConnectionResetError(), ValueError(), OSError(), UnicodeError()])
 def test_an_exception_of_python_is_in_doubt_after_a_write(exc: Exception) -> None:
     """A bare time-out cannot be told from a sent request."""
-    assert isinstance(exc, LOST)
+    assert isinstance(exc, MAYBE_SENT)
     assert type(from_exception(exc, Effect.WRITE, "call")) is InDoubtError
     assert type(from_exception(exc, Effect.READ, "call")) is TransientError
 
