@@ -19,7 +19,7 @@ from connector.journal.base import Delivered, Held, InDoubt, NotSent, Outcome, R
 from connector.journal.lookup_first import may_be_at
 from connector.pipeline.conformance import checked_receipt
 from connector.pipeline.delivery.lookups import Lookups
-from connector.pipeline.delivery.task import Work
+from connector.pipeline.delivery.task import DeliveryTask
 from connector.pipeline.internal_errors import Unforeseen
 from connector.pipeline.poison import PoisonTracker
 from connector.receivers.base import Delivery, Receiver
@@ -67,7 +67,7 @@ class Attempt:
             self.vain.passed(delivery.external_id)
         return Delivered(receipt.id, receipt.reference)
 
-    async def again(self, work: Work, grant: Callable[[], Awaitable[bool]], *, tell: bool) -> Outcome | None:
+    async def again(self, work: DeliveryTask, grant: Callable[[], Awaitable[bool]], *, tell: bool) -> Outcome | None:
         """
         Look an order up before it is created, or created again.
 
@@ -139,7 +139,7 @@ class Attempt:
         where = "It is not there" if looked_up else "It may be there: look"
         return Held(f"tried in vain at {self._receiver.name}", f"{why}. {where}; its source is not told. Then retry")
 
-    def _unasked_doubt(self, work: Work) -> Held:
+    def _unasked_doubt(self, work: DeliveryTask) -> Held:
         """Leave an order that may be there to a person, under the cause that says why."""
         if work.ask and not work.attempts:
             return Held(

@@ -40,7 +40,7 @@ from connector.pipeline.delivery.attempt import Attempt
 from connector.pipeline.delivery.lookups import Lookups
 from connector.pipeline.delivery.order_events import notice_of
 from connector.pipeline.delivery.rejections import Refusals
-from connector.pipeline.delivery.task import Work, found, mapped, taken_back
+from connector.pipeline.delivery.task import DeliveryTask, found, mapped, resumed
 from connector.pipeline.delivery.unmappable import UnfitOrders
 from connector.pipeline.route import Route
 from connector.receivers.base import Receiver
@@ -91,8 +91,8 @@ class Consumer:
         self._room = settings.concurrency if settings.rate_limit else max(16, 4 * settings.concurrency)
         self._inbox = bus.subscribe(OrderFound, topic=receiver.name)
         self._out = bus.publisher(OrderDelivered, OrderRejected, OrderHeld)
-        self._queue: asyncio.Queue[Work] = asyncio.Queue()
-        self._results: asyncio.Queue[tuple[Work, Outcome | None]] = asyncio.Queue()
+        self._queue: asyncio.Queue[DeliveryTask] = asyncio.Queue()
+        self._results: asyncio.Queue[tuple[DeliveryTask, Outcome | None]] = asyncio.Queue()
         self._in_hand: set[int] = set()
         self._taking = 0
         self._moved = anyio.Event()
@@ -197,24 +197,22 @@ class Consumer:
             self._behind = self._behind or (fresh and more)
             self._wake(now if more else await self._journal.next_due(self.receiver.name, AGAIN, now))
             await self._lookups.prepare(job.external_id for job in jobs[:room] if job.state == "in_doubt")
-            await self._prepare(
-                [taken_back(job, self._lanes.get(job.source), self.receiver.name) for job in jobs[:room]]
-            )
+            await self._prepare([resumed(job, self._lanes.get(job.source), self.receiver.name) for job in jobs[:room]])
         finally:
             self._taking -= 1
             self._signal()
 
-    async def _prepare(self, orders: Sequence[tuple[Work, Order | Unmappable]]) -> None:
+    async def _prepare(self, orders: Sequence[tuple[DeliveryTask, Order | Unmappable]]) -> None:
         """Map a batch, commit its intents, and queue it. What is looked up first gets its intent after that."""
-        ready: list[Work] = []
-        unfit: list[tuple[Work, Outcome | None]] = []
+        ready: list[DeliveryTask] = []
+        unfit: list[tuple[DeliveryTask, Outcome | None]] = []
         for bare, order in orders:
             if bare.key in self._in_hand:
                 self._behind = True  # a newer revision, it may be: the journal has it when this one is out of hand
                 continue
             self._in_hand.add(bare.key)
             work = mapped(self._lanes.get(bare.source), bare, order)
-            if isinstance(work, Work):
+            if isinstance(work, DeliveryTask):
                 if work.unfit is not None:
                     self._unfit.taken(work)
                 if work.look_up and work.unfit is None and self._lookups.absent(work.external_id):
@@ -242,7 +240,7 @@ class Consumer:
             self._queue.put_nowait(work)
         self._signal()
 
-    async def _grant(self, works: Sequence[Work]) -> list[bool]:
+    async def _grant(self, works: Sequence[DeliveryTask]) -> list[bool]:
         intents = [
             Intent(
                 work.key,
@@ -270,7 +268,7 @@ class Consumer:
                     self._results.put_nowait(other)
             self._results.put_nowait((work, outcome))
 
-    async def _outcome(self, work: Work) -> Outcome | None:
+    async def _outcome(self, work: DeliveryTask) -> Outcome | None:
         if self._stopping:
             return NotSent("the connector was stopped before it was sent", self._clock.now())
         if (wait := self.refusals.held_back(work)) is not None:
@@ -292,7 +290,7 @@ class Consumer:
                 batch.append(self._results.get_nowait())
             await self._recorded(batch)
 
-    async def _recorded(self, batch: Sequence[tuple[Work, Outcome | None]]) -> None:
+    async def _recorded(self, batch: Sequence[tuple[DeliveryTask, Outcome | None]]) -> None:
         ended = [(work, outcome) for work, outcome in batch if outcome is not None]
         now = self._clock.now()
         settled = await self._journal.settle(

@@ -22,7 +22,7 @@ from connector.http.breaker import Breaker, BreakerState
 from connector.http.endpoint import Endpoint
 from connector.journal.base import Delivered, Held, Job, Journal, NotSent, Outcome, Rejected
 from connector.journal.tables.rejections import Refusal
-from connector.pipeline.delivery.task import Work
+from connector.pipeline.delivery.task import DeliveryTask
 from connector.settings.model import ReceiverSettings
 
 __all__ = ["Refusals"]
@@ -56,7 +56,7 @@ class _Suspect(msgspec.Struct):
     refusal: Rejected
     number: int
     times: int
-    work: Work | None
+    work: DeliveryTask | None
 
 
 class Refusals:
@@ -116,8 +116,8 @@ class Refusals:
         return self.paused or (self._endpoint is not None and not self._endpoint.takes(*DELIVERY))
 
     def judge(
-        self, work: Work, outcome: Outcome | None, in_hand: Container[int]
-    ) -> tuple[Outcome | None, list[tuple[Work, Rejected]]]:
+        self, work: DeliveryTask, outcome: Outcome | None, in_hand: Container[int]
+    ) -> tuple[Outcome | None, list[tuple[DeliveryTask, Rejected]]]:
         """Return what is to be recorded of an outcome, and the refusals of others, not `in_hand`, that it bears out."""
         if isinstance(outcome, Rejected):
             return self._refused(work, outcome), []
@@ -130,7 +130,7 @@ class Refusals:
             return outcome, self._accepted(in_hand)
         return outcome, []
 
-    def _refused(self, work: Work, refusal: Rejected) -> Rejected | NotSent | Held:
+    def _refused(self, work: DeliveryTask, refusal: Rejected) -> Rejected | NotSent | Held:
         before = self._suspects.pop(work.key, None)
         self._held.pop(work.key, None)
         self.news = True
@@ -149,7 +149,7 @@ class Refusals:
             return refusal
         return self._later(work, f"refused, which nothing bears out yet: {refusal.reason}")
 
-    def _hold(self, work: Work, refusal: Rejected) -> Held:
+    def _hold(self, work: DeliveryTask, refusal: Rejected) -> Held:
         """Let a person see it: whose fault it is nobody knows, so its source is not told."""
         self._held[work.key] = self._suspects.pop(work.key)
         self._holding = True
@@ -159,7 +159,7 @@ class Refusals:
             "tried once more when another order is accepted, or by retry",
         )
 
-    def _accepted(self, in_hand: Container[int]) -> list[tuple[Work, Rejected]]:
+    def _accepted(self, in_hand: Container[int]) -> list[tuple[DeliveryTask, Rejected]]:
         suspects, self._suspects = self._suspects, {}
         self._pauses = 0
         self._probed.clear()
@@ -170,7 +170,7 @@ class Refusals:
         self._release = self._release or self._holding
         self._borne_out |= {key: each.revision for key, each in self._held.items()}
         self._held, self._holding = {}, False
-        final: list[tuple[Work, Rejected]] = []
+        final: list[tuple[DeliveryTask, Rejected]] = []
         for key, suspect in suspects.items():
             if mended or key in in_hand or suspect.work is None:
                 self._borne_out[key] = suspect.revision
@@ -204,7 +204,7 @@ class Refusals:
         release, self._release = self._release, False
         return await journal.release(self.cause, now) if release else 0
 
-    def held_back(self, work: Work) -> NotSent | None:
+    def held_back(self, work: DeliveryTask) -> NotSent | None:
         """Return what becomes of an order that was taken up before the pause; None for the one that may be tried."""
         if not self.paused or work.key == self._probe:
             return None
@@ -253,7 +253,7 @@ class Refusals:
             f"settings or its account (the last: {reason}); nothing was told to the sources"
         )
 
-    def _later(self, work: Work, reason: str) -> NotSent:
+    def _later(self, work: DeliveryTask, reason: str) -> NotSent:
         retry = self._settings.retry
         wait = backoff(self._clock, max(work.attempts, 1), first=float(retry.first), longest=float(retry.longest))
         return NotSent(reason, self._clock.now() + timedelta(seconds=wait))

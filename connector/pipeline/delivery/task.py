@@ -14,12 +14,12 @@ from connector.pipeline.route import Route
 from connector.receivers.base import Delivery
 from connector.sources.reading import order_of
 
-__all__ = ["Work", "found", "mapped", "taken_back"]
+__all__ = ["DeliveryTask", "found", "mapped", "resumed"]
 
 logger = logging.getLogger(__name__)
 
 
-class Work(msgspec.Struct, frozen=True):
+class DeliveryTask(msgspec.Struct, frozen=True):
     """
     One delivery in hand. `state` is where it stood when it was taken up.
 
@@ -49,9 +49,9 @@ class Work(msgspec.Struct, frozen=True):
         return not self.asked and (self.state == "in_doubt" or self.attempts > 0 or self.ask)
 
 
-def found(event: OrderFound) -> Work:
+def found(event: OrderFound) -> DeliveryTask:
     """Return the delivery that a source has just listed."""
-    return Work(
+    return DeliveryTask(
         key=event.key,
         source=event.source,
         order_id=event.order_id,
@@ -63,9 +63,9 @@ def found(event: OrderFound) -> Work:
     )
 
 
-def taken_back(job: Job, lane: Route | None, receiver: str) -> tuple[Work, Order | Unmappable]:
+def resumed(job: Job, lane: Route | None, receiver: str) -> tuple[DeliveryTask, Order | Unmappable]:
     """Return a delivery that was read back from the journal, and its order, or why there is none to be had."""
-    work = Work(
+    work = DeliveryTask(
         key=job.key,
         source=job.source,
         order_id=job.order_id,
@@ -87,7 +87,7 @@ def taken_back(job: Job, lane: Route | None, receiver: str) -> tuple[Work, Order
         return work, Unmappable("unreadable order", f"{type(exc).__name__} while reading it", ours=True)
 
 
-def mapped(lane: Route | None, work: Work, order: Order | Unmappable) -> Work | Held:
+def mapped(lane: Route | None, work: DeliveryTask, order: Order | Unmappable) -> DeliveryTask | Held:
     """
     Return `work` with what is to be sent, or what becomes of an order that cannot be mapped.
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from connector.clock import Clock
 from connector.journal.base import Held, Journal, Outcome
-from connector.pipeline.delivery.task import Work
+from connector.pipeline.delivery.task import DeliveryTask
 from connector.pipeline.route import Route
 
 __all__ = ["UnfitOrders"]
@@ -35,11 +35,11 @@ class UnfitOrders:
         self._example: dict[str, int] = {}
         self._said: set[str] = set()
 
-    def taken(self, work: Work) -> None:
+    def taken(self, work: DeliveryTask) -> None:
         """Take note of an order that cannot be mapped, and is looked up before it is held."""
         self._taken[work.key] = self._mapped[work.source]
 
-    async def mapped(self, works: Iterable[Work], lanes: Mapping[str, Route]) -> None:
+    async def mapped(self, works: Iterable[DeliveryTask], lanes: Mapping[str, Route]) -> None:
         """Take note of orders that could be mapped; reject those of their sources that could not."""
         found = {
             work.source: work.key
@@ -53,7 +53,7 @@ class UnfitOrders:
         if found:
             await self._believe(list(found.values()))
 
-    async def held(self, ended: Iterable[tuple[Work, Outcome]]) -> None:
+    async def held(self, ended: Iterable[tuple[DeliveryTask, Outcome]]) -> None:
         """Take note of what was held; of those that were held for this, say once that nobody is told yet."""
         late: set[str] = set()
         for work, outcome in ended:
