@@ -100,14 +100,14 @@ def _settling(reached: Callable[[str], None], settlements: Sequence[Settlement])
 
 
 def _mapping(reached: Callable[[str], None]) -> None:
-    mapped = consumer.mapped  # type: ignore[attr-defined]
+    mapped = consumer.prepared  # type: ignore[attr-defined]
 
     def mapping(*arguments: Any) -> Any:
         work = mapped(*arguments)
         reached("map:in")
         return work
 
-    consumer.mapped = mapping  # type: ignore[attr-defined,assignment]
+    consumer.prepared = mapping  # type: ignore[attr-defined,assignment]
 
 
 def _requesting(reached: Callable[[str], None]) -> None:

@@ -40,7 +40,7 @@ from connector.pipeline.delivery.attempt import Attempt
 from connector.pipeline.delivery.lookups import Lookups
 from connector.pipeline.delivery.order_events import notice_of
 from connector.pipeline.delivery.rejections import Refusals
-from connector.pipeline.delivery.task import DeliveryTask, found, mapped, resumed
+from connector.pipeline.delivery.task import DeliveryTask, found, prepared, resumed
 from connector.pipeline.delivery.unmappable import UnfitOrders
 from connector.pipeline.route import Route
 from connector.receivers.base import Receiver
@@ -211,7 +211,7 @@ class Consumer:
                 self._behind = True  # a newer revision, it may be: the journal has it when this one is out of hand
                 continue
             self._in_hand.add(bare.key)
-            work = mapped(self._lanes.get(bare.source), bare, order)
+            work = prepared(self._lanes.get(bare.source), bare, order)
             if isinstance(work, DeliveryTask):
                 if work.unfit is not None:
                     self._unfit.taken(work)

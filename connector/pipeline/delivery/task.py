@@ -14,7 +14,7 @@ from connector.pipeline.route import Route
 from connector.receivers.base import Delivery
 from connector.sources.reading import order_of
 
-__all__ = ["DeliveryTask", "found", "mapped", "resumed"]
+__all__ = ["DeliveryTask", "found", "prepared", "resumed"]
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ def resumed(job: Job, lane: Route | None, receiver: str) -> tuple[DeliveryTask, 
         return work, Unmappable("unreadable order", f"{type(exc).__name__} while reading it", ours=True)
 
 
-def mapped(lane: Route | None, work: DeliveryTask, order: Order | Unmappable) -> DeliveryTask | Held:
+def prepared(lane: Route | None, work: DeliveryTask, order: Order | Unmappable) -> DeliveryTask | Held:
     """
     Return `work` with what is to be sent, or what becomes of an order that cannot be mapped.
 
