@@ -38,7 +38,7 @@ from connector.journal.base import (
 from connector.order import Order
 from connector.pipeline.delivery.attempt import Attempt
 from connector.pipeline.delivery.lookups import Lookups
-from connector.pipeline.delivery.order_events import notice_of
+from connector.pipeline.delivery.order_events import event_for
 from connector.pipeline.delivery.rejections import Refusals
 from connector.pipeline.delivery.task import DeliveryTask, found, prepared, resumed
 from connector.pipeline.delivery.unmappable import UnfitOrders
@@ -301,7 +301,7 @@ class Consumer:
             if isinstance(outcome, Delivered) and outcome.attach:
                 self._amend()
             if done.applied:
-                event = notice_of(work.key, work.source, work.order_id, self.receiver.name, outcome, done, at)
+                event = event_for(work.key, work.source, work.order_id, self.receiver.name, outcome, done, at)
                 if isinstance(event, AckEvent):
                     await self._out.publish(event)
                 elif event is not None:

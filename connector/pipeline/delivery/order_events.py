@@ -7,10 +7,10 @@ from datetime import datetime
 from connector.events import AckEvent, OrderDelivered, OrderHeld, OrderInDoubt, OrderRejected
 from connector.journal.base import Delivered, Held, InDoubt, NotSent, Outcome, Rejected, Settled
 
-__all__ = ["notice_of"]
+__all__ = ["event_for"]
 
 
-def notice_of(
+def event_for(
     key: int, source: str, order_id: str, receiver: str, outcome: Outcome, settled: Settled, at: datetime
 ) -> AckEvent | OrderInDoubt | None:
     """Return the event for an outcome; None for one that only means to try again."""
