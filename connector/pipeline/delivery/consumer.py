@@ -127,8 +127,8 @@ class Consumer:
                 for number in range(self._concurrency):
                     tg.start_soon(self._deliver, name=f"deliver to {name}, {number + 1}")
                 tg.start_soon(self._record, name=f"record what {name} answered")
-                tg.start_soon(self._take_back, name=f"take back what is due at {name}")
-                await self._take_in(self._inbox)
+                tg.start_soon(self._resume_loop, name=f"take back what is due at {name}")
+                await self._receive(self._inbox)
                 self._stopping = True
                 while self._in_hand or self._taking:
                     await self._moved.wait()
@@ -138,7 +138,7 @@ class Consumer:
         self._moved.set()
         self._moved = anyio.Event()
 
-    async def _take_in(self, inbox: Inbox[OrderFound]) -> None:
+    async def _receive(self, inbox: Inbox[OrderFound]) -> None:
         while events := await inbox.take(self._room):
             if self.refusals.probing or self._stopping:
                 self._behind = True  # they are in the journal; taking them in now would only hold up their source
@@ -148,17 +148,17 @@ class Consumer:
                 await self._moved.wait()
             fresh = [e for e in events if self.receiver.name not in e.look_up]
             if len(fresh) < len(events):  # the journal has the others, in doubt
-                self._wake(self._clock.now())
+                self._wake_at_latest(self._clock.now())
             await self._prepare([(found(event), event.order) for event in fresh])
 
-    async def _take_back(self) -> None:
+    async def _resume_loop(self) -> None:
         while True:
             moved = self._moved
             if (wait := self._wait()) != 0:
                 with anyio.move_on_after(wait):
                     await moved.wait()
             else:
-                await self._pull()
+                await self._read_backlog()
 
     def _wait(self) -> float | None:
         """Return the seconds until something may be due; None when only a move can tell."""
@@ -176,7 +176,7 @@ class Consumer:
             return None
         return max(0.0, (self._wake_at - self._clock.now()).total_seconds())
 
-    async def _pull(self) -> None:
+    async def _read_backlog(self) -> None:
         """Take up what is due again; and what is new, if nothing else is in hand and some of it was left behind."""
         now = self._clock.now()
         fresh = self._behind and not self.busy
@@ -195,7 +195,7 @@ class Consumer:
             if probing:
                 jobs = self.refusals.probe(jobs)
             self._behind = self._behind or (fresh and more)
-            self._wake(now if more else await self._journal.next_due(self.receiver.name, AGAIN, now))
+            self._wake_at_latest(now if more else await self._journal.next_due(self.receiver.name, AGAIN, now))
             await self._lookups.prepare(job.external_id for job in jobs[:room] if job.state == "in_doubt")
             await self._prepare([resumed(job, self._lanes.get(job.source), self.receiver.name) for job in jobs[:room]])
         finally:
@@ -313,13 +313,13 @@ class Consumer:
         if len(ended) < len(batch) or not all(done.applied for done in settled):
             # It is listed differently than what was taken up, it may be: it is due now.
             self._behind = True
-            self._wake(now)
+            self._wake_at_latest(now)
         for _, outcome in ended:  # not before: what is in hand is passed over when it is due
             if isinstance(outcome, NotSent | InDoubt):
-                self._wake(outcome.next_try_at if isinstance(outcome, NotSent) else outcome.settled_at)
+                self._wake_at_latest(outcome.next_try_at if isinstance(outcome, NotSent) else outcome.settled_at)
         self._signal()
 
-    def _wake(self, at: datetime | None) -> None:
+    def _wake_at_latest(self, at: datetime | None) -> None:
         """Look into the journal at that time, if not before."""
         if at is not None and (self._wake_at is None or at < self._wake_at):
             self._wake_at = at

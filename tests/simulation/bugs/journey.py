@@ -445,8 +445,8 @@ def sleepy(stack: ExitStack) -> None:
         self._signal = lambda: None if self.refusals.probing else signal()
         await partial(real, self)(inbox)
 
-    real = consumer.Consumer._take_in
-    put(stack, consumer.Consumer, "_take_in", take_in)
+    real = consumer.Consumer._receive
+    put(stack, consumer.Consumer, "_receive", take_in)
 
 
 @bug
