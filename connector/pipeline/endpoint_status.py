@@ -25,7 +25,7 @@ OFTEN = 60.0
 
 
 class Pausing(Protocol):
-    """What pauses an endpoint: an `Endpoint` itself, or `Refusals`."""
+    """What pauses an endpoint: an `Endpoint` itself, or `RejectionGuard`."""
 
     listen: Callable[[BreakerState, str], None]
 

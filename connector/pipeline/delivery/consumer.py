@@ -39,7 +39,7 @@ from connector.order import Order
 from connector.pipeline.delivery.attempt import Attempt
 from connector.pipeline.delivery.lookups import Lookups
 from connector.pipeline.delivery.order_events import event_for
-from connector.pipeline.delivery.rejections import Refusals
+from connector.pipeline.delivery.rejections import RejectionGuard
 from connector.pipeline.delivery.task import DeliveryTask, found, prepared, resumed
 from connector.pipeline.delivery.unmappable import UnfitOrders
 from connector.pipeline.route import Route
@@ -85,7 +85,7 @@ class Consumer:
         self._lookups = Lookups(receiver, journal, clock)
         self._attempt = Attempt(receiver, settings, clock, self._lookups)
         self.vain = self._attempt.vain
-        self.refusals = Refusals(receiver.name, settings, clock, receiver.endpoint)
+        self.refusals = RejectionGuard(receiver.name, settings, clock, receiver.endpoint)
         # How many are taken up at once: enough to share a commit and keep the workers busy; where a rate limit makes
         # them wait, only as many as can be under way, because after a crash each of them has to be looked up.
         self._room = settings.concurrency if settings.rate_limit else max(16, 4 * settings.concurrency)

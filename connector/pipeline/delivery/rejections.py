@@ -25,7 +25,7 @@ from connector.journal.tables.rejections import Refusal
 from connector.pipeline.delivery.task import DeliveryTask
 from connector.settings.model import ReceiverSettings
 
-__all__ = ["Refusals"]
+__all__ = ["RejectionGuard"]
 
 MANY = 5
 """Different orders refused in a row, none accepted between them, that are no coincidence."""
@@ -59,7 +59,7 @@ class _Suspect(msgspec.Struct):
     work: DeliveryTask | None
 
 
-class Refusals:
+class RejectionGuard:
     """
     What one receiver has refused since it last accepted something; a new start goes on with what was `keep`t of that.
 

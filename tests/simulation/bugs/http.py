@@ -9,7 +9,7 @@ from connector.errors import RejectedError, lasts
 from connector.http.attribution import Blame
 from connector.http.breaker import Breaker
 from connector.http.endpoint import Endpoint
-from connector.pipeline.delivery.rejections import Refusals
+from connector.pipeline.delivery.rejections import RejectionGuard
 from tests.simulation.bugs.planting import FROM, bug, put
 
 __all__: list[str] = []
@@ -58,4 +58,4 @@ def throttled_resets(stack: ExitStack) -> None:
 @bug
 def always_the_same_probe(stack: ExitStack) -> None:
     """Lets the order that is due first be the probe of a paused receiver, also when its call failed each time."""
-    put(stack, Refusals, "_number", lambda *_: (0, 0, 0))
+    put(stack, RejectionGuard, "_number", lambda *_: (0, 0, 0))
