@@ -48,7 +48,8 @@ def for_route(
     """
     Return how the orders of `route` become requests of `receiver`, which takes `request` and maps by `default`.
 
-    `partial` maps what can be mapped of an order that `default` refuses (see `MapsInParts` in receivers/base.py).
+    `partial` maps what can be mapped of an order that `default` refuses (see `SupportsPartialMapping` in
+    receivers/base.py).
 
     The route's `split_street` is done before the mapping, and its `totals` hold the order if they are to. Raises
     `SettingsError` when the route's mapping cannot be used.

@@ -10,7 +10,7 @@ from connector.mapping.mapper import Mapper, for_route
 from connector.mapping.totals import check_totals
 from connector.order import Order
 from connector.pipeline.route import Route
-from connector.receivers.base import MapsInParts, Receiver, TellsCancelled
+from connector.receivers.base import Receiver, SupportsPartialMapping, TellsCancelled
 from connector.settings import Settings
 from connector.settings.model import RouteSettings, TotalsSettings
 from connector.sources.base import Source
@@ -32,7 +32,7 @@ def build(
                 receiver.request,
                 receiver.default,
                 settings.tables,
-                receiver.partial if isinstance(receiver, MapsInParts) else None,
+                receiver.partial if isinstance(receiver, SupportsPartialMapping) else None,
             )
             if not _delivers_cancelled(route, receiver):
                 mapped = partial(_unless_cancelled, mapped, name)

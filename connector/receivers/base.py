@@ -11,15 +11,15 @@ from connector.http.endpoint import Endpoint
 from connector.order import Document, Order
 
 __all__ = [
-    "Amends",
-    "Attaches",
     "Delivery",
-    "FindsMany",
-    "Follows",
     "ListsNewest",
-    "MapsInParts",
     "Receipt",
     "Receiver",
+    "SupportsAttachments",
+    "SupportsBulkFind",
+    "SupportsPartialMapping",
+    "SupportsStatus",
+    "SupportsUpdate",
     "TellsCancelled",
 ]
 
@@ -110,7 +110,7 @@ class Receiver(Protocol):
 
 
 @runtime_checkable
-class MapsInParts(Protocol):
+class SupportsPartialMapping(Protocol):
     """A receiver whose default mapping can be replaced in part, even for an order that it cannot map as a whole."""
 
     def partial(self, order: Order) -> dict[str, Any]:
@@ -123,7 +123,7 @@ class MapsInParts(Protocol):
 
 
 @runtime_checkable
-class FindsMany(Protocol):
+class SupportsBulkFind(Protocol):
     """A receiver that can look many orders up for fewer calls than one each."""
 
     async def find_many(self, external_ids: Sequence[str]) -> Mapping[str, Receipt | None]:
@@ -159,7 +159,7 @@ class TellsCancelled(Protocol):
 
 
 @runtime_checkable
-class Amends(Protocol):
+class SupportsUpdate(Protocol):
     """
     A receiver whose orders can be changed and cancelled after they were created.
 
@@ -180,7 +180,7 @@ class Amends(Protocol):
 
 
 @runtime_checkable
-class Attaches(Protocol):
+class SupportsAttachments(Protocol):
     """
     A receiver that takes documents with an order.
 
@@ -193,7 +193,7 @@ class Attaches(Protocol):
 
 
 @runtime_checkable
-class Follows(Protocol):
+class SupportsStatus(Protocol):
     """A receiver that can be asked how far its orders are."""
 
     async def progress(self, receipts: Sequence[Receipt]) -> Mapping[str, str]:

@@ -14,7 +14,7 @@ from connector.clients.ewarehousing.responses import row_id
 from connector.errors import EndpointError, Unmappable
 from connector.http.endpoint import segment
 from connector.order import Document
-from connector.receivers.base import Attaches, Follows, Receipt
+from connector.receivers.base import Receipt, SupportsAttachments, SupportsStatus
 from connector.sandbox.server import StandIn
 from connector.sources.base import ReadsBack
 from connector.sources.zendera.wire import identity
@@ -109,9 +109,9 @@ async def test_no_address_in_a_receivers_answer_is_called(name: str, strangers: 
     async with bench.make(Vendor()) as h:
         receipt = await h.receiver.create(h.delivery(h.order("1")))
         assert (await h.receiver.find("shop-1")).id == receipt.id
-        if isinstance(h.receiver, Attaches):
+        if isinstance(h.receiver, SupportsAttachments):
             await h.receiver.attach(receipt, [Document(title="Label", content=b"%PDF")])
-        if isinstance(h.receiver, Follows):
+        if isinstance(h.receiver, SupportsStatus):
             await h.receiver.progress([Receipt(id=receipt.id)])
         await h.receiver.check()
     assert strangers == []

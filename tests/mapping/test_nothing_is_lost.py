@@ -34,7 +34,7 @@ from tests.sources.zendera import bench as zendera_bench
 
 METHOD = "9eb93dd6-6929-4b91-8419-8a619a72905b"
 LATER = ("documents[",)
-"""Documents are added to an order after it was created (`Attaches.attach`)."""
+"""Documents are added to an order after it was created (`SupportsAttachments.attach`)."""
 
 SAID_TWICE = ("cash_on_delivery_currency", "sender_country", "invoice_country", "partial_delivery", "cancelled")
 """Codes and flags that are the same in another place of an order in which everything is filled."""

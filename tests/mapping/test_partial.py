@@ -18,7 +18,7 @@ from connector.mapping.mapper import mapper
 from connector.mapping.partial import Hole, holes_of
 from connector.order import Address, Document, Line, Order, Totals
 from connector.receivers import RECEIVERS
-from connector.receivers.base import MapsInParts
+from connector.receivers.base import SupportsPartialMapping
 from connector.receivers.ewarehousing.receiver import EwarehousingReceiver, EwarehousingSettings
 from connector.receivers.file.receiver import FileReceiver, FileSettings
 from connector.receivers.webhook.receiver import WebhookReceiver, WebhookSettings
@@ -72,7 +72,7 @@ def test_every_receiver_maps_in_parts(kind: str) -> None:
     """Of an order that lacks nothing, the parts are the whole; the rest of them are holes, and never an error."""
     made = receiver(kind)
     parted: object = made
-    assert isinstance(parted, MapsInParts)
+    assert isinstance(parted, SupportsPartialMapping)
     whole = 0
     for order in mutated():
         try:

@@ -23,7 +23,7 @@ from connector.journal.base import Change, ChangeOutcome, Journal
 from connector.pipeline.internal_errors import Unforeseen
 from connector.pipeline.poison import PoisonTracker
 from connector.pipeline.route import Route
-from connector.receivers.base import Amends, Attaches, Delivery, Receipt, Receiver
+from connector.receivers.base import Delivery, Receipt, Receiver, SupportsAttachments, SupportsUpdate
 from connector.settings.model import ReceiverSettings
 from connector.sources.reading import order_of
 
@@ -126,7 +126,7 @@ class Amender:
     async def _do(self, change: Change) -> ChangeOutcome:
         receiver, receipt = self._receiver, Receipt(id=change.receipt, reference=change.reference)
         if change.what == "cancel":
-            if not isinstance(receiver, Amends):
+            if not isinstance(receiver, SupportsUpdate):
                 return ChangeOutcome("held", f"{receiver.name} cannot cancel an order")
             await receiver.cancel(receipt)
             return ChangeOutcome("done", doubt_until=self._settled())
@@ -135,11 +135,11 @@ class Amender:
             return ChangeOutcome("held", f"no route leads from {change.source} to {receiver.name} any more")
         order = order_of(lane.source, change.order_id, change.raw)
         if change.what == "attach":
-            if not isinstance(receiver, Attaches):
+            if not isinstance(receiver, SupportsAttachments):
                 return ChangeOutcome("held", f"{receiver.name} takes no documents")
             await receiver.attach(receipt, order.documents)
             return ChangeOutcome("done", doubt_until=self._settled())
-        if not isinstance(receiver, Amends):
+        if not isinstance(receiver, SupportsUpdate):
             return ChangeOutcome("held", f"{receiver.name} cannot change an order")
         await receiver.update(receipt, Delivery(change.external_id, lane.map(order), change.applied))
         return ChangeOutcome("done", doubt_until=self._settled())

@@ -11,7 +11,7 @@ from connector.clock import Clock
 from connector.errors import ConnectorError
 from connector.journal.base import Journal
 from connector.pipeline.conformance import checked_receipt
-from connector.receivers.base import FindsMany, Receipt, Receiver
+from connector.receivers.base import Receipt, Receiver, SupportsBulkFind
 
 __all__ = ["Lookups"]
 
@@ -75,7 +75,7 @@ class Lookups:
         What that does not answer is asked about one by one. It raises nothing: whoever asks alone hears what is wrong.
         """
         wanted = set(external_ids) - self._known.keys() - self._tried
-        if self._ended or len(wanted) < FEWEST or not isinstance(self._receiver, FindsMany):
+        if self._ended or len(wanted) < FEWEST or not isinstance(self._receiver, SupportsBulkFind):
             return
         self._outdated.clear()
         # From before the journal is read: what is created while it is, is read as due, and is not.

@@ -21,7 +21,7 @@ from connector.journal.base import Journal
 from connector.journal.reports import Followed, Seen
 from connector.pipeline.reports.reporter import Reporter
 from connector.progress import Progress
-from connector.receivers.base import Follows, Receipt, Receiver
+from connector.receivers.base import Receipt, Receiver, SupportsStatus
 from connector.settings.model import ProgressSettings, Settings
 from connector.steady_clock import wall_time
 
@@ -35,7 +35,7 @@ FOLLOWED_FOR = timedelta(days=90)
 """How long after its delivery an order is followed: one that was forgotten there is not asked about for ever."""
 
 
-class FollowingReceiver(Receiver, Follows, Protocol):
+class FollowingReceiver(Receiver, SupportsStatus, Protocol):
     """A receiver that can be asked how far its orders are."""
 
 
@@ -152,7 +152,7 @@ def watchers(
     for route in settings.routes:
         for name in route.receivers:
             receiver = receivers[name]
-            if route.source in reporters and isinstance(receiver, Follows):
+            if route.source in reporters and isinstance(receiver, SupportsStatus):
                 found.append(
                     StatusWatcher(reporters[route.source], receiver, route.progress, journal=journal, clock=clock)
                 )

@@ -46,7 +46,7 @@ def receipt_of(record: OrderRecord) -> Receipt:
 
 async def update(client: EwarehousingClient, receipt: Receipt, delivery: Delivery) -> Receipt:
     """
-    Bring an order to the form of `delivery`; see `Amends.update`.
+    Bring an order to the form of `delivery`; see `SupportsUpdate.update`.
 
     The order is read first and, unless it is so already, changed and read again. Its lines go out whole, since they
     replace the old ones; its identity and its documents do not. What the order does not have any more is emptied (see
@@ -73,7 +73,11 @@ async def update(client: EwarehousingClient, receipt: Receipt, delivery: Deliver
 
 
 async def cancel(client: EwarehousingClient, receipt: Receipt) -> None:
-    """Cancel an order; see `Amends.cancel`. Raises `UnshownError` when the order does not show it afterwards."""
+    """
+    Cancel an order; see `SupportsUpdate.cancel`.
+
+    Raises `UnshownError` when the order does not show it afterwards.
+    """
     if await _is_cancelled(client, receipt):
         return
     try:
@@ -103,7 +107,7 @@ def _sent(what: str) -> Iterator[None]:
 
 async def attach(client: EwarehousingClient, receipt: Receipt, documents: Sequence[Document]) -> None:
     """
-    Add those of `documents` that the order does not have; see `Attaches.attach`.
+    Add those of `documents` that the order does not have; see `SupportsAttachments.attach`.
 
     Documents are told apart by their exact titles; two different ones of one title raise `RejectedError` before
     anything is sent, as does one that the vendor cannot take. When one was added and the next could not be sent,
@@ -146,7 +150,7 @@ async def attach(client: EwarehousingClient, receipt: Receipt, documents: Sequen
 
 async def progress(client: EwarehousingClient, receipts: Sequence[Receipt]) -> Mapping[str, str]:
     """
-    Return the status of each order by its id; see `Follows.progress`.
+    Return the status of each order by its id; see `SupportsStatus.progress`.
 
     Where there are many, the orders that changed last are listed first, and only what that does not show is asked
     for one by one. An order that is not there any more, or whose answer got lost, is left out; raises only when

@@ -20,7 +20,7 @@ SINGLES_PER_PAGE = 4
 
 async def find_many(client: EwarehousingClient, external_ids: Sequence[str]) -> Mapping[str, Receipt | None]:
     """
-    Return what one reading of the list says about `external_ids`; see `FindsMany.find_many`.
+    Return what one reading of the list says about `external_ids`; see `SupportsBulkFind.find_many`.
 
     Read without a filter, oldest first, so that what is new comes last; by id, so that the number of the first page
     does not matter. That an order is not there is concluded only when the list was read to its short last page and

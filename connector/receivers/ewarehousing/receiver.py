@@ -88,7 +88,7 @@ class EwarehousingReceiver:
         )
 
     def partial(self, order: Order) -> dict[str, Any]:
-        """Map what can be mapped, see `MapsInParts`."""
+        """Map what can be mapped, see `SupportsPartialMapping`."""
         return mapping.partial_order(
             order,
             delivery_days=self._settings.delivery_days,
@@ -121,7 +121,10 @@ class EwarehousingReceiver:
         return None
 
     async def find_many(self, external_ids: Sequence[str]) -> Mapping[str, Receipt | None]:
-        """Look many up in one reading of the list, where that is fewer calls; see `FindsMany` and `find_many`."""
+        """
+        Look many up in one reading of the list, where that is fewer calls; see `SupportsBulkFind`
+        and `find_many`.
+        """
         return await find_many(self._client, external_ids)
 
     async def newest(self, limit: int) -> Sequence[tuple[str, Receipt]]:
@@ -148,22 +151,22 @@ class EwarehousingReceiver:
 
     async def update(self, receipt: Receipt, delivery: Delivery) -> Receipt:
         """
-        Change the order; see `Amends.update` and `ewarehousing_amend.update`.
+        Change the order; see `SupportsUpdate.update` and `ewarehousing_amend.update`.
 
         Allowed while it is created, planned or invalid_address; afterwards raises `RejectedError` with the status.
         """
         return await amend.update(self._client, receipt, delivery)
 
     async def cancel(self, receipt: Receipt) -> None:
-        """Cancel the order, in the same statuses; see `Amends.cancel`."""
+        """Cancel the order, in the same statuses; see `SupportsUpdate.cancel`."""
         await amend.cancel(self._client, receipt)
 
     async def attach(self, receipt: Receipt, documents: Sequence[Document]) -> None:
-        """Add the documents whose exact titles the order does not have; see `Attaches.attach`."""
+        """Add the documents whose exact titles the order does not have; see `SupportsAttachments.attach`."""
         await amend.attach(self._client, receipt, documents)
 
     async def progress(self, receipts: Sequence[Receipt]) -> Mapping[str, str]:
-        """Return the status of each order by its id; see `Follows.progress`."""
+        """Return the status of each order by its id; see `SupportsStatus.progress`."""
         return await amend.progress(self._client, receipts)
 
     async def check(self) -> str:

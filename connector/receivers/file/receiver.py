@@ -212,7 +212,7 @@ class FileReceiver:
         return plain_order(order)
 
     def partial(self, order: Order) -> dict[str, Any]:
-        """Map what can be mapped, see `MapsInParts`."""
+        """Map what can be mapped, see `SupportsPartialMapping`."""
         return partial_plain(order)
 
     async def find(self, external_id: str) -> Receipt | None:

@@ -128,7 +128,7 @@ class WebhookReceiver:
         return plain_order(order)
 
     def partial(self, order: Order) -> dict[str, Any]:
-        """Map what can be mapped, see `MapsInParts`. The id is in a header: no mapping replaces it."""
+        """Map what can be mapped, see `SupportsPartialMapping`. The id is in a header: no mapping replaces it."""
         _check_id(order)
         return partial_plain(order)
 

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from connector.errors import ConflictError, InDoubtError, RejectedError, UnshownError
 from connector.order import Document
-from connector.receivers.base import Amends, Attaches, Delivery, Follows, Receipt
+from connector.receivers.base import Delivery, Receipt, SupportsAttachments, SupportsStatus, SupportsUpdate
 from connector.receivers.ewarehousing.receiver import EwarehousingReceiver
 from connector.sandbox.server import Fault
 from tests.clients.ewarehousing.bench import ORDERS
@@ -22,9 +22,9 @@ from tests.receivers.ewarehousing.bench import REQUEST, bench
 
 def test_it_can_do_all_three() -> None:
     """The flow asks what a receiver can do."""
-    assert issubclass(EwarehousingReceiver, Amends)
-    assert issubclass(EwarehousingReceiver, Attaches)
-    assert issubclass(EwarehousingReceiver, Follows)
+    assert issubclass(EwarehousingReceiver, SupportsUpdate)
+    assert issubclass(EwarehousingReceiver, SupportsAttachments)
+    assert issubclass(EwarehousingReceiver, SupportsStatus)
 
 
 @pytest.mark.parametrize("status", OPEN)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from connector.errors import AuthError, TransientError
-from connector.receivers.base import FindsMany, Receipt
+from connector.receivers.base import Receipt, SupportsBulkFind
 from connector.receivers.ewarehousing.receiver import PAGE_SIZE, EwarehousingReceiver
 from tests.receivers.ewarehousing.bench import ORDERS, bench
 from tests.receivers.ewarehousing.test_receiver_find import paged, record
@@ -25,7 +25,7 @@ def others(count: int) -> list[dict[str, Any]]:
 
 def test_it_is_declared() -> None:
     """The consumer finds it by its protocol."""
-    assert issubclass(EwarehousingReceiver, FindsMany)
+    assert issubclass(EwarehousingReceiver, SupportsBulkFind)
 
 
 @pytest.mark.parametrize("base", [0, 1])
