@@ -33,7 +33,7 @@ class Acknowledgement(msgspec.Struct, frozen=True, kw_only=True):
     `key` is the order's row in the journal; `at` is the time of delivery (UTC); `message` names the receiver's
     reference, or the reason of a failure. `failures`, of a failure, is how many others of the order the
     source has confirmed before, where that is known. `terms` are the ones under which the source is told, if it is not
-    as its settings are now (`HasTerms`). `denied`: its last answer was a success that calls itself a failure.
+    as its settings are now (`SupportsAckTerms`). `denied`: its last answer was a success that calls itself a failure.
     """
 
     key: int

@@ -40,11 +40,11 @@ def command(ctx: click.Context, *, source: str, since: datetime, dry_run: bool, 
     from connector.cli import logs
     from connector.cli.report import one_source
     from connector.errors import JournalBusy
-    from connector.sources.base import Refetches, SaysUnseen
+    from connector.sources.base import SaysUnseen, SupportsReplay
 
     settings = settings_of(ctx)
     kind = one_source(ctx, settings, source)
-    if not isinstance(kind, Refetches):
+    if not isinstance(kind, SupportsReplay):
         raise click.UsageError(escaped(f"the source {source!r} cannot list again what it has exported"), ctx=ctx)
     if isinstance(kind, SaysUnseen):
         click.echo(f"not seen by a replay: {kind.unseen}", err=True)
@@ -64,7 +64,7 @@ async def _plan(settings: Settings, name: str, since: datetime) -> int:
     from connector.journal.views.orders import find
     from connector.pipeline.ingest.intake import arrival_of, takes_cancelled
     from connector.registry import make_sources
-    from connector.sources.base import Refetches
+    from connector.sources.base import SupportsReplay
 
     sources = make_sources(settings, SystemClock(), {})
     source = sources[name]
@@ -73,7 +73,7 @@ async def _plan(settings: Settings, name: str, since: datetime) -> int:
     async with AsyncExitStack() as stack:
         for each in sources.values():
             stack.push_async_callback(each.aclose)
-        assert isinstance(source, Refetches), "the command has looked"  # noqa: S101
+        assert isinstance(source, SupportsReplay), "the command has looked"  # noqa: S101
         with reading(settings) as db:
             async with aclosing(source.refetch(since)) as pages:
                 async for page in pages:

@@ -68,12 +68,12 @@ def command(ctx: click.Context, /, *, source: str, order_id: str, anyway: bool, 
     from connector.journal.engine.codec import millis
     from connector.journal.tables.reports import add
     from connector.journal.views.orders import find
-    from connector.sources.base import Reports
+    from connector.sources.base import SupportsReports
 
     settings = settings_of(ctx)
     now = SystemClock().now()
     told = one_source(ctx, settings, source)
-    if not isinstance(told, Reports):
+    if not isinstance(told, SupportsReports):
         raise click.UsageError(escaped(f"the source {source!r} takes no reports"), ctx=ctx)
     try:
         body = told.encode_report(order_id, Progress(**{**about, "at": about["at"] or now}))

@@ -66,12 +66,12 @@ def _asked(ctx: click.Context, settings: Settings, source: str, order_id: str) -
     import anyio
 
     from connector.cli.report import one_source
-    from connector.sources.base import Reports
+    from connector.sources.base import SupportsReports
 
     async def ask() -> Events | None:
         told = one_source(ctx, settings, source)
         try:
-            if not isinstance(told, Reports):
+            if not isinstance(told, SupportsReports):
                 raise click.UsageError(escaped(f"the source {source!r} takes no reports, and shows none"), ctx=ctx)
             return await told.reported(order_id)
         finally:

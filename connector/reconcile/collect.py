@@ -21,7 +21,7 @@ from connector.reconcile.compare import Compared, Rules, compare
 from connector.reconcile.evidence import Answer, JournalPicture, Listed, Odd, ReceiverPicture, SourcePicture, Unasked
 from connector.reconcile.findings import KINDS, Report, Unreached
 from connector.settings import Settings
-from connector.sources.base import Page, Refetches, Source, tells_once
+from connector.sources.base import Page, Source, SupportsReplay, tells_once
 
 __all__ = ["Ends", "reconcile"]
 
@@ -96,7 +96,7 @@ class _Survey:
         error = ""
         try:
             # What was exported goes first: what leaves the feed between the two was exported meanwhile.
-            if isinstance(source, Refetches) and source.shrinks:
+            if isinstance(source, SupportsReplay) and source.shrinks:
                 await self._list(source, source.refetch(self._since), exported)
             await self._list(source, source.fetch(lambda: 0), listed)
         except Exception as exc:  # noqa: BLE001 - a fault in a vendor file stops that source, and no other one

@@ -20,15 +20,15 @@ __all__ = [
     "Denied",
     "ExportsCancelled",
     "FeedItem",
-    "HasTerms",
     "NotApplied",
     "Page",
-    "ReadsBack",
-    "Refetches",
     "Refused",
-    "Reports",
     "SaysUnseen",
     "Source",
+    "SupportsAckLookup",
+    "SupportsAckTerms",
+    "SupportsReplay",
+    "SupportsReports",
     "TellsAgain",
     "Unknown",
     "UnreadableRow",
@@ -124,7 +124,7 @@ class Source(Protocol):
 
 
 @runtime_checkable
-class ReadsBack(Protocol):
+class SupportsAckLookup(Protocol):
     """A source that can be asked what it knows, for acknowledgements whose answer was lost."""
 
     async def is_acknowledged(self, acks: Sequence[Acknowledgement]) -> Mapping[str, bool]:
@@ -132,7 +132,7 @@ class ReadsBack(Protocol):
 
 
 @runtime_checkable
-class HasTerms(Protocol):
+class SupportsAckTerms(Protocol):
     """
     A source that is told under terms that its settings state: what is told means something else under others.
 
@@ -166,7 +166,7 @@ class ExportsCancelled(Protocol):
 
 
 @runtime_checkable
-class Refetches(Protocol):
+class SupportsReplay(Protocol):
     """A source that lists orders again that it was told about before."""
 
     def refetch(self, since: datetime) -> AsyncGenerator[Page]:
@@ -187,7 +187,7 @@ class SaysUnseen(Protocol):
 
 
 @runtime_checkable
-class Reports(Protocol):
+class SupportsReports(Protocol):
     """A source that is told what happens to an order after it was delivered."""
 
     async def report(self, order_id: str, body: bytes) -> None:

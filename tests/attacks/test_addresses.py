@@ -16,7 +16,7 @@ from connector.http.endpoint import segment
 from connector.order import Document
 from connector.receivers.base import Receipt, SupportsAttachments, SupportsStatus
 from connector.sandbox.server import StandIn
-from connector.sources.base import ReadsBack
+from connector.sources.base import SupportsAckLookup
 from connector.sources.zendera.wire import identity
 from tests.contracts.receiver_harness import Vendor
 from tests.contracts.source_harness import numbers
@@ -95,7 +95,7 @@ async def test_no_address_in_a_feed_is_called(name: str, strangers: list[str]) -
         for item in items:
             assert h.source.to_order(item.raw).order_id == item.order_id
         await h.acknowledge(["1", "2"])
-        if isinstance(h.source, ReadsBack):
+        if isinstance(h.source, SupportsAckLookup):
             await h.source.is_acknowledged([h.acknowledgement("1"), h.acknowledgement("3")])
         await h.source.check()
     assert strangers == []

@@ -24,7 +24,7 @@ from connector.pipeline.conformance import checked_outcomes
 from connector.pipeline.internal_errors import Fault, Unforeseen
 from connector.pipeline.poison import PoisonTracker
 from connector.settings.model import SourceSettings
-from connector.sources.base import HasTerms, ReadsBack, Source, TellsAgain
+from connector.sources.base import Source, SupportsAckLookup, SupportsAckTerms, TellsAgain
 
 __all__ = ["AckCalls"]
 
@@ -54,7 +54,7 @@ class AckCalls:
     def repeatable(self, ack: Acknowledgement) -> bool:
         """Whether it may be told again without asking."""
         source = self._source
-        return source.repeatable(ack) if ack.terms and isinstance(source, HasTerms) else source.ack_repeatable
+        return source.repeatable(ack) if ack.terms and isinstance(source, SupportsAckTerms) else source.ack_repeatable
 
     def calls(self, acks: Sequence[Acknowledgement]) -> Iterator[Sequence[Acknowledgement]]:
         """Yield what goes into one call each; what may be at fault goes alone."""
@@ -72,13 +72,13 @@ class AckCalls:
         doubtful = [ack for ack in doubtful if ack.order_id not in found]
         if not doubtful:
             return self._give_up(repeated, found, read_back=True)
-        if not isinstance(self._source, ReadsBack):
+        if not isinstance(self._source, SupportsAckLookup):
             lost = Refused("the answer was lost, and this source cannot be asked: look there, then retry or skip")
             return found | {ack.order_id: lost for ack in doubtful}
         found |= await self._read_back(self._source, doubtful)
         return self._give_up([*repeated, *doubtful], found, read_back=True)
 
-    async def _read_back(self, source: ReadsBack, doubtful: Sequence[Acknowledgement]) -> dict[str, AckOutcome]:
+    async def _read_back(self, source: SupportsAckLookup, doubtful: Sequence[Acknowledgement]) -> dict[str, AckOutcome]:
         """Ask the source; a question that our own code fails at is split until the order that it is about is alone."""
         applied = Confirmed()
         found: dict[str, AckOutcome] = {}

@@ -26,7 +26,7 @@ from connector.pipeline.ingest.vanished import Absences, named
 from connector.pipeline.log_throttle import LogThrottle
 from connector.pipeline.poison import LONG, MANY
 from connector.settings.model import RouteSettings, SourceSettings
-from connector.sources.base import FeedItem, Page, Refetches, Source, UnreadableRow, tells_once
+from connector.sources.base import FeedItem, Page, Source, SupportsReplay, UnreadableRow, tells_once
 from connector.sources.seen_ids import SeenIds
 from connector.steady_clock import humanized, wall_time
 
@@ -130,7 +130,7 @@ class Producer:
         What the journal knows unchanged is left alone; what is different now is amended, and nothing is delivered
         twice. Raises `SettingsError` for a source that cannot list what it has exported.
         """
-        if not isinstance(self.source, Refetches):
+        if not isinstance(self.source, SupportsReplay):
             raise SettingsError([f"source {self.source.name} cannot list again what it has exported"])
         if self._stopping:
             return self._stopped()
@@ -264,7 +264,7 @@ class Producer:
             )
 
     def _pages(self, gone: Callable[[], int], since: datetime | None) -> AsyncGenerator[Page]:
-        if since is not None and isinstance(self.source, Refetches):
+        if since is not None and isinstance(self.source, SupportsReplay):
             return self.source.refetch(since)
         return self.source.fetch(gone)
 

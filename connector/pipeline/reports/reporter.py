@@ -30,7 +30,7 @@ from connector.pipeline.internal_errors import Fault, Unforeseen
 from connector.pipeline.poison import PoisonTracker
 from connector.pipeline.reports.comparison import contains, summary
 from connector.settings.model import SourceSettings
-from connector.sources.base import Reports, Source
+from connector.sources.base import Source, SupportsReports
 from connector.steady_clock import wall_time
 
 __all__ = ["Reporter", "ReportingSource", "reporters"]
@@ -43,7 +43,7 @@ GLANCE = 1.0
 """Seconds between two looks while an order's acknowledgement has to be confirmed before its reports."""
 
 
-class ReportingSource(Source, Reports, Protocol):
+class ReportingSource(Source, SupportsReports, Protocol):
     """A source that is told what happens to an order after it was delivered."""
 
 
@@ -254,5 +254,5 @@ def reporters(
     return {
         name: Reporter(source, settings[name], journal=journal, bus=bus, clock=clock)
         for name, source in sources.items()
-        if isinstance(source, Reports)
+        if isinstance(source, SupportsReports)
     }

@@ -159,7 +159,7 @@ class PropellerSource:
 
     async def refetch(self, since: datetime) -> AsyncGenerator[Page]:
         """
-        Walk what was exported at or after `since`, then what was not exported yet; see `Refetches.refetch`.
+        Walk what was exported at or after `since`, then what was not exported yet; see `SupportsReplay.refetch`.
 
         An exported order is found by whatever status it has by now: that moves on while the order is fulfilled.
         The date filter's form differs between the vendor's pages (vendors.md 1), so `exportedAt` is checked on every

@@ -100,7 +100,11 @@ class TraedeSource(ABC):
         return self._walk("feed", self._query, gone)
 
     def refetch(self, since: datetime) -> AsyncGenerator[Page, None]:
-        """Walk what was exported at or after `since` as well; see `Refetches`. `since` without a zone is in UTC."""
+        """
+        Walk what was exported at or after `since` as well; see `SupportsReplay`.
+
+        `since` without a zone is in UTC.
+        """
         at = since.replace(tzinfo=UTC) if since.tzinfo is None else since.astimezone(UTC)
         again = [("not_exported_since", f"{at:%Y-%m-%d %H:%M:%S}")]
 
@@ -140,7 +144,7 @@ class TraedeSource(ABC):
 
     async def is_acknowledged(self, acks: Sequence[Acknowledgement]) -> Mapping[str, bool]:
         """
-        Tell which orders have left the feed; see `ReadsBack`.
+        Tell which orders have left the feed; see `SupportsAckLookup`.
 
         The feed is read whole, with every flag set and without filters on `updated_at`, so that an order which was
         merely cancelled or edited meanwhile is still seen. What moves between two pages can hide an order: a feed of
@@ -159,7 +163,7 @@ class TraedeSource(ABC):
 
     @property
     def terms(self) -> str:
-        """What a mark depends on; see `HasTerms`."""
+        """What a mark depends on; see `SupportsAckTerms`."""
         return self._terms.text
 
     def repeatable(self, ack: Acknowledgement) -> bool:

@@ -82,7 +82,7 @@ def _credentials(settings: ZenderaSettings) -> tuple[dict[str, str], list[str]]:
 
 
 class ZenderaSource:
-    """A Zendera organisation as a source. Implements `Source`, `ReadsBack` and `Reports`."""
+    """A Zendera organisation as a source. Implements `Source`, `SupportsAckLookup` and `SupportsReports`."""
 
     settings: ClassVar[type[ZenderaSettings]] = ZenderaSettings
     ack_limit: ClassVar[int] = 50
@@ -189,7 +189,7 @@ class ZenderaSource:
 
     async def report(self, order_id: str, body: bytes) -> None:
         """
-        Tell about one event; see `Reports.report`.
+        Tell about one event; see `SupportsReports.report`.
 
         There is no key to repeat it under: told twice, it is on the timeline twice (vendors.md 6, seed 003, #11).
         """

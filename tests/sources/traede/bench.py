@@ -16,7 +16,7 @@ from connector.sandbox.server import Fault, serving
 from connector.sandbox.traede.app import TraedeStandIn
 from connector.sandbox.traede.orders import production_orders, traede_orders
 from connector.settings.values import Secret, Url
-from connector.sources.base import Acknowledgement, FeedItem, ReadsBack, Refetches
+from connector.sources.base import Acknowledgement, FeedItem, SupportsAckLookup, SupportsReplay
 from connector.sources.traede.settings import TraedeOrdersSettings, TraedeProductionOrdersSettings
 from connector.sources.traede.source import TraedeOrders, TraedeProductionOrders
 from tests.contracts.source_harness import Call, SourceHarness, closed_port
@@ -80,12 +80,12 @@ class TraedeHarness(SourceHarness):
 
     async def known(self, acks: Sequence[Acknowledgement]) -> Mapping[str, bool]:
         """Read acknowledgements back."""
-        assert isinstance(self.source, ReadsBack)
+        assert isinstance(self.source, SupportsAckLookup)
         return await self.source.is_acknowledged(acks)
 
     async def refetched(self, since: Any) -> list[FeedItem]:
         """Walk what was exported since then as well."""
-        assert isinstance(self.source, Refetches)
+        assert isinstance(self.source, SupportsReplay)
         return [item async for page in self.source.refetch(since) for item in page.items]
 
 

@@ -11,7 +11,7 @@ from aioresponses import aioresponses
 from connector.errors import AuthError, ConnectorError, EndpointError, InDoubtError, RejectedError, TransientError
 from connector.http.endpoint import Answer, Effect
 from connector.sandbox.server import Fault, decode
-from connector.sources.base import AckOutcome, Confirmed, HasTerms, Refused, Unknown
+from connector.sources.base import AckOutcome, Confirmed, Refused, SupportsAckTerms, Unknown
 from connector.sources.traede.acks import judge, outcomes
 from connector.sources.traede.filters import Filter
 from tests.sources.traede.bench import BASE, Export, marks, order, production_order, source, told, traede
@@ -63,7 +63,7 @@ async def test_a_mark_is_made_under_its_own_terms() -> None:
         assert await h.source.acknowledge([before]) == {"1": Confirmed()}
         assert await h.source.acknowledge([told("2", message="")]) == {"2": Confirmed()}
         assert h.source.ack_repeatable
-        assert isinstance(h.source, HasTerms)
+        assert isinstance(h.source, SupportsAckTerms)
         assert (h.source.repeatable(before), h.source.repeatable(told("2"))) == (False, True)
         assert marks(h.vendor) == [
             {"orders": [{"order_id": 1, "system_id": "old", "regulate_inventory": True}]},
@@ -81,7 +81,7 @@ async def test_a_mark_is_made_under_its_own_terms() -> None:
 async def test_a_production_order_is_marked_for_the_system_of_its_terms() -> None:
     """Its terms say no more than that, and each may be repeated."""
     async with traede([production_order(7)], "production-orders") as h:
-        assert isinstance(h.source, HasTerms)
+        assert isinstance(h.source, SupportsAckTerms)
         assert h.source.terms == '{"system_id":"erp"}'
         before = msgspec.structs.replace(told("7", message=""), terms='{"system_id":"old"}')
         assert h.source.repeatable(before)
@@ -94,7 +94,7 @@ async def test_terms_that_say_nothing_of_it_are_those_of_now(text: str) -> None:
     """A source of another kind may have had the name before; the mark is made all the same."""
     async with traede([order(1)], regulate_inventory=True) as h:
         ack = msgspec.structs.replace(told("1", message=""), terms=text)
-        assert isinstance(h.source, HasTerms)
+        assert isinstance(h.source, SupportsAckTerms)
         assert not h.source.repeatable(ack)
         await h.source.acknowledge([ack])
         assert marks(h.vendor) == [{"orders": [{"order_id": 1, "system_id": "erp", "regulate_inventory": True}]}]

@@ -12,7 +12,7 @@ from connector.sandbox.server import encode
 from connector.sandbox.traede.orders import production_orders, traede_orders
 from connector.settings.values import Secret, Url
 from connector.sources import SOURCES
-from connector.sources.base import ReadsBack, Refetches
+from connector.sources.base import SupportsAckLookup, SupportsReplay
 from connector.sources.traede.settings import TraedeOrdersSettings, TraedeProductionOrdersSettings
 from connector.sources.traede.source import TraedeOrders, TraedeProductionOrders
 from tests.contracts.source import SourceContract
@@ -67,8 +67,8 @@ def test_they_are_registered() -> None:
     assert SOURCES["traede_production_orders"] is TraedeProductionOrders
     for export in ("orders", "production-orders"):
         made = source(export)
-        assert isinstance(made, ReadsBack)
-        assert isinstance(made, Refetches)
+        assert isinstance(made, SupportsAckLookup)
+        assert isinstance(made, SupportsReplay)
 
 
 @pytest.mark.parametrize(("regulate", "repeatable"), [(True, False), (False, True)])

@@ -14,7 +14,7 @@ from connector.errors import AuthError, TransientError
 from connector.sandbox.server import Fault
 from connector.sandbox.zendera.shipments import seed_shipment, zendera_shipments
 from connector.sources import SOURCES
-from connector.sources.base import ReadsBack, Reports, Source
+from connector.sources.base import Source, SupportsAckLookup, SupportsReports
 from connector.sources.zendera.source import ZenderaSettings, ZenderaSource
 from tests.contracts.source import SourceContract
 from tests.contracts.source_harness import SourceHarness
@@ -43,8 +43,8 @@ class TestZenderaSource(SourceContract):
 def test_it_is_registered() -> None:
     """`type: zendera` in settings.yaml means this source; it reads back, and takes reports."""
     assert SOURCES["zendera"] is ZenderaSource
-    assert isinstance(offline(), ReadsBack)
-    assert isinstance(offline(), Reports)
+    assert isinstance(offline(), SupportsAckLookup)
+    assert isinstance(offline(), SupportsReports)
 
 
 async def test_a_call_is_the_seeds() -> None:
