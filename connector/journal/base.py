@@ -17,7 +17,7 @@ import msgspec
 from connector.ack import Acknowledgement, AckOutcome
 from connector.journal.engine.clock_steps import Steps
 from connector.journal.engine.stall import Stall
-from connector.journal.lookup_first import Caution
+from connector.journal.lookup_first import LookupFirst
 from connector.journal.records import Delivered, Held, InDoubt, NotSent, Outcome, Rejected
 from connector.journal.replays import Replays
 from connector.journal.reports import Outbox
@@ -251,7 +251,7 @@ class OpenWork(msgspec.Struct, frozen=True):
     next_due: datetime | None
 
 
-class Journal(Distrust, Outbox, Replays, Absent, ListedAgain, Caution, Terms, Steps, Protocol):
+class Journal(Distrust, Outbox, Replays, Absent, ListedAgain, LookupFirst, Terms, Steps, Protocol):
     """
     The record. See the module's text for what holds for every method that writes.
 

@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
-__all__ = ["Caution", "LookupRule", "OrderAt", "may_be_at"]
+__all__ = ["LookupFirst", "LookupRule", "OrderAt", "may_be_at"]
 
 
 def may_be_at(receiver: str) -> str:
@@ -42,7 +42,7 @@ class OrderAt(msgspec.Struct, frozen=True, kw_only=True):
     record: str
 
 
-class Caution(Protocol):
+class LookupFirst(Protocol):
     """The part of a journal that keeps its gaps from doubling orders."""
 
     async def compare_newest(self, receiver: str, orders: Sequence[OrderAt]) -> Sequence[OrderAt]:

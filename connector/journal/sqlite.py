@@ -85,8 +85,8 @@ class SqliteJournal(SqliteBacklog, SqliteDistrust):
         """
         Open the file for this process alone, creating it if need be, but not its folder.
 
-        A restored backup is taken, and said in the log: what it may not know is looked up, see `Caution.begin`. So is
-        any journal with `restored`, and one that is behind the file `witness`.
+        A restored backup is taken, and said in the log: what it may not know is looked up, see `LookupFirst.begin`. So
+        is any journal with `restored`, and one that is behind the file `witness`.
 
         Raises:
         - `JournalBusy` when another process has it;
@@ -137,15 +137,15 @@ class SqliteJournal(SqliteBacklog, SqliteDistrust):
         return journal
 
     async def begin(self, ways: Sequence[LookupRule], now: datetime) -> None:
-        """See `Caution.begin`."""
+        """See `LookupFirst.begin`."""
         self._comparable_from = await self._write(partial(lookup_first.begin, ways, millis(now)))
 
     async def compare_newest(self, receiver: str, orders: Sequence[OrderAt]) -> list[OrderAt]:
-        """See `Caution.compare_newest`."""
+        """See `LookupFirst.compare_newest`."""
         return await self._write(partial(identity.compare, receiver, orders))
 
     async def distrust(self) -> bool:
-        """See `Caution.distrust`."""
+        """See `LookupFirst.distrust`."""
         return await self._write(identity.distrust)
 
     async def keep_terms(self, terms: Mapping[str, str]) -> dict[str, int]:
@@ -153,11 +153,11 @@ class SqliteJournal(SqliteBacklog, SqliteDistrust):
         return await self._write(partial(keep, terms))
 
     async def to_look_up(self, receiver: str, now: datetime, limit: int) -> list[str]:
-        """See `Caution.to_look_up`."""
+        """See `LookupFirst.to_look_up`."""
         return await self._read(partial(lookup_first.due, receiver, millis(now), limit))
 
     async def mark(self) -> None:
-        """See `Caution.mark`."""
+        """See `LookupFirst.mark`."""
         if self._sentinel is not None and self._commits.commits > self._marked_at:
             await self._say(await self._write(partial(raise_epoch, 0)))
 

@@ -256,7 +256,7 @@ def identify(path: Path, start: Start, db: sqlite3.Connection) -> Seen:
     """
     Compare the journal with what was seen of it, give a new one its identity, and raise its epoch; say what is odd.
 
-    What it may not know is left in it as `doubt`, for `Caution.begin`. Raises `JournalError` as `_judge` does.
+    What it may not know is left in it as `doubt`, for `LookupFirst.begin`. Raises `JournalError` as `_judge` does.
     """
     identity = dict(db.execute("SELECT name, value FROM identity"))
     doubt = start.doubt(path, identity)

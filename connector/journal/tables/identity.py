@@ -22,7 +22,10 @@ _SENT = (
 
 
 def compare(receiver: str, newest: Sequence[OrderAt], db: sqlite3.Connection) -> list[OrderAt]:
-    """Doubt the journal if one of its orders is at a receiver, and it never sent it; see `Caution.compare_newest`."""
+    """
+    Doubt the journal if one of its orders is at a receiver, and it never sent it; see
+    `LookupFirst.compare_newest`.
+    """
     unsent = [each for each in newest if db.execute(_SENT, (receiver, each.source, each.order_id)).fetchone() is None]
     name = f"not sent to {receiver}"
     row = db.execute("SELECT value FROM identity WHERE name = ?", (name,)).fetchone()
@@ -37,7 +40,7 @@ def compare(receiver: str, newest: Sequence[OrderAt], db: sqlite3.Connection) ->
 
 
 def distrust(db: sqlite3.Connection) -> bool:
-    """Doubt the journal, unless it is in doubt already; see `Caution.distrust`."""
+    """Doubt the journal, unless it is in doubt already; see `LookupFirst.distrust`."""
     if db.execute("SELECT 1 FROM identity WHERE name = 'doubt'").fetchone() is not None:
         return False
     some = db.execute("SELECT 1 FROM orders LIMIT 1").fetchone()

@@ -22,7 +22,7 @@ from connector.journal.lookup_first import LookupRule
 from connector.journal.tables import ack_failures
 from connector.journal.tables.relisted import CAUSE, LISTED_AGAIN
 
-__all__ = ["begin", "cast", "due", "walked"]
+__all__ = ["apply", "begin", "due", "walked"]
 
 WHY = {
     "first": "the journal is new",
@@ -40,7 +40,7 @@ OPEN = "('new', 'ready', 'intent', 'in_doubt')"
 
 
 def begin(ways: Sequence[LookupRule], now: int, db: sqlite3.Connection) -> int:
-    """Settle what is to be looked up first; see `Caution.begin`. Returns `steps.comparable`."""
+    """Settle what is to be looked up first; see `LookupFirst.begin`. Returns `steps.comparable`."""
     identity = dict(db.execute("SELECT name, value FROM identity"))
     doubt = identity.get("doubt", "")
     for way in ways:
@@ -183,7 +183,7 @@ def _account(receiver: str, account: str, now: int, db: sqlite3.Connection) -> N
     )
 
 
-def cast(source: str, answers: Sequence[Ingested], db: sqlite3.Connection, *, replayed: bool) -> list[Ingested]:
+def apply(source: str, answers: Sequence[Ingested], db: sqlite3.Connection, *, replayed: bool) -> list[Ingested]:
     """Doubt what a page brought, where that is due; return the answers with the receivers that are asked first."""
     rows = db.execute("SELECT receiver, kind, until FROM doubts WHERE source = ?", (source,)).fetchall()
     rows = [row for row in rows if replayed or row[1] != "replay"]
@@ -239,7 +239,7 @@ def walked(source: str, now: int, db: sqlite3.Connection) -> None:
 
 
 def due(receiver: str, now: int, limit: int, db: sqlite3.Connection) -> list[str]:
-    """Return what is to be looked up; see `Caution.to_look_up`."""
+    """Return what is to be looked up; see `LookupFirst.to_look_up`."""
     rows = db.execute(
         "SELECT o.external_id FROM deliveries d JOIN orders o ON o.key = d.key"
         f" WHERE d.receiver = ? AND d.state IN {OPEN} AND d.state = 'in_doubt'"

@@ -61,7 +61,7 @@ def ingest(
     _insert(db, source, fresh, now)
     rejected = {key for key, arrival in fresh if arrival.state == "rejected"}
     answers = [_told(db, each, now) if each.key in rejected else each for each in answers]
-    return lookup_first.cast(source, answers, db, replayed=listing.replayed)
+    return lookup_first.apply(source, answers, db, replayed=listing.replayed)
 
 
 def _told(db: sqlite3.Connection, answer: Ingested, now: int) -> Ingested:

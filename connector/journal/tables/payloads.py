@@ -43,7 +43,7 @@ def telling_failure(ack_state: str, ack_outcome: str | None) -> bool:
 
 def relist(source: str, orders: Sequence[Relisted], now: int, db: sqlite3.Connection) -> list[Ingested]:
     """Take in what orders that wait for a person are listed as now; see `Journal.relist`."""
-    return lookup_first.cast(source, [_relist(db, each, now) for each in orders], db, replayed=False)
+    return lookup_first.apply(source, [_relist(db, each, now) for each in orders], db, replayed=False)
 
 
 def _relist(db: sqlite3.Connection, order: Relisted, now: int) -> Ingested:
