@@ -132,7 +132,7 @@ class _Survey:
         """Read what the journal has of the orders that are meant."""
         db = self._ends.journal
         if self._keys is None:
-            orders, self._left_out = census.concerned(db, self._since, self._most)
+            orders, self._left_out = census.to_audit(db, self._since, self._most)
             orders = [each for each in orders if each.source in self._ends.sources]
             self._keys = [each.key for each in orders]
         else:

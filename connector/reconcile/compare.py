@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from connector.journal.views.audit import Kept, KeptDelivery
+from connector.journal.views.audit import KeptDelivery, OrderSnapshot
 from connector.receivers.base import Receipt
 from connector.reconcile import wording
 from connector.reconcile.evidence import Answer, JournalPicture, Odd, ReceiverPicture, SourcePicture, Unasked
@@ -82,7 +82,7 @@ class _Between:
     """One order that the journal knows, between its source and its receivers."""
 
     def __init__(
-        self, kept: Kept, picture: SourcePicture | None, receivers: Mapping[str, ReceiverPicture], rules: Rules
+        self, kept: OrderSnapshot, picture: SourcePicture | None, receivers: Mapping[str, ReceiverPicture], rules: Rules
     ) -> None:
         self._kept = kept
         self._picture = picture

@@ -8,7 +8,7 @@ from datetime import datetime
 import msgspec
 
 from connector.journal.base import Arrival
-from connector.journal.views.audit import Kept
+from connector.journal.views.audit import OrderSnapshot
 from connector.receivers.base import Receipt
 
 __all__ = ["Answer", "JournalPicture", "Listed", "Odd", "ReceiverPicture", "SourcePicture", "Unasked"]
@@ -69,5 +69,5 @@ class ReceiverPicture(msgspec.Struct, frozen=True, kw_only=True):
 class JournalPicture(msgspec.Struct, frozen=True, kw_only=True):
     """What the journal holds, by source and order id; `polled` is when each source's feed was last walked."""
 
-    orders: Mapping[tuple[str, str], Kept] = {}
+    orders: Mapping[tuple[str, str], OrderSnapshot] = {}
     polled: Mapping[str, datetime] = {}

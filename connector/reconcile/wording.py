@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from connector.journal.views.audit import Kept, KeptDelivery
+from connector.journal.views.audit import KeptDelivery, OrderSnapshot
 from connector.reconcile.evidence import Answer, Listed, Odd, SourcePicture, Unasked
 
 __all__ = ["of_ack", "of_answer", "of_delivery", "of_source"]
@@ -29,7 +29,7 @@ def of_delivery(delivery: KeptDelivery) -> str:
     return delivery.state + (f" as {label}" if label else "") + (f": {delivery.cause}" if delivery.cause else "")
 
 
-def of_ack(kept: Kept) -> str:
+def of_ack(kept: OrderSnapshot) -> str:
     """Say how far the journal is with telling the source."""
     if kept.ack_state == "none":
         return "delivered, nothing to tell"

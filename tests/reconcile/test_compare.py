@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from connector.journal.base import Arrival
-from connector.journal.views.audit import Kept, KeptDelivery
+from connector.journal.views.audit import KeptDelivery, OrderSnapshot
 from connector.receivers.base import Receipt
 from connector.reconcile.compare import Compared, Rules, compare
 from connector.reconcile.evidence import Answer, JournalPicture, Listed, Odd, ReceiverPicture, SourcePicture, Unasked
@@ -30,14 +30,14 @@ def ago(**span: float) -> datetime:
     return NOW - timedelta(**span)
 
 
-def kept(state: str, *, receiver: str = "wms", **more: Any) -> Kept:
+def kept(state: str, *, receiver: str = "wms", **more: Any) -> OrderSnapshot:
     """Return order 1 with one delivery in `state`; what is not the delivery's is the order's."""
     own = {name: more.pop(name) for name in list(more) if name in KeptDelivery.__struct_fields__}
     if state == "delivered":
         own = {"receipt": "id-1", "delivered_at": ago(hours=1), **own}
         more = {"ack_state": "confirmed", "ack_outcome": "exported", "ack_at": ago(hours=1),
                 "ack_done_at": ago(minutes=50), **more}  # fmt: skip
-    return Kept(
+    return OrderSnapshot(
         key=1,
         source="shop",
         order_id="1",
@@ -59,7 +59,7 @@ def arrival() -> Arrival:
 
 
 def seen(
-    order: Kept | None,
+    order: OrderSnapshot | None,
     answer: Answer = None,
     *,
     feed: Listed | None = None,

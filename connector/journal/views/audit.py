@@ -13,7 +13,7 @@ import msgspec
 from connector.journal.engine.codec import moment
 from connector.journal.views.status import snapshot
 
-__all__ = ["Kept", "KeptDelivery", "concerned", "ids", "known", "of_keys", "payload", "polled"]
+__all__ = ["KeptDelivery", "OrderSnapshot", "ids", "known", "of_keys", "payload", "polled", "to_audit"]
 
 AT_ONCE = 500
 """Ids in one question."""
@@ -35,7 +35,7 @@ class KeptDelivery(msgspec.Struct, frozen=True, kw_only=True):
     withdrawn: bool = False
 
 
-class Kept(msgspec.Struct, frozen=True, kw_only=True):
+class OrderSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """One order as the journal has it. The times are of the acknowledgement: due since, confirmed at."""
 
     key: int
@@ -51,7 +51,7 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     ack_reason: str = ""
 
 
-def concerned(db: sqlite3.Connection, since: datetime, most: int) -> tuple[list[Kept], int]:
+def to_audit(db: sqlite3.Connection, since: datetime, most: int) -> tuple[list[OrderSnapshot], int]:
     """
     Return the orders that are open, held, not told, or delivered at or after `since`; and how many were left out.
 
@@ -77,7 +77,7 @@ def concerned(db: sqlite3.Connection, since: datetime, most: int) -> tuple[list[
         return of_keys(db, sorted([*open_ones, *done[:most]])), max(0, len(done) - most)
 
 
-def known(db: sqlite3.Connection, source: str, order_ids: Sequence[str]) -> list[Kept]:
+def known(db: sqlite3.Connection, source: str, order_ids: Sequence[str]) -> list[OrderSnapshot]:
     """Return those orders of `source` that the journal has, in whatever state."""
     keys: list[int] = []
     with snapshot(db):
@@ -101,13 +101,13 @@ def ids(db: sqlite3.Connection, source: str, order_ids: Sequence[str]) -> set[st
     return {order_id for (order_id,) in rows}
 
 
-def of_keys(db: sqlite3.Connection, keys: Sequence[int]) -> list[Kept]:
+def of_keys(db: sqlite3.Connection, keys: Sequence[int]) -> list[OrderSnapshot]:
     """Return the orders with these keys, as they stand at this moment."""
     with snapshot(db):
         return [each for part in _parts(keys) for each in _part(db, json.dumps(list(part)))]
 
 
-def _part(db: sqlite3.Connection, keys: str) -> Iterator[Kept]:
+def _part(db: sqlite3.Connection, keys: str) -> Iterator[OrderSnapshot]:
     deliveries: dict[int, list[KeptDelivery]] = {}
     for key, receiver, state, required, receipt, reference, cause, next_try, intent, delivered, withdrawn in db.execute(
         "SELECT key, receiver, state, required, coalesce(receipt, ''), coalesce(reference, ''), coalesce(cause, ''),"
@@ -139,7 +139,7 @@ def _part(db: sqlite3.Connection, keys: str) -> Iterator[Kept]:
         " FROM orders WHERE key IN (SELECT value FROM json_each(?)) ORDER BY key",
         (keys,),
     ):
-        yield Kept(
+        yield OrderSnapshot(
             key=key,
             source=source,
             order_id=order_id,
