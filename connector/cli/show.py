@@ -114,10 +114,10 @@ def _about_events(source: str, events: Events | None) -> str:
 
 
 def _unknown(db: sqlite3.Connection, source: str, order_id: str, sources: list[str]) -> None:
-    from connector.journal.views.orders import near
+    from connector.journal.views.orders import similar
 
     line = f"there is no order {order_id!r} of source {source!r} in the journal"
-    if meant := near(db, source, order_id):
+    if meant := similar(db, source, order_id):
         line += "; did you mean " + " or ".join(f"`connector show {name} {found}`" for name, found in meant) + "?"
     elif source not in sources:
         line += f"; the sources are {', '.join(sources)}"

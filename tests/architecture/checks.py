@@ -94,7 +94,7 @@ SQL: dict[tuple[str, str], str] = {
     ("connector.journal.engine.connection", "migrate"): "the package's own schema files, and their numbers",
     ("connector.journal.views.orders", "matching"): "conditions of that module; what a user asks for is bound",
     ("connector.journal.views.orders", "orders"): "the columns of a view",
-    ("connector.journal.views.orders", "near"): "one of the three conditions beside it",
+    ("connector.journal.views.orders", "similar"): "one of the three conditions beside it",
     ("connector.journal.views.status", "_counts"): "one of the two questions of `status`",
     ("connector.journal.views.backlog", "distinct"): "columns, tables and conditions of its callers, all constants",
     ("connector.journal.views.backlog", "_counts"): "one of the four conditions of that module",

@@ -19,7 +19,7 @@ from connector.journal.states import PublicState
 from connector.journal.tables.relisted import CAUSE, LISTED_AGAIN, REFUSED
 from connector.journal.views.status import HELD, OPEN, PUBLIC, snapshot, state_of
 
-__all__ = ["DeliveryRow", "OrderRow", "chunks", "find", "matching", "near", "orders", "storable"]
+__all__ = ["DeliveryRow", "OrderRow", "chunks", "find", "matching", "orders", "similar", "storable"]
 
 CHUNK = 500
 """Orders read at once: a reader that pauses (a pager) must not hold the journal's file at an old moment."""
@@ -212,7 +212,7 @@ def find(db: sqlite3.Connection, source: str, order_id: str) -> OrderRow | None:
     return found[0] if found else None
 
 
-def near(db: sqlite3.Connection, source: str, order_id: str, limit: int = 3) -> list[tuple[str, str]]:
+def similar(db: sqlite3.Connection, source: str, order_id: str, limit: int = 3) -> list[tuple[str, str]]:
     """Return orders, as source and id, that somebody who asked for `order_id` of `source` may have meant."""
     source, order_id = storable(source), storable(order_id)
     meant = db.execute(

@@ -23,7 +23,7 @@ from connector.journal.memory import MemoryJournal
 from connector.journal.sqlite import SqliteJournal
 from connector.journal.states import AckState, DeliveryState, PublicState
 from connector.journal.views import status as reader
-from connector.journal.views.orders import chunks, find, matching, near, orders
+from connector.journal.views.orders import chunks, find, matching, orders, similar
 from connector.journal.views.status import ReceiverCounts, SourceCounts, causes, open_reader, status
 from connector.journal.views.timeline import timeline
 from tests.journal.filled import MISSING, STATES, Filler, fill
@@ -300,7 +300,7 @@ async def test_near_misses() -> None:
         await filler.list(*(filler.arrival(order_id) for order_id in ids))
 
     async def meant(source: str, order_id: str) -> list[tuple[str, str]]:
-        return await journal.read(lambda db: near(db, source, order_id))
+        return await journal.read(lambda db: similar(db, source, order_id))
 
     assert [("depot", "D-9")] == await meant("shop", "D-9")
     assert [("shop", "77001")] == await meant("shop", "shop-77001")
