@@ -96,7 +96,7 @@ def _release(key: int, asked: str | None, now: int, db: sqlite3.Connection) -> i
         f"{_DUE_AGAIN} WHERE key = ?1 AND state IN ('held', 'rejected') AND (?2 IS NULL OR cause = ?2)", (key, asked)
     ).rowcount
     if deliveries:
-        ack_failures.withdraw([key], now, db)
+        ack_failures.withdraw_failures([key], now, db)
     told = db.execute(
         # That it failed is no longer to be told of an order that is tried again: it may yet be delivered.
         "UPDATE orders SET ack_state = 'pending', ack_next = 0, ack_attempts = 0"
@@ -121,7 +121,7 @@ def _release(key: int, asked: str | None, now: int, db: sqlite3.Connection) -> i
 def _take_up_again(key: int, now: int, db: sqlite3.Connection) -> int:
     """Make due again what a person has skipped; return how much that was."""
     count = db.execute(f"{_DUE_AGAIN} WHERE key = ?1 AND state = 'skipped'", (key,)).rowcount
-    ack_failures.withdraw([key], now, db)
+    ack_failures.withdraw_failures([key], now, db)
     return count + db.execute(f"{_TOLD_AGAIN} AND dropped_at IS NOT NULL", (key,)).rowcount
 
 

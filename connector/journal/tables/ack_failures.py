@@ -11,10 +11,10 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-__all__ = ["withdraw"]
+__all__ = ["withdraw_failures"]
 
 
-def withdraw(keys: Sequence[int], now: int, db: sqlite3.Connection) -> None:
+def withdraw_failures(keys: Sequence[int], now: int, db: sqlite3.Connection) -> None:
     """
     Take back the failures of the orders of `keys`, of those that are not at an end with their receivers any more.
 

@@ -98,7 +98,7 @@ def settle(results: Sequence[AckResult], now: int, db: sqlite3.Connection) -> No
                 "INSERT INTO history (key, at, what, detail) VALUES (?, ?, ?, ?)", (key, now, _SAID[state], reason)
             )
     relisted.forget(refused, db)
-    failures.withdraw(failed, now, db)
+    failures.withdraw_failures(failed, now, db)
     for key in failed:
         deliveries.exported_due(db, key, now)  # what was delivered while its source was told that it failed
 

@@ -145,7 +145,7 @@ def _doubt_what_waits(way: LookupRule, now: int, db: sqlite3.Connection) -> None
     db.executemany(
         "UPDATE orders SET ack_state = 'pending' WHERE key = ? AND ack_state = 'parked'", [(key,) for key in keys]
     )
-    ack_failures.withdraw(keys, now, db)
+    ack_failures.withdraw_failures(keys, now, db)
 
 
 # The words of the two partial indexes, which hold what is open and what is parked.

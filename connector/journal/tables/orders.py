@@ -239,7 +239,7 @@ def _renew(db: sqlite3.Connection, key: int, arrival: Arrival, now: int, step: s
             "UPDATE deliveries SET state = ?, cause = ?, detail = ?, unfit = ? WHERE key = ? AND state = 'new'",
             (arrival.state, arrival.cause, arrival.detail, arrival.unfit, key),
         )
-    ack_failures.withdraw([key], now, db)
+    ack_failures.withdraw_failures([key], now, db)
     db.execute(
         "INSERT INTO history (key, at, what, detail) VALUES (?, ?, 'changed at the source', ?)",
         (key, now, arrival.revision),

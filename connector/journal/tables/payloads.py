@@ -60,7 +60,7 @@ def _relist(db: sqlite3.Connection, order: Relisted, now: int) -> Ingested:
     moved = sum(db.execute(TRY_AGAIN, (order.key, receiver)).rowcount for receiver in order.receivers)
     if not moved:
         return Ingested(order.key, "known")
-    ack_failures.withdraw([order.key], now, db)
+    ack_failures.withdraw_failures([order.key], now, db)
     db.execute(
         "INSERT INTO history (key, at, what, detail) VALUES (?, ?, 'changed at the source', ?)",
         (order.key, now, f"its request to {', '.join(order.receivers)} is another one now"),

@@ -166,7 +166,7 @@ def ack_drop(stack: ExitStack) -> None:
 @bug
 def failure_stays(stack: ExitStack) -> None:
     """Tells that an order failed although it is tried again meanwhile."""
-    put(stack, ack_failures, "withdraw", lambda _keys, _now, _db: None)
+    put(stack, ack_failures, "withdraw_failures", lambda _keys, _now, _db: None)
 
 
 @bug
