@@ -36,7 +36,7 @@ from connector.journal.engine.lock import InstanceLock
 from connector.journal.engine.opening import check_folder, patiently
 from connector.journal.engine.sentinel import Seen as Noted
 from connector.journal.engine.sentinel import Sentinel, Start, identify, raise_epoch
-from connector.journal.engine.stall import Patience, Stall
+from connector.journal.engine.stall import Stall, StallRetry
 from connector.journal.lookup_first import LookupRule, OrderAt
 from connector.journal.replays import Answer, Request
 from connector.journal.sqlite_backlog import SqliteBacklog
@@ -68,7 +68,7 @@ class SqliteJournal(SqliteBacklog, SqliteDistrust):
         self._lock = lock
         self._commits = GroupCommit(database)
         self._writing, self._reading = (
-            Patience(name, what, clock or SystemClock(), self._stalled) for what in ("written", "read")
+            StallRetry(name, what, clock or SystemClock(), self._stalled) for what in ("written", "read")
         )
         self._marked_at = 0
 

@@ -21,7 +21,7 @@ from connector.clock import Clock, backoff
 from connector.errors import JournalStalled
 from connector.journal.engine.disk_errors import cause_of
 
-__all__ = ["GIVE_UP", "Patience", "Stall", "Stalls", "passing", "unless_stalled"]
+__all__ = ["GIVE_UP", "Stall", "StallRetry", "Stalls", "passing", "unless_stalled"]
 
 T = TypeVar("T")
 
@@ -75,7 +75,7 @@ class Stall:
         return self._clock.monotonic() - self._began
 
 
-class Patience:
+class StallRetry:
     """
     Tries again what failed for a cause that may pass. `what` completes "the journal could not be ...".
 
