@@ -31,7 +31,7 @@ from connector.journal.base import (
 )
 from connector.journal.engine.codec import millis, moment
 from connector.journal.engine.connection import Database, InlineDatabase, unusable
-from connector.journal.engine.group_commit import GroupCommit, verdict
+from connector.journal.engine.group_commit import GroupCommit, uncancellable
 from connector.journal.engine.lock import InstanceLock
 from connector.journal.engine.opening import check_folder, patiently
 from connector.journal.engine.sentinel import Seen as Noted
@@ -327,9 +327,9 @@ class SqliteJournal(SqliteBacklog, SqliteDistrust):
     async def _read(self, operation: Callable[[sqlite3.Connection], T]) -> T:
         try:
             try:
-                return await verdict(self._database.submit(operation))
+                return await uncancellable(self._database.submit(operation))
             except sqlite3.Error as exc:
-                return await self._reading.again(lambda: verdict(self._database.submit(operation)), exc)
+                return await self._reading.again(lambda: uncancellable(self._database.submit(operation)), exc)
         except sqlite3.Error as exc:
             raise JournalError(f"the journal could not be read: {exc}") from exc
 

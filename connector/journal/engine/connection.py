@@ -18,7 +18,7 @@ import aiosqlite
 
 from connector.errors import JournalBusy, JournalError, JournalStalled, readable
 from connector.journal.engine.disk_errors import cause_of, disk_trouble, may_pass
-from connector.journal.engine.group_commit import Operation, verdict
+from connector.journal.engine.group_commit import Operation, uncancellable
 from connector.journal.engine.stall import passing
 
 __all__ = ["Database", "InlineDatabase", "damaged", "migrate", "schema_files", "unusable"]
@@ -55,8 +55,8 @@ class Database(aiosqlite.Connection):
         database = cls(partial(_connect, path), iter_chunk_size=64)
         try:
             # Each to its end, come what may: a connection that nobody holds keeps its thread, and so the process.
-            await verdict(asyncio.ensure_future(database._started()))
-            await verdict(database.submit(partial(_prepare, path)))
+            await uncancellable(asyncio.ensure_future(database._started()))
+            await uncancellable(database.submit(partial(_prepare, path)))
         except BaseException as exc:
             await database.close()
             if isinstance(exc, sqlite3.Error | UnicodeDecodeError):
@@ -91,7 +91,7 @@ class Database(aiosqlite.Connection):
         elif self._closing is None:
             self._closing = asyncio.ensure_future(super().close())
         if self._closing is not None:
-            await verdict(self._closing)
+            await uncancellable(self._closing)
 
     def _drop(self) -> None:
         """Close without the thread, which is gone."""

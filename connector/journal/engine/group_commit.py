@@ -14,7 +14,7 @@ import anyio
 from connector.errors import JournalError
 from connector.journal.engine.stall import passing
 
-__all__ = ["GroupCommit", "Runner", "verdict"]
+__all__ = ["GroupCommit", "Runner", "uncancellable"]
 
 T = TypeVar("T")
 Operation = Callable[[sqlite3.Connection], T]
@@ -56,7 +56,7 @@ class GroupCommit:
             self._busy = True
             # The next turn of the loop, so that all who are about to write in this one share the transaction.
             loop.call_soon(self._flush)
-        return await verdict(future)
+        return await uncancellable(future)
 
     async def finish(self) -> None:
         """Wait until everything that was asked for has its verdict."""
@@ -110,7 +110,7 @@ def _nothing(db: sqlite3.Connection) -> None:
     """Write nothing."""
 
 
-async def verdict(future: asyncio.Future[T]) -> T:
+async def uncancellable(future: asyncio.Future[T]) -> T:
     """Wait for `future`, come what may; then return its result, or pass on the cancellation that came meanwhile."""
     cancelled: asyncio.CancelledError | None = None
     with anyio.CancelScope(shield=True):

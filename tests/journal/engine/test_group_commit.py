@@ -12,7 +12,7 @@ import pytest
 
 from connector.errors import JournalError
 from connector.journal.engine.connection import Database
-from connector.journal.engine.group_commit import GroupCommit, verdict
+from connector.journal.engine.group_commit import GroupCommit, uncancellable
 from tests.journal.engine.stepped_database import ByHand, fail_after, names, start, turns, write
 
 T = TypeVar("T")
@@ -172,8 +172,8 @@ async def test_a_verdict_that_is_there_is_returned_at_once() -> None:
     """Result or exception."""
     future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     future.set_result(7)
-    assert await verdict(future) == 7
+    assert await uncancellable(future) == 7
     failed: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     failed.set_exception(ValueError("no"))
     with pytest.raises(ValueError, match="no"):
-        await verdict(failed)
+        await uncancellable(failed)

@@ -412,8 +412,8 @@ def swallow_cancel(stack: ExitStack) -> None:
                 continue
         return future.result()
 
-    put(stack, group_commit, "verdict", verdict)
-    put(stack, sqlite, "verdict", verdict)
+    put(stack, group_commit, "uncancellable", verdict)
+    put(stack, sqlite, "uncancellable", verdict)
 
 
 @bug
