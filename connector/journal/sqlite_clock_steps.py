@@ -89,11 +89,11 @@ class SqliteSteps(ABC):
         return self._began if steady is None or steady.stepped_at is None else steady.stepped_at
 
 
-def _mark(clock: SteadyClock, ahead: timedelta) -> clock_steps.Mark:
+def _mark(clock: SteadyClock, ahead: timedelta) -> clock_steps.ClockMark:
     boot = clock.boot()
     if boot is None:
-        return clock_steps.Mark(_millis(ahead), "", 0)
-    return clock_steps.Mark(_millis(ahead), boot.id, millis(clock.now() + ahead) - round(boot.seconds * 1000))
+        return clock_steps.ClockMark(_millis(ahead), "", 0)
+    return clock_steps.ClockMark(_millis(ahead), boot.id, millis(clock.now() + ahead) - round(boot.seconds * 1000))
 
 
 def _millis(duration: timedelta) -> int:

@@ -26,8 +26,8 @@ __all__ = [
     "DEADLINES",
     "RECORDS",
     "UNUSED",
+    "ClockMark",
     "Deadline",
-    "Mark",
     "Steps",
     "begin",
     "comparable",
@@ -107,7 +107,7 @@ UNUSED = frozenset({("deliveries", "lease_until"), ("leases", "until")})
 """For more than one process (design.md, section 10), whose clocks are not one: nobody writes them yet."""
 
 
-class Mark(NamedTuple):
+class ClockMark(NamedTuple):
     """How the machine's clock stands: `ahead` of the deadlines, and to the machine's own start, in milliseconds."""
 
     ahead: int
@@ -143,7 +143,7 @@ class Beginning(NamedTuple):
     comparable: int
 
 
-def begin(mark: Mark, now: int, db: sqlite3.Connection) -> Beginning:
+def begin(mark: ClockMark, now: int, db: sqlite3.Connection) -> Beginning:
     """Move the deadlines into the time of a process that starts `now`, by the machine's clock."""
     last, since = _last(db), comparable(db)
     _put(mark, db)
@@ -170,7 +170,7 @@ def begin(mark: Mark, now: int, db: sqlite3.Connection) -> Beginning:
     return Beginning(moved, certain, since)
 
 
-def note(mark: Mark, since: int, now: int, db: sqlite3.Connection) -> int:
+def note(mark: ClockMark, since: int, now: int, db: sqlite3.Connection) -> int:
     """
     Note how far the clock is ahead; return by how many milliseconds that has changed.
 
@@ -194,9 +194,9 @@ def _age(by: int, but: tuple[int, int] | None, db: sqlite3.Connection) -> None:
         db.execute("UPDATE relisted SET moved = moved + ? WHERE since NOT BETWEEN ? AND ?", (by, *(but or (-2, -1))))
 
 
-def _last(db: sqlite3.Connection) -> Mark | None:
+def _last(db: sqlite3.Connection) -> ClockMark | None:
     row = db.execute("SELECT ahead, boot, base FROM clock").fetchone()
-    return None if row is None else Mark(*row)
+    return None if row is None else ClockMark(*row)
 
 
 def comparable_from(now: int, db: sqlite3.Connection) -> None:
@@ -210,7 +210,7 @@ def comparable(db: sqlite3.Connection) -> int:
     return 0 if row is None else int(row[0])
 
 
-def _put(mark: Mark, db: sqlite3.Connection) -> None:
+def _put(mark: ClockMark, db: sqlite3.Connection) -> None:
     db.execute(
         "INSERT INTO clock (id, ahead, boot, base) VALUES (1, ?1, ?2, ?3)"
         " ON CONFLICT (id) DO UPDATE SET ahead = ?1, boot = ?2, base = ?3",
