@@ -87,9 +87,9 @@ ALLOWED: dict[tuple[str, str], str] = {
 SQL: dict[tuple[str, str], str] = {
     ("connector.cli.end_state", "_example"): "one of the three statements beside it",
     ("connector.journal.tables.orders", "_renew"): "one of the two statements above it",
-    ("connector.journal.engine.bulk", "values"): "question marks for rows, as many as there are",
-    ("connector.journal.engine.bulk", "each"): "question marks for keys, as many as there are",
-    ("connector.journal.engine.bulk", "listed"): "question marks for keys, as many as there are",
+    ("connector.journal.engine.bulk", "execute_values"): "question marks for rows, as many as there are",
+    ("connector.journal.engine.bulk", "update_keys"): "question marks for keys, as many as there are",
+    ("connector.journal.engine.bulk", "select_keys"): "question marks for keys, as many as there are",
     ("connector.journal.engine.connection", "_prepare"): "three pragmas, which take no parameters",
     ("connector.journal.engine.connection", "migrate"): "the package's own schema files, and their numbers",
     ("connector.journal.views.orders", "matching"): "conditions of that module; what a user asks for is bound",

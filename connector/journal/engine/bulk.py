@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
-__all__ = ["each", "listed", "values", "whole"]
+__all__ = ["all_or_nothing", "execute_values", "select_keys", "update_keys"]
 
 LARGEST = 128
 """Rows of one statement. Fewer are filled up to a half, a quarter ... of it, so that its eight texts stay prepared."""
 
 
-def whole(db: sqlite3.Connection, expected: int, change: Callable[[], int]) -> bool:
+def all_or_nothing(db: sqlite3.Connection, expected: int, change: Callable[[], int]) -> bool:
     """Make a change of `expected` rows; take it back if it was of another number. Tell whether it stands."""
     db.execute("SAVEPOINT whole")
     stands = change() == expected
@@ -28,7 +28,7 @@ def whole(db: sqlite3.Connection, expected: int, change: Callable[[], int]) -> b
     return stands
 
 
-def values(db: sqlite3.Connection, statement: str, rows: Sequence[Sequence[Any]], *others: Any) -> int:
+def execute_values(db: sqlite3.Connection, statement: str, rows: Sequence[Sequence[Any]], *others: Any) -> int:
     """
     Run `statement`, in which `{}` stands for rows of values as in VALUES, after the values of `others`.
 
@@ -43,7 +43,7 @@ def values(db: sqlite3.Connection, statement: str, rows: Sequence[Sequence[Any]]
     return changed
 
 
-def each(db: sqlite3.Connection, statement: str, keys: Sequence[Any], *others: Any) -> int:
+def update_keys(db: sqlite3.Connection, statement: str, keys: Sequence[Any], *others: Any) -> int:
     """As `values`, for a statement whose last values are a list of keys, after those of `others`: `key IN ({})`."""
     changed = 0
     for part, size in _parts(keys):
@@ -51,7 +51,7 @@ def each(db: sqlite3.Connection, statement: str, keys: Sequence[Any], *others: A
     return changed
 
 
-def listed(db: sqlite3.Connection, question: str, keys: Sequence[Any], *others: Any) -> Iterator[tuple[Any, ...]]:
+def select_keys(db: sqlite3.Connection, question: str, keys: Sequence[Any], *others: Any) -> Iterator[tuple[Any, ...]]:
     """Yield the rows that answer a question about a list of keys: `key IN ({})`, after the values of `others`."""
     for part, size in _parts(keys):
         yield from db.execute(_listed(question, size), [*others, *_filled(part, size)])

@@ -28,12 +28,12 @@ def claim(keys: Sequence[int], told: Mapping[int, datetime], db: sqlite3.Connect
     if told:
         times = {key: millis(at) for key, at in told.items()}
         return [
-            bulk.each(db, _CLAIM_FAILURE, [key], times[key]) == 1 if key in times else claim([key], {}, db)[0]
+            bulk.update_keys(db, _CLAIM_FAILURE, [key], times[key]) == 1 if key in times else claim([key], {}, db)[0]
             for key in keys
         ]
-    if len(set(keys)) == len(keys) and bulk.whole(db, len(keys), partial(bulk.each, db, _CLAIM, keys)):
+    if len(set(keys)) == len(keys) and bulk.all_or_nothing(db, len(keys), partial(bulk.update_keys, db, _CLAIM, keys)):
         return [True] * len(keys)
-    return [bulk.each(db, _CLAIM, [key]) == 1 for key in keys]
+    return [bulk.update_keys(db, _CLAIM, [key]) == 1 for key in keys]
 
 
 _CLAIM = (
@@ -67,7 +67,7 @@ def settle(results: Sequence[AckResult], now: int, db: sqlite3.Connection) -> No
                 others.append(("parked", reason, 0, result.key))
                 refused.append(result.key)
     failed = [result.key for result in results if result.failure]
-    bulk.each(
+    bulk.update_keys(
         db,
         # When it was confirmed by the clock of this process stands where the next try did; see `relisted.believed`.
         "UPDATE orders SET ack_state = 'confirmed', ack_done_at = ?, updated_at = ?, ack_next = ?, ack_reason = NULL,"
@@ -79,7 +79,7 @@ def settle(results: Sequence[AckResult], now: int, db: sqlite3.Connection) -> No
         told_at,
     )
     # What the order was is no longer needed, and it holds people's addresses.
-    bulk.each(
+    bulk.update_keys(
         db,
         "DELETE FROM payloads WHERE NOT EXISTS"
         " (SELECT 1 FROM deliveries d WHERE d.key = payloads.key AND d.state <> 'delivered')"

@@ -84,9 +84,9 @@ def intend(intents: Sequence[Intent], now: int, db: sqlite3.Connection) -> list[
     """Commit the will to create; see `Journal.intend`."""
     rows = [(i.key, i.receiver, i.revision, i.payload_hash, i.asked, i.version) for i in intents]
     one_each = len({row[:2] for row in rows}) == len(rows)
-    if one_each and bulk.whole(db, len(rows), partial(bulk.values, db, _INTEND, rows, now)):
+    if one_each and bulk.all_or_nothing(db, len(rows), partial(bulk.execute_values, db, _INTEND, rows, now)):
         return [True] * len(rows)
-    return [bulk.values(db, _INTEND, [row], now) == 1 for row in rows]
+    return [bulk.execute_values(db, _INTEND, [row], now) == 1 for row in rows]
 
 
 _INTEND = (

@@ -57,7 +57,7 @@ def settle(rows: Sequence[Row], now: int, db: sqlite3.Connection) -> Mapping[int
     receiver, or an acknowledgement, or may have been told: then each has to be looked at by itself.
     """
     deliveries, ids = 0, dict[int, str]()
-    for count, found in bulk.listed(db, _IDS, [key for key, _, _ in rows]):
+    for count, found in bulk.select_keys(db, _IDS, [key for key, _, _ in rows]):
         deliveries += count
         ids |= _ids.decode(found)
     if deliveries != len(rows):
@@ -66,9 +66,11 @@ def settle(rows: Sequence[Row], now: int, db: sqlite3.Connection) -> Mapping[int
 
     def change() -> int:
         done = [(key, receiver, outcome.receipt, outcome.reference) for key, receiver, outcome in rows]
-        return bulk.values(db, _DELIVERED, done, now) + bulk.values(db, _ACK, [*messages.items()], now, now)
+        return bulk.execute_values(db, _DELIVERED, done, now) + bulk.execute_values(
+            db, _ACK, [*messages.items()], now, now
+        )
 
-    if not bulk.whole(db, 2 * len(rows), change):
+    if not bulk.all_or_nothing(db, 2 * len(rows), change):
         return None
     at = moment(now)
     return {

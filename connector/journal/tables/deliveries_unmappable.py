@@ -33,7 +33,9 @@ def believe(receiver: str, mapped: Sequence[int], now: int, db: sqlite3.Connecti
     Makes it due to tell their sources, and returns those.
     """
     held = waiting(receiver, db)
-    sources = {source for (source,) in bulk.listed(db, "SELECT source FROM orders WHERE key IN ({})", list(mapped))}
+    sources = {
+        source for (source,) in bulk.select_keys(db, "SELECT source FROM orders WHERE key IN ({})", list(mapped))
+    }
     keys = [key for key, source in held if source in sources and key not in mapped]
     for key in keys:
         db.execute("UPDATE deliveries SET state = 'rejected' WHERE key = ? AND receiver = ?", (key, receiver))

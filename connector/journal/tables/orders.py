@@ -70,7 +70,7 @@ def _told(db: sqlite3.Connection, answer: Ingested, now: int) -> Ingested:
 
 
 def _known(db: sqlite3.Connection, source: str, order_ids: Sequence[str]) -> dict[str, _Known]:
-    rows = bulk.listed(
+    rows = bulk.select_keys(
         db,
         "SELECT order_id, key, revision, ack_state, ack_outcome, ack_done_at, ack_next,"
         " (SELECT group_concat(DISTINCT state) FROM deliveries d WHERE d.key = o.key), payload_version,"
@@ -102,18 +102,18 @@ def _known(db: sqlite3.Connection, source: str, order_ids: Sequence[str]) -> dic
 
 
 def _insert(db: sqlite3.Connection, source: str, fresh: Sequence[tuple[int, Arrival]], now: int) -> None:
-    bulk.values(
+    bulk.execute_values(
         db,
         "INSERT INTO orders (key, source, order_id, external_id, revision, found_at, updated_at)"
         " SELECT * FROM (VALUES {}) WHERE column1 IS NOT NULL",
         [(key, source, a.order_id, a.external_id, a.revision, now, now) for key, a in fresh],
     )
-    bulk.values(
+    bulk.execute_values(
         db,
         "INSERT INTO payloads (key, raw) SELECT * FROM (VALUES {}) WHERE column1 IS NOT NULL",
         [(key, a.raw) for key, a in fresh],
     )
-    bulk.values(
+    bulk.execute_values(
         db,
         "INSERT INTO deliveries (key, receiver, state, required, cause, detail, unfit)"
         " SELECT * FROM (VALUES {}) WHERE column1 IS NOT NULL",
