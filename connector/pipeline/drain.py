@@ -86,7 +86,7 @@ class Stages(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-class _Patience:
+class GiveUpPolicy:
     """Which endpoints have failed so often since the drain began that it does not wait for them."""
 
     def __init__(self, stages: Stages) -> None:
@@ -110,7 +110,7 @@ class _Patience:
         pauses = min(breaker.in_a_row, breaker.opened - self._before[breaker])
         return pauses >= PAUSES or (breaker.hopeless and pauses > 0)
 
-    def tire(self, walk: PassFinished) -> None:
+    def give_up(self, walk: PassFinished) -> None:
         """Give a source up whose walks fail."""
         self._tired[walk.source] = walk.error
         self._lasting = self._lasting or walk.lasting
@@ -146,7 +146,7 @@ async def drain(stages: Stages) -> Drained:
 
 
 async def _drain(stages: Stages) -> Drained:
-    patience = _Patience(stages)
+    patience = GiveUpPolicy(stages)
     for watcher in stages.watchers:
         await watcher.poll()
     walks = 0
@@ -164,7 +164,7 @@ async def _drain(stages: Stages) -> Drained:
     return Drained(walks, failed, bool(failed) and not patience.hopeless())
 
 
-async def _walk(stages: Stages, name: str, patience: _Patience, ended: list[PassFinished]) -> None:
+async def _walk(stages: Stages, name: str, patience: GiveUpPolicy, ended: list[PassFinished]) -> None:
     for _ in range(TRIES):
         walk = await stages.producers[name].walk()
         if not walk.error:
@@ -173,10 +173,10 @@ async def _walk(stages: Stages, name: str, patience: _Patience, ended: list[Pass
             return
         if patience.over(name) or walk.lasting:
             break
-    patience.tire(walk)
+    patience.give_up(walk)
 
 
-async def _settled(stages: Stages, patience: _Patience) -> None:
+async def _settled(stages: Stages, patience: GiveUpPolicy) -> None:
     """Wait until nothing is in flight and nothing is due that an endpoint in working order would take."""
     patient = GLANCE
     while True:
