@@ -16,7 +16,7 @@ from connector.mapping.code_tables import Tables
 from connector.mapping.compiler import Mistake, compiled
 from connector.mapping.house_numbers import split_addresses
 from connector.mapping.identity import identified
-from connector.mapping.partial import Hole, Holed, holes_of
+from connector.mapping.partial import MissingPart, PartialRequest, holes_of
 from connector.mapping.totals import CAUSE, check_totals
 from connector.order import Order
 from connector.settings.model import RouteSettings
@@ -117,14 +117,14 @@ def _of_tree(
                 if partial is None:
                     raise
                 mapped = _lists(partial(order))
-                made = _filled(mapping.apply(order, Holed(mapped)))
+                made = _filled(mapping.apply(order, PartialRequest(mapped)))
                 return finished(identify(made, order), dict(holes_of(mapped)))
         return finished(identify(mapping.apply(order, mapped), order), {})
 
     free_form = getattr(request, "free_form", False)
     identify, encode = identified(request, "the default mapping"), _encoder(request)
 
-    def finished(made: Any, holes: Mapping[str, Hole]) -> bytes:
+    def finished(made: Any, holes: Mapping[str, MissingPart]) -> bytes:
         try:
             if free_form:
                 return _encode(made)

@@ -17,7 +17,7 @@ from msgspec import Meta
 
 from connector.errors import Unmappable
 from connector.mapping.money import digits
-from connector.mapping.partial import Attempt, Hole, attempted, strict
+from connector.mapping.partial import Attempt, MissingPart, or_missing, or_raise
 from connector.order import Address, Contact, Customer, Document, Kind, Order
 
 __all__ = ["PlainLine", "PlainOrder", "PlainParcel", "PlainTotals", "partial_plain", "plain_order"]
@@ -117,7 +117,7 @@ def plain_order(order: Order) -> PlainOrder:
     Raises `Unmappable`, and nothing else: for amounts that are no numbers or absurdly large, a time without a zone,
     and text that is not Unicode.
     """
-    fields = _fields(order, strict)
+    fields = _fields(order, or_raise)
     plain = PlainOrder(**{**fields, "totals": PlainTotals(**fields["totals"])})
     try:
         _decode(_encode(plain))
@@ -128,8 +128,8 @@ def plain_order(order: Order) -> PlainOrder:
 
 def partial_plain(order: Order) -> dict[str, Any]:
     """Return as much of the plain form of `order` as can be made, with a hole for each part that cannot."""
-    fields = _fields(order, attempted)
-    holes = {name: value for name, value in fields.items() if isinstance(value, Hole)}
+    fields = _fields(order, or_missing)
+    holes = {name: value for name, value in fields.items() if isinstance(value, MissingPart)}
     totals = fields.pop("totals")
     plain = PlainOrder(**{name: value for name, value in fields.items() if name not in holes})
     made = msgspec.to_builtins(plain, builtin_types=(datetime, date, bytes))
@@ -152,7 +152,7 @@ def _fields(order: Order, attempt: Attempt) -> dict[str, Any]:
 
 
 def _all(kind: Callable[..., T], parts: Iterable[msgspec.Struct]) -> tuple[T, ...]:
-    return tuple(kind(**_texts(part, strict)) for part in parts)
+    return tuple(kind(**_texts(part, or_raise)) for part in parts)
 
 
 def _texts(struct: msgspec.Struct, attempt: Attempt) -> dict[str, Any]:

@@ -117,7 +117,7 @@ class SupportsPartialMapping(Protocol):
         """
         Map an order that `default` refused, as far as it goes: plain values, keyed as on the wire.
 
-        In the place of each part that cannot be mapped stands a `Hole`, whose cause holds the order unless the
+        In the place of each part that cannot be mapped stands a `MissingPart`, whose cause holds the order unless the
         route's mapping replaces that part. Pure; raises `Unmappable` for what no mapping can replace.
         """
 

@@ -15,7 +15,7 @@ from connector.clients.ewarehousing.requests import encode
 from connector.clock import SystemClock
 from connector.errors import Unmappable
 from connector.mapping.mapper import mapper
-from connector.mapping.partial import Hole, holes_of
+from connector.mapping.partial import MissingPart, holes_of
 from connector.order import Address, Document, Line, Order, Totals
 from connector.receivers import RECEIVERS
 from connector.receivers.base import SupportsPartialMapping
@@ -185,6 +185,6 @@ def test_a_receiver_without_parts_is_as_it_was() -> None:
 
 def test_holes_are_found_wherever_they_are() -> None:
     """In lists and mappings, each with its place."""
-    hole = Hole(Unmappable("x"))
+    hole = MissingPart(Unmappable("x"))
     found = dict(holes_of({"a": hole, "b": {"c": [1, hole]}, "d": Address().city}))
     assert found == {"a": hole, "b.c.1": hole}

@@ -21,7 +21,7 @@ from connector.clients.ewarehousing.requests import CreateOrder, OrderLine, Ship
 from connector.errors import Unmappable
 from connector.mapping.iso_codes import WITHOUT_POSTAL_CODES, is_country, is_currency
 from connector.mapping.money import exact_minor_units, exact_units, minor_units
-from connector.mapping.partial import Attempt, Hole, attempted, strict
+from connector.mapping.partial import Attempt, MissingPart, or_missing, or_raise
 from connector.mapping.text import block, tidied
 from connector.order import Address, Line, Order
 from connector.receivers.ewarehousing.metadata import Sent, line_metadata, order_metadata
@@ -65,7 +65,7 @@ def create_order(
     `ewarehousing_metadata`). An order that its customer collects is held unless the route's mapping gives it a
     `shipping_method`: without one it would be shipped as a parcel. Raises `Unmappable`, and nothing else.
     """
-    request = _request(order, delivery_days, zone, line_price, strict)
+    request = _request(order, delivery_days, zone, line_price, or_raise)
     return request if _is_certain(request) else _checked(request)
 
 
@@ -81,11 +81,11 @@ def partial_order(
 
     As `create_order`, but the fields are not checked yet. Without a usable currency no amount is sent.
     """
-    request = _request(order, delivery_days, zone, line_price, attempted)
+    request = _request(order, delivery_days, zone, line_price, or_missing)
     fields = _set(request)
     if isinstance(request.shipping_address, ShippingAddress):
         fields["shipping_address"] = _set(request.shipping_address)
-    if not isinstance(request.order_lines, Hole):
+    if not isinstance(request.order_lines, MissingPart):
         fields["order_lines"] = msgspec.to_builtins(request.order_lines, builtin_types=(Decimal,))
     return fields
 
@@ -105,7 +105,7 @@ def _request(order: Order, days: int, zone: str, line_price: LinePrice, attempt:
     """
     texts = tidied(order)  # whose texts people read; identity, dates and amounts are those of `order`
     found = attempt(_currency, texts.currency)
-    currency = "" if isinstance(found, Hole) else found
+    currency = "" if isinstance(found, MissingPart) else found
     amount = order.totals.including_tax
     address, contact = texts.delivery_address or NOWHERE, texts.contact
     external_id = order.external_id

@@ -20,7 +20,7 @@ from connector.clients.ewarehousing.requests import CreateOrder, OrderLine
 from connector.errors import Unmappable
 from connector.mapping.iso_codes import COUNTRIES, CURRENCIES, WITHOUT_POSTAL_CODES
 from connector.mapping.money import decimals, rounded
-from connector.mapping.partial import Attempt, Hole, attempted, strict
+from connector.mapping.partial import Attempt, MissingPart, or_missing, or_raise
 from connector.mapping.text import UNFIT
 from connector.order import Address, Line, Order, Parcel
 from connector.receivers.ewarehousing.mapping import COLLECTED
@@ -43,7 +43,7 @@ def create_order(
     line_price: LinePrice = "cents",
 ) -> CreateOrder:
     """Return the create request for `order`. Raises `Unmappable`, and nothing else."""
-    fields = _fields(order, delivery_days, zone, line_price, strict)
+    fields = _fields(order, delivery_days, zone, line_price, or_raise)
     try:
         return _decode(_encode(fields))
     except ValueError as exc:  # msgspec's errors, and text that is not Unicode
@@ -58,12 +58,12 @@ def partial_order(
     line_price: LinePrice = "cents",
 ) -> dict[str, Any]:
     """Return as much of it as can be made, with a hole for each part that cannot."""
-    fields = _fields(order, delivery_days, zone, line_price, attempted)
+    fields = _fields(order, delivery_days, zone, line_price, or_missing)
     address = fields["shipping_address"]
     if isinstance(address, dict):
         fields["shipping_address"] = {key: value for key, value in address.items() if value is not None}
     lines = fields["order_lines"]
-    if not isinstance(lines, Hole):
+    if not isinstance(lines, MissingPart):
         fields["order_lines"] = msgspec.to_builtins(lines, builtin_types=(Decimal,))
     return {key: value for key, value in fields.items() if value is not None}
 
@@ -71,7 +71,7 @@ def partial_order(
 def _fields(order: Order, days: int, zone: str, line_price: LinePrice, attempt: Attempt) -> dict[str, Any]:
     """Return the fields of the request; `attempt` makes each that can fail."""
     found = attempt(_currency, order.currency)
-    currency = "" if isinstance(found, Hole) else found
+    currency = "" if isinstance(found, MissingPart) else found
     amount = order.totals.including_tax
     address = order.delivery_address or NOWHERE
     person, company, asked = _text(address.person), _text(address.company), order.contact

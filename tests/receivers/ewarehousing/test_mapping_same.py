@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from connector.clients.ewarehousing.requests import encode
 from connector.errors import Unmappable
-from connector.mapping.partial import Hole
+from connector.mapping.partial import MissingPart
 from connector.order import Address, Contact, Line, Order, Parcel, Totals
 from connector.receivers.ewarehousing import mapping as ewarehousing
 from tests.mapping.leaves import filled
@@ -108,7 +108,7 @@ def parts(module: Any, order: Order, **options: Any) -> object:
     """Return the parts that could be made, in their order, and why the others could not."""
 
     def plain(value: Any) -> Any:
-        if isinstance(value, Hole):
+        if isinstance(value, MissingPart):
             return value.cause.cause, value.cause.detail, value.cause.ours
         if isinstance(value, dict):
             return [(key, plain(inner)) for key, inner in value.items()]
