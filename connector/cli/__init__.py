@@ -82,7 +82,7 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Call the command; an error of ours becomes its lines on stderr and its exit code."""
-        with exit_codes.told():
+        with exit_codes.errors_to_exit_code():
             return super().invoke(ctx)
 
 

@@ -11,7 +11,18 @@ from contextlib import contextmanager, suppress
 from connector.cli import log_writer
 from connector.errors import ConnectorError, InDoubtError, JournalBusy, JournalStalled, SettingsError, TransientError
 
-__all__ = ["HELP", "INTERRUPTED", "LATER", "OK", "SETTINGS", "TROUBLE", "USAGE", "code_of", "told", "unwritten"]
+__all__ = [
+    "HELP",
+    "INTERRUPTED",
+    "LATER",
+    "OK",
+    "SETTINGS",
+    "TROUBLE",
+    "USAGE",
+    "code_of",
+    "errors_to_exit_code",
+    "unwritten",
+]
 
 OK = 0
 """All well."""
@@ -40,7 +51,7 @@ HELP = (
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def errors_to_exit_code() -> Iterator[None]:
     """
     Turn an error of our own tree into its lines on stderr and `SystemExit` with its code, without a traceback.
 

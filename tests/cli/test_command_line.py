@@ -165,7 +165,7 @@ def test_errors_of_ours_are_lines_and_an_exit_code(
     capsys: pytest.CaptureFixture[str], error: BaseException, code: int, said: str
 ) -> None:
     """Every error of the tree has its exit code, alone or in a group, and is told on stderr without a traceback."""
-    with pytest.raises(SystemExit) as caught, exit_codes.told():
+    with pytest.raises(SystemExit) as caught, exit_codes.errors_to_exit_code():
         raise error
 
     assert code == caught.value.code
@@ -175,7 +175,7 @@ def test_errors_of_ours_are_lines_and_an_exit_code(
 @pytest.mark.parametrize("error", [ZeroDivisionError(), group(ZeroDivisionError(), TransientError("down"))])
 def test_a_defect_keeps_its_traceback(error: BaseException) -> None:
     """What is not of our tree is a defect, and nothing hides it."""
-    with pytest.raises(type(error)) as caught, exit_codes.told():
+    with pytest.raises(type(error)) as caught, exit_codes.errors_to_exit_code():
         raise error
 
     assert caught.value is error
@@ -184,5 +184,5 @@ def test_a_defect_keeps_its_traceback(error: BaseException) -> None:
 def test_click_keeps_its_own_exits() -> None:
     """A command's own exit code and click's errors pass as they are."""
     for error in (click.exceptions.Exit(3), click.UsageError("so not")):
-        with pytest.raises(type(error)), exit_codes.told():
+        with pytest.raises(type(error)), exit_codes.errors_to_exit_code():
             raise error
