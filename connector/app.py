@@ -14,7 +14,7 @@ import anyio
 from connector.bus import Bus
 from connector.clock import Clock, SystemClock
 from connector.errors import SettingsError
-from connector.events import Event, PassFinished
+from connector.events import Event, PollFinished
 from connector.journal.base import Journal
 from connector.journal.engine.stall import Stall, unless_stalled
 from connector.journal.sqlite import SqliteJournal
@@ -167,7 +167,7 @@ class Connector:
         self.look()
         return Reloaded(released, changed_keys(before, now), changed_keys(now, settings))
 
-    async def replay(self, source: str, since: datetime) -> PassFinished:
+    async def replay(self, source: str, since: datetime) -> PollFinished:
         """
         Walk what `source` exported at or after `since` (with a zone) again; `run` must be running.
 

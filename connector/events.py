@@ -29,7 +29,7 @@ __all__ = [
     "OrderRejected",
     "OrderSkipped",
     "OrderVanished",
-    "PassFinished",
+    "PollFinished",
     "ProgressReported",
 ]
 
@@ -123,7 +123,7 @@ class ProgressReported(OrderEvent, frozen=True, kw_only=True):
     report: Mapping[str, str]
 
 
-class PassFinished(Event, frozen=True, kw_only=True):
+class PollFinished(Event, frozen=True, kw_only=True):
     """
     One walk over a source's feed ended. `error` is empty when it went through; `lasting` says that the same walk will
     not go through later unless somebody mends something. `unreadable` counts the rows that could not be read.

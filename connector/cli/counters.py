@@ -15,7 +15,7 @@ from connector.events import (
     OrderInDoubt,
     OrderRejected,
     OrderSkipped,
-    PassFinished,
+    PollFinished,
 )
 
 __all__ = ["COLUMNS", "Tally"]
@@ -55,7 +55,7 @@ class Tally:
     def count(self, event: Event) -> None:
         """Count one event."""
         match event:
-            case PassFinished(source=source, new=new):
+            case PollFinished(source=source, new=new):
                 self.new[source] += new
             case EndpointChanged(endpoint=endpoint, state="closed"):
                 self.paused.pop(endpoint, None)

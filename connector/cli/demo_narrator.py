@@ -20,7 +20,7 @@ from connector.events import (
     OrderInDoubt,
     OrderRejected,
     OrderSkipped,
-    PassFinished,
+    PollFinished,
     ProgressReported,
 )
 from connector.order import external_id
@@ -79,7 +79,7 @@ class Story:
                 return [f"{name} is rejected: {reason}"]
             case ProgressReported(report=report):
                 return [f"{name}: its carrier is told {report['status']} at {report['location']}"]
-            case PassFinished(source=source, seen=seen, new=new):
+            case PollFinished(source=source, seen=seen, new=new):
                 return [f"a pass over {source} ended: {seen:,} listed, {new:,} of them new"] if new else []
             case _:
                 return []

@@ -10,7 +10,7 @@ import anyio
 import msgspec
 
 from connector.clock import Clock
-from connector.events import PassFinished
+from connector.events import PollFinished
 from connector.http.breaker import Breaker
 from connector.journal.base import Journal, OpenWork
 from connector.journal.engine.stall import unless_stalled
@@ -110,12 +110,12 @@ class GiveUpPolicy:
         pauses = min(breaker.in_a_row, breaker.opened - self._before[breaker])
         return pauses >= PAUSES or (breaker.hopeless and pauses > 0)
 
-    def give_up(self, walk: PassFinished) -> None:
+    def give_up(self, walk: PollFinished) -> None:
         """Give a source up whose walks fail."""
         self._tired[walk.source] = walk.error
         self._lasting = self._lasting or walk.lasting
 
-    def note(self, walk: PassFinished) -> None:
+    def note(self, walk: PollFinished) -> None:
         """Take note of a walk that went through, perhaps without rows that cannot be read."""
         self._unreadable.pop(walk.source, None)
         if walk.unreadable:
@@ -151,7 +151,7 @@ async def _drain(stages: Stages) -> Drained:
         await watcher.poll()
     walks = 0
     while walks < MOST_WALKS:
-        ended: list[PassFinished] = []
+        ended: list[PollFinished] = []
         async with anyio.create_task_group() as tg:
             for name in stages.producers:
                 if not patience.over(name):
@@ -164,7 +164,7 @@ async def _drain(stages: Stages) -> Drained:
     return Drained(walks, failed, bool(failed) and not patience.hopeless())
 
 
-async def _walk(stages: Stages, name: str, patience: GiveUpPolicy, ended: list[PassFinished]) -> None:
+async def _walk(stages: Stages, name: str, patience: GiveUpPolicy, ended: list[PollFinished]) -> None:
     for _ in range(TRIES):
         walk = await stages.producers[name].walk()
         if not walk.error:

@@ -25,7 +25,7 @@ from connector.events import (
     OrderHeld,
     OrderInDoubt,
     OrderRejected,
-    PassFinished,
+    PollFinished,
 )
 from connector.settings.model import Settings
 
@@ -57,7 +57,7 @@ COUNTERS: Mapping[type[Event], Counted] = {
     OrderInDoubt: Counted(
         "connector_orders_in_doubt", "Creates that may or may not have been applied.", ("source", "receiver")
     ),
-    PassFinished: Counted("connector_walks", "Walks over a feed that ended, ok or failed.", ("source", "result")),
+    PollFinished: Counted("connector_walks", "Walks over a feed that ended, ok or failed.", ("source", "result")),
 }
 
 
@@ -99,7 +99,7 @@ class Tally:
         counts = self.counts.get(type(event))
         if counts is None:
             return
-        if isinstance(event, PassFinished):
+        if isinstance(event, PollFinished):
             labels: tuple[str, ...] = (event.source, "failed" if event.error else "ok")
             (self.unreachable.add if event.error and not event.lasting else self.unreachable.discard)(event.source)
             if not event.error:

@@ -11,7 +11,7 @@ from connector.ack import Acknowledgement
 from connector.cli.counters import Tally
 from connector.cli.end_state import Standing, Waiting, standing
 from connector.cli.summary import outcome, summary
-from connector.events import EndpointChanged, OrderAcknowledged, OrderDelivered, OrderFound, PassFinished
+from connector.events import EndpointChanged, OrderAcknowledged, OrderDelivered, OrderFound, PollFinished
 from connector.journal.base import AckResult, Arrival, Delivered, Intent, Listing, Rejected, Settlement
 from connector.journal.memory import MemoryJournal
 from connector.order import Order
@@ -97,7 +97,7 @@ def test_an_order_counts_as_delivered_when_the_last_receiver_has_it() -> None:
         OrderDelivered(**common, receiver="a", receipt="A"),
         OrderDelivered(**common, receiver="b", receipt="B", adopted=True, ack=ack),
         OrderAcknowledged(**common, outcome="exported"),
-        PassFinished(at=NOW, source="shop", seen=1, new=1, total=1),
+        PollFinished(at=NOW, source="shop", seen=1, new=1, total=1),
         EndpointChanged(at=NOW, endpoint="a", state="open", reason="down"),
         EndpointChanged(at=NOW, endpoint="b", state="open", reason="down"),
         EndpointChanged(at=NOW, endpoint="b", state="closed"),

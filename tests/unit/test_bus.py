@@ -13,7 +13,7 @@ from anyio.lowlevel import checkpoint
 
 from connector import bus as bus_module
 from connector.bus import Bus, Inbox, Observer, Publisher
-from connector.events import Event, OrderAcknowledged, OrderHeld, OrderInDoubt, PassFinished
+from connector.events import Event, OrderAcknowledged, OrderHeld, OrderInDoubt, PollFinished
 
 AT = datetime(2026, 3, 24, 9, 0, tzinfo=UTC)
 
@@ -26,9 +26,9 @@ def bus() -> Iterator[Bus]:
     made.close()
 
 
-def walk(number: int) -> PassFinished:
+def walk(number: int) -> PollFinished:
     """Return an event with a number."""
-    return PassFinished(at=AT, source="shop", seen=number, new=0, total=None)
+    return PollFinished(at=AT, source="shop", seen=number, new=0, total=None)
 
 
 def held(number: int) -> OrderHeld:
@@ -36,7 +36,7 @@ def held(number: int) -> OrderHeld:
     return OrderHeld(at=AT, key=number, source="shop", order_id="1", receiver="wms", cause="no street")
 
 
-def numbers(events: list[PassFinished]) -> list[int]:
+def numbers(events: list[PollFinished]) -> list[int]:
     """Return their numbers."""
     return [event.seen for event in events]
 
@@ -54,10 +54,10 @@ async def observed(observer: Observer) -> list[Event]:
 
 async def test_events_come_in_order(bus: Bus) -> None:
     """As they were published, however many publishers wait for room."""
-    inbox = bus.subscribe(PassFinished)
-    publishers = [bus.publisher(PassFinished) for _ in range(2)]
+    inbox = bus.subscribe(PollFinished)
+    publishers = [bus.publisher(PollFinished) for _ in range(2)]
     bus.seal()
-    heard: list[PassFinished] = []
+    heard: list[PollFinished] = []
 
     async def publish(publisher: Publisher, first: int) -> None:
         with publisher:
@@ -77,7 +77,7 @@ async def test_events_come_in_order(bus: Bus) -> None:
 
 async def test_a_full_inbox_makes_its_publisher_wait(bus: Bus) -> None:
     """That is the back-pressure: one event taken makes room for one, and no more than the capacity is in memory."""
-    inbox, publisher = bus.subscribe(PassFinished), bus.publisher(PassFinished)
+    inbox, publisher = bus.subscribe(PollFinished), bus.publisher(PollFinished)
     sent: list[int] = []
 
     async def publish() -> None:
@@ -101,8 +101,8 @@ async def test_a_full_inbox_makes_its_publisher_wait(bus: Bus) -> None:
 
 async def test_only_the_full_inbox_is_waited_for(bus: Bus) -> None:
     """A slow receiver keeps the orders for others back only when they come from the same publisher."""
-    slow, quick = (bus.subscribe(PassFinished, topic=topic) for topic in ("slow", "quick"))
-    publisher = bus.publisher(PassFinished, topics=["slow", "quick"])
+    slow, quick = (bus.subscribe(PollFinished, topic=topic) for topic in ("slow", "quick"))
+    publisher = bus.publisher(PollFinished, topics=["slow", "quick"])
     for number in range(3):
         await publisher.publish(walk(number), "slow")
         await publisher.publish(walk(number), "quick")
@@ -117,7 +117,7 @@ async def test_only_the_full_inbox_is_waited_for(bus: Bus) -> None:
 
 async def test_take_waits_for_one_and_returns_what_there_is(bus: Bus) -> None:
     """At least one event, at most as many as were asked for, without waiting for more."""
-    inbox, publisher = bus.subscribe(PassFinished), bus.publisher(PassFinished)
+    inbox, publisher = bus.subscribe(PollFinished), bus.publisher(PollFinished)
     taking = asyncio.create_task(inbox.take(2))
     await turns()
     assert not taking.done()
@@ -129,8 +129,8 @@ async def test_take_waits_for_one_and_returns_what_there_is(bus: Bus) -> None:
 
 async def test_an_inbox_ends_when_its_last_publisher_closes(bus: Bus) -> None:
     """Not before, and not before it has been read to its end: that is the shutdown."""
-    inbox = bus.subscribe(PassFinished)
-    one, other = bus.publisher(PassFinished), bus.publisher(PassFinished)
+    inbox = bus.subscribe(PollFinished)
+    one, other = bus.publisher(PollFinished), bus.publisher(PollFinished)
     bus.seal()
     await one.publish(walk(1))
     one.close()
@@ -152,8 +152,8 @@ async def test_an_inbox_ends_when_its_last_publisher_closes(bus: Bus) -> None:
 
 async def test_the_end_runs_down_the_stages(bus: Bus) -> None:
     """A stage that reads until the end, and then closes what it publishes, ends the next one."""
-    first, second = bus.subscribe(PassFinished), bus.subscribe(OrderHeld)
-    source, middle = bus.publisher(PassFinished), bus.publisher(OrderHeld)
+    first, second = bus.subscribe(PollFinished), bus.subscribe(OrderHeld)
+    source, middle = bus.publisher(PollFinished), bus.publisher(OrderHeld)
     bus.seal()
     heard: list[int] = []
 
@@ -178,8 +178,8 @@ async def test_the_end_runs_down_the_stages(bus: Bus) -> None:
 
 async def test_a_bus_that_is_not_sealed_ends_nothing(bus: Bus) -> None:
     """Until all publishers are open, another may come."""
-    inbox = bus.subscribe(PassFinished)
-    bus.publisher(PassFinished).close()
+    inbox = bus.subscribe(PollFinished)
+    bus.publisher(PollFinished).close()
     ended = asyncio.create_task(inbox.take(9))
     await turns()
     assert not ended.done()
@@ -189,29 +189,29 @@ async def test_a_bus_that_is_not_sealed_ends_nothing(bus: Bus) -> None:
 
 def test_publishing_to_nobody_is_a_mistake_of_the_wiring(bus: Bus) -> None:
     """It is found when the flow is put together, and it names all of what nobody hears."""
-    bus.subscribe(PassFinished, topic="wms")
+    bus.subscribe(PollFinished, topic="wms")
     with pytest.raises(LookupError, match="nobody subscribes to PassFinished for 'erp', OrderHeld for 'erp'"):
-        bus.publisher(PassFinished, OrderHeld, topics=["erp"])
+        bus.publisher(PollFinished, OrderHeld, topics=["erp"])
     with pytest.raises(LookupError):
-        bus.publisher(PassFinished)
-    with bus.publisher(PassFinished, topics=["wms"]):
+        bus.publisher(PollFinished)
+    with bus.publisher(PollFinished, topics=["wms"]):
         pass
 
 
 def test_two_that_want_the_same_events_are_a_mistake_of_the_wiring(bus: Bus) -> None:
     """Each event has one stage that acts on it; the one that was first keeps its inbox."""
-    bus.subscribe(PassFinished, topic="wms")
-    bus.subscribe(PassFinished, topic="erp")
+    bus.subscribe(PollFinished, topic="wms")
+    bus.subscribe(PollFinished, topic="erp")
     with pytest.raises(LookupError, match="PassFinished for 'wms' has a subscriber already"):
-        bus.subscribe(OrderHeld, PassFinished, topic="wms")
+        bus.subscribe(OrderHeld, PollFinished, topic="wms")
     with pytest.raises(LookupError, match="nobody"):
         bus.publisher(OrderHeld, topics=["wms"])
 
 
 async def test_a_publisher_publishes_what_it_was_opened_for(bus: Bus) -> None:
     """Neither another type nor another topic; nothing of it gets through."""
-    inbox = bus.subscribe(PassFinished, OrderHeld)
-    publisher = bus.publisher(PassFinished)
+    inbox = bus.subscribe(PollFinished, OrderHeld)
+    publisher = bus.publisher(PollFinished)
     with pytest.raises(LookupError):
         await publisher.publish(held(1))
     with pytest.raises(LookupError):
@@ -223,9 +223,9 @@ async def test_a_publisher_publishes_what_it_was_opened_for(bus: Bus) -> None:
 
 async def test_an_inbox_hears_its_types_and_no_other(bus: Bus) -> None:
     """And its topic; several types come in one order."""
-    both: Inbox[Event] = bus.subscribe(PassFinished, OrderHeld)
-    other = bus.subscribe(PassFinished, topic="wms")
-    publisher = bus.publisher(PassFinished, OrderHeld)
+    both: Inbox[Event] = bus.subscribe(PollFinished, OrderHeld)
+    other = bus.subscribe(PollFinished, topic="wms")
+    publisher = bus.publisher(PollFinished, OrderHeld)
     await publisher.publish(walk(1))
     await publisher.publish(held(2))
     await publisher.publish(walk(3))
@@ -236,7 +236,7 @@ async def test_an_inbox_hears_its_types_and_no_other(bus: Bus) -> None:
 @pytest.mark.parametrize("full", [False, True])
 async def test_a_dead_stage_breaks_its_publisher(bus: Bus, full: bool) -> None:
     """What nobody will read is not dropped in silence; one that waits for room is woken to hear it."""
-    inbox, publisher = bus.subscribe(PassFinished), bus.publisher(PassFinished)
+    inbox, publisher = bus.subscribe(PollFinished), bus.publisher(PollFinished)
     if full:
         for number in range(3):
             await publisher.publish(walk(number))
@@ -255,8 +255,8 @@ async def test_a_dead_stage_breaks_its_publisher(bus: Bus, full: bool) -> None:
 
 async def test_a_closed_publisher_is_closed(bus: Bus) -> None:
     """Publishing with it is a mistake, and not a silent one."""
-    bus.subscribe(PassFinished)
-    publisher = bus.publisher(PassFinished)
+    bus.subscribe(PollFinished)
+    publisher = bus.publisher(PollFinished)
     publisher.close()
     with pytest.raises(anyio.ClosedResourceError):
         await publisher.publish(walk(1))
@@ -264,7 +264,7 @@ async def test_a_closed_publisher_is_closed(bus: Bus) -> None:
 
 async def test_an_offer_never_waits(bus: Bus) -> None:
     """What finds no room is marked: its stage looks into the journal, and takes the mark away itself."""
-    inbox, publisher = bus.subscribe(PassFinished, topic="wms"), bus.publisher(PassFinished, topics=["wms"])
+    inbox, publisher = bus.subscribe(PollFinished, topic="wms"), bus.publisher(PollFinished, topics=["wms"])
     observer = bus.observe()
     assert [await publisher.offer(walk(number), "wms") for number in range(5)] == [True] * 3 + [False] * 2
     assert bus.overflowed == {"wms"}
@@ -277,8 +277,8 @@ async def test_an_offer_never_waits(bus: Bus) -> None:
 
 async def test_an_observer_sees_everything_from_now_on(bus: Bus) -> None:
     """What is published and what is only noticed, in order; what was before is not seen."""
-    bus.subscribe(PassFinished)
-    publisher = bus.publisher(PassFinished)
+    bus.subscribe(PollFinished)
+    publisher = bus.publisher(PollFinished)
     await publisher.publish(walk(0))
     one, other = bus.observe(), bus.observe()
     told = OrderAcknowledged(at=AT, key=1, source="shop", order_id="1", outcome="exported")
@@ -292,9 +292,9 @@ async def test_an_observer_sees_everything_from_now_on(bus: Bus) -> None:
 async def test_an_event_for_many_topics_is_one_to_observers(bus: Bus) -> None:
     """They see what happened, not who was told."""
     for topic in ("wms", "erp"):
-        bus.subscribe(PassFinished, topic=topic)
+        bus.subscribe(PollFinished, topic=topic)
     observer = bus.observe()
-    await bus.publisher(PassFinished, topics=["wms", "erp"]).publish(walk(1), "wms", "erp")
+    await bus.publisher(PollFinished, topics=["wms", "erp"]).publish(walk(1), "wms", "erp")
     bus.close()
     assert await observed(observer) == [walk(1)]
 
@@ -344,7 +344,7 @@ def observer_of_nothing(observer: Observer) -> Observer:
 
 async def test_a_closed_bus_is_closed_for_everybody(bus: Bus) -> None:
     """Publishers, inboxes, and observers that come too late; closing again is harmless."""
-    inbox, publisher = bus.subscribe(PassFinished), bus.publisher(PassFinished)
+    inbox, publisher = bus.subscribe(PollFinished), bus.publisher(PollFinished)
     bus.close()
     bus.close()
     with pytest.raises(anyio.ClosedResourceError):

@@ -9,16 +9,16 @@ import anyio
 import pytest
 
 from connector.bus import Bus, Publisher
-from connector.events import PassFinished
+from connector.events import PollFinished
 
-EVENT = PassFinished(at=datetime(2026, 1, 1, tzinfo=UTC), source="shop", seen=0, new=0, total=None)
+EVENT = PollFinished(at=datetime(2026, 1, 1, tzinfo=UTC), source="shop", seen=0, new=0, total=None)
 
 
 def _unheard() -> Publisher:
     """Return a publisher whose only subscriber has gone."""
     bus = Bus()
-    inbox = bus.subscribe(PassFinished)
-    publisher = bus.publisher(PassFinished)
+    inbox = bus.subscribe(PollFinished)
+    publisher = bus.publisher(PollFinished)
     bus.seal()
     inbox.close()
     return publisher

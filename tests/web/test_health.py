@@ -11,7 +11,7 @@ import pytest
 
 from connector.ack import Confirmed
 from connector.errors import AuthError, InDoubtError, RejectedError, TransientError
-from connector.events import OrderDelivered, OrderHeld, OrderInDoubt, PassFinished
+from connector.events import OrderDelivered, OrderHeld, OrderInDoubt, PollFinished
 from connector.journal.base import AckResult, Arrival, Delivered, Listing, Settlement
 from connector.journal.engine.codec import millis
 from connector.journal.memory import MemoryJournal
@@ -102,7 +102,7 @@ async def test_walks_that_fail_make_a_source_stale_after_a_while() -> None:
     """Three poll intervals and a timeout without a good walk: degraded and named, but ready."""
     bench = Bench(poll_interval=60)
     async with served(bench) as site:
-        await site.until(PassFinished)
+        await site.until(PollFinished)
         site.clock.ahead = 3 * 60 + 30 - 5
         _, before = await site.ready()
 
@@ -210,14 +210,14 @@ async def test_a_journal_that_waits_for_its_disk_makes_it_not_ready() -> None:
     """503, with the reason and for how long; the gauge says so too, and both are over when the disk has room."""
     journal = Filling("read-only")
     async with served(Bench(poll_interval=0.05), journal) as site:
-        await site.until(PassFinished)
+        await site.until(PollFinished)
         before = (await site.ready(), (await site.metrics())[("connector_journal_stalled",)])
         journal.spoil()
         await journal.until_stalled()
         status, said = await site.ready()
         gauge = (await site.metrics())[("connector_journal_stalled",)]
         journal.mend()
-        await site.until(PassFinished)
+        await site.until(PollFinished)
         after = (await site.ready())[0]
 
     assert (200, 0.0) == (before[0][0], before[1])

@@ -6,7 +6,7 @@ import pytest
 
 from connector import bus as bus_module
 from connector.errors import InDoubtError, RejectedError, TransientError
-from connector.events import OrderDelivered, OrderInDoubt, OrderRejected, OrderSkipped, PassFinished
+from connector.events import OrderDelivered, OrderInDoubt, OrderRejected, OrderSkipped, PollFinished
 from connector.web import health
 from tests.doubles import EPOCH
 from tests.flow.bench import Bench
@@ -84,7 +84,7 @@ async def test_walks_are_counted_by_how_they_ended() -> None:
     bench = Bench()
     bench.shop.fetch_failures.append(TransientError("down"))
     async with served(bench) as site:
-        await site.until(PassFinished)
+        await site.until(PollFinished)
         failed = await site.metrics()
         await site.connector.drain()
 
@@ -101,7 +101,7 @@ async def test_the_last_poll_is_a_time_of_the_wall_clock() -> None:
     """It is in seconds since 1970, so that Prometheus can subtract it from its own `time()`."""
     bench = Bench()
     async with served(bench) as site:
-        await site.until(PassFinished)
+        await site.until(PollFinished)
 
         metrics = await site.metrics()
 
@@ -151,7 +151,7 @@ async def test_a_silent_journal_leaves_its_gauge_out(monkeypatch: pytest.MonkeyP
     """An age that nobody knows is not 0, and the rest is told all the same."""
     monkeypatch.setattr(health, "PATIENCE", 0.01)
     async with served(Bench(), Silent()) as site:
-        await site.until(PassFinished)
+        await site.until(PollFinished)
 
         metrics = await site.metrics()
 
@@ -181,7 +181,7 @@ async def test_events_that_were_missed_are_counted(monkeypatch: pytest.MonkeyPat
     async with served(Bench(poll_interval=3600)) as site:
         await site.connector.drain()
         before = await site.metrics()
-        walk = PassFinished(at=site.clock.now(), source="shop", seen=0, new=0, total=None, error="down")
+        walk = PollFinished(at=site.clock.now(), source="shop", seen=0, new=0, total=None, error="down")
         for _ in range(10):
             site.connector.bus.notice(walk)
 

@@ -13,7 +13,7 @@ import anyio
 from connector.bus import Bus, Publisher
 from connector.clock import Clock, backoff
 from connector.errors import ConnectorError, JournalError, SettingsError, lasts
-from connector.events import OrderFound, PassFinished
+from connector.events import OrderFound, PollFinished
 from connector.http.breaker import ProbeTurn
 from connector.journal.base import Arrival, Ingested, Journal, Listing, Relisted
 from connector.journal.tables.relisted import LISTED_AGAIN, Policy
@@ -83,8 +83,8 @@ class Producer:
         self._tripped: set[tuple[str, str]] = set()
         self._stopping = False
         self._nudge = anyio.Event()
-        self._asked: list[asyncio.Future[PassFinished]] = []
-        self._replays: list[tuple[datetime, asyncio.Future[PassFinished]]] = []
+        self._asked: list[asyncio.Future[PollFinished]] = []
+        self._replays: list[tuple[datetime, asyncio.Future[PollFinished]]] = []
         self._failures = 0
         self._reminder = LogThrottle(clock)
         self._breaker = source.endpoint.breaker if source.endpoint is not None else None
@@ -114,16 +114,16 @@ class Producer:
         """Walk the feed without waiting for the poll interval: something was mended."""
         self._nudge.set()
 
-    async def walk(self) -> PassFinished:
+    async def walk(self) -> PollFinished:
         """Ask for a walk that starts from now on, and return how it ended; once stopped, it ended in error."""
         if self._stopping:
             return self._stopped()
-        asked: asyncio.Future[PassFinished] = asyncio.get_running_loop().create_future()
+        asked: asyncio.Future[PollFinished] = asyncio.get_running_loop().create_future()
         self._asked.append(asked)
         self._nudge.set()
         return await asked
 
-    async def replay(self, since: datetime) -> PassFinished:
+    async def replay(self, since: datetime) -> PollFinished:
         """
         Ask for a walk over what was exported at or after `since` too, and return how it ended.
 
@@ -134,7 +134,7 @@ class Producer:
             raise SettingsError([f"source {self.source.name} cannot list again what it has exported"])
         if self._stopping:
             return self._stopped()
-        asked: asyncio.Future[PassFinished] = asyncio.get_running_loop().create_future()
+        asked: asyncio.Future[PollFinished] = asyncio.get_running_loop().create_future()
         self._replays.append((since, asked))
         self._nudge.set()
         return await asked
@@ -164,18 +164,18 @@ class Producer:
                 # Whoever waits is answered, one way or the other.
                 self._answer([*self._asked, *(replaying for _, replaying in self._replays)], self._stopped())
 
-    def _answer(self, asked: Sequence[asyncio.Future[PassFinished]], answer: PassFinished) -> None:
+    def _answer(self, asked: Sequence[asyncio.Future[PollFinished]], answer: PollFinished) -> None:
         for future in asked:
             if not future.done():
                 future.set_result(answer)
         self._asked = [future for future in self._asked if not future.done()]
 
-    def _stopped(self) -> PassFinished:
+    def _stopped(self) -> PollFinished:
         name = self.source.name
         at = wall_time(self._clock, self._clock.now())
-        return PassFinished(at=at, source=name, seen=0, new=0, total=None, error="the connector stops")
+        return PollFinished(at=at, source=name, seen=0, new=0, total=None, error="the connector stops")
 
-    def _pause(self, finished: PassFinished) -> float:
+    def _pause(self, finished: PollFinished) -> float:
         interval = float(self._settings.poll_interval)
         if finished.error:
             retry = self._settings.retry
@@ -185,7 +185,7 @@ class Producer:
             return min(wait, paused) if paused else wait
         return min(interval, SOON) if self._shortfall.read_again else interval
 
-    async def _walk_once(self, publisher: Publisher, since: datetime | None = None) -> PassFinished:
+    async def _walk_once(self, publisher: Publisher, since: datetime | None = None) -> PollFinished:
         seen = SeenIds()
         new = 0
         stated = Stated()
@@ -240,7 +240,7 @@ class Producer:
             shortfall=self._shortfall.found if whole_walk else None,
         )
         at, name = wall_time(self._clock, now), self.source.name
-        finished = PassFinished(
+        finished = PollFinished(
             at=at,
             source=name,
             seen=len(seen),

@@ -11,7 +11,7 @@ import pytest
 
 from connector.app import Connector
 from connector.errors import SettingsError, TransientError
-from connector.events import PassFinished
+from connector.events import PollFinished
 from connector.journal.memory import MemoryJournal
 from tests.doubles import EPOCH, AmendableReceiver, FailingSource, lost_answer
 from tests.flow.bench import Bench
@@ -119,7 +119,7 @@ async def test_an_order_that_stays_cancelled_is_no_news() -> None:
     async with bench.running(journal) as connector:
         for _ in range(3):
             await connector.drain()
-        walks = [event.new for event in bench.events if isinstance(event, PassFinished)]
+        walks = [event.new for event in bench.events if isinstance(event, PollFinished)]
         history = await journal.read(lambda db: db.execute("SELECT what FROM history").fetchall())
 
     assert [1] == [new for new in walks if new]
