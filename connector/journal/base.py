@@ -15,15 +15,15 @@ from typing import Literal, Protocol
 import msgspec
 
 from connector.ack import Acknowledgement, AckOutcome
-from connector.journal.engine.clock_steps import Steps
+from connector.journal.engine.clock_steps import ClockSteps
 from connector.journal.engine.stall import Stall
 from connector.journal.lookup_first import LookupFirst
 from connector.journal.records import Delivered, Held, InDoubt, NotSent, Outcome, Rejected
 from connector.journal.replays import Replays
-from connector.journal.reports import Outbox
-from connector.journal.tables.ack_terms import Terms
-from connector.journal.tables.orders_vanished import Absent
-from connector.journal.tables.rejections import Distrust
+from connector.journal.reports import Reports
+from connector.journal.tables.ack_terms import AckTerms
+from connector.journal.tables.orders_vanished import Vanished
+from connector.journal.tables.rejections import Rejections
 from connector.journal.tables.relisted import ListedAgain, Policy
 from connector.journal.tables.shortfall import Shortfall
 
@@ -251,7 +251,7 @@ class OpenWork(msgspec.Struct, frozen=True):
     next_due: datetime | None
 
 
-class Journal(Distrust, Outbox, Replays, Absent, ListedAgain, LookupFirst, Terms, Steps, Protocol):
+class Journal(Rejections, Reports, Replays, Vanished, ListedAgain, LookupFirst, AckTerms, ClockSteps, Protocol):
     """
     The record. See the module's text for what holds for every method that writes.
 

@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
-__all__ = ["Followed", "Outbox", "Report", "ReportOutcome", "ReportRow", "Seen"]
+__all__ = ["Followed", "Report", "ReportOutcome", "ReportRow", "Reports", "Seen"]
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,7 +67,7 @@ class Seen(msgspec.Struct, frozen=True):
     body: bytes | None = None
 
 
-class Outbox(Protocol):
+class Reports(Protocol):
     """The part of a journal that is about reports. See `connector.journal.base` for what holds for every write."""
 
     async def recover_reports(self, now: datetime, settle: float, longest: float) -> int:

@@ -38,11 +38,11 @@ class SqliteBacklog(SqliteOutbox):
     async def waiting_orders(
         self, source: str, before: datetime, after: orders_vanished.Place | None = None
     ) -> tuple[dict[str, int], orders_vanished.Place | None]:
-        """See `Absent.waiting_orders`."""
+        """See `Vanished.waiting_orders`."""
         return await self._read(partial(orders_vanished.waiting, source, self._kept(before), after))
 
     async def vanish(self, keys: Sequence[int], now: datetime) -> list[int]:
-        """See `Absent.vanish`."""
+        """See `Vanished.vanish`."""
         return await self._write(partial(orders_vanished.vanish, keys, self._kept(now)))
 
     async def listed_again(self, source: str, began: datetime, settle: float) -> dict[str, int]:

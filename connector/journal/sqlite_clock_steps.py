@@ -1,4 +1,7 @@
-"""The part of the journal in SQLite that is about time: the methods of `Steps`, and how its times become those kept."""
+"""
+The part of the journal in SQLite that is about time: the methods of `ClockSteps`, and how its times
+become those kept.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ T = TypeVar("T")
 
 
 class SqliteSteps(ABC):
-    """`Steps` over whatever writes. Before `follow` its time is that of the machine."""
+    """`ClockSteps` over whatever writes. Before `follow` its time is that of the machine."""
 
     _steady: SteadyClock | None = None
     _follows: datetime | None = None
@@ -39,7 +42,7 @@ class SqliteSteps(ABC):
         """Run `operation` in a transaction; return its result once it is durable."""
 
     async def follow(self, clock: SteadyClock) -> timedelta:
-        """See `Steps.follow`."""
+        """See `ClockSteps.follow`."""
         now = clock.now()
         begun = await self._write(partial(clock_steps.begin, _mark(clock, timedelta()), millis(now)))
         self._steady, self._ahead, self._comparable_from = clock, timedelta(), begun.comparable
@@ -48,7 +51,7 @@ class SqliteSteps(ABC):
         return timedelta(milliseconds=begun.moved)
 
     async def note_step(self) -> timedelta:
-        """See `Steps.note_step`."""
+        """See `ClockSteps.note_step`."""
         clock = self._steady
         if clock is None or (ahead := clock.look()) == self._ahead:
             return timedelta()

@@ -1,4 +1,4 @@
-"""The part of the journal in SQLite that is about reports: the methods of `Outbox`."""
+"""The part of the journal in SQLite that is about reports: the methods of `Reports`."""
 
 from __future__ import annotations
 
@@ -21,48 +21,48 @@ T = TypeVar("T")
 
 
 class SqliteOutbox(SqliteSteps, Sending):
-    """An `Outbox` over whatever writes and reads."""
+    """An `Reports` over whatever writes and reads."""
 
     @abstractmethod
     async def _read(self, operation: Callable[[sqlite3.Connection], T]) -> T:
         """Run `operation`, which only reads."""
 
     async def recover_reports(self, now: datetime, settle: float, longest: float) -> int:
-        """See `Outbox.recover_reports`."""
+        """See `Reports.recover_reports`."""
         return await self._write(partial(reports.recover, millis(now), round(settle * 1000), round(longest * 1000)))
 
     async def add_report(self, source: str, order_id: str, body: bytes, now: datetime) -> bool:
-        """See `Outbox.add_report`."""
+        """See `Reports.add_report`."""
         return await self._write(partial(reports.add, source, order_id, body, self._kept(now), millis(now)))
 
     async def reports_due(self, source: str, now: datetime, limit: int) -> list[Report]:
-        """See `Outbox.reports_due`."""
+        """See `Reports.reports_due`."""
         return await self._read(partial(reports.due, source, millis(now), limit))
 
     async def next_report(self, source: str) -> datetime | None:
-        """See `Outbox.next_report`."""
+        """See `Reports.next_report`."""
         return _moment(await self._read(partial(reports.next_due, source)))
 
     async def claim_reports(self, ids: Sequence[int], now: datetime) -> list[bool]:
-        """See `Outbox.claim_reports`."""
+        """See `Reports.claim_reports`."""
         return await self._before_sending(partial(reports.claim, ids))
 
     async def settle_report(self, report: Report, outcome: ReportOutcome, now: datetime) -> None:
-        """See `Outbox.settle_report`."""
+        """See `Reports.settle_report`."""
         await self._write(partial(reports.settle, report, outcome, self._kept(now)))
 
     async def reports_told(self, source: str, order_id: str) -> list[bytes]:
-        """See `Outbox.reports_told`."""
+        """See `Reports.reports_told`."""
         return await self._read(partial(reports.told, source, order_id))
 
     async def followed(
         self, source: str, receiver: str, final: Sequence[str], since: datetime, after: int, limit: int
     ) -> tuple[list[Followed], int | None]:
-        """See `Outbox.followed`."""
+        """See `Reports.followed`."""
         return await self._read(partial(reports.followed, source, receiver, final, self._kept(since), after, limit))
 
     async def progressed(self, receiver: str, seen: Sequence[Seen], now: datetime) -> int:
-        """See `Outbox.progressed`."""
+        """See `Reports.progressed`."""
         return await self._write(partial(reports.progressed, receiver, seen, self._kept(now), millis(now)))
 
 

@@ -27,8 +27,8 @@ __all__ = [
     "RECORDS",
     "UNUSED",
     "ClockMark",
+    "ClockSteps",
     "Deadline",
-    "Steps",
     "begin",
     "comparable",
     "comparable_from",
@@ -115,7 +115,7 @@ class ClockMark(NamedTuple):
     base: int
 
 
-class Steps(Protocol):
+class ClockSteps(Protocol):
     """The part of a journal that is about it. See `connector.journal.base` for what holds for every write."""
 
     async def follow(self, clock: SteadyClock) -> timedelta:

@@ -13,7 +13,7 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Protocol
 
-__all__ = ["TERMS", "Terms", "keep"]
+__all__ = ["TERMS", "AckTerms", "keep"]
 
 TERMS = (
     "coalesce((SELECT t.terms FROM ack_terms t"
@@ -32,7 +32,7 @@ _PARKED = (
 )
 
 
-class Terms(Protocol):
+class AckTerms(Protocol):
     """The part of a journal that is about it. See `connector.journal.base` for what holds for every write."""
 
     async def keep_terms(self, terms: Mapping[str, str]) -> dict[str, int]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-__all__ = ["MOST", "Absent", "Place", "vanish", "waiting"]
+__all__ = ["MOST", "Place", "Vanished", "vanish", "waiting"]
 
 MOST = 10_000
 """Deliveries that one look goes through: it must not keep the database from its writes for long."""
@@ -47,7 +47,7 @@ _LOOKED = {part: f"SELECT count(*) FROM ({_window(part)})" for part in _PARTS}
 _STILL_WAITS = f"SELECT 1 FROM orders o WHERE o.key = ? AND {_ONLY_WAITS}"
 
 
-class Absent(Protocol):
+class Vanished(Protocol):
     """The part of a journal that is about it. See `connector.journal.base` for what holds for every write."""
 
     async def waiting_orders(
@@ -68,7 +68,7 @@ class Absent(Protocol):
 def waiting(
     source: str, before: int, after: Place | None, db: sqlite3.Connection
 ) -> tuple[dict[str, int], Place | None]:
-    """See `Absent.waiting_orders`."""
+    """See `Vanished.waiting_orders`."""
     part, place = after or _FROM["open"]
     found: dict[str, int] = {}
     room = MOST
@@ -85,7 +85,7 @@ def waiting(
 
 
 def vanish(keys: Sequence[int], now: int, db: sqlite3.Connection) -> list[int]:
-    """See `Absent.vanish`."""
+    """See `Vanished.vanish`."""
     gone = [key for key in keys if db.execute(_STILL_WAITS, (key,)).fetchone()]
     db.executemany(
         # What was tried before may be there; should the order be listed again, that is not forgotten.

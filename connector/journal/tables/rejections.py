@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
-__all__ = ["Distrust", "Refusal", "SqliteDistrust"]
+__all__ = ["Refusal", "Rejections", "SqliteDistrust"]
 
 T = TypeVar("T")
 
@@ -26,7 +26,7 @@ class Refusal(msgspec.Struct, frozen=True):
     reason: str
 
 
-class Distrust(Protocol):
+class Rejections(Protocol):
     """The part of a journal that is about it. See `connector.journal.base` for what holds for every write."""
 
     async def refused(self, receiver: str) -> list[Refusal]:
@@ -37,7 +37,7 @@ class Distrust(Protocol):
 
 
 class SqliteDistrust(ABC):
-    """The methods of `Distrust` over whatever writes and reads."""
+    """The methods of `Rejections` over whatever writes and reads."""
 
     @abstractmethod
     async def _write(self, operation: Callable[[sqlite3.Connection], T]) -> T:
@@ -48,11 +48,11 @@ class SqliteDistrust(ABC):
         """Run `operation`, which only reads."""
 
     async def refused(self, receiver: str) -> list[Refusal]:
-        """See `Distrust.refused`."""
+        """See `Rejections.refused`."""
         return await self._read(partial(_refused, receiver))
 
     async def keep_refused(self, receiver: str, refusals: Sequence[Refusal]) -> None:
-        """See `Distrust.keep_refused`."""
+        """See `Rejections.keep_refused`."""
         await self._write(partial(_keep, receiver, refusals))
 
 

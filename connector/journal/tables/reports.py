@@ -34,7 +34,7 @@ WINDOW = 10_000
 
 
 def recover(now: int, settle_ms: int, longest_ms: int, db: sqlite3.Connection) -> int:
-    """Turn what was being sent into in-doubt; see `Outbox.recover_reports`."""
+    """Turn what was being sent into in-doubt; see `Reports.recover_reports`."""
     changed = db.execute(
         "UPDATE reports SET state = 'in_doubt', next_try_at = ?, reason = 'the process ended while it was sent'"
         " WHERE state IN ('pending', 'sending', 'in_doubt') AND state = 'sending'",
@@ -49,7 +49,7 @@ def recover(now: int, settle_ms: int, longest_ms: int, db: sqlite3.Connection) -
 
 
 def add(source: str, order_id: str, body: bytes, now: int, at: int, db: sqlite3.Connection) -> bool:
-    """Keep a report that was made `now`, and is due `at`: a deadline, see `steps`. See `Outbox.add_report`."""
+    """Keep a report that was made `now`, and is due `at`: a deadline, see `steps`. See `Reports.add_report`."""
     return (
         db.execute(
             "INSERT INTO reports (source, order_id, digest, body, made_at, next_try_at) VALUES (?, ?, ?, ?, ?, ?)"
@@ -61,7 +61,7 @@ def add(source: str, order_id: str, body: bytes, now: int, at: int, db: sqlite3.
 
 
 def due(source: str, now: int, limit: int, db: sqlite3.Connection) -> list[Report]:
-    """Return what is due; see `Outbox.reports_due`."""
+    """Return what is due; see `Reports.reports_due`."""
     rows = db.execute(
         "SELECT r.id, coalesce(o.key, 0), r.order_id, r.state, r.attempts, r.body"
         " FROM reports r LEFT JOIN orders o ON o.source = r.source AND o.order_id = r.order_id"
@@ -78,7 +78,7 @@ def due(source: str, now: int, limit: int, db: sqlite3.Connection) -> list[Repor
 
 
 def next_due(source: str, db: sqlite3.Connection) -> int | None:
-    """Return when the next one is due; see `Outbox.next_report`."""
+    """Return when the next one is due; see `Reports.next_report`."""
     (at,) = db.execute(
         "SELECT min(r.next_try_at) FROM reports r"
         " WHERE r.source = ? AND r.state IN ('pending', 'sending', 'in_doubt') AND r.state <> 'sending'"
@@ -90,7 +90,7 @@ def next_due(source: str, db: sqlite3.Connection) -> int | None:
 
 
 def claim(ids: Sequence[int], db: sqlite3.Connection) -> list[bool]:
-    """Mark as being sent; see `Outbox.claim_reports`."""
+    """Mark as being sent; see `Reports.claim_reports`."""
     return [
         db.execute(
             "UPDATE reports SET state = 'sending', attempts = attempts + 1 WHERE id = ? AND state = 'pending'",
@@ -102,7 +102,7 @@ def claim(ids: Sequence[int], db: sqlite3.Connection) -> list[bool]:
 
 
 def settle(report: Report, outcome: ReportOutcome, now: int, db: sqlite3.Connection) -> None:
-    """Record what became of one; see `Outbox.settle_report`."""
+    """Record what became of one; see `Reports.settle_report`."""
     again = now if outcome.again is None else millis(outcome.again)
     applied = db.execute(
         "UPDATE reports SET state = ?1, reason = nullif(?2, ''), next_try_at = ?3, body = coalesce(?4, body),"
@@ -123,7 +123,7 @@ _SAID = {"pending": "report not taken", "in_doubt": "report in doubt", "parked":
 
 
 def told(source: str, order_id: str, db: sqlite3.Connection) -> list[bytes]:
-    """Return those that the source has; see `Outbox.reports_told`."""
+    """Return those that the source has; see `Reports.reports_told`."""
     rows = db.execute(
         "SELECT body FROM reports WHERE source = ? AND order_id = ? AND state = 'confirmed' ORDER BY id",
         (source, order_id),
@@ -158,7 +158,7 @@ def of_order(source: str, order_id: str, db: sqlite3.Connection) -> list[ReportR
 def followed(
     source: str, receiver: str, final: Sequence[str], since: int, after: int, limit: int, db: sqlite3.Connection
 ) -> tuple[list[Followed], int | None]:
-    """Return orders whose progress is followed; see `Outbox.followed`."""
+    """Return orders whose progress is followed; see `Reports.followed`."""
     # The + keeps SQLite from the index over the source's ids: the window is one of keys.
     rows = db.execute(
         "SELECT o.key, o.order_id, d.receipt, coalesce(d.reference, ''), coalesce(d.progress, '')"
@@ -178,7 +178,7 @@ def followed(
 
 
 def progressed(receiver: str, seen: Sequence[Seen], now: int, at: int, db: sqlite3.Connection) -> int:
-    """Keep statuses and their reports; see `Outbox.progressed`."""
+    """Keep statuses and their reports; see `Reports.progressed`."""
     made = 0
     for each in seen:
         applied = db.execute(
