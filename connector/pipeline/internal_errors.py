@@ -8,7 +8,7 @@ from pathlib import PurePath
 
 import msgspec
 
-__all__ = ["MOST", "Fault", "Unforeseen", "place_of"]
+__all__ = ["MOST", "InternalError", "InternalErrors", "place_of"]
 
 logger = logging.getLogger(__name__)
 
@@ -16,7 +16,7 @@ MOST = 3
 """Such faults of one order after which it is given up: what passes by itself has passed by then."""
 
 
-class Fault(msgspec.Struct, frozen=True):
+class InternalError(msgspec.Struct, frozen=True):
     """The last fault that an order met: the exception's name, what was being done, and where in the code."""
 
     name: str
@@ -28,7 +28,7 @@ class Fault(msgspec.Struct, frozen=True):
         return f"{MOST} times while {self.doing} it, at {self.place}"
 
 
-class Unforeseen:
+class InternalErrors:
     """
     How often each order has met a fault of ours at one endpoint. In memory: a new start tries again.
 
@@ -39,7 +39,7 @@ class Unforeseen:
     def __init__(self, at: str) -> None:
         self._at = at
         self._count: Counter[str] = Counter()
-        self._last: dict[str, Fault] = {}
+        self._last: dict[str, InternalError] = {}
 
     def __bool__(self) -> bool:
         """Whether any order has met one and is not at an end."""
@@ -48,7 +48,7 @@ class Unforeseen:
     def note(self, what: str, exc: Exception, doing: str) -> str:
         """Count a fault while `doing` something to an order; log it, the first time whole; return it in words."""
         self._count[what] += 1
-        fault = self._last[what] = Fault(type(exc).__name__, doing, place_of(exc))
+        fault = self._last[what] = InternalError(type(exc).__name__, doing, place_of(exc))
         count = self._count[what]
         logger.error(
             "%s: %s while %s %s, which nobody foresaw (%d of %d times)",
@@ -62,7 +62,7 @@ class Unforeseen:
         )
         return f"{fault.name} while {doing} it"
 
-    def given_up(self, what: str) -> Fault | None:
+    def given_up(self, what: str) -> InternalError | None:
         """Return the last fault of an order that has met too many, and forget them; None for one to be tried."""
         if self._count.get(what, 0) < MOST:
             return None

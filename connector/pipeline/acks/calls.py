@@ -21,7 +21,7 @@ from connector.errors import ConnectorError, InDoubtError, RejectedError, Transi
 from connector.http.attribution import about
 from connector.journal.base import AckResult
 from connector.pipeline.conformance import checked_outcomes
-from connector.pipeline.internal_errors import Fault, Unforeseen
+from connector.pipeline.internal_errors import InternalError, InternalErrors
 from connector.pipeline.poison import PoisonTracker
 from connector.settings.model import SourceSettings
 from connector.sources.base import Source, SupportsAckLookup, SupportsAckTerms, TellsAgain
@@ -41,7 +41,7 @@ class AckCalls:
         self._source = source
         self._settings = settings
         self._clock = clock
-        self._unforeseen = Unforeseen(f"source {source.name}")
+        self._unforeseen = InternalErrors(f"source {source.name}")
         self.vain = PoisonTracker(f"source {source.name}", clock, source.endpoint)
         self._most = source.ack_limit
         """Orders in a call at most: fewer after a call of several was refused while the source is paused for that."""
@@ -192,7 +192,7 @@ class AckCalls:
         fault = self._unforeseen.given_up(_name(ack))
         return {ack.order_id: Unknown(why) if fault is None else self._parked(fault)}
 
-    def _parked(self, fault: Fault) -> Refused:
+    def _parked(self, fault: InternalError) -> Refused:
         """Leave to a person what our own code cannot tell; all that meet the same fault share the reason."""
         return Refused(
             f"unforeseen {fault.name} at {self._source.name}, {fault}; the source may know: look. The log has the "

@@ -20,7 +20,7 @@ from connector.errors import (
 )
 from connector.http.attribution import about
 from connector.journal.base import Change, ChangeOutcome, Journal
-from connector.pipeline.internal_errors import Unforeseen
+from connector.pipeline.internal_errors import InternalErrors
 from connector.pipeline.poison import PoisonTracker
 from connector.pipeline.route import Route
 from connector.receivers.base import Delivery, Receipt, Receiver, SupportsAttachments, SupportsUpdate
@@ -59,7 +59,7 @@ class Amender:
         self._lanes = lanes
         self._journal = journal
         self._clock = clock
-        self._unforeseen = Unforeseen(receiver.name)
+        self._unforeseen = InternalErrors(receiver.name)
         self.vain = PoisonTracker(receiver.name, clock, receiver.endpoint)
         self._there = anyio.Event()
 

@@ -20,7 +20,7 @@ from connector.journal.lookup_first import may_be_at
 from connector.pipeline.conformance import checked_receipt
 from connector.pipeline.delivery.lookups import Lookups
 from connector.pipeline.delivery.task import DeliveryTask
-from connector.pipeline.internal_errors import Unforeseen
+from connector.pipeline.internal_errors import InternalErrors
 from connector.pipeline.poison import PoisonTracker
 from connector.receivers.base import Delivery, Receiver
 from connector.settings.model import ReceiverSettings
@@ -36,7 +36,7 @@ class Attempt:
         self._lookups = lookups
         self._settings = settings
         self._clock = clock
-        self._unforeseen = Unforeseen(receiver.name)
+        self._unforeseen = InternalErrors(receiver.name)
         self.vain = PoisonTracker(receiver.name, clock, receiver.endpoint)
         self._repeatable: bool = getattr(receiver, "repeatable", False)
 

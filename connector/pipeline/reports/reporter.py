@@ -26,7 +26,7 @@ from connector.http.attribution import about
 from connector.http.breaker import ProbeTurn
 from connector.journal.base import Journal
 from connector.journal.reports import Report, ReportOutcome
-from connector.pipeline.internal_errors import Fault, Unforeseen
+from connector.pipeline.internal_errors import InternalError, InternalErrors
 from connector.pipeline.poison import PoisonTracker
 from connector.pipeline.reports.comparison import contains, summary
 from connector.settings.model import SourceSettings
@@ -64,7 +64,7 @@ class Reporter:
         self._bus = bus
         self._clock = clock
         self._there = anyio.Event()
-        self._unforeseen = Unforeseen(f"source {source.name}")
+        self._unforeseen = InternalErrors(f"source {source.name}")
         self.vain = PoisonTracker(f"source {source.name}", clock, source.endpoint)
         self._ended = False
         self._turn = ProbeTurn(source.endpoint.breaker if source.endpoint is not None else None, clock)
@@ -201,7 +201,7 @@ class Reporter:
         found = None if endpoint is None else endpoint.blames["report"].alone(_name(report), self._source.name)
         return None if found is None else ": ".join(found)
 
-    def _parked(self, fault: Fault) -> ReportOutcome:
+    def _parked(self, fault: InternalError) -> ReportOutcome:
         """Leave to a person what our own code cannot tell; all that meet the same fault share the reason."""
         why = f"unforeseen {fault.name} at {self._source.name}, {fault}; the source may have it: look"
         return ReportOutcome("parked", f"{why}. The log has the traceback; mend it, then retry or skip")
