@@ -16,7 +16,7 @@ import msgspec
 from connector.ack import Acknowledgement, AckOutcome, Confirmed
 from connector.clock import Boot
 from connector.errors import ConflictError, ConnectorError, InDoubtError, RejectedError, TransientError, Unmappable
-from connector.http.attribution import KINDS, Blame
+from connector.http.attribution import KINDS, Attribution
 from connector.http.breaker import Breaker
 from connector.http.endpoint import Endpoint
 from connector.order import Document, Line, Order, Totals
@@ -84,7 +84,7 @@ class Link(Endpoint):
         self.breaker = Breaker(
             clock, first=first, longest=longest, listen=lambda state, reason: self.listen(state, reason)
         )
-        self.blames = {kind: Blame(clock, first=first, longest=longest) for kind in KINDS}
+        self.blames = {kind: Attribution(clock, first=first, longest=longest) for kind in KINDS}
 
     def guard(self) -> None:
         """Raise what a paused endpoint raises."""

@@ -7,7 +7,7 @@ credentials or our address are wrong. The status does not tell; other orders do,
 * None has passed yet, or five others were refused since one last did: it is the endpoint. It is paused, and one order
   at a time tries whether it takes any; each time another one.
 * An order was refused three times, and others passed meanwhile or were not refused: it is that order. It is left to a
-  person (`Blame.alone`), and the endpoint stays open.
+  person (`Attribution.alone`), and the endpoint stays open.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from connector.clock import Clock
 from connector.errors import ConnectorError, InDoubtError, TransientError, UnattributedError
 from connector.http.breaker import Breaker, BreakerState
 
-__all__ = ["KINDS", "Blame", "Kind", "Subject", "about", "subject", "uncertain"]
+__all__ = ["KINDS", "Attribution", "Kind", "Subject", "about", "subject", "uncertain"]
 
 Kind = Literal["create", "find", "change", "ack", "report"]
 """The kinds of call that are about an order. Each has its own evidence, and is paused by itself."""
@@ -100,7 +100,7 @@ class _Suspect(msgspec.Struct):
     taken: int
 
 
-class Blame:
+class Attribution:
     """
     The evidence about one kind of call at one endpoint. In memory: a new start asks anew.
 

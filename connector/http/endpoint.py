@@ -27,7 +27,7 @@ from connector.errors import (
     lasts,
 )
 from connector.http import tls
-from connector.http.attribution import KINDS, Blame, Kind, Subject, subject, uncertain
+from connector.http.attribution import KINDS, Attribution, Kind, Subject, subject, uncertain
 from connector.http.breaker import Breaker, BreakerState
 from connector.http.failures import MAYBE_SENT, Effect, from_exception, from_status, retry_after
 from connector.http.rate_limit import RateLimiter
@@ -128,8 +128,8 @@ class Endpoint:
             longest=float(settings.retry.longest),
             listen=lambda state, reason: self.listen(state, reason),
         )
-        self.blames: Mapping[Kind, Blame] = {
-            kind: Blame(clock, first=float(settings.retry.first), longest=float(settings.retry.longest))
+        self.blames: Mapping[Kind, Attribution] = {
+            kind: Attribution(clock, first=float(settings.retry.first), longest=float(settings.retry.longest))
             for kind in KINDS
         }
         """Which calls about orders it refuses, and whose fault that is."""
@@ -303,7 +303,7 @@ class Endpoint:
         asked = retry_after(reply.headers.get("Retry-After"), reply.headers.get("Date"), self._clock.now())
         raise from_status(reply.status, request.effect, request.what, said, asked)
 
-    def _blame(self, about: Subject | None) -> Blame | None:
+    def _blame(self, about: Subject | None) -> Attribution | None:
         return None if about is None else self.blames[about.kind]
 
     def _pause(self, wait: float, breaker: Breaker | None = None) -> None:
@@ -352,7 +352,7 @@ class _Request(NamedTuple):
     expected: Container[int]
     guarded: bool
     subject: Subject | None
-    blame: Blame | None
+    blame: Attribution | None
 
     @property
     def kind(self) -> str:

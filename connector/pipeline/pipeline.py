@@ -30,7 +30,7 @@ import anyio
 from connector.bus import Bus
 from connector.clock import Clock
 from connector.errors import JournalError
-from connector.http.attribution import Blame
+from connector.http.attribution import Attribution
 from connector.http.endpoint import Endpoint
 from connector.journal.base import Journal
 from connector.pipeline.acks.acknowledger import Acknowledger
@@ -143,7 +143,7 @@ def wired(
     return Pipeline(stages, ways, moves, lateness, keep)
 
 
-def _pausing(endpoint: Endpoint | None) -> Sequence[Endpoint | Blame]:
+def _pausing(endpoint: Endpoint | None) -> Sequence[Endpoint | Attribution]:
     """Return all that may pause an endpoint, or calls of one kind there."""
     return () if endpoint is None else (endpoint, *endpoint.blames.values())
 

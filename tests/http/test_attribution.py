@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from connector.errors import AuthError, ConnectorError, EndpointError
-from connector.http.attribution import MANY, Blame, Subject
+from connector.http.attribution import MANY, Attribution, Subject
 from tests.http.manual_clock import Hands
 
 pytestmark = pytest.mark.fault(133)
@@ -16,7 +16,7 @@ class Bench:
 
     def __init__(self) -> None:
         self.clock = Hands()
-        self.blame = Blame(self.clock, first=1, longest=300)
+        self.blame = Attribution(self.clock, first=1, longest=300)
         self.taken = 0
 
     def take(self, name: str, action: str = "") -> None:

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from connector.errors import RejectedError, lasts
-from connector.http.attribution import Blame
+from connector.http.attribution import Attribution
 from connector.http.breaker import Breaker
 from connector.http.endpoint import Endpoint
 from connector.pipeline.delivery.rejections import RejectionGuard
@@ -40,7 +40,7 @@ def blames_the_order_at_once(stack: ExitStack) -> None:
     def refused(self: Any, about: Any, _method: str, exc: Any, _taken: int) -> None:
         self._alone[about.name] = exc
 
-    put(stack, Blame, "refused", refused)
+    put(stack, Attribution, "refused", refused)
 
 
 @bug
