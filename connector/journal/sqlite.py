@@ -44,7 +44,7 @@ from connector.journal.tables import acks, changes, deliveries, deliveries_unmap
 from connector.journal.tables import orders as arrivals
 from connector.journal.tables import replays as requests
 from connector.journal.tables.ack_terms import keep
-from connector.journal.tables.rejections import SqliteDistrust
+from connector.journal.tables.rejections import SqliteRejections
 from connector.journal.tables.shortfall import kept
 
 __all__ = ["SqliteJournal"]
@@ -54,7 +54,7 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 
-class SqliteJournal(SqliteBacklog, SqliteDistrust):
+class SqliteJournal(SqliteBacklog, SqliteRejections):
     """A `Journal` over one SQLite connection. Use `open`."""
 
     def __init__(

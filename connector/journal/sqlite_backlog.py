@@ -8,7 +8,7 @@ from functools import partial
 
 from connector.journal import holds
 from connector.journal.base import OpenWork
-from connector.journal.sqlite_reports import SqliteOutbox
+from connector.journal.sqlite_reports import SqliteReports
 from connector.journal.tables import history as retention
 from connector.journal.tables import orders_vanished, relisted
 from connector.journal.views import backlog as unfinished
@@ -17,7 +17,7 @@ from connector.journal.views.orders import chunks
 __all__ = ["SqliteBacklog"]
 
 
-class SqliteBacklog(SqliteOutbox):
+class SqliteBacklog(SqliteReports):
     """
     Questions and changes that are about many orders, over whatever writes and reads.
 

@@ -19,12 +19,12 @@ from connector.journal.engine import clock_steps
 from connector.journal.engine.codec import millis
 from connector.steady_clock import SteadyClock
 
-__all__ = ["SqliteSteps"]
+__all__ = ["SqliteClockSteps"]
 
 T = TypeVar("T")
 
 
-class SqliteSteps(ABC):
+class SqliteClockSteps(ABC):
     """`ClockSteps` over whatever writes. Before `follow` its time is that of the machine."""
 
     _steady: SteadyClock | None = None

@@ -12,15 +12,15 @@ from typing import TypeVar
 from connector.journal.engine.codec import millis, moment
 from connector.journal.engine.store import Sending
 from connector.journal.reports import Followed, Report, ReportOutcome, Seen
-from connector.journal.sqlite_clock_steps import SqliteSteps
+from connector.journal.sqlite_clock_steps import SqliteClockSteps
 from connector.journal.tables import reports
 
-__all__ = ["SqliteOutbox"]
+__all__ = ["SqliteReports"]
 
 T = TypeVar("T")
 
 
-class SqliteOutbox(SqliteSteps, Sending):
+class SqliteReports(SqliteClockSteps, Sending):
     """An `Reports` over whatever writes and reads."""
 
     @abstractmethod

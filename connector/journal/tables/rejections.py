@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
-__all__ = ["Refusal", "Rejections", "SqliteDistrust"]
+__all__ = ["Refusal", "Rejections", "SqliteRejections"]
 
 T = TypeVar("T")
 
@@ -36,7 +36,7 @@ class Rejections(Protocol):
         """Keep `refusals`, and nothing else, of this receiver."""
 
 
-class SqliteDistrust(ABC):
+class SqliteRejections(ABC):
     """The methods of `Rejections` over whatever writes and reads."""
 
     @abstractmethod
