@@ -24,6 +24,7 @@ from connector.errors import (
     readable,
 )
 from connector.http.connection_errors import unreachable
+from connector.http.reported_failure import is_page
 
 __all__ = ["MAYBE_SENT", "NOT_SENT", "Effect", "from_exception", "from_status", "retry_after"]
 
@@ -86,6 +87,9 @@ def _of_status(status: int, effect: Effect, what: str, text: str, wait: float | 
     if status == 429:
         return TransientError(said, retry_after=wait, throttled=True)
     if 300 <= status < 400 or status in NOT_TAKEN:
+        return EndpointError(said)
+    if status in (400, 409, 422) and is_page(text.encode()):
+        # An API refuses a record in its own form. A page comes from a firewall or a proxy, which read no order.
         return EndpointError(said)
     if status in (400, 422):
         return RejectedError(said)

@@ -140,6 +140,15 @@ def test_what_a_status_means(status: int, write: type[ConnectorError], read: typ
     assert type(from_status(status, Effect.READ, "call", "", None)) is read
 
 
+@pytest.mark.parametrize("status", [400, 409, 422])
+@pytest.mark.parametrize("effect", Effect)
+def test_a_page_is_no_refusal_of_the_record(status: int, effect: Effect) -> None:
+    """A firewall or a proxy answered: it says nothing about the order."""
+    page = "<!DOCTYPE html><html><body>The request was blocked</body></html>"
+    assert type(from_status(status, effect, "call", page, None)) is EndpointError
+    assert type(from_status(422, effect, "call", "<error>the postal code is wrong</error>", None)) is RejectedError
+
+
 def test_a_conflict_says_that_there_is_such_a_record() -> None:
     """409 after a write tells the caller to look it up."""
     error = from_status(409, Effect.WRITE, "call", "", None)

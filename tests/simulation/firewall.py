@@ -32,20 +32,29 @@ TRIES = 3
 """Refusals of one order after which it may be left to a person."""
 SOON = 150.0
 """Seconds within which an order flows in a calm schedule, whatever befalls others."""
+REFUSALS = (400, 422)
+"""Statuses by which a vendor refuses a record; the firewall answers some orders so, in a page of its own."""
+PAGED = ("create", "lookup", "ack", "report")
+"""Calls that may be answered so; the others are seldom enough."""
 UNCERTAIN = frozenset((300, *range(301, 309), 401, 403, 404, 405, 413, 418, 451))
 
-FIREWALL = (*(f"{kind} of one order {what}" for kind in KINDS for what in ("refused", "failing")), "rate limit")
+FIREWALL = (
+    *(f"{kind} of one order {what}" for kind in KINDS for what in ("refused", "failing")),
+    "rate limit",
+    "one order refused by a page",
+)
 """What befalls calls that no schedule of 10,000 may miss."""
 
 
 class Firewall:
     """Dislikes some orders, in some kind of call each; and answers 429 for a while to one kind of call."""
 
-    def __init__(self, chance: Random | None, chaos: float = 0.0) -> None:
+    def __init__(self, chance: Random | None, chaos: float = 0.0, pages: Random | None = None) -> None:
         self.on = chance is not None and chance.random() < 0.18
         self.calm = chance is not None and self.on and chance.random() < 0.6
         self._limited = chance is not None and self.on and chance.random() < 0.4
         self._chance = chance
+        self._pages = pages
         self._chaos = chaos
         self._disliked: dict[tuple[str, str], int] = {}
         """The status for a kind of call about an order."""
@@ -61,7 +70,7 @@ class Firewall:
         if make_up is not None:
             return cls(None), make_up
         profile = drawn(Random(f"{seed}/profile"))
-        wall = cls(Random(f"{seed}/http"), profile.chaos)
+        wall = cls(Random(f"{seed}/http"), profile.chaos, Random(f"{seed}/pages"))
         if wall.calm:
             profile = calmed(profile)
             wall.lasts(profile.chaos)
@@ -87,6 +96,10 @@ class Firewall:
             for source in world.sources:
                 first = min((each for each in world.orders.values() if each.source == source), key=by_number)
                 self._disliked["create", first.external_id] = chance.choice(STATUSES)
+        if self._pages is not None:
+            for (kind, external_id), status in sorted(self._disliked.items()):
+                if status != 500 and kind in PAGED and self._pages.random() < 0.3:
+                    self._disliked[kind, external_id] = self._pages.choice(REFUSALS)
         for kind, external_id in sorted(self._disliked):
             truth = world.orders[external_id]
             if kind == "cancel":  # so that there is such a call
@@ -109,13 +122,17 @@ class Firewall:
         for external_id in subjects(world, vendor, act):
             if status := self._disliked.get((act.kind, external_id)):
                 what = "failing" if status == 500 else "refused"
-                return Fault(f"{act.kind} of one order {what}", applied=False, status=status, body=PAGE)
+                name = "one order refused by a page" if status in REFUSALS else f"{act.kind} of one order {what}"
+                return Fault(name, applied=False, status=status, body=PAGE)
         return None
 
     def answered(self, world: World, vendor: str, act: Act, status: int) -> None:
         """Note an answer: who gets three that name no culprit may be left to a person."""
-        if status in UNCERTAIN and len(act.ids) == 1:
-            self.refusals.update((vendor, external_id) for external_id in subjects(world, vendor, act))
+        if len(act.ids) != 1 or (status not in UNCERTAIN and status not in REFUSALS):
+            return
+        for external_id in subjects(world, vendor, act):
+            if status in UNCERTAIN or self._disliked.get((act.kind, external_id)) == status:
+                self.refusals[vendor, external_id] += 1
 
     def explains(self, truth: Truth, row: Row, at: str) -> bool:
         """Tell whether it is right that an order waits for a person because it was refused alone."""

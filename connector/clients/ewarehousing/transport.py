@@ -82,9 +82,9 @@ class Calls:
                 raise answer.unusable(f"it {why}")
             return
         why = reason(answer.status, self._session.hide(answer.body))
+        if in_utf8(answer.body).lstrip().startswith(b"<"):
+            raise EndpointError(f"{answer.what}: {answer.status}: {why}")  # a page, so it is some other server's
         if answer.status == 404:
-            if in_utf8(answer.body).lstrip().startswith(b"<"):
-                raise EndpointError(f"{answer.what}: 404: {why}")  # a page, so it is some other server's
             raise NotFound(f"{answer.what}: 404: {why}")
         if answer.status != 409 and is_ours(why):
             raise AuthError(f"{answer.what}: {answer.status}: {why}")

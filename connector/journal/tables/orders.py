@@ -128,6 +128,8 @@ def _insert(db: sqlite3.Connection, source: str, fresh: Sequence[tuple[int, Arri
 def _again(db: sqlite3.Connection, source: str, row: _Known, arrival: Arrival, listing: Listing, now: int) -> Ingested:
     """Decide about an order that the journal holds already and that is listed again."""
     same = row.revision == arrival.revision
+    if row.states <= {"delivered"} and arrival.state == "new" and not arrival.cancelled:
+        _hold_cancellation(db, row.key, now)
     new = not same or (row.states <= {"delivered"} and _changed_back(db, row.key, arrival.revision))
     if row.states <= {"delivered"} and new and _amend(db, row.key, arrival, listing, now):
         return Ingested(row.key, "amended")
@@ -182,6 +184,26 @@ def _changed_back(db: sqlite3.Connection, key: int, revision: str) -> bool:
     return row is not None
 
 
+REVOKED = "cancelled at the source, and listed since as not cancelled"
+"""The reason of a cancellation that nobody may send any more, unless the source lists the order as cancelled again."""
+
+
+def _hold_cancellation(db: sqlite3.Connection, key: int, now: int) -> None:
+    """
+    Hold a cancellation that waits, of an order that is listed as not cancelled.
+
+    It is not dropped, because the list may be older than the one that showed the cancellation. One that is on its way
+    ends as it will.
+    """
+    held = db.execute(
+        "UPDATE changes SET state = 'held', reason = ?"
+        " WHERE key = ? AND what = 'cancel' AND state = 'due' AND sending = 0",
+        (REVOKED, key),
+    ).rowcount
+    if held:
+        db.execute("INSERT INTO history (key, at, what, detail) VALUES (?, ?, 'cancel held', ?)", (key, now, REVOKED))
+
+
 def _amend(db: sqlite3.Connection, key: int, arrival: Arrival, listing: Listing, now: int) -> bool:
     """Make due what is to be done about a delivered order that is different now; tell whether anything is, for once."""
     what = "cancel" if arrival.state == "cancelled" or arrival.cancelled else "update"
@@ -190,7 +212,12 @@ def _amend(db: sqlite3.Connection, key: int, arrival: Arrival, listing: Listing,
         "SELECT 1 FROM changes WHERE key = ? AND what = ? AND revision = ?", (key, what, arrival.revision)
     ).fetchone()
     if seen:
-        return False
+        revived = db.execute(
+            "UPDATE changes SET state = 'due', reason = NULL"
+            " WHERE key = ? AND what = 'cancel' AND what = ? AND state = 'held' AND reason = ?",
+            (key, what, REVOKED),
+        ).rowcount
+        return revived > 0
     said = "cancelled after delivery" if what == "cancel" else "changed after delivery"
     _note_once(db, key, now, said, arrival.revision)
     if policy == "ignore":

@@ -82,6 +82,29 @@ async def test_a_cancelled_order_is_cancelled_where_the_receiver_allows_it() -> 
     assert {("1", "cancel", "done", None), ("2", "cancel", "held", "the order is processing")} == set(changes)
 
 
+@pytest.mark.parametrize("again", [False, True])
+async def test_a_cancellation_that_is_revoked_before_it_was_sent_is_held(again: bool) -> None:
+    """The list may be an older one, so it is not dropped; it goes on once the order is listed as cancelled again."""
+    bench, wms = amendable()
+    bench.shop.put("1")
+    journal = MemoryJournal()
+    async with bench.running(journal) as connector:
+        await connector.drain()
+        wms.amend_failures.extend(TransientError("503") for _ in range(50))
+        for cancelled in (True, False, again):
+            bench.shop.archive["1"]["cancelled"] = cancelled
+            await connector.replay("shop", EPOCH - timedelta(days=30))
+        wms.amend_failures.clear()
+        await replayed(bench, connector)
+        changes = await journal.read(lambda db: db.execute("SELECT what, state, reason FROM changes").fetchall())
+
+    if again:
+        assert (["0"], [("cancel", "done", None)]) == (wms.cancelled, changes)
+    else:
+        held = ("cancel", "held", "cancelled at the source, and listed since as not cancelled")
+        assert ([], [held]) == (wms.cancelled, changes)
+
+
 @pytest.mark.parametrize(("policy", "state"), [("hold", [("held",)]), ("ignore", [])])
 async def test_settings_decide_what_a_change_leads_to(policy: str, state: list[tuple[str]]) -> None:
     """`on_change: hold` leaves it to a person, `ignore` to nobody; neither touches the receiver's order."""

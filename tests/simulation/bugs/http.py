@@ -5,7 +5,10 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import Any
 
+from connector.clients.ewarehousing.errors import reason
+from connector.clients.ewarehousing.transport import REFUSALS, Calls
 from connector.errors import RejectedError, lasts
+from connector.http import failures
 from connector.http.attribution import Attribution
 from connector.http.breaker import Breaker
 from connector.http.endpoint import Endpoint
@@ -59,3 +62,17 @@ def throttled_resets(stack: ExitStack) -> None:
 def always_the_same_probe(stack: ExitStack) -> None:
     """Lets the order that is due first be the probe of a paused receiver, also when its call failed each time."""
     put(stack, RejectionGuard, "_number", lambda *_: (0, 0, 0))
+
+
+@bug
+def believes_a_page(stack: ExitStack) -> None:
+    """Takes 400 and 422 for the vendor's own refusal of an order, whoever answered."""
+    real = Calls._judge
+
+    def judge(self: Any, answer: Any) -> None:
+        if answer.status in REFUSALS:
+            raise RejectedError(reason(answer.status, answer.body), duplicate=answer.status == 409)
+        real(self, answer)
+
+    put(stack, Calls, "_judge", judge)
+    put(stack, failures, "is_page", lambda _body: False)
