@@ -1,0 +1,1 @@
+"""The documents: README.md, CONTRIBUTING.md and docs/ are held to the program."""
