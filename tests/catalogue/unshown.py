@@ -10,8 +10,8 @@ UNSHOWN: dict[tuple[str, int], str] = {
         24,
     ): "needs a power cut, or a disk that forgets what was not synced; tests show that every commit is synced "
     "(WAL, synchronous=FULL, read back at the start) and survives kill -9",
-    ("fault", 114): "a disk that says it has synced and has not cannot be told from one that has: assumption A6 of the "
-    "README; look-up before create and the feed bound the damage",
+    ("fault", 114): "a disk that says it has synced and has not cannot be told from one that has: assumption A6 of "
+    "docs/guarantees.md; look-up before create and the feed bound the damage",
     ("attack", 33): "the dependencies are audited outside the tests; .ci/constraints.txt pins what is tested",
 }
 """By kind and number: why a test cannot show it, and what does instead."""

@@ -25,7 +25,7 @@ def lines(file: Path, question: str) -> list[tuple[object, ...]]:
 
 
 def restore(folder: Path, backup: str) -> None:
-    """Do what the README says."""
+    """Do what docs/operating.md says."""
     for suffix in ("-wal", "-shm"):
         (folder / f"connector.db{suffix}").unlink(missing_ok=True)
     shutil.copyfile(folder / backup, folder / "connector.db")

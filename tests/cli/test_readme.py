@@ -1,4 +1,4 @@
-"""What the README states, shown: its example runs, its tables are the program's own."""
+"""The statements of the documents, shown: their examples run, their tables are the program's own."""
 
 from __future__ import annotations
 
@@ -26,34 +26,14 @@ from connector.sandbox.propeller.orders import seed_order
 from connector.settings.model import RouteSettings
 from connector.sources import SOURCES
 from tests.cli.process import ROOT, Vendors
-
-TOP = Path(__file__).resolve().parents[2]
-"""The checkout; the package itself may be installed elsewhere."""
-README = (TOP / "README.md").read_text("utf-8")
-
-
-def between(name: str) -> str:
-    """Return the code between two markers."""
-    found = re.search(rf"<!-- {name} -->\n```\w+\n(.*?)```\n<!-- /{name} -->", README, re.DOTALL)
-    assert found, f"the README has no part {name}"
-    return found[1]
-
-
-def section(title: str) -> str:
-    """Return the text under a heading."""
-    return README.split(f"\n## {title}\n", 1)[1].split("\n## ", 1)[0]
-
-
-def rows(text: str) -> list[str]:
-    """Return the first cells of a section's tables."""
-    return re.findall(r"^\| ([^|]+?) \|", text, re.MULTILINE)
+from tests.documents.extracted import TOP, block, document, rows, section
 
 
 async def test_the_example_of_embedding_runs(tmp_path: Path) -> None:
     """The README's program, as it stands, carries the orders of a settings.yaml in its folder."""
     vendors = Vendors(tmp_path, 5)
     async with vendors.serving():
-        (tmp_path / "app.py").write_text(between("embedding"), "utf-8")
+        (tmp_path / "app.py").write_text(block("README.md", "embedding"), "utf-8")
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "app.py"),
             cwd=tmp_path,
@@ -68,37 +48,37 @@ async def test_the_example_of_embedding_runs(tmp_path: Path) -> None:
 
 
 def test_every_command_is_in_the_table() -> None:
-    """The README lists the commands that there are, and no others."""
-    first = [row for row in rows(section("Operating it")) if row.startswith("`connector")]
+    """docs/operating.md lists the commands that there are, and no others."""
+    first = [row for row in rows(section("docs/operating.md", "Commands")) if row.startswith("`connector")]
     listed = {name for row in first for name in re.findall(r"`connector (\w+)", row)}
 
     assert set(COMMANDS) == listed
 
 
 def test_every_exit_code_is_in_the_table() -> None:
-    """The README lists the exit codes that there are."""
-    listed = {int(row) for row in rows(section("Operating it")) if row.isdigit()}
+    """docs/operating.md lists the exit codes that there are."""
+    listed = {int(row) for row in rows(section("docs/operating.md", "Exit codes")) if row.isdigit()}
 
     assert {exit_codes.OK, exit_codes.TROUBLE, exit_codes.USAGE, exit_codes.LATER, exit_codes.SETTINGS} == listed
 
 
 def test_every_state_is_explained() -> None:
-    """The README names each state that an order can have."""
-    missing = [state for state in get_args(PublicState) if f"`{state}`" not in section("Operating it")]
+    """docs/operating.md has a row for each state that an order can have, and no others."""
+    listed = [row.strip("`") for row in rows(section("docs/operating.md", "Order states")) if row.startswith("`")]
 
-    assert [] == missing
+    assert list(get_args(PublicState)) == listed
 
 
 def test_every_source_and_receiver_is_in_its_table() -> None:
     """The README lists the types that are registered, and no others."""
-    listed = {row.strip("`") for row in rows(section("Sources and receivers")) if row.startswith("`")}
+    listed = {row.strip("`") for row in rows(section("README.md", "Sources and receivers")) if row.startswith("`")}
 
     assert {*SOURCES, *RECEIVERS} == listed
 
 
 def test_every_mapping_function_is_in_its_table() -> None:
-    """The README lists the functions that are ours, and no others; JMESPath's own are JMESPath's to list."""
-    listed = {name for row in rows(section("Settings")) for name in re.findall(r"`(\w+)\(", row)}
+    """docs/mapping.md lists the functions that are ours, and no others; JMESPath's own are JMESPath's to list."""
+    listed = {name for row in rows(section("docs/mapping.md", "Functions")) for name in re.findall(r"`(\w+)\(", row)}
     theirs = set(Functions.FUNCTION_TABLE) - {"replace"}
 
     assert set(known_functions()) - theirs <= listed <= set(known_functions())
@@ -114,14 +94,14 @@ def test_every_key_is_explained_in_the_example() -> None:
 
 
 def test_the_example_of_a_mapping_maps_the_seeds_order(tmp_path: Path) -> None:
-    """The README's mapping, as it stands, turns the order of seed 001 into a request with what it says."""
+    """The mapping of docs/mapping.md, as it stands, turns the order of seed 001 into a request with what it says."""
     ends = 'base_url: "http://127.0.0.1:1"'
     endpoints = (
         f"sources:\n  shop: {{type: propeller, {ends}, client_id: a, client_secret: b}}\n"
         f"receivers:\n  warehouse: {{type: ewarehousing, {ends}, username: a, password: b, wms_code: c,"
         " customer_code: d}\n"
     )
-    (tmp_path / "settings.yaml").write_text(endpoints + between("mapping"), "utf-8")
+    (tmp_path / "settings.yaml").write_text(endpoints + block("docs/mapping.md", "mapping"), "utf-8")
     settings = load_settings(tmp_path / "settings.yaml", environ={})
     sources, receivers = make_sources(settings, SystemClock(), {}), make_receivers(settings, SystemClock(), {})
     order = sources["shop"].to_order(msgspec.json.encode(seed_order()))
@@ -132,8 +112,8 @@ def test_the_example_of_a_mapping_maps_the_seeds_order(tmp_path: Path) -> None:
 
 
 def test_the_sample_of_a_mistake_is_what_is_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The README's line about a misspelt key is what the program says, but for the place."""
-    (sample,) = re.findall(r"^settings\.yaml:\d+:\d+: (.*)$", README, re.MULTILINE)
+    """The line of docs/settings.md about a misspelt key is what the program says, but for the place."""
+    (sample,) = re.findall(r"^settings\.yaml:\d+:\d+: (.*)$", document("docs/settings.md"), re.MULTILINE)
     text = (TOP / "settings.yaml").read_text("utf-8").replace("page_size: 50", "page_sise: 50")
     (tmp_path / "settings.yaml").write_text(text, "utf-8")
 
@@ -141,10 +121,3 @@ def test_the_sample_of_a_mistake_is_what_is_printed(tmp_path: Path, monkeypatch:
         load_settings(tmp_path / "settings.yaml", environ={})
 
     assert [sample] == [problem.split(": ", 1)[1] for problem in caught.value.problems]
-
-
-def test_links_lead_to_files() -> None:
-    """Every file that the README links to is there."""
-    missing = [target for target in re.findall(r"\]\(([^)#:]+)\)", README) if not (TOP / target).exists()]
-
-    assert [] == missing

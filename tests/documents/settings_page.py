@@ -48,8 +48,8 @@ INTRO = """\
 
 ## The file
 
-The settings are one YAML file, `settings.yaml` in the working directory. `--settings FILE` or the environment variable
-`CONNECTOR_SETTINGS` names another one.
+The settings are one YAML file, `settings.yaml` in the working directory. `--settings FILE` or the environment
+variable `CONNECTOR_SETTINGS` names another one.
 
 **References** are replaced in values after the file was parsed:
 
@@ -60,10 +60,11 @@ The settings are one YAML file, `settings.yaml` in the working directory. `--set
 | `${file:/run/secrets/x}` | the content of that file, without the line break at its end |
 | `$${` | the characters `${` |
 
-**Paths** are relative to the settings file, whatever the working directory is, so that one file always means one journal.
+**Paths** are relative to the settings file, whatever the working directory is, so that one file always means one
+journal.
 
-**Durations** are written `500ms`, `30s`, `5m`, `2h`, or as a number of seconds. **Rates** are written `5/s`, `60/min` or
-`1000/hour`.
+**Durations** are written `500ms`, `30s`, `5m`, `2h`, or as a number of seconds. **Rates** are written `5/s`, `60/min`
+or `1000/hour`.
 
 **Mistakes** are all reported at once, each at its place:
 
@@ -71,19 +72,20 @@ The settings are one YAML file, `settings.yaml` in the working directory. `--set
 settings.yaml:14:5: sources.shop.page_sise: unknown key, did you mean 'page_size'?
 ```
 
-**Secrets** are printed as `***` everywhere. With `environment: production`, a secret must come from the environment or from a
-file of its own.
+**Secrets** are printed as `***` everywhere. With `environment: production`, a secret must come from the environment
+or from a file of its own.
 
-**Addresses** are https. An address on a private network requires `allow_private: true` beside it, which also allows plain http. In
-production the same applies to addresses on this machine. The connector never follows redirects, and ignores cookies and the
-proxies of the environment.
+**Addresses** are https. An address on a private network requires `allow_private: true` beside it, which also allows
+plain http. In production the same applies to addresses on this machine. The connector never follows redirects, and
+ignores cookies and the proxies of the environment.
 
-**Certificates** are always verified, against the authorities of the system (or those in `SSL_CERT_FILE`) and those in the
-endpoint's `ca_file`. An expired certificate, one for another host or of an unknown authority, and a host name that
-does not exist are errors that somebody has to correct: `check`, the log and `run --once` (exit code 1) name them.
+**Certificates** are always verified, against the authorities of the system (or those in `SSL_CERT_FILE`) and those in
+the endpoint's `ca_file`. An expired certificate, one for another host or of an unknown authority, and a host name
+that does not exist are errors that somebody has to correct: `check`, the log and `run --once` (exit code 1) name
+them.
 
-**Reloading.** SIGHUP, or `Connector.reload` in an application, puts mappings, code tables, `totals`, `split_street` and secrets into
-use at once. All other changes take effect at the next start; the log lists both groups of keys.
+**Reloading.** SIGHUP, or `Connector.reload` in an application, puts mappings, code tables, `totals`, `split_street`
+and secrets into use at once. All other changes take effect at the next start; the log lists both groups of keys.
 """
 
 COMMON: Mapping[str, str] = {
@@ -119,17 +121,25 @@ Row = tuple[str, str, str, str]
 
 def page() -> str:
     """Return the whole page."""
-    parts = [INTRO, "## Top level\n", _table(_rows(of(Settings), leave={"server", "witness", "sources", "receivers", "routes"}))]
+    parts = [
+        INTRO,
+        "## Top level\n",
+        _table(_rows(of(Settings), leave={"server", "witness", "sources", "receivers", "routes"})),
+    ]
     for key, struct in (("server", ServerSettings), ("witness", WitnessSettings)):
         parts += [f"### `{key}`\n", _sentence(of(struct)["description"]), "", _table(_rows(of(struct)))]
-    for title, base, types in (("Sources", SourceSettings, SOURCES), ("Receivers", ReceiverSettings, RECEIVERS)):
+    families: list[tuple[str, Any, Mapping[str, Any]]] = [
+        ("Sources", SourceSettings, SOURCES),
+        ("Receivers", ReceiverSettings, RECEIVERS),
+    ]
+    for title, base, types in families:
         family = title.lower()
         common = _rows(of(base), leave={"type"})
         known = {name for name, *_ in common}
+        links = ", ".join(f"[`{name}`](#{family}-{name})" for name in sorted(types))
         parts += [
             f"## {title}\n",
-            f"Each entry of `{family}` has a name of your choice and a `type`. "
-            f"The types are {', '.join(f'[`{name}`](#{family}-{name})' for name in sorted(types))}.\n",
+            f"Each entry of `{family}` has a name of your choice and a `type`: {links}.\n",
             f"### All {title[:-1].lower()} types\n",
             _table(common),
         ]

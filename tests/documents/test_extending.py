@@ -217,12 +217,12 @@ async def test_the_examples_deliver_orders_as_plugins(tmp_path: Path, monkeypatc
     orders, records = ShopStandIn(ids), ErpStandIn()
     async with serving(orders) as shop_url, serving(records) as erp_url:
         environ = {"SHOP_URL": shop_url, "SHOP_KEY": KEY, "ERP_URL": erp_url, "ERP_KEY": KEY}
-        async with Connector(load_settings(tmp_path / "settings.yaml", environ)) as connector:
-            async with anyio.create_task_group() as tg:
-                tg.start_soon(connector.run)
-                with anyio.fail_after(30):
-                    drained = await connector.drain()
-                connector.stop()
+        connector = Connector(load_settings(tmp_path / "settings.yaml", environ))
+        async with connector, anyio.create_task_group() as tg:
+            tg.start_soon(connector.run)
+            with anyio.fail_after(30):
+                drained = await connector.drain()
+            connector.stop()
 
     assert {} == dict(drained.failed)
     assert Counter(f"shop-{order_id}" for order_id in ids) == Counter(each["external_id"] for each in records.records)
