@@ -1,4 +1,4 @@
-"""What two of the test libraries need before they work here, and what every test is given."""
+"""Prepares two of the test libraries, marks and times the tests, and closes the journals that a test leaves open."""
 
 from __future__ import annotations
 
@@ -36,6 +36,43 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+LONGEST = 2.0
+"""Seconds that a test may last which is not marked `slow`."""
+_lasted: dict[str, float] = {}
+"""Seconds of set-up and call, by test; without the tests that are marked `slow`."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--limit`, for machines on which nothing else runs."""
+    text = "fail if a test that is not marked slow lasts longer; without it, such a test is only listed"
+    parser.addoption("--limit", type=float, metavar="SECONDS", help=text)
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Add up the time of each test that is not marked `slow`."""
+    if report.when != "teardown" and "slow" not in report.keywords:
+        _lasted[report.nodeid] = _lasted.get(report.nodeid, 0.0) + report.duration
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail the run if a test lasted longer than `--limit`."""
+    limit = session.config.getoption("limit")
+    if limit and any(seconds > limit for seconds in _lasted.values()) and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """List the tests that need the marker `slow`."""
+    long = sorted(((seconds, nodeid) for nodeid, seconds in _lasted.items() if seconds > LONGEST), reverse=True)
+    if not long:
+        return
+    limit = config.getoption("limit")
+    rule = f", and at most {limit:g} s are allowed" if limit else ""
+    terminalreporter.section(f"not marked slow, over {LONGEST:g} s{rule}")
+    for seconds, nodeid in long:
+        terminalreporter.write_line(f"{seconds:6.2f} s  {nodeid}")
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
     """
@@ -51,11 +88,13 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """
-    Let looptime's clock step on after one empty turn of the loop.
+    Mark tests that look for planted bugs as slow, and let looptime's clock step on after one empty turn of the loop.
 
-    It waits 42 of them, for what a thread or a socket may still bring: a test that owns the time has neither, and a
-    day in steps of a second would be three million turns.
+    Looptime waits 42 of them, for events of threads and sockets: a test that owns the time has neither, and a day in
+    steps of a second would be three million turns.
     """
+    if item.get_closest_marker("planted") is not None:
+        item.add_marker(pytest.mark.slow)
     if item.get_closest_marker("looptime") is not None:
         item.add_marker(pytest.mark.looptime(noop_cycles=1))
 

@@ -9,6 +9,8 @@ import pytest
 from tests.benchmarks.backlog import COMMANDS, feed, started
 from tests.benchmarks.processes import standing_in
 
+pytestmark = pytest.mark.slow
+
 MORE = 25.0
 """MiB by which memory may differ between two runs of the same: far less than 20,000 orders take."""
 

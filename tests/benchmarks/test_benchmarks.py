@@ -60,6 +60,7 @@ def test_the_stand_in_knows_what_was_done_twice() -> None:
     assert world.answer(b"GET", b"/v2/orders/id/1", b"") is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("case", "shape"),
     [
@@ -81,6 +82,7 @@ def test_every_case_delivers_every_order_once(case: str, shape: str, standin: St
     assert 1 < found.calls / 130 < 2.2
 
 
+@pytest.mark.slow
 def test_a_case_that_leaves_orders_out_does_not_count(
     standin: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -123,6 +125,7 @@ def test_a_full_journal_is_one_that_the_connector_takes_for_its_own(tmp_path: Pa
         assert list(database.execute("PRAGMA foreign_key_check")) == []
 
 
+@pytest.mark.slow
 def test_latency_is_of_orders_that_were_delivered(standin: StandIn, tmp_path: Path) -> None:
     """One order at a time appears, and is at the receiver before the next one does."""
     standin.reset("patch", 0)

@@ -10,7 +10,7 @@ where they are written out, and `fault(*range(1, 4))` for three.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -45,12 +45,15 @@ def titles(kind: str) -> dict[int, str]:
     return {int(number): title.strip() for number, _, title in (line.strip().partition(" ") for line in lines)}
 
 
-def marks(tests: Path = TESTS) -> Iterator[Mark]:
-    """Yield every marker under `tests`, in the order of the files."""
+@cache
+def marks(tests: Path = TESTS) -> Sequence[Mark]:
+    """Return every marker under `tests`, in the order of the files."""
+    every: list[Mark] = []
     for path in sorted(tests.rglob("*.py")):
         text = path.read_text("utf-8")
         if any(f"mark.{kind}" in text for kind in KINDS):
-            yield from found(ast.parse(text), path.relative_to(tests.parent).as_posix(), path.parent)
+            every += found(ast.parse(text), path.relative_to(tests.parent).as_posix(), path.parent)
+    return every
 
 
 def found(tree: ast.AST, name: str, folder: Path) -> Iterator[Mark]:

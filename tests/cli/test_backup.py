@@ -31,6 +31,7 @@ def restore(folder: Path, backup: str) -> None:
     shutil.copyfile(folder / backup, folder / "connector.db")
 
 
+@pytest.mark.slow
 @pytest.mark.fault(111)
 async def test_a_lost_journal_is_told_and_its_place_taken_only_on_request(tmp_path: Path) -> None:
     """Exit 1 and the command that accepts it; then all that was delivered, and not told, is found, and told once."""
@@ -57,6 +58,7 @@ async def test_a_lost_journal_is_told_and_its_place_taken_only_on_request(tmp_pa
     assert "takes the place" not in after.err
 
 
+@pytest.mark.slow
 @pytest.mark.fault(111)
 async def test_the_first_run_looks_up_cheaply(tmp_path: Path) -> None:
     """Two hundred orders at a new journal: a handful of readings of the warehouse's list, and each is created once."""
@@ -75,6 +77,7 @@ async def test_the_first_run_looks_up_cheaply(tmp_path: Path) -> None:
     assert 230 == len(vendors.created)
 
 
+@pytest.mark.slow
 @pytest.mark.fault(112, 113)
 async def test_a_backup_is_made_beside_a_running_connector_and_restored(tmp_path: Path) -> None:
     """What was delivered after the backup is not delivered again, and the next start says what it was given."""
@@ -114,6 +117,7 @@ async def _a_moment() -> None:
     await anyio.sleep(0.01)
 
 
+@pytest.mark.slow
 async def test_a_backup_replaces_nothing(tmp_path: Path) -> None:
     """Neither a file nor a link, and a refusal leaves nothing behind."""
     vendors = Vendors(tmp_path, 3)
@@ -156,6 +160,7 @@ async def test_a_damaged_journal_makes_no_backup(tmp_path: Path) -> None:
     assert not (tmp_path / "copy.db.part").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.fault(112)
 async def test_a_backup_is_known_without_its_sentinel(tmp_path: Path) -> None:
     """On another machine, where nothing says which journal was in use, the stamp in it does."""
@@ -172,6 +177,7 @@ async def test_a_backup_is_known_without_its_sentinel(tmp_path: Path) -> None:
     assert [] == lines(tmp_path / "connector.db", "SELECT name FROM identity WHERE name = 'copy'")
 
 
+@pytest.mark.slow
 @pytest.mark.fault(145)
 async def test_two_backups_to_one_file(tmp_path: Path) -> None:
     """One is made, whole; the other one is refused, because there is a file of that name by then."""

@@ -65,6 +65,7 @@ def test_every_command_that_is_listed_is_there(name: str) -> None:
     assert "--settings" in found.stdout
 
 
+@pytest.mark.slow
 async def test_the_settings_may_be_named_before_the_command_after_it_and_by_the_environment(tmp_path: Path) -> None:
     """People write `--settings` in both places; the nearer one wins, and the variable stands in for both."""
     for name in ("a", "b", "c"):
@@ -87,6 +88,7 @@ async def test_the_settings_may_be_named_before_the_command_after_it_and_by_the_
     assert "https://c.test" in await shown("--log-format", "json", "echo", "--log-format", "console")
 
 
+@pytest.mark.slow
 async def test_a_missing_settings_file(tmp_path: Path) -> None:
     """Without a settings file a command says how to get one, with exit 78."""
     for command in ("check", "run", "status", "orders", "echo"):
@@ -95,6 +97,7 @@ async def test_a_missing_settings_file(tmp_path: Path) -> None:
         assert "settings.yaml: there is no such file; `connector init` writes one\n" == found.err
 
 
+@pytest.mark.slow
 async def test_a_journal_that_is_none(tmp_path: Path) -> None:
     """A journal that cannot be read is one line and exit 1, not a traceback."""
     Vendors(tmp_path, 0).write("http://127.0.0.1:1", "http://127.0.0.1:1")
@@ -106,6 +109,7 @@ async def test_a_journal_that_is_none(tmp_path: Path) -> None:
         assert "Traceback" not in found.err
 
 
+@pytest.mark.slow
 async def test_init_check_echo_schema(tmp_path: Path) -> None:
     """`init` writes a file that has no mistake, refuses to write over it, and `echo` masks its secrets."""
     first = await run("init", folder=tmp_path)

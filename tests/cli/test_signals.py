@@ -21,6 +21,7 @@ GRACE = 20.0
 ORDERS = 150
 
 
+@pytest.mark.slow
 @pytest.mark.fault(119)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("mode", [["run", "--once"], ["run"]])
@@ -43,6 +44,7 @@ async def test_a_signal_finishes_what_is_under_way(tmp_path: Path, number: signa
         assert "Stopped before the end" in first.out
 
 
+@pytest.mark.slow
 @pytest.mark.fault(119)
 async def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
     """While the warehouse hangs the first signal waits for it, the second does not; nothing is lost or doubled."""
@@ -75,6 +77,7 @@ async def test_a_signal_while_nothing_is_to_do(tmp_path: Path) -> None:
     assert 0 == empty.code
 
 
+@pytest.mark.slow
 @pytest.mark.fault(139)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_signal_before_anything_is_imported(tmp_path: Path, number: signal.Signals) -> None:

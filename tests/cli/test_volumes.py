@@ -18,6 +18,7 @@ def names(folder: Path) -> set[str]:
     return {each.name for each in folder.iterdir()}
 
 
+@pytest.mark.slow
 @pytest.mark.fault(131)
 async def test_one_settings_file_from_two_folders_is_one_journal(tmp_path: Path) -> None:
     """The second instance meets the lock of the first, and every command reads the one journal."""
@@ -77,6 +78,7 @@ async def test_a_volume_that_is_not_mounted(tmp_path: Path, key: str) -> None:
     assert [] == vendors.writes
 
 
+@pytest.mark.slow
 @pytest.mark.fault(130)
 @pytest.mark.parametrize("how", ["witness", "receiver", "--restored"])
 async def test_a_volume_that_is_put_back_doubles_nothing(tmp_path: Path, how: str) -> None:

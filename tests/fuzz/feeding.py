@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import atexit
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
@@ -25,12 +26,12 @@ from connector.errors import (
 )
 from connector.order import Order
 from connector.pipeline.ingest.intake import arrival_of
+from connector.receivers import RECEIVERS
 from connector.receivers.base import Delivery
 from connector.receivers.ewarehousing.receiver import EwarehousingReceiver
 from connector.receivers.file.columns import defaults
 from connector.receivers.file.rows import CsvRows, JsonLines
 from connector.receivers.webhook.receiver import WebhookReceiver
-from connector.registry import receiver_types
 from connector.settings.values import Secret, Url
 from connector.sources.base import FeedItem, Page
 from connector.sources.bisection import LoneFailures, Narrowing
@@ -53,6 +54,7 @@ __all__ = [
     "warehouse",
 ]
 
+TYPES: Mapping[str, Any] = RECEIVERS
 AT = datetime(2026, 6, 11, 10, 0, tzinfo=UTC)
 BASE = Url("https://vendor.example")
 KEYS: dict[str, Any] = {"username": "u", "password": Secret("p" * 8), "wms_code": "DEV", "customer_code": "C"}
@@ -77,19 +79,24 @@ def folder() -> Path:
 
 def warehouse() -> EwarehousingReceiver:
     """Return a receiver that makes no call by itself."""
-    return EwarehousingReceiver("wms", receiver_types()["ewarehousing"].settings(**KEYS), SystemClock())
+    return EwarehousingReceiver("wms", TYPES["ewarehousing"].settings(**KEYS), SystemClock())
 
 
 def receivers() -> list[Any]:
     """Return a receiver of each form: orders are mapped for them as far as the wire."""
-    own = receiver_types()["webhook"].settings(url=BASE, secret=Secret("s" * 24))
+    own = TYPES["webhook"].settings(url=BASE, secret=Secret("s" * 24))
     return [warehouse(), WebhookReceiver("erp", own, SystemClock())]
+
+
+@cache
+def _columns() -> tuple[str, ...]:
+    return defaults(per_line=True)
 
 
 def reader(source: Any) -> Callable[[FeedItem], list[Any]]:
     """Return what takes an order in: the journal's row, then the request for each receiver, and the file's lines."""
     takers = receivers()
-    csv, lines = CsvRows(defaults(per_line=True), per_line=True), JsonLines()
+    csv, lines = CsvRows(_columns(), per_line=True), JsonLines()
 
     def read(item: FeedItem) -> list[Any]:
         arrival, order = arrival_of(source, item, [("wms", True)])

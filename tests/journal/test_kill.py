@@ -55,6 +55,7 @@ asyncio.run(main(sys.argv[1]))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.fault(23)
 @pytest.mark.parametrize("pages", [1000, 5])
 async def test_every_acknowledged_commit_survives_a_kill(tmp_path: Path, pages: int) -> None:

@@ -47,6 +47,8 @@ if name := os.environ.get({VARIABLE!r}):
 PATIENCE = 50.0
 HUNG = 12.0
 """Seconds after which a process hangs."""
+_ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}
+"""The options of the outer run are not for the one test of a bug."""
 MISFITS = ("AttributeError", "TypeError", "NameError", "ImportError")
 """What says that a bug does not fit the connector any more, rather than that it was found."""
 
@@ -74,7 +76,7 @@ def outcome(bug: str, folder: Path, *, planted: bool) -> Outcome:
     process = subprocess.Popen(
         (sys.executable, "-m", "pytest", *arguments, "--timeout=40", f"--basetemp={folder / 'tmp'}", BUGS[bug].test),
         cwd=ROOT,
-        env={**os.environ, FOLDER: str(folder), VARIABLE: bug if planted else ""},
+        env={**_ENVIRONMENT, FOLDER: str(folder), VARIABLE: bug if planted else ""},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

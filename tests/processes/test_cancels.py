@@ -10,6 +10,7 @@ import pytest
 from tests.processes.cancels import GRACE, cancel_in
 
 
+@pytest.mark.slow
 @pytest.mark.fault(115, 117, 120)
 async def test_cancelled_again_and_again(tmp_path: Path) -> None:
     """Wherever an application is cancelled natively, its cancellation comes through, in time, and nothing is lost."""

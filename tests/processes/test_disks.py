@@ -13,7 +13,7 @@ import pytest
 
 from tests.processes.disks import Trouble, filled, started_on, tmpfs
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux sets the limits of another process")
 

@@ -10,7 +10,7 @@ import pytest
 from tests.processes.kills import kill_in, planned
 from tests.processes.windows import WINDOWS
 
-pytestmark = pytest.mark.timeout(240)  # many processes start, one after the other, and the machine may be busy
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]  # many processes, and the machine may be busy
 
 
 @pytest.mark.fault(*range(1, 14), *range(15, 22), 25, 121)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.processes.losses import lose_in, strikes
 
-pytestmark = pytest.mark.timeout(240)  # many processes start, one after the other, and the machine may be busy
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]  # many processes, and the machine may be busy
 
 
 @pytest.mark.fault(111, 112)

@@ -10,7 +10,7 @@ import pytest
 from tests.processes.handing import BUGS, POINTS
 from tests.processes.taken import WAYS, points, take_in
 
-pytestmark = pytest.mark.timeout(240)  # many processes start, one after the other, and the machine may be busy
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]  # many processes, and the machine may be busy
 
 
 @pytest.mark.fault(129)

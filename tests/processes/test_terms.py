@@ -10,6 +10,7 @@ import pytest
 from tests.processes.terms import GRACE, term_in
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)  # half a dozen processes start, one after the other, and the machine may be busy
 @pytest.mark.fault(104, 119)
 async def test_ended_by_a_signal_again_and_again(tmp_path: Path) -> None:

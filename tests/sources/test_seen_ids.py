@@ -30,6 +30,7 @@ def test_it_is_a_set_of_texts(many: int, there: list[str], asked: list[str]) -> 
         assert (ids == SeenIds(asked)) == (model == set(asked))
 
 
+@pytest.mark.slow
 @pytest.mark.fault(123)
 def test_a_long_feed_takes_little_room() -> None:
     """A walk over a million orders must not hold a million texts: of 207,000 less than a tenth are kept as such."""

@@ -87,6 +87,7 @@ print(json.dumps([newest, found]))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.fault(22)
 @pytest.mark.parametrize("first", [0, 1])
 def test_killed_at_each_statement_of_the_schema(tmp_path: Path, first: int) -> None:

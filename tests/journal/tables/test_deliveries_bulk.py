@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -74,6 +75,7 @@ async def journeys(plan: list[Any], *, together: bool) -> tuple[list[Any], dict[
     return said, wrote
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(orders)
 async def test_together_or_one_by_one_is_the_same(plan: list[Any]) -> None:

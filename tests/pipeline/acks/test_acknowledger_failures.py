@@ -120,6 +120,7 @@ async def test_a_failure_that_is_not_told_yet_is_withdrawn() -> None:
     assert journal.db.execute("SELECT 1 FROM history WHERE what = 'failure withdrawn'").fetchone()
 
 
+@pytest.mark.slow
 async def test_a_failure_that_waits_for_its_call_is_told_as_it_is_by_then() -> None:
     """The order was tried again meanwhile, and refused for something else: that is what its source hears."""
     bench, shop, wms, journal = failing()

@@ -33,6 +33,7 @@ def troubled(failure: ConnectorError, **options: float) -> Bench:
     return bench
 
 
+@pytest.mark.slow
 @pytest.mark.fault(97, 98)
 @pytest.mark.parametrize("failure", [TransientError("429", retry_after=5), InDoubtError("503"), AuthError("401")])
 async def test_a_source_that_does_not_listen_is_one_warning_and_stops_no_delivery(

@@ -25,6 +25,8 @@ from connector.receivers.ewarehousing import mapping as ewarehousing
 from tests.mapping.leaves import filled
 from tests.receivers.ewarehousing import mapping_by_hand as by_hand
 
+pytestmark = pytest.mark.slow
+
 FULL = replace(
     filled(),
     created_at=datetime(2026, 3, 24, 23, 26, 7, tzinfo=UTC),

@@ -37,6 +37,7 @@ anyio.run(main)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 async def test_killed_again_and_again_while_it_writes(tmp_path: Path, form: str) -> None:
     """Each process is killed after a few orders, in the middle of the next ones; the last one is let finish."""

@@ -30,6 +30,7 @@ async def deliver(made: FileReceiver) -> list[str]:
     return missing
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 async def test_at_every_byte(tmp_path: Path, form: str) -> None:
     """No line stays torn, none is there twice, and what was whole before stays byte for byte."""

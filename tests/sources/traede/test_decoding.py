@@ -21,6 +21,8 @@ from connector.sources.traede import order as traede_order
 from connector.sources.traede import wire as traede_wire
 from tests.fuzz.bodies import mutated
 
+pytestmark = pytest.mark.slow
+
 ORDINARY: dict[Any, list[Any]] = {
     traede_wire.Text: ["x", "Ø y", " z ", "", None],
     traede_wire.Label: ["x", "Ø y", " z ", 7, "", None],
