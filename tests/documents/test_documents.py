@@ -21,6 +21,7 @@ from connector.journal.states import ACK_EDGES, DELIVERY_EDGES, REPORT_EDGES
 from connector.order import Order
 from connector.settings.model import Settings
 from connector.web.metrics import COUNTERS
+from tests.cli.process import run
 from tests.documents.extracted import TOP, anchors, block, document, documents, prose, rows, section
 from tests.documents.settings_page import PAGE, page
 
@@ -96,6 +97,20 @@ def refused(words: list[str]) -> str:
 def test_the_program_knows_every_command(name: str) -> None:
     """Each command that a document names exists, with the options that it is shown with."""
     assert [] == [why for words in commands(name) if (why := refused(words))]
+
+
+@pytest.mark.parametrize("name", documents())
+def test_the_tests_know_every_option(name: str) -> None:
+    """Each `python -m tests.NAME --option` of a document has a module, and that module has the option."""
+    unknown = []
+    for module, given in re.findall(r"python -m (tests(?:\.\w+)+)([^`#\n]*)", document(name)):
+        path = TOP / module.replace(".", "/")
+        source = path / "__main__.py" if path.is_dir() else path.with_suffix(".py")
+        text = source.read_text("utf-8") if source.exists() else ""
+        unknown += [(module, each) for each in re.findall(r"--[a-z-]+", given) if f'"{each}"' not in text]
+        unknown += [] if text else [(module, "")]
+
+    assert [] == unknown
 
 
 def test_a_wrong_command_is_found() -> None:
@@ -239,3 +254,15 @@ def test_every_document_is_plain() -> None:
     ]
 
     assert [] == found
+
+
+async def test_the_output_in_the_readme_is_real(tmp_path: Path) -> None:
+    """`connector demo` prints each line of the README's excerpt, but for numbers and times."""
+
+    def shape(line: str) -> str:
+        return " ".join(re.sub(r"\d+", "#", line).split())
+
+    excerpt = document("README.md").split("second half of the output:\n\n```\n", 1)[1].split("```", 1)[0]
+    printed = {shape(line) for line in (await run("demo", folder=tmp_path)).out.splitlines()}
+
+    assert [] == [line for line in excerpt.splitlines() if shape(line) not in printed]
