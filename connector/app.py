@@ -29,7 +29,7 @@ from connector.receivers.base import Receiver
 from connector.registry import make_receivers, make_sources
 from connector.settings import Settings
 from connector.settings.reload import Reloaded, SupportsSecretRotation, changed_keys, with_new_parts
-from connector.sources.base import Source
+from connector.sources.base import Source, SupportsAckTerms
 from connector.steady_clock import SteadyClock
 
 __all__ = ["Connector"]
@@ -272,7 +272,11 @@ class Connector:
         now, own = clock.now(), self.settings
         ends = [*own.sources.values(), *own.receivers.values()]
         kept = await journal.keep_terms(
-            {name: getattr(each, "terms", "") for name, each in self.sources.items() if name not in self.broken}
+            {
+                name: each.terms if isinstance(each, SupportsAckTerms) else ""
+                for name, each in self.sources.items()
+                if name not in self.broken
+            }
         )
         for name, count in kept.items():
             logger.info("source %s: %d acknowledgements that wait are told as the settings were before", name, count)

@@ -20,9 +20,9 @@ from connector.errors import EndpointError, SettingsError, Unmappable, readable
 from connector.http.breaker import Breaker
 from connector.http.endpoint import Endpoint
 from connector.order import Document, Order
-from connector.receivers.base import Delivery, Receipt
+from connector.receivers.base import Delivery, Receipt, ReceiverTraits
 from connector.settings.model import EndpointSettings, ReceiverSettings, SourceSettings
-from connector.sources.base import Page
+from connector.sources.base import Page, SourceTraits
 
 __all__ = ["BROKEN", "BrokenReceiver", "BrokenSource", "Family", "broken_cause", "build", "plugged"]
 
@@ -32,8 +32,8 @@ BROKEN = "plugin of "
 Family = Literal["sources", "receivers"]
 
 NEEDED: Mapping[Family, tuple[str, ...]] = {
-    "sources": ("ack_limit", "ack_repeatable", "says_failed", "shrinks", "endpoint"),
-    "receivers": ("finds", "request", "endpoint"),
+    "sources": ("ack_limit", "traits", "endpoint"),
+    "receivers": ("request", "traits", "endpoint"),
 }
 """Attributes of the protocols that are read before the first call."""
 
@@ -98,9 +98,7 @@ class BrokenSource(_Broken):
     """Stands in for a source whose plugin is broken. Its orders that wait are held until a start with the plugin."""
 
     ack_limit: ClassVar[int] = 1
-    ack_repeatable: ClassVar[bool] = False
-    says_failed: ClassVar[bool] = False
-    shrinks: ClassVar[bool] = True
+    traits: ClassVar[SourceTraits] = SourceTraits(accepts_failures=False, feed_shrinks=True, ack_idempotent=False)
 
     async def fetch(self, gone: Callable[[], int]) -> AsyncGenerator[Page]:
         """Fail with the reason."""
@@ -119,7 +117,7 @@ class BrokenSource(_Broken):
 class BrokenReceiver(_Broken):
     """Stands in for a receiver whose plugin is broken. Its orders wait in the journal."""
 
-    finds = True
+    traits: ClassVar[ReceiverTraits] = ReceiverTraits(can_find=True)
     request: ClassVar[Any] = Any
 
     def default(self, order: Order) -> Any:
@@ -165,14 +163,24 @@ def build(family: Family, kind: Any, name: str, settings: Any, clock: Clock) -> 
     """Make the source or receiver `name` of class `kind`; a stand-in where the class fails. Raises `SettingsError`."""
     try:
         end = kind(name, settings, clock)
-        for attribute in NEEDED[family]:
-            getattr(end, attribute)
+        _check_attributes(family, end)
     except SettingsError:
         raise  # a mistake of the settings that only the class can find
     except Exception as exc:  # noqa: BLE001 - a plugin may raise anything
         broken = BrokenSource if family == "sources" else BrokenReceiver
         return broken(name, settings, clock, f"{kind.__module__}.{kind.__qualname__} cannot be set up: {_said(exc)}")
     return end
+
+
+def _check_attributes(family: Family, end: Any) -> None:
+    """Raise `TypeError` for a source or receiver that lacks an attribute of its protocol, with all that it lacks."""
+    traits = SourceTraits if family == "sources" else ReceiverTraits
+    if missing := [name for name in NEEDED[family] if not hasattr(end, name)]:
+        fields = ", ".join(traits.__struct_fields__)
+        hint = f"; `traits` is a {traits.__name__} with {fields}" if "traits" in missing else ""
+        raise TypeError(f"it has no {', no '.join(f'`{name}`' for name in missing)}{hint}")
+    if not isinstance(end.traits, traits):
+        raise TypeError(f"its `traits` are a {type(end.traits).__name__}, not a {traits.__name__}")
 
 
 def _loaded(family: Family, point: EntryPoint) -> Any:

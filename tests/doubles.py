@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import anyio
 import msgspec
+from msgspec.structs import replace
 
 from connector.ack import Acknowledgement, AckOutcome, Confirmed
 from connector.clock import Boot
@@ -21,9 +22,9 @@ from connector.http.breaker import Breaker
 from connector.http.endpoint import Endpoint
 from connector.order import Document, Line, Order, Totals
 from connector.progress import Progress
-from connector.receivers.base import Delivery, Receipt
+from connector.receivers.base import Delivery, Receipt, ReceiverTraits
 from connector.settings.model import ReceiverSettings, SourceSettings
-from connector.sources.base import FeedItem, Page, next_page
+from connector.sources.base import FeedItem, Page, SourceTraits, next_page
 
 EPOCH = datetime(2026, 3, 24, 9, 0, tzinfo=UTC)
 
@@ -114,9 +115,7 @@ class MemorySource:
 
     settings = DoubleSourceSettings
     ack_limit: ClassVar[int] = 10
-    ack_repeatable: ClassVar[bool] = True
-    says_failed: ClassVar[bool] = False
-    shrinks: ClassVar[bool] = True
+    traits = SourceTraits(accepts_failures=False, feed_shrinks=True, ack_idempotent=True)
 
     def __init__(self, name: str, clock: LoopClock, *, page_size: int = 50) -> None:
         self.name = name
@@ -244,7 +243,7 @@ class MemoryReceiver:
     """
 
     settings = DoubleReceiverSettings
-    finds: ClassVar[bool] = True
+    traits = ReceiverTraits(can_find=True)
     request: ClassVar[type[msgspec.Struct]] = MemoryRequest
 
     def __init__(self, name: str, clock: LoopClock, *, delay: float = 0.001) -> None:
@@ -333,13 +332,13 @@ class MemoryReceiver:
 class OnceSource(MemorySource):
     """A source at which telling twice does something twice."""
 
-    ack_repeatable: ClassVar[bool] = False
+    traits = replace(MemorySource.traits, ack_idempotent=False)
 
 
 class FailingSource(MemorySource):
     """A source that has a word for "failed", and keeps listing what it was told has."""
 
-    says_failed: ClassVar[bool] = True
+    traits = replace(MemorySource.traits, accepts_failures=True)
 
 
 class AmendableReceiver(MemoryReceiver):

@@ -179,7 +179,7 @@ def _risks(settings: Settings, receivers: Mapping[str, Receiver]) -> Iterator[Fi
     for name, receiver in receivers.items():
         own = settings.receivers[name]
         host = getattr(getattr(own, "base_url", None), "host", "localhost")
-        if not receiver.finds and not getattr(receiver, "repeatable", False):
+        if not receiver.traits.can_find and not receiver.traits.idempotent:
             text = "it cannot be asked what it has: an order whose answer is lost is held until a person has looked"
             yield Finding(name, "warning", text)
         elif own.settle < SOON and host not in LOCAL:

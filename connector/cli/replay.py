@@ -40,14 +40,14 @@ def command(ctx: click.Context, *, source: str, since: datetime, dry_run: bool, 
     from connector.cli import logs
     from connector.cli.report import one_source
     from connector.errors import JournalBusy
-    from connector.sources.base import SaysUnseen, SupportsReplay
+    from connector.sources.base import LimitedReplay, SupportsReplay
 
     settings = settings_of(ctx)
     kind = one_source(ctx, settings, source)
     if not isinstance(kind, SupportsReplay):
         raise click.UsageError(escaped(f"the source {source!r} cannot list again what it has exported"), ctx=ctx)
-    if isinstance(kind, SaysUnseen):
-        click.echo(f"not seen by a replay: {kind.unseen}", err=True)
+    if isinstance(kind, LimitedReplay):
+        click.echo(f"not seen by a replay: {kind.replay_omits}", err=True)
     logs.configure(ctx.find_root().params["log_format"], logs.Hide(logs.secrets_of(settings)))
     try:
         code = anyio.run(partial(_plan if dry_run else _replay, settings, source, since))

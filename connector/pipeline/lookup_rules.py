@@ -22,10 +22,10 @@ def lookup_rules(
             receiver=name,
             look_up_first=settings.receivers[name].look_up_first,
             settle=float(settings.receivers[name].settle),
-            finds=receivers[name].finds,
-            repeatable=getattr(receivers[name], "repeatable", False),
-            ack_repeatable=sources[route.source].ack_repeatable,
-            account=getattr(receivers[name], "account", ""),
+            finds=receivers[name].traits.can_find,
+            repeatable=receivers[name].traits.idempotent,
+            ack_repeatable=sources[route.source].traits.ack_idempotent,
+            account=receivers[name].traits.account,
         )
         for route in settings.routes
         for name in (*route.receivers, *route.optional)

@@ -19,7 +19,7 @@ from connector.errors import ConnectorError, InDoubtError, TransientError
 from connector.journal.base import Journal
 from connector.journal.lookup_first import OrderAt
 from connector.pipeline.conformance import checked_receipt
-from connector.receivers.base import ListsNewest, Receipt, Receiver
+from connector.receivers.base import Receipt, Receiver, SupportsNewest
 from connector.settings import Settings
 
 __all__ = ["NEWEST", "ask_receivers"]
@@ -74,7 +74,7 @@ async def ask_receivers(
 
 async def _newest(receiver: Receiver, clock: Clock) -> Sequence[tuple[str, Receipt]] | str:
     """Return a receiver's newest records; or, in words, why it cannot be asked."""
-    if not isinstance(receiver, ListsNewest):
+    if not isinstance(receiver, SupportsNewest):
         return "it cannot list its orders"
     for attempt in range(1, TRIES + 1):
         try:

@@ -10,7 +10,7 @@ from connector.mapping.mapper import Mapper, for_route
 from connector.mapping.totals import check_totals
 from connector.order import Order
 from connector.pipeline.route import Route
-from connector.receivers.base import Receiver, SupportsPartialMapping, TellsCancelled
+from connector.receivers.base import Receiver, SupportsPartialMapping
 from connector.settings import Settings
 from connector.settings.model import RouteSettings, TotalsSettings
 from connector.sources.base import Source
@@ -43,7 +43,7 @@ def build(
 def _delivers_cancelled(route: RouteSettings, receiver: Receiver) -> bool:
     """Tell whether an order that was cancelled before its delivery goes to a receiver as any other."""
     if route.cancelled is None:
-        return isinstance(receiver, TellsCancelled) and receiver.tells_cancelled
+        return receiver.traits.accepts_cancelled
     return route.cancelled == "deliver"
 
 

@@ -12,15 +12,15 @@ from connector.order import Document, Order
 
 __all__ = [
     "Delivery",
-    "ListsNewest",
     "Receipt",
     "Receiver",
+    "ReceiverTraits",
     "SupportsAttachments",
     "SupportsBulkFind",
+    "SupportsNewest",
     "SupportsPartialMapping",
     "SupportsStatus",
     "SupportsUpdate",
-    "TellsCancelled",
 ]
 
 
@@ -54,6 +54,23 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
         return self.reference or self.id
 
 
+class ReceiverTraits(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    The properties of a receiver on which the flow's decisions depend.
+
+    - `can_find`: `find` works. Without it, deliveries in doubt are held for a person, unless `idempotent`.
+    - `idempotent`: the receiver recognises a repeated create; a delivery in doubt is sent again.
+    - `account`: the account whose orders `find` shows, as a text without secrets; empty if there is no such thing.
+      A delivery in doubt at one account is never looked up in another.
+    - `accepts_cancelled`: a create states that the order is cancelled, so that nobody fulfils it.
+    """
+
+    can_find: bool
+    idempotent: bool = False
+    account: str = ""
+    accepts_cancelled: bool = False
+
+
 class Receiver(Protocol):
     """
     A system that takes responsibility for orders.
@@ -66,14 +83,8 @@ class Receiver(Protocol):
     """The receiver's name in settings.yaml."""
 
     @property
-    def finds(self) -> bool:
-        """
-        Whether `find` works. In-doubt deliveries to a receiver without it are held for a person.
-
-        Unless it has an attribute `repeatable` that is true: then it recognises a repeat, and they are sent again.
-        A receiver that shows the orders of one account only names that in an attribute `account`, without secrets:
-        what is in doubt there is never looked up in another one.
-        """
+    def traits(self) -> ReceiverTraits:
+        """The properties of this receiver under its settings; constant for its life."""
 
     request: ClassVar[type[msgspec.Struct]]
     """The documented fields of a create; a mapping's result is checked against it before it is sent."""
@@ -135,7 +146,7 @@ class SupportsBulkFind(Protocol):
 
 
 @runtime_checkable
-class ListsNewest(Protocol):
+class SupportsNewest(Protocol):
     """
     A receiver that can list the orders it took last, so that it can be a witness of the journal (`witness:`).
 
@@ -148,14 +159,6 @@ class ListsNewest(Protocol):
 
         A record without an external id is left out. Raises as `find` where they cannot be listed for certain.
         """
-
-
-@runtime_checkable
-class TellsCancelled(Protocol):
-    """A receiver whose request says of an order that it was cancelled, so that it is not taken for one to fulfil."""
-
-    tells_cancelled: ClassVar[bool]
-    """Whether it does."""
 
 
 @runtime_checkable

@@ -16,12 +16,12 @@ from connector.errors import ConflictError, ConnectorError, InDoubtError, Transi
 from connector.journal.views import audit as census
 from connector.order import external_id
 from connector.pipeline.ingest.intake import arrival_of, takes_cancelled
-from connector.receivers.base import Receiver
+from connector.receivers.base import Receiver, SupportsBulkFind
 from connector.reconcile.compare import Compared, Rules, compare
 from connector.reconcile.evidence import Answer, JournalPicture, Listed, Odd, ReceiverPicture, SourcePicture, Unasked
 from connector.reconcile.findings import KINDS, Report, Unreached
 from connector.settings import Settings
-from connector.sources.base import Page, Source, SupportsReplay, tells_once
+from connector.sources.base import Page, Source, SupportsReplay
 
 __all__ = ["Ends", "reconcile"]
 
@@ -96,7 +96,7 @@ class _Survey:
         error = ""
         try:
             # What was exported goes first: what leaves the feed between the two was exported meanwhile.
-            if isinstance(source, SupportsReplay) and source.shrinks:
+            if isinstance(source, SupportsReplay) and source.traits.feed_shrinks:
                 await self._list(source, source.refetch(self._since), exported)
             await self._list(source, source.fetch(lambda: 0), listed)
         except Exception as exc:  # noqa: BLE001 - a fault in a vendor file stops that source, and no other one
@@ -107,7 +107,7 @@ class _Survey:
         self._sources[name] = SourcePicture(
             listed=listed,
             exported={order_id: each for order_id, each in exported.items() if order_id not in listed and not error},
-            shrinks=source.shrinks,
+            shrinks=source.traits.feed_shrinks,
             asked_at=asked_at,
             error=error,
         )
@@ -163,17 +163,17 @@ class _Survey:
                     wanted[to][external_id(name, order_id)] = None
         async with anyio.create_task_group() as tg:
             for name, receiver in self._ends.receivers.items():
-                if receiver.finds and wanted[name]:
+                if receiver.traits.can_find and wanted[name]:
                     tg.start_soon(self._ask, receiver, list(wanted[name]), name=f"ask {name}")
 
     async def _ask(self, receiver: Receiver, external_ids: Sequence[str]) -> None:
         answers: dict[str, Answer] = {}
         self._receivers[receiver.name] = ReceiverPicture(answers=answers, asked_at=self._ends.clock.now())
-        if (find_many := getattr(receiver, "find_many", None)) is not None:
+        if isinstance(receiver, SupportsBulkFind):
             for start in range(0, len(external_ids), AT_ONCE):
                 part = external_ids[start : start + AT_ONCE]
                 try:
-                    answers.update(await find_many(part))
+                    answers.update(await receiver.find_many(part))
                 except Exception as exc:  # noqa: BLE001 - see `_one`
                     answers.update(self._failed(receiver.name, part, exc))
         left = deque(each for each in external_ids if each not in answers)
@@ -209,7 +209,7 @@ class _Survey:
             poll={name: float(own.sources[name].poll_interval) for name in self._ends.sources},
             receivers=self._routes,
             believed={name: float(own.sources[name].settle) for name in self._ends.sources},
-            once=[name for name, source in self._ends.sources.items() if tells_once(source)],
+            once=[name for name, source in self._ends.sources.items() if source.traits.confirms_once],
         )
         return compare(self._sources, self._journal, self._receivers, rules)
 
@@ -227,7 +227,7 @@ class _Survey:
             unreached=[Unreached(name, _said(exc), missing.get(name, 0)) for name, exc in self._errors.items()],
             later=all(isinstance(exc, TransientError | InDoubtError) for exc in self._errors.values()),
             left_out=self._left_out,
-            blind=[name for name, receiver in self._ends.receivers.items() if not receiver.finds],
+            blind=[name for name, receiver in self._ends.receivers.items() if not receiver.traits.can_find],
         )
 
 

@@ -15,7 +15,7 @@ from connector.journal.decisions import deciding
 from connector.journal.engine.codec import millis
 from connector.journal.views import audit as census
 from connector.reconcile.findings import Finding
-from connector.sources.base import Source, tells_once
+from connector.sources.base import Source
 
 __all__ = ["repair"]
 
@@ -46,7 +46,7 @@ def _repaired(finding: Finding, source: Source, now: int, db: sqlite3.Connection
     if finding.remedy == "look_again":
         return repairs.look_again(finding.key, finding.receiver, now, db)
     if finding.remedy == "tell_again":
-        return repairs.tell_again(finding.key, now, db, once=tells_once(source))
+        return repairs.tell_again(finding.key, now, db, once=source.traits.confirms_once)
     raw = census.payload(db, finding.key) if finding.arrival is None else finding.arrival.raw
     attach = raw is not None and not finding.exported and _has_documents(source, raw)
     found = {
@@ -55,7 +55,7 @@ def _repaired(finding: Finding, source: Source, now: int, db: sqlite3.Connection
     }
     if finding.arrival is not None:
         told: Literal["exported", "unknown", "no"] = (
-            "exported" if finding.exported else "unknown" if tells_once(source) else "no"
+            "exported" if finding.exported else "unknown" if source.traits.confirms_once else "no"
         )
         return repairs.take_in(finding.source, finding.arrival, found, now, db, told=told)
     done = [repairs.adopt(finding.key, receiver, each, now, db) for receiver, each in found.items()]

@@ -126,7 +126,7 @@ class ReceiverSettings(EndpointSettings, frozen=True, kw_only=True, forbid_unkno
     writes: ClassVar[tuple[str, ...]] = ()
     """Keys whose value is the path of a file that it writes, which nothing else may write."""
     lists_newest: ClassVar[bool] = False
-    """True for a type that can be asked for its newest orders (`ListsNewest`), and so be a witness of the journal."""
+    """True for a type that lists its newest orders (`SupportsNewest`), and so can be a witness of the journal."""
 
     settle: Annotated[Duration, Meta(description="How long after a doubtful call a look-up can be believed.")] = (
         Duration(60)

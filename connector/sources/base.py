@@ -18,22 +18,20 @@ __all__ = [
     "Acknowledgement",
     "Confirmed",
     "Denied",
-    "ExportsCancelled",
     "FeedItem",
+    "LimitedReplay",
     "NotApplied",
     "Page",
     "Refused",
-    "SaysUnseen",
     "Source",
+    "SourceTraits",
     "SupportsAckLookup",
     "SupportsAckTerms",
     "SupportsReplay",
     "SupportsReports",
-    "TellsAgain",
     "Unknown",
     "UnreadableRow",
     "next_page",
-    "tells_once",
 ]
 
 
@@ -63,6 +61,29 @@ class Page(msgspec.Struct, frozen=True):
     unreadable: Sequence[UnreadableRow] = ()
 
 
+class SourceTraits(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    The properties of a source on which the flow's decisions depend.
+
+    - `accepts_failures`: the source accepts the acknowledgement that an order could not be exported.
+    - `feed_shrinks`: an order leaves the feed once it is acknowledged. Elsewhere, a repeated listing has no meaning.
+    - `ack_idempotent`: an acknowledgement may be sent again after a lost response without doing anything twice.
+    - `export_idempotent`: the acknowledgement of an export may be sent again, even if that of a failure may not.
+    - `exports_cancelled`: the settings request orders that were cancelled before their export.
+    """
+
+    accepts_failures: bool
+    feed_shrinks: bool
+    ack_idempotent: bool
+    export_idempotent: bool = False
+    exports_cancelled: bool = False
+
+    @property
+    def confirms_once(self) -> bool:
+        """An order that is confirmed and listed again is left to a person: another acknowledgement may do harm."""
+        return not (self.ack_idempotent or self.export_idempotent)
+
+
 class Source(Protocol):
     """
     A system that lists un-exported orders (the feed) and takes acknowledgements.
@@ -77,17 +98,9 @@ class Source(Protocol):
     ack_limit: ClassVar[int]
     """How many orders one `acknowledge` may carry: the vendor's limit."""
 
-    ack_repeatable: ClassVar[bool]
-    """
-    Whether an acknowledgement may be sent again after a lost answer without doing anything twice. Where it may not, an
-    order that is confirmed and listed again is left to a person, unless the source `TellsAgain`.
-    """
-
-    says_failed: ClassVar[bool]
-    """Whether the source has a word for "could not be exported"."""
-
-    shrinks: ClassVar[bool]
-    """Whether an order leaves the feed once it is acknowledged. Where not, listing it again means nothing."""
+    @property
+    def traits(self) -> SourceTraits:
+        """The properties of this source under its settings; constant for its life."""
 
     @property
     def endpoint(self) -> Endpoint | None:
@@ -137,32 +150,15 @@ class SupportsAckTerms(Protocol):
     A source that is told under terms that its settings state: what is told means something else under others.
 
     An acknowledgement that waits while they change keeps its own, see `Acknowledgement.terms`; `acknowledge` gets only
-    those of one kind in a call, `is_acknowledged` may get several. `ack_repeatable` is about the terms of now.
+    those of one kind in a call, `is_acknowledged` may get several. `traits.ack_idempotent` is about the terms of now.
     """
 
     @property
     def terms(self) -> str:
         """The terms of now, as a short text without secrets; the same settings make the same text for ever."""
 
-    def repeatable(self, ack: Acknowledgement) -> bool:
-        """Whether `ack`, under its own terms, may be sent again without doing anything twice."""
-
-
-@runtime_checkable
-class TellsAgain(Protocol):
-    """A source for which telling of an export may be repeated although telling of a failure may not."""
-
-    export_repeatable: ClassVar[bool]
-    """Whether an order that the source confirmed as exported, and lists again, may be told once more unasked."""
-
-
-@runtime_checkable
-class ExportsCancelled(Protocol):
-    """A source that can be asked to export orders which were cancelled before they were exported."""
-
-    @property
-    def exports_cancelled(self) -> bool:
-        """Whether the settings ask it to."""
+    def is_idempotent(self, ack: Acknowledgement) -> bool:
+        """Return whether `ack`, under its own terms, may be sent again without doing anything twice."""
 
 
 @runtime_checkable
@@ -179,11 +175,11 @@ class SupportsReplay(Protocol):
 
 
 @runtime_checkable
-class SaysUnseen(Protocol):
+class LimitedReplay(Protocol):
     """A source whose replay cannot list everything that was exported since a time."""
 
-    unseen: ClassVar[str]
-    """The orders that it cannot see, in words for a person."""
+    replay_omits: ClassVar[str]
+    """The orders that a replay leaves out, in words for an operator."""
 
 
 @runtime_checkable
@@ -198,11 +194,6 @@ class SupportsReports(Protocol):
 
     def encode_report(self, order_id: str, report: Any) -> bytes:
         """Turn a report into the bytes of its call. Pure; raises `Unmappable` when it is none of this source's."""
-
-
-def tells_once(source: Source) -> bool:
-    """Tell whether an export that `source` has confirmed must not be told once more unless a person says so."""
-    return not (source.export_repeatable if isinstance(source, TellsAgain) else source.ack_repeatable)
 
 
 def next_page(seen: int, gone: int, size: int) -> int:

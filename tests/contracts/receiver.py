@@ -9,6 +9,7 @@ from connector.errors import (
     ConflictError,
     Unmappable,
 )
+from connector.receivers.base import ReceiverTraits
 from tests.contracts.receiver_harness import Vendor, mutated
 from tests.contracts.receiver_outcomes import OutcomeRules
 
@@ -22,13 +23,19 @@ class ReceiverContract(OutcomeRules):
     A subclass named `Test...` says which receiver it tests and what its vendor can do, and makes a harness.
     """
 
+    async def test_the_traits_are_declared(self) -> None:
+        """The flow decides by them, so they are a `ReceiverTraits`, and name the receiver's look-up."""
+        async with self.make(Vendor()) as h:
+            assert type(h.receiver.traits) is ReceiverTraits
+            assert h.receiver.traits.can_find is self.can_find
+
     @pytest.mark.fault(51)
     async def test_a_created_order_is_at_the_vendor_once_and_found(self) -> None:
         """The receipt of a create names the record that a look-up finds."""
         async with self.make(Vendor()) as h:
             created = await self.create(h, "1")
             assert h.ids("shop-1") == [created]
-            if self.receiver.finds:
+            if h.receiver.traits.can_find:
                 found = await h.receiver.find("shop-1")
                 assert found is not None
                 assert found.id == created

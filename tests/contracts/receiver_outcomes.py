@@ -52,7 +52,7 @@ class OutcomeRules(ReceiverBench):
             with pytest.raises(InDoubtError):
                 await self.do(h, "create")
             assert h.requests("create") == 1
-            if self.receiver.finds:
+            if h.receiver.traits.can_find:
                 found = await h.receiver.find("shop-1")
                 assert bool(found) is applied
                 assert h.ids("shop-1") == ([found.id] if found else [])
@@ -77,7 +77,7 @@ class OutcomeRules(ReceiverBench):
             h.answer("create", status, b"oops", applied=applied)
             with pytest.raises(InDoubtError):
                 await self.do(h, "create")
-            if self.receiver.finds:
+            if h.receiver.traits.can_find:
                 h.answer("find", status, b"oops")
                 with pytest.raises(TransientError):
                     await h.receiver.find("shop-1")

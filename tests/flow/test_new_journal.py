@@ -6,7 +6,6 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import ClassVar
 
 import anyio
 import msgspec
@@ -19,7 +18,7 @@ from connector.journal import holds
 from connector.journal.engine.codec import millis
 from connector.journal.memory import MemoryJournal
 from connector.journal.views.orders import find
-from connector.receivers.base import Receipt
+from connector.receivers.base import Receipt, ReceiverTraits
 from tests.doubles import EPOCH, FailingSource, LoopClock, MemoryReceiver, OnceSource
 from tests.flow.bench import Bench
 
@@ -51,7 +50,7 @@ class Kept(MemoryJournal):
 class Unasked(MemoryReceiver):
     """A receiver that cannot be asked."""
 
-    finds: ClassVar[bool] = False
+    traits = ReceiverTraits(can_find=False)
 
 
 class Many(MemoryReceiver):
@@ -344,7 +343,7 @@ async def test_a_receiver_that_recognises_a_repeat_is_sent_it() -> None:
     """It needs no person, and no look-up."""
     bench = Bench()
     wms = put(bench, Unasked("wms", bench.clock))
-    wms.repeatable = True  # type: ignore[attr-defined]
+    wms.traits = ReceiverTraits(can_find=False, idempotent=True)
     bench.shop.put(*ids(3))
 
     await bench.drained(Kept("lost"))
@@ -500,7 +499,7 @@ async def test_what_was_known_to_be_absent_is_not_believed_after_a_create() -> N
 class Account(MemoryReceiver):
     """A receiver that shows the orders of one account."""
 
-    account = "one"
+    traits = ReceiverTraits(can_find=True, account="one")
 
 
 @pytest.mark.fault(76)
@@ -515,7 +514,7 @@ async def test_what_is_in_doubt_is_not_looked_up_in_another_account() -> None:
     await stopped_after(bench, journal, 5)
     assert 3 == len(wms.orders)
     other = Account("wms", bench.clock)
-    other.account = "two"
+    other.traits = ReceiverTraits(can_find=True, account="two")
     put(bench, other)
 
     await bench.drained(journal)
@@ -537,7 +536,7 @@ async def test_another_account_gets_what_was_never_sent() -> None:
     journal = Kept()
     await stopped_after(bench, journal, 5)
     other = Account("wms", bench.clock)
-    other.account = "two"
+    other.traits = ReceiverTraits(can_find=True, account="two")
     put(bench, other)
 
     await bench.drained(journal)

@@ -12,7 +12,7 @@ import pytest
 from connector.errors import RejectedError, TransientError
 from connector.events import OrderHeld, OrderRejected
 from connector.journal.memory import MemoryJournal
-from connector.receivers.base import Delivery, Receipt
+from connector.receivers.base import Delivery, Receipt, ReceiverTraits
 from tests.doubles import FailingSource, MemoryReceiver
 from tests.flow.bench import Bench
 
@@ -103,8 +103,7 @@ class Broken(MemoryReceiver):
 class Repeatable(Broken):
     """One that cannot be asked, and recognises what it is sent again."""
 
-    finds = False
-    repeatable = True
+    traits = ReceiverTraits(can_find=False, idempotent=True)
 
 
 def broken(kind: type[Broken], *where: str) -> tuple[Bench, FailingSource, Broken]:

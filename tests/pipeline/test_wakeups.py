@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import ClassVar, Literal
+from typing import Literal
 
 import anyio
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from connector.ack import Acknowledgement
 from connector.journal.base import Job, Waiting
@@ -79,7 +80,7 @@ class SlowAcks(MemoryJournal):
 class Counting(MemorySource):
     """A source that does something each time that it is told."""
 
-    ack_repeatable: ClassVar[bool] = False
+    traits = replace(MemorySource.traits, ack_idempotent=False)
 
 
 @pytest.mark.fault(18)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from connector.errors import TransientError
-from connector.receivers.base import ListsNewest, Receipt
+from connector.receivers.base import Receipt, SupportsNewest
 from connector.receivers.ewarehousing.receiver import PAGE_SIZE, EwarehousingReceiver
 from connector.receivers.file.receiver import FileReceiver
 from connector.receivers.webhook.receiver import WebhookReceiver
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.fault(130)
 def test_who_can() -> None:
     """The protocol and the settings of a receiver say the same."""
     for kind, can in ((EwarehousingReceiver, True), (FileReceiver, True), (WebhookReceiver, False)):
-        assert (issubclass(kind, ListsNewest), kind.settings.lists_newest) == (can, can)
+        assert (issubclass(kind, SupportsNewest), kind.settings.lists_newest) == (can, can)
 
 
 async def test_one_page_of_the_list() -> None:

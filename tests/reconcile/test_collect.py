@@ -12,7 +12,7 @@ from connector.errors import AuthError, ConflictError, TransientError
 from connector.journal.base import Delivered, Intent, Settlement
 from connector.journal.engine.connection import InlineDatabase
 from connector.journal.memory import MemoryJournal
-from connector.receivers.base import Receipt
+from connector.receivers.base import Receipt, ReceiverTraits
 from connector.reconcile import Ends, Report, reconcile
 from connector.sources.base import Page
 from tests.contracts.journal_bench import HASH, found
@@ -161,7 +161,7 @@ async def test_a_receiver_that_cannot_be_asked_is_named() -> None:
     """It is no failure: nobody expects an answer from it."""
 
     class Blind(MemoryReceiver):
-        finds = False
+        traits = ReceiverTraits(can_find=False)
 
     bench, journal = Bench(), Kept()
     bench.receivers["wms"] = Blind("wms", bench.clock)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from unittest import mock
 
 import pytest
@@ -47,6 +47,27 @@ class LameShop:
 
     def __init__(self, _name: str, _settings: LameSettings, _clock: Any) -> None:
         raise RuntimeError("no licence")
+
+
+class BareSettings(SourceSettings, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="bare_shop"):
+    """Settings of a plugin that declares nothing."""
+
+
+class BareShop:
+    """A source without the attributes that the flow reads before its first call."""
+
+    settings = BareSettings
+    endpoint = None
+
+    def __init__(self, _name: str, _settings: BareSettings, _clock: Any) -> None:
+        pass
+
+
+class WordyShop(BareShop):
+    """A source that declares its traits in a form of its own."""
+
+    ack_limit = 1
+    traits: ClassVar[dict[str, bool]] = {"feed_shrinks": True}
 
 
 class Unsettled:
@@ -160,6 +181,29 @@ def test_a_plugin_that_cannot_be_set_up_is_out(tmp_path: Path) -> None:
 
     assert isinstance(sources["shop"], BrokenSource)
     assert sources["shop"].reason.endswith("LameShop cannot be set up: RuntimeError: no licence")
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (
+            "BareShop",
+            (
+                "it has no `ack_limit`, no `traits`; `traits` is a SourceTraits with accepts_failures, feed_shrinks, "
+                "ack_idempotent, export_idempotent, exports_cancelled"
+            ),
+        ),
+        ("WordyShop", "its `traits` are a dict, not a SourceTraits"),
+    ],
+)
+def test_a_plugin_that_lacks_attributes_names_all_of_them(tmp_path: Path, value: str, said: str) -> None:
+    """Its author reads what to add; a plugin of an older protocol is out of service instead of half in it."""
+    (tmp_path / "settings.yaml").write_text(SETTINGS.replace("odd_shop, whatever: 1", "bare_shop"), "utf-8")
+    with plugged(bare_shop=f"tests.unit.test_plugins:{value}", odd_erp="no_such_module:Erp"):
+        sources = make_sources(load_settings(tmp_path / "settings.yaml", {}), SystemClock(), {})
+
+    assert isinstance(sources["shop"], BrokenSource)
+    assert sources["shop"].reason.endswith(f"{value} cannot be set up: TypeError: {said}")
 
 
 def test_the_name_of_a_source_that_is_handed_in_has_to_be_in_the_settings() -> None:

@@ -24,7 +24,7 @@ from connector.pipeline.conformance import checked_outcomes
 from connector.pipeline.internal_errors import InternalError, InternalErrors
 from connector.pipeline.poison import PoisonTracker
 from connector.settings.model import SourceSettings
-from connector.sources.base import Source, SupportsAckLookup, SupportsAckTerms, TellsAgain
+from connector.sources.base import Source, SupportsAckLookup, SupportsAckTerms
 
 __all__ = ["AckCalls"]
 
@@ -54,7 +54,9 @@ class AckCalls:
     def repeatable(self, ack: Acknowledgement) -> bool:
         """Whether it may be told again without asking."""
         source = self._source
-        return source.repeatable(ack) if ack.terms and isinstance(source, SupportsAckTerms) else source.ack_repeatable
+        if ack.terms and isinstance(source, SupportsAckTerms):
+            return source.is_idempotent(ack)
+        return source.traits.ack_idempotent
 
     def calls(self, acks: Sequence[Acknowledgement]) -> Iterator[Sequence[Acknowledgement]]:
         """Yield what goes into one call each; what may be at fault goes alone."""
@@ -108,7 +110,7 @@ class AckCalls:
 
     def _missing(self, ack: Acknowledgement) -> AckOutcome:
         """Tell again what the source does not show, unless it said no and a second time may do something twice."""
-        again = isinstance(self._source, TellsAgain) and self._source.export_repeatable and ack.outcome == "exported"
+        again = self._source.traits.export_idempotent and ack.outcome == "exported"
         if ack.denied and not again:
             return Refused(
                 f"{DENIED}, and the source does not show it; telling it again may do something twice there: "

@@ -38,15 +38,13 @@ class Attempt:
         self._clock = clock
         self._unforeseen = InternalErrors(receiver.name)
         self.vain = PoisonTracker(receiver.name, clock, receiver.endpoint)
-        self._repeatable: bool = getattr(receiver, "repeatable", False)
+        self._traits = receiver.traits
 
     async def first(self, delivery: Delivery, *, tell: bool) -> Outcome:
         """Create an order whose intent is committed. `tell`: its source has a word for "refused"."""
         self._lookups.forget(delivery.external_id)
-        if (
-            self._unforeseen
-            and (held := self._given_up(delivery.external_id, looked_up=self._receiver.finds)) is not None
-        ):
+        looked_up = self._traits.can_find
+        if self._unforeseen and (held := self._given_up(delivery.external_id, looked_up=looked_up)) is not None:
             return held
         try:
             with about("create", delivery.external_id):
@@ -73,9 +71,9 @@ class Attempt:
 
         `grant` commits the intent and tells whether it was granted; None is returned when it was not. Where the
         order may be there, a receiver that cannot be asked leaves it to a person, unless it says of itself that it
-        recognises what it is sent again (`repeatable`).
+        recognises what it is sent again (`idempotent`).
         """
-        if self._receiver.finds:
+        if self._traits.can_find:
             try:
                 with about("find", work.external_id):
                     found = await self._lookups.find(work.external_id)
@@ -94,15 +92,15 @@ class Attempt:
                 self._unforeseen.forget(work.external_id)
                 self.vain.forget(work.external_id)
                 return Delivered(found.id, found.reference, adopted=True)
-        elif (work.ask or work.state == "in_doubt") and not self._repeatable:
+        elif (work.ask or work.state == "in_doubt") and not self._traits.idempotent:
             return self._unasked_doubt(work)
         if work.delivery is None:
             return work.unfit
-        if self._unforeseen and (held := self._given_up(work.external_id, looked_up=self._receiver.finds)) is not None:
+        if self._unforeseen and (held := self._given_up(work.external_id, looked_up=self._traits.can_find)) is not None:
             return held
         if (held := self._alone("create", work.external_id)) is not None:  # in doubt until it was looked up
             return held
-        if self.vain and (held := self._tried_in_vain(work.external_id, looked_up=self._receiver.finds)) is not None:
+        if self.vain and (held := self._tried_in_vain(work.external_id, looked_up=self._traits.can_find)) is not None:
             return held
         if not await grant():
             return None
@@ -154,7 +152,7 @@ class Attempt:
 
     async def _refused(self, delivery: Delivery, refusal: RejectedError, *, tell: bool) -> Outcome:
         """Ask before believing a refusal: what was refused as a duplicate, or twice, may well be there."""
-        if not self._receiver.finds:
+        if not self._traits.can_find:
             return self._unasked(delivery, refusal, tell=tell)
         try:
             with about("find", delivery.external_id):
@@ -183,7 +181,7 @@ class Attempt:
         """
         if not refusal.duplicate:
             return Rejected(str(refusal), tell)
-        if self._repeatable:
+        if self._traits.idempotent:
             return Delivered(delivery.external_id, "", adopted=True)
         return Held(f"duplicate at {self._receiver.name}", f"{refusal}: look there, then retry or skip")
 

@@ -273,7 +273,7 @@ class Consumer:
             return NotSent("the connector was stopped before it was sent", self._clock.now())
         if (wait := self.refusals.held_back(work)) is not None:
             return wait
-        tell = self._lanes[work.source].source.says_failed
+        tell = self._lanes[work.source].source.traits.accepts_failures
         if not work.look_up and work.delivery is not None:
             return await self._attempt.first(work.delivery, tell=tell)
 

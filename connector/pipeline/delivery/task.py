@@ -102,7 +102,7 @@ def prepared(lane: Route | None, work: DeliveryTask, order: Order | Unmappable) 
         remark = lane.remark(order) or ""
         return msgspec.structs.replace(work, delivery=delivery, attach=bool(order.documents), remark=remark)
     except Unmappable as exc:
-        if lane is not None and lane.source.says_failed and not exc.ours and not work.attempts:
+        if lane is not None and lane.source.traits.accepts_failures and not exc.ours and not work.attempts:
             unfit = Held(exc.cause, exc.detail, unfit=True)
             if not work.look_up:
                 return unfit

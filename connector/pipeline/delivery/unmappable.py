@@ -44,7 +44,7 @@ class UnfitOrders:
         found = {
             work.source: work.key
             for work in works
-            if work.delivery is not None and lanes[work.source].source.says_failed
+            if work.delivery is not None and lanes[work.source].source.traits.accepts_failures
         }
         for source, key in found.items():
             self._mapped[source] += 1

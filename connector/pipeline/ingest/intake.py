@@ -13,7 +13,7 @@ from connector.events import Event, OrderHeld, OrderRejected, OrderSkipped
 from connector.journal.base import Arrival
 from connector.order import Order, external_id, revision
 from connector.settings.model import RouteSettings
-from connector.sources.base import ExportsCancelled, FeedItem, Source
+from connector.sources.base import FeedItem, Source
 from connector.sources.reading import order_of
 
 __all__ = ["arrival_of", "notices_of", "takes_cancelled"]
@@ -47,7 +47,7 @@ def arrival_of(
         mark = revision(order)
     except Unmappable as exc:
         # What the source has to mend it is told in the end, where it has a word for that.
-        state, unfit = "held", source.says_failed and not exc.ours
+        state, unfit = "held", source.traits.accepts_failures and not exc.ours
         cause, detail = exc.cause, exc.detail
         # What is wrong with it is its content: a change that leaves that wrong is not told as another failure.
         mark = blake2b(f"{cause}: {detail}".encode("utf-8", "backslashreplace"), digest_size=16).hexdigest()
@@ -83,7 +83,7 @@ def arrival_of(
 def takes_cancelled(source: Source, route: RouteSettings) -> bool:
     """Tell whether an order that `source` lists as cancelled is meant for the receivers of `route`."""
     if route.cancelled is None:
-        return isinstance(source, ExportsCancelled) and source.exports_cancelled
+        return source.traits.exports_cancelled
     return route.cancelled != "leave"
 
 

@@ -26,7 +26,7 @@ from connector.pipeline.ingest.vanished import Absences, named
 from connector.pipeline.log_throttle import LogThrottle
 from connector.pipeline.poison import LONG, MANY
 from connector.settings.model import RouteSettings, SourceSettings
-from connector.sources.base import FeedItem, Page, Source, SupportsReplay, UnreadableRow, tells_once
+from connector.sources.base import FeedItem, Page, Source, SupportsReplay, UnreadableRow
 from connector.sources.seen_ids import SeenIds
 from connector.steady_clock import humanized, wall_time
 
@@ -94,7 +94,7 @@ class Producer:
             settle=float(settings.settle),
             first=float(settings.retry.first),
             longest=float(settings.retry.longest),
-            once=tells_once(source),
+            once=source.traits.confirms_once,
             tries=MANY,
             patience=LONG,
         )
@@ -269,7 +269,7 @@ class Producer:
         return self.source.fetch(gone)
 
     def _listing(self, asked_at: datetime, since: datetime | None) -> Listing:
-        exported = since is not None or not self.source.shrinks
+        exported = since is not None or not self.source.traits.feed_shrinks
         route = self._route
         return Listing(
             asked_at=asked_at,

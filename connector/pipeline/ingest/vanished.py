@@ -32,7 +32,7 @@ class Absences:
     """
     What one source's feed does not list although it waits here. One walk proves nothing: pages shift as they are read.
 
-    A source whose orders stay in the feed (`shrinks` is false) lists a part of them at a time: absence means nothing.
+    Where orders stay in the feed (`feed_shrinks` is false), it lists a part of them at a time: absence means nothing.
     Where very many wait, a part of them is looked at, after two walks, and then the next.
     """
 
@@ -48,7 +48,7 @@ class Absences:
 
     async def walked(self, seen: SeenIds, began: datetime) -> None:
         """Draw the conclusions from a complete walk that began then and listed `seen`."""
-        if not self._source.shrinks:
+        if not self._source.traits.feed_shrinks:
             return
         again = await self._journal.listed_again(self._source.name, began, self._settle)
         if told := [key for order_id, key in again.items() if order_id not in seen]:

@@ -45,7 +45,7 @@ async def find_many(client: EwarehousingClient, external_ids: Sequence[str]) -> 
 
 async def newest(client: EwarehousingClient, limit: int) -> Sequence[tuple[str, Receipt]]:
     """
-    Return the orders that were created last; see `ListsNewest.newest`.
+    Return the orders that were created last; see `SupportsNewest.newest`.
 
     One page, by the order that the documents name. Raises `TransientError` for a full page whose oldest order comes
     first: it shows the oldest of all.

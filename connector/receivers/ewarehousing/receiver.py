@@ -19,7 +19,7 @@ from connector.clock import Clock
 from connector.errors import ConflictError, ConnectorError, InDoubtError, RejectedError, TransientError
 from connector.mapping.identity import refuse_altered
 from connector.order import Document, Order
-from connector.receivers.base import Delivery, Receipt
+from connector.receivers.base import Delivery, Receipt, ReceiverTraits
 
 # The module, not the function: the mapping needs the wire structs of this package, so each may come in first.
 from connector.receivers.ewarehousing import amend, mapping
@@ -64,12 +64,12 @@ class EwarehousingReceiver:
     """Looks orders up by `external_id` and creates them. Implements all protocols of `connector.receivers.base`."""
 
     settings: ClassVar[type[ReceiverSettings]] = EwarehousingSettings
-    finds: ClassVar[bool] = True
     request: ClassVar[type[msgspec.Struct]] = CreateOrder
 
     def __init__(self, name: str, settings: EwarehousingSettings, clock: Clock) -> None:
         self.name = name
-        self.account = f"{settings.base_url} (WMS {settings.wms_code}, customer {settings.customer_code})"
+        account = f"{settings.base_url} (WMS {settings.wms_code}, customer {settings.customer_code})"
+        self.traits = ReceiverTraits(can_find=True, account=account)
         self._settings = settings
         self._client = EwarehousingClient(settings, name=name, clock=clock)
         self.endpoint = self._client.endpoint
@@ -128,7 +128,7 @@ class EwarehousingReceiver:
         return await find_many(self._client, external_ids)
 
     async def newest(self, limit: int) -> Sequence[tuple[str, Receipt]]:
-        """Return what the first page of the list shows; see `ListsNewest.newest` and `ewarehousing_many.newest`."""
+        """Return what the first page of the list shows; see `SupportsNewest.newest` and `ewarehousing_many.newest`."""
         return await newest(self._client, limit)
 
     async def create(self, delivery: Delivery) -> Receipt:

@@ -20,7 +20,7 @@ from connector.http.endpoint import Endpoint
 from connector.http.rate_limit import RateLimiter
 from connector.mapping.plain import PlainOrder, partial_plain, plain_order
 from connector.order import Order
-from connector.receivers.base import Delivery, Receipt
+from connector.receivers.base import Delivery, Receipt, ReceiverTraits
 from connector.receivers.file.columns import Kind, defaults, problem
 from connector.receivers.file.disk import Disk
 from connector.receivers.file.rows import LARGEST, CsvRows, Formulas, JsonLines, Rows
@@ -178,14 +178,12 @@ class FileReceiver:
     """
 
     settings: ClassVar[type[ReceiverSettings]] = FileSettings
-    finds: ClassVar[bool] = True
-    tells_cancelled: ClassVar[bool] = True
     request: ClassVar[type[msgspec.Struct]] = PlainOrder
 
     def __init__(self, name: str, settings: FileSettings, clock: Clock, *, disk: Disk | None = None) -> None:
         self.name = name
         self.endpoint = Endpoint(name, "", settings, clock)
-        self.account = settings.path
+        self.traits = ReceiverTraits(can_find=True, account=settings.path, accepts_cancelled=True)
         self._clock = clock
         self._timeout = float(settings.timeout)
         self._pace = RateLimiter(settings.rate_limit, clock)
@@ -220,7 +218,7 @@ class FileReceiver:
         return await self._asked(partial(self.store.find, external_id, self._now()))
 
     async def newest(self, limit: int) -> Sequence[tuple[str, Receipt]]:
-        """Return the last orders of the file that was written last; see `ListsNewest.newest` and `Store.newest`."""
+        """Return the last orders of the file that was written last; see `SupportsNewest.newest` and `Store.newest`."""
         return await self._asked(partial(self.store.newest, limit, self._now()))
 
     async def create(self, delivery: Delivery) -> Receipt:

@@ -26,7 +26,7 @@ from connector.http.reported_failure import in_utf8, is_page, no_success
 from connector.mapping.identity import refuse_altered
 from connector.mapping.plain import PlainOrder, partial_plain, plain_order
 from connector.order import Order
-from connector.receivers.base import Delivery, Receipt
+from connector.receivers.base import Delivery, Receipt, ReceiverTraits
 from connector.receivers.webhook.success import Success, SuccessSettings
 from connector.settings.model import ReceiverSettings
 from connector.settings.values import Secret, Url
@@ -99,15 +99,15 @@ class WebhookReceiver:
 
     settings: ClassVar[type[ReceiverSettings]] = WebhookSettings
     request: ClassVar[type[msgspec.Struct]] = PlainOrder
-    finds: bool = False
-    tells_cancelled: ClassVar[bool] = True
 
     def __init__(self, name: str, settings: WebhookSettings, clock: Clock) -> None:
         self.name = name
-        self.finds = settings.find_url is not None
-        self.repeatable = settings.idempotent
-        """Whether a delivery in doubt may be sent again without asking: the other side recognises it."""
-        self.account = str(settings.url)
+        self.traits = ReceiverTraits(
+            can_find=settings.find_url is not None,
+            idempotent=settings.idempotent,
+            account=str(settings.url),
+            accepts_cancelled=True,
+        )
         self._url = settings.url
         self._find_url = URL(settings.find_url, encoded=True) if settings.find_url is not None else None
         self._clock = clock

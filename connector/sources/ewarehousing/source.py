@@ -27,7 +27,7 @@ from connector.errors import ConnectorError, TransientError
 from connector.order import Order
 from connector.settings.model import SourceSettings
 from connector.settings.values import Secret, Url
-from connector.sources.base import Acknowledgement, AckOutcome, Confirmed, FeedItem, Page, UnreadableRow
+from connector.sources.base import Acknowledgement, AckOutcome, Confirmed, FeedItem, Page, SourceTraits, UnreadableRow
 from connector.sources.bisection import LoneFailures, reached
 from connector.sources.ewarehousing.order import TIMEZONE, to_order
 from connector.sources.ewarehousing.paging import OrderList
@@ -83,9 +83,7 @@ class EwarehousingSource:
 
     settings: ClassVar[type[EwarehousingSourceSettings]] = EwarehousingSourceSettings
     ack_limit: ClassVar[int] = 50
-    ack_repeatable: ClassVar[bool] = True
-    says_failed: ClassVar[bool] = False
-    shrinks: ClassVar[bool] = False
+    traits: ClassVar[SourceTraits] = SourceTraits(accepts_failures=False, feed_shrinks=False, ack_idempotent=True)
 
     def __init__(self, name: str, settings: EwarehousingSourceSettings, clock: Clock) -> None:
         self.name = name

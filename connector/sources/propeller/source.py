@@ -31,6 +31,7 @@ from connector.sources.base import (
     Denied,
     Page,
     Refused,
+    SourceTraits,
     Unknown,
 )
 from connector.sources.parsing import checked_zone
@@ -126,10 +127,8 @@ class PropellerSource:
 
     settings: ClassVar[type[PropellerSettings]] = PropellerSettings
     ack_limit: ClassVar[int] = 1
-    ack_repeatable: ClassVar[bool] = True
-    says_failed: ClassVar[bool] = False
-    shrinks: ClassVar[bool] = True
-    unseen: ClassVar[str] = (
+    traits: ClassVar[SourceTraits] = SourceTraits(accepts_failures=False, feed_shrinks=True, ack_idempotent=True)
+    replay_omits: ClassVar[str] = (
         "orders whose export status was taken back or set to failed since, and exported ones without an exportedAt: "
         "Propeller's search does not show when those were exported"
     )

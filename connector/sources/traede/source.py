@@ -23,7 +23,7 @@ from connector.errors import readable
 from connector.http.endpoint import Effect, Endpoint
 from connector.order import Order, external_id
 from connector.sources.ack_text import filled
-from connector.sources.base import Acknowledgement, AckOutcome, FeedItem, Page, Refused
+from connector.sources.base import Acknowledgement, AckOutcome, FeedItem, Page, Refused, SourceTraits
 from connector.sources.bisection import Narrowing
 from connector.sources.seen_ids import SeenIds
 from connector.sources.traede import order as traede_order
@@ -59,9 +59,8 @@ class TraedeSource(ABC):
     """What both exports do."""
 
     ack_limit: ClassVar[int] = 10
-    says_failed: ClassVar[bool] = False
-    shrinks: ClassVar[bool] = True
-    unseen: ClassVar[str] = (
+    traits: SourceTraits
+    replay_omits: ClassVar[str] = (
         "orders that the source's include_ settings and filters leave out, those that were cancelled or archived since "
         "included"
     )
@@ -166,8 +165,8 @@ class TraedeSource(ABC):
         """What a mark depends on; see `SupportsAckTerms`."""
         return self._terms.text
 
-    def repeatable(self, ack: Acknowledgement) -> bool:
-        """Whether a mark may be repeated: not if it moves stock, for a second one might move it again (6, #9)."""
+    def is_idempotent(self, ack: Acknowledgement) -> bool:
+        """Return whether a mark may be repeated: not if it moves stock, as a second one might move more (6, #9)."""
         return self._terms.under(ack.terms).regulate_inventory is not True
 
     @abstractmethod
@@ -270,16 +269,12 @@ class TraedeOrders(TraedeSource):
         super().__init__(name, settings, clock)
         self._settings = settings
         self._terms = Terms(settings.system_id, settings.regulate_inventory)
-
-    @property
-    def ack_repeatable(self) -> bool:
-        """Whether a mark may be repeated: not if it moves stock, for a second one might move it again (6, #9)."""
-        return not self._settings.regulate_inventory
-
-    @property
-    def exports_cancelled(self) -> bool:
-        """See `ExportsCancelled`: `include_cancelled` is "export cancelled orders in the export" (seed 001)."""
-        return self._settings.include_cancelled
+        self.traits = SourceTraits(
+            accepts_failures=False,
+            feed_shrinks=True,
+            ack_idempotent=not settings.regulate_inventory,  # see `is_idempotent`
+            exports_cancelled=settings.include_cancelled,  # "export cancelled orders in the export" (seed 001)
+        )
 
     def to_order(self, raw: bytes) -> Order:
         """Turn one order of the feed into the canonical form. Pure; raises `Unmappable` and nothing else."""
@@ -312,7 +307,7 @@ class TraedeProductionOrders(TraedeSource):
     """A Traede account's production orders (seed 002)."""
 
     settings: ClassVar[type[TraedeProductionOrdersSettings]] = TraedeProductionOrdersSettings
-    ack_repeatable: ClassVar[bool] = True
+    traits = SourceTraits(accepts_failures=False, feed_shrinks=True, ack_idempotent=True)
     _path = "/v10/production-orders"
     _listed = "production_orders"
     _id_keys = production_order.ID_KEYS

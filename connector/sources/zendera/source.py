@@ -21,7 +21,16 @@ from connector.order import Order
 from connector.progress import Progress
 from connector.settings.model import SourceSettings
 from connector.settings.values import Secret, Url
-from connector.sources.base import Acknowledgement, AckOutcome, Confirmed, Denied, Page, Refused, UnreadableRow
+from connector.sources.base import (
+    Acknowledgement,
+    AckOutcome,
+    Confirmed,
+    Denied,
+    Page,
+    Refused,
+    SourceTraits,
+    UnreadableRow,
+)
 from connector.sources.bisection import Narrowing
 from connector.sources.parsing import checked_zone
 from connector.sources.zendera import paging as feed
@@ -86,10 +95,12 @@ class ZenderaSource:
 
     settings: ClassVar[type[ZenderaSettings]] = ZenderaSettings
     ack_limit: ClassVar[int] = 50
-    ack_repeatable: ClassVar[bool] = False  # FAILED is a strike each time that it is said
-    export_repeatable: ClassVar[bool] = True  # what was dispatched again is told again (vendors.md 6, seed 003, #6)
-    says_failed: ClassVar[bool] = True
-    shrinks: ClassVar[bool] = True
+    traits: ClassVar[SourceTraits] = SourceTraits(
+        accepts_failures=True,
+        feed_shrinks=True,
+        ack_idempotent=False,  # each FAILED is a strike
+        export_idempotent=True,  # an order that was dispatched again is acknowledged again (vendors.md 6, seed 003, #6)
+    )
 
     def __init__(self, name: str, settings: ZenderaSettings, clock: Clock) -> None:
         self.name = name

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from typing import ClassVar
 
 import anyio
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from connector.ack import Acknowledgement, AckOutcome, Confirmed, Denied
 from connector.cli.counters import Tally
@@ -72,7 +72,7 @@ class Behind(MemorySource):
 class OnceBehind(Behind):
     """One at which marking twice moves stock twice."""
 
-    ack_repeatable: ClassVar[bool] = False
+    traits = replace(Behind.traits, ack_idempotent=False)
 
 
 def bench_with(kind: type[Behind], *ids: str, poll: float = 60, **how: object) -> tuple[Bench, Behind]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
 
 import pytest
+from msgspec.structs import replace
 
 from connector.ack import Acknowledgement
 from connector.errors import RejectedError
@@ -45,7 +45,7 @@ async def test_what_a_lost_journal_may_have_told_is_asked_about(told: bool) -> N
 class Striking(FailingSource):
     """A source that counts how often it hears that an order failed."""
 
-    ack_repeatable: ClassVar[bool] = False
+    traits = replace(FailingSource.traits, ack_idempotent=False)
 
     async def is_acknowledged(self, acks: Sequence[Acknowledgement]) -> Mapping[str, bool]:
         """Tell whether more failures are known than the journal knows of."""

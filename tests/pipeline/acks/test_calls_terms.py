@@ -11,6 +11,7 @@ import anyio
 import msgspec
 import pytest
 from aiohttp import web
+from msgspec.structs import replace
 
 from connector.app import Connector
 from connector.errors import InDoubtError, TransientError
@@ -35,14 +36,10 @@ class Stock(MemorySource):
         self.terms = terms
         self.under: list[dict[str, str]] = []
         self.asked: list[tuple[float, tuple[str, ...]]] = []
+        self.traits = replace(self.traits, ack_idempotent=terms == "calm")
         self._clock = clock
 
-    @property
-    def ack_repeatable(self) -> bool:  # type: ignore[override]
-        """Under the terms of now."""
-        return self.terms == "calm"
-
-    def repeatable(self, ack: Acknowledgement) -> bool:
+    def is_idempotent(self, ack: Acknowledgement) -> bool:
         """Under its own."""
         return (ack.terms or self.terms) == "calm"
 

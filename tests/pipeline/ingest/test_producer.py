@@ -8,6 +8,7 @@ from typing import ClassVar
 import anyio
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from connector.journal.memory import MemoryJournal
 from connector.settings.values import Duration
@@ -21,7 +22,7 @@ from tests.sources.zendera.bench import shipment, zendera
 class InOnePiece(MemorySource):
     """Reads the whole feed at once, then hands it on, an order at a time, and slowly."""
 
-    ack_repeatable: ClassVar[bool] = False
+    traits = replace(MemorySource.traits, ack_idempotent=False)
     honest: ClassVar[bool] = True
 
     async def fetch(self, gone: Callable[[], int]) -> AsyncGenerator[Page]:

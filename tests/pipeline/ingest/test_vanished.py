@@ -6,10 +6,10 @@ import logging
 import sqlite3
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable
-from typing import ClassVar
 
 import anyio
 import pytest
+from msgspec.structs import replace
 
 from connector.errors import RejectedError, TransientError
 from connector.events import OrderVanished
@@ -177,7 +177,7 @@ async def test_an_order_that_is_cancelled_while_it_is_sent_is_a_matter_for_a_per
 class Lasting(MemorySource):
     """A source that lists what it likes."""
 
-    shrinks: ClassVar[bool] = False
+    traits = replace(MemorySource.traits, feed_shrinks=False)
 
 
 @pytest.mark.fault(35)

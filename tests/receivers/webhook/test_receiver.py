@@ -119,18 +119,12 @@ class TestWebhook(ReceiverContract):
                 base_url = await stack.enter_async_context(serving(standin))
             else:
                 base_url = stack.enter_context(closed_port())
-            harness = WebhookHarness(standin, base_url, finds=self.receiver.finds)
+            harness = WebhookHarness(standin, base_url, finds=self.can_find)
             stack.push_async_callback(harness.receiver.aclose)
             yield harness
-
-
-class Asked(WebhookReceiver):
-    """What the contract takes for a receiver with look-up."""
-
-    finds: bool = True
 
 
 class TestWebhookThatIsAsked(TestWebhook):
     """The contract, for a webhook with a `find_url`."""
 
-    receiver: ClassVar[type[Any]] = Asked
+    can_find = True

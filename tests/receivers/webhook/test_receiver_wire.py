@@ -247,13 +247,13 @@ async def test_a_look_up_that_says_something_else_never_says_no(body: bytes) -> 
 
 
 async def test_without_a_look_up_it_says_so() -> None:
-    """The flow asks `finds`, and repeats a delivery in doubt only if `repeatable`."""
+    """The traits follow the settings: a look-up needs `find_url`, a repeat needs `idempotent`."""
     async with bench() as b:
-        assert (b.receiver.finds, b.receiver.repeatable) == (False, False)
+        assert (b.receiver.traits.can_find, b.receiver.traits.idempotent) == (False, False)
         with pytest.raises(EndpointError, match="find_url"):
             await b.receiver.find("shop-1")
     async with bench(finds=True, idempotent=True) as b:
-        assert (b.receiver.finds, b.receiver.repeatable) == (True, True)
+        assert (b.receiver.traits.can_find, b.receiver.traits.idempotent) == (True, True)
 
 
 @pytest.mark.parametrize("more", [{}, {"finds": True}])

@@ -7,7 +7,7 @@ from typing import Any
 
 from connector.ack import Confirmed, Denied
 from connector.journal.tables import relisted
-from connector.pipeline.ingest import producer
+from connector.sources.base import SourceTraits
 from connector.sources.traede import acks as traede_mark
 from connector.sources.zendera import source as zendera
 from tests.simulation.bugs.planting import FROM, bug, put
@@ -26,7 +26,7 @@ def believes_a_list_at_once(stack: ExitStack) -> None:
 @bug
 def tells_stock_again(stack: ExitStack) -> None:
     """What is listed after it was confirmed is told again where that moves stock twice."""
-    put(stack, producer, "tells_once", lambda _source: False)
+    put(stack, SourceTraits, "confirms_once", property(lambda _traits: False))
     put(stack, relisted, "believed", lambda _key, done_at, asked_at, _policy, _db: asked_at > done_at)
 
 

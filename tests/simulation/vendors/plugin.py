@@ -10,7 +10,7 @@ from connector.ack import Acknowledgement, AckOutcome
 from connector.errors import Unmappable
 from connector.order import Order
 from connector.settings.model import SourceSettings
-from connector.sources.base import FeedItem, Page
+from connector.sources.base import FeedItem, Page, SourceTraits
 
 __all__ = ["NAME", "OddPlugin", "OddSettings"]
 
@@ -38,9 +38,7 @@ class OddPlugin:
     """A source whose feed gives something of a wrong type in each walk, or raises."""
 
     ack_limit: ClassVar[int] = 10
-    ack_repeatable: ClassVar[bool] = True
-    says_failed: ClassVar[bool] = False
-    shrinks: ClassVar[bool] = True
+    traits: ClassVar[SourceTraits] = SourceTraits(accepts_failures=False, feed_shrinks=True, ack_idempotent=True)
     endpoint = None
 
     def __init__(self, chance: Random) -> None:

@@ -25,7 +25,7 @@ from tests.contracts.source import SourceContract
 from tests.contracts.source_harness import SourceHarness, numbers
 from tests.sources.ewarehousing.bench import ewarehousing, settings
 
-FEED_STAYS = "the vendor has no mark for exported orders: they stay in the feed (shrinks = False)"
+FEED_STAYS = "the vendor has no mark for exported orders: they stay in the feed (feed_shrinks = False)"
 MIRROR = """\
 sources:
   mirror:
@@ -91,7 +91,7 @@ class TestEwarehousingSource(SourceContract):
 def test_it_is_registered_and_does_not_shrink() -> None:
     """`type: ewarehousing` among the sources; to list an order again means nothing."""
     assert SOURCES["ewarehousing"] is EwarehousingSource
-    assert EwarehousingSource.shrinks is False
+    assert EwarehousingSource.traits.feed_shrinks is False
 
 
 async def test_only_the_wanted_statuses_are_mirrored() -> None:

@@ -62,9 +62,9 @@ async def test_a_mark_is_made_under_its_own_terms() -> None:
         before = msgspec.structs.replace(told("1", message=""), terms=was.terms)
         assert await h.source.acknowledge([before]) == {"1": Confirmed()}
         assert await h.source.acknowledge([told("2", message="")]) == {"2": Confirmed()}
-        assert h.source.ack_repeatable
+        assert h.source.traits.ack_idempotent
         assert isinstance(h.source, SupportsAckTerms)
-        assert (h.source.repeatable(before), h.source.repeatable(told("2"))) == (False, True)
+        assert (h.source.is_idempotent(before), h.source.is_idempotent(told("2"))) == (False, True)
         assert marks(h.vendor) == [
             {"orders": [{"order_id": 1, "system_id": "old", "regulate_inventory": True}]},
             {"orders": [{"order_id": 2, "system_id": "erp", "regulate_inventory": False}]},
@@ -84,7 +84,7 @@ async def test_a_production_order_is_marked_for_the_system_of_its_terms() -> Non
         assert isinstance(h.source, SupportsAckTerms)
         assert h.source.terms == '{"system_id":"erp"}'
         before = msgspec.structs.replace(told("7", message=""), terms='{"system_id":"old"}')
-        assert h.source.repeatable(before)
+        assert h.source.is_idempotent(before)
         assert await h.source.acknowledge([before]) == {"7": Confirmed()}
         assert marks(h.vendor) == [{"production_orders": [{"production_order_id": 7, "system_id": "old"}]}]
 
@@ -95,7 +95,7 @@ async def test_terms_that_say_nothing_of_it_are_those_of_now(text: str) -> None:
     async with traede([order(1)], regulate_inventory=True) as h:
         ack = msgspec.structs.replace(told("1", message=""), terms=text)
         assert isinstance(h.source, SupportsAckTerms)
-        assert not h.source.repeatable(ack)
+        assert not h.source.is_idempotent(ack)
         await h.source.acknowledge([ack])
         assert marks(h.vendor) == [{"orders": [{"order_id": 1, "system_id": "erp", "regulate_inventory": True}]}]
 
@@ -106,7 +106,7 @@ async def test_what_is_marked_has_left_the_feed(export: Export) -> None:
     async with traede(held(export, 12), export) as h:
         assert h.source.ack_limit == 10
         batch = [told(str(number)) for number in range(1, 11)]
-        for _ in range(2 if h.source.ack_repeatable else 1):
+        for _ in range(2 if h.source.traits.ack_idempotent else 1):
             assert set((await h.source.acknowledge(batch)).values()) == {Confirmed()}
         assert [item.order_id for item in await h.listed()] == ["11", "12"]
         assert await h.known([told("1"), told("11")]) == {"1": True, "11": False}
@@ -145,7 +145,7 @@ async def test_stock_is_moved_once() -> None:
         h.fault("ack", Fault.LOSE_ANSWER)
         with pytest.raises(InDoubtError):
             await h.source.acknowledge([told("1")])
-        assert h.source.ack_repeatable is False
+        assert h.source.traits.ack_idempotent is False
         assert await h.known([told("1"), told("2")]) == {"1": True, "2": False}
         assert h.vendor.regulated == {1: 1}
 

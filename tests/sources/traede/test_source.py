@@ -71,11 +71,11 @@ def test_they_are_registered() -> None:
         assert isinstance(made, SupportsReplay)
 
 
-@pytest.mark.parametrize(("regulate", "repeatable"), [(True, False), (False, True)])
-def test_a_mark_that_moves_stock_is_not_repeated(regulate: bool, repeatable: bool) -> None:
+@pytest.mark.parametrize(("regulate", "idempotent"), [(True, False), (False, True)])
+def test_a_mark_that_moves_stock_is_not_repeated(regulate: bool, idempotent: bool) -> None:
     """A second one might move it again, so the flow has to ask before it repeats one (vendors.md 6, 001/002, #9)."""
-    assert source(regulate_inventory=regulate).ack_repeatable is repeatable
-    assert source("production-orders").ack_repeatable is True
+    assert source(regulate_inventory=regulate).traits.ack_idempotent is idempotent
+    assert source("production-orders").traits.ack_idempotent is True
 
 
 async def test_a_check_says_what_it_found() -> None:
