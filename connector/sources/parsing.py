@@ -30,12 +30,14 @@ def number_of(value: Any, field: str, *, ours: bool = False) -> Decimal | None:
     Python reads more than that as a number: `1_000`, ` 5`, `+5`, `NaN`, Arabic digits. None of these is one here.
     Raises `Unmappable` with `field` in its cause for anything else, and for a number that cannot be reckoned with.
     """
-    if value is None or value == "":
+    if value is None:
         return None
     kind = type(value)
     if kind is int and -_SMALL < value < _SMALL:
         return Decimal(value)
     if kind is str:
+        if not value:
+            return None
         if not _NUMBER.fullmatch(value):
             raise Unmappable(f"not a number: {field}", value, ours=ours)
         try:

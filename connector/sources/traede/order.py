@@ -9,7 +9,7 @@ Known are `order_id`, `lines`, and from the 3PL pages `order_number`, `order_typ
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -18,10 +18,9 @@ from connector.mapping.iso_codes import read_country
 from connector.order import Address, Contact, Customer, Line, Order
 from connector.sources.parsing import flat, postal_code, present, scalar_text
 from connector.sources.traede import wire
-from connector.sources.traede.decoding import NO_ADDRESS, Decoded, lenient, typed
-from connector.sources.traede.parsing import Unusual, day, decoded, first, moment, number, order_id, yes
+from connector.sources.traede.parsing import day, decoded, first, moment, number, order_id, yes
 
-__all__ = ["ID_KEYS", "NOBODY", "TIMEZONE", "ZONE", "article", "cancelled", "code", "listed_lines", "read", "to_order"]
+__all__ = ["ID_KEYS", "NOBODY", "TIMEZONE", "ZONE", "article", "cancelled", "code", "listed_lines", "to_order"]
 
 ID_KEYS = ("order_id", "id")
 """Where the id is; the mark calls it `order_id`."""
@@ -54,29 +53,10 @@ def to_order(source: str, raw: bytes, zone: ZoneInfo = ZONE) -> Order:
     reference is the `purchase_order`. `zone` is the calendar on which the requested day is read. A missing address is
     the receiver's concern, not ours.
     """
-    return read(wire.Order, _order, source, raw, zone)
+    return _order(source, raw, wire.decode(wire.Order, raw), zone)
 
 
-def read(
-    kind: type[Decoded],
-    to_order: Callable[[str, bytes, Decoded, ZoneInfo], Order],
-    source: str,
-    raw: bytes,
-    zone: ZoneInfo,
-) -> Order:
-    """
-    Decode an order as it should be; if anything is odd about it, decode it again whatever it is.
-
-    So what is wrong with an order is always said by the second way, and what comes of the first is what would have
-    come of the second.
-    """
-    try:
-        return to_order(source, raw, typed(kind, raw), zone)
-    except (Unmappable, Unusual, ValueError, RecursionError):
-        return to_order(source, raw, lenient(kind, raw), zone)
-
-
-def _order(source: str, raw: bytes, found: wire.Order, zone: ZoneInfo = ZONE) -> Order:
+def _order(source: str, raw: bytes, found: wire.Order, zone: ZoneInfo) -> Order:
     key = order_id(first(found.order_id, found.id))
     if key is None:
         raise Unmappable("unreadable order", "the id is not a number from 1 to 2^63-1")
@@ -85,8 +65,8 @@ def _order(source: str, raw: bytes, found: wire.Order, zone: ZoneInfo = ZONE) ->
     private = order_type.casefold() == "b2c"
     delivery_address = _address(found.delivery_address, found.shipping_address, private, held=True)
     invoice_address = _address(found.invoice_address, found.billing_address, private, held=False)
-    order_number = str(found.order_number or found.number or "")
-    reference = str(found.reference or found.customer_reference or "")
+    order_number = found.order_number or found.number or ""
+    reference = found.reference or found.customer_reference or ""
     purchase_order, references = _references(found, order_number or reference or key)
     buyer = _customer(found, customer)
     contact, contacts = _contacts(found, customer, buyer, delivery_address or NOWHERE, invoice_address or NOWHERE)
@@ -130,7 +110,7 @@ def _order(source: str, raw: bytes, found: wire.Order, zone: ZoneInfo = ZONE) ->
 def _references(found: wire.Order, reference: str) -> tuple[str, tuple[str, ...]]:
     """Return the customer's own number of the order, and what else it is called beside its `reference`."""
     theirs = [
-        str(each)
+        each
         for each in (
             found.po_number,
             found.purchase_order_number,
@@ -149,18 +129,16 @@ def _references(found: wire.Order, reference: str) -> tuple[str, tuple[str, ...]
 
 def _customer(found: wire.Order, customer: wire.Party) -> Customer:
     return Customer(
-        id=str(
-            found.customer_number
-            or customer.customer_number
-            or customer.number
-            or customer.id
-            or found.customer_id
-            or ""
-        ),
+        id=found.customer_number
+        or customer.customer_number
+        or customer.number
+        or customer.id
+        or found.customer_id
+        or "",
         name=found.customer_name or customer.name or customer.company or customer.company_name or "",
-        vat_number=str(customer.vat_number or customer.vat_no or customer.vat or customer.cvr or ""),
+        vat_number=customer.vat_number or customer.vat_no or customer.vat or customer.cvr or "",
         email=found.customer_email or customer.email or "",
-        phone=str(found.customer_phone or customer.phone or ""),
+        phone=found.customer_phone or customer.phone or "",
     )
 
 
@@ -174,7 +152,7 @@ def _contacts(
     A contact is one person: what the order says of itself goes with anybody, the rest with whom it is said of. Only
     where nobody is named do e-mail and phone come from wherever there is one, the delivery address first.
     """
-    email, phone = found.email or found.contact_email or "", str(found.phone or found.contact_phone or "")
+    email, phone = found.email or found.contact_email or "", found.phone or found.contact_phone or ""
     own = found.contact_person or found.contact_name or found.contact or ""
     theirs = Contact(
         name=customer.contact_person or customer.contact_name or customer.contact or "",
@@ -241,25 +219,25 @@ def article(line: wire.Line, quantity: Decimal | None, unit_price: Decimal | Non
     if quantity is None:
         raise Unmappable("missing field: lines.quantity")
     variant, product = line.variant or NOTHING, line.product or NOTHING
-    ean = str(line.ean or line.barcode or variant.ean or variant.barcode or "")
+    ean = line.ean or line.barcode or variant.ean or variant.barcode or ""
     product_name, variant_name = line.product_name or product.name or "", line.variant_name or variant.name or ""
     names = f"{product_name}, {variant_name}" if product_name and variant_name else product_name or variant_name
     has_variant = bool(line.variant or line.variant_id or line.variant_name or line.variant_sku)
-    sku = str(line.sku or variant.sku or line.variant_sku or ean or "")
-    product_sku = str(product.sku or "")
+    sku = line.sku or variant.sku or line.variant_sku or ean or ""
+    product_sku = product.sku or ""
     name = line.name or names or line.description or ""
     metadata = {
-        "product_id": str(line.product_id or product.id or ""),
-        "variant_id": str(line.variant_id or variant.id or ""),
+        "product_id": line.product_id or product.id or "",
+        "variant_id": line.variant_id or variant.id or "",
         "ean": ean,
     }
     told = {
         "product_sku": product_sku if has_variant or sku else "",
-        "variant_sku": str(line.variant_sku or variant.sku or ""),
+        "variant_sku": line.variant_sku or variant.sku or "",
         "product_name": product_name,
         "variant_name": variant_name,
         "description": line.description or "",
-        "size": str(line.size or ""),
+        "size": line.size or "",
         "color": line.color or "",
     }
     metadata |= {key: value for key, value in told.items() if value not in (sku, name) and value not in name}
@@ -267,7 +245,7 @@ def article(line: wire.Line, quantity: Decimal | None, unit_price: Decimal | Non
         metadata["discount"] = scalar_text(line.discount)
         metadata["discount_percentage"] = scalar_text(line.discount_percentage)
     return Line(
-        line_id=str(line.order_line_id or line.line_id or line.id or ""),
+        line_id=line.order_line_id or line.line_id or line.id or "",
         sku=sku or ("" if has_variant else product_sku),
         name=name,
         quantity=quantity,
@@ -303,7 +281,7 @@ def _line(line: wire.Line) -> Line:
     return article(line, quantity, number("lines.price", line.unit_price, line.price))
 
 
-def _address(found: wire.Address | None, other: wire.Address | None, private: bool, *, held: bool) -> Address | None:
+def _address(found: wire.Place, other: wire.Place, private: bool, *, held: bool) -> Address | None:
     """
     Return an address, or None where there is none.
 
@@ -313,10 +291,8 @@ def _address(found: wire.Address | None, other: wire.Address | None, private: bo
     """
     if found is None:
         found = other
-    if found is None or found is NO_ADDRESS:
+    if not found:
         return None
-    if found == NO_ADDRESS:
-        raise Unusual  # either an empty object, which is no address, or one whose keys we do not know
     company, name = found.company or found.company_name or "", found.name or ""
     if not company and not private:
         company, name = name, ""
@@ -336,7 +312,7 @@ def _address(found: wire.Address | None, other: wire.Address | None, private: bo
         first_name=first_name,
         last_name=last_name,
         street=street,
-        number=str(found.house_number or found.street_number or found.number or ""),
+        number=found.house_number or found.street_number or found.number or "",
         street2=street2,
         extra=extra,
         postal_code=postal_code(zipcode or None, country, held=held),
@@ -344,9 +320,9 @@ def _address(found: wire.Address | None, other: wire.Address | None, private: bo
         region=found.state or found.region or found.province or "",
         country=country,
         email=found.email or "",
-        phone=str(found.phone or found.telephone or found.phone_number or ""),
-        mobile=str(found.mobile or found.mobile_number or ""),
-        fax=str(found.fax or ""),
+        phone=found.phone or found.telephone or found.phone_number or "",
+        mobile=found.mobile or found.mobile_number or "",
+        fax=found.fax or "",
         attention=", ".join(persons) if persons else "",
         notes=_joined(found.notes, found.comment),
     )

@@ -20,7 +20,6 @@ from connector.mapping.money import exact
 from connector.sources.parsing import day_on, number_of
 
 __all__ = [
-    "Unusual",
     "Wire",
     "day",
     "decoded",
@@ -42,11 +41,7 @@ NO_DATE = "0000-00-00"
 _decoder = msgspec.json.Decoder(dict[str, Any], float_hook=exact)
 
 
-class Unusual(Exception):
-    """An order is not quite what it should be: it has to be read with more care."""
-
-
-def decoded(raw: bytes) -> Wire:
+def decoded(raw: bytes) -> dict[str, Any]:
     """Return one order as it was sent; raise `Unmappable` if it is no JSON object."""
     try:
         return _decoder.decode(raw)

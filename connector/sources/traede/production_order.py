@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from connector.errors import Unmappable
 from connector.order import Contact, Customer, Line, Order
 from connector.sources.traede import wire
-from connector.sources.traede.order import NOBODY, ZONE, article, cancelled, code, listed_lines, read
+from connector.sources.traede.order import NOBODY, ZONE, article, cancelled, code, listed_lines
 from connector.sources.traede.parsing import day, first, moment, named, number, order_id, rows
 
 __all__ = ["ID_KEYS", "Include", "to_order"]
@@ -48,10 +48,10 @@ def to_order(source: str, raw: bytes, zone: ZoneInfo = ZONE) -> Order:
     to be said to the supplier are the notes; what is not goes to the metadata. There is no delivery address: the
     vendor's object has none.
     """
-    return read(wire.Production, _order, source, raw, zone)
+    return _order(source, raw, wire.decode(wire.Production, raw), zone)
 
 
-def _order(source: str, raw: bytes, found: wire.Production, zone: ZoneInfo = ZONE) -> Order:
+def _order(source: str, raw: bytes, found: wire.Production, zone: ZoneInfo) -> Order:
     key = order_id(first(found.production_order_id, found.id))
     if key is None:
         raise Unmappable("unreadable order", "the id is not a number from 1 to 2^63-1")
@@ -68,20 +68,20 @@ def _order(source: str, raw: bytes, found: wire.Production, zone: ZoneInfo = ZON
         source=source,
         order_id=key,
         kind="production",
-        reference=str(found.production_order_number or "") or key,
+        reference=found.production_order_number or key,
         created_at=moment("created_at", found.created_at),
         currency=code(found.currency, found.currency_code) or code(supplier.currency),
         customer=Customer(
-            id=str(found.supplier_id or supplier.supplier_id or supplier.id or ""),
+            id=found.supplier_id or supplier.supplier_id or supplier.id or "",
             name=supplier.name or supplier.company or supplier.company_name or "",
-            vat_number=str(supplier.vat_number or supplier.vat_no or supplier.vat or supplier.cvr or ""),
+            vat_number=supplier.vat_number or supplier.vat_no or supplier.vat or supplier.cvr or "",
             email=supplier.email or "",
-            phone=str(supplier.phone or ""),
+            phone=supplier.phone or "",
         ),
         contact=Contact(
             name=supplier.contact_person or supplier.contact_name or supplier.contact or "",
             email=supplier.email or "",
-            phone=str(supplier.phone or ""),
+            phone=supplier.phone or "",
         ),
         lines=tuple([_line(each) for each in listed_lines(found)]),
         notes=found.external_comments or "",

@@ -1,15 +1,20 @@
 """
 Traede's orders as they come over the wire: each field under each name that it plausibly has (vendors.md section 2).
 
-Documented are `order_id`, `lines`, the names of the 3PL pages, and the production order object; see `traede_decoding`
-for what becomes of values of other types than these.
+Documented are `order_id`, `lines`, the names of the 3PL pages, and the production order object. `decode` coerces a
+value of another type field by field, so that one odd value never loses the rest of its order.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Callable
+from decimal import Decimal
+from functools import partial
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
+
+from connector.sources.traede.parsing import decoded
 
 __all__ = [
     "Address",
@@ -17,6 +22,7 @@ __all__ = [
     "Article",
     "Code",
     "Coded",
+    "Decoded",
     "Label",
     "Line",
     "Order",
@@ -25,17 +31,19 @@ __all__ = [
     "Text",
     "Time",
     "Zip",
+    "decode",
 ]
 
 Text = str | None
-Label = str | Annotated[int, msgspec.Meta(ge=1)] | None
-"""What may look like a number, and counts as its text. 0 goes the lenient way: it is as false as an empty text."""
+"""Without blanks around it. A number counts as its text; any other type counts as empty."""
+Label = Annotated[str, msgspec.Meta(title="label")] | None
+"""A text that is often written as a number: an id, a house number, a phone."""
 Zip = str | int | None
-"""A postal code; one that is a number may have lost zeros in front."""
+"""A postal code; a number may have lost its leading zeros."""
 Amount = Annotated[Any, msgspec.Meta(title="amount")]
-"""Written as a number or as text."""
-Time = Annotated[str, msgspec.Meta(title="time")] | None
-"""Another type than a text: a number is no time."""
+"""A number, or a text that is one; left as it is, for `number` to read."""
+Time = Annotated[Any, msgspec.Meta(title="time")]
+"""A text; left as it is, for `moment` and `day` to read."""
 
 
 class Coded(msgspec.Struct, gc=False):
@@ -49,6 +57,7 @@ class Coded(msgspec.Struct, gc=False):
 
 
 Code = str | Coded | None
+"""A code, or an object that holds one."""
 
 
 class Address(msgspec.Struct, gc=False):
@@ -103,6 +112,10 @@ class Address(msgspec.Struct, gc=False):
     phone_number: Label = None
     mobile: Label = None
     mobile_number: Label = None
+
+
+Place = Address | Literal[""] | None
+"""An address; "" is an object without a key, which is no address, and stands for no other one."""
 
 
 class Party(msgspec.Struct, gc=False):
@@ -176,6 +189,10 @@ class Line(msgspec.Struct, gc=False):
     discount_percentage: Any = None
 
 
+Lines = list[Line] | Literal["unreadable"] | None
+"""The lines; None where they are missing, "unreadable" for a value that is no list of objects."""
+
+
 class _Both(msgspec.Struct, gc=False):
     """What an order and a production order have in common."""
 
@@ -191,7 +208,7 @@ class _Both(msgspec.Struct, gc=False):
     is_cancelled: Any = None
     cancelled_at: Time = None
     canceled_at: Time = None
-    lines: list[Line] | None = None
+    lines: Lines = None
 
 
 class Order(_Both, gc=False):
@@ -229,10 +246,10 @@ class Order(_Both, gc=False):
     phone: Label = None
     customer_phone: Label = None
     contact_phone: Label = None
-    invoice_address: Address | None = None
-    billing_address: Address | None = None
-    delivery_address: Address | None = None
-    shipping_address: Address | None = None
+    invoice_address: Place = None
+    billing_address: Place = None
+    delivery_address: Place = None
+    shipping_address: Place = None
     order_meta: Any = None
     comments: Text = None
     comment: Text = None
@@ -259,3 +276,73 @@ class Production(_Both, gc=False):
     orders: Any = None
     deliveryNotes: Any = None  # noqa: N815 - the seed's spelling
     delivery_notes: Any = None
+
+
+Decoded = TypeVar("Decoded", Order, Production)
+
+
+def decode(kind: type[Decoded], raw: bytes) -> Decoded:
+    """Return an order in its types, odd values coerced field by field. Raises `Unmappable` unless it is an object."""
+    return msgspec.convert(_coerced(_FORMS[kind], decoded(raw)), kind)
+
+
+class _Form:
+    """The fields of one struct by their keys: the texts, and those with a coercion of their own."""
+
+    def __init__(self, kind: type[msgspec.Struct]) -> None:
+        types = {field.encode_name: field.type for field in msgspec.structs.fields(kind)}
+        self.texts = frozenset(key for key, each in types.items() if each in (Text, Label))
+        self.others = {key: _COERCIONS[each] for key, each in types.items() if each in _COERCIONS}
+
+
+def _coerced(form: _Form, found: dict[str, Any]) -> dict[str, Any]:
+    """Bring the values of an object into the types of its struct, in place; return it."""
+    texts, others = form.texts, form.others
+    for key, value in found.items():
+        if key in texts:
+            found[key] = value.strip() if type(value) is str else _text(value)
+        elif key in others:
+            found[key] = others[key](value)
+    return found
+
+
+def _text(value: Any) -> str:
+    kind = type(value)
+    return str(value.strip() if kind is str else value) if kind in (str, int, Decimal) else ""
+
+
+def _zip(value: Any) -> str | int:
+    return value if type(value) is int else _text(value)
+
+
+def _code(value: Any) -> dict[str, Any] | str:
+    return _coerced(_FORMS[Coded], value) if type(value) is dict else _text(value)
+
+
+def _part(kind: type[msgspec.Struct], value: Any) -> dict[str, Any] | None:
+    return _coerced(_FORMS[kind], value) if type(value) is dict else None
+
+
+def _place(value: Any) -> dict[str, Any] | str | None:
+    return "" if value == {} else _part(Address, value)
+
+
+def _lines(value: Any) -> list[Any] | str | None:
+    if value is None:
+        return None
+    if not isinstance(value, list) or any(not isinstance(line, dict) for line in value):
+        return "unreadable"
+    return [_coerced(_FORMS[Line], line) for line in value]
+
+
+_COERCIONS: dict[Any, Callable[[Any], Any]] = {
+    Zip: _zip,
+    Code: _code,
+    Article | None: partial(_part, Article),
+    Party | None: partial(_part, Party),
+    Place: _place,
+    Lines: _lines,
+}
+_FORMS: dict[type[msgspec.Struct], _Form] = {
+    kind: _Form(kind) for kind in (Coded, Address, Party, Article, Line, Order, Production)
+}
