@@ -19,7 +19,8 @@ from connector.errors import ConnectorError
 from connector.receivers.base import Delivery
 from connector.registry import receiver_types
 from connector.settings.values import Secret, Url
-from connector.sources.propeller.source import PropellerSettings, PropellerSource
+from connector.sources.propeller.settings import PropellerSettings
+from connector.sources.propeller.source import PropellerSource
 
 CANARY = 'cAnArY+7f3a/"&é x%'
 FORMS = {CANARY, quote(CANARY, safe=""), quote_plus(CANARY), json.dumps(CANARY)[1:-1], repr(CANARY)[1:-1]}

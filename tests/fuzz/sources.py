@@ -14,7 +14,8 @@ from connector.registry import source_types
 from connector.sandbox.server import encode
 from connector.settings.values import Secret
 from connector.sources.ewarehousing.source import EwarehousingSource
-from connector.sources.propeller.source import PropellerSettings, PropellerSource
+from connector.sources.propeller.settings import PropellerSettings
+from connector.sources.propeller.source import PropellerSource
 from tests.clients.ewarehousing import seed
 from tests.fuzz.feeding import AT, BASE, KEYS, SOURCE, acks, called, feed, orders, told, walked
 from tests.fuzz.target import Line, Target

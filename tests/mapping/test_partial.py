@@ -19,9 +19,12 @@ from connector.mapping.partial import MissingPart, holes_of
 from connector.order import Address, Document, Line, Order, Totals
 from connector.receivers import RECEIVERS
 from connector.receivers.base import SupportsPartialMapping
-from connector.receivers.ewarehousing.receiver import EwarehousingReceiver, EwarehousingSettings
-from connector.receivers.file.receiver import FileReceiver, FileSettings
-from connector.receivers.webhook.receiver import WebhookReceiver, WebhookSettings
+from connector.receivers.ewarehousing.receiver import EwarehousingReceiver
+from connector.receivers.ewarehousing.settings import EwarehousingSettings
+from connector.receivers.file.receiver import FileReceiver
+from connector.receivers.file.settings import FileSettings
+from connector.receivers.webhook.receiver import WebhookReceiver
+from connector.receivers.webhook.settings import WebhookSettings
 from connector.settings.values import Secret, Url
 from tests.contracts.receiver_harness import EXAMPLE, mutated
 

@@ -15,8 +15,8 @@ from connector.settings.model import RouteSettings
 from connector.settings.reload import changed_keys, with_new_parts
 from connector.settings.values import Url
 from connector.sources import SOURCES
-from connector.sources.propeller.source import PropellerSettings
-from connector.sources.zendera.source import ZenderaSettings
+from connector.sources.propeller.settings import PropellerSettings
+from connector.sources.zendera.settings import ZenderaSettings
 from tests.doubles import DoubleReceiverSettings
 from tests.settings.vendors import WmsSettings
 

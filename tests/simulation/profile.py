@@ -8,13 +8,13 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
-from connector.receivers.ewarehousing.receiver import EwarehousingSettings
-from connector.receivers.webhook.receiver import WebhookSettings
+from connector.receivers.ewarehousing.settings import EwarehousingSettings
+from connector.receivers.webhook.settings import WebhookSettings
 from connector.settings import Duration, Rate, RetrySettings, RouteSettings, Secret, Settings, Url
 from connector.settings.model import ProgressSettings
-from connector.sources.propeller.source import PropellerSettings
+from connector.sources.propeller.settings import PropellerSettings
 from connector.sources.traede.settings import TraedeOrdersSettings
-from connector.sources.zendera.source import ZenderaSettings
+from connector.sources.zendera.settings import ZenderaSettings
 from tests.simulation.disk import Loss
 from tests.simulation.vendors import plugin
 from tests.simulation.vendors.erp import Manners

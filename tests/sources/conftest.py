@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from connector.clock import SystemClock
-from connector.sources.propeller.source import PropellerSettings, PropellerSource
+from connector.sources.propeller.settings import PropellerSettings
+from connector.sources.propeller.source import PropellerSource
 from tests.sources.propeller.bench import TOKEN
 
 

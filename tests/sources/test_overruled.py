@@ -14,7 +14,8 @@ from connector.clock import SystemClock
 from connector.sandbox.traede.export import KINDS, query
 from connector.settings.values import Secret, Url
 from connector.sources.ack_text import check_template, filled
-from connector.sources.propeller.source import PropellerSettings, PropellerSource
+from connector.sources.propeller.settings import PropellerSettings
+from connector.sources.propeller.source import PropellerSource
 from connector.sources.traede.filters import Filter, FilterGroup, encoded
 from connector.sources.traede.settings import TraedeProductionOrdersSettings
 from tests.sources.traede.bench import BASE, source

@@ -26,11 +26,13 @@ import msgspec
 from connector.clients.ewarehousing.paging import MOST_PAGES, PAGE_SIZE, Filters, Query, filtered, paged
 from connector.clients.ewarehousing.requests import CreateOrder, NewDocument, UpdateOrder, encoded
 from connector.clients.ewarehousing.responses import DocumentRecord, OrderRecord, ShipmentRecord, row_id
-from connector.clients.ewarehousing.settings import Access, Given, client_settings
+from connector.clients.ewarehousing.settings import EwarehousingAccess
 from connector.clients.ewarehousing.transport import Calls, NotFound
 from connector.clock import Clock, SystemClock
 from connector.http.endpoint import Answer, segment
 from connector.http.reported_failure import in_utf8
+from connector.settings.model import EndpointSettings
+from connector.settings.values import Rate, Secret
 
 __all__ = ["EXPAND", "EwarehousingClient", "Filters", "NotFound"]
 
@@ -71,21 +73,48 @@ class EwarehousingClient:
     """
     Calls the middleware for one customer at one warehouse.
 
-    Takes `settings` (a receiver's, a source's, or `ClientSettings`), or the same as keyword arguments:
-    `EwarehousingClient(username=..., password=..., wms_code=..., customer_code=...)`, with `base_url` (the European
-    production address if left out), `timeout`, `concurrency` and `rate_limit` as you like. `name` is what errors call
-    it. Raises `ValueError` for a value that is missing or wrong.
+    Takes `settings` (a receiver's, a source's, or `EwarehousingAccess`), or the same as keyword arguments:
+    `EwarehousingClient(username=..., password=..., wms_code=..., customer_code=...)`. Optional are `base_url` (the
+    European production address if left out), `timeout` ("10s"), `concurrency` and `rate_limit` ("60/min"). `name` is
+    the name by which errors call it.
+
+    Raises:
+        ValueError: a value is missing or wrong; the text names its key and shows no value.
+        TypeError: both settings and keyword arguments were given, or neither.
     """
 
     def __init__(
         self,
-        settings: Access | None = None,
+        settings: EndpointSettings | None = None,
         *,
         name: str = "ewarehousing",
         clock: Clock | None = None,
-        **given: Unpack[Given],
+        base_url: str | None = None,
+        username: str | None = None,
+        password: str | Secret | None = None,
+        wms_code: str | None = None,
+        customer_code: str | None = None,
+        timeout: float | str | None = None,
+        concurrency: int | None = None,
+        rate_limit: str | Rate | None = None,
     ) -> None:
-        self._calls = Calls(name, client_settings(settings, given), clock or SystemClock())
+        given = (base_url, username, password, wms_code, customer_code, timeout, concurrency, rate_limit)
+        if (settings is not None) is any(value is not None for value in given):
+            raise TypeError("give either settings, or username, password, wms_code and customer_code")
+        if settings is not None:
+            access = EwarehousingAccess.of(settings)
+        else:
+            access = EwarehousingAccess.parsed(
+                base_url=base_url,
+                username=username,
+                password=password,
+                wms_code=wms_code,
+                customer_code=customer_code,
+                timeout=timeout,
+                concurrency=concurrency,
+                rate_limit=rate_limit,
+            )
+        self._calls = Calls(name, access, clock or SystemClock())
         self.endpoint = self._calls.endpoint
 
     async def __aenter__(self) -> EwarehousingClient:
@@ -96,9 +125,9 @@ class EwarehousingClient:
     ) -> None:
         await self.aclose()
 
-    def rotate_secrets(self, settings: Access) -> None:
+    def rotate_secrets(self, settings: EndpointSettings) -> None:
         """Log in with the user and password of `settings` from the next call on."""
-        self._calls.rotate_secrets(settings)
+        self._calls.rotate_secrets(EwarehousingAccess.of(settings))
 
     async def aclose(self) -> None:
         """Release the connections. Idempotent."""

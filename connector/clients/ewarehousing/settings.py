@@ -1,106 +1,60 @@
-"""How to get in at eWarehousing's middleware: what its client, its receiver and its source have in common."""
+"""The settings by which eWarehousing's middleware is reached: those of its client, its receiver and its source."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Protocol, TypedDict
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
-from connector.settings.model import EndpointSettings, RetrySettings
+from connector.settings.model import EndpointSettings
 from connector.settings.values import Duration, Rate, Secret, Url
 
-__all__ = ["PRODUCTION", "SANDBOX_HOSTS", "Access", "ClientSettings", "Given", "HeaderText", "client_settings"]
+__all__ = ["PRODUCTION", "SANDBOX_HOSTS", "CustomerCode", "EwarehousingAccess", "Username", "WmsCode"]
 
 PRODUCTION = Url("https://eu.middleware.ewarehousing-solutions.com")
 SANDBOX_HOSTS = frozenset({"eu-dev.middleware.ewarehousing-solutions.com"})
 """The host that every example of seed 004 calls."""
 
-HeaderText = Annotated[str, Meta(pattern=r"^[\x21-\x7e]+$(?!\n)")]
-"""What can stand in a header; `$` alone would let a line break at the end pass."""
+HEADER = r"^[\x21-\x7e]+$(?!\n)"
+"""The characters that a header may hold; `$` alone would accept a line break at the end."""
+
+Username = Annotated[str, Meta(min_length=1)]
+WmsCode = Annotated[str, Meta(pattern=HEADER), Meta(description="Sent as X-Wms-Code.")]
+CustomerCode = Annotated[str, Meta(pattern=HEADER), Meta(description="Sent as X-Customer-Code.")]
 
 
-class ClientSettings(EndpointSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What `EwarehousingClient` takes, beside what every endpoint takes."""
+class EwarehousingAccess(EndpointSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """
+    The settings of `EwarehousingClient`.
+
+    The receiver's and the source's settings declare the same five fields: a struct cannot have two bases with fields.
+    """
 
     base_url: Url = PRODUCTION
-    username: Annotated[str, Meta(min_length=1)]
+    username: Username
     password: Secret
-    wms_code: Annotated[HeaderText, Meta(description="Sent as X-Wms-Code.")]
-    customer_code: Annotated[HeaderText, Meta(description="Sent as X-Customer-Code.")]
+    wms_code: WmsCode
+    customer_code: CustomerCode
+
+    @classmethod
+    def of(cls, settings: EndpointSettings) -> EwarehousingAccess:
+        """Return the client's part of a receiver's or a source's settings. Raises `ValueError` if they have none."""
+        return msgspec.convert(settings, cls, from_attributes=True, dec_hook=_value)
+
+    @classmethod
+    def parsed(cls, **given: Any) -> EwarehousingAccess:
+        """
+        Return settings from plain values (`timeout="10s"`, `rate_limit="60/min"`); None counts as not given.
+
+        Raises `ValueError` for a value that is missing or wrong; the text names its key and shows no value.
+        """
+        values = {name: value for name, value in given.items() if value is not None}
+        return msgspec.convert(values, cls, dec_hook=_value)
 
 
-class Access(Protocol):
-    """Anything that holds the same: these settings, those of the receiver, or those of the source."""
-
-    @property
-    def base_url(self) -> Url:
-        """The middleware's address."""
-
-    @property
-    def username(self) -> str:
-        """The account's name."""
-
-    @property
-    def password(self) -> Secret:
-        """The account's password."""
-
-    @property
-    def wms_code(self) -> str:
-        """Which warehouse."""
-
-    @property
-    def customer_code(self) -> str:
-        """Which of its customers."""
-
-    @property
-    def timeout(self) -> Duration:
-        """Longest time for one call."""
-
-    @property
-    def concurrency(self) -> int:
-        """Calls in flight at once."""
-
-    @property
-    def rate_limit(self) -> Rate | None:
-        """Calls per time."""
-
-    @property
-    def retry(self) -> RetrySettings:
-        """How long the breaker pauses."""
-
-
-class Given(TypedDict, total=False):
-    """The same as keyword arguments, in plain types as well: `timeout="10s"`, `rate_limit="60/min"`."""
-
-    base_url: str
-    username: str
-    password: str | Secret
-    wms_code: str
-    customer_code: str
-    timeout: float | str
-    concurrency: int
-    rate_limit: str | Rate | None
-
-
-def client_settings(settings: Access | None, given: Given) -> ClientSettings:
-    """
-    Return the client's settings, out of somebody's settings or of keyword arguments.
-
-    Raises `ValueError` for a value that is missing or wrong (it names the key and never a value), and `TypeError`
-    for both, or neither, of the two ways.
-    """
-    if settings is not None:
-        if given:
-            raise TypeError("give either settings or keyword arguments")
-        return ClientSettings(**{name: getattr(settings, name) for name in ClientSettings.__struct_fields__})
-    if not given:
-        raise TypeError("give settings, or username, password, wms_code and customer_code")
-    return msgspec.convert(dict(given), ClientSettings, dec_hook=_read)
-
-
-def _read(kind: type[Any], value: Any) -> Any:
-    if kind in (Secret, Rate) and isinstance(value, kind):
+def _value(kind: type[Any], value: Any) -> Any:
+    if isinstance(value, kind):
         return value
     if kind is Secret:
         if not isinstance(value, str):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from connector.clients.ewarehousing.errors import is_duplicate, is_ours, reason
 from connector.clients.ewarehousing.login import LoggedIn
-from connector.clients.ewarehousing.settings import Access, ClientSettings
+from connector.clients.ewarehousing.settings import EwarehousingAccess
 from connector.clock import Clock
 from connector.errors import AuthError, EndpointError, RejectedError, TransientError
 from connector.http.endpoint import Answer, BearerToken, Effect, Endpoint
@@ -31,7 +31,7 @@ class Calls:
     otherwise that the address is wrong.
     """
 
-    def __init__(self, name: str, settings: ClientSettings, clock: Clock) -> None:
+    def __init__(self, name: str, settings: EwarehousingAccess, clock: Clock) -> None:
         self._customer = {"X-Customer-Code": settings.customer_code}  # with all calls but the log-in
         self.endpoint = Endpoint(
             name,
@@ -44,7 +44,7 @@ class Calls:
         self._session = LoggedIn(self.endpoint, settings.username, settings.password)
         self.endpoint.token = BearerToken(self._session.fetch, clock)
 
-    def rotate_secrets(self, settings: Access) -> None:
+    def rotate_secrets(self, settings: EwarehousingAccess) -> None:
         """Log in with the user and password of `settings` from now on."""
         self._session.rotate(settings.username, settings.password)
         self.endpoint.rotate_secrets({}, [settings.password.reveal()])

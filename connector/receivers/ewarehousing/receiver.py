@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
-from typing import Annotated, Any, ClassVar
-from zoneinfo import ZoneInfo
+from typing import Any, ClassVar
 
 import msgspec
-from msgspec import Meta
 
 from connector.clients.ewarehousing.client import EwarehousingClient, NotFound
 from connector.clients.ewarehousing.paging import PAGE_SIZE, EndlessList
 from connector.clients.ewarehousing.requests import CreateOrder
 from connector.clients.ewarehousing.responses import OrderRecord
-from connector.clients.ewarehousing.settings import PRODUCTION, SANDBOX_HOSTS, HeaderText
 from connector.clock import Clock
 from connector.errors import ConflictError, ConnectorError, InDoubtError, RejectedError, TransientError
 from connector.mapping.identity import refuse_altered
@@ -25,39 +22,13 @@ from connector.receivers.base import Delivery, Receipt, ReceiverTraits
 from connector.receivers.ewarehousing import amend, mapping
 from connector.receivers.ewarehousing.amend import CANCELLED, receipt_of
 from connector.receivers.ewarehousing.bulk_lookup import find_many, newest
+from connector.receivers.ewarehousing.settings import EwarehousingSettings
 from connector.settings.model import ReceiverSettings
-from connector.settings.values import Secret, Url
 
-__all__ = ["PAGE_SIZE", "EwarehousingClient", "EwarehousingReceiver", "EwarehousingSettings", "NotFound"]
+__all__ = ["PAGE_SIZE", "EwarehousingClient", "EwarehousingReceiver", "NotFound"]
 
 MOST_PAGES = 20
 """Pages that a look-up reads: an external id that is on more of them than this is not being filtered by."""
-
-
-class EwarehousingSettings(ReceiverSettings, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="ewarehousing"):
-    """A receiver of `type: ewarehousing`."""
-
-    sandbox_hosts: ClassVar[frozenset[str]] = SANDBOX_HOSTS
-    lists_newest: ClassVar[bool] = True
-
-    base_url: Url = PRODUCTION
-    username: Annotated[str, Meta(min_length=1)]
-    password: Secret
-    wms_code: Annotated[HeaderText, Meta(description="Sent as X-Wms-Code.")]
-    customer_code: Annotated[HeaderText, Meta(description="Sent as X-Customer-Code.")]
-    delivery_days: Annotated[
-        int, Meta(ge=0, le=30, description="Days from an order's making to its requested delivery, if it names none.")
-    ] = 1
-    timezone: Annotated[str, Meta(description="The warehouse's calendar, for that date.")] = "Europe/Amsterdam"
-    line_price: Annotated[
-        mapping.LinePrice, Meta(description="What a line's price is counted in: cents, units of the currency, or none.")
-    ] = "cents"
-
-    def __post_init__(self) -> None:
-        try:
-            ZoneInfo(self.timezone)
-        except (KeyError, ValueError, OSError):  # unknown, malformed, a folder of the time zone database
-            raise ValueError(f"timezone: {self.timezone!r} is not a time zone such as Europe/Amsterdam") from None
 
 
 class EwarehousingReceiver:

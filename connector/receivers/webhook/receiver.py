@@ -9,13 +9,11 @@ is HTML, or calls itself a failure, is taken for neither (`success` says more ex
 
 from __future__ import annotations
 
-import base64
 import re
 from datetime import UTC
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
 import msgspec
-from msgspec import Meta
 from standardwebhooks import Webhook
 from yarl import URL
 
@@ -27,15 +25,12 @@ from connector.mapping.identity import refuse_altered
 from connector.mapping.plain import PlainOrder, partial_plain, plain_order
 from connector.order import Order
 from connector.receivers.base import Delivery, Receipt, ReceiverTraits
-from connector.receivers.webhook.success import Success, SuccessSettings
+from connector.receivers.webhook.settings import PREFIX, WebhookSettings, signing_key
+from connector.receivers.webhook.success import Success
 from connector.settings.model import ReceiverSettings
-from connector.settings.values import Secret, Url
 
-__all__ = ["WebhookReceiver", "WebhookSettings"]
+__all__ = ["WebhookReceiver"]
 
-PREFIX = "whsec_"
-SHORTEST_KEY = 16
-"""Bytes; the scheme recommends 24 to 64, and less than these can be guessed."""
 LONGEST_ID = 200
 """Characters of an id that we take over from an answer: the journal and the source are told it."""
 CANCELLED = frozenset({"cancelled", "canceled"})
@@ -43,44 +38,6 @@ REACHED = frozenset({*range(400, 429), *range(430, 500), 501}) - {404, 407, 410}
 """Answers to an OPTIONS that show that something is there to answer, whatever it thinks of OPTIONS."""
 
 _sendable = re.compile(r"[\x21-\x7e]{1,200}").fullmatch
-
-
-class WebhookSettings(ReceiverSettings, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="webhook"):
-    """A receiver of `type: webhook`."""
-
-    url: Annotated[Url, Meta(description="Where orders are posted.")]
-    secret: Annotated[
-        Secret, Meta(description="whsec_ and the key in base64, as the scheme writes it; or any text, taken as it is.")
-    ]
-    idempotent: Annotated[
-        bool,
-        Meta(description="It recognises a repeated webhook-id: an order whose answer was lost is simply sent again."),
-    ] = False
-    find_url: Annotated[
-        Url | None,
-        Meta(
-            description="Answers GET ?external_id=... with {id, external_id}, or a whole list of such; 404: not there."
-        ),
-    ] = None
-    success: Annotated[
-        SuccessSettings, Meta(description="Which 2xx answers are successes; any other leaves the order in doubt.")
-    ] = SuccessSettings()
-
-    def __post_init__(self) -> None:
-        try:
-            _key(self.secret)
-        except ValueError as exc:
-            raise ValueError(f"secret: {exc}") from None
-
-    def problems(self) -> list[tuple[str, str]]:
-        """What cannot be asked cannot always be asked first."""
-        asked = self.look_up_first == "always" and self.find_url is None
-        return [("look_up_first", "it takes a find_url to look orders up")] if asked else []
-
-    @property
-    def base_url(self) -> Url:
-        """The address, under the name that other endpoints give it."""
-        return self.url
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -111,14 +68,14 @@ class WebhookReceiver:
         self._url = settings.url
         self._find_url = URL(settings.find_url, encoded=True) if settings.find_url is not None else None
         self._clock = clock
-        self._webhook = Webhook(_key(settings.secret))
+        self._webhook = Webhook(signing_key(settings.secret))
         self._success = Success(settings.success)
         secret = settings.secret.reveal()
         self.endpoint = Endpoint(name, settings.url, settings, clock, secrets={secret, secret.removeprefix(PREFIX)})
 
     def rotate_secrets(self, settings: WebhookSettings) -> None:
         """Sign with the secret of `settings`; see `SupportsSecretRotation`."""
-        self._webhook = Webhook(_key(settings.secret))
+        self._webhook = Webhook(signing_key(settings.secret))
         secret = settings.secret.reveal()
         self.endpoint.rotate_secrets({}, {secret, secret.removeprefix(PREFIX)})
 
@@ -231,26 +188,6 @@ def _judge_look_up(answer: Answer) -> None:
 def _check_id(order: Order) -> None:
     if not _sendable(order.external_id):
         raise Unmappable("id cannot be sent", f"{order.external_id[:LONGEST_ID]!r} cannot be a webhook-id")
-
-
-def _key(secret: Secret) -> bytes:
-    """Return the key that signs; raise `ValueError`, without the secret in it, for what cannot be one."""
-    text = secret.reveal()
-    if text.startswith(("whsk_", "whpk_")):
-        raise ValueError("this is an asymmetric key; only shared secrets are supported (whsec_..., or a text)")
-    if not text.startswith(PREFIX):
-        key = text.encode("utf-8", "surrogatepass")
-    else:
-        coded = text.removeprefix(PREFIX).rstrip("=")
-        try:
-            key = base64.b64decode(coded + "=" * (-len(coded) % 4), validate=True)
-        except ValueError:
-            raise ValueError(
-                "what follows whsec_ is not base64; a secret of another form goes without whsec_"
-            ) from None
-    if len(key) < SHORTEST_KEY:
-        raise ValueError(f"the key has {len(key)} bytes; it takes at least {SHORTEST_KEY}, better 24 to 64")
-    return key
 
 
 def _object(answer: Answer) -> dict[str, Any]:

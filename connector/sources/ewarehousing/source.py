@@ -11,62 +11,24 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
-from datetime import date
-from typing import Annotated, ClassVar
+from typing import ClassVar
 from zoneinfo import ZoneInfo
 
 import msgspec
-from msgspec import Meta
 
 from connector.clients.ewarehousing.client import EXPAND, EwarehousingClient, Filters, NotFound
-from connector.clients.ewarehousing.paging import PAGE_SIZE, each
+from connector.clients.ewarehousing.paging import each
 from connector.clients.ewarehousing.responses import row_id
-from connector.clients.ewarehousing.settings import PRODUCTION, SANDBOX_HOSTS, HeaderText
 from connector.clock import Clock
 from connector.errors import ConnectorError, TransientError
 from connector.order import Order
-from connector.settings.model import SourceSettings
-from connector.settings.values import Secret, Url
 from connector.sources.base import Acknowledgement, AckOutcome, Confirmed, FeedItem, Page, SourceTraits, UnreadableRow
 from connector.sources.bisection import LoneFailures, reached
-from connector.sources.ewarehousing.order import TIMEZONE, to_order
+from connector.sources.ewarehousing.order import to_order
 from connector.sources.ewarehousing.paging import OrderList
-from connector.sources.parsing import checked_zone
+from connector.sources.ewarehousing.settings import EwarehousingSourceSettings
 
-__all__ = ["EwarehousingSource", "EwarehousingSourceSettings"]
-
-
-class EwarehousingSourceSettings(
-    SourceSettings, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="ewarehousing"
-):
-    """A source of `type: ewarehousing`."""
-
-    sandbox_hosts: ClassVar[frozenset[str]] = SANDBOX_HOSTS
-
-    base_url: Url = PRODUCTION
-    username: Annotated[str, Meta(min_length=1)]
-    password: Secret
-    wms_code: Annotated[HeaderText, Meta(description="Sent as X-Wms-Code.")]
-    customer_code: Annotated[HeaderText, Meta(description="Sent as X-Customer-Code.")]
-    statuses: Annotated[
-        list[Annotated[str, Meta(pattern=r"^[a-z_]+$", extra_json_schema={"x-form": "a status such as shipped"})]],
-        Meta(min_length=1, description="Orders in these statuses are mirrored, for example [created, planned]."),
-    ]
-    is_business_to_business: Annotated[
-        bool | None, Meta(description="Only orders between businesses (true), or only the others (false).")
-    ] = None
-    requested_delivery_date_gte: Annotated[
-        date | None,
-        Meta(
-            description="Only orders to be delivered on this day or later, for example 2026-04-18.",
-            extra_json_schema={"pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", "x-form": "YYYY-MM-DD"},
-        ),
-    ] = None
-    page_size: Annotated[int, Meta(ge=1, le=PAGE_SIZE, description="Orders on one page of the list.")] = PAGE_SIZE
-    timezone: Annotated[str, Meta(description="The calendar on which a delivery time becomes a day.")] = TIMEZONE
-
-    def __post_init__(self) -> None:
-        checked_zone(self.timezone, TIMEZONE)
+__all__ = ["EwarehousingSource"]
 
 
 class _Head(msgspec.Struct):

@@ -7,20 +7,17 @@ Seed 003; vendors.md section 3, and section 6 for the readings of its ambiguous 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
 import anyio
 import msgspec
-from msgspec import Meta
 
 from connector.clock import Clock
 from connector.errors import RejectedError, TransientError, Unmappable
 from connector.http.endpoint import Answer, Effect, Endpoint, segment
 from connector.order import Order
 from connector.progress import Progress
-from connector.settings.model import SourceSettings
-from connector.settings.values import Secret, Url
 from connector.sources.base import (
     Acknowledgement,
     AckOutcome,
@@ -32,15 +29,15 @@ from connector.sources.base import (
     UnreadableRow,
 )
 from connector.sources.bisection import Narrowing
-from connector.sources.parsing import checked_zone
 from connector.sources.zendera import paging as feed
 from connector.sources.zendera import timeline
 from connector.sources.zendera.acks import check_address, complaints, denials, reason, status
-from connector.sources.zendera.order import CashStated, to_order
+from connector.sources.zendera.order import to_order
 from connector.sources.zendera.progress_reports import to_report
 from connector.sources.zendera.reports import encode_report
+from connector.sources.zendera.settings import ZenderaSettings
 
-__all__ = ["ZenderaSettings", "ZenderaSource"]
+__all__ = ["ZenderaSource"]
 
 EXPORT = "/v1/orders/export"
 STATUS = "/v1/orders/export/status"
@@ -51,33 +48,6 @@ READINGS = 3
 """How often the feed is read while it moves; then the orders count that the last two readings agree on."""
 NO_TIMELINE = frozenset({400, 403, 404, 501})
 """Answers after which an order's timeline is not known: what is not published may not be there, or not for this key."""
-
-
-class ZenderaSettings(SourceSettings, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="zendera"):
-    """
-    A Zendera organisation. Staging and production have keys of their own.
-
-    Zendera may count fetches among the five attempts after which an order leaves the feed, so do not poll more often
-    than once a minute (vendors.md 6, seed 003, #2). One copy of its documents allows 1000 calls an hour.
-    """
-
-    sandbox_hosts: ClassVar[frozenset[str]] = frozenset({"staging.zenderatms.com"})
-    numeric_ids: ClassVar[bool] = True
-
-    base_url: Url = Url("https://app.zenderatms.com/api")
-    api_key: Secret
-    page_size: Annotated[int, Meta(ge=1, le=500, description="Shipments a page.")] = 50
-    timezone: Annotated[str, Meta(description="The calendar on which a delivery window's day is read.")] = "Europe/Oslo"
-    cash_on_delivery: Annotated[
-        CashStated | None,
-        Meta(
-            description="What several shipments of one order state: each its own amount, or all of them the order's "
-            "(once). Unset: such orders are held."
-        ),
-    ] = None
-
-    def __post_init__(self) -> None:
-        checked_zone(self.timezone, "Europe/Oslo")
 
 
 _page = msgspec.json.Decoder(feed.FeedPage)

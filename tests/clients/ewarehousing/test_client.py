@@ -10,7 +10,8 @@ from connector.clients.ewarehousing.client import EXPAND
 from connector.clients.ewarehousing.requests import AddressChange, UpdateOrder
 from connector.clients.ewarehousing.settings import PRODUCTION
 from connector.errors import InDoubtError, RejectedError
-from connector.receivers.ewarehousing.receiver import EwarehousingClient, EwarehousingSettings
+from connector.receivers.ewarehousing.receiver import EwarehousingClient
+from connector.receivers.ewarehousing.settings import EwarehousingSettings
 from connector.sandbox.server import Fault
 from connector.settings.values import Secret, Url
 from tests.clients.ewarehousing.bench import DOCUMENTS, ORDERS, PDF, client, request, scripted
@@ -136,6 +137,8 @@ def test_it_is_made_of_settings_or_of_keywords() -> None:
         EwarehousingClient(settings, username="u")
     with pytest.raises(TypeError):
         EwarehousingClient()
+    with pytest.raises(TypeError, match="user"):
+        EwarehousingClient(user="x")  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize(
@@ -147,7 +150,6 @@ def test_it_is_made_of_settings_or_of_keywords() -> None:
         ({"base_url": "http://example.com"}, "https"),
         ({"timeout": "soon"}, "duration"),
         ({"rate_limit": "fast"}, "rate"),
-        ({"user": "x"}, "user"),
     ],
 )
 def test_a_wrong_keyword_is_named(changes: dict[str, Any], says: str) -> None:

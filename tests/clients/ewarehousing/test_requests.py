@@ -10,7 +10,7 @@ import pytest
 from connector.clients.ewarehousing.requests import CreateOrder
 from connector.errors import AuthError, ConflictError, InDoubtError, RejectedError, TransientError
 from connector.receivers.base import Receipt
-from connector.receivers.ewarehousing.receiver import EwarehousingSettings
+from connector.receivers.ewarehousing.settings import EwarehousingSettings
 from connector.settings.values import Secret
 from tests.receivers.ewarehousing.bench import CREATED, DELIVERY, LOGIN, ORDERS, PASSWORD, REQUEST, bench
 

@@ -11,7 +11,8 @@ from aiohttp import web
 
 from connector.clock import SystemClock
 from connector.receivers.base import Delivery
-from connector.receivers.ewarehousing.receiver import EwarehousingReceiver, EwarehousingSettings
+from connector.receivers.ewarehousing.receiver import EwarehousingReceiver
+from connector.receivers.ewarehousing.settings import EwarehousingSettings
 from connector.sandbox.ewarehousing.app import EwarehousingStandIn
 from connector.sandbox.server import serving
 from connector.settings.values import Secret, Url

@@ -14,7 +14,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from connector.receivers.base import Delivery
-from connector.receivers.ewarehousing.receiver import EwarehousingReceiver, EwarehousingSettings
+from connector.receivers.ewarehousing.receiver import EwarehousingReceiver
+from connector.receivers.ewarehousing.settings import EwarehousingSettings
 from connector.settings.values import Secret, Url
 
 PASSWORD = "canary-password"

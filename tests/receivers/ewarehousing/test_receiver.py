@@ -13,7 +13,8 @@ from aiohttp import web
 
 from connector.clock import SystemClock
 from connector.receivers import RECEIVERS
-from connector.receivers.ewarehousing.receiver import EwarehousingReceiver, EwarehousingSettings
+from connector.receivers.ewarehousing.receiver import EwarehousingReceiver
+from connector.receivers.ewarehousing.settings import EwarehousingSettings
 from connector.sandbox.ewarehousing.app import EwarehousingStandIn
 from connector.sandbox.ewarehousing.orders import new_order
 from connector.sandbox.server import Fault, serving

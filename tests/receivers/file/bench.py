@@ -20,7 +20,8 @@ from connector.clock import Clock, SystemClock
 from connector.order import Line, Order
 from connector.receivers.base import Delivery
 from connector.receivers.file.disk import Disk
-from connector.receivers.file.receiver import FileReceiver, FileSettings
+from connector.receivers.file.receiver import FileReceiver
+from connector.receivers.file.settings import FileSettings
 from tests.contracts.receiver_harness import EXAMPLE
 
 __all__ = ["FORMS", "FailingDisk", "SetClock", "delivery", "held", "names", "order", "receiver"]

@@ -17,7 +17,7 @@ import pytest
 
 from connector.errors import ConflictError, EndpointError, InDoubtError, RejectedError, SettingsError
 from connector.receivers.file.disk import Disk
-from connector.receivers.file.receiver import FileSettings
+from connector.receivers.file.settings import FileSettings
 from connector.settings import parse
 from tests.journal.processes import other_process
 from tests.receivers.file.bench import FORMS, delivery, held, names, order, receiver

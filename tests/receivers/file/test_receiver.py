@@ -13,7 +13,8 @@ import pytest
 
 from connector.clock import SystemClock
 from connector.receivers import RECEIVERS
-from connector.receivers.file.receiver import FileReceiver, FileSettings
+from connector.receivers.file.receiver import FileReceiver
+from connector.receivers.file.settings import FileSettings
 from tests.contracts.receiver import ReceiverContract
 from tests.contracts.receiver_harness import Call, Harness, Vendor
 from tests.receivers.file.bench import FORMS, FailingDisk, delivery, held, order

@@ -18,8 +18,9 @@ from connector.errors import RejectedError
 from connector.mapping.mapper import mapper
 from connector.order import Customer
 from connector.receivers.base import Delivery
-from connector.receivers.file.receiver import FileReceiver, FileSettings
+from connector.receivers.file.receiver import FileReceiver
 from connector.receivers.file.rows import CsvRows, JsonLines, Seen
+from connector.receivers.file.settings import FileSettings
 from connector.settings import parse
 from tests.receivers.file.bench import delivery, order
 from tests.settings.vendors import SOURCES

@@ -19,8 +19,8 @@ from connector.mapping.plain import plain_order
 from connector.order import Document, Order
 from connector.receivers.base import Delivery
 from connector.receivers.file.columns import Kind, defaults, kind
-from connector.receivers.file.receiver import FileSettings, FormulaSettings
 from connector.receivers.file.rows import CsvRows, Formulas
+from connector.receivers.file.settings import FileSettings, FormulaSettings
 from connector.settings import parse
 from tests.receivers.file.bench import delivery, held, receiver
 from tests.settings.vendors import SOURCES

@@ -17,7 +17,8 @@ from connector.events import OrderHeld
 from connector.journal.sqlite import SqliteJournal
 from connector.pipeline.drain import Drained
 from connector.receivers.base import Delivery
-from connector.receivers.webhook.receiver import WebhookReceiver, WebhookSettings
+from connector.receivers.webhook.receiver import WebhookReceiver
+from connector.receivers.webhook.settings import WebhookSettings
 from connector.sandbox.server import serving
 from connector.sandbox.webhook import SECRET, WebhookStandIn
 from connector.settings import Settings

@@ -16,7 +16,8 @@ from standardwebhooks import Webhook
 from connector.clock import SystemClock
 from connector.errors import ConflictError, EndpointError, RejectedError, TransientError, Unmappable
 from connector.receivers.base import Delivery
-from connector.receivers.webhook.receiver import WebhookReceiver, WebhookSettings
+from connector.receivers.webhook.receiver import WebhookReceiver
+from connector.receivers.webhook.settings import WebhookSettings
 from connector.sandbox.webhook import SECRET, WebhookStandIn
 from connector.settings import parse
 from connector.settings.values import Secret, Url

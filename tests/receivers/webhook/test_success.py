@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from connector.errors import ConflictError, ConnectorError, EndpointError, InDoubtError, SettingsError, TransientError
-from connector.receivers.webhook.receiver import WebhookSettings
+from connector.receivers.webhook.settings import WebhookSettings
 from connector.receivers.webhook.success import SuccessSettings
 from connector.sandbox.webhook import WebhookStandIn
 from connector.settings import parse

@@ -14,7 +14,8 @@ from connector.sandbox.ewarehousing.app import EwarehousingStandIn
 from connector.sandbox.ewarehousing.orders import new_order
 from connector.sandbox.server import Fault, serving
 from connector.settings.values import Secret, Url
-from connector.sources.ewarehousing.source import EwarehousingSource, EwarehousingSourceSettings
+from connector.sources.ewarehousing.settings import EwarehousingSourceSettings
+from connector.sources.ewarehousing.source import EwarehousingSource
 from tests.contracts.source_harness import Call, SourceHarness, closed_port
 from tests.receivers.ewarehousing.bench import REQUEST
 

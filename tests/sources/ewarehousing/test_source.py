@@ -19,7 +19,8 @@ from connector.settings import echo
 from connector.settings.values import Secret
 from connector.sources import SOURCES
 from connector.sources.base import Confirmed, Source
-from connector.sources.ewarehousing.source import EwarehousingSource, EwarehousingSourceSettings
+from connector.sources.ewarehousing.settings import EwarehousingSourceSettings
+from connector.sources.ewarehousing.source import EwarehousingSource
 from tests.clients.ewarehousing.seed import RETRIEVE
 from tests.contracts.source import SourceContract
 from tests.contracts.source_harness import SourceHarness, numbers

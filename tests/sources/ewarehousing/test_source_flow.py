@@ -9,7 +9,7 @@ from pathlib import Path
 import anyio
 
 from connector import Connector
-from connector.receivers.ewarehousing.receiver import EwarehousingSettings
+from connector.receivers.ewarehousing.settings import EwarehousingSettings
 from connector.sandbox.ewarehousing.app import EwarehousingStandIn
 from connector.sandbox.server import serving
 from connector.settings import Settings

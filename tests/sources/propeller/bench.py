@@ -16,7 +16,8 @@ from connector.sandbox.propeller.orders import seed_order
 from connector.sandbox.server import Fault, encode, serving
 from connector.settings.values import Secret, Url
 from connector.sources.base import FeedItem
-from connector.sources.propeller.source import PropellerSettings, PropellerSource
+from connector.sources.propeller.settings import PropellerSettings
+from connector.sources.propeller.source import PropellerSource
 from tests.contracts.source_harness import Call, SourceHarness, closed_port
 
 __all__ = ["BASE", "SEARCH", "TOKEN", "PropellerHarness", "bodies", "found", "listed", "order", "propeller", "walk"]

@@ -14,7 +14,8 @@ from connector.clock import SystemClock
 from connector.errors import TransientError, Unmappable
 from connector.sandbox.propeller.orders import propeller_orders, seed_order
 from connector.sandbox.server import encode
-from connector.sources.propeller.source import PropellerSettings, PropellerSource
+from connector.sources.propeller.settings import PropellerSettings
+from connector.sources.propeller.source import PropellerSource
 from tests.sources.propeller.bench import SEARCH, TOKEN, bodies, found, order, propeller, walk
 
 

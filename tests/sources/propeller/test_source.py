@@ -16,7 +16,8 @@ from connector.sandbox.propeller.orders import propeller_orders, seed_order
 from connector.settings.values import Url
 from connector.sources import SOURCES
 from connector.sources.base import Source
-from connector.sources.propeller.source import PropellerSettings, PropellerSource
+from connector.sources.propeller.settings import PropellerSettings
+from connector.sources.propeller.source import PropellerSource
 from tests.contracts.source import SourceContract
 from tests.contracts.source_harness import SourceHarness
 from tests.sources.propeller.bench import BASE, TOKEN, listed, order, propeller, walk

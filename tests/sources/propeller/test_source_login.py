@@ -13,7 +13,8 @@ from connector.clock import SystemClock
 from connector.errors import AuthError, TransientError
 from connector.sandbox.server import encode
 from connector.settings.values import Secret
-from connector.sources.propeller.source import PropellerSettings, PropellerSource
+from connector.sources.propeller.settings import PropellerSettings
+from connector.sources.propeller.source import PropellerSource
 from tests.sources.propeller.bench import BASE, SEARCH, found, order, propeller, walk
 
 

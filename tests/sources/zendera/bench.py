@@ -15,7 +15,8 @@ from connector.sandbox.server import Fault, encode, serving
 from connector.sandbox.zendera.app import ZenderaStandIn
 from connector.sandbox.zendera.shipments import seed_shipment
 from connector.settings.values import Secret, Url
-from connector.sources.zendera.source import ZenderaSettings, ZenderaSource
+from connector.sources.zendera.settings import ZenderaSettings
+from connector.sources.zendera.source import ZenderaSource
 from tests.contracts.source_harness import Call, SourceHarness, closed_port
 
 __all__ = ["AT", "BASE", "KEY", "PATHS", "ZenderaHarness", "failed", "group", "offline", "shipment", "told", "zendera"]

@@ -15,7 +15,8 @@ from connector.sandbox.server import Fault
 from connector.sandbox.zendera.shipments import seed_shipment, zendera_shipments
 from connector.sources import SOURCES
 from connector.sources.base import Source, SupportsAckLookup, SupportsReports
-from connector.sources.zendera.source import ZenderaSettings, ZenderaSource
+from connector.sources.zendera.settings import ZenderaSettings
+from connector.sources.zendera.source import ZenderaSource
 from tests.contracts.source import SourceContract
 from tests.contracts.source_harness import SourceHarness
 from tests.sources.zendera.bench import BASE, KEY, group, offline, shipment, zendera
