@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
+from hashlib import blake2b
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,13 +15,49 @@ from connector.errors import Unmappable
 from connector.mapping.iso_codes import postal_code_of
 from connector.mapping.money import sensible
 
-__all__ = ["checked_zone", "day_on", "flat", "number_of", "number_text", "postal_code", "present", "scalar_text"]
+__all__ = [
+    "checked_zone",
+    "count",
+    "day_on",
+    "flat",
+    "number_of",
+    "number_text",
+    "postal_code",
+    "present",
+    "scalar_text",
+    "unreadable_id",
+    "whole_number_id",
+]
 
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?", re.ASCII)
+_LARGEST = 2**63 - 1
 _SMALL = 10**12
 _MIDNIGHT = time(0)
 _DEEPEST = 3
 _encode = msgspec.json.Encoder(order="sorted", decimal_format="number").encode
+
+
+def whole_number_id(value: object) -> str | None:
+    """Return an id as text; None unless it is a number from 1 to 2^63-1, written as a number or as text."""
+    if isinstance(value, str):
+        if not (value.isascii() and value.isdecimal() and len(value) <= len(str(_LARGEST))):
+            return None
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return str(value) if 1 <= value <= _LARGEST else None
+
+
+def unreadable_id(raw: bytes) -> str:
+    """Return the id of a row without a usable one: a hash of its bytes, the same in every listing."""
+    return f"unreadable-{blake2b(raw, digest_size=8).hexdigest()}"
+
+
+def count(value: object) -> int | None:
+    """Return a number of rows, pages or seconds, written as a number or as text; None for anything else."""
+    if isinstance(value, str) and value.isascii() and value.isdecimal():
+        value = int(value[:18])
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LARGEST else None
 
 
 def number_of(value: Any, field: str, *, ours: bool = False) -> Decimal | None:

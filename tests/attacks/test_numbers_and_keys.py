@@ -12,7 +12,7 @@ import pytest
 from connector.clients.ewarehousing.responses import row_id
 from connector.errors import Unmappable
 from connector.order import Order, revision
-from connector.sources.propeller.search import Search, Wanted
+from connector.sources.propeller.paging import Search, Wanted
 from connector.sources.seen_ids import SeenIds
 from connector.sources.traede.paging import items as traede_items
 from connector.sources.zendera.paging import FeedPage, Reading

@@ -74,10 +74,10 @@ def _to_the_ground(stack: ExitStack) -> None:
 
 
 BUGS: dict[str, Bug] = {
-    "propeller.search": forgets("sources.propeller.search", "ValueError"),
+    "propeller.search": forgets("sources.propeller.paging", "ValueError"),
     "propeller.mark": forgets("sources.propeller.source", "RecursionError"),
     "propeller.order": forgets("sources.propeller.order", "RecursionError"),
-    "propeller.refetch": forgets("sources.propeller.search", "ValueError"),
+    "propeller.refetch": forgets("sources.propeller.paging", "ValueError"),
     "propeller.check": forgets("http.endpoint", "RecursionError"),
     "propeller.login": forgets("http.endpoint", "RecursionError"),
     "traede.orders.export": forgets("sources.traede.paging", "ValueError"),
@@ -133,7 +133,7 @@ BUGS: dict[str, Bug] = {
     "journal.lock": _one_line,
     "journal.seen": forgets("journal.engine.sentinel", "ValueError"),
     "journal.report": forgets("pipeline.reports.comparison", "OverflowError"),
-    "journal.terms": forgets("sources.traede.ack_terms", "RecursionError"),
+    "journal.terms": forgets("sources.traede.settings", "RecursionError"),
     "journal.file": forgets("journal.views.status", "ValueError"),
     "settings": forgets("settings.yaml_file", "YAMLError"),
     "settings.file": forgets("settings.load", "UnicodeDecodeError"),

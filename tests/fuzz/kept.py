@@ -25,7 +25,7 @@ from connector.receivers.file.disk import AppendFile, Disk
 from connector.receivers.file.handover_log import UNKNOWN, Entry, Handed
 from connector.receivers.file.index import Index, read
 from connector.receivers.file.rows import CsvRows, JsonLines, Rows
-from connector.sources.traede.ack_terms import Terms
+from connector.sources.traede.settings import MarkTerms
 from tests.fuzz.feeding import AT, folder
 from tests.fuzz.sources import REPORT
 from tests.fuzz.target import Target
@@ -160,7 +160,7 @@ def _beside() -> Iterator[Target]:
 
     async def terms(body: bytes, status: int) -> object:
         del status
-        return Terms("erp", True).under(body.decode("utf-8", "replace")).text
+        return MarkTerms("erp", True).under(body.decode("utf-8", "replace")).text
 
     process = b"process 1 on host, since 2026-06-11T10:00:00Z\nthe disk is full\n"
     yield Target("journal.lock", (process,), holder, (), spoil=respelt)

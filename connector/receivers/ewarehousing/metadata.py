@@ -2,15 +2,18 @@
 The meta data of eWarehousing's create request: what an order and its lines say beyond the documented fields.
 
 Whatever the canonical order has and no field of the request takes is here, under its own name: nothing of an order is
-dropped. What the source itself calls by such a name is kept beside it, as `metadata_NAME`.
+dropped. What the source itself calls by such a name is kept beside it, as `metadata_NAME`. The form of the keys is
+seed 004's (vendors.md 6/004 #18).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
+from operator import itemgetter
+from typing import NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import astuple
@@ -18,9 +21,8 @@ from msgspec.structs import astuple
 from connector.mapping.money import digits, with_decimals
 from connector.mapping.text import block
 from connector.order import Address, Contact, Line, Order, Parcel
-from connector.receivers.ewarehousing.metadata_names import named
 
-__all__ = ["Sent", "is_made_here", "line_metadata", "order_metadata"]
+__all__ = ["Sent", "is_made_here", "line_metadata", "named", "order_metadata"]
 
 PEOPLE = frozenset({"first_name", "middle_name", "last_name"})
 """Parts of an address that go out together, as `NAME_contact`."""
@@ -250,3 +252,47 @@ def _keys(name: str, kind: type[Struct]) -> tuple[str, ...]:
     """Return the keys of a struct's fields, in their order; an empty one for what goes out otherwise."""
     otherwise = PEOPLE | {"company"} if kind is Address else frozenset()
     return tuple("" if field in otherwise else f"{name}_{field}" for field in kind.__struct_fields__)
+
+
+def named(pairs: Mapping[str, str]) -> dict[str, str]:
+    """
+    Return `pairs`, whose texts are clean, with keys as the receiver wants them, and without empty texts.
+
+    Keys are lower case with `_` or `-`. Where two keys become one, the first in alphabetical order has the name, and
+    the others are counted: `gift_wrap`, `gift_wrap_2`.
+    """
+    known = _names(tuple(pairs))
+    if all(pairs.values()):
+        return dict(zip(known.names, known.texts(pairs), strict=True))
+    return {name: text for name, text in zip(known.names, known.texts(pairs), strict=True) if text}
+
+
+class _Names(NamedTuple):
+    """The receiver's names of some keys, and what takes the texts out of the pairs in that order."""
+
+    names: tuple[str, ...]
+    texts: Callable[[Mapping[str, str]], tuple[str, ...]]
+
+
+@lru_cache(maxsize=256)  # a source gives its orders, and their lines, the same keys again and again
+def _names(keys: tuple[str, ...]) -> _Names:
+    found: dict[str, str] = {}
+    for key in sorted(keys):
+        name = wanted = _name(key)
+        number = 1
+        while name in found:
+            number += 1
+            name = f"{wanted}_{number}"
+        found[name] = key
+    ordered = tuple(found.values())
+    # Of one key, `itemgetter` gives no tuple.
+    texts = itemgetter(*ordered) if len(ordered) > 1 else lambda pairs: tuple(pairs[key] for key in ordered)
+    return _Names(tuple(found), texts)
+
+
+@lru_cache(maxsize=1024)
+def _name(key: str) -> str:
+    """Return a key in the receiver's form; one without a letter that it takes is spelt by its signs' codes."""
+    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", key).lower()
+    name = re.sub(r"[^a-z0-9_-]+", "_", snake).strip("_-")
+    return name or "_".join(f"u{ord(sign):04x}" for sign in key) or "unnamed"

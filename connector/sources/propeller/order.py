@@ -10,16 +10,15 @@ from zoneinfo import ZoneInfo
 from connector.errors import Unmappable
 from connector.mapping.iso_codes import read_country
 from connector.order import Address, Contact, Customer, Order, Totals
-from connector.sources.parsing import day_on, number_of, postal_code, present, scalar_text
+from connector.sources.parsing import day_on, number_of, postal_code, present, scalar_text, whole_number_id
 from connector.sources.propeller import wire
 from connector.sources.propeller.lines import lines_of
-from connector.sources.propeller.wire import Head, Text
+from connector.sources.propeller.wire import Text
 
-__all__ = ["TIMEZONE", "Head", "order_id", "to_order"]
+__all__ = ["TIMEZONE", "to_order"]
 
 TIMEZONE = "Europe/Amsterdam"
 """The calendar on which a requested day is read, unless the settings name another."""
-LARGEST_ID = 2**63 - 1
 CENT = Decimal("0.01")
 NO_SUMS = wire.Total()
 NO_POSTAGE = wire.Postage()
@@ -50,7 +49,7 @@ def to_order(source: str, raw: bytes, cancelled: frozenset[str] = frozenset(), z
         found = wire.decode(raw)
     except (ValueError, RecursionError) as exc:  # ValueError: msgspec's errors, and invalid UTF-8
         raise Unmappable("unreadable order", str(exc)) from None
-    key = order_id(found.id)
+    key = whole_number_id(found.id)
     if key is None:
         raise Unmappable("unreadable order", "the id is not a number from 1 to 2^63-1")
     if found.items is None:
@@ -84,15 +83,6 @@ def to_order(source: str, raw: bytes, cancelled: frozenset[str] = frozenset(), z
         metadata=metadata,
         raw=raw,
     )
-
-
-def order_id(value: str | int) -> str | None:
-    """Return an id as text, or None if it is none: a number from 1 to 2^63-1, written as a number or as text."""
-    if isinstance(value, str):
-        if not (value.isascii() and value.isdecimal() and len(value) <= len(str(LARGEST_ID))):
-            return None
-        value = int(value)
-    return str(value) if 1 <= value <= LARGEST_ID else None
 
 
 def _metadata(found: wire.Order, postage: wire.Postage) -> dict[str, str]:

@@ -31,8 +31,9 @@ from connector.sources.base import (
     SourceTraits,
     Unknown,
 )
-from connector.sources.propeller.order import order_id, to_order
-from connector.sources.propeller.search import Search, Wanted, count
+from connector.sources.parsing import count, whole_number_id
+from connector.sources.propeller.order import to_order
+from connector.sources.propeller.paging import Search, Wanted
 from connector.sources.propeller.settings import PropellerSettings
 
 __all__ = ["PropellerSource"]
@@ -146,9 +147,9 @@ class PropellerSource:
         if answer.status == 404:
             return {ack.order_id: Refused("the order is not there any more (404, or no permission)")}
         marked = answer.decode(_marked)
-        if order_id(marked.id) == ack.order_id and (marked.export_status or "").casefold() == "exported":
+        if whole_number_id(marked.id) == ack.order_id and (marked.export_status or "").casefold() == "exported":
             return {ack.order_id: Confirmed()}
-        if order_id(marked.id) == ack.order_id:
+        if whole_number_id(marked.id) == ack.order_id:
             return {
                 ack.order_id: Denied(f"{answer.what}: the answer shows export status {marked.export_status or ''!r}")
             }

@@ -18,7 +18,7 @@ from connector.errors import EndpointError, RejectedError, readable
 from connector.http.endpoint import Answer
 from connector.http.reported_failure import reported_failure
 from connector.sources.base import AckOutcome, Confirmed, Denied, Refused
-from connector.sources.traede.parsing import order_id
+from connector.sources.parsing import whole_number_id
 
 __all__ = ["judge", "outcomes"]
 
@@ -72,7 +72,7 @@ def _refused(said: Any, ids: Sequence[str], id_key: str) -> dict[str, str]:
                     found[name] = _words(why)
         elif isinstance(errors, list):
             for each in errors:
-                named = _id(each, id_key) if isinstance(each, dict) else order_id(each)
+                named = _id(each, id_key) if isinstance(each, dict) else whole_number_id(each)
                 if named in ids:
                     found[str(named)] = _reason(each) if isinstance(each, dict) else f"named under {key}"
     for results in (said, *(top.get(key) for key in RESULTS)):
@@ -89,7 +89,7 @@ def _failed(said: Mapping[str, Any]) -> bool:
 
 
 def _id(each: Mapping[str, Any], id_key: str) -> str | None:
-    return order_id(each.get(id_key, each.get("id")))
+    return whole_number_id(each.get(id_key, each.get("id")))
 
 
 def _reason(each: Mapping[str, Any]) -> str:

@@ -16,9 +16,9 @@ from zoneinfo import ZoneInfo
 from connector.errors import Unmappable
 from connector.mapping.iso_codes import read_country
 from connector.order import Address, Contact, Customer, Line, Order
-from connector.sources.parsing import flat, postal_code, present, scalar_text
+from connector.sources.parsing import flat, postal_code, present, scalar_text, whole_number_id
 from connector.sources.traede import wire
-from connector.sources.traede.parsing import day, decoded, first, moment, number, order_id, yes
+from connector.sources.traede.parsing import day, decoded, first, moment, number, yes
 
 __all__ = ["ID_KEYS", "NOBODY", "TIMEZONE", "ZONE", "article", "cancelled", "code", "listed_lines", "to_order"]
 
@@ -57,7 +57,7 @@ def to_order(source: str, raw: bytes, zone: ZoneInfo = ZONE) -> Order:
 
 
 def _order(source: str, raw: bytes, found: wire.Order, zone: ZoneInfo) -> Order:
-    key = order_id(first(found.order_id, found.id))
+    key = whole_number_id(first(found.order_id, found.id))
     if key is None:
         raise Unmappable("unreadable order", "the id is not a number from 1 to 2^63-1")
     customer = found.customer or NOBODY

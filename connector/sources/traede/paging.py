@@ -9,7 +9,6 @@ serves all three.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
-from hashlib import blake2b
 from typing import Any
 
 import msgspec
@@ -17,8 +16,9 @@ import msgspec
 from connector.errors import ConnectorError, TransientError
 from connector.sources.base import FeedItem, Page, UnreadableRow, next_page
 from connector.sources.bisection import Narrowing
+from connector.sources.parsing import unreadable_id, whole_number_id
 from connector.sources.seen_ids import SeenIds
-from connector.sources.traede.parsing import first, order_id
+from connector.sources.traede.parsing import first
 from connector.sources.traede.split import Read, Split
 
 __all__ = ["items", "walk"]
@@ -102,7 +102,7 @@ async def walk(
 def _key(raw: bytes, id_keys: Sequence[str]) -> str:
     try:
         head = _head.decode(raw)
-        found = order_id(first(*[getattr(head, key) for key in id_keys]))
+        found = whole_number_id(first(*[getattr(head, key) for key in id_keys]))
     except (ValueError, RecursionError):
         found = None
-    return found or f"unreadable-{blake2b(raw, digest_size=8).hexdigest()}"
+    return found or unreadable_id(raw)

@@ -27,14 +27,12 @@ __all__ = [
     "moment",
     "named",
     "number",
-    "order_id",
     "rows",
     "yes",
 ]
 
 Wire = Mapping[str, Any]
 
-LARGEST_ID = 2**63 - 1
 NO_DATE = "0000-00-00"
 """What MySQL has where there is no date."""
 
@@ -47,19 +45,6 @@ def decoded(raw: bytes) -> dict[str, Any]:
         return _decoder.decode(raw)
     except (ValueError, RecursionError) as exc:  # ValueError: msgspec's errors, and invalid UTF-8
         raise Unmappable("unreadable order", str(exc)) from None
-
-
-def order_id(value: object) -> str | None:
-    """Return an id as text, or None if it is none: a number from 1 to 2^63-1, written as a number or as text."""
-    if type(value) is int and 1 <= value <= LARGEST_ID:
-        return str(value)
-    if isinstance(value, str):
-        if not (value.isascii() and value.isdecimal() and len(value) <= len(str(LARGEST_ID))):
-            return None
-        value = int(value)
-    if not isinstance(value, int) or isinstance(value, bool):
-        return None
-    return str(value) if 1 <= value <= LARGEST_ID else None
 
 
 def first(*values: Any) -> Any:

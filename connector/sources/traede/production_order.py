@@ -14,9 +14,10 @@ from zoneinfo import ZoneInfo
 
 from connector.errors import Unmappable
 from connector.order import Contact, Customer, Line, Order
+from connector.sources.parsing import whole_number_id
 from connector.sources.traede import wire
 from connector.sources.traede.order import NOBODY, ZONE, article, cancelled, code, listed_lines
-from connector.sources.traede.parsing import day, first, moment, named, number, order_id, rows
+from connector.sources.traede.parsing import day, first, moment, named, number, rows
 
 __all__ = ["ID_KEYS", "Include", "to_order"]
 
@@ -52,7 +53,7 @@ def to_order(source: str, raw: bytes, zone: ZoneInfo = ZONE) -> Order:
 
 
 def _order(source: str, raw: bytes, found: wire.Production, zone: ZoneInfo) -> Order:
-    key = order_id(first(found.production_order_id, found.id))
+    key = whole_number_id(first(found.production_order_id, found.id))
     if key is None:
         raise Unmappable("unreadable order", "the id is not a number from 1 to 2^63-1")
     supplier = found.supplier or NOBODY

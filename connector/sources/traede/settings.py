@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, ClassVar
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from connector.settings.model import SourceSettings
 from connector.settings.values import Secret, Url
@@ -15,7 +15,7 @@ from connector.sources.traede.filters import Filter, FilterGroup
 from connector.sources.traede.order import TIMEZONE
 from connector.sources.traede.production_order import Include
 
-__all__ = ["TraedeOrdersSettings", "TraedeProductionOrdersSettings", "TraedeSettings"]
+__all__ = ["MarkTerms", "TraedeOrdersSettings", "TraedeProductionOrdersSettings", "TraedeSettings"]
 
 
 QueryName = Annotated[
@@ -88,3 +88,30 @@ class TraedeProductionOrdersSettings(
     include: Annotated[list[Include], Meta(description="Nested resources to load; lines always are.")] = msgspec.field(
         default_factory=list
     )
+
+
+class MarkTerms(msgspec.Struct, frozen=True):
+    """To which system an order is marked as exported; and, of an order, whether the mark moves stock."""
+
+    system_id: str
+    regulate_inventory: bool | UnsetType = UNSET
+
+    @property
+    def text(self) -> str:
+        """These terms as the journal keeps them. Change it only so that `under` still reads what it was."""
+        return msgspec.json.encode(self).decode()
+
+    def under(self, text: str) -> MarkTerms:
+        """
+        Return the terms of an acknowledgement whose own are `text`; these, if it has none.
+
+        What `text` does not say is as here. That of another kind of source, which had the name before, says nothing.
+        """
+        if not text:
+            return self
+        try:
+            kept = msgspec.json.decode(text, type=MarkTerms)
+        except (ValueError, RecursionError):
+            return self
+        regulate = self.regulate_inventory if kept.regulate_inventory is UNSET else kept.regulate_inventory
+        return MarkTerms(kept.system_id, regulate)

@@ -25,15 +25,19 @@ from connector.order import Order, external_id
 from connector.sources.ack_text import filled
 from connector.sources.base import Acknowledgement, AckOutcome, FeedItem, Page, Refused, SourceTraits
 from connector.sources.bisection import Narrowing
+from connector.sources.parsing import whole_number_id
 from connector.sources.seen_ids import SeenIds
 from connector.sources.traede import order as traede_order
 from connector.sources.traede import production_order, split
-from connector.sources.traede.ack_terms import Terms
 from connector.sources.traede.acks import judge, outcomes
 from connector.sources.traede.filters import encoded
 from connector.sources.traede.paging import items, walk
-from connector.sources.traede.parsing import order_id
-from connector.sources.traede.settings import TraedeOrdersSettings, TraedeProductionOrdersSettings, TraedeSettings
+from connector.sources.traede.settings import (
+    MarkTerms,
+    TraedeOrdersSettings,
+    TraedeProductionOrdersSettings,
+    TraedeSettings,
+)
 
 __all__ = ["TraedeOrders", "TraedeProductionOrders", "TraedeSource"]
 
@@ -79,7 +83,7 @@ class TraedeSource(ABC):
         self._narrowings: dict[str, Narrowing[FeedItem]] = {}
         self._splits: dict[str, split.Split] = {}
         self._zone = ZoneInfo(settings.timezone)
-        self._terms = Terms(settings.system_id)
+        self._terms = MarkTerms(settings.system_id)
         headers, secrets = _credentials(settings)
         self.endpoint = Endpoint(
             name, settings.base_url, settings, clock, headers=headers, secrets=secrets, largest=LARGEST
@@ -124,7 +128,7 @@ class TraedeSource(ABC):
         for ack in batch:
             if ack.outcome != "exported":
                 found[ack.order_id] = Refused("Traede is told of exported orders only")
-            elif order_id(ack.order_id) != ack.order_id:
+            elif whole_number_id(ack.order_id) != ack.order_id:
                 found[ack.order_id] = Refused("Traede's ids are whole numbers")
             else:
                 marked.append(ack)
@@ -268,7 +272,7 @@ class TraedeOrders(TraedeSource):
     def __init__(self, name: str, settings: TraedeOrdersSettings, clock: Clock) -> None:
         super().__init__(name, settings, clock)
         self._settings = settings
-        self._terms = Terms(settings.system_id, settings.regulate_inventory)
+        self._terms = MarkTerms(settings.system_id, settings.regulate_inventory)
         self.traits = SourceTraits(
             accepts_failures=False,
             feed_shrinks=True,

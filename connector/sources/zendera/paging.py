@@ -15,9 +15,10 @@ from typing import Any
 import msgspec
 
 from connector.sources.base import FeedItem, UnreadableRow
+from connector.sources.parsing import count, unreadable_id
 from connector.sources.zendera.wire import Head, identity
 
-__all__ = ["FeedPage", "PartialPage", "Reading", "count", "order_of", "read"]
+__all__ = ["FeedPage", "PartialPage", "Reading", "order_of", "read"]
 
 MOST_PAGES = 10_000
 
@@ -111,7 +112,7 @@ class Reading:
         except (ValueError, RecursionError):
             head = Head()
         digest = blake2b(raw, digest_size=8).digest()
-        order_id = identity(head.order_id) or f"unreadable-{digest.hex()}"
+        order_id = identity(head.order_id) or unreadable_id(raw)
         shipment_id = identity(head.id) or identity(head.shipment_id)
         shipments = self._orders.setdefault(order_id, {})
         if (shipment_id, digest) in shipments:
@@ -173,13 +174,6 @@ def order_of(raw: msgspec.Raw) -> str:
         return identity(_head(raw).order_id)
     except (ValueError, RecursionError):
         return ""
-
-
-def count(value: object) -> int | None:
-    """Return a number that may also come as text, if it is a sensible one."""
-    if isinstance(value, str) and value.isascii() and value.isdecimal():
-        value = int(value[:18])
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
 def _joined(order_id: str, shipments: dict[tuple[str, bytes], bytes]) -> bytes:

@@ -18,6 +18,7 @@ import msgspec
 from msgspec.structs import fields, force_setattr, replace
 
 from connector.errors import Unmappable
+from connector.progress import Progress
 from connector.sources.zendera.wire import identity
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "Report",
     "decode_report",
     "encode_report",
+    "to_report",
     "wire_id",
 ]
 
@@ -178,6 +180,37 @@ KINDS: dict[str, type[Report]] = {kind.__struct_config__.tag: kind for kind in g
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+def to_report(progress: Progress) -> Report:
+    """
+    Return the report that says the same; raises `ValueError` for coordinates that are none.
+
+    `completeInfo` has no comment of its own in the seed, only its proof of delivery has: a comment on what was
+    completed goes there.
+    """
+    place = None
+    if progress.latitude is not None and progress.longitude is not None:
+        place = Coordinates(progress.latitude, progress.longitude)
+    pricing = None
+    if progress.price is not None:
+        pricing = Pricing(amount=progress.price, currency=progress.currency)
+    if progress.status == "COMPLETE":
+        proof = None
+        proven = (progress.signee, progress.comment, progress.signed_at, progress.contactless, progress.pictures)
+        if any(proven):
+            proof = ProofOfDelivery(
+                date=progress.signed_at,
+                comment=progress.comment,
+                pictures=progress.pictures,
+                signee_name=progress.signee,
+                is_contactless=progress.contactless,
+            )
+        complete = CompleteInfo(date=progress.at, coordinates=place, pod=proof)
+        return Complete(location=progress.location, info=complete, pricing=pricing)
+    info = EventInfo(date=progress.at, coordinates=place, comment=progress.comment, pictures=progress.pictures)
+    kind = KINDS[progress.status]
+    return kind(location=progress.location, info=info, pricing=pricing)  # type: ignore[arg-type]
 
 
 def encode_report(order_id: str, report: object) -> bytes:

@@ -29,12 +29,12 @@ from connector.sources.base import (
     UnreadableRow,
 )
 from connector.sources.bisection import Narrowing
+from connector.sources.parsing import count
 from connector.sources.zendera import paging as feed
 from connector.sources.zendera import timeline
 from connector.sources.zendera.acks import check_address, complaints, denials, reason, status
 from connector.sources.zendera.order import to_order
-from connector.sources.zendera.progress_reports import to_report
-from connector.sources.zendera.reports import encode_report
+from connector.sources.zendera.reports import encode_report, to_report
 from connector.sources.zendera.settings import ZenderaSettings
 
 __all__ = ["ZenderaSource"]
@@ -203,7 +203,7 @@ class ZenderaSource:
 
     async def check(self) -> str:
         """Read one shipment; see `Source.check`. The right to acknowledge cannot be proved without doing it."""
-        total = feed.count((await self._listed(1, 1)).total) or 0
+        total = count((await self._listed(1, 1)).total) or 0
         return f"the feed can be read, {total} shipments to export"
 
     async def aclose(self) -> None:
@@ -239,9 +239,9 @@ class ZenderaSource:
         rows = await self._narrowing.page(read, number - 1, size, min(size, self._pitch))
         last = answers[-1] if answers else feed.FeedPage()
         if rows is last.shipments or not (rows or last.shipments):
-            self._pitch = feed.count(last.per_page) or size
+            self._pitch = count(last.per_page) or size
             return last
-        total = feed.count(last.total)
+        total = count(last.total)
         return feed.PartialPage(
             shipments=[row for row in rows if not isinstance(row, UnreadableRow)],
             total=total,

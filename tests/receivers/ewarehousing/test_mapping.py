@@ -13,7 +13,7 @@ from connector.clients.ewarehousing.requests import encode
 from connector.errors import Unmappable
 from connector.order import Address, Contact, Customer, Line, Order, Totals
 from connector.receivers.ewarehousing.mapping import create_order, delivery_date
-from connector.receivers.ewarehousing.metadata_names import named
+from connector.receivers.ewarehousing.metadata import named
 from connector.sources.propeller.order import to_order
 
 ADDRESS = Address(

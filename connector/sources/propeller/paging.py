@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import UTC, datetime
-from hashlib import blake2b
 from typing import Any
 
 import msgspec
@@ -18,10 +17,11 @@ from connector.errors import ConnectorError, RejectedError
 from connector.http.endpoint import Effect, Endpoint
 from connector.sources.base import FeedItem, Page, UnreadableRow, next_page
 from connector.sources.bisection import Narrowing, reached
-from connector.sources.propeller.order import Head, order_id
+from connector.sources.parsing import count, unreadable_id, whole_number_id
+from connector.sources.propeller.wire import Head
 from connector.sources.seen_ids import SeenIds
 
-__all__ = ["Search", "Wanted", "count"]
+__all__ = ["Search", "Wanted"]
 
 MOST_PAGES = 100_000
 STALE_PAGES = 3
@@ -162,10 +162,10 @@ class Search:
         """Return a listed order unless it is known in this pass, or none that was asked for; note it as seen."""
         try:
             head = _head.decode(raw)
-            found = order_id(head.id)
+            found = whole_number_id(head.id)
         except (ValueError, RecursionError):
             head, found = Head(id=0), None
-        key = found or f"unreadable-{blake2b(raw, digest_size=8).hexdigest()}"
+        key = found or unreadable_id(raw)
         if not seen.add(key):
             return None
         if found is None:
@@ -180,20 +180,13 @@ class Search:
 def _name(raw: msgspec.Raw) -> str:
     """Return the id of a listed order, or an empty text."""
     try:
-        return order_id(_head.decode(raw).id) or ""
+        return whole_number_id(_head.decode(raw).id) or ""
     except (ValueError, RecursionError):
         return ""
 
 
 def _too_large(exc: ConnectorError) -> bool:
     return isinstance(exc, RejectedError) and PAGE_TOO_LARGE in str(exc)
-
-
-def count(value: object) -> int | None:
-    """Return a number that a vendor may also write as text, if it is a sensible one."""
-    if isinstance(value, str) and value.isascii() and value.isdecimal():
-        value = int(value[:18])
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63 else None
 
 
 def _later(text: str | None, since: datetime) -> bool:
