@@ -256,6 +256,7 @@ def test_every_document_is_plain() -> None:
     assert [] == found
 
 
+@pytest.mark.slow
 async def test_the_output_in_the_readme_is_real(tmp_path: Path) -> None:
     """`connector demo` prints each line of the README's excerpt, but for numbers and times."""
 
