@@ -266,12 +266,12 @@ class Connector:
 
     async def _recover(self, journal: Journal, clock: SteadyClock) -> None:
         """Turn what was in flight when the last process ended into in-doubt."""
-        if moved := await journal.follow(clock):
+        if moved := await journal.clock_steps.follow(clock):
             by = moved.total_seconds()
             logger.info("the clock was set by %+.0f s since what waits was written; it waits as long as before", by)
         now, own = clock.now(), self.settings
         ends = [*own.sources.values(), *own.receivers.values()]
-        kept = await journal.keep_terms(
+        kept = await journal.ack_terms.keep(
             {
                 name: each.terms if isinstance(each, SupportsAckTerms) else ""
                 for name, each in self.sources.items()
@@ -281,13 +281,13 @@ class Connector:
         for name, count in kept.items():
             logger.info("source %s: %d acknowledgements that wait are told as the settings were before", name, count)
         await ask_receivers(own, self.receivers, journal, self.clock, self._stop)
-        await journal.begin(lookup_rules(own, self.sources, self.receivers), now)
+        await journal.lookup_first.begin(lookup_rules(own, self.sources, self.receivers), now)
         await journal.recover(
             now,
             {name: float(own.receivers[name].settle) for name in self.receivers},
             max(float(end.retry.longest) for end in ends),
         )
-        await journal.recover_reports(
+        await journal.reports.recover(
             now,
             max(max(float(source.settle), float(source.timeout)) for source in own.sources.values()),
             max(float(source.retry.longest) for source in own.sources.values()),
@@ -295,10 +295,10 @@ class Connector:
 
     async def _release(self, journal: Journal, now: datetime) -> int:
         """Make due what was held for a code that is in its table by now, or for a plugin that works by now."""
-        codes = [cause for cause in await journal.causes(MISSING) if known(cause, self.settings.tables)]
+        codes = [cause for cause in await journal.holds.causes(MISSING) if known(cause, self.settings.tables)]
         still = {broken_cause(name) for name in self.broken}
-        plugins = [cause for cause in await journal.causes(BROKEN) if cause not in still]
-        return sum([await journal.release(cause, now) for cause in (*codes, *plugins)])
+        plugins = [cause for cause in await journal.holds.causes(BROKEN) if cause not in still]
+        return sum([await journal.holds.release(cause, now) for cause in (*codes, *plugins)])
 
     def _announce_broken(self) -> None:
         """Let the log, the metrics and `status` show which sources and receivers are out of service."""

@@ -65,9 +65,8 @@ def _about_orders(
 ) -> tuple[int, int]:
     """Make a decision about orders that are named, in one transaction; see `_decided` for what is returned."""
     from connector.clock import SystemClock
-    from connector.journal.decisions import deciding
+    from connector.journal.decisions import deciding, keys_of
     from connector.journal.engine.codec import millis
-    from connector.journal.holds import keys_of
 
     with deciding(settings.journal) as db:
         check_source(ctx, db, source, settings.sources, hint="SOURCE")
@@ -78,7 +77,7 @@ def _decided(
     decision: Decision, keys: Sequence[int], now: int, db: sqlite3.Connection, cause: str | None
 ) -> tuple[int, int]:
     """Make a decision; return the number of orders it changed, and of those whose failure is being told meanwhile."""
-    from connector.journal.holds import telling_failure
+    from connector.journal.decisions import telling_failure
 
     late = telling_failure(keys, db)
     made = decision(keys, now, db, cause)
@@ -95,9 +94,8 @@ def _about_cause(journal: str, decision: Decision, cause: str) -> tuple[int, int
     import anyio
 
     from connector.clock import SystemClock
-    from connector.journal.decisions import deciding
+    from connector.journal.decisions import PORTION, deciding, keys_of, still
     from connector.journal.engine.codec import millis
-    from connector.journal.holds import PORTION, keys_of, still
     from connector.journal.views.orders import chunks
     from connector.journal.views.status import open_reader
 

@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from connector.journal.tables.relisted import CAUSE, LISTED_AGAIN, REFUSED
-from connector.journal.views.status import PARKED, causes, snapshot, status
+from connector.causes import LISTED_AGAIN, REFUSED
+from connector.journal.states import PARKED
+from connector.journal.tables.relisted import CAUSE
+from connector.journal.views.status import causes, snapshot, status
 
 __all__ = ["Standing", "Waiting", "standing"]
 

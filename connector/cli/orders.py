@@ -72,9 +72,9 @@ def check_source(
     ctx: click.Context, db: sqlite3.Connection, source: str, configured: Iterable[str], hint: str = "'--source'"
 ) -> None:
     """Refuse a name that neither the settings nor the journal know: an empty list would look like good news."""
-    from connector.journal.views.backlog import distinct
+    from connector.journal.views.orders import sources
 
-    known = list(dict.fromkeys([*configured, *distinct(db, "source", "orders")]))
+    known = list(dict.fromkeys([*configured, *sources(db)]))
     if source not in known:
         close = get_close_matches(source, known, n=1)
         meant = f"did you mean {close[0]!r}?" if close else f"there is {', '.join(known)}"

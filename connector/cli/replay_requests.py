@@ -12,7 +12,7 @@ from connector.cli import exit_codes
 from connector.cli.output import escaped
 
 if TYPE_CHECKING:
-    from connector.journal.replays import Answer
+    from connector.journal.records import ReplayAnswer
     from connector.settings import Settings
 
 __all__ = ["ask_replay", "changes_of"]
@@ -48,7 +48,7 @@ def ask_replay(settings: Settings, source: str, since: datetime, wait: float) ->
     return _told(settings, source, answer)
 
 
-async def _answer(settings: Settings, request: int, wait: float) -> Answer | None:
+async def _answer(settings: Settings, request: int, wait: float) -> ReplayAnswer | None:
     """Return the answer; None if there is none in time, or if the connector that has the journal has ended."""
     from connector.clock import SystemClock
     from connector.journal.engine.lock import ended
@@ -68,7 +68,7 @@ async def _answer(settings: Settings, request: int, wait: float) -> Answer | Non
             await clock.sleep(GLANCE)
 
 
-def _told(settings: Settings, source: str, answer: Answer) -> int:
+def _told(settings: Settings, source: str, answer: ReplayAnswer) -> int:
     """Print the answer and how the orders stand; return the exit code."""
     from connector.journal.views.status import open_reader, snapshot, status
 

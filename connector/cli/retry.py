@@ -20,7 +20,7 @@ def command(ctx: click.Context, *, source: str | None, order_ids: tuple[str, ...
     waits of these orders is left). What was skipped of an order is taken up by its name, once nothing else of it waits.
     Works while the connector runs and while it does not.
     """
-    from connector.journal.holds import retry
+    from connector.journal.decisions import retry
 
     decide(
         ctx,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping, Sequence
 
-    from connector.journal.reports import ReportRow
+    from connector.journal.records import ReportRow
     from connector.journal.views.orders import OrderRow
     from connector.journal.views.timeline import Moment
     from connector.settings import Settings

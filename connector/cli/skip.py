@@ -19,6 +19,6 @@ def command(ctx: click.Context, *, source: str | None, order_ids: tuple[str, ...
     Name them (SOURCE ID ...), or all that wait for the same thing (--cause, as `connector orders` shows it; what else
     waits of these orders is left). Works while the connector runs and while it does not.
     """
-    from connector.journal.holds import skip
+    from connector.journal.decisions import skip
 
     decide(ctx, skip, "left alone for good", source, order_ids, cause)

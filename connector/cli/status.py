@@ -17,7 +17,7 @@ from connector.journal.states import PublicState
 if TYPE_CHECKING:
     import sqlite3
 
-    from connector.journal.tables.shortfall import Shortfall
+    from connector.journal.records import Shortfall
     from connector.journal.views.status import Cause, Status
     from connector.settings import Settings
 

@@ -12,7 +12,7 @@ from tempfile import mkstemp
 
 from connector.errors import JournalError
 from connector.journal.engine.disk_errors import cause_of
-from connector.journal.views.status import open_reader
+from connector.journal.engine.reader import open_reader
 
 __all__ = ["backup"]
 

@@ -1,51 +1,232 @@
-"""Writing to the journal from another process: a person's decision, in one short transaction of its own."""
+"""
+The decisions of a person: orders that wait are tried again, or left alone for good.
+
+They come from another process too, while the connector runs (`connector retry`, `skip`): each is one short transaction
+of its own (`deciding`), and the running connector sees that the file has changed.
+"""
+
+# ruff: noqa: S608 - the SQL is put together from our own words; every value is a parameter.
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from pathlib import Path
+from array import array
+from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
 
-from connector.errors import JournalError, JournalStalled
-from connector.journal.engine.disk_errors import cause_of
-from connector.journal.engine.migrations import check_version
-from connector.journal.engine.stall import passing
+from connector.journal.engine import bulk
+from connector.journal.engine.codec import storable
+from connector.journal.engine.deciding import deciding
+from connector.journal.engine.store import Table
+from connector.journal.tables import acks, relisted
 
-__all__ = ["deciding"]
+__all__ = ["PORTION", "HeldOrders", "causes", "deciding", "keys_of", "retry", "skip", "still", "telling_failure"]
 
-PATIENCE = 5.0
-"""Seconds to wait for a running connector to finish the commit that it is making."""
+PORTION = 1000
+"""Orders that are decided about in one transaction: a tenth of a second in which nothing else is written."""
 
 
-@contextmanager
-def deciding(path: str | Path) -> Iterator[sqlite3.Connection]:
+class HeldOrders(Table):
+    """The orders that wait for a person."""
+
+    async def causes(self, beginning: str = "") -> list[str]:
+        """Return the causes with this beginning for which orders are held."""
+        return await self._store.read(lambda db: causes(beginning, db))
+
+    async def release(self, cause: str, now: datetime) -> int:
+        """Make every order that is held for `cause` due again; return how many."""
+        at = self._store.recorded(now)
+        keys = await self._store.read(lambda db: keys_of(None, (), cause, db))
+        released = 0
+        for part in bulk.chunks(keys, PORTION):
+            released += len(await self._store.write(partial(retry, part, at, cause=cause)))
+        return released
+
+
+_OF_CAUSE = f"(ack_reason = ?1 OR {relisted.CAUSE} = ?1)"
+"""The words for a parked acknowledgement that waits for ?1: what is shown as its cause, or all that was said of it."""
+
+
+def keys_of(source: str | None, order_ids: Sequence[str], cause: str | None, db: sqlite3.Connection) -> Sequence[int]:
+    """Return the orders that wait for a person: those of `source` that are named, or all that share `cause`."""
+    if cause is not None:
+        rows = db.execute(
+            "SELECT key FROM deliveries WHERE cause = ?1 AND state IN ('held', 'rejected')"
+            f" UNION SELECT key FROM orders WHERE ack_state = 'parked' AND {_OF_CAUSE}"
+            " UNION SELECT key FROM changes WHERE reason = ?1 AND state = 'held'"
+            " UNION SELECT o.key FROM reports r JOIN orders o ON o.source = r.source AND o.order_id = r.order_id"
+            " WHERE r.reason = ?1 AND r.state = 'parked' AND r.dropped_at IS NULL",
+            (storable(cause),),
+        )
+        return array("q", (key for (key,) in rows))
+    found: list[int] = []
+    for order_id in order_ids:
+        named = (source, storable(order_id))
+        row = db.execute("SELECT key FROM orders WHERE source = ? AND order_id = ?", named).fetchone()
+        if row is not None:
+            found.append(row[0])
+    return found
+
+
+def still(keys: Sequence[int], cause: str, db: sqlite3.Connection) -> list[int]:
+    """Return those of `keys` that wait for `cause` at this moment."""
+    rows = db.execute(
+        "SELECT value FROM json_each(?2) WHERE"
+        " EXISTS (SELECT 1 FROM deliveries WHERE key = value AND cause = ?1 AND state IN ('held', 'rejected'))"
+        f" OR EXISTS (SELECT 1 FROM orders WHERE key = value AND ack_state = 'parked' AND {_OF_CAUSE})"
+        " OR EXISTS (SELECT 1 FROM changes WHERE key = value AND reason = ?1 AND state = 'held')"
+        " OR EXISTS (SELECT 1 FROM orders o JOIN reports r ON r.source = o.source AND r.order_id = o.order_id"
+        " WHERE o.key = value AND r.reason = ?1 AND r.state = 'parked' AND r.dropped_at IS NULL)",
+        (storable(cause), json.dumps(list(keys))),
+    )
+    return [key for (key,) in rows]
+
+
+def retry(keys: Sequence[int], now: int, db: sqlite3.Connection, cause: str | None = None) -> list[int]:
     """
-    Open the journal for one transaction, next to a running connector or without one.
+    Make what waits for a person due again; return the orders of which something did.
 
-    It is committed when the block is left, and rolled back when that raises. A running connector sees within a second
-    that the file has changed. Raises `JournalError` when there is no journal, when it is of another version, whose
-    connector may know other rules, or when it cannot be written; `JournalStalled` if a later try may do.
+    With a `cause`, only what waits for that: what else there is of the order was not meant. What was skipped stays so
+    unless nothing else waits: it may be there, and who releases something else has not looked.
+
+    An order whose source is being told that it failed is left alone (`telling_failure`): delivered in that moment, it
+    would be told as failed afterwards.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise JournalError(f"{path}: there is no journal; the connector has not run with these settings")
-    try:
-        with closing(sqlite3.connect(path, timeout=PATIENCE, isolation_level=None)) as db:
-            # Two connections that both move the log into the file are what SQLite before 3.51.3 could not do safely.
-            db.execute("PRAGMA wal_autocheckpoint = 0")
-            db.execute("PRAGMA synchronous = FULL")
-            db.execute("PRAGMA foreign_keys = ON")
-            db.execute("BEGIN IMMEDIATE")
-            try:
-                check_version(path, db)
-                yield db
-            except BaseException:
-                if db.in_transaction:  # an error of the disk has ended it already
-                    db.execute("ROLLBACK")
-                raise
-            db.execute("COMMIT")
-    except sqlite3.Error as exc:
-        kind = JournalStalled if passing(exc) else JournalError
-        cause = cause_of(exc, path.parent)
-        raise kind(f"{path}: the journal could not be written: {cause}; nothing was changed") from exc
+    asked = None if cause is None else storable(cause)
+    late = set(telling_failure(keys, db))
+    keys = [key for key in keys if key not in late]
+    moved = [key for key in keys if _release(key, asked, now, db) or (cause is None and _take_up_again(key, now, db))]
+    _note(db, moved, now, "released")
+    return moved
+
+
+def telling_failure(keys: Sequence[int], db: sqlite3.Connection) -> list[int]:
+    """Return the orders whose source is being told, in a call under way, that they failed."""
+    rows = db.execute(
+        "SELECT key FROM orders WHERE key IN (SELECT value FROM json_each(?))"
+        " AND ack_outcome = 'failed' AND ack_state = 'sending'",
+        (json.dumps(list(keys)),),
+    )
+    return [key for (key,) in rows]
+
+
+def _release(key: int, asked: str | None, now: int, db: sqlite3.Connection) -> int:
+    """Make due again what waits, for the cause if one is asked for; return how much that was."""
+    count = deliveries = db.execute(
+        f"{_DUE_AGAIN} WHERE key = ?1 AND state IN ('held', 'rejected') AND (?2 IS NULL OR cause = ?2)", (key, asked)
+    ).rowcount
+    if deliveries:
+        acks.withdraw_failures([key], now, db)
+    told = db.execute(
+        # That it failed is no longer to be told of an order that is tried again: it may yet be delivered.
+        "UPDATE orders SET ack_state = 'pending', ack_next = 0, ack_attempts = 0"
+        f" WHERE key = ?2 AND ack_state = 'parked' AND (?1 IS NULL OR {_OF_CAUSE})"
+        " AND NOT (ack_outcome = 'failed' AND ?3)",
+        (asked, key, deliveries > 0),
+    ).rowcount
+    if told:
+        relisted.forget([key], db)
+    count += told
+    count += db.execute(
+        "UPDATE changes SET state = 'due', next_try_at = doubt_until, attempts = 0, applied = 0, unshown = 0"
+        " WHERE key = ?1 AND state = 'held' AND (?2 IS NULL OR reason = ?2)",
+        (key, asked),
+    ).rowcount
+    return (
+        count
+        + db.execute(f"{_TOLD_AGAIN} AND dropped_at IS NULL AND (?2 IS NULL OR reason = ?2)", (key, asked)).rowcount
+    )
+
+
+def _take_up_again(key: int, now: int, db: sqlite3.Connection) -> int:
+    """Make due again what a person has skipped; return how much that was."""
+    count = db.execute(f"{_DUE_AGAIN} WHERE key = ?1 AND state = 'skipped'", (key,)).rowcount
+    acks.withdraw_failures([key], now, db)
+    return count + db.execute(f"{_TOLD_AGAIN} AND dropped_at IS NOT NULL", (key,)).rowcount
+
+
+# A receiver that can be asked is asked before a second attempt; where none can, the person has looked.
+_DUE_AGAIN = (
+    "UPDATE deliveries SET state = 'new', cause = NULL, detail = NULL, next_try_at = 0,"
+    " ask = CASE WHEN CASE state WHEN 'skipped' THEN detail ELSE cause END"
+    " IN ('may be at ' || receiver || ' already', 'in doubt at ' || receiver) THEN 0 ELSE ask END"
+)
+_TOLD_AGAIN = (
+    "UPDATE reports SET state = 'pending', next_try_at = 0, attempts = 0, dropped_at = NULL"
+    " WHERE state = 'parked' AND (source, order_id) = (SELECT source, order_id FROM orders WHERE key = ?1)"
+)
+
+
+def skip(keys: Sequence[int], now: int, db: sqlite3.Connection, cause: str | None = None) -> list[int]:
+    """
+    Leave what waits for a person alone for good; return the orders of which something did.
+
+    With a `cause`, only what waits for that: what else there is of the order was not meant.
+    """
+    moved: list[int] = []
+    asked = None if cause is None else storable(cause)
+    for key in keys:
+        count = db.execute(
+            # What was tried before may be there; should a newer revision take it up again, that is not forgotten.
+            "UPDATE deliveries SET state = 'skipped', cause = 'skipped by a person', detail = cause,"
+            " ask = CASE WHEN state = 'held' AND attempts > 0 THEN 1 ELSE ask END"
+            " WHERE key = ?1 AND state IN ('held', 'rejected', 'new', 'ready') AND (?2 IS NULL OR cause = ?2)",
+            (key, asked),
+        ).rowcount
+        count += db.execute(
+            "UPDATE changes SET state = 'done', reason = 'skipped by a person'"
+            " WHERE key = ?1 AND state = 'held' AND (?2 IS NULL OR reason = ?2)",
+            (key, asked),
+        ).rowcount
+        count += db.execute(
+            "UPDATE reports SET dropped_at = ?3"
+            " WHERE state = 'parked' AND dropped_at IS NULL AND (?2 IS NULL OR reason = ?2)"
+            " AND (source, order_id) = (SELECT source, order_id FROM orders WHERE key = ?1)",
+            (key, asked, now),
+        ).rowcount
+        # Whoever leaves an export alone that the source refuses, or lists, says that the source has it; who names the
+        # order for something else that waits has not looked there.
+        known = (
+            0
+            if count and cause is None
+            else db.execute(
+                "UPDATE orders SET ack_state = 'confirmed', ack_done_at = coalesce(ack_done_at, ?3), ack_reason = NULL,"
+                " updated_at = ?3 WHERE key = ?2 AND ack_state = 'parked' AND ack_outcome = 'exported'"
+                f" AND (?1 IS NULL OR {_OF_CAUSE})",
+                (asked, key, now),
+            ).rowcount
+        )
+        if known:
+            relisted.leave(key, now, db)
+        if count or known:
+            moved.append(key)
+    db.executemany(
+        "DELETE FROM payloads WHERE key = ?1"
+        " AND EXISTS (SELECT 1 FROM orders WHERE key = ?1 AND ack_state = 'confirmed')"
+        " AND NOT EXISTS (SELECT 1 FROM deliveries WHERE key = ?1 AND state <> 'delivered')"
+        " AND NOT EXISTS (SELECT 1 FROM changes WHERE key = ?1 AND state <> 'done')",
+        [(key,) for key in moved],
+    )
+    _note(db, moved, now, "skipped by a person")
+    return moved
+
+
+def causes(beginning: str, db: sqlite3.Connection) -> list[str]:
+    """Return the causes that begin so and for which orders are held; a step in the index for each."""
+    found: list[str] = []
+    row = db.execute(_FIRST_CAUSE, (beginning,)).fetchone()
+    while row is not None and row[0].startswith(beginning):
+        found.append(row[0])
+        row = db.execute(_NEXT_CAUSE, row).fetchone()
+    return [cause for cause in found if db.execute(_HOLDS, (cause,)).fetchone()]
+
+
+_FIRST_CAUSE = "SELECT cause FROM deliveries WHERE state IN ('held', 'rejected') AND cause >= ? ORDER BY cause LIMIT 1"
+_NEXT_CAUSE = "SELECT cause FROM deliveries WHERE state IN ('held', 'rejected') AND cause > ? ORDER BY cause LIMIT 1"
+_HOLDS = "SELECT 1 FROM deliveries WHERE state IN ('held', 'rejected') AND cause = ? AND state = 'held' LIMIT 1"
+
+
+def _note(db: sqlite3.Connection, keys: Sequence[int], now: int, what: str) -> None:
+    db.executemany("INSERT INTO history (key, at, what) VALUES (?, ?, ?)", [(key, now, what) for key in keys])

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from typing import Literal
 
 from connector.ack import Confirmed, Unknown
-from connector.journal.base import AckResult, Arrival, Delivered, Listing, Settlement
 from connector.journal.engine.codec import moment
+from connector.journal.records import AckResult, Arrival, Delivered, Listing, Settlement
 from connector.journal.tables import acks, deliveries, relisted
 from connector.journal.tables import orders as arrivals
 

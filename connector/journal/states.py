@@ -32,12 +32,19 @@ from typing import Literal, get_args
 __all__ = [
     "ACK_EDGES",
     "DELIVERY_EDGES",
+    "HELD",
+    "OPEN",
+    "PARKED",
+    "PUBLIC",
     "REPORT_EDGES",
+    "SINCE",
+    "UNTOLD",
     "AckState",
     "DeliveryState",
     "PublicState",
     "ReportState",
     "allowed",
+    "state_of",
 ]
 
 DeliveryState = Literal[
@@ -58,6 +65,19 @@ PublicState = Literal[
     "skipped",
 ]
 """An order's state as users see it (design.md, section 8): the least advanced of its deliveries, then its ack."""
+
+OPEN = "('new', 'ready', 'intent', 'in_doubt')"
+"""The open deliveries, in the words of the partial index `deliveries_open`; SQLite uses it only for the same ones."""
+HELD = "('held', 'rejected')"
+"""The deliveries that wait for a person, in the words of the partial index `deliveries_held`."""
+UNTOLD = "('pending', 'sending', 'in_doubt')"
+"""The open acknowledgements and reports, in the words of the partial indexes `acks_open` and `reports_open`."""
+SINCE = "CASE WHEN ack_done_at IS NULL THEN ack_at ELSE updated_at END + ack_moved"
+"""The time since when an acknowledgement is due: one that the source confirmed and lists again counts from then on."""
+PUBLIC = "CASE WHEN state IN ('intent', 'ready') THEN 'delivering' ELSE state END"
+"""A delivery's state as users see it."""
+PARKED = "report parked"
+"""Stands in the place of a state for orders at their end with a report that their source will not get."""
 
 DELIVERY_EDGES: dict[DeliveryState, frozenset[DeliveryState]] = {
     # A look-up before a create may find the order there already; one that fails is due again after a wait.
@@ -104,3 +124,30 @@ assert set(REPORT_EDGES) == set(get_args(ReportState)), "every state has its row
 def allowed(before: DeliveryState, after: DeliveryState) -> bool:
     """Tell whether a delivery may go from `before` to `after`; staying is no move, and always allowed."""
     return before == after or after in DELIVERY_EDGES[before]
+
+
+def state_of(order: str) -> str:
+    """
+    Return the SQL for the state of the row `order` of `orders`: the rules of the view `order_states`.
+
+    Only written so that SQLite looks at one order's deliveries at a time; the view makes it go through all of them.
+    """
+    return f"""(
+        SELECT CASE
+            WHEN max(d.state = 'held') THEN 'held'
+            WHEN {order}.ack_state = 'parked' THEN 'held'
+            WHEN EXISTS (SELECT 1 FROM changes c WHERE c.key = {order}.key AND c.state = 'held') THEN 'held'
+            WHEN EXISTS (SELECT 1 FROM changes c WHERE c.key = {order}.key AND c.what = 'cancel' AND c.state = 'done')
+                THEN 'cancelled'
+            WHEN max(d.state = 'rejected') THEN 'rejected'
+            WHEN {order}.ack_state = 'confirmed' AND {order}.ack_outcome = 'exported' THEN 'acknowledged'
+            WHEN max(d.state = 'in_doubt') THEN 'in_doubt'
+            WHEN max(d.state IN ('intent', 'ready')) THEN 'delivering'
+            WHEN max(d.state = 'new') THEN 'new'
+            WHEN max(d.state = 'skipped') THEN 'skipped'
+            WHEN max(d.state = 'cancelled') THEN 'cancelled'
+            WHEN max(d.state = 'vanished') THEN 'vanished'
+            ELSE 'delivered'
+        END
+        FROM deliveries d WHERE d.key = {order}.key
+    )"""  # noqa: S608 - `order` is a word of ours

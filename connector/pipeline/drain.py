@@ -12,8 +12,9 @@ import msgspec
 from connector.clock import Clock
 from connector.events import PollFinished
 from connector.http.breaker import Breaker
-from connector.journal.base import Journal, OpenWork
+from connector.journal.base import Journal
 from connector.journal.engine.stall import unless_stalled
+from connector.journal.records import OpenWork
 from connector.pipeline.acks.acknowledger import Acknowledger
 from connector.pipeline.delivery.amender import Amender
 from connector.pipeline.delivery.consumer import Consumer

@@ -85,4 +85,4 @@ class EndpointStatus:
         """Write the moves down that are to be kept, until cancelled."""
         while True:
             name, state, reason, at = await self._kept.get()
-            await self._journal.endpoint_changed(name, state, reason, at)
+            await self._journal.endpoints.breaker_changed(name, state, reason, at)

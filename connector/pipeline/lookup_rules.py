@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from connector.journal.lookup_first import LookupRule
+from connector.journal.records import LookupRule
 from connector.receivers.base import Receiver
 from connector.settings import Settings
 from connector.sources.base import Source

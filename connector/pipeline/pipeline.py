@@ -241,7 +241,7 @@ class Pipeline:
     async def _note_step(self, journal: Journal) -> None:
         """Let the journal know, for the next process and for who reads it, when the machine's clock was set."""
         try:
-            by = (await journal.note_step()).total_seconds()
+            by = (await journal.clock_steps.note()).total_seconds()
         except JournalError as exc:
             logger.warning("%s", exc)
             return
@@ -258,6 +258,6 @@ class Pipeline:
         try:
             await journal.mark()
             if self._keep:
-                await journal.prune(self.stages.clock.now() - self._keep, PRUNED)
+                await journal.history.prune(self.stages.clock.now() - self._keep, PRUNED)
         except JournalError as exc:
             logger.warning("%s", exc)

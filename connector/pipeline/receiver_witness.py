@@ -17,7 +17,7 @@ import anyio
 from connector.clock import Clock, backoff
 from connector.errors import ConnectorError, InDoubtError, TransientError
 from connector.journal.base import Journal
-from connector.journal.lookup_first import OrderAt
+from connector.journal.records import OrderAt
 from connector.pipeline.conformance import checked_receipt
 from connector.receivers.base import Receipt, Receiver, SupportsNewest
 from connector.settings import Settings
@@ -106,7 +106,7 @@ def _ours(settings: Settings, receiver: str, records: Iterable[tuple[str, Receip
 
 
 async def _compare(name: str, orders: Sequence[OrderAt], journal: Journal) -> None:
-    found = await journal.compare_newest(name, orders)
+    found = await journal.lookup_first.compare_newest(name, orders)
     if found:
         first = found[0]
         more = f" and {len(found) - 1} more" if len(found) > 1 else ""
@@ -118,7 +118,7 @@ async def _compare(name: str, orders: Sequence[OrderAt], journal: Journal) -> No
 
 
 async def _unknown(name: str, why: str, journal: Journal) -> None:
-    if await journal.distrust():
+    if await journal.lookup_first.distrust():
         logger.warning(
             "%s could not be asked for its newest orders (%s), and nobody knows whether this journal is an older copy:"
             " %s",

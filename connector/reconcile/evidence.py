@@ -7,7 +7,7 @@ from datetime import datetime
 
 import msgspec
 
-from connector.journal.base import Arrival
+from connector.journal.records import Arrival
 from connector.journal.views.audit import OrderSnapshot
 from connector.receivers.base import Receipt
 

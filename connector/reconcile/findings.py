@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from connector.journal.base import Arrival
+from connector.journal.records import Arrival
 from connector.receivers.base import Receipt
 
 __all__ = ["KINDS", "Finding", "Kind", "Remedy", "Report", "Unreached"]

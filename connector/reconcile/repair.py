@@ -10,9 +10,9 @@ from typing import Literal
 
 from connector.errors import Unmappable
 from connector.journal import repairs
-from connector.journal.base import Delivered
 from connector.journal.decisions import deciding
 from connector.journal.engine.codec import millis
+from connector.journal.records import Delivered
 from connector.journal.views import audit as census
 from connector.reconcile.findings import Finding
 from connector.sources.base import Source

@@ -10,7 +10,7 @@ import msgspec
 
 from connector.ack import Acknowledgement, AckOutcome, Confirmed, Denied, NotApplied, Refused, Unknown
 from connector.http.endpoint import Endpoint
-from connector.journal.tables.shortfall import UnreadableRow
+from connector.journal.records import UnreadableRow
 from connector.order import Order
 
 __all__ = [

@@ -15,7 +15,7 @@ import msgspec
 
 from connector.clock import Clock
 from connector.errors import ConnectorError, RejectedError, TransientError
-from connector.journal.tables.shortfall import UnreadableRow
+from connector.journal.records import UnreadableRow
 
 __all__ = ["LoneFailures", "Narrowing", "UnreadableRow", "parts_of", "reached"]
 

@@ -20,9 +20,8 @@ import msgspec
 from anyio.abc import TaskGroup
 
 from connector.app import Connector
-from connector.journal.engine.codec import millis
 from connector.journal.sqlite import SqliteJournal
-from connector.journal.views.backlog import oldest_acks as oldest_unacknowledged
+from connector.journal.views.backlog import oldest_unacknowledged
 from connector.receivers.base import Receiver
 from connector.sources.base import Source
 from connector.web.metrics import Tally
@@ -153,7 +152,7 @@ class Asker:
         try:
             journal = connector.journal
             if isinstance(journal, SqliteJournal):
-                ages = await journal.read(partial(oldest_unacknowledged, millis(connector.clock.now())))
+                ages = await journal.read(partial(oldest_unacknowledged, connector.clock.now()))
                 answer.ages = {name: ages.get(name, 0.0) for name in connector.settings.sources}
             else:
                 await journal.open_work()

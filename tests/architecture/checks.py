@@ -31,7 +31,10 @@ __all__ = [
 ]
 
 LONGEST = 400
-LONG: dict[str, str] = {}
+LONG: dict[str, str] = {
+    "connector.journal.base": "the interface of the journal, which a second engine would fulfil, on one page",
+    "connector.journal.records": "the vocabulary of the journal; a second page of it would be a split by length",
+}
 """Modules that may be longer, each with the reason."""
 
 NAMELESS = {"util", "utils", "helper", "helpers", "common", "manager", "managers", "misc", "core", "lib"}
@@ -96,7 +99,7 @@ SQL: dict[tuple[str, str], str] = {
     ("connector.journal.views.orders", "orders"): "the columns of a view",
     ("connector.journal.views.orders", "similar"): "one of the three conditions beside it",
     ("connector.journal.views.status", "_counts"): "one of the two questions of `status`",
-    ("connector.journal.views.backlog", "distinct"): "columns, tables and conditions of its callers, all constants",
+    ("connector.journal.engine.bulk", "distinct"): "columns, tables and conditions of its callers, all constants",
     ("connector.journal.views.backlog", "_counts"): "one of the four conditions of that module",
     ("connector.journal.views.backlog", "_next"): "one of the four conditions of that module",
     ("connector.journal.engine.clock_steps", "begin"): "the tables, columns and conditions of the list above it",

@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 import connector.journal
-from connector.journal.memory import MemoryJournal
-from connector.journal.sqlite import SqliteJournal
+from connector.journal.sqlite import MemoryJournal, SqliteJournal
 from connector.receivers import RECEIVERS
 from connector.sources import SOURCES
 from tests.architecture.source import ROOT

@@ -13,7 +13,7 @@ import pytest
 from connector.cli.logs import configure
 from connector.errors import ConflictError, RejectedError, SettingsError, Unmappable
 from connector.journal.engine.connection import InlineDatabase
-from connector.journal.memory import MemoryJournal
+from connector.journal.sqlite import MemoryJournal
 from connector.mapping.plain import plain_order
 from connector.registry import receiver_types, source_types
 from connector.settings import parse
@@ -144,7 +144,7 @@ async def test_text_stays_text_on_its_whole_way(evil: str, capsys: pytest.Captur
 
 def states(journal: MemoryJournal) -> dict[str, str]:
     """Return what the journal says of each order."""
-    database = journal._database
+    database = journal.store.database
     assert isinstance(database, InlineDatabase)
     found = database._db.execute("SELECT o.order_id, s.state FROM orders o JOIN order_states s ON s.key = o.key")
     return dict(found.fetchall())

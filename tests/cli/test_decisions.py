@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from connector.cli import decisions as decide
-from connector.journal import holds
+from connector.journal import decisions
 from tests.benchmarks.waiting import CAUSE, waiting
 from tests.cli.process import Vendors, run, started
 
@@ -235,7 +235,7 @@ async def test_a_code_that_was_added_is_taken_on_sighup(tmp_path: Path) -> None:
 @pytest.mark.fault(123)
 def test_very_many_are_decided_about_in_portions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A running connector has its turn between two; what waits for something else by then is left to its own cause."""
-    monkeypatch.setattr(holds, "PORTION", 40)
+    monkeypatch.setattr(decisions, "PORTION", 40)
     monkeypatch.setattr(decide, "TURN", 0.0)
     path = tmp_path / "connector.db"
     waiting(path, 1000)
@@ -245,7 +245,7 @@ def test_very_many_are_decided_about_in_portions(tmp_path: Path, monkeypatch: py
         if not portions:
             db.execute("UPDATE deliveries SET cause = 'another one' WHERE key = 994")
         portions.append(list(keys))
-        return holds.retry(keys, now, db, cause)
+        return decisions.retry(keys, now, db, cause)
 
     assert decide._about_cause(str(path), decision, CAUSE) == (149, 0)
     assert [len(each) for each in portions] == [40, 40, 40, 29]

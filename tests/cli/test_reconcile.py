@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from connector.clock import SystemClock
-from connector.journal.base import Arrival, Held, InDoubt, Intent, Listing, Settlement
+from connector.journal.records import Arrival, Held, InDoubt, Intent, Listing, Settlement
 from connector.journal.sqlite import SqliteJournal
 from connector.pipeline.ingest.intake import arrival_of
 from connector.registry import load_settings, make_sources
@@ -80,12 +80,14 @@ class Disagreement(Vendors):
         self.shop.orders |= {self.ids[name]: order for name, order in self.hidden.items()}
         journal = await SqliteJournal.open(self.folder / "connector.db", SystemClock())
         arrivals = {name: self.arrival(name) for name in ("lost there", "lost", "there", "gone")}
-        taken = await journal.ingest("shop", [*arrivals.values()], Listing(asked_at=LONG_AGO), LONG_AGO)
+        taken = await journal.orders.ingest("shop", [*arrivals.values()], Listing(asked_at=LONG_AGO), LONG_AGO)
         for (name, arrival), one in zip(arrivals.items(), taken, strict=True):
             if name != "there":
-                assert [True] == await journal.intend([Intent(one.key, "warehouse", arrival.revision, b"x")], LONG_AGO)
+                assert [True] == await journal.deliveries.intend(
+                    [Intent(one.key, "warehouse", arrival.revision, b"x")], LONG_AGO
+                )
                 outcome = Held("no stock") if name == "gone" else InDoubt("the answer was lost", LONG_AGO)
-                await journal.settle([Settlement(one.key, "warehouse", outcome)], LONG_AGO)
+                await journal.deliveries.settle([Settlement(one.key, "warehouse", outcome)], LONG_AGO)
         await journal.aclose()
         for name in ("lost there", "there", "behind us", "replaced"):
             self.copy(name)

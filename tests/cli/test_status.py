@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from connector.clock import SystemClock
-from connector.journal.base import Arrival
+from connector.journal.records import Arrival
 from connector.journal.sqlite import SqliteJournal
 from tests.cli.process import Vendors, ended, run, started
 from tests.journal.filled import MISSING, STATES, Filler, fill

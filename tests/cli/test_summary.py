@@ -12,8 +12,8 @@ from connector.cli.counters import Tally
 from connector.cli.end_state import Standing, Waiting, standing
 from connector.cli.summary import outcome, summary
 from connector.events import EndpointChanged, OrderAcknowledged, OrderDelivered, OrderFound, PollFinished
-from connector.journal.base import AckResult, Arrival, Delivered, Intent, Listing, Rejected, Settlement
-from connector.journal.memory import MemoryJournal
+from connector.journal.records import AckResult, Arrival, Delivered, Intent, Listing, Rejected, Settlement
+from connector.journal.sqlite import MemoryJournal
 from connector.order import Order
 from connector.pipeline.drain import Drained
 from connector.sources.base import Refused
@@ -131,14 +131,14 @@ async def test_how_a_journal_stands() -> None:
         )
         for number, (state, cause) in enumerate(states)
     ]
-    keys = [each.key for each in await journal.ingest("shop", arrivals, Listing(asked_at=NOW), NOW)]
-    await journal.intend([Intent(key, "wms", "r", b"") for key in keys[3:]], NOW)
-    await journal.settle(
+    keys = [each.key for each in await journal.orders.ingest("shop", arrivals, Listing(asked_at=NOW), NOW)]
+    await journal.deliveries.intend([Intent(key, "wms", "r", b"") for key in keys[3:]], NOW)
+    await journal.deliveries.settle(
         [Settlement(keys[3], "wms", Rejected("no such article")), Settlement(keys[4], "wms", Delivered("R1", "R1"))],
         NOW,
     )
-    await journal.claim_acks([keys[4]], NOW)
-    await journal.settle_acks([AckResult(keys[4], Refused("it is gone"), NOW)], NOW)
+    await journal.acks.claim([keys[4]], NOW)
+    await journal.acks.settle([AckResult(keys[4], Refused("it is gone"), NOW)], NOW)
 
     found = await journal.read(standing)
 

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from connector.errors import JournalError
-from connector.journal.base import InDoubt, Listing, NotSent, Waiting
+from connector.journal.records import InDoubt, Listing, NotSent, Waiting
 from tests.contracts.journal_acks import AckRules
 from tests.contracts.journal_arrivals import ArrivalRules
 from tests.contracts.journal_bench import arrival, at, found, ingest, intend, is_open, settle
@@ -39,7 +39,7 @@ class JournalContract(ArrivalRules, DeliveryRules, AckRules, ChangeRules):
 
             async def due(limit: int, seconds: float = 60, *states: str) -> list[int]:
                 asked = states or ("in_doubt", "ready", "new")
-                return [job.key for job in await journal.due("wms", asked, at(seconds), limit)]  # type: ignore[arg-type]
+                return [job.key for job in await journal.deliveries.due("wms", asked, at(seconds), limit)]  # type: ignore[arg-type]
 
             doubtful, new = [keys[1], keys[2], keys[0]], keys[3:]
             assert await due(10) == doubtful + new
@@ -54,12 +54,12 @@ class JournalContract(ArrivalRules, DeliveryRules, AckRules, ChangeRules):
         """A delivery that is taken up after a crash has only this to go by."""
         async with self.open() as journal:
             await ingest(journal, arrival("1", raw=b"as it was sent"))
-            (job,) = await journal.due("wms", ["new"], at(), 1)
+            (job,) = await journal.deliveries.due("wms", ["new"], at(), 1)
             assert (job.source, job.order_id, job.external_id, job.revision, job.receiver, job.state, job.attempts) == (
                 "shop", "1", "shop-1", "a", "wms", "new", 0,
             )  # fmt: skip
             assert job.raw == b"as it was sent"
-            assert await journal.due("erp", ["new"], at(), 1) == []
+            assert await journal.deliveries.due("erp", ["new"], at(), 1) == []
 
     async def test_next_due_is_strictly_later(self) -> None:
         """What is due already is no reason to wait; nothing to wait for is None."""
@@ -69,18 +69,20 @@ class JournalContract(ArrivalRules, DeliveryRules, AckRules, ChangeRules):
                 assert await intend(journal, key)
                 await settle(journal, key, NotSent("down", at(wait)))
             states: tuple[Waiting, ...] = ("in_doubt", "ready")
-            assert await journal.next_due("wms", states, at(5)) == at(20)
-            assert await journal.next_due("wms", states, at(20)) == at(40)
-            assert await journal.next_due("wms", states, at(40)) is None
-            assert await journal.next_due("wms", ["in_doubt"], at(5)) is None
-            assert await journal.next_due("erp", states, at(5)) is None
+            assert await journal.deliveries.next_due("wms", states, at(5)) == at(20)
+            assert await journal.deliveries.next_due("wms", states, at(20)) == at(40)
+            assert await journal.deliveries.next_due("wms", states, at(40)) is None
+            assert await journal.deliveries.next_due("wms", ["in_doubt"], at(5)) is None
+            assert await journal.deliveries.next_due("erp", states, at(5)) is None
 
     async def test_callers_at_the_same_time_do_not_mix(self) -> None:
         """Each gets the answer to its own call, and one that fails takes no other with it."""
         async with self.open() as journal:
             bad = arrival("bad", state="held", cause="")
             calls = [
-                journal.ingest("shop", [arrival(str(number)) if number != 13 else bad], Listing(asked_at=at()), at())
+                journal.orders.ingest(
+                    "shop", [arrival(str(number)) if number != 13 else bad], Listing(asked_at=at()), at()
+                )
                 for number in range(30)
             ]
             answers = await asyncio.gather(*calls, return_exceptions=True)

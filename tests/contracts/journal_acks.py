@@ -7,8 +7,18 @@ from typing import get_args
 import pytest
 
 from connector.ack import AckOutcome, Confirmed, NotApplied, Refused, Unknown
-from connector.journal.base import AckResult, Delivered, Held, InDoubt, Intent, Listing, NotSent, Rejected, Settlement
 from connector.journal.engine.codec import millis
+from connector.journal.records import (
+    AckResult,
+    Delivered,
+    Held,
+    InDoubt,
+    Intent,
+    Listing,
+    NotSent,
+    Rejected,
+    Settlement,
+)
 from connector.journal.states import ACK_EDGES, AckState
 from tests.contracts.journal_bench import (
     HASH,
@@ -43,16 +53,16 @@ class AckRules(JournalBench):
             keys = [await found(journal, str(number)) for number in range(3)]
             for key in keys[:2]:
                 await delivered(journal, key)
-            assert await journal.claim_acks([*keys, keys[0], 999], at()) == [True, True, False, False, False]
-            assert await journal.claim_acks(keys, at()) == [False] * 3
-            assert await journal.acks_due("shop", "pending", at(99)) == []
+            assert await journal.acks.claim([*keys, keys[0], 999], at()) == [True, True, False, False, False]
+            assert await journal.acks.claim(keys, at()) == [False] * 3
+            assert await journal.acks.due("shop", "pending", at(99)) == []
 
     @pytest.mark.parametrize("state", get_args(AckState))
     async def test_only_what_is_pending_can_be_claimed(self, state: AckState) -> None:
         """What is in doubt is read back first, what is confirmed or parked is not sent at all."""
         async with self.open() as journal:
             key = await place_ack(journal, state)
-            assert await journal.claim_acks([key], at()) == [state == "pending"]
+            assert await journal.acks.claim([key], at()) == [state == "pending"]
             after = "sending" if state == "pending" else state
             assert await rows(journal, "SELECT ack_state FROM orders") == [(after,)]
 
@@ -76,7 +86,7 @@ class AckRules(JournalBench):
                 millis(at(due)),
                 key,
             )
-            claimed = await journal.claim_acks([others[0], key, others[1]], at(), {key: at()})
+            claimed = await journal.acks.claim([others[0], key, others[1]], at(), {key: at()})
             assert claimed == [True, granted, True]
 
     @pytest.mark.parametrize(
@@ -89,7 +99,7 @@ class AckRules(JournalBench):
             key = await found(journal)
             first = await settle(journal, key, Rejected("no such article", tell=True))
             assert first.ack is not None
-            assert await journal.claim_acks([key], at()) == [True]
+            assert await journal.acks.claim([key], at()) == [True]
             await settle_ack(journal, key, Confirmed())
             await rows(journal, "UPDATE deliveries SET state = 'new'")
             await rows(journal, "UPDATE orders SET revision = ?", revision)
@@ -123,12 +133,12 @@ class AckRules(JournalBench):
                 journal,
                 "UPDATE orders SET ack_state = 'pending', ack_outcome = 'failed', ack_message = 'no', ack_at = 0",
             )
-            assert await journal.claim_acks([key], at()) == [True]
+            assert await journal.acks.claim([key], at()) == [True]
             await rows(journal, "UPDATE deliveries SET receipt = 'id'")
             if delivery != "new":
                 await rows(journal, "UPDATE deliveries SET state = ?, cause = 'no'", delivery)
 
-            await journal.settle_acks([AckResult(key, outcome, at(), failure=True)], at())
+            await journal.acks.settle([AckResult(key, outcome, at(), failure=True)], at())
 
             kind, states = after
             state = states.get(type(outcome).__name__, "in_doubt")
@@ -150,15 +160,15 @@ class AckRules(JournalBench):
             key = await found(journal)
             ack = await delivered(journal, key)
             assert ack is not None
-            assert await journal.claim_acks([key], at()) == [True]
+            assert await journal.acks.claim([key], at()) == [True]
             await settle_ack(journal, key, outcome, next_try=60)
             reason = None if isinstance(outcome, Confirmed) else outcome.reason
             assert await rows(journal, "SELECT ack_state, ack_reason FROM orders") == [(state, reason)]
             opened = state in ("pending", "in_doubt")
             assert await is_open(journal) == ({}, {"shop": 1} if opened else {})
             for asked in ("pending", "in_doubt"):
-                assert await journal.acks_due("shop", asked, at(59)) == []
-                again = await journal.acks_due("shop", asked, at(60))
+                assert await journal.acks.due("shop", asked, at(59)) == []
+                again = await journal.acks.due("shop", asked, at(60))
                 assert [(one.message, one.at, one.attempts) for one in again] == (
                     [(ack.message, ack.at, 1)] if asked == state else []
                 )
@@ -228,58 +238,58 @@ class AckRules(JournalBench):
             for key in keys:
                 await delivered(journal, key)
             last, doubtful = keys[0], keys[1]
-            assert await journal.claim_acks([last, doubtful], at()) == [True, True]
+            assert await journal.acks.claim([last, doubtful], at()) == [True, True]
             await settle_ack(journal, last, NotApplied("down"), next_try=60)
             await settle_ack(journal, doubtful, Unknown("lost"), next_try=60)
-            assert await journal.acks_due("wholesale", "pending", at(99)) == []
-            assert [ack.key for ack in await journal.acks_due("shop", "pending", at(99))] == [*keys[2:], last]
-            assert [ack.key for ack in await journal.acks_due("shop", "in_doubt", at(99))] == [doubtful]
+            assert await journal.acks.due("wholesale", "pending", at(99)) == []
+            assert [ack.key for ack in await journal.acks.due("shop", "pending", at(99))] == [*keys[2:], last]
+            assert [ack.key for ack in await journal.acks.due("shop", "in_doubt", at(99))] == [doubtful]
 
     @pytest.mark.fault(103)
     async def test_what_waits_keeps_the_terms_under_which_it_fell_due(self) -> None:
         """Pending, in doubt or parked, through further changes; what falls due later has those of then: no text."""
         async with self.open() as journal:
-            assert await journal.keep_terms({"shop": "a", "depot": "", "yard": "x"}) == {}
+            assert await journal.ack_terms.keep({"shop": "a", "depot": "", "yard": "x"}) == {}
             keys = [await found(journal, str(number)) for number in range(5)]
             for key in keys[:4]:
                 await delivered(journal, key)
-            assert await journal.claim_acks(keys[:3], at()) == [True] * 3
+            assert await journal.acks.claim(keys[:3], at()) == [True] * 3
             await settle_ack(journal, keys[0], Confirmed())
             await settle_ack(journal, keys[1], Unknown("lost"))
             await settle_ack(journal, keys[2], Refused("no such order"))
-            assert await journal.keep_terms({"shop": "a", "yard": "x"}) == {}
-            assert await journal.keep_terms({"shop": "b", "yard": "x", "depot": ""}) == {"shop": 3}
+            assert await journal.ack_terms.keep({"shop": "a", "yard": "x"}) == {}
+            assert await journal.ack_terms.keep({"shop": "b", "yard": "x", "depot": ""}) == {"shop": 3}
             await delivered(journal, keys[4])
-            assert await journal.keep_terms({"shop": "", "yard": "y"}) == {"shop": 1, "yard": 0}
-            assert await journal.keep_terms({"shop": "c"}) == {}
+            assert await journal.ack_terms.keep({"shop": "", "yard": "y"}) == {"shop": 1, "yard": 0}
+            assert await journal.ack_terms.keep({"shop": "c"}) == {}
             await rows(journal, "UPDATE orders SET ack_state = 'pending' WHERE ack_state = 'parked'")
-            pending = await journal.acks_due("shop", "pending", at(99))
+            pending = await journal.acks.due("shop", "pending", at(99))
             assert {ack.key: ack.terms for ack in pending} == {keys[2]: "a", keys[3]: "a", keys[4]: "b"}
-            assert [ack.terms for ack in await journal.acks_due("shop", "in_doubt", at(99))] == ["a"]
+            assert [ack.terms for ack in await journal.acks.due("shop", "in_doubt", at(99))] == ["a"]
 
     async def test_what_falls_due_anew_is_told_under_the_terms_of_then(self) -> None:
         """Confirmed and listed again: those before are forgotten, and what kept them is gone at the next start."""
         async with self.open() as journal:
             key = await found(journal)
             await delivered(journal, key)
-            await journal.keep_terms({"shop": "a"})
-            assert await journal.keep_terms({"shop": "b"}) == {"shop": 1}
+            await journal.ack_terms.keep({"shop": "a"})
+            assert await journal.ack_terms.keep({"shop": "b"}) == {"shop": 1}
             await acknowledged(journal, key, now=3)
             assert await ingest(journal, arrival(), now=9) == ["reacknowledge"]
-            assert [ack.terms for ack in await journal.acks_due("shop", "pending", at(99))] == [""]
-            assert await journal.keep_terms({"shop": "b"}) == {}
+            assert [ack.terms for ack in await journal.acks.due("shop", "pending", at(99))] == [""]
+            assert await journal.ack_terms.keep({"shop": "b"}) == {}
             assert await rows(journal, "SELECT * FROM ack_terms") == []
-            assert await journal.keep_terms({"shop": "c"}) == {"shop": 1}
-            assert [ack.terms for ack in await journal.acks_due("shop", "pending", at(99))] == ["b"]
+            assert await journal.ack_terms.keep({"shop": "c"}) == {"shop": 1}
+            assert [ack.terms for ack in await journal.acks.due("shop", "pending", at(99))] == ["b"]
 
     async def test_no_more_than_a_thousand_acknowledgements_are_read_at_once(self) -> None:
         """A source that was away for a week does not fill the memory."""
         page = [arrival(str(number)) for number in range(1001)]
         async with self.open() as journal:
-            keys = [one.key for one in await journal.ingest("shop", page, Listing(asked_at=at()), at())]
-            assert all(await journal.intend([Intent(key, "wms", "a", HASH) for key in keys], at()))
-            await journal.settle([Settlement(key, "wms", Delivered("id", "R1")) for key in keys], at())
-            assert [ack.key for ack in await journal.acks_due("shop", "pending", at(99))] == keys[:1000]
+            keys = [one.key for one in await journal.orders.ingest("shop", page, Listing(asked_at=at()), at())]
+            assert all(await journal.deliveries.intend([Intent(key, "wms", "a", HASH) for key in keys], at()))
+            await journal.deliveries.settle([Settlement(key, "wms", Delivered("id", "R1")) for key in keys], at())
+            assert [ack.key for ack in await journal.acks.due("shop", "pending", at(99))] == keys[:1000]
 
     async def test_next_ack_is_strictly_later_and_never_one_that_is_being_sent(self) -> None:
         """What is being sent is waited for elsewhere."""
@@ -287,16 +297,16 @@ class AckRules(JournalBench):
             keys = [await found(journal, str(number)) for number in range(3)]
             for key in keys:
                 await delivered(journal, key)
-            await journal.claim_acks(keys, at())
+            await journal.acks.claim(keys, at())
             await settle_ack(journal, keys[0], NotApplied("down"), next_try=40)
             await settle_ack(journal, keys[1], Unknown("lost"), next_try=20)
             await settle_ack(journal, keys[2], NotApplied("down"), next_try=10)
-            assert await journal.next_ack("shop", at(5)) == at(10)
-            assert await journal.claim_acks([keys[2]], at(10)) == [True]
-            assert await journal.next_ack("shop", at(5)) == at(20)
-            assert await journal.next_ack("shop", at(20)) == at(40)
-            assert await journal.next_ack("shop", at(40)) is None
-            assert await journal.next_ack("wholesale", at(5)) is None
+            assert await journal.acks.next_due("shop", at(5)) == at(10)
+            assert await journal.acks.claim([keys[2]], at(10)) == [True]
+            assert await journal.acks.next_due("shop", at(5)) == at(20)
+            assert await journal.acks.next_due("shop", at(20)) == at(40)
+            assert await journal.acks.next_due("shop", at(40)) is None
+            assert await journal.acks.next_due("wholesale", at(5)) is None
 
     async def test_open_work_is_everything_that_is_not_at_an_end(self) -> None:
         """Deliveries by receiver, acknowledgements by source, and the next moment at which something is due."""
@@ -313,12 +323,12 @@ class AckRules(JournalBench):
             for key in keys[1:]:
                 await settle(journal, key, Held("no street"), receiver="erp")
             await delivered(journal, keys[0], receiver="erp")
-            await journal.claim_acks([keys[0]], at())
+            await journal.acks.claim([keys[0]], at())
             assert await is_open(journal) == ({"wms": 2}, {"shop": 1})
             await settle_ack(journal, keys[0], NotApplied("down"), next_try=80)
             work = await journal.open_work()
             assert work.next_due == at(60)
-            assert await journal.claim_acks([keys[0]], at()) == [True]
+            assert await journal.acks.claim([keys[0]], at()) == [True]
             await settle_ack(journal, keys[0], Confirmed())
             assert await is_open(journal) == ({"wms": 2}, {})
 
@@ -330,14 +340,14 @@ class AckRules(JournalBench):
             assert await intend(journal, sent)
             for key in (told, idle):
                 await delivered(journal, key)
-            await journal.claim_acks([told], at(4))
+            await journal.acks.claim([told], at(4))
             assert await journal.recover(at(10), {"wms": 30.0}, 300.0) == 2
             assert await deliveries(journal, sent) == {"wms": "in_doubt"}
             assert await deliveries(journal, new) == {"wms": "new"}
-            assert await journal.due("wms", ["in_doubt"], at(39.999), 10) == []
-            assert [job.key for job in await journal.due("wms", ["in_doubt"], at(40), 10)] == [sent]
-            assert [ack.key for ack in await journal.acks_due("shop", "in_doubt", at(10))] == [told]
-            assert [ack.key for ack in await journal.acks_due("shop", "pending", at(10))] == [idle]
+            assert await journal.deliveries.due("wms", ["in_doubt"], at(39.999), 10) == []
+            assert [job.key for job in await journal.deliveries.due("wms", ["in_doubt"], at(40), 10)] == [sent]
+            assert [ack.key for ack in await journal.acks.due("shop", "in_doubt", at(10))] == [told]
+            assert [ack.key for ack in await journal.acks.due("shop", "pending", at(10))] == [idle]
             assert await notes(journal, sent) == ["in doubt"]
 
     @pytest.mark.fault(21)
@@ -348,7 +358,7 @@ class AckRules(JournalBench):
             assert await intend(journal, key)
             assert await journal.recover(at(10), {"wms": 30.0}, 300.0) == 1
             assert await journal.recover(at(20), {"wms": 30.0}, 300.0) == 0
-            assert [job.key for job in await journal.due("wms", ["in_doubt"], at(40), 10)] == [key]
+            assert [job.key for job in await journal.deliveries.due("wms", ["in_doubt"], at(40), 10)] == [key]
             assert await notes(journal, key) == ["in doubt"]
 
     @pytest.mark.fault(121)
@@ -365,15 +375,21 @@ class AckRules(JournalBench):
             await settle(journal, keys[3], InDoubt("lost", at(299)))
             for key, wait in ((keys[4], year), (keys[5], 299)):
                 await settle(journal, key, Delivered("id", "R1"))
-                await journal.claim_acks([key], at())
+                await journal.acks.claim([key], at())
                 await settle_ack(journal, key, NotApplied("down"), next_try=wait)
             await journal.recover(at(0), {"wms": 30.0}, 300.0)
-            assert [job.key for job in await journal.due("wms", ["ready"], at(300), 10)] == [keys[1], keys[0]]
-            assert [job.key for job in await journal.due("wms", ["ready"], at(299), 10)] == [keys[1]]
-            assert [job.key for job in await journal.due("wms", ["in_doubt"], at(30), 10)] == [keys[2]]
-            assert [job.key for job in await journal.due("wms", ["in_doubt"], at(299), 10)] == [keys[2], keys[3]]
-            assert [ack.key for ack in await journal.acks_due("shop", "pending", at(300))] == [keys[5], keys[4]]
-            assert [ack.key for ack in await journal.acks_due("shop", "pending", at(299))] == [keys[5]]
+            assert [job.key for job in await journal.deliveries.due("wms", ["ready"], at(300), 10)] == [
+                keys[1],
+                keys[0],
+            ]
+            assert [job.key for job in await journal.deliveries.due("wms", ["ready"], at(299), 10)] == [keys[1]]
+            assert [job.key for job in await journal.deliveries.due("wms", ["in_doubt"], at(30), 10)] == [keys[2]]
+            assert [job.key for job in await journal.deliveries.due("wms", ["in_doubt"], at(299), 10)] == [
+                keys[2],
+                keys[3],
+            ]
+            assert [ack.key for ack in await journal.acks.due("shop", "pending", at(300))] == [keys[5], keys[4]]
+            assert [ack.key for ack in await journal.acks.due("shop", "pending", at(299))] == [keys[5]]
 
     async def test_a_long_settle_time_is_kept_to(self) -> None:
         """A receiver may need longer to show an order than we wait between tries."""
@@ -382,15 +398,15 @@ class AckRules(JournalBench):
             assert await intend(journal, key)
             await settle(journal, key, InDoubt("lost", at(900)))
             await journal.recover(at(0), {"wms": 1000.0}, 300.0)
-            assert await journal.next_due("wms", ["in_doubt"], at(0)) == at(900)
+            assert await journal.deliveries.next_due("wms", ["in_doubt"], at(0)) == at(900)
 
     async def test_a_walk_that_failed_leaves_the_time_of_the_last_good_one(self) -> None:
         """`status` shows both: since when the source is silent, and why."""
         async with self.open() as journal:
-            await journal.polled("shop", at(1), "down")
+            await journal.endpoints.polled("shop", at(1), "down")
             assert await rows(journal, "SELECT name, last_poll, error FROM sources") == [("shop", None, "down")]
-            await journal.polled("shop", at(2), "")
-            await journal.polled("shop", at(3), "down")
+            await journal.endpoints.polled("shop", at(2), "")
+            await journal.endpoints.polled("shop", at(3), "down")
             assert await rows(journal, "SELECT name, last_poll, error FROM sources") == [
                 ("shop", round(at(2).timestamp() * 1000), "down")
             ]
@@ -398,8 +414,8 @@ class AckRules(JournalBench):
     async def test_the_last_word_about_an_endpoint_is_kept(self) -> None:
         """One row a receiver."""
         async with self.open() as journal:
-            await journal.endpoint_changed("wms", "open", "down", at(1))
-            await journal.endpoint_changed("wms", "closed", "", at(2))
+            await journal.endpoints.breaker_changed("wms", "open", "down", at(1))
+            await journal.endpoints.breaker_changed("wms", "closed", "", at(2))
             assert await rows(journal, "SELECT * FROM receivers") == [
                 ("wms", "closed", "", round(at(2).timestamp() * 1000))
             ]

@@ -7,8 +7,7 @@ import pytest
 
 from connector.ack import NotApplied, Refused, Unknown
 from connector.errors import JournalError
-from connector.journal.base import Delivered, Held, InDoubt, Listing, NotSent, Outcome, Rejected
-from connector.journal.tables.relisted import Policy
+from connector.journal.records import Delivered, Held, InDoubt, Listing, NotSent, Outcome, Rejected, RelistPolicy
 from tests.contracts.journal_bench import (
     JournalBench,
     acknowledged,
@@ -59,7 +58,7 @@ class ArrivalRules(JournalBench):
     async def test_an_order_that_a_page_lists_twice_is_one_order(self, second: str) -> None:
         """The second listing is known, even if it is of another revision: the next page shows which one holds."""
         async with self.open() as journal:
-            answers = await journal.ingest(
+            answers = await journal.orders.ingest(
                 "shop", [arrival("1"), arrival("2"), arrival("1", second)], Listing(asked_at=at()), at()
             )
             assert [answer.what for answer in answers] == ["new", "new", "known"]
@@ -79,12 +78,12 @@ class ArrivalRules(JournalBench):
         """Sources number their orders as they like (faults.md #43)."""
         async with self.open() as journal:
             one, two = [
-                (await journal.ingest(source, [arrival("1")], Listing(asked_at=at()), at()))[0]
+                (await journal.orders.ingest(source, [arrival("1")], Listing(asked_at=at()), at()))[0]
                 for source in ("shop", "wholesale")
             ]
             assert (one.what, two.what) == ("new", "new")
             assert one.key != two.key
-            jobs = await journal.due("wms", ["new"], at(), 10)
+            jobs = await journal.deliveries.due("wms", ["new"], at(), 10)
             assert [(job.source, job.order_id) for job in jobs] == [("shop", "1"), ("wholesale", "1")]
 
     async def test_what_arrives_held_or_skipped_is_not_delivered(self) -> None:
@@ -92,7 +91,7 @@ class ArrivalRules(JournalBench):
         page = [arrival("1", state="held", cause="no street"), arrival("2", state="skipped", cause="a quotation")]
         async with self.open() as journal:
             assert await ingest(journal, *page) == ["new", "new"]
-            assert await journal.due("wms", ["in_doubt", "ready", "new"], at(99), 10) == []
+            assert await journal.deliveries.due("wms", ["in_doubt", "ready", "new"], at(99), 10) == []
             assert await rows(journal, "SELECT state, cause FROM deliveries ORDER BY key") == [
                 ("held", "no street"),
                 ("skipped", "a quotation"),
@@ -117,7 +116,7 @@ class ArrivalRules(JournalBench):
             assert await intend(journal, key)
             await settle(journal, key, stuck)
             assert await ingest(journal, arrival("1", "b", raw=b"corrected")) == ["changed"]
-            (job,) = await journal.due("wms", ["in_doubt", "new"], at(9), 10)
+            (job,) = await journal.deliveries.due("wms", ["in_doubt", "new"], at(9), 10)
             assert (job.key, job.revision, job.raw, job.attempts) == (key, "b", b"corrected", 1)
             # What was refused is known not to be there; what was held after a try may be.
             assert job.state == ("in_doubt" if isinstance(stuck, Held) else "new")
@@ -155,9 +154,9 @@ class ArrivalRules(JournalBench):
             await ingest(journal, quotation)
             edited = arrival("1", "b", state="skipped", cause="a quotation")
             assert await ingest(journal, edited) == ["changed"]
-            assert await journal.due("wms", ["new"], at(9), 10) == []
+            assert await journal.deliveries.due("wms", ["new"], at(9), 10) == []
             assert await ingest(journal, arrival("1", "c")) == ["changed"]
-            assert len(await journal.due("wms", ["new"], at(9), 10)) == 1
+            assert len(await journal.deliveries.due("wms", ["new"], at(9), 10)) == 1
 
     @pytest.mark.fault(31)
     async def test_an_order_that_waits_is_delivered_as_it_is_now(self) -> None:
@@ -168,7 +167,7 @@ class ArrivalRules(JournalBench):
             await settle(journal, key, NotSent("refused", at(500)))
             assert await ingest(journal, arrival("1", "b")) == ["changed"]
             assert not await intend(journal, key, revision="a")
-            assert [job.revision for job in await journal.due("wms", ["new"], at(9), 10)] == ["b"]
+            assert [job.revision for job in await journal.deliveries.due("wms", ["new"], at(9), 10)] == ["b"]
 
     @pytest.mark.fault(31)
     async def test_an_order_on_its_way_is_not_touched(self) -> None:
@@ -234,14 +233,14 @@ class ArrivalRules(JournalBench):
             assert await deliveries(journal, key) == {"wms": "delivered"}
             assert first is not None
             again = msgspec.structs.replace(first, attempts=1)  # they go on counting: it may be the same for ever
-            assert await journal.acks_due("shop", "pending", at(12)) == [again]
+            assert await journal.acks.due("shop", "pending", at(12)) == [again]
             assert await notes(journal, key) == ["listed again"]
             assert await ingest(journal, arrival("1"), now=13) == ["known"]
 
     @pytest.mark.fault(126)
     async def test_a_confirmation_is_not_judged_by_a_list_before_it_has_settled(self) -> None:
         """A list may be behind by as much; the wait doubles with each time that it was listed again, to a longest."""
-        again = Policy(settle=30, first=8, longest=64)
+        again = RelistPolicy(settle=30, first=8, longest=64)
         async with self.open() as journal:
             key = await found(journal)
             await delivered(journal, key)
@@ -249,24 +248,26 @@ class ArrivalRules(JournalBench):
                 await acknowledged(journal, key, now=confirmed)
                 for listed, what in ((wait, "known"), (wait + 0.001, "reacknowledge")):
                     listing = Listing(asked_at=at(confirmed + listed), again=again)
-                    (taken,) = await journal.ingest("shop", [arrival("1")], listing, at(confirmed + listed))
+                    (taken,) = await journal.orders.ingest("shop", [arrival("1")], listing, at(confirmed + listed))
                     assert taken.what == what
 
     @pytest.mark.fault(126, 127)
-    @pytest.mark.parametrize("again", [Policy(once=True), Policy(tries=1)])
-    async def test_what_may_not_be_told_again_is_left_to_a_person(self, again: Policy) -> None:
+    @pytest.mark.parametrize("again", [RelistPolicy(once=True), RelistPolicy(tries=1)])
+    async def test_what_may_not_be_told_again_is_left_to_a_person(self, again: RelistPolicy) -> None:
         """It counts as late no more, and a complete walk that does not list it, after that, takes it for told."""
         async with self.open() as journal:
             key = await found(journal)
             await delivered(journal, key)
             await acknowledged(journal, key, now=10)
-            (taken,) = await journal.ingest("shop", [arrival("1")], Listing(asked_at=at(11), again=again), at(11))
+            (taken,) = await journal.orders.ingest(
+                "shop", [arrival("1")], Listing(asked_at=at(11), again=again), at(11)
+            )
             assert taken.what == "left"
             assert await ingest(journal, arrival("1"), now=50) == ["known"]
-            assert await journal.oldest_acks(at(60)) == {}
-            assert await journal.listed_again("shop", at(40), 30) == {}
-            assert await journal.listed_again("shop", at(41), 30) == {"1": key}
-            await journal.not_listed([key], at(45))
+            assert await journal.acks.oldest(at(60)) == {}
+            assert await journal.relisted.of_source("shop", at(40), 30) == {}
+            assert await journal.relisted.of_source("shop", at(41), 30) == {"1": key}
+            await journal.relisted.not_listed([key], at(45))
             assert await rows(journal, "SELECT ack_state FROM orders") == [("confirmed",)]
             assert await notes(journal, key) == ["listed again", "not listed any more"]
 
@@ -279,11 +280,11 @@ class ArrivalRules(JournalBench):
             for time in (10, 50, 90):
                 await acknowledged(journal, key, now=time)
                 assert await ingest(journal, arrival("1"), now=time + 1) == ["reacknowledge"]
-                assert await journal.oldest_acks(at(time + 5)) == {"shop": time - 6}
+                assert await journal.acks.oldest(at(time + 5)) == {"shop": time - 6}
             await acknowledged(journal, key, now=100)
-            assert await journal.oldest_acks(at(111)) == {"shop": 100}
-            await journal.not_listed([key], at(120))
-            assert await journal.oldest_acks(at(130)) == {}
+            assert await journal.acks.oldest(at(111)) == {"shop": 100}
+            await journal.relisted.not_listed([key], at(120))
+            assert await journal.acks.oldest(at(130)) == {}
 
     @pytest.mark.parametrize("listed", [5.0, 9.999, 10.0])
     async def test_a_page_that_was_asked_for_before_the_confirmation_proves_nothing(self, listed: float) -> None:
@@ -293,7 +294,7 @@ class ArrivalRules(JournalBench):
             await delivered(journal, key)
             await acknowledged(journal, key, now=10)
             assert await ingest(journal, arrival("1"), now=12, listed=listed) == ["known"]
-            assert await journal.acks_due("shop", "pending", at(99)) == []
+            assert await journal.acks.due("shop", "pending", at(99)) == []
 
     async def test_a_corrected_order_whose_failure_was_told_is_told_as_exported(self) -> None:
         """A failure is not the end: the new revision is delivered, and its source hears of it."""
@@ -308,7 +309,7 @@ class ArrivalRules(JournalBench):
             ack = await delivered(journal, key, revision="b", now=50)
             assert ack is not None
             assert (ack.outcome, ack.at, ack.attempts) == ("exported", at(50), 0)
-            assert await journal.acks_due("shop", "pending", at(50)) == [ack]
+            assert await journal.acks.due("shop", "pending", at(50)) == [ack]
 
     @pytest.mark.parametrize("until", [NotApplied("down"), Unknown("lost"), None])
     async def test_a_correction_waits_until_the_failure_was_told(self, until: NotApplied | Unknown | None) -> None:
@@ -318,12 +319,12 @@ class ArrivalRules(JournalBench):
             assert await intend(journal, key)
             await settle(journal, key, Rejected("no such article", tell=True))
             assert await ingest(journal, arrival("1", "b")) == ["known"]
-            assert await journal.claim_acks([key], at()) == [True]
+            assert await journal.acks.claim([key], at()) == [True]
             if until is not None:
                 await settle_ack(journal, key, until)
             assert await ingest(journal, arrival("1", "b")) == ["known"]
             if isinstance(until, NotApplied):
-                assert await journal.claim_acks([key], at()) == [True]
+                assert await journal.acks.claim([key], at()) == [True]
             await settle_ack(journal, key, Refused("no such order"))
             assert await ingest(journal, arrival("1", "b")) == ["changed"]
             assert await delivered(journal, key, revision="b") is not None
@@ -338,7 +339,7 @@ class ArrivalRules(JournalBench):
             assert (await settle(journal, key, Rejected("no such article", tell=True))).ack is not None
             assert await ingest(journal, arrival("1")) == ["changed"]
             assert await deliveries(journal, key) == {"erp": "new", "wms": "rejected"}
-            assert await journal.acks_due("shop", "pending", at(99)) == []
+            assert await journal.acks.due("shop", "pending", at(99)) == []
             assert (await notes(journal, key))[-2:] == ["failure withdrawn", "changed at the source"]
 
     @pytest.mark.fault(99)
@@ -352,7 +353,7 @@ class ArrivalRules(JournalBench):
             answer = await settle(journal, key, Rejected("full", tell=True), receiver="archive")
             assert answer.ack is None
             with pytest.raises(JournalError, match="nothing follows an export"):
-                await journal._write(lambda db: db.execute("UPDATE orders SET ack_outcome = 'failed'"))
+                await journal.store.write(lambda db: db.execute("UPDATE orders SET ack_outcome = 'failed'"))
 
     async def test_a_receipt_never_changes(self) -> None:
         """What the receiver first called the order is what it is called, whoever writes."""
@@ -362,4 +363,4 @@ class ArrivalRules(JournalBench):
             assert not (await settle(journal, key, Delivered("other", "R9"))).applied
             assert await rows(journal, "SELECT receipt FROM deliveries") == [(f"id-{key}",)]
             with pytest.raises(JournalError, match="a receipt never changes"):
-                await journal._write(lambda db: db.execute("UPDATE deliveries SET receipt = 'other'"))
+                await journal.store.write(lambda db: db.execute("UPDATE deliveries SET receipt = 'other'"))

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Literal
 
 from connector.ack import Acknowledgement, AckOutcome, Confirmed
-from connector.journal.base import AckResult, Arrival, Delivered, Intent, Listing, Outcome, Settled, Settlement
+from connector.journal.records import AckResult, Arrival, Delivered, Intent, Listing, Outcome, Settled, Settlement
 from connector.journal.sqlite import SqliteJournal
 
 __all__ = [
@@ -72,7 +72,9 @@ def arrival(
 
 async def ingest(journal: SqliteJournal, *page: Arrival, now: float = 0, listed: float | None = None) -> list[str]:
     """Take a page in that was asked for at `listed` (`now` if nothing else is said); return what its orders were."""
-    answers = await journal.ingest("shop", page, Listing(asked_at=at(now if listed is None else listed)), at(now))
+    answers = await journal.orders.ingest(
+        "shop", page, Listing(asked_at=at(now if listed is None else listed)), at(now)
+    )
     return [answer.what for answer in answers]
 
 
@@ -80,7 +82,9 @@ async def found(
     journal: SqliteJournal, order_id: str = "1", *, receivers: tuple[tuple[str, bool], ...] = (("wms", True),)
 ) -> int:
     """Take one new order in; return its key."""
-    (answer,) = await journal.ingest("shop", [arrival(order_id, receivers=receivers)], Listing(asked_at=at()), at())
+    (answer,) = await journal.orders.ingest(
+        "shop", [arrival(order_id, receivers=receivers)], Listing(asked_at=at()), at()
+    )
     assert answer.what == "new"
     return answer.key
 
@@ -95,7 +99,7 @@ async def intend(
     asked: bool = True,
 ) -> bool:
     """Ask for one intent; return whether it was granted. `asked`: the receiver was looked up just before."""
-    (granted,) = await journal.intend([Intent(key, receiver, revision, HASH, asked)], at(now))
+    (granted,) = await journal.deliveries.intend([Intent(key, receiver, revision, HASH, asked)], at(now))
     return granted
 
 
@@ -103,7 +107,7 @@ async def settle(
     journal: SqliteJournal, key: int, outcome: Outcome, *, receiver: str = "wms", now: float = 2
 ) -> Settled:
     """Record one outcome."""
-    (answer,) = await journal.settle([Settlement(key, receiver, outcome)], at(now))
+    (answer,) = await journal.deliveries.settle([Settlement(key, receiver, outcome)], at(now))
     return answer
 
 
@@ -121,12 +125,12 @@ async def settle_ack(
     journal: SqliteJournal, key: int, outcome: AckOutcome, *, next_try: float = 0, now: float = 3
 ) -> None:
     """Record what became of one acknowledgement."""
-    await journal.settle_acks([AckResult(key, outcome, at(next_try))], at(now))
+    await journal.acks.settle([AckResult(key, outcome, at(next_try))], at(now))
 
 
 async def acknowledged(journal: SqliteJournal, key: int, *, now: float = 3) -> None:
     """Send the acknowledgement of one order, and have it confirmed at `now`."""
-    assert await journal.claim_acks([key], at(now)) == [True]
+    assert await journal.acks.claim([key], at(now)) == [True]
     await settle_ack(journal, key, Confirmed(), now=now)
 
 

@@ -6,8 +6,8 @@ from typing import Literal
 
 import pytest
 
-from connector.journal import holds
-from connector.journal.base import Arrival, Change, ChangeOutcome, Delivered, Listing
+from connector.journal import decisions
+from connector.journal.records import Arrival, Change, ChangeOutcome, Delivered, Listing
 from connector.journal.sqlite import SqliteJournal
 from tests.contracts.journal_bench import (
     JournalBench,
@@ -44,20 +44,20 @@ class ChangeRules(JournalBench):
             key = await found(journal)
             await delivered(journal, key)
             await amend(journal, arrival("1", "b", raw=b"as it is now"))
-            (change,) = await journal.changes_due("wms", at(9), 10)
+            (change,) = await journal.changes.due("wms", at(9), 10)
             assert (change.key, change.source, change.order_id, change.external_id) == (key, "shop", "1", "shop-1")
             assert (change.what, change.revision, change.attempts) == ("update", "b", 0)
             assert (change.receipt, change.reference, change.raw) == (f"id-{key}", f"R{key}", b"as it is now")
-            assert await journal.changes_due("erp", at(9), 10) == []
-            assert await journal.next_change("erp") is None
+            assert await journal.changes.due("erp", at(9), 10) == []
+            assert await journal.changes.next_due("erp") is None
 
     async def test_a_change_that_is_done_is_over(self) -> None:
         """The new revision is the delivered one, and what the order was is removed."""
         async with self.open() as journal:
             change = await changed(journal)
-            assert await journal.settle_change("wms", change, ChangeOutcome("done"), at(20))
-            assert await journal.changes_due("wms", at(99), 10) == []
-            assert await journal.next_change("wms") is None
+            assert await journal.changes.settle("wms", change, ChangeOutcome("done"), at(20))
+            assert await journal.changes.due("wms", at(99), 10) == []
+            assert await journal.changes.next_due("wms") is None
             assert await rows(journal, "SELECT revision, (SELECT count(*) FROM payloads) FROM orders") == [("b", 0)]
             assert await amend(journal, arrival("1", "b")) == "known"
 
@@ -65,19 +65,19 @@ class ChangeRules(JournalBench):
         """With its attempts counted, and with what it needs."""
         async with self.open() as journal:
             change = await changed(journal)
-            assert await journal.settle_change("wms", change, ChangeOutcome("due", "down", at(60)), at(20))
-            assert await journal.next_change("wms") == at(60)
-            assert await journal.changes_due("wms", at(59), 10) == []
-            assert [again.attempts for again in await journal.changes_due("wms", at(60), 10)] == [1]
+            assert await journal.changes.settle("wms", change, ChangeOutcome("due", "down", at(60)), at(20))
+            assert await journal.changes.next_due("wms") == at(60)
+            assert await journal.changes.due("wms", at(59), 10) == []
+            assert [again.attempts for again in await journal.changes.due("wms", at(60), 10)] == [1]
 
     @pytest.mark.fault(121)
     async def test_a_clock_that_was_set_back_delays_no_change_for_long(self) -> None:
         """A start pulls in what is further off than any wait between two tries (faults.md #121)."""
         async with self.open() as journal:
             change = await changed(journal)
-            assert await journal.settle_change("wms", change, ChangeOutcome("due", "down", at(60)), at(20))
+            assert await journal.changes.settle("wms", change, ChangeOutcome("due", "down", at(60)), at(20))
             await journal.recover(at(-86_400), {"wms": 30.0}, 300.0)
-            assert await journal.next_change("wms") == at(-86_400 + 330)
+            assert await journal.changes.next_due("wms") == at(-86_400 + 330)
 
     @pytest.mark.parametrize("when", ["before", "after"])
     @pytest.mark.parametrize("released", [True, False])
@@ -91,15 +91,15 @@ class ChangeRules(JournalBench):
             await amend(journal, arrival("1", "b", raw=b"as it is now"), on_change="hold")
             if when == "before":
                 await acknowledged(journal, key)
-            assert await journal.changes_due("wms", at(99), 10) == []
-            assert await journal.next_change("wms") is None
+            assert await journal.changes.due("wms", at(99), 10) == []
+            assert await journal.changes.next_due("wms") is None
             if released:
-                assert await journal._write(lambda db: holds.retry([key], 0, db)) == [key]
-                (change,) = await journal.changes_due("wms", at(99), 10)
+                assert await journal.store.write(lambda db: decisions.retry([key], 0, db)) == [key]
+                (change,) = await journal.changes.due("wms", at(99), 10)
                 assert change.raw == b"as it is now"
-                assert await journal.settle_change("wms", change, ChangeOutcome("held", "too late"), at(20))
-                assert await journal._write(lambda db: holds.retry([key], 0, db)) == [key]
-                assert len(await journal.changes_due("wms", at(99), 10)) == 1
+                assert await journal.changes.settle("wms", change, ChangeOutcome("held", "too late"), at(20))
+                assert await journal.store.write(lambda db: decisions.retry([key], 0, db)) == [key]
+                assert len(await journal.changes.due("wms", at(99), 10)) == 1
             assert await rows(journal, "SELECT count(*) FROM payloads") == [(1,)]
 
     @pytest.mark.fault(126)
@@ -107,12 +107,12 @@ class ChangeRules(JournalBench):
         """The process ended: it may have been applied, and what is read before may be older. Others are due at once."""
         async with self.open() as journal:
             sent, other = await changed(journal), await changed(journal, "2")
-            assert await journal.claim_change("wms", sent)
+            assert await journal.changes.claim("wms", sent)
             await journal.recover(at(20), {"wms": 30.0}, 300.0)
-            assert [change.key for change in await journal.changes_due("wms", at(49), 10)] == [other.key]
-            assert sent in await journal.changes_due("wms", at(50), 10)
+            assert [change.key for change in await journal.changes.due("wms", at(49), 10)] == [other.key]
+            assert sent in await journal.changes.due("wms", at(50), 10)
             await journal.recover(at(40), {"wms": 30.0}, 300.0)
-            assert sent in await journal.changes_due("wms", at(50), 10)
+            assert sent in await journal.changes.due("wms", at(50), 10)
 
     @pytest.mark.fault(126)
     @pytest.mark.parametrize("state", ["done", "held"])
@@ -121,17 +121,17 @@ class ChangeRules(JournalBench):
         async with self.open() as journal:
             for order_id in ("1", "2"):
                 old = await changed(journal, order_id)
-                assert await journal.claim_change("wms", old)
+                assert await journal.changes.claim("wms", old)
                 outcome = ChangeOutcome(state, doubt_until=at(50))
                 if order_id == "1":
-                    assert await journal.settle_change("wms", old, outcome, at(20))
+                    assert await journal.changes.settle("wms", old, outcome, at(20))
                 await amend(journal, arrival(order_id, "c", raw=b"newer"))
                 if order_id == "2":
-                    assert not await journal.settle_change("wms", old, outcome, at(20))
-                assert await journal.changes_due("wms", at(49), 10) == []
-                (new,) = await journal.changes_due("wms", at(50), 10)
+                    assert not await journal.changes.settle("wms", old, outcome, at(20))
+                assert await journal.changes.due("wms", at(49), 10) == []
+                (new,) = await journal.changes.due("wms", at(50), 10)
                 assert (new.revision, new.applied, new.unshown) == ("c", False, 0)
-                assert await journal.settle_change("wms", new, ChangeOutcome("done"), at(60))
+                assert await journal.changes.settle("wms", new, ChangeOutcome("done"), at(60))
 
     @pytest.mark.fault(126)
     async def test_a_change_that_a_person_lets_go_waits_until_the_older_one_shows(self) -> None:
@@ -139,23 +139,23 @@ class ChangeRules(JournalBench):
         async with self.open() as journal:
             change = await changed(journal)
             outcome = ChangeOutcome("held", "as it was", doubt_until=at(50), applied=True, unshown=3)
-            assert await journal.settle_change("wms", change, outcome, at(20))
-            assert await journal._write(lambda db: holds.retry([change.key], 0, db)) == [change.key]
-            assert await journal.changes_due("wms", at(49), 10) == []
-            assert change in await journal.changes_due("wms", at(50), 10)
+            assert await journal.changes.settle("wms", change, outcome, at(20))
+            assert await journal.store.write(lambda db: decisions.retry([change.key], 0, db)) == [change.key]
+            assert await journal.changes.due("wms", at(49), 10) == []
+            assert change in await journal.changes.due("wms", at(50), 10)
 
     @pytest.mark.fault(126)
     async def test_a_cancellation_does_not_wait_for_the_doubt_of_an_update(self) -> None:
         """No older reading shows it; an update after it does wait."""
         async with self.open() as journal:
             change = await changed(journal)
-            assert await journal.settle_change("wms", change, ChangeOutcome("done", doubt_until=at(50)), at(20))
+            assert await journal.changes.settle("wms", change, ChangeOutcome("done", doubt_until=at(50)), at(20))
             assert await amend(journal, CANCELLED) == "amended"
-            (cancel,) = await journal.changes_due("wms", at(20), 10)
-            assert await journal.settle_change("wms", cancel, ChangeOutcome("held", "too late"), at(21))
+            (cancel,) = await journal.changes.due("wms", at(20), 10)
+            assert await journal.changes.settle("wms", cancel, ChangeOutcome("held", "too late"), at(21))
             assert await amend(journal, arrival("1", "c", raw=b"newer")) == "amended"
-            assert await journal.changes_due("wms", at(49), 10) == []
-            assert [each.what for each in await journal.changes_due("wms", at(50), 10)] == ["update"]
+            assert await journal.changes.due("wms", at(49), 10) == []
+            assert [each.what for each in await journal.changes.due("wms", at(50), 10)] == ["update"]
 
     @pytest.mark.fault(126)
     async def test_an_order_that_changes_back_before_it_was_updated_is_updated_again(self) -> None:
@@ -163,9 +163,9 @@ class ChangeRules(JournalBench):
         async with self.open() as journal:
             await changed(journal)
             assert await amend(journal, arrival("1", "a")) == "amended"
-            (back,) = await journal.changes_due("wms", at(9), 10)
+            (back,) = await journal.changes.due("wms", at(9), 10)
             assert (back.what, back.revision, back.raw) == ("update", "a", b'{"id": 1}')
-            assert await journal.settle_change("wms", back, ChangeOutcome("done"), at(20))
+            assert await journal.changes.settle("wms", back, ChangeOutcome("done"), at(20))
             assert await amend(journal, arrival("1", "a")) == "known"
 
     async def test_a_newer_change_takes_the_place_of_an_older_one(self) -> None:
@@ -173,8 +173,8 @@ class ChangeRules(JournalBench):
         async with self.open() as journal:
             old = await changed(journal)
             await amend(journal, arrival("1", "c", raw=b"newer"))
-            assert not await journal.settle_change("wms", old, ChangeOutcome("done"), at(20))
-            (new,) = await journal.changes_due("wms", at(99), 10)
+            assert not await journal.changes.settle("wms", old, ChangeOutcome("done"), at(20))
+            (new,) = await journal.changes.due("wms", at(99), 10)
             assert (new.revision, new.raw) == ("c", b"newer")
 
     async def test_a_cancellation_ends_what_was_to_be_updated(self) -> None:
@@ -182,7 +182,7 @@ class ChangeRules(JournalBench):
         async with self.open() as journal:
             await changed(journal)
             assert [await amend(journal, CANCELLED) for _ in range(2)] == ["amended", "known"]
-            assert [change.what for change in await journal.changes_due("wms", at(99), 10)] == ["cancel"]
+            assert [change.what for change in await journal.changes.due("wms", at(99), 10)] == ["cancel"]
 
     async def test_a_change_that_is_ignored_is_noted(self) -> None:
         """Once; nothing is due."""
@@ -191,7 +191,7 @@ class ChangeRules(JournalBench):
             await delivered(journal, key)
             for _ in range(2):
                 assert await amend(journal, arrival("1", "b"), on_change="ignore") == "known"
-            assert await journal.next_change("wms") is None
+            assert await journal.changes.next_due("wms") is None
             assert await notes(journal, key) == ["changed after delivery"]
 
     async def test_documents_are_due_with_the_delivery(self) -> None:
@@ -201,7 +201,7 @@ class ChangeRules(JournalBench):
             assert await intend(journal, key)
             await settle(journal, key, Delivered("id", "R1", attach=True))
             await acknowledged(journal, key)
-            (change,) = await journal.changes_due("wms", at(99), 10)
+            (change,) = await journal.changes.due("wms", at(99), 10)
             assert (change.what, change.raw) == ("attach", b'{"id": 1}')
             work = await journal.open_work()
             assert work.changes == {"wms": 1}
@@ -212,7 +212,7 @@ async def amend(
 ) -> str:
     """List an order that was delivered; return what it was."""
     listing = Listing(asked_at=at(), on_change=on_change)
-    (answer,) = await journal.ingest("shop", [one], listing, at(9))
+    (answer,) = await journal.orders.ingest("shop", [one], listing, at(9))
     return answer.what
 
 
@@ -222,5 +222,5 @@ async def changed(journal: SqliteJournal, order_id: str = "1") -> Change:
     await delivered(journal, key)
     await acknowledged(journal, key)
     assert await amend(journal, arrival(order_id, "b", raw=b"as it is now")) == "amended"
-    (change,) = [each for each in await journal.changes_due("wms", at(9), 10) if each.key == key]
+    (change,) = [each for each in await journal.changes.due("wms", at(9), 10) if each.key == key]
     return change

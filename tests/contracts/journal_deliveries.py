@@ -8,17 +8,7 @@ from typing import get_args
 import pytest
 
 from connector.errors import JournalError
-from connector.journal.base import (
-    Delivered,
-    Held,
-    InDoubt,
-    Intent,
-    NotSent,
-    Outcome,
-    Rejected,
-    Settled,
-    Settlement,
-)
+from connector.journal.records import Delivered, Held, InDoubt, Intent, NotSent, Outcome, Rejected, Settled, Settlement
 from connector.journal.states import DELIVERY_EDGES, DeliveryState
 from tests.contracts.journal_bench import (
     HASH,
@@ -59,8 +49,8 @@ class DeliveryRules(JournalBench):
         async with self.open() as journal:
             key = await found(journal)
             same = Intent(key, "wms", "a", HASH)
-            assert await journal.intend([same, same], at(7)) == [True, False]
-            assert await journal.intend([same], at(8)) == [False]
+            assert await journal.deliveries.intend([same, same], at(7)) == [True, False]
+            assert await journal.deliveries.intend([same], at(8)) == [False]
             assert await rows(journal, "SELECT state, attempts, payload_hash, intent_at FROM deliveries") == [
                 ("intent", 1, HASH, round(at(7).timestamp() * 1000))
             ]
@@ -99,7 +89,7 @@ class DeliveryRules(JournalBench):
             assert (ack.key, ack.order_id, ack.outcome, ack.at, ack.message, ack.attempts) == (
                 key, "1", "exported", at(5), f"wms: R{key}", 0,
             )  # fmt: skip
-            assert await journal.acks_due("shop", "pending", at(99)) == [ack]
+            assert await journal.acks.due("shop", "pending", at(99)) == [ack]
 
     @pytest.mark.fault(12)
     async def test_a_delivery_and_its_acknowledgement_are_one_transaction(self) -> None:
@@ -141,7 +131,7 @@ class DeliveryRules(JournalBench):
             key = await found(journal, receivers=BOTH)
             for receiver, _ in BOTH:
                 assert await intend(journal, key, receiver=receiver)
-            settled = await journal.settle(
+            settled = await journal.deliveries.settle(
                 [Settlement(key, receiver, Delivered("id", "R1")) for receiver, _ in BOTH], at(5)
             )
             assert [one.applied for one in settled] == [True, True]
@@ -174,7 +164,7 @@ class DeliveryRules(JournalBench):
             await acknowledged(journal, key)
             assert await rows(journal, "SELECT count(*) FROM payloads") == [(1,)]  # the archive has yet to get it
             assert await delivered(journal, key, receiver="archive") is None
-            assert await journal.acks_due("shop", "pending", at(99)) == []
+            assert await journal.acks.due("shop", "pending", at(99)) == []
 
     async def test_a_source_hears_that_an_order_failed_when_all_have_refused_it(self) -> None:
         """Not while one of them may yet get it; with the reasons of each."""
@@ -248,7 +238,7 @@ class DeliveryRules(JournalBench):
             assert await settle(journal, key, outcome) == Settled(True)
             assert await rows(journal, "SELECT state, cause, detail FROM deliveries") == [(state, cause, detail)]
             assert len(await notes(journal, key)) == 1
-            waits = await journal.next_due("wms", ["in_doubt", "ready", "new"], at(2))
+            waits = await journal.deliveries.next_due("wms", ["in_doubt", "ready", "new"], at(2))
             assert waits == (None if next_try is None else at(next_try))
             assert await is_open(journal) == ({"wms": 1} if next_try is not None else {}, {})
 
@@ -288,9 +278,9 @@ class DeliveryRules(JournalBench):
             await settle(journal, doubtful, InDoubt("lost", at(30)))
             for key in (doubtful, fresh):
                 assert (await settle(journal, key, NotSent("down", at(45)))).applied
-            assert [job.key for job in await journal.due("wms", ["in_doubt"], at(45), 10)] == [doubtful]
-            assert [job.key for job in await journal.due("wms", ["ready"], at(45), 10)] == [fresh]
-            assert await journal.due("wms", ["in_doubt", "ready"], at(44.999), 10) == []
+            assert [job.key for job in await journal.deliveries.due("wms", ["in_doubt"], at(45), 10)] == [doubtful]
+            assert [job.key for job in await journal.deliveries.due("wms", ["ready"], at(45), 10)] == [fresh]
+            assert await journal.deliveries.due("wms", ["in_doubt", "ready"], at(44.999), 10) == []
 
     @pytest.mark.parametrize("tell", [True, False])
     async def test_a_rejection_is_told_where_the_source_has_a_word_for_it(self, tell: bool) -> None:
@@ -306,7 +296,7 @@ class DeliveryRules(JournalBench):
             else:
                 assert answer.ack is not None
                 assert (answer.ack.outcome, answer.ack.message, answer.ack.at) == ("failed", "no such article", at(6))
-                assert await journal.acks_due("shop", "pending", at(6)) == [answer.ack]
+                assert await journal.acks.due("shop", "pending", at(6)) == [answer.ack]
 
     async def test_one_bad_settlement_takes_its_call_with_it(self) -> None:
         """The outcomes of one call are one transaction."""
@@ -314,5 +304,5 @@ class DeliveryRules(JournalBench):
             keys = [await found(journal, order_id) for order_id in ("1", "2")]
             broken = Settlement(keys[1], "wms", Delivered(None, "R2"))  # type: ignore[arg-type]
             with pytest.raises(JournalError):
-                await journal.settle([Settlement(keys[0], "wms", Delivered("id", "R1")), broken], at())
+                await journal.deliveries.settle([Settlement(keys[0], "wms", Delivered("id", "R1")), broken], at())
             assert await is_open(journal) == ({"wms": 2}, {})

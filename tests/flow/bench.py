@@ -12,8 +12,7 @@ import anyio
 from connector.app import Connector
 from connector.events import Event
 from connector.journal.base import Journal
-from connector.journal.memory import MemoryJournal
-from connector.journal.sqlite import SqliteJournal
+from connector.journal.sqlite import MemoryJournal, SqliteJournal
 from connector.pipeline.drain import Drained
 from connector.settings import Settings
 from connector.settings.model import RetrySettings, RouteSettings

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import anyio
 
 from connector.journal.engine.stall import Stall
-from connector.journal.memory import MemoryJournal
+from connector.journal.sqlite import MemoryJournal
 
 __all__ = ["Filling", "Trouble"]
 
@@ -33,8 +33,12 @@ class Filling(MemoryJournal):
         self._there = anyio.Event()
         self._trouble = trouble
         self._sql("CREATE TABLE main.ballast (filler BLOB)", *GROWS)
+        for each in (self.store._writing, self.store._reading):
+            each._listen = self._stalled
         if method:
-            setattr(self, method, self._spoiling(getattr(self, method), call))
+            member, _, verb = method.partition(".")
+            table = getattr(self, member)
+            setattr(table, verb, self._spoiling(getattr(table, verb), call))
 
     def _spoiling(self, write: Callable[..., Awaitable[Any]], call: int) -> Callable[..., Awaitable[Any]]:
         calls = count(1)
@@ -51,7 +55,7 @@ class Filling(MemoryJournal):
             for statement in statements:
                 db.execute(statement).fetchall()
 
-        self._database.submit(run).result()
+        self.store.database.submit(run).result()
 
     def _stalled(self, stall: Stall | None) -> None:
         """Hear of a stall."""

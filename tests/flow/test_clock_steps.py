@@ -11,7 +11,7 @@ import pytest
 from connector.clock import Boot
 from connector.errors import TransientError
 from connector.events import AcknowledgementsLate, OrderAcknowledged
-from connector.journal.memory import MemoryJournal
+from connector.journal.sqlite import MemoryJournal
 from tests.doubles import SteppingClock, lost_answer
 from tests.flow.bench import Bench
 from tests.flow.test_crash import Kept, stopped_dead

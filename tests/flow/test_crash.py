@@ -11,7 +11,7 @@ import pytest
 
 from connector.app import Connector
 from connector.errors import TransientError
-from connector.journal.memory import MemoryJournal
+from connector.journal.sqlite import MemoryJournal
 from connector.receivers.base import Delivery, Receipt
 from tests.doubles import LoopClock, MemoryReceiver, lost_answer
 from tests.flow.bench import Bench

@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from connector.errors import InDoubtError, RejectedError, TransientError
-from connector.journal.memory import MemoryJournal
+from connector.journal.sqlite import MemoryJournal
 from connector.receivers.base import Delivery, Receipt
 from connector.sources.traede import source as traede_module
 from tests.contracts.source_harness import numbers
@@ -79,7 +79,7 @@ async def test_a_refusal_that_was_not_written_down_is_heard_again() -> None:
     bench.sources["shop"] = source = FailingSource("shop", bench.clock)
     source.put("1")
     journal = Kept()
-    settle = journal.settle
+    settle = journal.deliveries.settle
 
     async def never(*_: Any) -> Any:
         await anyio.sleep_forever()
@@ -89,11 +89,11 @@ async def test_a_refusal_that_was_not_written_down_is_heard_again() -> None:
         raise RejectedError("unknown article")
 
     bench.wms.create = refusing  # type: ignore[method-assign]
-    journal.settle = never  # type: ignore[method-assign, assignment]
+    journal.deliveries.settle = never  # type: ignore[method-assign, assignment]
     await stopped_dead(bench, journal, 2)
     assert bench.wms.creates == ["shop-1"]
 
-    journal.settle = settle  # type: ignore[method-assign]
+    journal.deliveries.settle = settle  # type: ignore[method-assign]
     await bench.drained(journal)
 
     # A refusal that no other order of this receiver bears out may be heard twice before it is believed.

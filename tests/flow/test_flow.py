@@ -10,7 +10,7 @@ import pytest
 
 from connector.errors import InDoubtError, RejectedError, TransientError
 from connector.events import OrderAcknowledged, OrderDelivered, OrderHeld, OrderRejected, OrderSkipped
-from connector.journal.memory import MemoryJournal
+from connector.journal.sqlite import MemoryJournal
 from tests.doubles import OnceSource, lost_answer
 from tests.flow.bench import Bench
 

@@ -14,9 +14,9 @@ import pytest
 from connector.app import Connector
 from connector.errors import InDoubtError, TransientError
 from connector.events import OrderHeld
-from connector.journal import holds
+from connector.journal import decisions
 from connector.journal.engine.codec import millis
-from connector.journal.memory import MemoryJournal
+from connector.journal.sqlite import MemoryJournal
 from connector.journal.views.orders import find
 from connector.receivers.base import Receipt, ReceiverTraits
 from tests.doubles import EPOCH, FailingSource, LoopClock, MemoryReceiver, OnceSource
@@ -41,7 +41,7 @@ class Kept(MemoryJournal):
     @property
     def db(self):  # type: ignore[no-untyped-def]
         """Its connection."""
-        return self._database._db  # type: ignore[union-attr]
+        return self.store.database._db  # type: ignore[union-attr]
 
     async def aclose(self) -> None:
         """Stay open for the next connector."""
@@ -276,7 +276,7 @@ async def test_what_a_restored_journal_holds_for_a_code_is_looked_up_when_it_is_
     bench.wms.default = lambda order: msgspec.structs.replace(  # type: ignore[method-assign]
         MemoryReceiver("x", LoopClock()).default(msgspec.structs.replace(order, notes=""))
     )
-    assert await journal.release("missing field: street", EPOCH) == 1
+    assert await journal.holds.release("missing field: street", EPOCH) == 1
 
     await bench.drained(journal)
 
@@ -320,8 +320,8 @@ async def test_a_receiver_that_cannot_be_asked_leaves_it_to_a_person() -> None:
     assert once("1") == wms.count()
     held = {(event.order_id, event.cause) for event in bench.events if isinstance(event, OrderHeld)}
     assert {("1", "may be at wms already"), ("2", "may be at wms already")} == held
-    keys = holds.keys_of("shop", ["2"], None, journal.db)
-    assert keys == holds.retry(keys, millis(bench.clock.now()), journal.db)
+    keys = decisions.keys_of("shop", ["2"], None, journal.db)
+    assert keys == decisions.retry(keys, millis(bench.clock.now()), journal.db)
     await bench.drained(journal)
     assert once("1", "2") == wms.count()
     assert ["1"] == list(bench.shop.feed)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from connector.ack import NotApplied
-from connector.journal.memory import MemoryJournal
+from connector.journal.sqlite import MemoryJournal
 from connector.plugins import BrokenReceiver, BrokenSource
 from connector.receivers.base import Delivery, Receipt
 from connector.sources.base import FeedItem, Page
@@ -112,7 +112,7 @@ async def test_orders_of_a_source_whose_plugin_is_missing_are_held_and_released(
     bench.sources["shop"] = BrokenSource("shop", bench.settings.sources["shop"], bench.clock, "not installed")  # type: ignore[assignment]
     async with bench.running(journal) as connector:
         drained = await connector.drain()
-        causes = await journal.causes()
+        causes = await journal.holds.causes()
     assert (["plugin of shop cannot be used"], ["shop"]) == (list(causes), list(drained.failed))
     assert not bench.wms.orders
 

@@ -13,13 +13,13 @@ from connector.cli.exit_codes import LATER, TROUBLE, code_of
 from connector.errors import JournalError, JournalStalled
 from connector.journal.engine.opening import patiently
 from connector.journal.engine.stall import GIVE_UP
-from connector.journal.memory import MemoryJournal
+from connector.journal.sqlite import MemoryJournal
 from tests.flow.bench import Bench
 from tests.flow.full import Filling, Trouble
 
 pytestmark = pytest.mark.looptime
 
-WRITES = ("ingest", "intend", "settle", "claim_acks", "settle_acks")
+WRITES = ("orders.ingest", "deliveries.intend", "deliveries.settle", "acks.claim", "acks.settle")
 """The transactions of an order's life."""
 
 
@@ -72,12 +72,12 @@ async def test_a_disk_that_stays_full_is_asked_now_and_then() -> None:
     """Pauses of up to five seconds, for all that wait together: an hour costs a thousand tries or two, and no more."""
     bench = Bench(concurrency=16)
     bench.shop.put(*ids(400))
-    journal = Filling("full", "settle")
+    journal = Filling("full", "deliveries.settle")
     async with bench.running(journal):
         await journal.until_stalled()
-        before = journal._commits.commits
+        before = journal.store.commits.commits
         await anyio.sleep(3600)
-        assert 600 < journal._commits.commits - before < 5000
+        assert 600 < journal.store.commits.commits - before < 5000
         journal.mend()
 
 
@@ -141,7 +141,7 @@ async def test_a_stall_that_passes_costs_a_stop_nothing() -> None:
     """A lock of a second keeps nothing that is under way from its end."""
     bench = Bench()
     bench.shop.put(*ids(60))
-    journal = Filling("full", "settle", call=2)
+    journal = Filling("full", "deliveries.settle", call=2)
     connector = Connector(
         bench.settings, sources=bench.sources, receivers=bench.receivers, journal=journal, clock=bench.clock
     )
@@ -187,13 +187,13 @@ async def test_a_caller_that_is_cancelled_does_not_wait_for_the_disk() -> None:
     journal.spoil()
     bench = Bench()
     with anyio.move_on_after(10) as scope:
-        await journal.polled("shop", bench.clock.now(), "")
+        await journal.endpoints.polled("shop", bench.clock.now(), "")
     assert not scope.cancelled_caught  # SQLite finds room for a row in the page that it has
 
     journal = Filling("read-only")
     journal.spoil()
     with anyio.move_on_after(10) as scope:
-        await journal.polled("shop", bench.clock.now(), "")
+        await journal.endpoints.polled("shop", bench.clock.now(), "")
     assert scope.cancelled_caught
     assert journal.stalled is None
     journal.mend()
@@ -232,7 +232,7 @@ async def test_a_connection_that_was_closed_by_mistake_ends_the_run() -> None:
     async def closed() -> None:
         async with bench.running(journal):
             await anyio.sleep(5)
-            await journal._database.close()
+            await journal.store.database.close()
             await anyio.sleep(3600)
 
     with pytest.raises(BaseExceptionGroup) as caught:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from connector.ack import AckOutcome, Confirmed, NotApplied, Refused
-from connector.journal.base import (
+from connector.journal.records import (
     AckResult,
     Arrival,
     Delivered,
@@ -53,7 +53,7 @@ class Filler:
 
     async def list(self, *arrivals: Arrival) -> None:
         """Take a page in."""
-        taken = await self.journal.ingest(self.source, arrivals, Listing(asked_at=self.at), self.at)
+        taken = await self.journal.orders.ingest(self.source, arrivals, Listing(asked_at=self.at), self.at)
         self.keys |= {arrival.order_id: one.key for arrival, one in zip(arrivals, taken, strict=True)}
 
     def arrival(self, order_id: str, *, revision: str = "r1") -> Arrival:
@@ -68,19 +68,19 @@ class Filler:
 
     async def intend(self, order_id: str, receiver: str = "warehouse") -> None:
         """Commit the will to create."""
-        granted = await self.journal.intend([Intent(self.keys[order_id], receiver, "r1", b"hash")], self.at)
+        granted = await self.journal.deliveries.intend([Intent(self.keys[order_id], receiver, "r1", b"hash")], self.at)
         assert [True] == granted
 
     async def settle(self, order_id: str, outcome: Outcome, receiver: str = "warehouse") -> None:
         """Intend to create, and record what became of it."""
         await self.intend(order_id, receiver)
-        (settled,) = await self.journal.settle([Settlement(self.keys[order_id], receiver, outcome)], self.at)
+        (settled,) = await self.journal.deliveries.settle([Settlement(self.keys[order_id], receiver, outcome)], self.at)
         assert settled.applied
 
     async def tell(self, order_id: str, outcome: AckOutcome) -> None:
         """Send the acknowledgement, and record what became of it."""
-        assert [True] == await self.journal.claim_acks([self.keys[order_id]], self.at)
-        await self.journal.settle_acks([AckResult(self.keys[order_id], outcome, self.at)], self.at)
+        assert [True] == await self.journal.acks.claim([self.keys[order_id]], self.at)
+        await self.journal.acks.settle([AckResult(self.keys[order_id], outcome, self.at)], self.at)
 
 
 async def fill(journal: SqliteJournal, at: datetime) -> Filler:
@@ -110,7 +110,7 @@ async def fill(journal: SqliteJournal, at: datetime) -> Filler:
     await shop.tell("acked", Confirmed())
     await shop.tell("told", NotApplied("the shop is down"))
     await shop.tell("parked", Refused("the order is not there any more"))
-    await journal.polled("shop", shop.at, "")
-    await journal.polled("shop", shop.at + later, "the shop answered 502")
-    await journal.endpoint_changed("warehouse", "open", "the warehouse is down", shop.at)
+    await journal.endpoints.polled("shop", shop.at, "")
+    await journal.endpoints.polled("shop", shop.at + later, "the shop answered 502")
+    await journal.endpoints.breaker_changed("warehouse", "open", "the warehouse is down", shop.at)
     return shop

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from connector.journal import holds
-from connector.journal.memory import MemoryJournal
-from connector.journal.tables import orders_vanished
+from connector.journal import decisions
+from connector.journal.sqlite import MemoryJournal
+from connector.journal.tables import orders
 from tests.contracts.journal_bench import rows
 
 ORDER = (
@@ -52,7 +52,7 @@ async def decide(journal: MemoryJournal, decision: Any, *arguments: Any) -> Any:
 
 
 @pytest.mark.parametrize("table", ["deliveries", "orders", "changes", "reports"])
-@pytest.mark.parametrize("decision", [holds.retry, holds.skip])
+@pytest.mark.parametrize("decision", [decisions.retry, decisions.skip])
 async def test_what_is_decided_about_a_cause_is_about_what_waits_for_it(decision: Any, table: str) -> None:
     """That another receiver refused the same order, or that the source was not told, is another matter."""
     journal = MemoryJournal()
@@ -65,7 +65,7 @@ async def test_what_is_decided_about_a_cause_is_about_what_waits_for_it(decision
     moved = await decide(journal, decision, "the cause")
 
     after = {name: await rows(journal, query) for name, query in WAITING.items()}
-    changes = [] if (decision, table) == (holds.skip, "orders") else [table]  # whom nobody tells cannot be skipped
+    changes = [] if (decision, table) == (decisions.skip, "orders") else [table]  # whom nobody tells cannot be skipped
     assert [name for name in before if after[name] != before[name]] == changes
     assert moved == [1] * len(changes)
     await journal.aclose()
@@ -76,7 +76,7 @@ async def test_a_receiver_that_takes_orders_again_releases_its_own() -> None:
     journal = MemoryJournal()
     await waiting(journal, ("a", "held", 1, "a refuses every order"), ("b", "rejected", 1, "no street"))
 
-    assert await journal.release("a refuses every order", datetime(2026, 11, 21, tzinfo=UTC)) == 1
+    assert await journal.holds.release("a refuses every order", datetime(2026, 11, 21, tzinfo=UTC)) == 1
 
     assert await rows(journal, STATES) == [("a", "new", 0), ("b", "rejected", 0)]
     assert await rows(journal, "SELECT ack_state FROM orders") == [("parked",)]
@@ -89,7 +89,7 @@ async def test_no_failure_is_told_of_an_order_that_is_tried_again(outcome: str, 
     journal = MemoryJournal()
     await waiting(journal, ("a", "rejected", 1, "no street"), outcome=outcome)
 
-    assert await decide(journal, holds.retry) == [1]
+    assert await decide(journal, decisions.retry) == [1]
 
     assert await rows(journal, "SELECT ack_state FROM orders") == [(after,)]
     await journal.aclose()
@@ -100,10 +100,10 @@ async def test_no_failure_is_told_of_an_order_that_was_skipped_and_is_taken_up_a
     journal = MemoryJournal()
     await waiting(journal, ("a", "rejected", 1, "no street"))
     await rows(journal, "UPDATE orders SET ack_state = 'pending'")
-    assert await decide(journal, holds.skip) == [1]
+    assert await decide(journal, decisions.skip) == [1]
     assert await rows(journal, "SELECT ack_state FROM orders") == [("pending",)]
 
-    assert await decide(journal, holds.retry) == [1]
+    assert await decide(journal, decisions.retry) == [1]
 
     assert await rows(journal, STATES) == [("a", "new", 0)]
     assert await rows(journal, "SELECT ack_state, ack_outcome FROM orders") == [("none", None)]
@@ -116,7 +116,7 @@ async def test_what_was_skipped_is_left_so_while_something_else_waits(other: str
     journal = MemoryJournal()
     await waiting(journal, ("a", "held", 1, "in doubt at a"), outcome="exported" if other == "orders" else None)
     await rows(journal, REPORT)
-    assert await decide(journal, holds.skip) == [1]
+    assert await decide(journal, decisions.skip) == [1]
     if other == "changes":
         await rows(journal, CHANGE)
     elif other == "reports":
@@ -124,7 +124,7 @@ async def test_what_was_skipped_is_left_so_while_something_else_waits(other: str
     elif other == "deliveries":
         await rows(journal, DELIVERY, "b", "held", 1, "no street")
 
-    assert await decide(journal, holds.retry) == [1]
+    assert await decide(journal, decisions.retry) == [1]
 
     (first, *_) = await rows(journal, "SELECT state FROM deliveries ORDER BY receiver")
     assert first == ("skipped" if other else "new",)
@@ -141,7 +141,7 @@ async def test_what_may_be_there_is_not_forgotten_for_having_vanished(attempts: 
     journal = MemoryJournal()
     await waiting(journal, ("a", "held", attempts, "in doubt at a"), outcome=None)
 
-    assert await decide(journal, lambda keys, now, db: orders_vanished.vanish(keys, now, db)) == [1]
+    assert await decide(journal, lambda keys, now, db: orders.vanish(keys, now, db)) == [1]
 
     assert await rows(journal, STATES) == [("a", "vanished", ask)]
     await journal.aclose()
@@ -153,9 +153,9 @@ async def test_what_may_be_there_is_not_forgotten_for_being_skipped(state: str, 
     journal = MemoryJournal()
     await waiting(journal, ("a", state, 1, "in doubt at a"), outcome=None)
 
-    assert await decide(journal, holds.skip) == [1]
+    assert await decide(journal, decisions.skip) == [1]
     assert await rows(journal, STATES) == [("a", "skipped", ask)]
 
-    assert await decide(journal, holds.retry) == [1]  # who does that has looked there
+    assert await decide(journal, decisions.retry) == [1]  # who does that has looked there
     assert await rows(journal, STATES) == [("a", "new", 0)]
     await journal.aclose()

@@ -47,7 +47,7 @@ async def main(path):
     keys = [await found(journal, str(number)) for number in range(4)]
     assert await intend(journal, keys[0]) and await intend(journal, keys[1])
     await delivered(journal, keys[2])
-    await journal.claim_acks([keys[2]], at())
+    await journal.acks.claim([keys[2]], at())
     print(*keys, flush=True)
     sys.stdin.read()
 
@@ -109,8 +109,8 @@ async def test_what_was_in_flight_when_the_process_was_killed_is_in_doubt(tmp_pa
     journal = await SqliteJournal.open(path, SystemClock())
     try:
         assert await journal.recover(at(10), {"wms": 30.0}, 300.0) == 3
-        assert [job.key for job in await journal.due("wms", ["in_doubt"], at(40), 9)] == keys[:2]
-        assert [ack.key for ack in await journal.acks_due("shop", "in_doubt", at(10))] == [keys[2]]
-        assert [job.key for job in await journal.due("wms", ["new"], at(40), 9)] == [keys[3]]
+        assert [job.key for job in await journal.deliveries.due("wms", ["in_doubt"], at(40), 9)] == keys[:2]
+        assert [ack.key for ack in await journal.acks.due("shop", "in_doubt", at(10))] == [keys[2]]
+        assert [job.key for job in await journal.deliveries.due("wms", ["new"], at(40), 9)] == [keys[3]]
     finally:
         await journal.aclose()

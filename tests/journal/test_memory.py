@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connector.journal.memory import MemoryJournal
+from connector.journal.sqlite import MemoryJournal
 from tests.contracts.journal import JournalContract
 from tests.contracts.journal_bench import arrival, ingest
 

@@ -46,7 +46,7 @@ class TestSqliteJournal(JournalContract):
             assert len(identity) == 1
         async with self.open() as journal:
             assert await rows(journal, "SELECT value FROM identity WHERE name = 'journal'") == identity
-            assert await journal.acks_due("shop", "pending", at(99)) == [ack]
+            assert await journal.acks.due("shop", "pending", at(99)) == [ack]
             assert await journal.recover(at(10), {"wms": 30.0}, 300.0) == 1
             assert await ingest(journal, arrival("1"), arrival("2"), arrival("3")) == ["known", "known", "new"]
 

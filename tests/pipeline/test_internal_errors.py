@@ -11,7 +11,7 @@ import pytest
 
 from connector.errors import RejectedError, TransientError
 from connector.events import OrderHeld, OrderRejected
-from connector.journal.memory import MemoryJournal
+from connector.journal.sqlite import MemoryJournal
 from connector.receivers.base import Delivery, Receipt, ReceiverTraits
 from tests.doubles import FailingSource, MemoryReceiver
 from tests.flow.bench import Bench
@@ -185,7 +185,7 @@ async def test_a_fault_that_was_mended_lets_the_order_through_after_a_retry() ->
     async with bench.running(journal) as connector:
         await connector.drain()
         for tries in (6, 7):
-            assert 1 == await journal.release("unforeseen KeyError at wms", bench.clock.now())
+            assert 1 == await journal.holds.release("unforeseen KeyError at wms", bench.clock.now())
             wms.where = wms.where if tries == 6 else ()
             looked_up = len(wms.finds_of)
             connector.look()

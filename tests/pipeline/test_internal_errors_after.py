@@ -13,7 +13,7 @@ import pytest
 from connector.ack import Acknowledgement, AckOutcome
 from connector.errors import TransientError
 from connector.events import ProgressReported
-from connector.journal.memory import MemoryJournal
+from connector.journal.sqlite import MemoryJournal
 from connector.receivers.base import Delivery, Receipt
 from connector.settings.model import RouteSettings
 from tests.doubles import EPOCH, AmendableReceiver, MemorySource, OnceSource, lost_answer
@@ -88,7 +88,7 @@ async def test_one_that_our_code_cannot_acknowledge_is_parked_and_the_others_are
     assert 3 == len([record for record in caplog.records if "while acknowledging order bad" in record.message])
 
     source.mended = True
-    assert 1 == await journal.release(why, bench.clock.now())
+    assert 1 == await journal.holds.release(why, bench.clock.now())
     await bench.drained(journal)
     assert 1 == source.told["bad"]
     assert [] == await journal.read(parked)
@@ -180,7 +180,7 @@ async def test_a_change_that_our_code_cannot_make_is_held_and_the_others_are_mad
         )
 
         wms.mended = True
-        assert 1 == await journal.release(why, bench.clock.now())
+        assert 1 == await journal.holds.release(why, bench.clock.now())
         connector.look()
         await connector.drain()
         assert [] == await journal.read(held)
@@ -241,7 +241,7 @@ async def test_a_report_that_our_code_trips_over_is_parked_and_the_others_are_to
 
         setattr(yard.source, where, real)
         if where == "report":  # of the other one a person sees that the source has it, and skips it
-            assert 1 == await journal.release(why, yard.clock.now())
+            assert 1 == await journal.holds.release(why, yard.clock.now())
             connector.look()
         await drained(connector)
         assert ["a"] == yard.source.said("bad")

@@ -12,7 +12,7 @@ import pytest
 
 from connector.ack import Acknowledgement, AckOutcome, NotApplied
 from connector.errors import ConnectorError, InDoubtError, TransientError
-from connector.journal.memory import MemoryJournal
+from connector.journal.sqlite import MemoryJournal
 from connector.pipeline.log_throttle import LogThrottle
 from connector.pipeline.poison import MANY, PoisonTracker
 from connector.receivers.base import Delivery, Receipt
@@ -97,7 +97,7 @@ async def test_an_order_that_fails_while_others_are_taken_waits_for_a_person_aft
         assert "while others went through; the last: POST /orders: 500 xxxxxxxxx. It is not there" in detail
         assert {} == connector.in_vain
         wms.where = ()
-        assert 1 == await journal.release(cause, bench.clock.now())
+        assert 1 == await journal.holds.release(cause, bench.clock.now())
         connector.look()
         await connector.drain()
 

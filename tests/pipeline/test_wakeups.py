@@ -12,8 +12,10 @@ import pytest
 from msgspec.structs import replace
 
 from connector.ack import Acknowledgement
-from connector.journal.base import Job, Waiting
-from connector.journal.memory import MemoryJournal
+from connector.journal.records import Job, Waiting
+from connector.journal.sqlite import MemoryJournal
+from connector.journal.tables.acks import AcksTable
+from connector.journal.tables.deliveries import DeliveriesTable
 from connector.settings.values import Duration
 from tests.contracts.journal_bench import at, delivered, found
 from tests.doubles import MemorySource, lost_answer
@@ -22,7 +24,7 @@ from tests.flow.bench import Bench
 pytestmark = pytest.mark.looptime
 
 
-class SlowJournal(MemoryJournal):
+class SlowDeliveries(DeliveriesTable):
     """Reads at once what is due, and takes its time to say so."""
 
     async def due(self, receiver: str, states: Sequence[Waiting], now: datetime, limit: int) -> list[Job]:
@@ -46,7 +48,9 @@ async def test_what_falls_in_doubt_while_the_journal_is_read_is_not_forgotten(de
     bench.wms.delay = delay
     bench.wms.lost.append(lost_answer())
 
-    await bench.drained(SlowJournal())
+    journal = MemoryJournal()
+    journal.deliveries = SlowDeliveries(journal.store)
+    await bench.drained(journal)
 
     assert {"shop-1": 1} == bench.wms.count()
     assert {} == bench.shop.feed
@@ -65,14 +69,12 @@ async def test_an_order_that_comes_in_while_the_receiver_is_paused_is_taken_up_a
     assert {"shop-1": 1} == bench.wms.count()
 
 
-class SlowAcks(MemoryJournal):
+class SlowAcks(AcksTable):
     """Reads at once which acknowledgements are due, and takes its time to say so."""
 
-    async def acks_due(
-        self, source: str, state: Literal["pending", "in_doubt"], now: datetime
-    ) -> list[Acknowledgement]:
+    async def due(self, source: str, state: Literal["pending", "in_doubt"], now: datetime) -> list[Acknowledgement]:
         """Answer late."""
-        found = await super().acks_due(source, state, now)
+        found = await super().due(source, state, now)
         await anyio.sleep(0.3)
         return found
 
@@ -94,10 +96,11 @@ async def test_an_acknowledgement_that_becomes_askable_while_the_journal_is_read
     That time may come while the journal is read, after it was decided that it has not come yet.
     """
     bench = Bench()
-    journal = SlowAcks()
+    journal = MemoryJournal()
+    journal.acks = SlowAcks(journal.store)
     key = await found(journal, "1")
     await delivered(journal, key)
-    assert [True] == await journal.claim_acks([key], at())
+    assert [True] == await journal.acks.claim([key], at())
     shop = Counting("shop", bench.clock)
     shop.put("1")
     bench.sources["shop"] = shop

@@ -21,8 +21,11 @@ from aiohttp import http_writer
 
 from connector.cli import main
 from connector.clock import SystemClock
-from connector.journal.base import Delivered, Settlement
-from connector.journal.sqlite import SqliteJournal
+from connector.journal.engine.store import Table
+from connector.journal.records import Delivered, Settlement
+from connector.journal.tables.acks import AcksTable
+from connector.journal.tables.deliveries import DeliveriesTable
+from connector.journal.tables.orders import OrdersTable
 from connector.pipeline.delivery import consumer
 from tests.processes.watched import Kind, Place, watch
 
@@ -68,11 +71,11 @@ def arm(point: str, number: int) -> None:
         reached(f"{kind}:{place}")
 
     watch(commit)
-    _before(SqliteJournal.ingest, lambda _page: reached("ingest:before"))
-    _before(SqliteJournal.intend, lambda _intents: reached("intent:before"))
-    _before(SqliteJournal.settle, partial(_settling, reached))
-    _before(SqliteJournal.claim_acks, lambda _keys: reached("claim:before"))
-    _before(SqliteJournal.settle_acks, lambda _results: reached("told:before"))
+    _before(OrdersTable, "ingest", lambda _page: reached("ingest:before"))
+    _before(DeliveriesTable, "intend", lambda _intents: reached("intent:before"))
+    _before(DeliveriesTable, "settle", partial(_settling, reached))
+    _before(AcksTable, "claim", lambda _keys: reached("claim:before"))
+    _before(AcksTable, "settle", lambda _results: reached("told:before"))
     if point == "map:in":
         _mapping(reached)
     if point == "request:before":
@@ -81,14 +84,15 @@ def arm(point: str, number: int) -> None:
         _halve(reached)
 
 
-def _before(method: Callable[..., Any], then: Callable[[Any], None]) -> None:
-    """Call `then` with what `method` of the journal is called with, before anything is done."""
+def _before(table: type[Table], name: str, then: Callable[[Any], None]) -> None:
+    """Call `then` with the first argument of a method of `table` that is no text, before anything is done."""
+    method = getattr(table, name)
 
-    async def called(journal: SqliteJournal, *arguments: Any) -> Any:
+    async def called(table: Table, *arguments: Any) -> Any:
         then(next(each for each in arguments if not isinstance(each, str)))
-        return await method(journal, *arguments)
+        return await method(table, *arguments)
 
-    setattr(SqliteJournal, method.__name__, called)
+    setattr(table, name, called)
 
 
 def _settling(reached: Callable[[str], None], settlements: Sequence[Settlement]) -> None:

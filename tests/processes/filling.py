@@ -16,12 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from connector.cli import main
-from connector.journal.sqlite import SqliteJournal
+from connector.journal.tables.acks import AcksTable
+from connector.journal.tables.deliveries import DeliveriesTable
+from connector.journal.tables.orders import OrdersTable
 
 __all__ = ["BALLAST", "NAMED", "fill"]
 
-NAMED = ("ingest", "intend", "settle", "claim_acks", "settle_acks")
+NAMED = ("orders.ingest", "deliveries.intend", "deliveries.settle", "acks.claim", "acks.settle")
 """The transactions of an order's life."""
+TABLES = {"orders": OrdersTable, "deliveries": DeliveriesTable, "acks": AcksTable}
 BALLAST = "ballast"
 
 
@@ -33,7 +36,9 @@ def fill(how: str) -> None:
 
 
 def _before(name: str, left: set[str], spoil: Callable[[], None]) -> None:
-    method = getattr(SqliteJournal, name)
+    table, _, verb = name.partition(".")
+    where = TABLES[table]
+    method = getattr(where, verb)
 
     async def called(*arguments: Any) -> Any:
         if name in left and not _full():
@@ -41,7 +46,7 @@ def _before(name: str, left: set[str], spoil: Callable[[], None]) -> None:
             spoil()
         return await method(*arguments)
 
-    setattr(SqliteJournal, name, called)
+    setattr(where, verb, called)
 
 
 def _full() -> bool:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from connector.cli import main
-from connector.journal.sqlite import SqliteJournal
+from connector.journal.tables.deliveries import DeliveriesTable
 from connector.receivers.file import store as file_store
 from connector.receivers.file.disk import AppendFile, Disk
 from connector.receivers.file.handover_log import Entry, Handed
@@ -46,14 +46,14 @@ def arm(point: str, number: int) -> None:
     _after(Handed, "add", lambda: reached("recorded"))
     _after(file_store, "put_in_place", lambda: reached("in place"))
     _halve()
-    settle = SqliteJournal.settle
+    settle = DeliveriesTable.settle
 
-    async def settled(self: SqliteJournal, *arguments: Any) -> Any:
+    async def settled(self: DeliveriesTable, *arguments: Any) -> Any:
         done = await settle(self, *arguments)
         reached("settled")
         return done
 
-    SqliteJournal.settle = settled  # type: ignore[method-assign,assignment]
+    DeliveriesTable.settle = settled  # type: ignore[method-assign,assignment]
 
 
 def _after(where: Any, name: str, then: Callable[[], None]) -> None:

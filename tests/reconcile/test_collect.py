@@ -9,9 +9,9 @@ from datetime import timedelta
 import pytest
 
 from connector.errors import AuthError, ConflictError, TransientError
-from connector.journal.base import Delivered, Intent, Settlement
 from connector.journal.engine.connection import InlineDatabase
-from connector.journal.memory import MemoryJournal
+from connector.journal.records import Delivered, Intent, Settlement
+from connector.journal.sqlite import MemoryJournal
 from connector.receivers.base import Receipt, ReceiverTraits
 from connector.reconcile import Ends, Report, reconcile
 from connector.sources.base import Page
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.looptime
 
 async def surveyed(bench: Bench, journal: MemoryJournal, most: int = 1000) -> Report:
     """Reconcile what is in the bench."""
-    database = journal._database
+    database = journal.store.database
     assert isinstance(database, InlineDatabase)
     ends = Ends(
         settings=bench.settings,
@@ -51,8 +51,8 @@ async def test_what_a_running_connector_was_just_doing_is_no_disagreement() -> N
 
     class Quick(MemoryReceiver):
         async def find(self, external_id: str) -> Receipt | None:
-            assert await journal.intend([Intent(key, "wms", "a", HASH)], EPOCH) == [True]
-            await journal.settle([Settlement(key, "wms", Delivered("7", "R-7"))], EPOCH)
+            assert await journal.deliveries.intend([Intent(key, "wms", "a", HASH)], EPOCH) == [True]
+            await journal.deliveries.settle([Settlement(key, "wms", Delivered("7", "R-7"))], EPOCH)
             return Receipt(id="7")
 
     bench.receivers["wms"] = Quick("wms", bench.clock)
@@ -85,7 +85,7 @@ async def journal_of(journal: MemoryJournal, *order_ids: str) -> None:
     """Let the journal know orders, found a minute before the test began."""
     for order_id in order_ids:
         await found(journal, order_id)
-    await journal._write(lambda db: db.execute("UPDATE orders SET found_at = found_at - 60000").close())
+    await journal.store.write(lambda db: db.execute("UPDATE orders SET found_at = found_at - 60000").close())
 
 
 async def test_a_receiver_is_asked_about_many_at_once_where_it_can_be() -> None:
@@ -110,8 +110,10 @@ async def test_what_is_most_alarming_comes_first() -> None:
     bench, journal = Bench(), Kept()
     bench.shop.put("1")
     await bench.drained(journal)
-    await journal._write(lambda db: db.execute("UPDATE deliveries SET delivered_at = delivered_at - 60000").close())
-    await journal._write(lambda db: db.execute("UPDATE sources SET last_poll = last_poll - 600000").close())
+    await journal.store.write(
+        lambda db: db.execute("UPDATE deliveries SET delivered_at = delivered_at - 60000").close()
+    )
+    await journal.store.write(lambda db: db.execute("UPDATE sources SET last_poll = last_poll - 600000").close())
     bench.wms.orders.clear()
     bench.shop.put("0")
     report = await surveyed(bench, journal)

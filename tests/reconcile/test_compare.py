@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from connector.journal.base import Arrival
+from connector.journal.records import Arrival
 from connector.journal.views.audit import KeptDelivery, OrderSnapshot
 from connector.receivers.base import Receipt
 from connector.reconcile.compare import Compared, Rules, compare

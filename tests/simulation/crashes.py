@@ -13,12 +13,12 @@ CALLS = ("login", "feed", "lookup", "create", "ack", "timeline", "report", "upda
 WRITES = (
     "sentinel.identify",
     "sentinel.raise_epoch",
-    "steps.begin",
-    "doubts.begin",
-    "deliveries.recover",
+    "clock_steps.follow",
+    "lookup_first.begin",
+    "sqlite.recover",
     "reports.recover",
-    "arrivals.ingest",
-    "arrivals.polled",
+    "orders.ingest",
+    "endpoints.polled",
     "deliveries.intend",
     "deliveries.settle",
     "acks.claim",
@@ -27,9 +27,9 @@ WRITES = (
     "reports.progressed",
     "reports.claim",
     "reports.settle",
-    "steps.note",
+    "clock_steps.note",
 )
-"""The journal's transactions, by their first operation."""
+"""The journal's transactions, by the module and the method of their first operation."""
 READS = ("deliveries.due", "acks.due")
 
 POINTS = (
@@ -43,7 +43,7 @@ and when the answer has come and nobody has read it; in the journal before a tra
 it is committed and nobody has heard.
 """
 
-OFTEN = ("create", "lookup", "ack", "intend", "settle", "claim", "recover", "steps")
+OFTEN = ("create", "lookup:", "ack", "intend", "settle", "claim", "recover", "steps")
 
 SELDOM = {
     "cancel": 20,
@@ -77,7 +77,7 @@ class Ending(msgspec.Struct):
     at: float = 0.0
 
 
-ONCE = ("sentinel.", "doubts.begin", "steps.", "deliveries.recover", "reports.recover")
+ONCE = ("sentinel.", "lookup_first.begin", "clock_steps.", "sqlite.recover", "reports.recover")
 """What a process passes at its start, and mostly not again."""
 
 

@@ -260,9 +260,9 @@ class Incarnation:
         """Do what `SqliteJournal.open` does, with the files of the simulated disk."""
         disk = self._world.disk
         journal = SqliteJournal(self._store, clock=clock)  # type: ignore[arg-type]
-        noted = await journal._commits.transact(partial(identify, PATH, disk.start))
-        journal._sentinel = disk  # type: ignore[assignment]
-        await journal._say(noted)
+        noted = await journal.store.commits.transact(partial(identify, PATH, disk.start))
+        journal.store.sentinel = disk  # type: ignore[assignment]
+        await journal.store.remember(noted)
         disk.accept = disk.told = False  # who is killed before that is told again
         return journal
 

@@ -29,7 +29,7 @@ PROBES = 240
 OFTEN = [
     point
     for point in POINTS
-    if point.partition(":")[0] in ("create", "ack", "feed", "login", "arrivals.ingest", "arrivals.polled")
+    if point.partition(":")[0] in ("create", "ack", "feed", "login", "orders.ingest", "endpoints.polled")
     or (point.startswith(("deliveries.", "acks.")) and not point.startswith(ONCE))
 ]
 """The points that a long life passes again and again."""

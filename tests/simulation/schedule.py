@@ -14,7 +14,7 @@ from uuid import UUID
 import msgspec
 
 from connector import plugins
-from connector.journal import holds
+from connector.journal import decisions
 from connector.journal.engine import sentinel
 from connector.journal.engine.codec import millis
 from connector.pipeline import pipeline
@@ -253,7 +253,7 @@ class Schedule:
     def _retry(self, truth: Truth, key: int) -> None:
         """Let a person try an order again, and once more later while its source is being told that it failed."""
         self.world.note(f"a person tries {truth.external_id} again")
-        late = holds.telling_failure([key], self.world.journal)
+        late = decisions.telling_failure([key], self.world.journal)
         truth.released += not late
         self._decide([key], [])
         if late:
@@ -287,8 +287,8 @@ class Schedule:
         """Do what `connector retry` and `connector skip` do."""
         now, journal = millis(self.world.moment()), self.world.journal
         journal.execute("BEGIN")
-        holds.retry(again, now, journal)
-        holds.skip(leave, now, journal)
+        decisions.retry(again, now, journal)
+        decisions.skip(leave, now, journal)
         journal.execute("COMMIT")
         running = self._running
         if running is not None and running.alive and running.connector is not None and running.connector.running:
@@ -320,7 +320,7 @@ class Schedule:
         """Set the clock; a process may be killed `where` it notes that."""
         self.world.set_clock(jump)
         if where and self._running is not None and not self._healing:
-            self._running.ending = Ending("point", f"steps.note:{where}")
+            self._running.ending = Ending("point", f"clock_steps.note:{where}")
 
     def _lose(self) -> None:
         """Between two processes: let the journal be lost, or an older one be put in its place, twice at most."""

@@ -17,7 +17,7 @@ from typing import Any, Protocol, TypeVar
 from connector.errors import JournalError
 from connector.journal.engine.connection import migrate
 from connector.journal.engine.group_commit import GroupCommit
-from connector.journal.engine.store import Sending
+from connector.journal.engine.store import JournalStore
 from tests.simulation.loop import Time
 
 __all__ = ["Process", "Store", "new_journal"]
@@ -159,13 +159,14 @@ def _dead() -> JournalError:
 
 
 def _named(operation: Any) -> tuple[str, bool]:
-    """Return what an operation is called, and whether it is a transaction: `module.function` of the first in it."""
+    """Return the name of an operation, `module.method` of the first in it, and whether it is a transaction."""
     if isinstance(operation, partial) and operation.func.__module__ == GroupCommit.__module__:
         return _named(operation.args[0][0])[0], True
-    if isinstance(operation, partial) and operation.func.__module__ == Sending.__module__:
+    if isinstance(operation, partial) and operation.func.__module__ == JournalStore.__module__:
         return _named(operation.args[1])
     inner = operation.func if isinstance(operation, partial) else operation
-    return f"{inner.__module__.rpartition('.')[2]}.{inner.__name__.lstrip('_')}", False
+    method = inner.__qualname__.partition(".<locals>")[0].rpartition(".")[2]
+    return f"{inner.__module__.rpartition('.')[2]}.{method.lstrip('_')}", False
 
 
 @cache

@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from connector.app import Connector
 from connector.events import Event
 from connector.journal.base import Journal
-from connector.journal.memory import MemoryJournal
+from connector.journal.sqlite import MemoryJournal
 from connector.settings.model import ServerSettings
 from connector.web import serve
 from tests.doubles import LoopClock

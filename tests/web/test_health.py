@@ -12,9 +12,8 @@ import pytest
 from connector.ack import Confirmed
 from connector.errors import AuthError, InDoubtError, RejectedError, TransientError
 from connector.events import OrderDelivered, OrderHeld, OrderInDoubt, PollFinished
-from connector.journal.base import AckResult, Arrival, Delivered, Listing, Settlement
-from connector.journal.engine.codec import millis
-from connector.journal.memory import MemoryJournal
+from connector.journal.records import AckResult, Arrival, Delivered, Listing, Settlement
+from connector.journal.sqlite import MemoryJournal
 from connector.web import health, serve
 from connector.web.health import oldest_unacknowledged
 from tests.doubles import EPOCH
@@ -136,15 +135,15 @@ async def test_an_acknowledgement_that_is_due_again_counts_from_then_on() -> Non
     """An order that was delivered a week ago, confirmed, and is listed again today is not a week late."""
     journal, week = MemoryJournal(), timedelta(days=7)
     arrival = Arrival(order_id="1", external_id="shop-1", revision="r", raw=b"{}", receivers=(("wms", True),))
-    [taken] = await journal.ingest("shop", [arrival], Listing(asked_at=EPOCH), EPOCH)
-    await journal.settle([Settlement(taken.key, "wms", Delivered("7", "R7"))], EPOCH)
-    ages = [await journal.read(partial(oldest_unacknowledged, millis(EPOCH + timedelta(seconds=5))))]
-    assert [True] == await journal.claim_acks([taken.key], EPOCH)
-    ages.append(await journal.read(partial(oldest_unacknowledged, millis(EPOCH + timedelta(seconds=6)))))
-    await journal.settle_acks([AckResult(taken.key, Confirmed(), EPOCH)], EPOCH)
-    ages.append(await journal.read(partial(oldest_unacknowledged, millis(EPOCH + week))))
-    [again] = await journal.ingest("shop", [arrival], Listing(asked_at=EPOCH + week), EPOCH + week)
-    ages.append(await journal.read(partial(oldest_unacknowledged, millis(EPOCH + week + timedelta(seconds=9)))))
+    [taken] = await journal.orders.ingest("shop", [arrival], Listing(asked_at=EPOCH), EPOCH)
+    await journal.deliveries.settle([Settlement(taken.key, "wms", Delivered("7", "R7"))], EPOCH)
+    ages = [await journal.read(partial(oldest_unacknowledged, EPOCH + timedelta(seconds=5)))]
+    assert [True] == await journal.acks.claim([taken.key], EPOCH)
+    ages.append(await journal.read(partial(oldest_unacknowledged, EPOCH + timedelta(seconds=6))))
+    await journal.acks.settle([AckResult(taken.key, Confirmed(), EPOCH)], EPOCH)
+    ages.append(await journal.read(partial(oldest_unacknowledged, EPOCH + week)))
+    [again] = await journal.orders.ingest("shop", [arrival], Listing(asked_at=EPOCH + week), EPOCH + week)
+    ages.append(await journal.read(partial(oldest_unacknowledged, EPOCH + week + timedelta(seconds=9))))
     await journal.aclose()
 
     assert "reacknowledge" == again.what

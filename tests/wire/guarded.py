@@ -11,7 +11,7 @@ import anyio
 from aiohttp import web
 
 from connector.app import Connector
-from connector.journal.memory import MemoryJournal
+from connector.journal.sqlite import MemoryJournal
 from connector.pipeline.drain import Drained
 from connector.registry import load_settings
 from connector.sandbox.server import StandIn, serving

@@ -13,7 +13,7 @@ import anyio
 
 from connector.app import Connector
 from connector.events import OrderAcknowledged, OrderHeld, OrderRejected
-from connector.journal.memory import MemoryJournal
+from connector.journal.sqlite import MemoryJournal
 from connector.registry import load_settings
 from connector.sandbox.ewarehousing.app import EwarehousingStandIn
 from connector.sandbox.propeller.app import PropellerStandIn

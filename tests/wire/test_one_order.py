@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from aiohttp import web
 
-from connector.journal.memory import MemoryJournal
+from connector.journal.sqlite import MemoryJournal
 from connector.progress import Progress
 from connector.sandbox.ewarehousing.app import EwarehousingStandIn
 from connector.sandbox.propeller.app import PropellerStandIn

@@ -12,10 +12,31 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
-__all__ = ["all_or_nothing", "execute_values", "select_keys", "update_keys"]
+__all__ = ["CHUNK", "all_or_nothing", "chunks", "distinct", "execute_values", "select_keys", "update_keys"]
+
+CHUNK = 500
+"""Orders read at once: a reader that pauses (a pager) must not hold the journal's file at an old moment."""
 
 LARGEST = 128
 """Rows of one statement. Fewer are filled up to a half, a quarter ... of it, so that its eight texts stay prepared."""
+
+
+def chunks(keys: Sequence[int], size: int = CHUNK) -> Iterator[Sequence[int]]:
+    """Cut `keys` into portions."""
+    for start in range(0, len(keys), size):
+        yield keys[start : start + size]
+
+
+def distinct(db: sqlite3.Connection, column: str, table: str, where: str = "1") -> list[str]:
+    """Return the values of a column that is the first of an index with the words `where`, one step for each."""
+    return [
+        name
+        for (name,) in db.execute(
+            f"WITH RECURSIVE each (name) AS (SELECT min({column}) FROM {table} WHERE {where}"  # noqa: S608
+            f" UNION ALL SELECT (SELECT min({column}) FROM {table} WHERE {where} AND {column} > each.name)"
+            " FROM each WHERE each.name IS NOT NULL) SELECT name FROM each WHERE name IS NOT NULL"
+        )
+    ]
 
 
 def all_or_nothing(db: sqlite3.Connection, expected: int, change: Callable[[], int]) -> bool:

@@ -17,9 +17,14 @@ restart of the machine nobody knows how much time has passed: what may have been
 from __future__ import annotations
 
 import sqlite3
-from datetime import timedelta
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Coroutine
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple, Protocol, TypeVar
 
+import msgspec
+
+from connector.journal.engine.codec import millis
+from connector.journal.records import Listing
 from connector.steady_clock import SteadyClock
 
 __all__ = [
@@ -27,13 +32,15 @@ __all__ = [
     "RECORDS",
     "UNUSED",
     "ClockMark",
-    "ClockSteps",
+    "ClockTable",
     "Deadline",
     "begin",
     "comparable",
     "comparable_from",
     "note",
 ]
+
+T = TypeVar("T")
 
 _NEARLY = 500
 """Milliseconds by which two readings of the same may differ."""
@@ -113,20 +120,6 @@ class ClockMark(NamedTuple):
     ahead: int
     boot: str
     base: int
-
-
-class ClockSteps(Protocol):
-    """The part of a journal that is about it. See `connector.journal.base` for what holds for every write."""
-
-    async def follow(self, clock: SteadyClock) -> timedelta:
-        """
-        Keep time by `clock`, in which all times are given and returned from now on; at a start, before all else.
-
-        What an earlier process left waiting is moved into it. Returns by how much.
-        """
-
-    async def note_step(self) -> timedelta:
-        """Note how far the machine's clock is ahead, if that has changed since the last note; return by how much."""
 
 
 class Beginning(NamedTuple):
@@ -216,3 +209,93 @@ def _put(mark: ClockMark, db: sqlite3.Connection) -> None:
         " ON CONFLICT (id) DO UPDATE SET ahead = ?1, boot = ?2, base = ?3",
         mark,
     )
+
+
+class Write(Protocol):
+    """Runs an operation in a transaction; returns its result once it is durable."""
+
+    def __call__(self, operation: Callable[[sqlite3.Connection], T]) -> Coroutine[Any, Any, T]:
+        """Run `operation`."""
+
+
+class ClockTable:
+    """
+    The table `clock`, and this process's view of time. Before `follow` its time is that of the machine.
+
+    `steady` is the clock of the process.
+    """
+
+    def __init__(self, write: Write) -> None:
+        self._write = write
+        self.steady: SteadyClock | None = None
+        self._follows: datetime | None = None
+        """The start of this process, by its own clock."""
+        self._began: datetime | None = None
+        """The start of this process, if the clock may have been set since the records before it were made."""
+        self._comparable_from = 0
+        """The machine's time, in milliseconds, from which on the records before this process are comparable."""
+        self._ahead = timedelta()
+        """The machine's clock is ahead by so much, as the journal has it."""
+
+    async def follow(self, clock: SteadyClock) -> timedelta:
+        """Use `clock` for all times from now on; return by how much earlier deadlines were moved."""
+        mark, now = _mark(clock, timedelta()), millis(clock.now())
+        begun = await self._write(lambda db: begin(mark, now, db))
+        self.steady, self._ahead, self._comparable_from = clock, timedelta(), begun.comparable
+        self._follows = clock.now()
+        self._began = None if begun.certain else self._follows
+        return timedelta(milliseconds=begun.moved)
+
+    async def note(self) -> timedelta:
+        """Note how far the machine's clock is ahead, if that has changed; return by how much."""
+        clock = self.steady
+        if clock is None or (ahead := clock.look()) == self._ahead:
+            return timedelta()
+        since, now = millis((clock.stepped_at or clock.now()) + ahead), millis(clock.now() + ahead)
+        mark = _mark(clock, ahead)
+        by = await self._write(lambda db: note(mark, since, now, db))
+        self._ahead = ahead
+        return timedelta(milliseconds=by)
+
+    def comparable_from(self, ms: int) -> None:
+        """Compare no list with a record from before `ms`, by the machine's clock."""
+        self._comparable_from = ms
+
+    def listed(self, listing: Listing, now: datetime) -> Listing:
+        """
+        Return the circumstances of a page in terms of the records.
+
+        Records from before this process, or from before a step of the clock in it, are compared with the page only
+        where that proves something.
+        """
+        if self.steady is None or self._follows is None:
+            return listing
+        return msgspec.structs.replace(
+            listing,
+            asked_at=self.steady.shown(listing.asked_at),
+            steady=(listing.asked_at, self._follows, now),
+            certain=self.comparable(listing.asked_at, listing.again.settle),
+            comparable=self._comparable_from,
+        )
+
+    def comparable(self, at: datetime, settle: float) -> bool:
+        """Return whether a time less `settle` seconds is comparable with records: no step lies in between."""
+        stepped_at = self._stepped_at
+        return stepped_at is None or at - timedelta(seconds=settle) > stepped_at
+
+    @property
+    def _stepped_at(self) -> datetime | None:
+        """The time at which the machine's clock was set last, as far as this process knows; None if it never was."""
+        steady = self.steady
+        return self._began if steady is None or steady.stepped_at is None else steady.stepped_at
+
+
+def _mark(clock: SteadyClock, ahead: timedelta) -> ClockMark:
+    boot = clock.boot()
+    if boot is None:
+        return ClockMark(_millis(ahead), "", 0)
+    return ClockMark(_millis(ahead), boot.id, millis(clock.now() + ahead) - round(boot.seconds * 1000))
+
+
+def _millis(duration: timedelta) -> int:
+    return round(duration / timedelta(milliseconds=1))

@@ -21,7 +21,7 @@ from connector.journal.engine.disk_errors import cause_of, disk_trouble, may_pas
 from connector.journal.engine.group_commit import Operation, uncancellable
 from connector.journal.engine.stall import passing
 
-__all__ = ["Database", "InlineDatabase", "damaged", "migrate", "schema_files", "unusable"]
+__all__ = ["Database", "InlineDatabase", "changed_elsewhere", "damaged", "migrate", "schema_files", "unusable"]
 
 T = TypeVar("T")
 
@@ -208,6 +208,12 @@ def migrate(db: sqlite3.Connection) -> None:
             if db.in_transaction:
                 db.execute("ROLLBACK")
             raise
+
+
+def changed_elsewhere(db: sqlite3.Connection) -> int:
+    """Return a number that changes when another process has written to the file."""
+    (version,) = db.execute("PRAGMA data_version").fetchone()
+    return int(version)
 
 
 def damaged(db: sqlite3.Connection) -> bool:

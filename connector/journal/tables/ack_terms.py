@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
-from typing import Protocol
 
-__all__ = ["TERMS", "AckTerms", "keep"]
+from connector.journal.engine.store import Table
+
+__all__ = ["TERMS", "AckTermsTable", "keep"]
 
 TERMS = (
     "coalesce((SELECT t.terms FROM ack_terms t"
@@ -32,20 +33,16 @@ _PARKED = (
 )
 
 
-class AckTerms(Protocol):
-    """The part of a journal that is about it. See `connector.journal.base` for what holds for every write."""
+class AckTermsTable(Table):
+    """The terms under which the sources are acknowledged to."""
 
-    async def keep_terms(self, terms: Mapping[str, str]) -> dict[str, int]:
-        """
-        Note, at a start and before `begin`, under which terms each source is told from now on; empty if it has none.
-
-        What waits to be told under others keeps those. Returns, of the sources whose terms have changed since the
-        last start, how many acknowledgements keep the ones before.
-        """
+    async def keep(self, terms: Mapping[str, str]) -> dict[str, int]:
+        """Note each source's terms from now on; return how many acknowledgements keep the old ones."""
+        return await self._store.write(lambda db: keep(terms, db))
 
 
 def keep(terms: Mapping[str, str], db: sqlite3.Connection) -> dict[str, int]:
-    """See `Terms.keep_terms`."""
+    """Note the terms; see `AckTerms.keep`."""
     db.execute(
         "DELETE FROM ack_terms WHERE NOT EXISTS (SELECT 1 FROM orders o WHERE o.key = ack_terms.key"
         " AND o.ack_state <> 'confirmed' AND o.ack_at = due_at AND o.ack_done_at IS before)"

@@ -1,8 +1,14 @@
 """
-The journal's writes for acknowledgements. Each function runs inside a transaction, on the database thread.
+The acknowledgements that sources are owed: the columns `ack_*` of `orders`. Functions run inside a transaction.
 
-What is open is always asked for in the words of the partial index `acks_open`: SQLite uses it only for the same words.
+A failure is an acknowledgement of an order that no receiver will get. The order may be resumed before its source has
+heard of that: a person mended something at the receiver, or a restored journal no longer knows. Then it may yet be
+delivered, and the failure is withdrawn.
+
+Open acknowledgements are always selected in the words of the partial index `acks_open`: SQLite uses it only for those.
 """
+
+# ruff: noqa: S608 - the SQL is put together from our own words; every value is a parameter.
 
 from __future__ import annotations
 
@@ -10,17 +16,82 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
+from typing import Literal
 
 from connector.ack import DENIED, Acknowledgement, Confirmed, Denied, NotApplied, Refused, Unknown
-from connector.journal.base import AckResult
 from connector.journal.engine import bulk
-from connector.journal.engine.codec import millis, moment
-from connector.journal.tables import ack_failures as failures
-from connector.journal.tables import deliveries, relisted
+from connector.journal.engine.codec import millis, moment, moment_or_none
+from connector.journal.engine.store import Table
+from connector.journal.records import AckResult
+from connector.journal.states import SINCE, UNTOLD
+from connector.journal.tables import relisted
 from connector.journal.tables.ack_terms import TERMS
-from connector.journal.views.backlog import SINCE
 
-__all__ = ["claim", "due", "next_due", "settle"]
+__all__ = [
+    "TOLD",
+    "AcksTable",
+    "asked_first",
+    "claim",
+    "due",
+    "exported_due",
+    "failed_due",
+    "make_due",
+    "next_due",
+    "oldest",
+    "recover",
+    "settle",
+    "untold_sources",
+    "withdraw_failures",
+]
+
+TOLD = 2
+"""
+What `deliveries.ask` is where the source may have been told, too: by a journal that is lost, or newer than this one. So
+it is asked before it is told, where telling twice would do something twice. 1: only the receiver may have it.
+"""
+
+
+class AcksTable(Table):
+    """The acknowledgements that sources are owed."""
+
+    async def claim(self, keys: Sequence[int], now: datetime, failures: Mapping[int, datetime] = {}) -> list[bool]:
+        """Mark acknowledgements as being sent; return for each whether it was pending."""
+        return await self._store.before_call(lambda db: claim(keys, failures, db))
+
+    async def settle(self, results: Sequence[AckResult], now: datetime) -> None:
+        """Record the outcomes of acknowledgements that were being sent or in doubt."""
+        at = self._store.recorded(now)
+        await self._store.write(lambda db: settle(results, at, db))
+
+    async def due(self, source: str, state: Literal["pending", "in_doubt"], now: datetime) -> list[Acknowledgement]:
+        """Return the due acknowledgements of `source` in `state`, oldest first, at most 1,000."""
+        return await self._store.read(lambda db: due(source, state, millis(now), db))
+
+    async def next_due(self, source: str, after: datetime) -> datetime | None:
+        """Return when the next acknowledgement to `source` falls due after `after`; None if none does."""
+        return moment_or_none(await self._store.read(lambda db: next_due(source, millis(after), db)))
+
+    async def oldest(self, now: datetime) -> dict[str, float]:
+        """Return, by source, the age in seconds of the oldest acknowledgement that is due and not confirmed."""
+        at = self._store.recorded(now)
+        return await self._store.read(lambda db: oldest(at, db))
+
+
+def recover(now: int, longest_ms: int, db: sqlite3.Connection) -> int:
+    """Mark the acknowledgements that were being sent as in doubt; return how many. See `Journal.recover`."""
+    changed = 0
+    for source in untold_sources(db):
+        changed += db.execute(
+            "UPDATE orders SET ack_state = 'in_doubt', ack_next = 0"
+            " WHERE source = ? AND ack_state IN ('pending', 'sending', 'in_doubt') AND ack_state = 'sending'",
+            (source,),
+        ).rowcount
+        db.executemany(
+            "UPDATE orders SET ack_next = ?1 WHERE source = ?2 AND ack_state IN ('pending', 'sending', 'in_doubt')"
+            " AND ack_state = ?3 AND ack_next > ?1",
+            [(now + longest_ms, source, state) for state in ("pending", "in_doubt")],
+        )
+    return changed
 
 
 def claim(keys: Sequence[int], told: Mapping[int, datetime], db: sqlite3.Connection) -> list[bool]:
@@ -98,9 +169,9 @@ def settle(results: Sequence[AckResult], now: int, db: sqlite3.Connection) -> No
                 "INSERT INTO history (key, at, what, detail) VALUES (?, ?, ?, ?)", (key, now, _SAID[state], reason)
             )
     relisted.forget(refused, db)
-    failures.withdraw_failures(failed, now, db)
+    withdraw_failures(failed, now, db)
     for key in failed:
-        deliveries.exported_due(db, key, now)  # what was delivered while its source was told that it failed
+        exported_due(db, key, now)  # what was delivered while its source was told that it failed
 
 
 _SAID = {
@@ -113,7 +184,7 @@ _SAID = {
 def due(source: str, state: str, now: int, db: sqlite3.Connection) -> list[Acknowledgement]:
     """Return what is due; see `Journal.acks_due`."""
     rows = db.execute(
-        f"SELECT key, order_id, ack_outcome, ack_at, ack_message, ack_attempts, failures, {TERMS},"  # noqa: S608
+        f"SELECT key, order_id, ack_outcome, ack_at, ack_message, ack_attempts, failures, {TERMS},"
         f" coalesce(ack_reason GLOB '{DENIED}*' AND ack_state = 'in_doubt', 0) FROM orders"
         " WHERE source = ? AND ack_state IN ('pending', 'sending', 'in_doubt') AND ack_state = ?"
         f" AND ack_next <= ? ORDER BY ack_next, {SINCE}, key LIMIT 1000",
@@ -150,3 +221,129 @@ SELECT min(at) FROM (
         AND ack_state IN ('pending', 'sending', 'in_doubt') AND ack_state = 'in_doubt'
 )
 """
+
+
+def oldest(now: int, db: sqlite3.Connection) -> dict[str, float]:
+    """
+    Return, by source, the age in seconds of the oldest acknowledgement that is due and not confirmed, or that was
+    confirmed and changed nothing: the order is listed all the same.
+
+    Those that were not tried yet stand in the order of their age. Only those that wait for another try are gone
+    through, in the index alone.
+    """
+    ages: dict[str, float] = {}
+    for source in untold_sources(db):
+        (since,) = db.execute(_OLDEST, (source,)).fetchone()
+        ages[source] = max(0, now - since) / 1000
+    for source in bulk.distinct(db, "source", "relisted", "parked = 0"):
+        if (at := relisted.oldest(source, db)) is not None:
+            ages[source] = max(ages.get(source, 0.0), max(0, now - at) / 1000)
+    return ages
+
+
+_OLDEST = (
+    "SELECT min(since) FROM ("
+    + " UNION ALL ".join(
+        f"SELECT min({SINCE}) AS since FROM orders WHERE source = ?1 AND ack_state IN {UNTOLD}"
+        f" AND ack_state = '{state}' AND ack_next {again}"
+        for state in ("pending", "sending", "in_doubt")
+        for again in ("= 0", "> 0")
+    )
+    + ")"
+)
+
+
+def untold_sources(db: sqlite3.Connection) -> list[str]:
+    """Return the sources that are to be told of some order."""
+    return bulk.distinct(db, "source", "orders", f"ack_state IN {UNTOLD}")
+
+
+def exported_due(db: sqlite3.Connection, key: int, now: int) -> Acknowledgement | None:
+    """Make it due to tell that an order is exported, if all required receivers have it."""
+    rows = db.execute(
+        "SELECT receiver, state, required, coalesce(nullif(reference, ''), receipt), ask FROM deliveries WHERE key = ?",
+        (key,),
+    ).fetchall()
+    if any(required and state != "delivered" for _, state, required, _, _ in rows):
+        return None
+    message = "; ".join(f"{receiver}: {reference}" for receiver, state, _, reference, _ in rows if state == "delivered")
+    return asked_first(make_due(db, key, now, "exported", message), [ask for *_, ask in rows], db)
+
+
+def failed_due(db: sqlite3.Connection, key: int, now: int, by: str = "") -> Acknowledgement | None:
+    """
+    Make it due to tell that an order failed, which `by` has refused now; where that is empty, all have.
+
+    Not if a required receiver has it, or may get it: what one of them has did not fail, and that another one refused
+    it is for a person to see. What an optional one refuses its source does not hear.
+    """
+    rows = db.execute(
+        "SELECT receiver, state, cause || coalesce(': ' || nullif(detail, ''), ''), ask FROM deliveries"
+        " WHERE key = ? AND required",
+        (key,),
+    ).fetchall()
+    refused = {receiver: reason for receiver, state, reason, _ in rows if state == "rejected"}
+    ended = all(state in ("rejected", "cancelled", "vanished") for _, state, *_ in rows)
+    if not refused or not ended or (by and by not in refused):
+        return None
+    ack = make_due(db, key, now, "failed", "; ".join(dict.fromkeys(refused.values())))
+    return asked_first(ack, [ask for *_, ask in rows], db)
+
+
+def make_due(
+    db: sqlite3.Connection, key: int, now: int, outcome: Literal["exported", "failed"], message: str
+) -> Acknowledgement | None:
+    """Make an acknowledgement due, unless the order has one that stands; return it."""
+    row = db.execute(
+        "UPDATE orders SET ack_state = 'pending', ack_outcome = ?1, ack_message = ?2, ack_at = ?3, ack_next = 0,"
+        " ack_attempts = 0, ack_reason = NULL, ack_moved = 0, updated_at = ?3,"
+        " failed_revision = CASE ?1 WHEN 'failed' THEN revision ELSE failed_revision END WHERE key = ?4"
+        # What failed may be delivered, or fail again; nothing follows an export, and a failure not the same one.
+        " AND (ack_state = 'none' OR (ack_state IN ('confirmed', 'parked') AND ack_outcome = 'failed'))"
+        " AND NOT (ack_state = 'confirmed' AND ?1 = 'failed' AND failed_revision IS revision AND ack_message = ?2)"
+        " RETURNING order_id, failures",
+        (outcome, message, now, key),
+    ).fetchone()
+    if row is None:
+        return None
+    order_id, failures = row
+    return Acknowledgement(
+        key=key,
+        order_id=order_id,
+        outcome=outcome,
+        at=moment(now),
+        message=message,
+        failures=failures if outcome == "failed" else None,
+    )
+
+
+def asked_first(ack: Acknowledgement | None, asks: Sequence[int], db: sqlite3.Connection) -> Acknowledgement | None:
+    """Return `ack`, of which its source is asked before it is told if any of `asks` says that it may know."""
+    if ack is not None and TOLD in asks:
+        for state in ("sending", "in_doubt"):  # as if its answer had been lost
+            db.execute("UPDATE orders SET ack_state = ? WHERE key = ?", (state, ack.key))
+    return ack
+
+
+def withdraw_failures(keys: Sequence[int], now: int, db: sqlite3.Connection) -> None:
+    """
+    Take back the failures of the orders of `keys`, of those that are not at an end with their receivers any more.
+
+    Only what is certainly not told can be taken back. What is being told, or may have been, is settled first.
+    """
+    for key in keys:
+        if db.execute(_WITHDRAW, (now, key)).rowcount:
+            db.execute(_NOTE, (key, now))
+
+
+_WITHDRAW = (
+    "UPDATE orders SET ack_state = 'none', ack_outcome = NULL, ack_message = NULL, ack_at = NULL, ack_next = 0,"
+    " ack_attempts = 0, ack_reason = NULL, updated_at = ?"
+    " WHERE key = ? AND ack_state = 'pending' AND ack_outcome = 'failed'"
+    " AND EXISTS (SELECT 1 FROM deliveries d WHERE d.key = orders.key AND d.required"
+    " AND d.state NOT IN ('rejected', 'cancelled', 'vanished', 'skipped'))"
+)
+_NOTE = (
+    "INSERT INTO history (key, at, what, detail)"
+    " VALUES (?, ?, 'failure withdrawn', 'the source was not told yet, and the order is tried again')"
+)

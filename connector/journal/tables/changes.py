@@ -13,12 +13,36 @@ transaction, on the database thread.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
+from datetime import datetime
 
-from connector.journal.base import Change
-from connector.journal.base import ChangeOutcome as Outcome
-from connector.journal.engine.codec import millis
+from connector.journal.engine.codec import millis, moment_or_none
+from connector.journal.engine.store import Table
+from connector.journal.records import Change, ChangeOutcome
 
-__all__ = ["claim", "due", "next_due", "put", "recover", "settle"]
+__all__ = ["ChangesTable", "claim", "due", "next_due", "put", "recover", "settle"]
+
+
+class ChangesTable(Table):
+    """The changes of delivered orders: updates, cancellations and attachments."""
+
+    async def claim(self, receiver: str, change: Change) -> bool:
+        """Note that a change is about to be sent; return whether it is still the due one."""
+        return await self._store.before_call(lambda db: claim(change, receiver, db))
+
+    async def settle(self, receiver: str, change: Change, outcome: ChangeOutcome, now: datetime) -> bool:
+        """Record the outcome of a change; return whether it was still the due one."""
+        at = self._store.recorded(now)
+        return await self._store.write(lambda db: settle(change, receiver, outcome, at, db))
+
+    async def due(self, receiver: str, now: datetime, limit: int) -> list[Change]:
+        """Return the due changes of orders at `receiver`, the longest waiting first."""
+        return await self._store.read(lambda db: due(receiver, millis(now), limit, db))
+
+    async def next_due(self, receiver: str) -> datetime | None:
+        """Return when the next change at `receiver` is due, which may be past; None if none waits."""
+        return moment_or_none(await self._store.read(lambda db: next_due(receiver, db)))
+
 
 _OF_ITS_KIND = "key = ?1 AND receiver = ?2 AND (what = 'attach') = (?3 = 'attach')"
 
@@ -56,7 +80,17 @@ def claim(change: Change, receiver: str, db: sqlite3.Connection) -> bool:
     )
 
 
-def recover(receiver: str, now: int, settle_ms: int, db: sqlite3.Connection) -> None:
+def recover(now: int, settle_ms: Mapping[str, int], longest_ms: int, db: sqlite3.Connection) -> None:
+    """Mark the changes that were being sent as possibly applied; see `Journal.recover`."""
+    for receiver, settle in settle_ms.items():
+        _recover(receiver, now, settle, db)
+    db.execute(
+        "UPDATE changes SET next_try_at = ?1 WHERE state = 'due' AND next_try_at > ?1",
+        (now + longest_ms + max(settle_ms.values(), default=0),),  # one whose answer was lost waits that long
+    )
+
+
+def _recover(receiver: str, now: int, settle_ms: int, db: sqlite3.Connection) -> None:
     """Take what was being sent when the last process ended for what may have been applied; see `Journal.recover`."""
     settled = now + settle_ms
     db.execute("UPDATE changes SET doubt_until = 0 WHERE receiver = ? AND doubt_until BETWEEN 1 AND ?", (receiver, now))
@@ -108,7 +142,7 @@ def next_due(receiver: str, db: sqlite3.Connection) -> int | None:
     return int(at) if at is not None else None
 
 
-def settle(change: Change, receiver: str, outcome: Outcome, now: int, db: sqlite3.Connection) -> bool:
+def settle(change: Change, receiver: str, outcome: ChangeOutcome, now: int, db: sqlite3.Connection) -> bool:
     """Record what became of a change; tell whether it was still the one that was due."""
     state, reason, at = outcome.state, outcome.reason, now if outcome.again is None else millis(outcome.again)
     which = (change.key, receiver, change.what, change.revision)
@@ -137,7 +171,7 @@ def settle(change: Change, receiver: str, outcome: Outcome, now: int, db: sqlite
     return True
 
 
-def _doubt(change: Change, receiver: str, outcome: Outcome, db: sqlite3.Connection) -> None:
+def _doubt(change: Change, receiver: str, outcome: ChangeOutcome, db: sqlite3.Connection) -> None:
     """Note until when what was sent may not show, also where something newer has taken its place meanwhile."""
     until = 0 if outcome.doubt_until is None else millis(outcome.doubt_until)
     which = (change.key, receiver, change.what)

@@ -1,41 +1,81 @@
 """
-The journal's writes for deliveries. Each function runs inside a transaction, on the database thread.
+The deliveries of orders to receivers. Each function runs inside a transaction.
 
-What is open is always asked for in the words of the partial index `deliveries_open`: SQLite uses it only for those.
+Open deliveries are always selected in the words of the partial index `deliveries_open`: SQLite uses it only for those.
+Nearly all of a journal's writes are plain deliveries, many at once: they take one statement for all their rows in
+`deliveries`, and one for those in `orders`.
+
+The reading of a vendor's orders is in part inferred, and a mapping may be wrong: then every order of a source lacks the
+same. So an order that cannot be mapped is held first, as unfit. Once another order of the same source could be mapped
+for the same receiver, the fault is the order's own: it is rejected, and its source is owed a failure.
 """
+
+# ruff: noqa: S608 - the SQL is put together from our own words; every value is a parameter.
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import partial
-from typing import Literal
+from typing import TypeGuard
+
+import msgspec
 
 from connector.ack import Acknowledgement
-from connector.journal.base import (
+from connector.journal.engine import bulk
+from connector.journal.engine.codec import millis, moment, moment_or_none
+from connector.journal.engine.store import Table
+from connector.journal.records import (
     Delivered,
     Held,
     InDoubt,
     Intent,
     Job,
     NotSent,
+    Outcome,
     Rejected,
     Settled,
     Settlement,
     Waiting,
 )
-from connector.journal.engine import bulk
-from connector.journal.engine.codec import millis, moment
-from connector.journal.tables import changes, deliveries_bulk, lookup_first, payloads
-from connector.journal.views.backlog import untold_sources
+from connector.journal.tables import acks, changes, payloads
 
-__all__ = ["due", "exported_due", "failed_due", "intend", "make_due", "next_due", "recover", "settle"]
+__all__ = ["DeliveriesTable", "due", "intend", "is_plain", "next_due", "recover", "reject_unfit", "settle"]
+
+
+class DeliveriesTable(Table):
+    """The deliveries of orders to receivers."""
+
+    async def intend(self, intents: Sequence[Intent], now: datetime) -> list[bool]:
+        """Commit intentions to create; return for each whether it was granted."""
+        at = self._store.recorded(now)
+        return await self._store.before_call(lambda db: intend(intents, at, db))
+
+    async def settle(self, settlements: Sequence[Settlement], now: datetime) -> list[Settled]:
+        """Record outcomes, with the acknowledgements that they make due."""
+        at = self._store.recorded(now)
+        return await self._store.write(lambda db: settle(settlements, at, db))
+
+    async def due(self, receiver: str, states: Sequence[Waiting], now: datetime, limit: int) -> list[Job]:
+        """Return up to `limit` due deliveries to `receiver`, state by state, the longest waiting first."""
+        return await self._store.read(lambda db: due(receiver, states, millis(now), limit, db))
+
+    async def next_due(self, receiver: str, states: Sequence[Waiting], after: datetime) -> datetime | None:
+        """Return when the next delivery in one of `states` falls due after `after`; None if none does."""
+        return moment_or_none(await self._store.read(lambda db: next_due(receiver, states, millis(after), db)))
+
+    async def reject_unfit(self, receiver: str, mapped: Sequence[int], now: datetime) -> list[str]:
+        """Reject the orders held at `receiver` as unfit that share a source with one of the `mapped` orders."""
+        if not await self._store.read(lambda db: _unfit(receiver, db)):
+            return []
+        at = self._store.recorded(now)
+        return await self._store.write(lambda db: reject_unfit(receiver, mapped, at, db))
 
 
 def recover(now: int, settle_ms: Mapping[str, int], longest_ms: int, db: sqlite3.Connection) -> int:
     """Turn what was in flight into in-doubt; see `Journal.recover`."""
     changed = 0
-    db.execute("DELETE FROM receivers")  # breakers start closed
     for receiver, settle in settle_ms.items():
         rows = db.execute(
             "SELECT key FROM deliveries WHERE receiver = ?"
@@ -61,22 +101,6 @@ def recover(now: int, settle_ms: Mapping[str, int], longest_ms: int, db: sqlite3
             (now + longest_ms, receiver),
         )
         changed += len(rows)
-        changes.recover(receiver, now, settle, db)
-    for source in untold_sources(db):
-        changed += db.execute(
-            "UPDATE orders SET ack_state = 'in_doubt', ack_next = 0"
-            " WHERE source = ? AND ack_state IN ('pending', 'sending', 'in_doubt') AND ack_state = 'sending'",
-            (source,),
-        ).rowcount
-        db.executemany(
-            "UPDATE orders SET ack_next = ?1 WHERE source = ?2 AND ack_state IN ('pending', 'sending', 'in_doubt')"
-            " AND ack_state = ?3 AND ack_next > ?1",
-            [(now + longest_ms, source, state) for state in ("pending", "in_doubt")],
-        )
-    db.execute(
-        "UPDATE changes SET next_try_at = ?1 WHERE state = 'due' AND next_try_at > ?1",
-        (now + longest_ms + max(settle_ms.values(), default=0),),  # one whose answer was lost waits that long
-    )
     return changed
 
 
@@ -100,13 +124,13 @@ _INTEND = (
 
 def settle(settlements: Sequence[Settlement], now: int, db: sqlite3.Connection) -> list[Settled]:
     """Record outcomes; see `Journal.settle`."""
-    plain = [(one.key, one.receiver, one.outcome) for one in settlements if deliveries_bulk.is_plain(one.outcome)]
-    acks = None
+    plain = [(one.key, one.receiver, one.outcome) for one in settlements if is_plain(one.outcome)]
+    made = None
     if plain and len({one.key for one in settlements}) == len(settlements):
-        acks = deliveries_bulk.settle(plain, now, db)
-    if acks is None:
+        made = settle_plain(plain, now, db)
+    if made is None:
         return [_settle_one(db, one, now) for one in settlements]
-    return [Settled(True, acks[one.key]) if one.key in acks else _settle_one(db, one, now) for one in settlements]
+    return [Settled(True, made[one.key]) if one.key in made else _settle_one(db, one, now) for one in settlements]
 
 
 def _settle_one(db: sqlite3.Connection, one: Settlement, now: int) -> Settled:
@@ -131,7 +155,7 @@ def _settle_one(db: sqlite3.Connection, one: Settlement, now: int) -> Settled:
                 _note(db, [(key, now, "remark", f"{receiver}: {outcome.remark}")])
             if outcome.attach and applied:
                 changes.put(key, receiver, "attach", "", db)
-            ack = exported_due(db, key, now) if applied else None
+            ack = acks.exported_due(db, key, now) if applied else None
             if applied and ack is None:
                 _forget(db, key)
             return Settled(bool(applied), ack)
@@ -146,7 +170,7 @@ def _settle_one(db: sqlite3.Connection, one: Settlement, now: int) -> Settled:
                 return Settled(False)
             step = _step(db, one, "rejected", now, cause=outcome.reason, detail="", said="rejected")
             if step.applied and outcome.tell:
-                return Settled(True, failed_due(db, key, now, receiver))
+                return Settled(True, acks.failed_due(db, key, now, receiver))
             return step
         case Held():
             step = _step(db, one, "held", now, cause=outcome.cause, detail=outcome.detail, said="held")
@@ -191,65 +215,6 @@ _STEPS = {
     " WHERE key = ? AND receiver = ? AND state IN ('new', 'ready', 'intent', 'in_doubt')",
 }
 """How an outcome other than a delivery moves one, from the states that have a way there."""
-
-
-def exported_due(db: sqlite3.Connection, key: int, now: int) -> Acknowledgement | None:
-    """Make it due to tell that an order is exported, if all required receivers have it."""
-    rows = db.execute(
-        "SELECT receiver, state, required, coalesce(nullif(reference, ''), receipt), ask FROM deliveries WHERE key = ?",
-        (key,),
-    ).fetchall()
-    if any(required and state != "delivered" for _, state, required, _, _ in rows):
-        return None
-    message = "; ".join(f"{receiver}: {reference}" for receiver, state, _, reference, _ in rows if state == "delivered")
-    return lookup_first.asked_first(make_due(db, key, now, "exported", message), [ask for *_, ask in rows], db)
-
-
-def failed_due(db: sqlite3.Connection, key: int, now: int, by: str = "") -> Acknowledgement | None:
-    """
-    Make it due to tell that an order failed, which `by` has refused now; where that is empty, all have.
-
-    Not if a required receiver has it, or may get it: what one of them has did not fail, and that another one refused
-    it is for a person to see. What an optional one refuses its source does not hear.
-    """
-    rows = db.execute(
-        "SELECT receiver, state, cause || coalesce(': ' || nullif(detail, ''), ''), ask FROM deliveries"
-        " WHERE key = ? AND required",
-        (key,),
-    ).fetchall()
-    refused = {receiver: reason for receiver, state, reason, _ in rows if state == "rejected"}
-    ended = all(state in ("rejected", "cancelled", "vanished") for _, state, *_ in rows)
-    if not refused or not ended or (by and by not in refused):
-        return None
-    ack = make_due(db, key, now, "failed", "; ".join(dict.fromkeys(refused.values())))
-    return lookup_first.asked_first(ack, [ask for *_, ask in rows], db)
-
-
-def make_due(
-    db: sqlite3.Connection, key: int, now: int, outcome: Literal["exported", "failed"], message: str
-) -> Acknowledgement | None:
-    """Make an acknowledgement due, unless the order has one that stands; return it."""
-    row = db.execute(
-        "UPDATE orders SET ack_state = 'pending', ack_outcome = ?1, ack_message = ?2, ack_at = ?3, ack_next = 0,"
-        " ack_attempts = 0, ack_reason = NULL, ack_moved = 0, updated_at = ?3,"
-        " failed_revision = CASE ?1 WHEN 'failed' THEN revision ELSE failed_revision END WHERE key = ?4"
-        # What failed may be delivered, or fail again; nothing follows an export, and a failure not the same one.
-        " AND (ack_state = 'none' OR (ack_state IN ('confirmed', 'parked') AND ack_outcome = 'failed'))"
-        " AND NOT (ack_state = 'confirmed' AND ?1 = 'failed' AND failed_revision IS revision AND ack_message = ?2)"
-        " RETURNING order_id, failures",
-        (outcome, message, now, key),
-    ).fetchone()
-    if row is None:
-        return None
-    order_id, failures = row
-    return Acknowledgement(
-        key=key,
-        order_id=order_id,
-        outcome=outcome,
-        at=moment(now),
-        message=message,
-        failures=failures if outcome == "failed" else None,
-    )
 
 
 def _forget(db: sqlite3.Connection, key: int) -> None:
@@ -310,3 +275,93 @@ def next_due(receiver: str, states: Sequence[Waiting], after: int, db: sqlite3.C
             )
         ]
     return min(times, default=None)
+
+
+_DELIVERED = (
+    "UPDATE deliveries SET state = 'delivered', receipt = v.column3, reference = v.column4, delivered_at = ?,"
+    " cause = NULL, detail = NULL FROM (VALUES {}) v"
+    " WHERE key = v.column1 AND receiver = v.column2 AND state IN ('new', 'ready', 'intent', 'in_doubt')"
+)
+_ACKED = (
+    "UPDATE orders SET ack_state = 'pending', ack_outcome = 'exported', ack_message = v.column2, ack_at = ?,"
+    " ack_next = 0, ack_attempts = 0, ack_reason = NULL, updated_at = ? FROM (VALUES {}) v"
+    " WHERE key = v.column1 AND ack_state = 'none'"
+)
+_IDS = (
+    f"SELECT count(*) + total(ask = {acks.TOLD}), json_group_object(key, order_id)"
+    " FROM deliveries JOIN orders USING (key) WHERE deliveries.key IN ({})"
+)
+"""
+How many deliveries the orders have, more where one may have been told, and the orders' ids by key. Each row would be a
+hand-over of the thread's.
+"""
+
+_ids = msgspec.json.Decoder(dict[int, str])
+
+Row = tuple[int, str, Delivered]
+
+
+def is_plain(outcome: Outcome) -> TypeGuard[Delivered]:
+    """Tell whether an outcome is a delivery without anything to note or to do after it."""
+    return type(outcome) is Delivered and not (outcome.adopted or outcome.attach or outcome.remark)
+
+
+def settle_plain(rows: Sequence[Row], now: int, db: sqlite3.Connection) -> Mapping[int, Acknowledgement] | None:
+    """
+    Record deliveries, by key and receiver, and make the acknowledgements due that follow; return those by key.
+
+    Return None, and change nothing, if one of them is not to be delivered (any more), or if an order has another
+    receiver, or an acknowledgement, or may have been told: then each has to be looked at by itself.
+    """
+    deliveries, ids = 0, dict[int, str]()
+    for count, found in bulk.select_keys(db, _IDS, [key for key, _, _ in rows]):
+        deliveries += count
+        ids |= _ids.decode(found)
+    if deliveries != len(rows):
+        return None
+    messages = {key: f"{receiver}: {outcome.reference or outcome.receipt}" for key, receiver, outcome in rows}
+
+    def change() -> int:
+        done = [(key, receiver, outcome.receipt, outcome.reference) for key, receiver, outcome in rows]
+        return bulk.execute_values(db, _DELIVERED, done, now) + bulk.execute_values(
+            db, _ACKED, [*messages.items()], now, now
+        )
+
+    if not bulk.all_or_nothing(db, 2 * len(rows), change):
+        return None
+    at = moment(now)
+    return {
+        key: Acknowledgement(key=key, order_id=ids[key], outcome="exported", at=at, message=message)
+        for key, message in messages.items()
+    }
+
+
+def _unfit(receiver: str, db: sqlite3.Connection) -> list[tuple[int, str]]:
+    """Return what is held at `receiver` as unfit: key and source."""
+    return db.execute(
+        "SELECT d.key, o.source FROM deliveries d JOIN orders o ON o.key = d.key"
+        " WHERE d.receiver = ? AND d.unfit = 1 AND d.state = 'held'",
+        (receiver,),
+    ).fetchall()
+
+
+def reject_unfit(receiver: str, mapped: Sequence[int], now: int, db: sqlite3.Connection) -> list[str]:
+    """
+    Reject what is held at `receiver` as unfit, of the sources of the orders that were `mapped` now.
+
+    Makes it due to tell their sources, and returns those.
+    """
+    held = _unfit(receiver, db)
+    sources = {
+        source for (source,) in bulk.select_keys(db, "SELECT source FROM orders WHERE key IN ({})", list(mapped))
+    }
+    keys = [key for key, source in held if source in sources and key not in mapped]
+    for key in keys:
+        db.execute("UPDATE deliveries SET state = 'rejected' WHERE key = ? AND receiver = ?", (key, receiver))
+        db.execute(
+            "INSERT INTO history (key, at, what, detail) SELECT key, ?, 'rejected', ? || cause FROM deliveries"
+            " WHERE key = ? AND receiver = ?",
+            (now, f"{receiver}: another order could be mapped, so it is this one: ", key, receiver),
+        )
+        acks.failed_due(db, key, now, receiver)
+    return sorted({source for key, source in held if key in keys})

@@ -9,13 +9,31 @@ once more. They weigh some hundred bytes; what an order contained is gone when i
 from __future__ import annotations
 
 import sqlite3
+from datetime import datetime
 
-__all__ = ["WINDOW", "prune"]
+from connector.journal.engine.store import JournalStore, Table
+
+__all__ = ["WINDOW", "HistoryTable", "prune"]
 
 WINDOW = 10_000
 """Lines that one look goes through: those that stay may be the oldest, and as many as the journal has."""
 YOUNG = 100
 """Lines in a row that are too young, after which the others are, too. A few may be of a clock that stood wrong."""
+
+
+class HistoryTable(Table):
+    """The out of the ordinary in the orders' lives."""
+
+    def __init__(self, store: JournalStore) -> None:
+        super().__init__(store)
+        self._pruned = 0
+        """The line after which the next search continues."""
+
+    async def prune(self, before: datetime, limit: int) -> int:
+        """Remove up to `limit` lines from before that time, of orders at their end; return how many."""
+        at = self._store.recorded(before)
+        removed, self._pruned = await self._store.write(lambda db: prune(at, limit, self._pruned, db))
+        return removed
 
 
 def prune(before: int, limit: int, after: int, db: sqlite3.Connection) -> tuple[int, int]:

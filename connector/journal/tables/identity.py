@@ -11,7 +11,7 @@ import json
 import sqlite3
 from collections.abc import Sequence
 
-from connector.journal.lookup_first import OrderAt
+from connector.journal.records import OrderAt
 
 __all__ = ["compare", "distrust"]
 

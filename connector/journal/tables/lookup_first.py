@@ -12,17 +12,21 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from datetime import datetime
 
 import msgspec
 
-from connector.ack import Acknowledgement
-from connector.journal.base import Ingested
+from connector.causes import LISTED_AGAIN
 from connector.journal.engine import clock_steps
-from connector.journal.lookup_first import LookupRule
-from connector.journal.tables import ack_failures
-from connector.journal.tables.relisted import CAUSE, LISTED_AGAIN
+from connector.journal.engine.codec import millis
+from connector.journal.engine.store import Table
+from connector.journal.records import Ingested, LookupRule, OrderAt
+from connector.journal.states import OPEN
+from connector.journal.tables import acks, identity
+from connector.journal.tables.acks import TOLD
+from connector.journal.tables.relisted import CAUSE
 
-__all__ = ["apply", "begin", "due", "walked"]
+__all__ = ["LookupFirstTable", "apply", "begin", "due", "walked"]
 
 WHY = {
     "first": "the journal is new",
@@ -31,12 +35,27 @@ WHY = {
     "always": "the settings want it (look_up_first)",
     "replay": "it was listed by a replay, and the journal does not know it",
 }
-TOLD = 2
-"""
-What `deliveries.ask` is where the source may have been told, too: by a journal that is lost, or newer than this one. So
-it is asked before it is told, where telling twice would do something twice. 1: only the receiver may have it.
-"""
-OPEN = "('new', 'ready', 'intent', 'in_doubt')"
+
+
+class LookupFirstTable(Table):
+    """The look-ups that keep gaps in the journal from doubling orders."""
+
+    async def compare_newest(self, receiver: str, orders: Sequence[OrderAt]) -> list[OrderAt]:
+        """Compare the journal with the newest orders of ours at a receiver; return those that it never sent there."""
+        return await self._store.write(lambda db: identity.compare(receiver, orders, db))
+
+    async def distrust(self) -> bool:
+        """Let `begin` treat the journal as a restored one; return False if it is in doubt already."""
+        return await self._store.write(identity.distrust)
+
+    async def begin(self, ways: Sequence[LookupRule], now: datetime) -> None:
+        """Decide, at a start, which orders are looked up before their first create."""
+        comparable = await self._store.write(lambda db: begin(ways, millis(now), db))
+        self._store.clock_steps.comparable_from(comparable)
+
+    async def due(self, receiver: str, now: datetime, limit: int) -> list[str]:
+        """Return the external ids of up to `limit` deliveries whose look-up is due, the longest waiting first."""
+        return await self._store.read(lambda db: due(receiver, millis(now), limit, db))
 
 
 def begin(ways: Sequence[LookupRule], now: int, db: sqlite3.Connection) -> int:
@@ -145,7 +164,7 @@ def _doubt_what_waits(way: LookupRule, now: int, db: sqlite3.Connection) -> None
     db.executemany(
         "UPDATE orders SET ack_state = 'pending' WHERE key = ? AND ack_state = 'parked'", [(key,) for key in keys]
     )
-    ack_failures.withdraw_failures(keys, now, db)
+    acks.withdraw_failures(keys, now, db)
 
 
 # The words of the two partial indexes, which hold what is open and what is parked.
@@ -202,17 +221,11 @@ def apply(source: str, answers: Sequence[Ingested], db: sqlite3.Connection, *, r
                 for receiver, kind, until in rows
             ],
         )
-        asked_first(answer.ack, [TOLD for _, _, until in rows if replayed or until], db)  # it failed as it was listed
+        acks.asked_first(
+            answer.ack, [TOLD for _, _, until in rows if replayed or until], db
+        )  # it failed as it was listed
         found.append(msgspec.structs.replace(answer, look_up=first))
     return found
-
-
-def asked_first(ack: Acknowledgement | None, asks: Sequence[int], db: sqlite3.Connection) -> Acknowledgement | None:
-    """Return `ack`, of which its source is asked before it is told if any of `asks` says that it may know."""
-    if ack is not None and TOLD in asks:
-        for state in ("sending", "in_doubt"):  # as if its answer had been lost
-            db.execute("UPDATE orders SET ack_state = ? WHERE key = ?", (state, ack.key))
-    return ack
 
 
 _CAST = (

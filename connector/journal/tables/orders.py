@@ -1,20 +1,48 @@
-"""The journal's writes for what a feed lists. Each function runs inside a transaction, on the database thread."""
+"""The orders that the feeds list. Each function runs inside a transaction."""
+
+# ruff: noqa: S608 - the SQL is put together from our own words; every value is a parameter.
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from datetime import datetime
 
 import msgspec
 
-from connector.journal.base import Arrival, Ingested, Listing
 from connector.journal.engine import bulk
 from connector.journal.engine.codec import millis
-from connector.journal.tables import ack_failures, changes, lookup_first, payloads, relisted
-from connector.journal.tables.deliveries import failed_due
-from connector.journal.tables.shortfall import Shortfall, keep
+from connector.journal.engine.store import Table
+from connector.journal.records import Arrival, Ingested, Listing, Place, Relisted, RelistPolicy
+from connector.journal.tables import acks, changes, lookup_first, payloads, relisted
 
-__all__ = ["ingest", "polled"]
+__all__ = ["MOST", "OrdersTable", "ingest", "vanish", "waiting"]
+
+
+class OrdersTable(Table):
+    """The orders that the feeds list."""
+
+    async def ingest(self, source: str, arrivals: Sequence[Arrival], listing: Listing, now: datetime) -> list[Ingested]:
+        """Record a page of a feed, all or nothing; return the answer to each arrival, in order."""
+        listed, at = self._store.clock_steps.listed(listing, now), self._store.recorded(now)
+        return await self._store.write(lambda db: ingest(source, arrivals, listed, at, db))
+
+    async def relist(self, source: str, orders: Sequence[Relisted], now: datetime) -> list[Ingested]:
+        """Store the current listings of orders that wait for a person, and retry those with a different request."""
+        at = self._store.recorded(now)
+        return await self._store.write(lambda db: payloads.relist(source, orders, at, db))
+
+    async def waiting(
+        self, source: str, before: datetime, after: Place | None = None
+    ) -> tuple[dict[str, int], Place | None]:
+        """Return orders of `source` that were found before a time and only wait, and where the search continues."""
+        at = self._store.recorded(before)
+        return await self._store.read(lambda db: waiting(source, at, after, db))
+
+    async def vanish(self, keys: Sequence[int], now: datetime) -> list[int]:
+        """Mark those of the orders as vanished that still only wait; return their keys."""
+        at = self._store.recorded(now)
+        return await self._store.write(lambda db: vanish(keys, at, db))
 
 
 class _Known(msgspec.Struct):
@@ -66,7 +94,7 @@ def ingest(
 
 def _told(db: sqlite3.Connection, answer: Ingested, now: int) -> Ingested:
     """Make it due to tell the source of an order that failed for good."""
-    return Ingested(answer.key, answer.what, failed_due(db, answer.key, now))
+    return Ingested(answer.key, answer.what, acks.failed_due(db, answer.key, now))
 
 
 def _known(db: sqlite3.Connection, source: str, order_ids: Sequence[str]) -> dict[str, _Known]:
@@ -266,16 +294,16 @@ def _renew(db: sqlite3.Connection, key: int, arrival: Arrival, now: int, step: s
             "UPDATE deliveries SET state = ?, cause = ?, detail = ?, unfit = ? WHERE key = ? AND state = 'new'",
             (arrival.state, arrival.cause, arrival.detail, arrival.unfit, key),
         )
-    ack_failures.withdraw_failures([key], now, db)
+    acks.withdraw_failures([key], now, db)
     db.execute(
         "INSERT INTO history (key, at, what, detail) VALUES (?, ?, 'changed at the source', ?)",
         (key, now, arrival.revision),
     )
-    told = failed_due(db, key, now) if arrival.state == "rejected" else None
+    told = acks.failed_due(db, key, now) if arrival.state == "rejected" else None
     return Ingested(key, "changed", told, version=version)
 
 
-def _listed_again(db: sqlite3.Connection, key: int, source: str, again: relisted.Policy, now: int) -> Ingested:
+def _listed_again(db: sqlite3.Connection, key: int, source: str, again: RelistPolicy, now: int) -> Ingested:
     """Make it due to tell the source again of an order that it had confirmed, or leave it to a person."""
     why = relisted.note(key, source, again, now, db)
     if why:
@@ -302,23 +330,70 @@ def _note_once(db: sqlite3.Connection, key: int, now: int, what: str, detail: st
     )
 
 
-def polled(
-    source: str,
-    at: int,
-    now: int,
-    error: str,
-    db: sqlite3.Connection,
-    *,
-    complete: bool,
-    shortfall: Shortfall | None = None,
-) -> None:
-    """Note the end of a walk: `at` is for people, `now` for deadlines. One that failed leaves the last good time."""
-    db.execute(
-        "INSERT INTO sources (name, last_poll, error) VALUES (?1, CASE WHEN ?3 = '' THEN ?2 END, ?3)"
-        " ON CONFLICT (name) DO UPDATE SET last_poll = coalesce(excluded.last_poll, last_poll), error = excluded.error",
-        (source, at, error),
+MOST = 10_000
+"""Deliveries that one look goes through: it must not keep the database from its writes for long."""
+
+_ONLY_WAITS = (
+    "o.ack_state = 'none' AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.key = o.key"
+    " AND d.state NOT IN ('new', 'ready', 'held', 'rejected'))"
+)
+"""What is asked of the row `o`: nothing of it is delivered or on its way, and its source is to be told nothing."""
+
+# Each is gone through in its own order and asked for in its own words: they hold only what waits.
+_PARTS = {
+    "open": ("receiver, state, next_try_at, key", "state IN ('new', 'ready', 'intent', 'in_doubt')"),
+    "held": ("cause, key, receiver", "state IN ('held', 'rejected')"),
+}
+_FROM: dict[str, Place] = {"open": ("open", ("", "", -1, 0)), "held": ("held", ("", 0, ""))}
+
+
+def _window(part: str) -> str:
+    columns, words = _PARTS[part]
+    marks = ", ".join("?" * len(_FROM[part][1]))
+    return f"SELECT {columns} FROM deliveries WHERE {words} AND ({columns}) > ({marks}) ORDER BY {columns} LIMIT ?"
+
+
+_WAITING = {
+    part: f"SELECT o.order_id, o.key FROM ({_window(part)}) w JOIN orders o ON o.key = w.key"
+    f" WHERE o.source = ? AND o.found_at < ? AND {_ONLY_WAITS}"
+    for part in _PARTS
+}
+_LAST = {part: f"SELECT * FROM ({_window(part)}) LIMIT 1 OFFSET ?" for part in _PARTS}
+_LOOKED = {part: f"SELECT count(*) FROM ({_window(part)})" for part in _PARTS}
+_STILL_WAITS = f"SELECT 1 FROM orders o WHERE o.key = ? AND {_ONLY_WAITS}"
+
+
+def waiting(
+    source: str, before: int, after: Place | None, db: sqlite3.Connection
+) -> tuple[dict[str, int], Place | None]:
+    """Return orders that only wait; see `Orders.waiting`."""
+    part, place = after or _FROM["open"]
+    found: dict[str, int] = {}
+    room = MOST
+    while True:
+        found |= dict(db.execute(_WAITING[part], (*place, room, source, before)).fetchall())
+        last = db.execute(_LAST[part], (*place, room, room - 1)).fetchone()
+        if last is not None:
+            return found, (part, last)
+        if part == "held":
+            return found, None
+        (looked,) = db.execute(_LOOKED[part], (*place, room)).fetchone()
+        room -= looked
+        part, place = _FROM["held"]
+
+
+def vanish(keys: Sequence[int], now: int, db: sqlite3.Connection) -> list[int]:
+    """Mark orders as vanished; see `Orders.vanish`."""
+    gone = [key for key in keys if db.execute(_STILL_WAITS, (key,)).fetchone()]
+    db.executemany(
+        # What was tried before may be there; should the order be listed again, that is not forgotten.
+        "UPDATE deliveries SET ask = CASE WHEN state = 'held' AND attempts > 0 THEN 1 ELSE ask END,"
+        " state = 'vanished', next_try_at = 0 WHERE key = ?",
+        [(key,) for key in gone],
     )
-    if shortfall is not None:
-        keep(source, shortfall, db)
-    if complete:
-        lookup_first.walked(source, now, db)
+    db.executemany(
+        "INSERT INTO history (key, at, what, detail) VALUES (?, ?, 'vanished', ?)",
+        [(key, now, "the source does not list it any more, and was not told anything about it") for key in gone],
+    )
+    db.executemany("UPDATE orders SET updated_at = ? WHERE key = ?", [(now, key) for key in gone])
+    return gone

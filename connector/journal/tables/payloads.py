@@ -13,8 +13,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from connector.journal.base import Ingested, Relisted
-from connector.journal.tables import ack_failures, lookup_first
+from connector.journal.records import Ingested, Relisted
+from connector.journal.tables import acks, lookup_first
 
 __all__ = ["WAITING_FOR_A_PERSON", "is_current", "put", "relist", "telling_failure"]
 
@@ -60,7 +60,7 @@ def _relist(db: sqlite3.Connection, order: Relisted, now: int) -> Ingested:
     moved = sum(db.execute(TRY_AGAIN, (order.key, receiver)).rowcount for receiver in order.receivers)
     if not moved:
         return Ingested(order.key, "known")
-    ack_failures.withdraw_failures([order.key], now, db)
+    acks.withdraw_failures([order.key], now, db)
     db.execute(
         "INSERT INTO history (key, at, what, detail) VALUES (?, ?, 'changed at the source', ?)",
         (order.key, now, f"its request to {', '.join(order.receivers)} is another one now"),

@@ -1,74 +1,46 @@
-"""What a receiver refused since it last accepted something, kept for the next start."""
+"""The orders that receivers have rejected since they last accepted one, kept for the next start."""
 
 from __future__ import annotations
 
 import sqlite3
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Protocol, TypeVar
+from collections.abc import Sequence
 
 import msgspec
 
-__all__ = ["Refusal", "Rejections", "SqliteRejections"]
+from connector.journal.engine.store import Table
+from connector.journal.records import RejectedOrder
 
-T = TypeVar("T")
-
-
-class Refusal(msgspec.Struct, frozen=True):
-    """An order that was refused, `times` in that revision. `number` is its place; `held`: it waits for a person."""
-
-    key: int
-    revision: str
-    times: int
-    number: int
-    held: bool
-    reason: str
+__all__ = ["RejectionsTable", "load", "save"]
 
 
-class Rejections(Protocol):
-    """The part of a journal that is about it. See `connector.journal.base` for what holds for every write."""
+class RejectionsTable(Table):
+    """The orders that receivers have rejected since they last accepted one."""
 
-    async def refused(self, receiver: str) -> list[Refusal]:
-        """Return what was kept, in order."""
+    async def load(self, receiver: str) -> list[RejectedOrder]:
+        """Return the stored rejections of a receiver, in order."""
+        return await self._store.read(lambda db: load(receiver, db))
 
-    async def keep_refused(self, receiver: str, refusals: Sequence[Refusal]) -> None:
-        """Keep `refusals`, and nothing else, of this receiver."""
-
-
-class SqliteRejections(ABC):
-    """The methods of `Rejections` over whatever writes and reads."""
-
-    @abstractmethod
-    async def _write(self, operation: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `operation` in a transaction; return its result once it is durable."""
-
-    @abstractmethod
-    async def _read(self, operation: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `operation`, which only reads."""
-
-    async def refused(self, receiver: str) -> list[Refusal]:
-        """See `Rejections.refused`."""
-        return await self._read(partial(_refused, receiver))
-
-    async def keep_refused(self, receiver: str, refusals: Sequence[Refusal]) -> None:
-        """See `Rejections.keep_refused`."""
-        await self._write(partial(_keep, receiver, refusals))
+    async def save(self, receiver: str, rejected: Sequence[RejectedOrder]) -> None:
+        """Store `rejected`, and nothing else, for this receiver."""
+        await self._store.write(lambda db: save(receiver, rejected, db))
 
 
-def _refused(receiver: str, db: sqlite3.Connection) -> list[Refusal]:
+def load(receiver: str, db: sqlite3.Connection) -> list[RejectedOrder]:
+    """Return the rejections of a receiver, in order."""
     rows = db.execute(
         "SELECT key, revision, times, number, held, reason FROM refusals WHERE receiver = ? ORDER BY number",
         (receiver,),
     )
     return [
-        Refusal(key, revision, times, number, bool(held), reason) for key, revision, times, number, held, reason in rows
+        RejectedOrder(key, revision, times, number, bool(held), reason)
+        for key, revision, times, number, held, reason in rows
     ]
 
 
-def _keep(receiver: str, refusals: Sequence[Refusal], db: sqlite3.Connection) -> None:
+def save(receiver: str, rejected: Sequence[RejectedOrder], db: sqlite3.Connection) -> None:
+    """Store `rejected`, and nothing else, for this receiver."""
     db.execute("DELETE FROM refusals WHERE receiver = ?", (receiver,))
     db.executemany(
         "INSERT INTO refusals (receiver, key, revision, times, number, held, reason) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        [(receiver, *msgspec.structs.astuple(each)) for each in refusals],
+        [(receiver, *msgspec.structs.astuple(each)) for each in rejected],
     )

@@ -14,20 +14,18 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Sequence
-from datetime import datetime
-from typing import NamedTuple, Protocol
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
-import msgspec
-
+from connector.causes import LISTED_AGAIN, REFUSED
+from connector.journal.engine.store import Table
+from connector.journal.records import RelistPolicy
 from connector.steady_clock import humanized
 
 __all__ = [
     "CAUSE",
-    "LISTED_AGAIN",
-    "REFUSED",
     "Asked",
-    "ListedAgain",
-    "Policy",
+    "RelistedTable",
     "Told",
     "believed",
     "forget",
@@ -38,46 +36,23 @@ __all__ = [
     "oldest",
 ]
 
-REFUSED = "acknowledgement refused"
-"""The cause of an order that waits because its source will not take the acknowledgement."""
-LISTED_AGAIN = "confirmed, and listed again"
-"""The cause of an order that waits because its source lists what it had confirmed, and may not be told again."""
 
+class RelistedTable(Table):
+    """The orders that their source had confirmed and lists all the same."""
 
-class Policy(msgspec.Struct, frozen=True, kw_only=True):
-    """
-    Governs orders that their source confirmed and lists again; all times are in seconds.
-
-    `settle` is how long after a confirmation a list may still be behind it. `first` and `longest` bound the growing
-    wait before another confirmation is judged. `once` says that telling a second time does something twice. After
-    `tries` in no less than `patience` seconds it is left to a person; 0 tries is never.
-    """
-
-    settle: float = 0.0
-    first: float = 0.0
-    longest: float = 0.0
-    once: bool = False
-    tries: int = 0
-    patience: float = 0.0
-
-    def wait(self, times: int) -> float:
-        """Return how long after a confirmation the list is believed, for an order that was listed so often."""
-        return max(self.settle, min(self.first * 2.0 ** min(times, 30), self.longest) if times else 0.0)
-
-
-class ListedAgain(Protocol):
-    """The part of a journal that is about it. See `connector.journal.base` for what holds for every write."""
-
-    async def listed_again(self, source: str, began: datetime, settle: float) -> dict[str, int]:
-        """
-        Return orders of `source`, by id, with their keys, that were listed although they were confirmed.
-
-        Only those about which a walk that `began` then proves something: nothing happened to them since, nor in the
-        `settle` seconds before.
-        """
+    async def of_source(self, source: str, began: datetime, settle: float) -> dict[str, int]:
+        """Return the keys, by order id, of those about which a poll that `began` then proves something."""
+        steady = self._store.clock_steps
+        if not steady.comparable(began, settle):
+            return {}
+        before = self._store.recorded(began - timedelta(seconds=settle))
+        now = self._store.recorded(began if steady.steady is None else steady.steady.now())
+        return await self._store.read(lambda db: of_source(source, before, now, db))
 
     async def not_listed(self, keys: Sequence[int], now: datetime) -> None:
-        """Take such orders for told: a complete walk that proves something did not list them."""
+        """Mark such orders as confirmed for good: a complete poll that proves something did not list them."""
+        at = self._store.recorded(now)
+        await self._store.write(lambda db: gone(keys, at, db))
 
 
 CAUSE = f"iif(ack_reason GLOB '{LISTED_AGAIN}*', '{LISTED_AGAIN}', '{REFUSED}')"
@@ -107,7 +82,7 @@ class Asked(NamedTuple):
     comparable: int = 0
 
 
-def believed(key: int, told: Told, asked: Asked, policy: Policy, db: sqlite3.Connection) -> bool:
+def believed(key: int, told: Told, asked: Asked, policy: RelistPolicy, db: sqlite3.Connection) -> bool:
     """Tell whether a page proves something about a confirmation; never about one that a person took for certain."""
     row = db.execute("SELECT times, parked FROM relisted WHERE key = ?", (key,)).fetchone()
     wait = _millis(policy.wait(row[0] if row else 0))
@@ -130,7 +105,7 @@ def leave(key: int, now: int, db: sqlite3.Connection) -> None:
     )
 
 
-def note(key: int, source: str, policy: Policy, now: int, db: sqlite3.Connection) -> str:
+def note(key: int, source: str, policy: RelistPolicy, now: int, db: sqlite3.Connection) -> str:
     """Count that an order was listed again; return why it is left to a person, empty if it is told again."""
     times, since = db.execute(
         "INSERT INTO relisted (key, source, times, since, last_at) VALUES (?1, ?2, 1, ?3, ?3)"

@@ -1,5 +1,5 @@
 """
-The journal's statements for what another process asks the running connector to do.
+The replays that other processes request of the running connector.
 
 A request is a row that a command writes (`decisions.deciding`); the running connector sees it within a second, and the
 next one at its start. Each function runs inside a transaction.
@@ -8,14 +8,29 @@ next one at its start. Each function runs inside a transaction.
 from __future__ import annotations
 
 import sqlite3
+from datetime import datetime
 
 from connector.journal.engine.codec import moment
-from connector.journal.replays import Answer, Request
+from connector.journal.engine.store import Table
+from connector.journal.records import ReplayAnswer, ReplayRequest
 
-__all__ = ["add", "answer", "answered", "waiting"]
+__all__ = ["ReplaysTable", "add", "answer", "answered", "unanswered"]
 
 KEPT = 30 * 24 * 3600 * 1000
 """Milliseconds for which an answer is kept."""
+
+
+class ReplaysTable(Table):
+    """The replays that other processes request."""
+
+    async def unanswered(self) -> list[ReplayRequest]:
+        """Return the requests without an answer, the oldest first."""
+        return await self._store.read(unanswered)
+
+    async def answer(self, request: int, result: ReplayAnswer, now: datetime) -> bool:
+        """Answer a request; return False, and change nothing, if it was answered before."""
+        at = self._store.recorded(now)
+        return await self._store.write(lambda db: answer(request, result, at, db))
 
 
 def add(source: str, since: int, now: int, db: sqlite3.Connection) -> int:
@@ -36,13 +51,13 @@ def add(source: str, since: int, now: int, db: sqlite3.Connection) -> int:
     return int(row[0])
 
 
-def waiting(db: sqlite3.Connection) -> list[Request]:
+def unanswered(db: sqlite3.Connection) -> list[ReplayRequest]:
     """Return the requests that nobody has answered; see `Asked.open_requests`."""
     rows = db.execute("SELECT id, source, since FROM requests WHERE done_at IS NULL ORDER BY id")
-    return [Request(id=number, source=source, since=moment(since)) for number, source, since in rows]
+    return [ReplayRequest(id=number, source=source, since=moment(since)) for number, source, since in rows]
 
 
-def answer(request: int, said: Answer, now: int, db: sqlite3.Connection) -> bool:
+def answer(request: int, said: ReplayAnswer, now: int, db: sqlite3.Connection) -> bool:
     """Answer a request; see `Asked.answer_request`."""
     return (
         db.execute(
@@ -53,9 +68,9 @@ def answer(request: int, said: Answer, now: int, db: sqlite3.Connection) -> bool
     )
 
 
-def answered(request: int, db: sqlite3.Connection) -> Answer | None:
+def answered(request: int, db: sqlite3.Connection) -> ReplayAnswer | None:
     """Return the answer to a request; None while there is none."""
     row = db.execute(
         "SELECT listed, fresh, error FROM requests WHERE id = ? AND done_at IS NOT NULL", (request,)
     ).fetchone()
-    return None if row is None else Answer(listed=row[0], fresh=row[1], error=row[2])
+    return None if row is None else ReplayAnswer(listed=row[0], fresh=row[1], error=row[2])

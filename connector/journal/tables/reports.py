@@ -1,8 +1,8 @@
 """
-The journal's writes for what sources are told about orders after their delivery, and for what it is made from.
+The progress reports to sources after a delivery, and the statuses from which they are made.
 
-Each function runs inside a transaction, on the database thread. What is open is always asked for in the words of the
-partial index `reports_open`: SQLite uses it only for the same words.
+Each function runs inside a transaction. Open reports are always selected in the words of the partial index
+`reports_open`: SQLite uses it only for those.
 """
 
 from __future__ import annotations
@@ -10,15 +10,18 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Sequence
+from datetime import datetime
 from hashlib import sha256
 
-from connector.journal.engine.codec import millis, moment
-from connector.journal.reports import Followed, Report, ReportOutcome, ReportRow, Seen
-from connector.journal.views.orders import storable
+from connector.journal.engine.codec import millis, moment, moment_or_none, storable
+from connector.journal.engine.store import Table
+from connector.journal.records import Followed, NewStatus, Report, ReportOutcome, ReportRow
 
 __all__ = [
+    "ReportsTable",
     "add",
     "claim",
+    "confirmed",
     "due",
     "followed",
     "next_due",
@@ -26,11 +29,57 @@ __all__ = [
     "progressed",
     "recover",
     "settle",
-    "told",
 ]
 
 WINDOW = 10_000
 """Orders that one look for followed ones goes through: a look must not keep the database from its writes for long."""
+
+
+class ReportsTable(Table):
+    """The progress reports to sources, and the status of orders at their receivers."""
+
+    async def recover(self, now: datetime, settle: float, longest: float) -> int:
+        """Mark the reports that were being sent as in doubt; return how many."""
+        settle_ms, longest_ms = round(settle * 1000), round(longest * 1000)
+        return await self._store.write(lambda db: recover(millis(now), settle_ms, longest_ms, db))
+
+    async def add(self, source: str, order_id: str, body: bytes, now: datetime) -> bool:
+        """Store a report to be sent; return False if the very same one is stored already, in whatever state."""
+        made = self._store.recorded(now)
+        return await self._store.write(lambda db: add(source, order_id, body, made, millis(now), db))
+
+    async def claim(self, ids: Sequence[int], now: datetime) -> list[bool]:
+        """Mark reports as being sent; return for each whether it was pending."""
+        return await self._store.before_call(lambda db: claim(ids, db))
+
+    async def settle(self, report: Report, outcome: ReportOutcome, now: datetime) -> None:
+        """Record the outcome of a report that was being sent or in doubt."""
+        at = self._store.recorded(now)
+        await self._store.write(lambda db: settle(report, outcome, at, db))
+
+    async def due(self, source: str, now: datetime, limit: int) -> list[Report]:
+        """Return due reports, the oldest first: of each order only its oldest open one."""
+        return await self._store.read(lambda db: due(source, millis(now), limit, db))
+
+    async def next_due(self, source: str) -> datetime | None:
+        """Return when the next report is due, which may be past; None if none is open."""
+        return moment_or_none(await self._store.read(lambda db: next_due(source, db)))
+
+    async def confirmed(self, source: str, order_id: str) -> list[bytes]:
+        """Return the stored bodies of the reports about an order that its source has confirmed."""
+        return await self._store.read(lambda db: confirmed(source, order_id, db))
+
+    async def followed(
+        self, source: str, receiver: str, final: Sequence[str], since: datetime, after: int, limit: int
+    ) -> tuple[list[Followed], int | None]:
+        """Return orders after the key `after` whose status at `receiver` is followed, and the next `after`."""
+        at = self._store.recorded(since)
+        return await self._store.read(lambda db: followed(source, receiver, final, at, after, limit, db))
+
+    async def progressed(self, receiver: str, seen: Sequence[NewStatus], now: datetime) -> int:
+        """Store statuses, and the reports that they make due; return how many reports."""
+        at = self._store.recorded(now)
+        return await self._store.write(lambda db: progressed(receiver, seen, at, millis(now), db))
 
 
 def recover(now: int, settle_ms: int, longest_ms: int, db: sqlite3.Connection) -> int:
@@ -122,7 +171,7 @@ def settle(report: Report, outcome: ReportOutcome, now: int, db: sqlite3.Connect
 _SAID = {"pending": "report not taken", "in_doubt": "report in doubt", "parked": "report parked"}
 
 
-def told(source: str, order_id: str, db: sqlite3.Connection) -> list[bytes]:
+def confirmed(source: str, order_id: str, db: sqlite3.Connection) -> list[bytes]:
     """Return those that the source has; see `Reports.reports_told`."""
     rows = db.execute(
         "SELECT body FROM reports WHERE source = ? AND order_id = ? AND state = 'confirmed' ORDER BY id",
@@ -146,7 +195,7 @@ def of_order(source: str, order_id: str, db: sqlite3.Connection) -> list[ReportR
             state=state,
             body=body,
             made_at=moment(made_at),
-            done_at=None if done_at is None else moment(done_at),
+            done_at=moment_or_none(done_at),
             attempts=attempts,
             next_try_at=moment(next_try_at),
             reason=reason,
@@ -177,7 +226,7 @@ def followed(
     return found, after + WINDOW if (newest or 0) > after + WINDOW else None
 
 
-def progressed(receiver: str, seen: Sequence[Seen], now: int, at: int, db: sqlite3.Connection) -> int:
+def progressed(receiver: str, seen: Sequence[NewStatus], now: int, at: int, db: sqlite3.Connection) -> int:
     """Keep statuses and their reports; see `Reports.progressed`."""
     made = 0
     for each in seen:

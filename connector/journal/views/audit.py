@@ -10,8 +10,8 @@ from typing import TypeVar
 
 import msgspec
 
-from connector.journal.engine.codec import moment
-from connector.journal.views.status import snapshot
+from connector.journal.engine.codec import moment, moment_or_none
+from connector.journal.engine.reader import snapshot
 
 __all__ = ["KeptDelivery", "OrderSnapshot", "ids", "known", "of_keys", "payload", "polled", "to_audit"]
 
@@ -125,9 +125,9 @@ def _part(db: sqlite3.Connection, keys: str) -> Iterator[OrderSnapshot]:
                 receipt=receipt,
                 reference=reference,
                 cause=cause,
-                next_try_at=_moment(next_try),
-                intent_at=_moment(intent),
-                delivered_at=_moment(delivered),
+                next_try_at=moment_or_none(next_try),
+                intent_at=moment_or_none(intent),
+                delivered_at=moment_or_none(delivered),
                 withdrawn=bool(withdrawn),
             )
         )
@@ -148,8 +148,8 @@ def _part(db: sqlite3.Connection, keys: str) -> Iterator[OrderSnapshot]:
             deliveries=tuple(deliveries.get(key, ())),
             ack_state=state,
             ack_outcome=outcome,
-            ack_at=_moment(at),
-            ack_done_at=_moment(done),
+            ack_at=moment_or_none(at),
+            ack_done_at=moment_or_none(done),
             ack_reason=reason,
         )
 
@@ -168,7 +168,3 @@ def polled(db: sqlite3.Connection) -> Mapping[str, datetime]:
 
 def _parts(values: Sequence[T]) -> Iterator[Sequence[T]]:
     return (values[start : start + AT_ONCE] for start in range(0, len(values), AT_ONCE))
-
-
-def _moment(ms: int | None) -> datetime | None:
-    return None if ms is None else moment(ms)

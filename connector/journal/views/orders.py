@@ -7,22 +7,21 @@ from __future__ import annotations
 import json
 import sqlite3
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from difflib import get_close_matches
 from typing import Any, get_args
 
 import msgspec
 
-from connector.journal.engine.codec import moment
-from connector.journal.states import PublicState
-from connector.journal.tables.relisted import CAUSE, LISTED_AGAIN, REFUSED
-from connector.journal.views.status import HELD, OPEN, PUBLIC, snapshot, state_of
+from connector.causes import LISTED_AGAIN, REFUSED
+from connector.journal.engine.bulk import chunks, distinct
+from connector.journal.engine.codec import moment, moment_or_none, storable
+from connector.journal.engine.reader import snapshot
+from connector.journal.states import HELD, OPEN, PUBLIC, PublicState, state_of
+from connector.journal.tables.relisted import CAUSE
 
-__all__ = ["DeliveryRow", "OrderRow", "chunks", "find", "matching", "orders", "similar", "storable"]
-
-CHUNK = 500
-"""Orders read at once: a reader that pauses (a pager) must not hold the journal's file at an old moment."""
+__all__ = ["DeliveryRow", "OrderRow", "chunks", "find", "matching", "orders", "similar", "sources"]
 
 CANDIDATES = {
     "held": f"o.key IN (SELECT key FROM deliveries WHERE state IN {HELD} AND state = 'held'"
@@ -124,10 +123,9 @@ def matching(
     return array("q", (key for (key,) in found))
 
 
-def chunks(keys: Sequence[int], size: int = CHUNK) -> Iterator[Sequence[int]]:
-    """Cut `keys` into portions for `orders`."""
-    for start in range(0, len(keys), size):
-        yield keys[start : start + size]
+def sources(db: sqlite3.Connection) -> list[str]:
+    """Return the names of the sources that orders are of."""
+    return distinct(db, "source", "orders")
 
 
 def orders(db: sqlite3.Connection, keys: Sequence[int]) -> list[OrderRow]:
@@ -150,9 +148,9 @@ def orders(db: sqlite3.Connection, keys: Sequence[int]) -> list[OrderRow]:
                 reference=reference or None,
                 cause=cause,
                 detail=detail or None,
-                next_try_at=_moment(tried) if state in ("new", "delivering", "in_doubt") else None,
-                intent_at=_moment(intended),
-                delivered_at=_moment(delivered),
+                next_try_at=moment_or_none(tried) if state in ("new", "delivering", "in_doubt") else None,
+                intent_at=moment_or_none(intended),
+                delivered_at=moment_or_none(delivered),
             )
         rows = db.execute(
             f"SELECT key, source, order_id, external_id, revision, {state_of('o')}, found_at,"
@@ -190,8 +188,8 @@ def _order(row: tuple[Any, ...], deliveries: Mapping[str, DeliveryRow]) -> Order
         ack_message=message,
         ack_attempts=attempts,
         ack_reason=reason,
-        ack_at=_moment(due),
-        acknowledged_at=_moment(done),
+        ack_at=moment_or_none(due),
+        acknowledged_at=moment_or_none(done),
         failures=failures,
     )
 
@@ -233,12 +231,3 @@ def similar(db: sqlite3.Connection, source: str, order_id: str, limit: int = 3) 
         for (name,) in db.execute(f"SELECT order_id FROM orders WHERE source = ?1 AND {question}", values)
     ]
     return [(source, name) for name in get_close_matches(order_id, dict.fromkeys(around), n=limit)]
-
-
-def storable(value: str) -> str:
-    """Return what can be compared with a text of the journal: an argument may hold bytes that are none."""
-    return value.encode("utf-8", "replace").decode("utf-8")
-
-
-def _moment(ms: int | None) -> datetime | None:
-    return None if ms is None else moment(ms)

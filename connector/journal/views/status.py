@@ -11,24 +11,19 @@ never looped over. Everything that a question returns was true at one moment.
 from __future__ import annotations
 
 import sqlite3
-import stat
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Mapping
 from datetime import datetime
-from pathlib import Path
 from typing import get_args
 
 import msgspec
 
-from connector.errors import JournalError, JournalStalled
-from connector.journal.engine.codec import moment
-from connector.journal.engine.connection import damaged, migrate
-from connector.journal.engine.disk_errors import cause_of
-from connector.journal.engine.migrations import NoJournal, check_version
-from connector.journal.engine.stall import passing
-from connector.journal.states import PublicState
-from connector.journal.tables.relisted import CAUSE, REFUSED
-from connector.journal.tables.shortfall import Shortfall, shortfalls
+from connector.causes import REFUSED
+from connector.journal.engine.codec import moment_or_none
+from connector.journal.engine.reader import empty, open_reader, snapshot
+from connector.journal.records import Shortfall
+from connector.journal.states import HELD, PARKED, PUBLIC, UNTOLD, PublicState, state_of
+from connector.journal.tables.endpoints import shortfalls
+from connector.journal.tables.relisted import CAUSE
 
 __all__ = [
     "PARKED",
@@ -41,20 +36,8 @@ __all__ = [
     "empty",
     "open_reader",
     "snapshot",
-    "state_of",
     "status",
 ]
-
-PATIENCE = 5.0
-"""Seconds to wait for a connector that is just recovering the file."""
-
-OPEN = "('new', 'ready', 'intent', 'in_doubt')"
-HELD = "('held', 'rejected')"
-UNTOLD = "('pending', 'sending', 'in_doubt')"
-"""The words of the partial indexes."""
-
-PUBLIC = "CASE WHEN state IN ('intent', 'ready') THEN 'delivering' ELSE state END"
-"""A delivery's state as users see it."""
 
 ODD = (
     "SELECT key FROM deliveries WHERE state <> 'delivered' UNION SELECT key FROM orders WHERE ack_state <> 'confirmed'"
@@ -107,92 +90,6 @@ class Cause(msgspec.Struct, frozen=True):
     orders: int
 
 
-@contextmanager
-def open_reader(path: str | Path) -> Iterator[sqlite3.Connection]:
-    """
-    Open the journal at `path` for reading only, beside whatever has it open.
-
-    Raises `NoJournal` when there is none yet, `JournalStalled` when it cannot be read for a cause that may pass, and
-    `JournalError` when it cannot be read at all, now or while it is in use.
-    """
-    path = Path(path)
-    _check_file(path)
-    try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=PATIENCE)) as db:
-            db.isolation_level = None
-            try:
-                with snapshot(db):
-                    check_version(path, db)
-                yield db
-            except (ArithmeticError, LookupError, TypeError, ValueError) as exc:
-                if damaged(db):  # there is a value in it that nobody can have written
-                    raise JournalError(f"{path}: the journal is damaged; restore a backup, or move it away") from exc
-                raise
-    except sqlite3.Error as exc:
-        kind = JournalStalled if passing(exc) else JournalError
-        raise kind(f"{path}: the journal cannot be read: {cause_of(exc, path.parent)}") from exc
-
-
-def _check_file(path: Path) -> None:
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise JournalError(f"{path}: the journal must be a plain file")
-        with path.open("rb"):  # for the operating system's words, which SQLite keeps to itself
-            pass
-    except FileNotFoundError:
-        raise NoJournal(f"{path}: there is no journal yet; `connector run` starts one") from None
-    except OSError as exc:
-        raise JournalError(f"{path}: cannot read the journal: {exc.strerror}") from exc
-
-
-def empty() -> sqlite3.Connection:
-    """Return a journal without an order, to ask the same questions of."""
-    db = sqlite3.connect(":memory:", isolation_level=None)
-    migrate(db)
-    return db
-
-
-@contextmanager
-def snapshot(db: sqlite3.Connection) -> Iterator[None]:
-    """Let every question inside see the same moment."""
-    if db.in_transaction:
-        yield
-        return
-    db.execute("BEGIN")
-    try:
-        yield
-    finally:
-        if db.in_transaction:  # an error of the disk ends it, and is what is to be heard of
-            db.execute("COMMIT")
-
-
-def state_of(order: str) -> str:
-    """
-    Return the SQL for the state of the row `order` of `orders`: the rules of the view `order_states`.
-
-    Only written so that SQLite looks at one order's deliveries at a time; the view makes it go through all of them.
-    """
-    return f"""(
-        SELECT CASE
-            WHEN max(d.state = 'held') THEN 'held'
-            WHEN {order}.ack_state = 'parked' THEN 'held'
-            WHEN EXISTS (SELECT 1 FROM changes c WHERE c.key = {order}.key AND c.state = 'held') THEN 'held'
-            WHEN EXISTS (SELECT 1 FROM changes c WHERE c.key = {order}.key AND c.what = 'cancel' AND c.state = 'done')
-                THEN 'cancelled'
-            WHEN max(d.state = 'rejected') THEN 'rejected'
-            WHEN {order}.ack_state = 'confirmed' AND {order}.ack_outcome = 'exported' THEN 'acknowledged'
-            WHEN max(d.state = 'in_doubt') THEN 'in_doubt'
-            WHEN max(d.state IN ('intent', 'ready')) THEN 'delivering'
-            WHEN max(d.state = 'new') THEN 'new'
-            WHEN max(d.state = 'skipped') THEN 'skipped'
-            WHEN max(d.state = 'cancelled') THEN 'cancelled'
-            WHEN max(d.state = 'vanished') THEN 'vanished'
-            ELSE 'delivered'
-        END
-        FROM deliveries d WHERE d.key = {order}.key
-    )"""
-
-
 def status(db: sqlite3.Connection) -> Status:
     """Return how everything stands."""
     with snapshot(db):
@@ -236,8 +133,8 @@ def status(db: sqlite3.Connection) -> Status:
         at, error = walks.get(name, (None, ""))
         sources[name] = SourceCounts(
             orders=orders.get(name, {}),
-            untold_since=_moment(untold.get(name)),
-            last_poll=_moment(at),
+            untold_since=moment_or_none(untold.get(name)),
+            last_poll=moment_or_none(at),
             error=error,
             parked_reports=parked.get(name, 0),
             shortfall=missing.get(name, Shortfall()),
@@ -247,7 +144,7 @@ def status(db: sqlite3.Connection) -> Status:
     for name in sorted(deliveries.keys() | breakers.keys()):
         breaker, reason, since = breakers.get(name, ("closed", "", None))
         receivers[name] = ReceiverCounts(
-            deliveries=deliveries.get(name, {}), breaker=breaker, reason=reason, since=_moment(since)
+            deliveries=deliveries.get(name, {}), breaker=breaker, reason=reason, since=moment_or_none(since)
         )
     return Status(sources, receivers)
 
@@ -273,10 +170,6 @@ def causes(db: sqlite3.Connection, source: str | None = None) -> list[Cause]:
     return [Cause(*row) for row in rows]
 
 
-PARKED = "report parked"
-"""Stands in the place of a state for orders that are at their end, but of whose progress a source will not be told."""
-
-
 def _counts(db: sqlite3.Connection, question: str) -> dict[str, dict[str, int]]:
     """Return counts by name and state, the states in the order of an order's life."""
     found: dict[str, dict[str, int]] = {}
@@ -287,7 +180,3 @@ def _counts(db: sqlite3.Connection, question: str) -> dict[str, dict[str, int]]:
         name: {state: counts[state] for state in get_args(PublicState) if state in counts}
         for name, counts in found.items()
     }
-
-
-def _moment(ms: int | None) -> datetime | None:
-    return None if ms is None else moment(ms)

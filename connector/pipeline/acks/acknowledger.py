@@ -188,12 +188,12 @@ class SourceAcknowledger:
         """Read back what is due: what was in doubt is asked about first, then what is pending waits its turn."""
         name, now = self._source.name, self._clock.now()
         self._behind = False  # before anything is read: who calls `look` meanwhile means what is not read yet
-        doubtful = await self._journal.acks_due(name, "in_doubt", now)
+        doubtful = await self._journal.acks.due(name, "in_doubt", now)
         askable = [ack for ack in doubtful if self._settled(ack)]
         if askable:
             await self._record(askable, await self._telling.asked(askable))
-        pending = await self._journal.acks_due(name, "pending", now)
-        self._wake_at = await self._journal.next_ack(name, now)
+        pending = await self._journal.acks.due(name, "pending", now)
+        self._wake_at = await self._journal.acks.next_due(name, now)
         if len(askable) < len(doubtful):
             self._wake_at = self._clock.now() + timedelta(seconds=self._believe_at - self._clock.monotonic())
         for ack in pending:
@@ -215,7 +215,7 @@ class SourceAcknowledger:
             many -= many % limit  # the rest may yet share a call
         batch = [self._waiting.popleft()[1] for _ in range(many)]
         failures = {ack.key: ack.at for ack in batch if ack.outcome == "failed"}
-        granted = await self._journal.claim_acks([ack.key for ack in batch], self._clock.now(), failures)
+        granted = await self._journal.acks.claim([ack.key for ack in batch], self._clock.now(), failures)
         claimed = [ack for ack, grant in zip(batch, granted, strict=True) if grant]
         self._behind = self._behind or len(claimed) < len(batch)  # the journal knows better: some are to be asked about
         chunks = deque(self._telling.calls(claimed))
@@ -234,7 +234,7 @@ class SourceAcknowledger:
     async def _record(self, acks: Sequence[Acknowledgement], outcomes: Mapping[str, AckOutcome]) -> None:
         now = self._clock.now()
         results = [self._telling.result(ack, outcomes.get(ack.order_id), now) for ack in acks]
-        await self._journal.settle_acks(results, now)
+        await self._journal.acks.settle(results, now)
         self._behind = self._behind or any(result.failure for result in results)  # its order may be delivered by now
         at, name = wall_time(self._clock, now), self._source.name
         for ack, result in zip(acks, results, strict=True):

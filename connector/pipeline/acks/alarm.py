@@ -63,7 +63,7 @@ class AckAlarm:
 
     async def _ages(self) -> tuple[datetime, Mapping[str, float]]:
         now = self._clock.now()
-        return now, await self._journal.oldest_acks(now)
+        return now, await self._journal.acks.oldest(now)
 
     def _say(self, name: str, age: float, limit: float) -> None:
         if name in self._late:

@@ -19,7 +19,7 @@ from connector.ack import DENIED, Acknowledgement, AckOutcome, Confirmed, Denied
 from connector.clock import Clock, backoff
 from connector.errors import ConnectorError, InDoubtError, RejectedError, TransientError, UnattributedError
 from connector.http.attribution import about
-from connector.journal.base import AckResult
+from connector.journal.records import AckResult
 from connector.pipeline.conformance import checked_outcomes
 from connector.pipeline.internal_errors import InternalError, InternalErrors
 from connector.pipeline.poison import PoisonTracker

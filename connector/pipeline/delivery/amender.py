@@ -19,7 +19,8 @@ from connector.errors import (
     UnshownError,
 )
 from connector.http.attribution import about
-from connector.journal.base import Change, ChangeOutcome, Journal
+from connector.journal.base import Journal
+from connector.journal.records import Change, ChangeOutcome
 from connector.pipeline.internal_errors import InternalErrors
 from connector.pipeline.poison import PoisonTracker
 from connector.pipeline.route import Route
@@ -72,12 +73,12 @@ class Amender:
         while True:
             self._there = there = anyio.Event()
             now = self._clock.now()
-            for change in await self._journal.changes_due(self._receiver.name, now, AT_ONCE):
-                if not await self._journal.claim_change(self._receiver.name, change):
+            for change in await self._journal.changes.due(self._receiver.name, now, AT_ONCE):
+                if not await self._journal.changes.claim(self._receiver.name, change):
                     continue  # another one has taken its place
                 outcome = await self._outcome(change)
-                await self._journal.settle_change(self._receiver.name, change, outcome, self._clock.now())
-            at = await self._journal.next_change(self._receiver.name)
+                await self._journal.changes.settle(self._receiver.name, change, outcome, self._clock.now())
+            at = await self._journal.changes.next_due(self._receiver.name)
             wait = None if at is None else max(0.0, (at - self._clock.now()) / timedelta(seconds=1))
             if wait == 0:
                 continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
+from connector.causes import may_be_at
 from connector.clock import Clock, backoff
 from connector.errors import (
     ConflictError,
@@ -15,8 +16,7 @@ from connector.errors import (
     UnattributedError,
 )
 from connector.http.attribution import Kind, about
-from connector.journal.base import Delivered, Held, InDoubt, NotSent, Outcome, Rejected
-from connector.journal.lookup_first import may_be_at
+from connector.journal.records import Delivered, Held, InDoubt, NotSent, Outcome, Rejected
 from connector.pipeline.conformance import checked_receipt
 from connector.pipeline.delivery.lookups import Lookups
 from connector.pipeline.delivery.task import DeliveryTask

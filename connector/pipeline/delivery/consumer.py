@@ -23,18 +23,8 @@ from connector.bus import Bus, Inbox
 from connector.clock import Clock
 from connector.errors import Unmappable
 from connector.events import AckEvent, OrderDelivered, OrderFound, OrderHeld, OrderRejected
-from connector.journal.base import (
-    Delivered,
-    InDoubt,
-    Intent,
-    Job,
-    Journal,
-    NotSent,
-    Outcome,
-    Rejected,
-    Settlement,
-    Waiting,
-)
+from connector.journal.base import Journal
+from connector.journal.records import Delivered, InDoubt, Intent, Job, NotSent, Outcome, Rejected, Settlement, Waiting
 from connector.order import Order
 from connector.pipeline.delivery.attempt import Attempt
 from connector.pipeline.delivery.lookups import Lookups
@@ -189,13 +179,15 @@ class Consumer:
         try:
             probing = self.refusals.probing
             limit += self.refusals.reach if probing else 0
-            due = await self._journal.due(self.receiver.name, ALL if fresh or probing else AGAIN, now, limit)
+            due = await self._journal.deliveries.due(self.receiver.name, ALL if fresh or probing else AGAIN, now, limit)
             jobs: Sequence[Job] = [job for job in due if job.key not in self._in_hand]
             more = len(due) == limit or len(jobs) > room
             if probing:
                 jobs = self.refusals.probe(jobs)
             self._behind = self._behind or (fresh and more)
-            self._wake_at_latest(now if more else await self._journal.next_due(self.receiver.name, AGAIN, now))
+            self._wake_at_latest(
+                now if more else await self._journal.deliveries.next_due(self.receiver.name, AGAIN, now)
+            )
             await self._lookups.prepare(job.external_id for job in jobs[:room] if job.state == "in_doubt")
             await self._prepare([resumed(job, self._lanes.get(job.source), self.receiver.name) for job in jobs[:room]])
         finally:
@@ -253,7 +245,7 @@ class Consumer:
             for work in works
             if work.delivery is not None
         ]
-        return await self._journal.intend(intents, self._clock.now())
+        return await self._journal.deliveries.intend(intents, self._clock.now())
 
     async def _deliver(self) -> None:
         while True:
@@ -293,7 +285,7 @@ class Consumer:
     async def _recorded(self, batch: Sequence[tuple[DeliveryTask, Outcome | None]]) -> None:
         ended = [(work, outcome) for work, outcome in batch if outcome is not None]
         now = self._clock.now()
-        settled = await self._journal.settle(
+        settled = await self._journal.deliveries.settle(
             [Settlement(work.key, self.receiver.name, outcome, work.version) for work, outcome in ended], now
         )
         at = wall_time(self._clock, now)

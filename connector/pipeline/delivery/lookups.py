@@ -80,7 +80,7 @@ class Lookups:
         self._outdated.clear()
         # From before the journal is read: what is created while it is, is read as due, and is not.
         with anyio.CancelScope() as self._scope:
-            due = await self._journal.to_look_up(self._receiver.name, self._clock.now(), MOST)
+            due = await self._journal.lookup_first.due(self._receiver.name, self._clock.now(), MOST)
             self._tried = frozenset(due)
             try:
                 asked = await self._receiver.find_many(due)

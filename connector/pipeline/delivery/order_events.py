@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from connector.events import AckEvent, OrderDelivered, OrderHeld, OrderInDoubt, OrderRejected
-from connector.journal.base import Delivered, Held, InDoubt, NotSent, Outcome, Rejected, Settled
+from connector.journal.records import Delivered, Held, InDoubt, NotSent, Outcome, Rejected, Settled
 
 __all__ = ["event_for"]
 

@@ -20,8 +20,8 @@ from connector.clock import Clock, backoff
 from connector.http.attribution import Kind
 from connector.http.breaker import Breaker, BreakerState
 from connector.http.endpoint import Endpoint
-from connector.journal.base import Delivered, Held, Job, Journal, NotSent, Outcome, Rejected
-from connector.journal.tables.rejections import Refusal
+from connector.journal.base import Journal
+from connector.journal.records import Delivered, Held, Job, NotSent, Outcome, Rejected, RejectedOrder
 from connector.pipeline.delivery.task import DeliveryTask
 from connector.settings.model import ReceiverSettings
 
@@ -181,8 +181,8 @@ class RejectionGuard:
 
     async def recall(self, journal: Journal) -> None:
         """Go on where an earlier process ended: what was paused lets one order try at once."""
-        self._holding = self.cause in await journal.causes()
-        kept = await journal.refused(self._name)
+        self._holding = self.cause in await journal.holds.causes()
+        kept = await journal.rejections.load(self._name)
         for each in kept:
             suspect = _Suspect(each.revision, Rejected(each.reason), each.number, each.times, None)
             (self._held if each.held else self._suspects)[each.key] = suspect
@@ -197,12 +197,15 @@ class RejectionGuard:
         there = [(each, key, False) for key, each in self._suspects.items()]
         there += [(each, key, True) for key, each in self._held.items()]
         there.sort(key=lambda one: one[0].number)
-        await journal.keep_refused(
+        await journal.rejections.save(
             self._name,
-            [Refusal(key, s.revision, s.times, s.number, held, s.refusal.reason) for s, key, held in there[-KEPT:]],
+            [
+                RejectedOrder(key, s.revision, s.times, s.number, held, s.refusal.reason)
+                for s, key, held in there[-KEPT:]
+            ],
         )
         release, self._release = self._release, False
-        return await journal.release(self.cause, now) if release else 0
+        return await journal.holds.release(self.cause, now) if release else 0
 
     def held_back(self, work: DeliveryTask) -> NotSent | None:
         """Return what becomes of an order that was taken up before the pause; None for the one that may be tried."""

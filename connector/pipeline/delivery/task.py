@@ -8,7 +8,7 @@ import msgspec
 
 from connector.errors import Unmappable
 from connector.events import OrderFound
-from connector.journal.base import Held, Job, Waiting
+from connector.journal.records import Held, Job, Waiting
 from connector.order import Order
 from connector.pipeline.route import Route
 from connector.receivers.base import Delivery

@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
 from connector.clock import Clock
-from connector.journal.base import Held, Journal, Outcome
+from connector.journal.base import Journal
+from connector.journal.records import Held, Outcome
 from connector.pipeline.delivery.task import DeliveryTask
 from connector.pipeline.route import Route
 
@@ -77,5 +78,5 @@ class UnfitOrders:
             await self._believe([self._example[source] for source in sorted(late)])
 
     async def _believe(self, mapped: list[int]) -> None:
-        for source in await self._journal.reject_unfit(self._receiver, mapped, self._clock.now()):
+        for source in await self._journal.deliveries.reject_unfit(self._receiver, mapped, self._clock.now()):
             self._acknowledge(source)

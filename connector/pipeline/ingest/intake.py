@@ -10,7 +10,7 @@ from typing import Literal
 
 from connector.errors import Unmappable
 from connector.events import Event, OrderHeld, OrderRejected, OrderSkipped
-from connector.journal.base import Arrival
+from connector.journal.records import Arrival
 from connector.order import Order, external_id, revision
 from connector.settings.model import RouteSettings
 from connector.sources.base import FeedItem, Source

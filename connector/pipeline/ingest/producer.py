@@ -11,12 +11,13 @@ from datetime import datetime
 import anyio
 
 from connector.bus import Bus, Publisher
+from connector.causes import LISTED_AGAIN
 from connector.clock import Clock, backoff
 from connector.errors import ConnectorError, JournalError, SettingsError, lasts
 from connector.events import OrderFound, PollFinished
 from connector.http.breaker import ProbeTurn
-from connector.journal.base import Arrival, Ingested, Journal, Listing, Relisted
-from connector.journal.tables.relisted import LISTED_AGAIN, Policy
+from connector.journal.base import Journal
+from connector.journal.records import Arrival, Ingested, Listing, Relisted, RelistPolicy
 from connector.order import Order
 from connector.pipeline.conformance import checked_page
 from connector.pipeline.ingest.intake import arrival_of, notices_of, takes_cancelled
@@ -90,7 +91,7 @@ class Producer:
         self._breaker = source.endpoint.breaker if source.endpoint is not None else None
         self._turn = ProbeTurn(self._breaker, clock)
         self._shortfall = FeedShortfall(source.name, clock)
-        self._again = Policy(
+        self._again = RelistPolicy(
             settle=float(settings.settle),
             first=float(settings.retry.first),
             longest=float(settings.retry.longest),
@@ -143,7 +144,7 @@ class Producer:
         """Walk the feed at every poll interval, and when asked to, until stopped."""
         with self._publisher:
             try:
-                self._shortfall.recall(await self._journal.shortfall(self.source.name))
+                self._shortfall.recall(await self._journal.endpoints.shortfall(self.source.name))
                 while not self._stopping:
                     self._nudge = anyio.Event()
                     while self._replays:
@@ -232,7 +233,7 @@ class Producer:
         if whole_walk:
             self._shortfall.note(stated, len(seen), new, unreadable)
         now = self._clock.now()
-        await self._journal.polled(
+        await self._journal.endpoints.polled(
             self.source.name,
             now,
             error,
@@ -303,7 +304,7 @@ class Producer:
             arrivals.append(arrival)
             orders.append(order)
         now = self._clock.now()
-        ingested = await self._journal.ingest(self.source.name, arrivals, listing, now)
+        ingested = await self._journal.orders.ingest(self.source.name, arrivals, listing, now)
         ingested = await self._relist(arrivals, ingested, now)
         self._say_unfit(arrivals, ingested)
         new, at = 0, wall_time(self._clock, now)
@@ -335,7 +336,7 @@ class Producer:
         }
         if not waiting:
             return ingested
-        answers = await self._journal.relist(self.source.name, list(waiting.values()), now)
+        answers = await self._journal.orders.relist(self.source.name, list(waiting.values()), now)
         done = {answer.key: answer for answer in answers}
         return [done.get(taken.key, taken) if taken.kept is not None else taken for taken in ingested]
 

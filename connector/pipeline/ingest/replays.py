@@ -10,7 +10,7 @@ import anyio
 from connector.clock import Clock
 from connector.errors import SettingsError
 from connector.journal.base import Journal
-from connector.journal.replays import Answer, Request
+from connector.journal.records import ReplayAnswer, ReplayRequest
 from connector.pipeline.ingest.producer import Producer
 
 __all__ = ["ReplayServer"]
@@ -49,34 +49,34 @@ class ReplayServer:
         async with anyio.create_task_group() as tg:
             while True:
                 self._there = there = anyio.Event()
-                for request in await self._journal.open_requests():
+                for request in await self._journal.replays.unanswered():
                     if request.id not in self._in_hand:
                         self._in_hand.add(request.id)
                         tg.start_soon(self._serve, request, name=f"replay {request.source}")
                 self._behind = there.is_set()
                 await there.wait()
 
-    async def _serve(self, request: Request) -> None:
+    async def _serve(self, request: ReplayRequest) -> None:
         try:
             answer = await self._replayed(request)
             if answer is not None:
-                await self._journal.answer_request(request.id, answer, self._clock.now())
+                await self._journal.replays.answer(request.id, answer, self._clock.now())
         finally:
             self._in_hand.discard(request.id)
 
-    async def _replayed(self, request: Request) -> Answer | None:
+    async def _replayed(self, request: ReplayRequest) -> ReplayAnswer | None:
         """Walk; return None if the walk was cut off by a stop."""
         producer = self._producers.get(request.source)
         if producer is None:
-            return Answer(error=f"the running connector knows no source {request.source}; restart it")
+            return ReplayAnswer(error=f"the running connector knows no source {request.source}; restart it")
         try:
             walk = await producer.replay(request.since)
         except SettingsError as exc:
-            return Answer(error=str(exc))
+            return ReplayAnswer(error=str(exc))
         if producer.stopped:
             return None
         logger.info(
             "source %s: replayed since %s as asked: %d listed, %d of them new%s",
             *(request.source, request.since.isoformat(), walk.seen, walk.new, walk.error and f"; {walk.error}"),
         )
-        return Answer(listed=walk.seen, fresh=walk.new, error=walk.error)
+        return ReplayAnswer(listed=walk.seen, fresh=walk.new, error=walk.error)

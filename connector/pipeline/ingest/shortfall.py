@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 
 from connector.clock import Clock
-from connector.journal.tables.shortfall import Shortfall, UnreadableRow
+from connector.journal.records import Shortfall, UnreadableRow
 from connector.pipeline.ingest.surplus import Stated, Surplus
 from connector.pipeline.log_throttle import LogThrottle
 from connector.steady_clock import humanized

@@ -15,7 +15,7 @@ from connector.bus import Bus
 from connector.clock import Clock
 from connector.events import OrderVanished
 from connector.journal.base import Journal
-from connector.journal.tables.orders_vanished import Place
+from connector.journal.records import Place
 from connector.sources.base import Source
 from connector.sources.seen_ids import SeenIds
 from connector.steady_clock import wall_time
@@ -50,10 +50,10 @@ class Absences:
         """Draw the conclusions from a complete walk that began then and listed `seen`."""
         if not self._source.traits.feed_shrinks:
             return
-        again = await self._journal.listed_again(self._source.name, began, self._settle)
+        again = await self._journal.relisted.of_source(self._source.name, began, self._settle)
         if told := [key for order_id, key in again.items() if order_id not in seen]:
-            await self._journal.not_listed(told, self._clock.now())
-        waiting, end = await self._journal.waiting_orders(self._source.name, began, self._after)
+            await self._journal.relisted.not_listed(told, self._clock.now())
+        waiting, end = await self._journal.orders.waiting(self._source.name, began, self._after)
         absent = {order_id: key for order_id, key in waiting.items() if order_id not in seen}
         twice = {key: order_id for order_id, key in absent.items() if order_id in self._once}
         self._once = set(absent)
@@ -65,7 +65,7 @@ class Absences:
 
     async def _vanished(self, orders: dict[int, str]) -> None:
         name, now = self._source.name, self._clock.now()
-        gone = [(key, orders[key]) for key in await self._journal.vanish(list(orders), now)]
+        gone = [(key, orders[key]) for key in await self._journal.orders.vanish(list(orders), now)]
         at = wall_time(self._clock, now)
         for key, order_id in gone:
             self._bus.notice(OrderVanished(at=at, key=key, source=name, order_id=order_id))

@@ -25,7 +25,7 @@ from connector.events import ProgressReported
 from connector.http.attribution import about
 from connector.http.breaker import ProbeTurn
 from connector.journal.base import Journal
-from connector.journal.reports import Report, ReportOutcome
+from connector.journal.records import Report, ReportOutcome
 from connector.pipeline.internal_errors import InternalError, InternalErrors
 from connector.pipeline.poison import PoisonTracker
 from connector.pipeline.reports.comparison import contains, summary
@@ -81,7 +81,7 @@ class Reporter:
         Raises `Unmappable` when the source has no words for it.
         """
         body = self._source.encode_report(order_id, report)
-        added = await self._journal.add_report(self._source.name, order_id, body, self._clock.now())
+        added = await self._journal.reports.add(self._source.name, order_id, body, self._clock.now())
         if added:
             self.look()
         return added
@@ -101,14 +101,14 @@ class Reporter:
         while True:
             self._there = there = anyio.Event()
             paused = self._paused
-            due = [] if paused else await self._journal.reports_due(name, self._clock.now(), AT_ONCE)
+            due = [] if paused else await self._journal.reports.due(name, self._clock.now(), AT_ONCE)
             if due:
                 self._turn.take()
                 await self._tell(due)
                 continue
             if self._ended:
                 return
-            at = await self._journal.next_report(name)
+            at = await self._journal.reports.next_due(name)
             wait = None
             if at is not None:
                 left = (at - self._clock.now()) / timedelta(seconds=1)
@@ -118,7 +118,7 @@ class Reporter:
 
     async def _tell(self, due: list[Report]) -> None:
         pending = [report for report in due if report.state == "pending"]
-        granted = await self._journal.claim_reports([report.id for report in pending], self._clock.now())
+        granted = await self._journal.reports.claim([report.id for report in pending], self._clock.now())
         claimed = {report.id for report, grant in zip(pending, granted, strict=True) if grant}
         work = deque(report for report in due if report.state == "in_doubt" or report.id in claimed)
 
@@ -188,7 +188,9 @@ class Reporter:
             return self._again("in_doubt", report, exc)
         has = None
         if events is not None:
-            has = contains(report.body, events, await self._journal.reports_told(self._source.name, report.order_id))
+            has = contains(
+                report.body, events, await self._journal.reports.confirmed(self._source.name, report.order_id)
+            )
         if has is None:
             return ReportOutcome("parked", f"{lost}; look there, then retry")
         if has:
@@ -208,7 +210,7 @@ class Reporter:
 
     async def _record(self, report: Report, outcome: ReportOutcome) -> None:
         now, name = self._clock.now(), self._source.name
-        await self._journal.settle_report(report, outcome, now)
+        await self._journal.reports.settle(report, outcome, now)
         if outcome.state == "confirmed":
             at, told = wall_time(self._clock, now), summary(report.body)
             self._bus.notice(

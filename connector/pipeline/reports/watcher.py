@@ -18,7 +18,7 @@ import anyio
 from connector.clock import Clock
 from connector.errors import ConnectorError, Unmappable
 from connector.journal.base import Journal
-from connector.journal.reports import Followed, Seen
+from connector.journal.records import Followed, NewStatus
 from connector.pipeline.reports.reporter import Reporter
 from connector.progress import Progress
 from connector.receivers.base import Receipt, Receiver, SupportsStatus
@@ -84,7 +84,7 @@ class StatusWatcher:
         waiting: list[Followed] = []
         after: int | None = 0
         while after is not None:
-            found, after = await self._journal.followed(
+            found, after = await self._journal.reports.followed(
                 self._reporter.source.name,
                 self._receiver.name,
                 self._settings.final,
@@ -113,13 +113,13 @@ class StatusWatcher:
             if (status := statuses.get(each.receipt, "")) and status != each.progress
             if (new := self._seen(each, status)) is not None
         ]
-        if seen and await self._journal.progressed(self._receiver.name, seen, self._clock.now()):
+        if seen and await self._journal.reports.progressed(self._receiver.name, seen, self._clock.now()):
             self._reporter.look()
 
-    def _seen(self, followed: Followed, status: str) -> Seen | None:
+    def _seen(self, followed: Followed, status: str) -> NewStatus | None:
         rule = self._rules.get(status.lower(), "ignore")
         if rule == "ignore":
-            return Seen(followed.key, followed.progress, status)
+            return NewStatus(followed.key, followed.progress, status)
         source = self._reporter.source
         report = Progress(
             status=rule.status,
@@ -136,7 +136,7 @@ class StatusWatcher:
         except Exception:
             logger.exception("%s of order %s cannot be told to %s", status, followed.order_id, source.name)
             return None
-        return Seen(followed.key, followed.progress, status, body)
+        return NewStatus(followed.key, followed.progress, status, body)
 
 
 def watchers(

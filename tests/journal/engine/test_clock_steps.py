@@ -11,14 +11,12 @@ import pytest
 
 from connector.ack import Unknown
 from connector.journal import repairs
-from connector.journal.base import ChangeOutcome, Delivered, InDoubt, Listing, NotSent
 from connector.journal.engine import clock_steps
 from connector.journal.engine.codec import millis, moment
 from connector.journal.engine.connection import migrate
-from connector.journal.memory import MemoryJournal
-from connector.journal.reports import ReportOutcome
+from connector.journal.records import ChangeOutcome, Delivered, InDoubt, Listing, NotSent, RelistPolicy, ReportOutcome
+from connector.journal.sqlite import MemoryJournal
 from connector.journal.tables import lookup_first
-from connector.journal.tables.relisted import Policy
 from connector.journal.tables.reports import of_order
 from connector.journal.views.orders import orders
 from connector.journal.views.status import status
@@ -83,10 +81,10 @@ class Machine:
     async def start(self) -> timedelta:
         """Start a process, as `Connector` does; return by how much that moved what waits."""
         self.steady = SteadyClock(self.clock)
-        moved = await self.journal.follow(self.steady)
+        moved = await self.journal.clock_steps.follow(self.steady)
         now = self.steady.now()
         await self.journal.recover(now, SETTLE, 300.0)
-        await self.journal.recover_reports(now, 30.0, 300.0)
+        await self.journal.reports.recover(now, 30.0, 300.0)
         return moved
 
     @property
@@ -119,18 +117,18 @@ async def waiting(machine: Machine) -> None:
     assert await intend(journal, doubtful)
     await settle(journal, doubtful, InDoubt("lost", machine.after(25)))
     await delivered(journal, told)
-    await journal.claim_acks([told], machine.steady.now())
+    await journal.acks.claim([told], machine.steady.now())
     await settle_ack(journal, told, Unknown("lost"), next_try=machine.now + 26)
     await delivered(journal, changed)
     await acknowledged(journal, changed)
     listing = Listing(asked_at=machine.steady.now())
-    await journal.ingest("shop", [arrival("3", "b")], listing, machine.steady.now())
-    (change,) = await journal.changes_due("wms", machine.steady.now(), 9)
-    await journal.settle_change("wms", change, ChangeOutcome("due", "down", machine.after(27)), machine.steady.now())
-    await journal.add_report("shop", "9", b"a", machine.steady.now())
-    (report,) = await journal.reports_due("shop", machine.steady.now(), 9)
-    await journal.claim_reports([report.id], machine.steady.now())
-    await journal.settle_report(report, ReportOutcome("in_doubt", "lost", machine.after(28)), machine.steady.now())
+    await journal.orders.ingest("shop", [arrival("3", "b")], listing, machine.steady.now())
+    (change,) = await journal.changes.due("wms", machine.steady.now(), 9)
+    await journal.changes.settle("wms", change, ChangeOutcome("due", "down", machine.after(27)), machine.steady.now())
+    await journal.reports.add("shop", "9", b"a", machine.steady.now())
+    (report,) = await journal.reports.due("shop", machine.steady.now(), 9)
+    await journal.reports.claim([report.id], machine.steady.now())
+    await journal.reports.settle(report, ReportOutcome("in_doubt", "lost", machine.after(28)), machine.steady.now())
     await rows(journal, "INSERT INTO doubts VALUES ('shop', 'wms', 'lost', ?)", millis(machine.after(29)))
     assert await machine.waits() == [25, 26, 27, 28, 29]
 
@@ -146,8 +144,8 @@ async def test_what_waits_waits_as_long_as_it_was_meant_to(jumps: tuple[float, .
         machine.clock.skew += jump
         await anyio.sleep(1)
         if noted:
-            assert await machine.journal.note_step() == timedelta(seconds=jump)
-            assert await machine.journal.note_step() == timedelta()
+            assert await machine.journal.clock_steps.note() == timedelta(seconds=jump)
+            assert await machine.journal.clock_steps.note() == timedelta()
     past = len(jumps)
     left = [each - past for each in (25, 26, 27, 28, 29)]
     assert await machine.waits() == pytest.approx(left)
@@ -179,7 +177,7 @@ async def test_after_a_restart_of_the_machine_a_doubt_waits_anew(jump: float) ->
     machine.clock.skew += jump
     machine.clock.booted = "again"
     await machine.start()
-    await machine.journal._write(lambda db: lookup_first.begin([], millis(machine.steady.now()), db))
+    await machine.journal.store.write(lambda db: lookup_first.begin([], millis(machine.steady.now()), db))
     delivery, _, change, report, way = await machine.waits()
     assert delivery == 30
     assert 30 <= report <= 300
@@ -194,7 +192,7 @@ async def test_where_the_machine_does_not_say_it_what_was_noted_counts(first: st
     machine.clock.booted = first
     await waiting(machine)
     machine.clock.skew += HOUR
-    assert await machine.journal.note_step() == timedelta(hours=1)
+    assert await machine.journal.clock_steps.note() == timedelta(hours=1)
     machine.clock.booted = then
     assert await machine.start() == timedelta(hours=1)
     assert await machine.waits() == [25, 26, 27, 28, 29]
@@ -209,10 +207,10 @@ async def test_people_see_when_by_their_clock(jump: float) -> None:
     early = machine.clock.now()
     key = await found(journal)
     machine.clock.skew += jump
-    await journal.note_step()
+    await journal.clock_steps.note()
     assert await intend(journal, key, now=machine.now)
     await settle(journal, key, NotSent("down", machine.after(60)), now=machine.now)
-    await journal.add_report("shop", "1", b"a", machine.steady.now())
+    await journal.reports.add("shop", "1", b"a", machine.steady.now())
     (order,) = await journal.read(lambda db: orders(db, [key]))
     wall = machine.clock.now()
     assert order.deliveries["wms"].next_try_at == wall + timedelta(seconds=60)
@@ -228,11 +226,11 @@ async def test_a_person_makes_a_look_up_due_at_once(jump: float) -> None:
     machine = Machine()
     await waiting(machine)
     machine.clock.skew += jump
-    await machine.journal.note_step()
+    await machine.journal.clock_steps.note()
     now = millis(machine.clock.now())
     ((key,),) = await rows(machine.journal, "SELECT key FROM deliveries WHERE state = 'in_doubt'")
-    assert await machine.journal._write(lambda db: repairs.look_again(key, "wms", now, db))
-    assert await machine.journal.to_look_up("wms", machine.steady.now(), 9) == ["shop-1"]
+    assert await machine.journal.store.write(lambda db: repairs.look_again(key, "wms", now, db))
+    assert await machine.journal.lookup_first.due("wms", machine.steady.now(), 9) == ["shop-1"]
 
 
 @pytest.mark.fault(98)
@@ -248,18 +246,18 @@ async def test_the_age_of_an_acknowledgement_is_not_a_matter_of_the_clock(jump: 
     assert done.ack is not None
     await anyio.sleep(10)
     machine.clock.skew += jump
-    await journal.note_step()
+    await journal.clock_steps.note()
     other = await found(journal, "2")
     assert await intend(journal, other)
     await settle(journal, other, Delivered("2", "R2"), now=machine.now)
     await anyio.sleep(5)
-    assert await journal.oldest_acks(machine.steady.now()) == {"shop": 15}
+    assert await journal.acks.oldest(machine.steady.now()) == {"shop": 15}
     stand = await journal.read(status)
     assert stand.sources["shop"].untold_since == machine.clock.now() - timedelta(seconds=15)
-    again = {ack.key: ack.at for ack in await journal.acks_due("shop", "pending", machine.steady.now())}
+    again = {ack.key: ack.at for ack in await journal.acks.due("shop", "pending", machine.steady.now())}
     assert again == {key: done.ack.at, other: moment(millis(machine.clock.now() - timedelta(seconds=5)))}
     await acknowledged(journal, key)
-    assert await journal.oldest_acks(machine.steady.now()) == {"shop": 5}
+    assert await journal.acks.oldest(machine.steady.now()) == {"shop": 5}
 
 
 @pytest.mark.parametrize("jump", [-HOUR, HOUR])
@@ -273,9 +271,9 @@ async def test_what_fell_due_after_a_step_that_is_not_noted_yet_is_as_old_as_it_
     assert await intend(journal, key, now=machine.now)
     await settle(journal, key, Delivered("1", "R1"), now=machine.now)
     await anyio.sleep(0.5)
-    await journal.note_step()
+    await journal.clock_steps.note()
     await anyio.sleep(4.5)
-    assert await journal.oldest_acks(machine.steady.now()) == {"shop": 5}
+    assert await journal.acks.oldest(machine.steady.now()) == {"shop": 5}
 
 
 @pytest.mark.fault(121)
@@ -295,10 +293,12 @@ async def test_a_page_from_before_a_step_makes_nobody_be_told_twice(jump: float)
     if jump > 0:
         machine.clock.skew += jump
     await anyio.sleep(1)
-    (page,) = await journal.ingest("shop", [arrival()], Listing(asked_at=asked_at), machine.steady.now())
+    (page,) = await journal.orders.ingest("shop", [arrival()], Listing(asked_at=asked_at), machine.steady.now())
     assert page.what == "known"
     await anyio.sleep(1)
-    (page,) = await journal.ingest("shop", [arrival()], Listing(asked_at=machine.steady.now()), machine.steady.now())
+    (page,) = await journal.orders.ingest(
+        "shop", [arrival()], Listing(asked_at=machine.steady.now()), machine.steady.now()
+    )
     assert page.what == "reacknowledge"
 
 
@@ -309,10 +309,10 @@ async def test_a_walk_ends_no_caution_before_its_time(jump: float) -> None:
     machine = Machine()
     await waiting(machine)
     machine.clock.skew += jump
-    await machine.journal.polled("shop", machine.steady.now(), "", complete=True)
+    await machine.journal.endpoints.polled("shop", machine.steady.now(), "", complete=True)
     assert await machine.waits() == [25, 26, 27, 28, 29]
     await anyio.sleep(29)
-    await machine.journal.polled("shop", machine.steady.now(), "", complete=True)
+    await machine.journal.endpoints.polled("shop", machine.steady.now(), "", complete=True)
     assert await rows(machine.journal, "SELECT kind, until FROM doubts") == [("replay", 0)]
 
 
@@ -337,8 +337,8 @@ async def test_no_later_process_compares_a_list_with_a_confirmation_from_before_
 
 async def listed_again(machine: Machine) -> bool:
     """List the order that was confirmed, and tell whether it is told again."""
-    listing = Listing(asked_at=machine.steady.now(), again=Policy(settle=30))
-    (known,) = await machine.journal.ingest("shop", [arrival("1")], listing, machine.steady.now())
+    listing = Listing(asked_at=machine.steady.now(), again=RelistPolicy(settle=30))
+    (known,) = await machine.journal.orders.ingest("shop", [arrival("1")], listing, machine.steady.now())
     return known.what == "reacknowledge"
 
 
@@ -352,7 +352,7 @@ async def test_no_list_is_compared_with_a_confirmation_from_before_a_restore() -
     await anyio.sleep(3600)
     await rows(machine.journal, "INSERT INTO identity (name, value) VALUES ('doubt', 'restored')")
     await machine.start()
-    await machine.journal.begin([], machine.steady.now())
+    await machine.journal.lookup_first.begin([], machine.steady.now())
     assert not await listed_again(machine)
     await anyio.sleep(10)
     await machine.start()

@@ -88,7 +88,7 @@ async def test_a_full_disk_loses_nothing_and_passes(path: Path) -> None:
         task = asyncio.create_task(ingest(journal, *page))
         await until_stalled(journal)
         assert await rows(journal, "SELECT order_id FROM orders") == [("1",)]
-        assert not journal._database.in_transaction  # type: ignore[union-attr]
+        assert not journal.store.database.in_transaction  # type: ignore[union-attr]
         assert await ingest(journal, arrival("1")) == ["known"]
         await rows(journal, "PRAGMA max_page_count = 1000000")
         assert await task == ["new"] * 3

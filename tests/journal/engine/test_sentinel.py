@@ -17,8 +17,8 @@ import pytest
 
 from connector.clock import SystemClock
 from connector.errors import JournalError
-from connector.journal.base import Delivered
 from connector.journal.engine.sentinel import Sentinel
+from connector.journal.records import Delivered
 from connector.journal.sqlite import SqliteJournal
 from tests.contracts.journal_bench import arrival, at, delivered, found, ingest, intend, rows, settle
 from tests.journal.files import opened, put, refused
@@ -188,15 +188,15 @@ async def test_a_copy_of_a_moment_ago_is_older_if_anything_was_sent_since(
     async with opened(path) as journal:
         ack = await delivered(journal, await found(journal, "1"))
         assert ack is not None
-        await journal.add_report("shop", "9", b"{}", at())
+        await journal.reports.add("shop", "9", b"{}", at())
         second = await found(journal, "2")
         copy = copied(path, tmp_path / "copy")
         if what == "an intent":
             assert await intend(journal, second)
         elif what == "an acknowledgement":
-            assert await journal.claim_acks([ack.key], at()) == [True]
+            assert await journal.acks.claim([ack.key], at()) == [True]
         else:
-            assert await journal.claim_reports([1], at()) == [True]
+            assert await journal.reports.claim([1], at()) == [True]
         assert int(seen(path)["sends"]) == 2
         here = path.with_name("journal.db.seen").read_bytes()
     path.with_name("journal.db.seen").write_bytes(here)  # it was killed then

@@ -75,7 +75,7 @@ async def test_both_files_put_back_are_known_for_old(path: Path, tmp_path: Path)
         copy(tmp_path / name / "journal.db", path.parent)
         async with opened(path) as journal:
             assert (await identity(journal))["doubt"] == "restored", name
-            await journal.begin([], journal_now())
+            await journal.lookup_first.begin([], journal_now())
         async with opened(path) as journal:
             assert "doubt" not in await identity(journal), name
 
@@ -128,11 +128,11 @@ async def test_told_that_it_is_restored(path: Path, caplog: pytest.LogCaptureFix
     """`--restored` takes any journal for an older copy, once, and says so; a new one for one that is lost."""
     async with opened(path, restored=True) as journal:
         assert (await identity(journal))["doubt"] == "lost"
-        await journal.begin([], journal_now())
+        await journal.lookup_first.begin([], journal_now())
     with caplog.at_level(logging.WARNING):
         async with opened(path, restored=True) as journal:
             assert (await identity(journal))["doubt"] == "restored"
-            await journal.begin([], journal_now())
+            await journal.lookup_first.begin([], journal_now())
     assert "taken for an older copy, as this start was told (--restored)" in caplog.text
     async with opened(path) as journal:
         assert "doubt" not in await identity(journal)

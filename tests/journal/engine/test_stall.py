@@ -110,7 +110,7 @@ async def test_pauses_grow_to_five_seconds(path: Path) -> None:
 
     def during() -> None:
         if len(clock.slept) == 200:
-            journal._database.submit(lambda db: db.execute("PRAGMA query_only = OFF").fetchall())
+            journal.store.database.submit(lambda db: db.execute("PRAGMA query_only = OFF").fetchall())
 
     clock.during = during
     await ingest(journal, arrival("1"))
@@ -130,7 +130,7 @@ async def test_another_process_can_see_that_it_waits(path: Path) -> None:
 
     def during() -> None:
         seen.append(noted(path))
-        journal._database.submit(lambda db: db.execute("PRAGMA query_only = OFF").fetchall())
+        journal.store.database.submit(lambda db: db.execute("PRAGMA query_only = OFF").fetchall())
 
     clock.during = during
     await ingest(journal, arrival("1"))
@@ -188,7 +188,7 @@ async def test_a_thread_that_has_died_is_an_error_for_all_that_wait(database: Da
 async def test_a_connection_that_was_closed_by_mistake_is_an_error(path: Path) -> None:
     """`JournalError`, at once, for writing and for reading."""
     journal = await SqliteJournal.open(path, SystemClock())
-    database = journal._database
+    database = journal.store.database
     assert isinstance(database, Database)
     stopped = database.stop()
     assert stopped is not None
@@ -196,5 +196,5 @@ async def test_a_connection_that_was_closed_by_mistake_is_an_error(path: Path) -
     with pytest.raises(JournalError, match="closed"):
         await ingest(journal, arrival("1"))
     with pytest.raises(JournalError, match="closed"):
-        await journal.next_ack("shop", at())
+        await journal.acks.next_due("shop", at())
     await journal.aclose()

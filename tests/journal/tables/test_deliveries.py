@@ -7,8 +7,8 @@ from typing import get_args
 
 import pytest
 
-from connector.journal.base import InDoubt, NotSent
-from connector.journal.memory import MemoryJournal
+from connector.journal.records import InDoubt, NotSent
+from connector.journal.sqlite import MemoryJournal
 from connector.journal.states import AckState, DeliveryState
 from tests.contracts.journal_bench import at, deliveries, found, intend, is_open, place, place_ack, rows, settle
 
@@ -24,7 +24,7 @@ async def test_only_an_intent_changes_its_state(state: DeliveryState) -> None:
     assert await journal.recover(at(10), SETTLE, 300.0) == (state == "intent")
     if state == "intent":
         assert await deliveries(journal, key) == {"wms": "in_doubt"}
-        assert await journal.next_due("wms", ["in_doubt"], at(10)) == at(40)
+        assert await journal.deliveries.next_due("wms", ["in_doubt"], at(10)) == at(40)
     else:
         assert await rows(journal, "SELECT * FROM deliveries JOIN orders USING (key)") == before
     await journal.aclose()
@@ -51,7 +51,7 @@ async def test_a_receiver_that_the_settings_do_not_name_is_left_alone() -> None:
     assert await deliveries(journal, key) == {"erp": "intent", "wms": "in_doubt"}
     assert await is_open(journal) == ({"erp": 1, "wms": 1}, {})
     assert await journal.recover(at(20), {"erp": 60.0}, 300.0) == 1
-    assert await journal.next_due("erp", ["in_doubt"], at(20)) == at(80)
+    assert await journal.deliveries.next_due("erp", ["in_doubt"], at(20)) == at(80)
     await journal.aclose()
 
 
@@ -62,8 +62,8 @@ async def test_each_receiver_has_its_own_settle_time() -> None:
     for receiver in ("wms", "erp"):
         assert await intend(journal, key, receiver=receiver)
     assert await journal.recover(at(10), {"wms": 0.5, "erp": 600.0}, 300.0) == 2
-    assert await journal.next_due("wms", ["in_doubt"], at(10)) == at(10.5)
-    assert await journal.next_due("erp", ["in_doubt"], at(10)) == at(610)
+    assert await journal.deliveries.next_due("wms", ["in_doubt"], at(10)) == at(10.5)
+    assert await journal.deliveries.next_due("erp", ["in_doubt"], at(10)) == at(610)
     await journal.aclose()
 
 
@@ -82,7 +82,7 @@ async def test_twenty_starts_in_a_second_move_nothing() -> None:
         await journal.recover(at(restart * 0.05), SETTLE, 300.0)
         images.append(await rows(journal, "SELECT d.*, (SELECT count(*) FROM history) FROM deliveries d"))
     assert all(one == other for one, other in pairwise(images))
-    assert await journal.next_due("wms", ["in_doubt"], at(0)) == at(25)
+    assert await journal.deliveries.next_due("wms", ["in_doubt"], at(0)) == at(25)
     await journal.aclose()
 
 

@@ -9,9 +9,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector.ack import AckOutcome, Confirmed, NotApplied, Refused, Unknown
-from connector.journal.base import AckResult, Intent, Listing, Settlement
-from connector.journal.memory import MemoryJournal
-from connector.journal.records import Delivered, Held, InDoubt, NotSent, Outcome, Rejected
+from connector.journal.records import (
+    AckResult,
+    Delivered,
+    Held,
+    InDoubt,
+    Intent,
+    Listing,
+    NotSent,
+    Outcome,
+    Rejected,
+    Settlement,
+)
+from connector.journal.sqlite import MemoryJournal
 from tests.contracts.journal_bench import HASH, arrival, at, rows
 
 TABLES = ("orders", "deliveries", "payloads", "changes", "history")
@@ -55,20 +65,20 @@ async def journeys(plan: list[Any], *, together: bool) -> tuple[list[Any], dict[
     page = [arrival(str(number), receivers=each[0]) for number, each in enumerate(plan)]
 
     async def take(part: list[Any]) -> list[Any]:
-        return await journal.ingest("shop", part, Listing(asked_at=at()), at())
+        return await journal.orders.ingest("shop", part, Listing(asked_at=at()), at())
 
     await step(take, page)
     keys = [answer.key for answer in said]
     names = [each[0][0][0] for each in plan]
     intents = [Intent(key, name, each[1], HASH, each[2]) for key, name, each in zip(keys, names, plan, strict=True)]
-    await step(journal.intend, intents, at(1))
+    await step(journal.deliveries.intend, intents, at(1))
     settled = [Settlement(key, name, each[3]) for key, name, each in zip(keys, names, plan, strict=True)]
-    await step(journal.settle, settled, at(2))
-    await step(journal.settle, settled, at(3))
+    await step(journal.deliveries.settle, settled, at(2))
+    await step(journal.deliveries.settle, settled, at(3))
     claimed = [key for key, each in zip(keys, plan, strict=True) if each[4]]
-    await step(journal.claim_acks, claimed, at(4))
+    await step(journal.acks.claim, claimed, at(4))
     await step(
-        journal.settle_acks, [AckResult(key, each[5], at(8)) for key, each in zip(keys, plan, strict=True)], at(5)
+        journal.acks.settle, [AckResult(key, each[5], at(8)) for key, each in zip(keys, plan, strict=True)], at(5)
     )
     wrote = await state(journal)
     await journal.aclose()

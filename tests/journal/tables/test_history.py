@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from connector.ack import Confirmed
-from connector.journal.base import AckResult, Delivered, Intent, Listing, Settlement
 from connector.journal.engine.codec import millis
-from connector.journal.memory import MemoryJournal
-from connector.journal.sqlite import SqliteJournal
+from connector.journal.records import AckResult, Delivered, Intent, Listing, Settlement
+from connector.journal.sqlite import MemoryJournal, SqliteJournal
 from connector.journal.tables import history as retention
 from tests.contracts.journal_bench import arrival, at, rows
 from tests.journal.files import opened
@@ -20,14 +19,14 @@ from tests.journal.files import opened
 async def finished(journal: SqliteJournal, *order_ids: str) -> None:
     """Take orders to their end, in one commit a step; each leaves a line of history, for it was found there."""
     page = [arrival(each, raw=b"x" * 2000) for each in order_ids]
-    taken = await journal.ingest("shop", page, Listing(asked_at=at()), at())
+    taken = await journal.orders.ingest("shop", page, Listing(asked_at=at()), at())
     keys = [each.key for each in taken]
-    assert all(await journal.intend([Intent(key, "wms", "a", b"#" * 32) for key in keys], at()))
-    await journal.settle(
+    assert all(await journal.deliveries.intend([Intent(key, "wms", "a", b"#" * 32) for key in keys], at()))
+    await journal.deliveries.settle(
         [Settlement(key, "wms", Delivered(f"id-{key}", f"R{key}", adopted=True)) for key in keys], at()
     )
-    assert all(await journal.claim_acks(keys, at()))
-    await journal.settle_acks([AckResult(key, Confirmed(), at()) for key in keys], at())
+    assert all(await journal.acks.claim(keys, at()))
+    await journal.acks.settle([AckResult(key, Confirmed(), at()) for key in keys], at())
 
 
 @pytest.mark.fault(118)
@@ -35,15 +34,17 @@ async def test_history_goes_and_orders_stay() -> None:
     """After its time the history of a finished order is removed, in portions; the order is still known by its key."""
     journal = MemoryJournal()
     await finished(journal, *map(str, range(30)))
-    await journal.ingest("shop", [arrival("held", state="held", cause="x")], Listing(asked_at=at()), at())
-    assert await journal.release("x", at()) == 1  # which is a line of history, of an order that is not at its end
-    assert await journal.prune(at(-1), 100) == 0
-    assert await journal.prune(at(10), 20) == 20
-    assert await journal.prune(at(10), 20) == 10
-    assert await journal.prune(at(10), 20) == 0
+    await journal.orders.ingest("shop", [arrival("held", state="held", cause="x")], Listing(asked_at=at()), at())
+    assert await journal.holds.release("x", at()) == 1  # which is a line of history, of an order that is not at its end
+    assert await journal.history.prune(at(-1), 100) == 0
+    assert await journal.history.prune(at(10), 20) == 20
+    assert await journal.history.prune(at(10), 20) == 10
+    assert await journal.history.prune(at(10), 20) == 0
     assert await rows(journal, "SELECT what FROM history") == [("released",)]
 
-    again = await journal.ingest("shop", [arrival(str(each)) for each in range(30)], Listing(asked_at=at(-5)), at(20))
+    again = await journal.orders.ingest(
+        "shop", [arrival(str(each)) for each in range(30)], Listing(asked_at=at(-5)), at(20)
+    )
 
     assert {each.what for each in again} == {"known"}
 
@@ -55,11 +56,11 @@ async def test_a_look_ends_where_the_lines_are_too_young(monkeypatch: pytest.Mon
     journal = MemoryJournal()
     await finished(journal, *map(str, range(20)))
     await rows(journal, "UPDATE history SET at = ? WHERE id IN (1, 2, 4, 5)", millis(at(1000)))
-    assert await journal.prune(at(10), 100) == 16
+    assert await journal.history.prune(at(10), 100) == 16
     await finished(journal, *map(str, range(20, 40)))
     await rows(journal, "UPDATE history SET at = ? WHERE id < 7", millis(at(1000)))
 
-    assert await journal.prune(at(10), 100) == 0
+    assert await journal.history.prune(at(10), 100) == 0
     assert await rows(journal, "SELECT count(*) FROM history") == [(24,)]
 
 

@@ -12,12 +12,11 @@ from typing import Literal, get_args
 import pytest
 
 from connector.ack import Refused
-from connector.journal import holds
+from connector.journal import decisions
 from connector.journal.engine.codec import millis
 from connector.journal.engine.connection import migrate
-from connector.journal.memory import MemoryJournal
-from connector.journal.reports import Followed, Report, ReportOutcome, Seen
-from connector.journal.sqlite import SqliteJournal
+from connector.journal.records import Followed, NewStatus, Report, ReportOutcome
+from connector.journal.sqlite import MemoryJournal, SqliteJournal
 from connector.journal.states import REPORT_EDGES, ReportState
 from connector.journal.tables import reports
 from tests.contracts.journal_bench import acknowledged, at, delivered, found, notes, rows, settle_ack
@@ -29,19 +28,19 @@ STATES: tuple[ReportState, ...] = get_args(ReportState)
 async def put(journal: SqliteJournal, order_id: str, *bodies: bytes) -> None:
     """Keep reports about an order of `shop`."""
     for body in bodies:
-        assert await journal.add_report("shop", order_id, body, at())
+        assert await journal.reports.add("shop", order_id, body, at())
 
 
 async def due(journal: SqliteJournal, now: float = 0, limit: int = 10) -> list[tuple[str, bytes, str]]:
     """Return what is due: order, body, state."""
-    return [(each.order_id, each.body, each.state) for each in await journal.reports_due("shop", at(now), limit)]
+    return [(each.order_id, each.body, each.state) for each in await journal.reports.due("shop", at(now), limit)]
 
 
 async def sent(journal: SqliteJournal, outcome: ReportOutcome, now: float = 0) -> Report:
     """Send the report that is due first, and record what became of it; return it."""
-    report = (await journal.reports_due("shop", at(now), 1))[0]
-    assert await journal.claim_reports([report.id], at(now)) == [True]
-    await journal.settle_report(report, outcome, at(now))
+    report = (await journal.reports.due("shop", at(now), 1))[0]
+    assert await journal.reports.claim([report.id], at(now)) == [True]
+    await journal.reports.settle(report, outcome, at(now))
     return report
 
 
@@ -75,13 +74,13 @@ async def test_only_the_oldest_open_report_of_an_order_is_due() -> None:
 
     await sent(journal, ReportOutcome("confirmed", keep=b"kept"))
     assert await due(journal) == [("1", b"b", "pending"), ("2", b"a", "pending")]
-    report = next(each for each in await journal.reports_due("shop", at(), 9) if each.order_id == "1")
-    await journal.claim_reports([report.id], at())
+    report = next(each for each in await journal.reports.due("shop", at(), 9) if each.order_id == "1")
+    await journal.reports.claim([report.id], at())
     assert ("1", b"c", "pending") not in await due(journal)
-    await journal.settle_report(report, ReportOutcome("parked", "no"), at())
+    await journal.reports.settle(report, ReportOutcome("parked", "no"), at())
     assert ("1", b"c", "pending") in await due(journal)
-    assert await journal.reports_told("shop", "1") == [b"kept"]
-    assert await journal.reports_told("shop", "2") == []
+    assert await journal.reports.confirmed("shop", "1") == [b"kept"]
+    assert await journal.reports.confirmed("shop", "2") == []
 
 
 async def test_the_same_report_is_kept_once_for_each_order() -> None:
@@ -89,9 +88,9 @@ async def test_the_same_report_is_kept_once_for_each_order() -> None:
     journal = MemoryJournal()
     await put(journal, "1", b"a")
     await put(journal, "2", b"a")
-    assert not await journal.add_report("shop", "1", b"a", at(1))
+    assert not await journal.reports.add("shop", "1", b"a", at(1))
     await sent(journal, ReportOutcome("confirmed", keep=b"outline"))
-    assert not await journal.add_report("shop", "1", b"a", at(2))
+    assert not await journal.reports.add("shop", "1", b"a", at(2))
     (row,) = await journal.read(lambda db: reports.of_order("shop", "1", db))
     assert (row.state, row.body, row.made_at, row.done_at, row.attempts) == ("confirmed", b"outline", at(), at(), 1)
 
@@ -100,22 +99,22 @@ async def test_a_claim_is_granted_once() -> None:
     """Whoever comes second sends nothing; and only what was sent, or is in doubt, can be settled."""
     journal = MemoryJournal()
     await put(journal, "1", b"a")
-    (report,) = await journal.reports_due("shop", at(), 9)
-    await journal.settle_report(report, ReportOutcome("confirmed"), at())
+    (report,) = await journal.reports.due("shop", at(), 9)
+    await journal.reports.settle(report, ReportOutcome("confirmed"), at())
     assert await due(journal) == [("1", b"a", "pending")]
-    assert await journal.claim_reports([report.id, report.id, 99], at()) == [True, False, False]
+    assert await journal.reports.claim([report.id, report.id, 99], at()) == [True, False, False]
 
 
 @pytest.mark.parametrize("state", ["pending", "in_doubt"])
 async def test_what_has_to_wait_is_due_at_its_time(state: Literal["pending", "in_doubt"]) -> None:
     """And holds the order's next one up until then."""
     journal = MemoryJournal()
-    assert await journal.next_report("shop") is None
+    assert await journal.reports.next_due("shop") is None
     await put(journal, "1", b"a", b"b")
-    assert await journal.next_report("shop") == at()
+    assert await journal.reports.next_due("shop") == at()
     await sent(journal, ReportOutcome(state, "502", at(30)))
     assert await due(journal, 29) == []
-    assert await journal.next_report("shop") == at(30)
+    assert await journal.reports.next_due("shop") == at(30)
     assert await due(journal, 30) == [("1", b"a", state)]
     assert dict((await journal.open_work()).reports) == {"shop": 1}
 
@@ -126,9 +125,9 @@ async def test_a_reading_that_fails_is_counted() -> None:
     await put(journal, "1", b"a")
     await sent(journal, ReportOutcome("in_doubt", "lost", at()))
     for attempts in (1, 2, 3):
-        (report,) = await journal.reports_due("shop", at(), 9)
+        (report,) = await journal.reports.due("shop", at(), 9)
         assert report.attempts == attempts
-        await journal.settle_report(report, ReportOutcome("in_doubt", "down", at()), at())
+        await journal.reports.settle(report, ReportOutcome("in_doubt", "down", at()), at())
 
 
 async def test_an_order_is_acknowledged_before_it_is_reported_on() -> None:
@@ -141,9 +140,9 @@ async def test_an_order_is_acknowledged_before_it_is_reported_on() -> None:
     for key in keys.values():
         await delivered(journal, key)
     assert await due(journal) == []
-    assert await journal.next_report("shop") == at()
+    assert await journal.reports.next_due("shop") == at()
     await acknowledged(journal, keys["1"])
-    await journal.claim_acks([keys["2"]], at())
+    await journal.acks.claim([keys["2"]], at())
     await settle_ack(journal, keys["2"], Refused("gone"))
     assert {order_id for order_id, _, _ in await due(journal)} == {"1", "2"}
 
@@ -156,11 +155,11 @@ async def test_what_was_being_sent_is_in_doubt_after_a_restart(tmp_path: Path) -
         await put(journal, "2", b"a")
         await put(journal, "3", b"a")
         await sent(journal, ReportOutcome("pending", "502", at(1_000_000)))
-        (report, _) = await journal.reports_due("shop", at(), 9)
-        await journal.claim_reports([report.id], at())
+        (report, _) = await journal.reports.due("shop", at(), 9)
+        await journal.reports.claim([report.id], at())
     async with opened(path) as journal:
-        assert await journal.recover_reports(at(10), 30.0, 300.0) == 1
-        assert await journal.recover_reports(at(10), 30.0, 300.0) == 0
+        assert await journal.reports.recover(at(10), 30.0, 300.0) == 1
+        assert await journal.reports.recover(at(10), 30.0, 300.0) == 0
         assert await due(journal, 39) == [("3", b"a", "pending")]
         assert await due(journal, 40) == [("2", b"a", "in_doubt"), ("3", b"a", "pending")]
         assert ("1", b"a", "pending") in await due(journal, 310)
@@ -178,9 +177,9 @@ async def test_what_goes_wrong_is_in_the_orders_history() -> None:
         await sent(journal, ReportOutcome("parked", "unknown order"))
     assert await notes(journal, key) == ["report not taken", "report parked", "report parked"]
 
-    keys = await journal.read(lambda db: holds.keys_of(None, (), "no such stop", db))
+    keys = await journal.read(lambda db: decisions.keys_of(None, (), "no such stop", db))
     assert list(keys) == [key]
-    assert await journal.read(lambda db: holds.retry(keys, millis(at(5)), db)) == [key]
+    assert await journal.read(lambda db: decisions.retry(keys, millis(at(5)), db)) == [key]
     assert await due(journal, 5) == [("1", b"a", "pending")]
 
 
@@ -188,7 +187,7 @@ async def followed(
     journal: SqliteJournal, *final: str, since: float = 0, after: int = 0, limit: int = 10
 ) -> list[tuple[str, str]]:
     """Return what is followed: order and last status."""
-    listed, _ = await journal.followed("shop", "wms", final, at(since), after, limit)
+    listed, _ = await journal.reports.followed("shop", "wms", final, at(since), after, limit)
     return [(each.order_id, each.progress) for each in listed]
 
 
@@ -212,12 +211,12 @@ async def test_what_is_followed() -> None:
     assert await followed(journal, limit=1) == [("1", "")]
     assert await followed(journal, after=keys["1"]) == [("5", "")]
     assert await followed(journal, since=3) == []
-    listed, after = await journal.followed("shop", "wms", [], at(), 0, 1)
+    listed, after = await journal.reports.followed("shop", "wms", [], at(), 0, 1)
     assert (listed, after) == ([Followed(keys["1"], "1", f"id-{keys['1']}", f"R{keys['1']}", "")], keys["1"])
-    assert await journal.followed("shop", "erp", [], at(), 0, 9) == ([], None)
-    assert await journal.followed("depot", "wms", [], at(), 0, 9) == ([], None)
+    assert await journal.reports.followed("shop", "erp", [], at(), 0, 9) == ([], None)
+    assert await journal.reports.followed("depot", "wms", [], at(), 0, 9) == ([], None)
 
-    assert await journal.progressed("wms", [Seen(keys["1"], "", "Shipped", b"report")], at(7)) == 1
+    assert await journal.reports.progressed("wms", [NewStatus(keys["1"], "", "Shipped", b"report")], at(7)) == 1
     assert await followed(journal, "shipped", "cancelled") == [("5", "")]
     assert await followed(journal, "cancelled") == [("1", "Shipped"), ("5", "")]
 
@@ -235,7 +234,7 @@ async def test_a_look_goes_through_a_window_of_keys(monkeypatch: pytest.MonkeyPa
     after: int | None = 0
     looks = 0
     while after is not None:
-        listed, after = await journal.followed("shop", "wms", [], at() - timedelta(days=1), after, 9)
+        listed, after = await journal.reports.followed("shop", "wms", [], at() - timedelta(days=1), after, 9)
         seen += [each.order_id for each in listed]
         looks += 1
     assert (seen, looks) == (["0", "1", "8", "9"], 4)
@@ -247,11 +246,11 @@ async def test_a_status_and_its_report_are_one_transaction() -> None:
     key = await found(journal, "1")
     await delivered(journal, key)
     await acknowledged(journal, key)
-    seen = Seen(key, "", "problem", b"report")
-    assert await journal.progressed("wms", [seen, seen], at()) == 1
-    assert await journal.progressed("wms", [Seen(key, "", "problem", b"made a second later")], at()) == 0
-    assert await journal.progressed("wms", [Seen(key, "problem", "on_hold")], at()) == 0
-    assert await journal.progressed("erp", [Seen(key, "", "shipped", b"other")], at()) == 0
+    seen = NewStatus(key, "", "problem", b"report")
+    assert await journal.reports.progressed("wms", [seen, seen], at()) == 1
+    assert await journal.reports.progressed("wms", [NewStatus(key, "", "problem", b"made a second later")], at()) == 0
+    assert await journal.reports.progressed("wms", [NewStatus(key, "problem", "on_hold")], at()) == 0
+    assert await journal.reports.progressed("erp", [NewStatus(key, "", "shipped", b"other")], at()) == 0
     assert await rows(journal, "SELECT progress FROM deliveries") == [("on_hold",)]
     assert await rows(journal, "SELECT body FROM reports") == [(b"report",)]
     assert (await notes(journal, key))[-2:] == ["progress", "progress"]

@@ -13,13 +13,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from connector.journal import holds
-from connector.journal.base import Waiting
+from connector.journal import decisions
 from connector.journal.engine.connection import InlineDatabase
-from connector.journal.lookup_first import LookupRule
-from connector.journal.memory import MemoryJournal
+from connector.journal.records import LookupRule, Waiting
+from connector.journal.sqlite import MemoryJournal
 from connector.journal.tables import history as retention
-from connector.journal.tables import orders_vanished
+from connector.journal.tables import orders
 from connector.journal.views import backlog as unfinished
 from tests.benchmarks.waiting import CAUSE, fill
 
@@ -28,25 +27,29 @@ NOW = datetime.now(UTC)
 WAITING: tuple[Waiting, ...] = ("in_doubt", "ready", "new")
 
 QUESTIONS: dict[str, Callable[[MemoryJournal], Awaitable[object]]] = {
-    "the alarm, every probe and every scrape": lambda journal: journal.oldest_acks(NOW),
+    "the alarm, every probe and every scrape": lambda journal: journal.acks.oldest(NOW),
     "a drain, twice a second": lambda journal: journal.open_work(),
-    "the consumer, for each batch": lambda journal: journal.due("warehouse", WAITING, NOW, 64),
-    "the consumer, after each batch": lambda journal: journal.next_due("warehouse", ("in_doubt", "ready"), NOW),
-    "the consumer, before look-ups": lambda journal: journal.to_look_up("warehouse", NOW, 100),
-    "the acknowledger, when there is more": lambda journal: journal.next_ack("feed", NOW),
-    "the amender": lambda journal: journal.changes_due("warehouse", NOW, 50),
-    "the amender, when there is more": lambda journal: journal.next_change("warehouse"),
-    "the reporter": lambda journal: journal.reports_due("feed", NOW, 50),
-    "the reporter, when there is more": lambda journal: journal.next_report("feed"),
-    "requests": lambda journal: journal.open_requests(),
-    "after a walk of this source": lambda journal: journal.waiting_orders("feed", NOW),
-    "after a walk of another one": lambda journal: journal.waiting_orders("nobody", NOW),
-    "once a minute": lambda journal: journal.prune(NOW, 100),
-    "a start: what waits for a code": lambda journal: journal.causes("missing code: "),
+    "the consumer, for each batch": lambda journal: journal.deliveries.due("warehouse", WAITING, NOW, 64),
+    "the consumer, after each batch": lambda journal: journal.deliveries.next_due(
+        "warehouse", ("in_doubt", "ready"), NOW
+    ),
+    "the consumer, before look-ups": lambda journal: journal.lookup_first.due("warehouse", NOW, 100),
+    "the acknowledger, when there is more": lambda journal: journal.acks.next_due("feed", NOW),
+    "the amender": lambda journal: journal.changes.due("warehouse", NOW, 50),
+    "the amender, when there is more": lambda journal: journal.changes.next_due("warehouse"),
+    "the reporter": lambda journal: journal.reports.due("feed", NOW, 50),
+    "the reporter, when there is more": lambda journal: journal.reports.next_due("feed"),
+    "requests": lambda journal: journal.replays.unanswered(),
+    "after a walk of this source": lambda journal: journal.orders.waiting("feed", NOW),
+    "after a walk of another one": lambda journal: journal.orders.waiting("nobody", NOW),
+    "once a minute": lambda journal: journal.history.prune(NOW, 100),
+    "a start: what waits for a code": lambda journal: journal.holds.causes("missing code: "),
     "a start: how it was left": lambda journal: journal.recover(NOW, {"warehouse": 60.0}, 300.0),
-    "a start: reports": lambda journal: journal.recover_reports(NOW, 60.0, 300.0),
-    "a start: under which terms": lambda journal: journal.keep_terms({"feed": ""}),
-    "a start: what to look up": lambda journal: journal.begin([LookupRule(source="feed", receiver="warehouse")], NOW),
+    "a start: reports": lambda journal: journal.reports.recover(NOW, 60.0, 300.0),
+    "a start: under which terms": lambda journal: journal.ack_terms.keep({"feed": ""}),
+    "a start: what to look up": lambda journal: journal.lookup_first.begin(
+        [LookupRule(source="feed", receiver="warehouse")], NOW
+    ),
 }
 
 
@@ -56,9 +59,9 @@ class Filled(MemoryJournal):
     def __init__(self, rows: int) -> None:
         super().__init__()
         self.steps = 0
-        assert isinstance(self._database, InlineDatabase)
-        fill(self._database._db, rows)
-        self._database._db.set_progress_handler(self._step, 1)
+        assert isinstance(self.store.database, InlineDatabase)
+        fill(self.store.database._db, rows)
+        self.store.database._db.set_progress_handler(self._step, 1)
 
     def _step(self) -> int:
         self.steps += 1
@@ -77,8 +80,8 @@ def filled() -> Iterator[tuple[Filled, Filled]]:
     few, many = Filled(FEW), Filled(MANY)
     yield few, many
     for journal in (few, many):
-        assert isinstance(journal._database, InlineDatabase)
-        journal._database._db.close()
+        assert isinstance(journal.store.database, InlineDatabase)
+        journal.store.database._db.close()
 
 
 @pytest.mark.fault(123)
@@ -87,7 +90,7 @@ async def test_a_question_costs_the_same_however_much_waits(
     what: str, filled: tuple[Filled, Filled], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A million orders that wait hold up neither a start, nor the writes between which the questions are asked."""
-    monkeypatch.setattr(orders_vanished, "MOST", 200)
+    monkeypatch.setattr(orders, "MOST", 200)
     monkeypatch.setattr(retention, "WINDOW", 100)
     monkeypatch.setattr(unfinished, "MANY", 100)
     costs = [await journal.cost(QUESTIONS[what]) for journal in filled]
@@ -101,7 +104,7 @@ async def test_what_is_in_doubt_is_found_among_much_that_is_not() -> None:
     journal = Filled(MANY)
     await journal.read(lambda db: db.execute("UPDATE orders SET ack_state = 'pending' WHERE ack_state = 'in_doubt'"))
 
-    assert await journal.cost(lambda journal: journal.acks_due("feed", "in_doubt", NOW)) < 100
+    assert await journal.cost(lambda journal: journal.acks.due("feed", "in_doubt", NOW)) < 100
 
 
 @pytest.mark.fault(123)
@@ -127,7 +130,7 @@ async def test_the_oldest_is_the_oldest() -> None:
 
     await journal.read(put)
 
-    assert await journal.oldest_acks(datetime.fromtimestamp(10, UTC)) == {"a": 6.0, "b": 4.0, "c": 2.0}
+    assert await journal.acks.oldest(datetime.fromtimestamp(10, UTC)) == {"a": 6.0, "b": 4.0, "c": 2.0}
 
 
 @pytest.mark.fault(123)
@@ -142,7 +145,7 @@ async def test_acknowledgements_are_told_in_the_order_of_their_age() -> None:
         )
     )
 
-    due = await journal.acks_due("a", "pending", NOW)
+    due = await journal.acks.due("a", "pending", NOW)
 
     assert [ack.order_id for ack in due] == ["old", "middle", "young"]
 
@@ -150,16 +153,16 @@ async def test_acknowledgements_are_told_in_the_order_of_their_age() -> None:
 @pytest.mark.fault(35, 123)
 async def test_all_that_waits_is_looked_at_part_by_part(monkeypatch: pytest.MonkeyPatch) -> None:
     """From place to place until the end: none of the orders that only wait is left out, none is there twice."""
-    monkeypatch.setattr(orders_vanished, "MOST", 70)
+    monkeypatch.setattr(orders, "MOST", 70)
     journal = Filled(400)
     found: list[str] = []
-    part, place = await journal.waiting_orders("feed", NOW)
+    part, place = await journal.orders.waiting("feed", NOW)
     looks = 1
     while True:
         found += part
         if place is None:
             break
-        part, place = await journal.waiting_orders("feed", NOW, place)
+        part, place = await journal.orders.waiting("feed", NOW, place)
         looks += 1
     wanted = await journal.read(
         lambda db: db.execute(
@@ -188,7 +191,7 @@ async def test_history_that_stays_does_not_hide_what_can_go(monkeypatch: pytest.
         )
     )
 
-    removed = [await journal.prune(NOW, 100) for _ in range(8)]
+    removed = [await journal.history.prune(NOW, 100) for _ in range(8)]
 
     assert removed[:4] == [0, 0, 2, 0]
     assert sum(removed) == 2
@@ -197,10 +200,10 @@ async def test_history_that_stays_does_not_hide_what_can_go(monkeypatch: pytest.
 @pytest.mark.fault(123)
 async def test_very_many_are_released_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
     """A code that was missing may have held a million orders: what is delivered meanwhile is written in between."""
-    monkeypatch.setattr(holds, "PORTION", 40)
+    monkeypatch.setattr(decisions, "PORTION", 40)
     journal = Filled(1000)
-    before = journal._commits.commits
+    before = journal.store.commits.commits
 
-    assert await journal.release(CAUSE, NOW) == 150
-    assert journal._commits.commits - before == 4
-    assert await journal.causes() == []
+    assert await journal.holds.release(CAUSE, NOW) == 150
+    assert journal.store.commits.commits - before == 4
+    assert await journal.holds.causes() == []

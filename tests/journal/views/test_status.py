@@ -17,11 +17,10 @@ import pytest
 from connector.ack import Confirmed
 from connector.clock import SystemClock
 from connector.errors import JournalError
-from connector.journal.base import Delivered
 from connector.journal.engine.connection import migrate
-from connector.journal.memory import MemoryJournal
-from connector.journal.sqlite import SqliteJournal
-from connector.journal.states import AckState, DeliveryState, PublicState
+from connector.journal.records import Delivered
+from connector.journal.sqlite import MemoryJournal, SqliteJournal
+from connector.journal.states import AckState, DeliveryState, PublicState, state_of
 from connector.journal.views import status as reader
 from connector.journal.views.orders import chunks, find, matching, orders, similar
 from connector.journal.views.status import ReceiverCounts, SourceCounts, causes, open_reader, status
@@ -104,7 +103,7 @@ def test_the_states_are_those_of_the_view(every_combination: sqlite3.Connection)
     """The reader says of every order what the view `order_states` says, whatever its parts are."""
     db = every_combination
 
-    said = db.execute(f"SELECT key, {reader.state_of('o')} FROM orders o ORDER BY key").fetchall()  # noqa: S608 - our own words
+    said = db.execute(f"SELECT key, {state_of('o')} FROM orders o ORDER BY key").fetchall()  # noqa: S608 - our own words
 
     assert db.execute("SELECT key, state FROM order_states ORDER BY key").fetchall() == said
 

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from connector.ack import Acknowledgement, AckOutcome
 from connector.app import Connector
 from connector.errors import ConnectorError, InDoubtError, RejectedError, TransientError
-from connector.journal import holds
+from connector.journal import decisions
 from connector.journal.engine.codec import millis
 from connector.journal.views.orders import find
 from connector.receivers.base import Delivery, Receipt
@@ -73,17 +73,17 @@ def failing() -> tuple[Bench, Shop, Wms, Kept]:
 
 def try_again(bench: Bench, journal: Kept) -> None:
     """Do what `connector retry` does, in another process."""
-    keys = holds.keys_of("shop", ["1"], None, journal.db)
-    assert keys == holds.retry(keys, millis(bench.clock.now()), journal.db)
+    keys = decisions.keys_of("shop", ["1"], None, journal.db)
+    assert keys == decisions.retry(keys, millis(bench.clock.now()), journal.db)
 
 
 async def try_again_in_time(bench: Bench, journal: Kept) -> None:
     """Try the order again while its source is being told that it failed, which is refused; and once that is over."""
-    keys = holds.keys_of("shop", ["1"], None, journal.db)
-    assert [] == holds.retry(keys, millis(bench.clock.now()), journal.db)
-    assert keys == holds.telling_failure(keys, journal.db)
+    keys = decisions.keys_of("shop", ["1"], None, journal.db)
+    assert [] == decisions.retry(keys, millis(bench.clock.now()), journal.db)
+    assert keys == decisions.telling_failure(keys, journal.db)
     with anyio.fail_after(600):
-        while not holds.retry(keys, millis(bench.clock.now()), journal.db):  # noqa: ASYNC110 - no event tells of it
+        while not decisions.retry(keys, millis(bench.clock.now()), journal.db):  # noqa: ASYNC110 - no event tells of it
             await anyio.sleep(0.01)
 
 
@@ -241,7 +241,7 @@ async def test_what_an_optional_receiver_is_given_again_leaves_the_failure_as_it
         " SELECT key, 'erp', 'held', 0, 'full' FROM orders"
     )
 
-    keys = holds.keys_of("shop", ["1"], None, journal.db)
-    assert keys == holds.retry(keys, 0, journal.db, "full")
+    keys = decisions.keys_of("shop", ["1"], None, journal.db)
+    assert keys == decisions.retry(keys, 0, journal.db, "full")
 
     assert journal.db.execute(f"{FAILED} 'pending'").fetchone()

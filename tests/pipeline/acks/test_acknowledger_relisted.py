@@ -11,13 +11,13 @@ import pytest
 from msgspec.structs import replace
 
 from connector.ack import Acknowledgement, AckOutcome, Confirmed, Denied
+from connector.causes import LISTED_AGAIN, REFUSED
 from connector.cli.counters import Tally
 from connector.cli.end_state import standing
 from connector.cli.summary import outcome, summary
-from connector.journal import holds
+from connector.journal import decisions
 from connector.journal.engine.codec import millis
-from connector.journal.memory import MemoryJournal
-from connector.journal.tables.relisted import LISTED_AGAIN, REFUSED
+from connector.journal.sqlite import MemoryJournal
 from connector.journal.views.orders import find
 from connector.journal.views.status import Cause, causes, status
 from connector.settings.model import RetrySettings
@@ -128,7 +128,7 @@ async def test_where_a_repeat_does_something_twice_a_person_decides(caplog: pyte
             f"`connector orders --cause '{LISTED_AGAIN}'`"
         )
         shop.ignored = frozenset()
-        assert 1 == await journal.release(LISTED_AGAIN, bench.clock.now())
+        assert 1 == await journal.holds.release(LISTED_AGAIN, bench.clock.now())
         connector.look()
         await anyio.sleep(200)
 
@@ -162,9 +162,11 @@ async def test_a_person_says_that_the_source_has_it() -> None:
         assert ["1"] == [order_id for order_id, _ in await parked(journal)]
 
         def skip(db: sqlite3.Connection) -> list[int]:
-            return holds.skip(holds.keys_of(None, (), LISTED_AGAIN, db), millis(bench.clock.now()), db, LISTED_AGAIN)
+            return decisions.skip(
+                decisions.keys_of(None, (), LISTED_AGAIN, db), millis(bench.clock.now()), db, LISTED_AGAIN
+            )
 
-        assert [1] == await journal._write(skip)
+        assert [1] == await journal.store.write(skip)
         await anyio.sleep(100)
         await connector.drain()
         row = await journal.read(lambda db: find(db, "shop", "1"))
@@ -182,7 +184,7 @@ async def test_a_success_that_changes_nothing_is_told_again_ever_more_seldom_and
     journal = MemoryJournal()
     async with bench.running(journal) as connector:
         await anyio.sleep(1000)
-        ages = await journal.oldest_acks(bench.clock.now())
+        ages = await journal.acks.oldest(bench.clock.now())
         assert 900 < ages["shop"] < 1000
         (counts,) = (await journal.read(status)).sources.values()
         assert 1 == counts.listed_again
@@ -200,7 +202,7 @@ async def test_a_success_that_changes_nothing_is_told_again_ever_more_seldom_and
         told = shop.told["1"]
         assert 10 <= told <= 25
         await anyio.sleep(2 * HOUR)
-        assert {} == await journal.oldest_acks(bench.clock.now())
+        assert {} == await journal.acks.oldest(bench.clock.now())
 
     assert told == shop.told["1"]
     waits = [later - before for before, later in zip(shop.at, shop.at[1:], strict=False)]
@@ -248,7 +250,7 @@ async def test_an_answer_that_calls_itself_a_failure_is_no_confirmation(others: 
         await anyio.sleep(1800)
         if others:
             shop.put("2")
-        assert 1700 < (await journal.oldest_acks(bench.clock.now()))["shop"]
+        assert 1700 < (await journal.acks.oldest(bench.clock.now()))["shop"]
         assert "order 1: tried" in connector.in_vain["shop"]
         await anyio.sleep(HOUR)
     ((order_id, why),) = await parked(journal)

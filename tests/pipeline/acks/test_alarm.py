@@ -13,7 +13,7 @@ from connector.ack import Acknowledgement, AckOutcome, Confirmed, NotApplied, Un
 from connector.cli.status import as_text
 from connector.errors import AuthError, ConnectorError, InDoubtError, TransientError
 from connector.events import AcknowledgementsLate
-from connector.journal.memory import MemoryJournal
+from connector.journal.sqlite import MemoryJournal
 from connector.journal.views.status import causes, status
 from connector.settings.values import Duration
 from tests.flow.bench import Bench

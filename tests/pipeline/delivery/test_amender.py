@@ -12,7 +12,7 @@ import pytest
 from connector.app import Connector
 from connector.errors import SettingsError, TransientError
 from connector.events import PollFinished
-from connector.journal.memory import MemoryJournal
+from connector.journal.sqlite import MemoryJournal
 from tests.doubles import EPOCH, AmendableReceiver, FailingSource, lost_answer
 from tests.flow.bench import Bench
 

@@ -9,8 +9,8 @@ import pytest
 
 from connector.app import Connector
 from connector.errors import UnshownError
-from connector.journal import holds
-from connector.journal.memory import MemoryJournal
+from connector.journal import decisions
+from connector.journal.sqlite import MemoryJournal
 from connector.order import Document
 from connector.pipeline.delivery.amender import LOOKS
 from connector.receivers.base import Delivery, Receipt
@@ -136,7 +136,7 @@ async def test_a_change_that_never_shows_is_left_to_a_person() -> None:
         await replayed(bench, connector)
         found = await states(journal)
         looks = wms.reads[2:]
-        await journal._write(lambda db: holds.retry([1], 0, db))
+        await journal.store.write(lambda db: decisions.retry([1], 0, db))
         connector.look()
         wms.ignores = False
         await connector.drain()

@@ -6,7 +6,7 @@ import anyio
 import pytest
 
 from connector.errors import ConflictError, TransientError
-from connector.journal.memory import MemoryJournal
+from connector.journal.sqlite import MemoryJournal
 from connector.receivers.base import Receipt
 from tests.flow.bench import Bench
 

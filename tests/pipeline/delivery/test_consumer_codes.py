@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from connector.events import OrderHeld
-from connector.journal.memory import MemoryJournal
+from connector.journal.sqlite import MemoryJournal
 from connector.settings.model import TotalsSettings
 from tests.flow.bench import Bench
 

@@ -31,7 +31,12 @@ class Reading(MemoryReceiver):
 class Due:
     """As much of a journal as is asked here."""
 
-    async def to_look_up(self, receiver: str, now: datetime, most: int) -> list[str]:
+    @property
+    def lookup_first(self) -> Due:
+        """Return the look-ups."""
+        return self
+
+    async def due(self, receiver: str, now: datetime, most: int) -> list[str]:
         """Return what is due."""
         return DUE
 
@@ -60,7 +65,7 @@ async def test_an_order_that_is_created_while_the_journal_says_what_is_due_is_as
     """What is due is read while its create goes out: the answer of then must not stand for the look-up after it."""
 
     class Slow(Due):
-        async def to_look_up(self, receiver: str, now: datetime, most: int) -> list[str]:
+        async def due(self, receiver: str, now: datetime, most: int) -> list[str]:
             await anyio.sleep(1)
             return DUE
 

@@ -14,7 +14,7 @@ import pytest
 from connector.errors import InDoubtError, RejectedError, TransientError
 from connector.events import EndpointChanged, OrderRejected
 from connector.http.endpoint import Endpoint
-from connector.journal.memory import MemoryJournal
+from connector.journal.sqlite import MemoryJournal
 from connector.receivers.base import Delivery, Receipt
 from connector.web.health import paused
 from tests.doubles import FailingSource, LoopClock, MemoryReceiver

@@ -11,7 +11,7 @@ import pytest
 
 from connector.cli.status import as_text
 from connector.events import EndpointChanged, OrderHeld, OrderRejected
-from connector.journal.memory import MemoryJournal
+from connector.journal.sqlite import MemoryJournal
 from connector.journal.views.status import causes, status
 from tests.flow.bench import Bench
 from tests.flow.test_crash import Kept
@@ -127,13 +127,13 @@ async def test_a_retry_lets_them_go_as_well() -> None:
     journal = MemoryJournal()
     async with bench.running(journal) as connector:
         await anyio.sleep(2 * 3600)
-        assert 5 == await journal.release(CAUSE, bench.clock.now())
+        assert 5 == await journal.holds.release(CAUSE, bench.clock.now())
         connector.look()
         await anyio.sleep(4 * 3600)
         assert 5 == len(await journal.read(held))
         assert {} == failed(source)
         wms.refuses = lambda _: False
-        assert 5 == await journal.release(CAUSE, bench.clock.now())
+        assert 5 == await journal.holds.release(CAUSE, bench.clock.now())
         connector.look()
         await anyio.sleep(600)
 

@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from connector.journal.base import Journal
-from connector.journal.memory import MemoryJournal
+from connector.journal.sqlite import MemoryJournal
 from tests.doubles import FailingSource
 from tests.flow.bench import Bench
 
@@ -125,7 +125,7 @@ async def test_what_a_person_has_left_alone_is_not_told() -> None:
         def leave(db: sqlite3.Connection) -> None:
             db.execute("UPDATE deliveries SET state = 'skipped' WHERE state = 'held'")
 
-        await journal._write(leave)
+        await journal.store.write(leave)
         shop.put("2")
         await anyio.sleep(60)
         found = await states(journal)

@@ -7,7 +7,7 @@ from collections import Counter
 import msgspec
 import pytest
 
-from connector.journal.memory import MemoryJournal
+from connector.journal.sqlite import MemoryJournal
 from connector.order import Order
 from tests.flow.bench import Bench
 

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from connector.errors import InDoubtError, RejectedError, TransientError
-from connector.journal.memory import MemoryJournal
+from connector.journal.sqlite import MemoryJournal
 from tests.doubles import FailingSource
 from tests.flow.bench import Bench
 

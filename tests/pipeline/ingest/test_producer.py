@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from connector.journal.memory import MemoryJournal
+from connector.journal.sqlite import MemoryJournal
 from connector.settings.values import Duration
 from connector.sources.base import FeedItem, Page
 from tests.doubles import MemorySource

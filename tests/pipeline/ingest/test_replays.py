@@ -17,9 +17,8 @@ from connector.errors import TransientError
 from connector.journal.decisions import deciding
 from connector.journal.engine.codec import millis
 from connector.journal.engine.connection import schema_files
-from connector.journal.memory import MemoryJournal
-from connector.journal.replays import Answer
-from connector.journal.sqlite import SqliteJournal
+from connector.journal.records import ReplayAnswer
+from connector.journal.sqlite import MemoryJournal, SqliteJournal
 from connector.journal.tables import replays as requests
 from connector.sources.base import Page
 from tests.doubles import EPOCH, MemorySource
@@ -45,10 +44,10 @@ class SlowSource(MemorySource):
 
 async def asked(journal: MemoryJournal, since: datetime = EPOCH, source: str = "shop") -> int:
     """Ask as another process does."""
-    return await journal._write(lambda db: requests.add(source, millis(since), millis(EPOCH), db))
+    return await journal.store.write(lambda db: requests.add(source, millis(since), millis(EPOCH), db))
 
 
-async def answer_to(journal: MemoryJournal, request: int) -> Answer | None:
+async def answer_to(journal: MemoryJournal, request: int) -> ReplayAnswer | None:
     """Return the answer to a request."""
     return await journal.read(lambda db: requests.answered(request, db))
 
@@ -64,7 +63,7 @@ async def test_a_request_is_served_by_the_running_connector_and_answered() -> No
         assert request == await asked(journal)
         connector.look()
         await anyio.sleep(1)
-        assert await answer_to(journal, request) == Answer(listed=3)
+        assert await answer_to(journal, request) == ReplayAnswer(listed=3)
         assert await asked(journal) != request
     assert Counter({"1": 1, "2": 1, "3": 1}) == bench.shop.told
     assert bench.wms.count() == Counter({"shop-1": 1, "shop-2": 1, "shop-3": 1})
@@ -81,7 +80,7 @@ async def test_a_request_that_nobody_answered_is_served_at_the_next_start() -> N
 
     await bench.drained(journal)
 
-    assert await answer_to(journal, request) == Answer(listed=2, fresh=1)
+    assert await answer_to(journal, request) == ReplayAnswer(listed=2, fresh=1)
     assert bench.wms.count() == Counter({"shop-1": 1, "shop-2": 1})
 
 
@@ -100,7 +99,7 @@ async def test_a_request_that_a_stop_cuts_off_stands() -> None:
     bench.sources["shop"] = quick = MemorySource("shop", bench.clock)
     quick.put("1")
     await bench.drained(journal)
-    assert await answer_to(journal, request) == Answer(listed=1)
+    assert await answer_to(journal, request) == ReplayAnswer(listed=1)
 
 
 @pytest.mark.looptime
@@ -133,12 +132,12 @@ async def test_an_answer_is_given_once_and_forgotten_after_a_month() -> None:
     """A second one changes nothing."""
     journal = MemoryJournal()
     request = await asked(journal)
-    assert [each.id for each in await journal.open_requests()] == [request]
-    assert await journal.answer_request(request, Answer(listed=1), EPOCH)
-    assert not await journal.answer_request(request, Answer(listed=2), EPOCH)
-    assert await answer_to(journal, request) == Answer(listed=1)
+    assert [each.id for each in await journal.replays.unanswered()] == [request]
+    assert await journal.replays.answer(request, ReplayAnswer(listed=1), EPOCH)
+    assert not await journal.replays.answer(request, ReplayAnswer(listed=2), EPOCH)
+    assert await answer_to(journal, request) == ReplayAnswer(listed=1)
     later = millis(EPOCH + timedelta(days=31))
-    await journal._write(lambda db: requests.add("shop", later, later, db))
+    await journal.store.write(lambda db: requests.add("shop", later, later, db))
     assert await answer_to(journal, request) is None
     await journal.aclose()
 
@@ -155,7 +154,7 @@ async def test_a_journal_of_the_first_version_gets_the_table(tmp_path: Path) -> 
         db.commit()
     path.chmod(0o600)
     journal = await SqliteJournal.open(path, SystemClock())
-    assert await journal.open_requests() == []
+    assert await journal.replays.unanswered() == []
     assert await journal.read(lambda db: db.execute("SELECT order_id FROM orders").fetchall()) == [("1",)]
     await journal.aclose()
     with deciding(path) as db:

@@ -10,8 +10,8 @@ import anyio
 import pytest
 
 from connector.events import OrderVanished
-from connector.journal.memory import MemoryJournal
-from connector.journal.tables.shortfall import Shortfall
+from connector.journal.records import Shortfall
+from connector.journal.sqlite import MemoryJournal
 from connector.journal.views.status import status
 from connector.sources.base import Page, UnreadableRow
 from tests.flow.bench import Bench

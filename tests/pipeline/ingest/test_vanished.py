@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from connector.errors import RejectedError, TransientError
 from connector.events import OrderVanished
-from connector.journal.memory import MemoryJournal
+from connector.journal.sqlite import MemoryJournal
 from connector.sources.base import Page
 from tests.doubles import FailingSource, MemorySource
 from tests.flow.bench import Bench
@@ -217,12 +217,12 @@ async def test_an_order_that_was_told_as_failed_does_not_vanish() -> None:
 
 async def test_the_question_after_a_walk_uses_the_partial_indexes() -> None:
     """It must not read a million delivered orders once a minute."""
-    from connector.journal.tables import orders_vanished
+    from connector.journal.tables import orders
 
     journal = MemoryJournal()
-    for part, (_, place) in orders_vanished._FROM.items():
+    for part, (_, place) in orders._FROM.items():
         plan = await journal.read(
-            lambda db, question=orders_vanished._WAITING[part], values=(*place, 1, "shop", 0): [  # type: ignore[misc]
+            lambda db, question=orders._WAITING[part], values=(*place, 1, "shop", 0): [  # type: ignore[misc]
                 row[3] for row in db.execute("EXPLAIN QUERY PLAN " + question, values)
             ]
         )
@@ -233,9 +233,9 @@ async def test_the_question_after_a_walk_uses_the_partial_indexes() -> None:
 @pytest.mark.fault(35, 123)
 async def test_where_very_many_wait_each_part_has_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     """A part is looked at after two walks, then the next: what has left the feed vanishes, what is in it stays."""
-    from connector.journal.tables import orders_vanished
+    from connector.journal.tables import orders
 
-    monkeypatch.setattr(orders_vanished, "MOST", 5)
+    monkeypatch.setattr(orders, "MOST", 5)
     bench = Bench(poll_interval=60)
     bench.shop.put(*map(str, range(20)))
     bench.wms.down = True

@@ -13,7 +13,7 @@ import pytest
 from connector.app import Connector
 from connector.errors import RejectedError, SettingsError, TransientError, Unmappable
 from connector.events import ProgressReported
-from connector.journal.memory import MemoryJournal
+from connector.journal.sqlite import MemoryJournal
 from connector.progress import Progress
 from connector.settings.model import ProgressReport, ProgressSettings
 from connector.settings.values import Duration
@@ -277,7 +277,7 @@ async def test_stopped_dead_again_and_again(seed: int) -> None:
     for _ in range(chance.randrange(2, 7)):
         for _ in range(3):
             body = yard.source.encode_report("0", event(str(made), made))
-            assert await journal.add_report("shop", "0", body, yard.clock.now())
+            assert await journal.reports.add("shop", "0", body, yard.clock.now())
             made += 1
         for number in chance.sample(range(1, 8), 2):
             yard.receiver.statuses[f"shop-{number}"] = "shipped"
@@ -425,7 +425,7 @@ async def test_a_report_from_another_process_is_sent_at_once() -> None:
     async with yard.running(journal) as connector:
         await drained(connector)
         body = yard.source.encode_report("1", event("from the command line"))
-        await journal.add_report("shop", "1", body, yard.clock.now())
+        await journal.reports.add("shop", "1", body, yard.clock.now())
         await anyio.sleep(100)
         assert [] == yard.source.said("1")  # or the rest would show nothing
         journal.version += 1

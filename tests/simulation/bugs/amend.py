@@ -6,7 +6,6 @@ from contextlib import ExitStack
 from typing import Any
 
 from connector.errors import ConflictError
-from connector.journal import sqlite
 from connector.journal.tables import changes
 from connector.receivers.ewarehousing import amend as ewarehousing_amend
 from tests.simulation.bugs.planting import FROM, bug, put
@@ -41,4 +40,4 @@ def attaches_again(stack: ExitStack) -> None:
     async def claim(_self: Any, _receiver: str, _change: Any) -> bool:
         return True
 
-    put(stack, sqlite.SqliteJournal, "claim_change", claim)
+    put(stack, changes.ChangesTable, "claim", claim)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import Any
 
-from connector.journal.base import Held
+from connector.journal.records import Held
 from connector.pipeline.delivery import unmappable
 from connector.pipeline.ingest import surplus
 from connector.sources import bisection

@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import Any
 
-from connector.journal import base
-from connector.journal.base import Ingested
+from connector.journal import records
+from connector.journal.records import Ingested
 from connector.journal.tables import orders as arrivals
 from connector.mapping import mapper
 from connector.pipeline.delivery import consumer
@@ -46,12 +46,12 @@ def keeps_the_first_listing(stack: ExitStack) -> None:
 @bug
 def leaves_held_what_was_mended(stack: ExitStack) -> None:
     """Does not look whether what waits for a person makes another request now."""
-    real = base.Relisted
+    real = records.Relisted
     put(stack, producer, "Relisted", lambda key, version, raw, _receivers: real(key, version, raw, ()))
 
 
 @bug
 def sends_what_was_in_hand(stack: ExitStack) -> None:
     """Sends what was mapped before the order was listed differently."""
-    real = base.Intent
+    real = records.Intent
     put(stack, consumer, "Intent", lambda *args: real(*args[:5]))

@@ -20,11 +20,10 @@ from connector.http import failures as outcomes
 from connector.http import token as bearer
 from connector.http.endpoint import segment
 from connector.http.rate_limit import RateLimiter
-from connector.journal import sqlite
-from connector.journal.base import AckResult, Delivered, InDoubt, NotSent, Rejected, Settled, Settlement
-from connector.journal.engine import clock_steps, group_commit, sentinel
+from connector.journal.engine import clock_steps, group_commit, sentinel, store
 from connector.journal.engine.codec import millis
-from connector.journal.tables import ack_failures, acks, deliveries, deliveries_bulk, lookup_first
+from connector.journal.records import AckResult, Delivered, InDoubt, NotSent, Rejected, Settled, Settlement
+from connector.journal.tables import acks, deliveries, lookup_first
 from connector.journal.tables import orders as arrivals
 from connector.pipeline.acks import acknowledger
 from connector.pipeline.acks import calls as telling
@@ -129,7 +128,7 @@ def early_ack(stack: ExitStack) -> None:
 
     def intend(intents: Any, now: int, db: Any) -> Any:
         for each in intents:
-            deliveries.make_due(db, each.key, now, "exported", "early")
+            acks.make_due(db, each.key, now, "exported", "early")
         return real(intents, now, db)
 
     put(stack, deliveries, "intend", intend)
@@ -138,16 +137,16 @@ def early_ack(stack: ExitStack) -> None:
 @bug
 def split_tx(stack: ExitStack) -> None:
     """Writes the delivery in one transaction, and the acknowledgement that it makes due in the next."""
-    due, settle = deliveries.exported_due, sqlite.SqliteJournal.settle
+    due, settle = acks.exported_due, deliveries.DeliveriesTable.settle
 
     async def twice(self: Any, settlements: Any, now: Any) -> Any:
         settled = await settle(self, settlements, now)
         keys = [one.key for one in settlements if isinstance(one.outcome, Delivered)]
-        made = await self._write(lambda db: {key: due(db, key, millis(now)) for key in keys})
+        made = await self._store.write(lambda db: {key: due(db, key, millis(now)) for key in keys})
         return [Settled(done.applied, made.get(one.key)) for one, done in zip(settlements, settled, strict=True)]
 
-    put(stack, deliveries, "exported_due", lambda _db, _key, _now: None)
-    put(stack, sqlite.SqliteJournal, "settle", twice)
+    put(stack, acks, "exported_due", lambda _db, _key, _now: None)
+    put(stack, deliveries.DeliveriesTable, "settle", twice)
 
 
 @bug
@@ -166,7 +165,7 @@ def ack_drop(stack: ExitStack) -> None:
 @bug
 def failure_stays(stack: ExitStack) -> None:
     """Tells that an order failed although it is tried again meanwhile."""
-    put(stack, ack_failures, "withdraw_failures", lambda _keys, _now, _db: None)
+    put(stack, acks, "withdraw_failures", lambda _keys, _now, _db: None)
 
 
 @bug
@@ -344,25 +343,25 @@ def refused_on_401(stack: ExitStack) -> None:
 @bug
 def doubts_in_memory(stack: ExitStack) -> None:
     """Keeps in memory only what went wrong with an attempt."""
-    real = sqlite.SqliteJournal.settle
+    real = deliveries.DeliveriesTable.settle
 
     async def settle(self: Any, settlements: Any, now: Any) -> Any:
         kept = [each for each in settlements if not isinstance(each.outcome, InDoubt | NotSent)]
         done = iter(await real(self, kept, now))
         return [next(done) if each in kept else Settled(True) for each in settlements]
 
-    put(stack, sqlite.SqliteJournal, "settle", settle)
+    put(stack, deliveries.DeliveriesTable, "settle", settle)
 
 
 @bug
 def forget_sending(stack: ExitStack) -> None:
     """Leaves acknowledgements that were being sent at a crash as they are."""
-    real = deliveries.recover
+    real = acks.recover
 
-    def recover(now: Any, settle: Any, longest: Any, db: Any) -> Any:
-        return real(now, settle, longest, _Deaf(db, "SET ack_state = 'in_doubt'"))  # type: ignore[arg-type]
+    def recover(now: Any, longest: Any, db: Any) -> Any:
+        return real(now, longest, _Deaf(db, "SET ack_state = 'in_doubt'"))  # type: ignore[arg-type]
 
-    put(stack, deliveries, "recover", recover)
+    put(stack, acks, "recover", recover)
 
 
 @bug
@@ -413,7 +412,7 @@ def swallow_cancel(stack: ExitStack) -> None:
         return future.result()
 
     put(stack, group_commit, "uncancellable", verdict)
-    put(stack, sqlite, "uncancellable", verdict)
+    put(stack, store, "uncancellable", verdict)
 
 
 @bug
@@ -524,10 +523,9 @@ def failed_anyway(stack: ExitStack) -> None:
     """Tells of a refusal, whatever the order's other receiver did."""
 
     def due(db: Any, key: int, now: int, _by: str = "") -> Any:
-        return deliveries.make_due(db, key, now, "failed", "refused")
+        return acks.make_due(db, key, now, "failed", "refused")
 
-    put(stack, deliveries, "failed_due", due)
-    put(stack, arrivals, "failed_due", due)
+    put(stack, acks, "failed_due", due)
 
 
 @bug
@@ -567,24 +565,24 @@ def duplicate_is_refused(stack: ExitStack) -> None:
 @bug
 def one_is_enough(stack: ExitStack) -> None:
     """Tells the source when the first of its receivers has an order."""
-    real = deliveries.exported_due
+    real = acks.exported_due
 
     def due(db: Any, key: int, now: int) -> Any:
         return real(_Told(db, "FROM deliveries WHERE key = ?", "AND state = 'delivered'"), key, now)  # type: ignore[arg-type]
 
-    put(stack, deliveries, "exported_due", due)
-    put(stack, deliveries_bulk, "settle", lambda *_: None)
+    put(stack, acks, "exported_due", due)
+    put(stack, deliveries, "settle_plain", lambda *_: None)
 
 
 @bug
 def tells_again(stack: ExitStack) -> None:
     """Tells a source what it may know from a journal that is lost, without asking."""
-    real = deliveries.exported_due
+    real = acks.exported_due
 
     def due(db: Any, key: int, now: int) -> Any:
         return real(_Deaf(db, "UPDATE orders SET ack_state = ? WHERE"), key, now)  # type: ignore[arg-type]
 
-    put(stack, deliveries, "exported_due", due)
+    put(stack, acks, "exported_due", due)
 
 
 @bug
