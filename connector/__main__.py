@@ -18,7 +18,7 @@ def run() -> None:
     try:
         main(prog_name="connector")
     except OSError as exc:  # of what is written before a command is called: its help, say
-        if not exit_codes.unwritten(exc):
+        if not exit_codes.stdout_failed(exc):
             raise
         raise SystemExit(exit_codes.TROUBLE) from None
 

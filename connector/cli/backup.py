@@ -1,4 +1,4 @@
-"""`connector backup`: a copy of the journal, made while the connector runs or while it does not."""
+"""`connector backup`: copies the journal, also while the connector runs."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ def command(ctx: click.Context, *, file: Path) -> None:
     """
     Copy the journal to the new FILE, readable by its owner only, and check the copy.
 
-    Works while the connector runs and while it does not. To restore: stop the connector, remove what is beside the
-    journal (-wal, -shm), and put FILE in its place; the next start looks up what it may not know.
+    Works whether or not the connector is running. To restore a copy: stop the connector, delete the journal's -wal
+    and -shm files, and replace the journal with FILE. The next start looks orders up at the receivers before it
+    creates any that the copy does not contain.
     """
     from connector.clock import SystemClock
     from connector.journal.backup import backup
 
     size = backup(Path(settings_of(ctx).journal), file, SystemClock().now())
-    click.echo(escaped(f"{file}: a checked copy of the journal, {size:,} bytes"))
+    click.echo(escaped(f"{file}: copy of the journal, checked, {size:,} bytes"))

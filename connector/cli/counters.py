@@ -1,4 +1,4 @@
-"""What a run has done so far, counted from its events."""
+"""Counts the events of a run by source, for its progress display and its summary."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from connector.events import (
     PollFinished,
 )
 
-__all__ = ["COLUMNS", "Tally"]
+__all__ = ["COLUMNS", "RunCounters"]
 
 COLUMNS = ("found", "delivered", "acknowledged", "held", "rejected", "skipped", "in doubt")
 
@@ -32,13 +32,15 @@ _KINDS: dict[type[Event], str] = {
 }
 
 
-class Tally:
+class RunCounters:
     """
-    Counts by source, each under one of `COLUMNS`.
+    Event counts by source: one `Counter` for each of `COLUMNS`, and three more.
 
-    `found` counts orders that were passed on to the receivers; `new` all that the sources listed for the first time,
-    or changed, in the walks that have ended. `delivered` counts an order when the last of its receivers has it, and
-    `adopted` those that a look-up found there. `paused` holds the reasons by endpoint.
+    - The column `found` counts orders passed on to the receivers.
+    - The column `delivered` counts an order when the last of its receivers has it.
+    - `new` counts the new and changed orders that finished polls have listed.
+    - `adopted` counts deliveries that a look-up found at the receiver.
+    - `paused` maps each paused endpoint to the reason.
     """
 
     def __init__(self) -> None:
@@ -74,5 +76,5 @@ class Tally:
         return self.counts[column].total()
 
     def line(self) -> str:
-        """Return what is not zero as one line: `120 found, 40 delivered`."""
+        """Return the counts above zero as one line: `120 found, 40 delivered`."""
         return ", ".join(f"{self.total(name):,} {name}" for name in COLUMNS if self.total(name)) or "nothing new so far"

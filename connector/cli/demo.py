@@ -1,4 +1,4 @@
-"""`connector demo`: the whole thing in one process, between stand-in vendors, with nothing to set up or clean up."""
+"""`connector demo`: runs a connector and stand-in vendors in one process, with nothing to set up or clean up."""
 
 from __future__ import annotations
 
@@ -22,28 +22,30 @@ __all__ = ["command"]
     default=120,
     show_default=True,
     type=click.IntRange(1, 100_000),
-    help="Orders in the shop; the other three systems have a quarter as many each.",
+    help="Number of orders in the shop; the other three sources have a quarter of it each.",
 )
-@click.option("--seed", default=1, show_default=True, help="Which orders: the same number gives the same.")
+@click.option("--seed", default=1, show_default=True, help="Seed for the made-up orders; the same seed, same orders.")
 @click.pass_context
 def command(ctx: click.Context, *, orders: int, seed: int) -> None:
     """
-    Show the whole thing with stand-in vendors in this process.
+    Run a connector between stand-in vendors in one process, and print the result.
 
-    Orders of four systems appear, are delivered and acknowledged; one lacks its address, two are quotations, some need
-    a code that is added later, and the answer to one create is lost. The warehouse ships an order, and its carrier is
-    told. Then the vendors' own records are compared. Exit 0 if they are as they should be. No file is left.
+    The orders of four sources are delivered and acknowledged. One order has no address, two are quotations, some need
+    a code that is added later, and the response to one create is lost. Then the warehouse ships an order, and its
+    carrier gets a progress report. At the end the vendors' own records are compared with the orders.
+
+    Leaves no file behind. Exit codes: 0 the records are as expected; 1 they are not.
     """
     from connector.cli import logs
 
     logs.configure(ctx.find_root().params["log_format"])
     with TemporaryDirectory(prefix="connector-demo-") as folder:
-        code = anyio.run(partial(_show, Path(folder), orders, seed))
+        code = anyio.run(partial(_run_until_signal, Path(folder), orders, seed))
     raise SystemExit(code)
 
 
-async def _show(folder: Path, count: int, seed: int) -> int:
-    """Show it, unless a signal comes in between; return the exit code."""
+async def _run_until_signal(folder: Path, count: int, seed: int) -> int:
+    """Run the demo to its end or until a signal; return the exit code."""
     code = 0
 
     async def wait(scope: anyio.CancelScope) -> None:
@@ -56,30 +58,30 @@ async def _show(folder: Path, count: int, seed: int) -> int:
 
     async with anyio.create_task_group() as tg:
         tg.start_soon(wait, tg.cancel_scope, name="wait for a signal")
-        code = await _play(folder, count, seed)
+        code = await _run(folder, count, seed)
         tg.cancel_scope.cancel()
     return code
 
 
-async def _play(folder: Path, count: int, seed: int) -> int:
-    from connector.cli.demo_scenes import LOST, Play
+async def _run(folder: Path, count: int, seed: int) -> int:
+    from connector.cli.demo_scenes import LOST_CREATE, DemoRun
     from connector.sandbox.server import serving
-    from connector.sandbox.stage import stage
+    from connector.sandbox.vendors import build_vendors
 
-    some, quarter = count >= LOST, max(1, count // 4)
-    vendors = stage(
+    with_exceptions, quarter = count >= LOST_CREATE, max(1, count // 4)
+    vendors = build_vendors(
         count,
         wholesale=quarter,
         production=quarter,
         transport=quarter,
         seed=seed,
-        without_address=1 if some else 0,
-        quotations=2 if some else 0,
-        gullible=True,
+        without_address=1 if with_exceptions else 0,
+        quotations=2 if with_exceptions else 0,
+        accept_duplicates=True,
     )
     async with AsyncExitStack() as stack:
         environ = {
             vendor.variable: await stack.enter_async_context(serving(vendor.standin)) + vendor.path
             for vendor in vendors.vendors
         }
-        return await Play(vendors, folder, environ).perform()
+        return await DemoRun(vendors, folder, environ).run()

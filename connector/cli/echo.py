@@ -1,4 +1,4 @@
-"""`connector echo`: the settings as they were understood."""
+"""`connector echo`: prints the settings in full."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["command"]
 @click.command("echo")
 @click.pass_context
 def command(ctx: click.Context) -> None:
-    """Print the settings as they were understood: defaults written out, references filled in, secrets masked."""
+    """Print the settings in full: defaults included, `${...}` references filled in, secrets masked."""
     from connector.settings import echo
 
     click.echo(echo(settings_of(ctx)), nl=False)

@@ -1,4 +1,4 @@
-"""How the journal stands when a run ends: how many orders are in each state, and what the held ones wait for."""
+"""Reads the state of the journal at the end of a run: orders by state, and the causes of the unfinished ones."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from connector.journal.states import PARKED
 from connector.journal.tables.relisted import CAUSE
 from connector.journal.views.status import causes, snapshot, status
 
-__all__ = ["Standing", "Waiting", "standing"]
+__all__ = ["CauseCount", "EndState", "read_end_state"]
 
 
-class Waiting(msgspec.Struct, frozen=True):
-    """Orders of one source that are in `state` for the same cause, and the id of one of them."""
+class CauseCount(msgspec.Struct, frozen=True):
+    """The number of orders of one source that are in `state` for the same cause, and the id of one of them."""
 
     state: str
     cause: str
@@ -24,13 +24,14 @@ class Waiting(msgspec.Struct, frozen=True):
     example: str
 
 
-class Standing(msgspec.Struct, frozen=True):
-    """Numbers of orders by source and state; and by source what is held, rejected or skipped, the most first."""
+class EndState(msgspec.Struct, frozen=True):
+    """Numbers of orders by source and state, and by source the causes of held, rejected and skipped orders."""
 
     states: Mapping[str, Mapping[str, int]]
-    causes: Mapping[str, Sequence[Waiting]]
+    causes: Mapping[str, Sequence[CauseCount]]
+    """By source, the most frequent cause first."""
     listed_again: Mapping[str, int] = {}
-    """By source, the orders that it had confirmed and lists all the same: nobody knows whether it took them."""
+    """By source, the number of orders that it had confirmed and lists again, so that they count as unacknowledged."""
 
     def count(self, *states: str) -> int:
         """Return how many orders are in one of `states`."""
@@ -42,21 +43,21 @@ class Standing(msgspec.Struct, frozen=True):
         return any(each.state == PARKED for waiting in self.causes.values() for each in waiting)
 
 
-def standing(db: sqlite3.Connection) -> Standing:
-    """Read how the journal stands, all of it at one moment."""
+def read_end_state(db: sqlite3.Connection) -> EndState:
+    """Read the end state from one snapshot of the journal."""
     with snapshot(db):
         sources = status(db).sources
         states = {name: counts.orders for name, counts in sources.items()}
-        return Standing(
+        return EndState(
             states,
             {name: [*_stuck(db, name), *_skipped(db, name, states[name])] for name in states},
             {name: counts.listed_again for name, counts in sources.items() if counts.listed_again},
         )
 
 
-def _stuck(db: sqlite3.Connection, source: str) -> list[Waiting]:
+def _stuck(db: sqlite3.Connection, source: str) -> list[CauseCount]:
     return [
-        Waiting(each.state, each.cause, each.orders, _example(db, source, each.state, each.cause))
+        CauseCount(each.state, each.cause, each.orders, _example(db, source, each.state, each.cause))
         for each in causes(db, source)
     ]
 
@@ -69,7 +70,7 @@ def _example(db: sqlite3.Connection, source: str, state: str, cause: str) -> str
         )
     elif cause in (REFUSED, LISTED_AGAIN):
         sql = (
-            "SELECT order_id FROM orders"  # noqa: S608 - our own words
+            "SELECT order_id FROM orders"  # noqa: S608 - a constant
             f" WHERE source = ? AND ack_state = 'parked' AND {CAUSE} = ? LIMIT 1"
         )
     else:
@@ -81,7 +82,7 @@ def _example(db: sqlite3.Connection, source: str, state: str, cause: str) -> str
     return str(row[0]) if row else ""
 
 
-def _skipped(db: sqlite3.Connection, source: str, states: Mapping[str, int]) -> list[Waiting]:
+def _skipped(db: sqlite3.Connection, source: str, states: Mapping[str, int]) -> list[CauseCount]:
     if not states.get("skipped"):
         return []
     rows = db.execute(
@@ -89,4 +90,4 @@ def _skipped(db: sqlite3.Connection, source: str, states: Mapping[str, int]) -> 
         " WHERE d.state = 'skipped' AND o.source = ? GROUP BY 1 ORDER BY 2 DESC",
         (source,),
     )
-    return [Waiting("skipped", *row) for row in rows]
+    return [CauseCount("skipped", *row) for row in rows]

@@ -1,4 +1,4 @@
-"""Exit codes, and the one place where an error becomes lines on stderr and an exit code."""
+"""Exit codes, and the conversion of errors into lines on stderr and an exit code."""
 
 from __future__ import annotations
 
@@ -21,42 +21,43 @@ __all__ = [
     "USAGE",
     "code_of",
     "errors_to_exit_code",
-    "unwritten",
+    "stdout_failed",
 ]
 
 OK = 0
-"""All well."""
+"""Success."""
 TROUBLE = 1
 """
-It ran, but an order is held or rejected, a report about one is parked, or an endpoint failed; or there is no such
-order, or no such file.
+The command ran, but an order is held or rejected, a report about an order is parked, or an endpoint failed; or the
+given order or file does not exist.
 """
 USAGE = 2
-"""The command line is wrong (click's own)."""
+"""The command line is wrong (click's own exit code)."""
 LATER = 75
-"""Nobody has to mend anything: another instance holds the journal, or a later try would help (EX_TEMPFAIL)."""
+"""Nothing needs repair: another instance holds the journal, or a later attempt may succeed (EX_TEMPFAIL)."""
 SETTINGS = 78
-"""The settings are wrong (EX_CONFIG)."""
+"""The settings have mistakes (EX_CONFIG)."""
 INTERRUPTED = 130
 """Ended by Ctrl-C."""
 
-UNWRITTEN = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF, errno.EROFS})
-"""Errors of a write to stdout. All files that a command writes have names, and errors of their own."""
+WRITE_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF, errno.EROFS})
+"""Errors of a write to stdout. Errors of other files carry a file name, which an error of stdout does not."""
 
 HELP = (
-    "Exit codes: 0 all well; 1 it ran, but an order is held or rejected or an endpoint failed, or what was asked for "
-    "could not be done; 2 usage; 75 a second instance, or a later try would help; 78 bad settings; 128 and the number "
-    "of the signal (130 for Ctrl-C): ended at once, by a second signal or before it had begun."
+    "Exit codes: 0 success; 1 the command ran, but an order is held or rejected, an endpoint failed, or the command "
+    "could not do its work; 2 wrong usage; 75 another instance is running, or a later attempt may succeed; 78 mistakes "
+    "in the settings; 128 + N stopped at once by signal N (130: Ctrl-C), before the start or by a second signal."
 )
 
 
 @contextmanager
 def errors_to_exit_code() -> Iterator[None]:
     """
-    Turn an error of our own tree into its lines on stderr and `SystemExit` with its code, without a traceback.
+    Print a `ConnectorError` to stderr without a traceback, and raise `SystemExit` with its exit code.
 
-    Of an exception group every member is told, if all of them are ours. What is not ours is a defect: it passes,
-    traceback and all.
+    - An exception group of only such errors prints each of them once.
+    - Any other exception is a defect and passes through, with its traceback.
+    - `KeyboardInterrupt` ends with 130, and a `SystemExit` inside a group keeps its code.
     """
     try:
         yield
@@ -76,27 +77,27 @@ def errors_to_exit_code() -> Iterator[None]:
             log_writer.echo(line)
         raise SystemExit(code_of(*ours)) from None
     except OSError as exc:
-        if not unwritten(exc):
+        if not stdout_failed(exc):
             raise
         raise SystemExit(TROUBLE) from None
 
 
-def unwritten(exc: OSError) -> bool:
+def stdout_failed(exc: OSError) -> bool:
     """
-    Tell whether `exc` is that stdout takes nothing (a full disk, say); then say so in a line on stderr.
+    Return whether `exc` is a failed write to stdout (to a full disk, say); if so, report it on stderr.
 
-    A pipe whose reader has gone is none of this: click ends the command without a word.
+    A closed pipe is not such an error: click ends the command silently.
     """
-    if exc.filename is not None or exc.errno not in UNWRITTEN or sys.stdout is None:
+    if exc.filename is not None or exc.errno not in WRITE_ERRORS or sys.stdout is None:
         return False
     log_writer.echo(f"the output could not be written: {exc.strerror}")
-    with suppress(OSError, ValueError):  # what is left in its buffer must not fail the end of the process
+    with suppress(OSError, ValueError):  # a rest in the buffer of stdout must not fail the end of the process
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return True
 
 
 def code_of(*errors: ConnectorError) -> int:
-    """Return the exit code for `errors`: what the operator has to mend goes before what may mend itself."""
+    """Return the exit code for `errors`: errors that need an operator take precedence over those that may pass."""
     if any(isinstance(error, SettingsError) for error in errors):
         return SETTINGS
     passing = (JournalBusy, JournalStalled, TransientError, InDoubtError)

@@ -1,4 +1,4 @@
-"""Progress while the connector runs: moving counts on a terminal, a line of the log now and then elsewhere."""
+"""Progress display of a running connector: a live table on a terminal, a log line now and then elsewhere."""
 
 from __future__ import annotations
 
@@ -7,63 +7,63 @@ import sys
 from typing import TYPE_CHECKING
 
 from connector.cli import log_writer
-from connector.cli.counters import COLUMNS, Tally
+from connector.cli.counters import COLUMNS, RunCounters
 from connector.clock import Clock
 
 if TYPE_CHECKING:
     from rich.console import Group
 
-__all__ = ["OFTEN", "SELDOM", "show"]
+__all__ = ["ONCE_INTERVAL", "SERVICE_INTERVAL", "show"]
 
 logger = logging.getLogger(__name__)
 
 REDRAW = 0.2
-"""Seconds between two pictures on a terminal."""
-OFTEN, SELDOM = 1.0, 60.0
-"""Seconds between two lines of progress: of a run that somebody waits for, and of one that runs for months."""
+"""Seconds between two updates of the table."""
+ONCE_INTERVAL, SERVICE_INTERVAL = 1.0, 60.0
+"""Seconds between two log lines: at the start of `run --once`, and of a run without end."""
 SLOWER = 1.25
-"""The factor between two pauses: a run of minutes tells every few seconds, one of hours every minute."""
+"""Factor by which the interval grows after each line, so that a long `run --once` logs once a minute in the end."""
 
 
-async def show(tally: Tally, clock: Clock, *, every: float) -> None:
+async def show(counters: RunCounters, clock: Clock, *, every: float) -> None:
     """
-    Show what `tally` counts until cancelled.
+    Show `counters` until cancelled.
 
-    On a terminal that is a table which stays in place, on stderr; elsewhere a line of the log, at most one in `every`
-    seconds, fewer the longer it takes, and none while nothing changes.
+    On a terminal, as a table on stderr that is updated in place. Elsewhere, as log lines: at most one in `every`
+    seconds, fewer as time goes on, and none while the counts stay the same.
     """
     if sys.stderr is not None and sys.stderr.isatty():
-        await _draw(tally, clock)
-    said = tally.line()
+        await _draw(counters, clock)
+    logged = counters.line()
     while True:
         await clock.sleep(every)
-        if (line := tally.line()) != said:
+        if (line := counters.line()) != logged:
             logger.info("so far: %s", line)
-            said, every = line, max(every, min(every * SLOWER, SELDOM))
+            logged, every = line, max(every, min(every * SLOWER, SERVICE_INTERVAL))
 
 
-async def _draw(tally: Tally, clock: Clock) -> None:
+async def _draw(counters: RunCounters, clock: Clock) -> None:
     from rich.console import Console
     from rich.live import Live
 
     writer = log_writer.installed()
     console = Console(stderr=True) if writer is None else Console(file=log_writer.QueuedStream(writer))  # type: ignore[arg-type]
-    with Live(console=console, get_renderable=lambda: _table(tally), auto_refresh=False, transient=True) as live:
+    with Live(console=console, get_renderable=lambda: _table(counters), auto_refresh=False, transient=True) as live:
         while True:
             live.refresh()
             await clock.sleep(REDRAW)
 
 
-def _table(tally: Tally) -> Group:
+def _table(counters: RunCounters) -> Group:
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
-    shown = [name for name in COLUMNS if name in COLUMNS[:3] or tally.total(name)]
+    shown = [name for name in COLUMNS if name in COLUMNS[:3] or counters.total(name)]
     table = Table("source", *shown, box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for column in table.columns[1:]:
         column.justify = "right"
-    for source in sorted(set().union(*tally.counts.values())):
-        table.add_row(Text(source), *(f"{tally.counts[name][source]:,}" for name in shown))
-    paused = [Text(f"{endpoint} is paused: {reason}", style="yellow") for endpoint, reason in tally.paused.items()]
+    for source in sorted(set().union(*counters.counts.values())):
+        table.add_row(Text(source), *(f"{counters.counts[name][source]:,}" for name in shown))
+    paused = [Text(f"{endpoint} is paused: {reason}", style="yellow") for endpoint, reason in counters.paused.items()]
     return Group(table, *paused)

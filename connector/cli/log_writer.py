@@ -1,9 +1,9 @@
 """
-Lines for stderr, written by a thread: whoever logs never waits for what reads them.
+Writes lines to stderr from a thread, so that logging never blocks the event loop.
 
-A pipe that nobody empties, a terminal that is stopped by Ctrl-S, or a log file on a network drive may block a write for
-hours. The lines wait in a bounded queue meanwhile; what does not fit is dropped and counted, and the count is written
-once something can be written again.
+A full pipe, a terminal stopped by Ctrl-S, or a log file on a network drive may block a write for hours. Meanwhile the
+lines wait in a bounded queue. Lines that do not fit are dropped and counted, and the count is written once writing
+works again.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from threading import Condition, Thread
 __all__ = ["LINES", "LogWriter", "QueuedStream", "echo", "install", "installed"]
 
 LINES = 10_000
-"""Lines that may wait."""
-AT_THE_END = 1.0
-"""Seconds without progress after which the end of the process does not wait for the lines any longer."""
+"""Capacity of the queue, in lines."""
+FLUSH_TIMEOUT = 1.0
+"""Seconds without progress after which the end of the process gives up writing the rest of the queue."""
 
 
 class LogWriter:
     """
-    Writes lines to the file descriptor `fd`, in order, by a thread that keeps no process alive.
+    Writes lines to the file descriptor `fd`, in order, from a daemon thread.
 
-    `dropped` is how many lines are missing that nothing has been said about; `tell` makes the line that says so.
+    `dropped` counts the dropped lines that the log does not mention yet; `dropped_line` formats the line that does.
     """
 
-    def __init__(self, fd: int, tell: Callable[[int], str], *, most: int = LINES) -> None:
+    def __init__(self, fd: int, dropped_line: Callable[[int], str], *, most: int = LINES) -> None:
         self.fd = fd
-        self._tell = tell
+        self._dropped_line = dropped_line
         self._most = most
         self._lines: deque[str] = deque()
         self._changed = Condition()
@@ -45,7 +45,7 @@ class LogWriter:
         self.dropped = 0
 
     def write(self, line: str) -> None:
-        """Queue a line, its line break included; drop it if too many wait. Never blocks."""
+        """Queue a line, which includes its line break; drop the line if the queue is full. Never blocks."""
         with self._changed:
             if len(self._lines) >= self._most:
                 self.dropped += 1
@@ -56,8 +56,8 @@ class LogWriter:
                 self._thread.start()
             self._changed.notify_all()
 
-    def flush(self, within: float = AT_THE_END) -> bool:
-        """Wait until all is written, as long as a line is written every `within` seconds; tell whether it is."""
+    def flush(self, within: float = FLUSH_TIMEOUT) -> bool:
+        """Wait until the queue is written; return False once no line could be written for `within` seconds."""
         with self._changed:
             while self._lines or self._writing:
                 before = self._done
@@ -76,7 +76,7 @@ class LogWriter:
             with self._changed:
                 self.dropped += not written
                 missing = self.dropped if written else 0
-            if missing and self._put(self._tell(missing)):
+            if missing and self._put(self._dropped_line(missing)):
                 with self._changed:
                     self.dropped -= missing
             with self._changed:
@@ -85,7 +85,7 @@ class LogWriter:
                 self._changed.notify_all()
 
     def _put(self, line: str) -> bool:
-        """Write a line; tell whether it was written."""
+        """Write a line; return whether that succeeded."""
         rest = line.encode("utf-8", "backslashreplace")
         while rest:
             try:
@@ -99,7 +99,7 @@ class LogWriter:
 
 
 class QueuedStream(io.TextIOBase):
-    """A text stream over `writer`, for what draws on the terminal."""
+    """A text stream over `writer`, for the live table on the terminal."""
 
     encoding = "utf-8"
 
@@ -113,20 +113,20 @@ class QueuedStream(io.TextIOBase):
         return len(text)
 
     def isatty(self) -> bool:
-        """Tell whether stderr is a terminal."""
+        """Return whether stderr is a terminal."""
         return sys.__stderr__ is not None and sys.__stderr__.isatty()
 
 
 _installed: LogWriter | None = None
 
 
-def install(tell: Callable[[int], str]) -> LogWriter | None:
-    """Return the writer of this process to stderr, made if need be; None if stderr is no file (in a test, say)."""
+def install(dropped_line: Callable[[int], str]) -> LogWriter | None:
+    """Return this process's writer to stderr, created at first use; None if stderr is not a file (in a test, say)."""
     global _installed
     if (fd := _stderr()) is None:
         return None
     if _installed is None or _installed.fd != fd:
-        _installed = LogWriter(fd, tell)
+        _installed = LogWriter(fd, dropped_line)
         atexit.register(_installed.flush)
     return _installed
 
@@ -139,12 +139,12 @@ def _stderr() -> int | None:
 
 
 def installed() -> LogWriter | None:
-    """Return the writer of this process, if it has one."""
+    """Return the writer of this process, or None."""
     return _installed
 
 
 def echo(line: str) -> None:
-    """Write a line to stderr, behind what was logged before; a stderr that takes nothing is no failure."""
+    """Write a line to stderr after all lines logged before; a failed write is ignored."""
     if _installed is not None and _installed.fd == _stderr():
         _installed.write(line + "\n")
     elif sys.stderr is not None:
@@ -152,5 +152,5 @@ def echo(line: str) -> None:
             sys.stderr.write(line + "\n")
             sys.stderr.flush()
         except (OSError, ValueError):
-            with suppress(OSError, ValueError):  # what is left in its buffer must not fail the end of the process
+            with suppress(OSError, ValueError):  # a rest in the buffer of stderr must not fail the end of the process
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())

@@ -1,7 +1,7 @@
 """
-Logs: one record is one line on stderr, for people on a terminal and as JSON elsewhere, without secrets.
+Log configuration of the commands: one line per record on stderr, as text on a terminal and as JSON elsewhere.
 
-The library logs with the standard library and configures nothing; this does, for the commands that run it.
+Secrets are masked. The library itself logs through the standard `logging` module and configures nothing.
 """
 
 from __future__ import annotations
@@ -24,29 +24,29 @@ from connector.cli import log_writer
 from connector.cli.output import escaped
 from connector.settings.values import Secret, written
 
-__all__ = ["Format", "Hide", "configure", "secrets_of"]
+__all__ = ["Format", "SecretFilter", "configure", "secrets_in"]
 
 Format = Literal["auto", "json", "console"]
 
 FRAMES = 4
-"""Places of a traceback that fit on a line for people; the JSON form has all of it."""
+"""Innermost frames of a traceback that the text form shows on one line; the JSON form has all frames."""
 COLOURS = {"warning": "33", "error": "31", "critical": "31"}
 
 
-def configure(form: Format, hide: Hide | None = None) -> None:
+def configure(form: Format, secrets: SecretFilter | None = None) -> None:
     """
-    Send the log of this process to stderr, from INFO on for the connector and from WARNING on for all else.
+    Send the log of this process to stderr: the connector's from INFO up, other libraries' from WARNING up.
 
-    `auto` is `console` on a terminal and `json` elsewhere. What `hide` knows does not come through, should it get
-    that far. Calling it again replaces what was there.
+    `auto` is `console` on a terminal and `json` elsewhere. `secrets` masks secrets that reach a record in spite of
+    `Secret`. A second call replaces the first configuration.
     """
-    hide = hide or Hide()
+    secrets = secrets or SecretFilter()
     terminal = sys.stderr is not None and sys.stderr.isatty()
-    people = form == "console" or (form == "auto" and terminal)
+    console = form == "console" or (form == "auto" and terminal)
     last: list[Processor] = (
-        [_raised_in_short, hide, ForPeople(colours=terminal)]
-        if people
-        else [structlog.processors.format_exc_info, hide, _for_machines]
+        [_short_exception, secrets, LineRenderer(colours=terminal)]
+        if console
+        else [structlog.processors.format_exc_info, secrets, _render_json]
     )
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[
@@ -57,9 +57,9 @@ def configure(form: Format, hide: Hide | None = None) -> None:
         ],
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
     )
-    handler = _Stderr()
+    handler = _StderrHandler()
     handler.setFormatter(formatter)
-    handler.writer = log_writer.install(partial(_missing, handler))
+    handler.writer = log_writer.install(partial(_dropped_line, handler))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
@@ -67,11 +67,11 @@ def configure(form: Format, hide: Hide | None = None) -> None:
     logging.captureWarnings(capture=True)
 
 
-class _Stderr(logging.Handler):
+class _StderrHandler(logging.Handler):
     """
-    Hands lines to the `writer` of stderr, which never makes anybody wait.
+    Passes lines to the non-blocking `writer` of stderr.
 
-    A live display takes stderr over while it is shown; then they go to that. So they do where there is no writer.
+    While the live table is shown it replaces `sys.stderr`, and the lines go there, as they do without a writer.
     """
 
     writer: log_writer.LogWriter | None = None
@@ -89,50 +89,50 @@ class _Stderr(logging.Handler):
                 sys.stderr.write(line)
                 sys.stderr.flush()
         except Exception:  # noqa: BLE001 - a log that cannot be written must not stop the orders
-            with suppress(Exception):  # not what `logging` does: that prints the record, secrets and all
+            with suppress(Exception):  # unlike `logging`, which would print the record with its secrets
                 log_writer.echo("a line of the log could not be written")
 
 
-def _missing(handler: logging.Handler, lines: int) -> str:
-    """Return the line that says that `lines` of the log are missing."""
-    text = "%d lines of the log are missing here: stderr took none for a while"
+def _dropped_line(handler: logging.Handler, lines: int) -> str:
+    """Return the log line that reports `lines` dropped lines."""
+    text = "%d log lines were dropped here because stderr was blocked"
     record = logging.LogRecord("connector.cli.logs", logging.WARNING, __file__, 0, text, (lines,), None)
     return handler.format(record) + "\n"
 
 
-class Hide:
-    """A processor that leaves none of `secrets` in any text of a record. The second line of defence."""
+class SecretFilter:
+    """A structlog processor that masks `secrets` in every text of a record: the second line of defence."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._secrets = sorted({form for secret in secrets for form in written(secret)}, key=len, reverse=True)
 
     def add(self, secrets: Iterable[str]) -> None:
-        """Leave these out as well, from now on."""
+        """Mask these secrets as well from now on."""
         forms = {*self._secrets, *(form for secret in secrets for form in written(secret))}
         self._secrets = sorted(forms, key=len, reverse=True)
 
     def __call__(self, _logger: Any, _method: str, event_dict: EventDict) -> EventDict:
-        """Take the secrets out of a record."""
-        return {self.text(key): self._clean(value) for key, value in event_dict.items()}
+        """Return a record with its secrets masked."""
+        return {self.mask(key): self._masked(value) for key, value in event_dict.items()}
 
-    def _clean(self, value: Any) -> Any:
+    def _masked(self, value: Any) -> Any:
         if value is None or isinstance(value, bool | int | float):
             return value
         if isinstance(value, Mapping):
-            return {self.text(str(key)): self._clean(inner) for key, inner in value.items()}
+            return {self.mask(str(key)): self._masked(inner) for key, inner in value.items()}
         if isinstance(value, list | tuple | set | frozenset):
-            return [self._clean(inner) for inner in value]
-        return self.text(value if isinstance(value, str) else str(value))
+            return [self._masked(inner) for inner in value]
+        return self.mask(value if isinstance(value, str) else str(value))
 
-    def text(self, text: str) -> str:
-        """Return `text` with `***` in the place of every secret."""
+    def mask(self, text: str) -> str:
+        """Return `text` with `***` in place of every secret."""
         for secret in self._secrets:
             text = text.replace(secret, "***")
         return text
 
 
-class ForPeople:
-    """A processor that makes a line to read; `colours` for a terminal."""
+class LineRenderer:
+    """A structlog processor that renders a record as one line of text, with `colours` on a terminal."""
 
     def __init__(self, *, colours: bool) -> None:
         self._colours = colours
@@ -147,8 +147,8 @@ class ForPeople:
         return f"{at}Z {shown} {text}" + (f" ({escaped(more)})" if more else "")
 
 
-def secrets_of(value: Any) -> list[str]:
-    """Return every secret in the settings, or in a part of them."""
+def secrets_in(value: Any) -> list[str]:
+    """Return every secret in the settings, or in a part of the settings."""
     if isinstance(value, Secret):
         return [value.reveal()]
     if isinstance(value, msgspec.Struct):
@@ -157,11 +157,11 @@ def secrets_of(value: Any) -> list[str]:
         value = value.values()
     if isinstance(value, str) or not isinstance(value, Iterable):
         return []
-    return [secret for inner in value for secret in secrets_of(inner)]
+    return [secret for inner in value for secret in secrets_in(inner)]
 
 
-def _for_machines(_logger: Any, _method: str, event_dict: EventDict) -> str:
-    """Make a line of JSON; what its reader would not see stays escaped, and the rest can be read."""
+def _render_json(_logger: Any, _method: str, event_dict: EventDict) -> str:
+    """Render a record as one line of JSON: printable characters as they are, all others escaped."""
     first = {key: event_dict.pop(key, "") for key in ("timestamp", "level", "event")}
     line = json.dumps({**first, **event_dict}, ensure_ascii=False, default=str)
     return line if line.isprintable() else "".join(c if c.isprintable() else _in_json(c) for c in line)
@@ -171,8 +171,8 @@ def _in_json(character: str) -> str:
     return "\\u007f" if character == "\x7f" else json.dumps(character)[1:-1]
 
 
-def _raised_in_short(_logger: Any, _method: str, event_dict: EventDict) -> EventDict:
-    """Say in a line what was raised, and where."""
+def _short_exception(_logger: Any, _method: str, event_dict: EventDict) -> EventDict:
+    """Replace an exception by its message and the innermost frames, on one line."""
     info = event_dict.pop("exc_info", None)
     if isinstance(info, tuple) and isinstance(info[1], BaseException):
         frames = reversed(traceback.extract_tb(info[2])[-FRAMES:])

@@ -1,4 +1,4 @@
-"""`connector orders`: the list, for people and for programs."""
+"""`connector orders`: lists orders, as a table or as JSON."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import click
 
 from connector.cli import settings_of
 from connector.cli.output import escaped, iso, table
-from connector.cli.status import reading
+from connector.cli.status import open_for_reading
 from connector.journal.states import PublicState
 
 if TYPE_CHECKING:
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
     from connector.journal.views.orders import OrderRow
 
-__all__ = ["check_source", "command", "data_of", "say_causes"]
+__all__ = ["check_source", "command", "order_data", "suggest_causes"]
 
-SCREENFUL = 1000
-"""Orders that are listed for people when they do not say how many."""
+DEFAULT_LIMIT = 1000
+"""Orders in a table without `--limit`."""
 
 
 @click.command("orders")
@@ -34,64 +34,64 @@ SCREENFUL = 1000
     "--limit",
     type=click.IntRange(min=1),
     metavar="N",
-    help=f"At most so many, the oldest first. [default: {SCREENFUL}; all with --json]",
+    help=f"Largest number of orders, the oldest first. [default: {DEFAULT_LIMIT}; all with --json]",
 )
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 @click.pass_context
 def command(
     ctx: click.Context, *, source: str | None, state: str | None, cause: str | None, limit: int | None, as_json: bool
 ) -> None:
     """
-    List orders, in the order in which they were found.
+    List orders, the oldest first.
 
-    Works while the connector runs and while it does not; asks no endpoint.
+    Works whether or not the connector is running, and calls no endpoint.
     """
     from connector.journal.views import orders as listing
 
     settings = settings_of(ctx)
-    with reading(settings) as db:
+    with open_for_reading(settings) as db:
         if source is not None:
             check_source(ctx, db, source, settings.sources)
-        most = limit if limit is not None or as_json else SCREENFUL + 1
+        most = limit if limit is not None or as_json else DEFAULT_LIMIT + 1
         keys = listing.matching(db, source=source, state=state, cause=cause, limit=most)
-        more = not as_json and limit is None and len(keys) > SCREENFUL
-        parts = listing.chunks(keys[:SCREENFUL] if more else keys)
-        # One may have moved on since its key was read.
+        more = not as_json and limit is None and len(keys) > DEFAULT_LIMIT
+        parts = listing.chunks(keys[:DEFAULT_LIMIT] if more else keys)
+        # The state of an order may have changed since its key was read.
         rows = (row for part in parts for row in listing.orders(db, part) if state is None or row.state == state)
         if as_json:
             _write_json(rows)
         else:
             _write_text(rows)
         if more:
-            click.echo(f"only the first {SCREENFUL} are shown; see --limit, and the filters in --help", err=True)
+            click.echo(f"only the first {DEFAULT_LIMIT} are shown; see --limit, and the filters in --help", err=True)
         if cause is not None and not keys:
-            say_causes(db, cause)
+            suggest_causes(db, cause)
 
 
 def check_source(
     ctx: click.Context, db: sqlite3.Connection, source: str, configured: Iterable[str], hint: str = "'--source'"
 ) -> None:
-    """Refuse a name that neither the settings nor the journal know: an empty list would look like good news."""
+    """Raise `click.BadParameter` for an unknown source, for which an empty list would look like good news."""
     from connector.journal.views.orders import sources
 
     known = list(dict.fromkeys([*configured, *sources(db)]))
     if source not in known:
         close = get_close_matches(source, known, n=1)
-        meant = f"did you mean {close[0]!r}?" if close else f"there is {', '.join(known)}"
-        raise click.BadParameter(escaped(f"there is no source {source!r}; {meant}"), ctx=ctx, param_hint=hint)
+        advice = f"did you mean {close[0]!r}?" if close else f"the sources are {', '.join(known)}"
+        raise click.BadParameter(escaped(f"there is no source {source!r}; {advice}"), ctx=ctx, param_hint=hint)
 
 
 def _write_json(rows: Iterable[OrderRow]) -> None:
-    """Write a list, row by row: it may be long."""
+    """Write a JSON list row by row, because it may be too long for the memory."""
     out = sys.stdout
     before = "[\n"
     for row in rows:
-        out.write(before + json.dumps(data_of(row)))
+        out.write(before + json.dumps(order_data(row)))
         before = ",\n"
     out.write("[]\n" if before == "[\n" else "\n]\n")
 
 
-def data_of(row: OrderRow) -> dict[str, Any]:
+def order_data(row: OrderRow) -> dict[str, Any]:
     """Return one order as `--json` prints it (design.md, section 8)."""
     return {
         "source": row.source,
@@ -115,7 +115,7 @@ def _write_text(rows: Iterable[OrderRow]) -> None:
 
 def _cells(rows: Iterable[OrderRow]) -> Iterator[list[object]]:
     for row in rows:
-        where = ", ".join(
+        deliveries = ", ".join(
             f"{name}: {each.reference or each.receipt or each.state}" for name, each in row.deliveries.items()
         )
         yield [
@@ -124,13 +124,13 @@ def _cells(rows: Iterable[OrderRow]) -> Iterator[list[object]]:
             row.state,
             row.attempts,
             f"{row.updated_at:%Y-%m-%d %H:%M:%SZ}",
-            where,
+            deliveries,
             row.cause or "",
         ]
 
 
-def say_causes(db: sqlite3.Connection, cause: str) -> None:
-    """Nothing waits for `cause`: name what there is, in case of a slip."""
+def suggest_causes(db: sqlite3.Connection, cause: str) -> None:
+    """Print the causes that are most similar to `cause`, which no order has."""
     from connector.journal.views.status import causes
 
     known = list(dict.fromkeys(each.cause for each in causes(db)))

@@ -1,4 +1,4 @@
-"""Plain text for people: tables, ages, times, and foreign text that cannot steer their terminal."""
+"""Formats command output as plain text: tables, durations, times, and text from vendors without control characters."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ __all__ = ["age", "escaped", "iso", "table"]
 
 def escaped(text: str) -> str:
     r"""
-    Return `text` on one line, with all that is not printable written as `\x1b`, `\n` or `\u202e`.
+    Return `text` on one line, with unprintable characters written as `\x1b`, `\n` or `\u202e`.
 
-    That covers control characters, line breaks, marks that turn the direction of text, and halves of characters.
+    These are control characters, line breaks, bidirectional marks and lone surrogates, which could steer a terminal.
     """
     if text.isprintable():
         return text
@@ -22,11 +22,11 @@ def escaped(text: str) -> str:
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]], *, right: Iterable[int] = ()) -> str:
     """
-    Return a table with columns of even width, two spaces apart; the columns numbered in `right` end in line.
+    Return a table with aligned columns, two spaces apart; columns whose number is in `right` are right-aligned.
 
-    Cells are escaped; an empty one is shown as `-`, so that columns can be told apart by people and by `awk`.
+    Cells are escaped. An empty cell is shown as `-`, so that `awk` finds the same number of columns in every row.
     """
-    ends = frozenset(right)
+    right_aligned = frozenset(right)
     cells = [[escaped(str(cell)) or "-" for cell in row] for row in (head, *rows)]
     widths = [max(_width(cell) for cell in column) for column in zip(*cells, strict=True)]
     lines = []
@@ -34,13 +34,13 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]], *, right: Itera
         parts: list[str] = []
         for number, (cell, width) in enumerate(zip(row, widths, strict=True)):
             gap = " " * (width - _width(cell))
-            parts.append(gap + cell if number in ends else cell + gap)
+            parts.append(gap + cell if number in right_aligned else cell + gap)
         lines.append("  ".join(parts).rstrip())
     return "\n".join(lines)
 
 
 def _width(text: str) -> int:
-    """Return how many columns of a terminal `text` takes."""
+    """Return the number of terminal columns that `text` occupies."""
     if text.isascii():
         return len(text)
     return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
@@ -52,7 +52,7 @@ def iso(at: datetime | None) -> str | None:
 
 
 def age(seconds: float) -> str:
-    """Return a length of time in its two largest units: `45s`, `5m 10s`, `3h 20m`, `12d 4h`."""
+    """Return a duration in its two largest units: `45s`, `5m 10s`, `3h 20m`, `12d 4h`."""
     left = max(0, int(seconds))
     parts: list[str] = []
     for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)):

@@ -1,4 +1,4 @@
-"""Times and lengths of time as arguments of commands."""
+"""Parameter types of commands for durations and points in time."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from datetime import UTC, datetime
 
 import click
 
-__all__ = ["Moment", "Since", "Span"]
+__all__ = ["DurationParam", "SinceParam", "ZonedTimeParam"]
 
 
-class Span(click.ParamType[float]):
-    """A length of time as in the settings."""
+class DurationParam(click.ParamType[float]):
+    """A duration, written as in the settings."""
 
     name = "duration"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Read it, in seconds."""
+        """Return the duration in seconds."""
         from connector.settings.values import Duration
 
         try:
@@ -25,13 +25,13 @@ class Span(click.ParamType[float]):
 
 
 class _Time(click.ParamType[datetime]):
-    """A time in ISO 8601, such as `example`."""
+    """A time in ISO 8601; `example` is shown after a mistake."""
 
     name = "time"
     example = ""
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        """Read it."""
+        """Return the time, with its time zone."""
         if isinstance(value, datetime):
             return value
         try:
@@ -41,32 +41,32 @@ class _Time(click.ParamType[datetime]):
         return at if at.tzinfo is not None else self.zoned(at, param, ctx)
 
     def zoned(self, at: datetime, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        """Return what a time without a zone means."""
+        """Return a time for one that was given without a time zone."""
         raise NotImplementedError
 
 
-class Since(_Time):
-    """A time from which on something counts; one without a zone is taken for UTC."""
+class SinceParam(_Time):
+    """The start of a period; UTC unless a time zone is given."""
 
     example = "2026-11-01 or 2026-11-01T12:00:00Z"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        """Read it, in UTC."""
+        """Return the time in UTC."""
         try:
             return super().convert(value, param, ctx).astimezone(UTC)
-        except OverflowError:  # at the ends of time, in another zone
+        except OverflowError:  # near year 1 or 9999, in another time zone
             self.fail(f"{value!r} is not a time such as {self.example}", param, ctx)
 
     def zoned(self, at: datetime, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        """Take it for UTC."""
+        """Return the time as UTC."""
         return at.replace(tzinfo=UTC)
 
 
-class Moment(_Time):
-    """A time at which something happened, with its zone: that is not to be guessed."""
+class ZonedTimeParam(_Time):
+    """The time of an event. Its time zone is required, because a guess could be wrong by hours."""
 
     example = "2026-06-11T14:30:00Z"
 
     def zoned(self, at: datetime, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        """Refuse it."""
-        self.fail(f"'{at.isoformat()}' has no zone; write {self.example}, or +02:00 at its end", param, ctx)
+        """Fail: the time zone is missing."""
+        self.fail(f"'{at.isoformat()}' has no time zone; write {self.example}, or end it with +02:00", param, ctx)

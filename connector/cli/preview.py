@@ -1,4 +1,4 @@
-"""`connector preview`: what would be sent, changing nothing anywhere."""
+"""`connector preview`: shows the requests that would be sent to receivers, and changes nothing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 MOST = 10
-"""Orders shown when none is named: enough to see what a mapping does."""
+"""Orders shown when no id is given: enough to check a mapping."""
 
 
 @click.command("preview")
@@ -29,17 +29,18 @@ MOST = 10
 @click.pass_context
 def command(ctx: click.Context, *, source: str, order_id: str | None, receiver: str | None) -> None:
     """
-    Show what would be sent, changing nothing anywhere.
+    Show the requests that would be sent to receivers. Changes nothing, neither here nor at a vendor.
 
-    Walks the feed of SOURCE as the connector would, and maps the order ID, or the first ten. The journal is not asked:
-    an order that was delivered already, and is still listed, is shown too. Exit 1 if an order would be held.
+    Reads the feed of SOURCE and maps order ID, or the first ten orders. The journal is not read, so an order that is
+    already delivered but still listed is shown too. Exit codes: 0 success; 1 an order would be held, or the source does
+    not list it.
     """
     import anyio
 
     settings = settings_of(ctx)
     if source not in settings.sources:
         raise click.UsageError(
-            escaped(f"there is no source {source!r}; there is {', '.join(settings.sources)}"), ctx=ctx
+            escaped(f"there is no source {source!r}; the sources are {', '.join(settings.sources)}"), ctx=ctx
         )
     targets = [
         name for route in settings.routes if route.source == source for name in (*route.receivers, *route.optional)
@@ -73,7 +74,7 @@ async def _show(settings: Settings, name: str, order_id: str | None, receivers: 
             for receiver in receivers:
                 head = f"{name} {item.order_id} -> {receiver}"
                 if item.skip:
-                    click.echo(escaped(f"{head}: skipped, it is none of ours: {item.skip}"))
+                    click.echo(escaped(f"{head}: would be skipped: {item.skip}"))
                     continue
                 try:
                     order = order_of(sources[name], item.order_id, item.raw)
@@ -88,14 +89,14 @@ async def _show(settings: Settings, name: str, order_id: str | None, receivers: 
                 click.echo(escaped(f"{head}:"))
                 click.echo(_pretty(body))
     if not shown:
-        what = "any order" if order_id is None else f"order {order_id!r}"
-        click.echo(escaped(f"{name} does not list {what} to export"), err=True)
+        subject = "any order" if order_id is None else f"order {order_id!r}"
+        click.echo(escaped(f"{name} does not list {subject} for export"), err=True)
         return exit_codes.TROUBLE
     return exit_codes.TROUBLE if held else exit_codes.OK
 
 
 async def _items(source: Source, order_id: str | None) -> AsyncIterator[FeedItem]:
-    """Yield the order that is meant, or the first ones of the feed."""
+    """Yield the order `order_id`, or without one the first orders of the feed."""
     count = 0
     async with aclosing(source.fetch(lambda: 0)) as pages:
         async for page in pages:
@@ -108,7 +109,7 @@ async def _items(source: Source, order_id: str | None) -> AsyncIterator[FeedItem
 
 
 def _pretty(body: bytes) -> str:
-    """Return a request as people read it; control characters stay escaped, as JSON has them."""
+    """Return a request as indented JSON, in which control characters are escaped."""
     import msgspec
 
     return msgspec.json.format(body, indent=2).decode()

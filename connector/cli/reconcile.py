@@ -1,4 +1,4 @@
-"""`connector reconcile`: source, journal and receiver compared, order by order."""
+"""`connector reconcile`: compares sources, journal and receivers, order by order."""
 
 from __future__ import annotations
 
@@ -14,35 +14,44 @@ import click
 
 from connector.cli import exit_codes, settings_of
 from connector.cli.output import escaped, iso, table
-from connector.cli.param_types import Since
+from connector.cli.param_types import SinceParam
 
 if TYPE_CHECKING:
-    from connector.reconcile import Report
+    from connector.reconcile import ReconcileReport
     from connector.settings import Settings
 
 __all__ = ["command"]
 
 DAY = timedelta(hours=24)
 MOST = 1000
-"""Orders that are delivered and told about which the receivers are asked when nobody says how many."""
+"""Default of `--limit`: acknowledged orders that are looked up at the receivers."""
 
 
 @click.command("reconcile")
 @click.argument("sources", nargs=-1, metavar="[SOURCE ...]")
-@click.option("--since", type=Since(), help="From when on delivered orders are looked at. [default: 24 hours ago]")
-@click.option("--limit", type=click.IntRange(min=0), default=MOST, show_default=True, help="At most so many of them.")
-@click.option("--repair", is_flag=True, help="Set right in the journal what is safe; nothing is created anywhere.")
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--since", type=SinceParam(), help="Compare orders delivered since then. [default: 24 hours ago]")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=0),
+    default=MOST,
+    show_default=True,
+    help="Compare at most N acknowledged orders.",
+)
+@click.option("--repair", is_flag=True, help="Correct the journal where that is safe; creates no order.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 @click.pass_context
 def command(
     ctx: click.Context, *, sources: tuple[str, ...], since: datetime | None, limit: int, repair: bool, as_json: bool
 ) -> None:
     """
-    Compare what the sources list, what the journal holds and what the receivers have, order by order.
+    Compare the feeds of the sources, the journal and the receivers, order by order.
 
-    About every order that is open, held, not told, in a feed, or delivered lately its receivers are asked. Changes
-    nothing anywhere; with --repair the journal only. Works while the connector runs and while it does not. Exit 1 if
-    there are findings left, 75 if an endpoint could not be asked.
+    Covers every order that is unfinished, held, unacknowledged, listed in a feed, or delivered since --since, and looks
+    it up at its receivers. Changes nothing at a vendor, and nothing in the journal without --repair. Works whether or
+    not the connector is running.
+
+    Exit codes: 0 all sides agree, or every finding is repaired; 1 findings are left, or an endpoint needs repair; 75 an
+    endpoint could not be reached, so try again later.
     """
     import anyio
 
@@ -52,28 +61,28 @@ def command(
     for name in sources:
         if name not in settings.sources:
             raise click.UsageError(
-                escaped(f"there is no source {name!r}; there is {', '.join(settings.sources)}"), ctx=ctx
+                escaped(f"there is no source {name!r}; the sources are {', '.join(settings.sources)}"), ctx=ctx
             )
-    hide = logs.Hide(logs.secrets_of(settings))
-    logs.configure(ctx.find_root().params["log_format"], hide)
+    secrets = logs.SecretFilter(logs.secrets_in(settings))
+    logs.configure(ctx.find_root().params["log_format"], secrets)
     report, repaired = anyio.run(
         partial(_compare, settings, sources or tuple(settings.sources), since, limit, repair=repair)
     )
     text = json.dumps(_data(report, repaired), indent=2) if as_json else _text(report, repaired, repair=repair)
-    click.echo(hide.text(text))
+    click.echo(secrets.mask(text))
     for each in report.unreached:
-        missing = f" ({each.orders:,} answers are missing)" if each.orders else ""
-        click.echo(hide.text(escaped(f"{each.endpoint} could not be asked{missing}: {each.reason}")), err=True)
+        missing = f" ({each.orders:,} look-ups are missing)" if each.orders else ""
+        click.echo(secrets.mask(escaped(f"{each.endpoint} could not be read{missing}: {each.reason}")), err=True)
     raise SystemExit(_code(report, repaired))
 
 
 async def _compare(
     settings: Settings, names: Sequence[str], since: datetime | None, most: int, *, repair: bool
-) -> tuple[Report, list[bool]]:
-    from connector.cli.status import reading
+) -> tuple[ReconcileReport, list[bool]]:
+    from connector.cli.status import open_for_reading
     from connector.clock import SystemClock
-    from connector.reconcile import Ends, reconcile
-    from connector.reconcile.repair import repair as set_right
+    from connector.reconcile import Sides, reconcile
+    from connector.reconcile.repair import repair as apply_repairs
     from connector.registry import make_receivers, make_sources
 
     clock = SystemClock()
@@ -83,17 +92,17 @@ async def _compare(
             stack.push_async_callback(source.aclose)
         for receiver in receivers.values():
             stack.push_async_callback(receiver.aclose)
-        meant = {name: sources[name] for name in names}
-        with reading(settings) as db:
-            ends = Ends(settings=settings, sources=meant, receivers=receivers, journal=db, clock=clock)
-            report = await reconcile(ends, since or clock.now() - DAY, most)
+        selected = {name: sources[name] for name in names}
+        with open_for_reading(settings) as db:
+            sides = Sides(settings=settings, sources=selected, receivers=receivers, journal=db, clock=clock)
+            report = await reconcile(sides, since or clock.now() - DAY, most)
         repaired = [False] * len(report.findings)
         if repair and any(each.remedy != "none" for each in report.findings):
-            repaired = set_right(settings.journal, report.findings, meant, clock.now())
+            repaired = apply_repairs(settings.journal, report.findings, selected, clock.now())
         return report, repaired
 
 
-def _code(report: Report, repaired: Sequence[bool]) -> int:
+def _code(report: ReconcileReport, repaired: Sequence[bool]) -> int:
     if not all(repaired):
         return exit_codes.TROUBLE
     if report.unreached:
@@ -101,7 +110,7 @@ def _code(report: Report, repaired: Sequence[bool]) -> int:
     return exit_codes.OK
 
 
-def _data(report: Report, repaired: Sequence[bool]) -> dict[str, Any]:
+def _data(report: ReconcileReport, repaired: Sequence[bool]) -> dict[str, Any]:
     return {
         "since": iso(report.since),
         "agreed": report.agreed,
@@ -129,7 +138,7 @@ def _data(report: Report, repaired: Sequence[bool]) -> dict[str, Any]:
     }
 
 
-def _text(report: Report, repaired: Sequence[bool], *, repair: bool) -> str:
+def _text(report: ReconcileReport, repaired: Sequence[bool], *, repair: bool) -> str:
     rows = [[name, end, count] for name, by in report.agreed.items() for end, count in sorted(by.items())]
     parts = [table(["SOURCE", "RECEIVER", "AGREED"], rows, right=[2])] if rows else []
     if report.findings:
@@ -150,24 +159,24 @@ def _text(report: Report, repaired: Sequence[bool], *, repair: bool) -> str:
     return "\n\n".join(parts)
 
 
-def _lines(report: Report, repaired: Sequence[bool], *, repair: bool) -> Iterator[str]:
+def _lines(report: ReconcileReport, repaired: Sequence[bool], *, repair: bool) -> Iterator[str]:
     from connector.reconcile.findings import KINDS
 
     counts: Counter[tuple[str, str, str]] = Counter()
     for each, done in zip(report.findings, repaired, strict=True):
-        whose = "done" if done else "left to a person" if each.remedy == "none" else "--repair would"
+        status = "done" if done else "for an operator" if each.remedy == "none" else "with --repair"
         if repair and not done and each.remedy != "none":
-            whose = "not done, it has moved on"
-        counts[each.kind, whose, each.advice] += 1
+            status = "not done, the order has changed"
+        counts[each.kind, status, each.advice] += 1
     for kind, text in KINDS.items():
-        for (found, whose, advice), count in counts.items():
+        for (found, status, advice), count in counts.items():
             if found == kind:
-                yield escaped(f"{count:,} {kind} ({text}): {whose}: {advice}")
+                yield escaped(f"{count:,} {kind} ({text}): {status}: {advice}")
     for name, count in report.fresh.items():
-        yield escaped(f"{name}: {count:,} new in the feed, for the next walk")
+        yield escaped(f"{name}: {count:,} new in the feed, for the next poll")
     if report.left_out:
-        yield f"{report.left_out:,} more orders were not asked about; see --limit"
+        yield f"{report.left_out:,} more orders were not compared; see --limit"
     for name in report.blind:
-        yield escaped(f"{name} cannot be asked what it has")
+        yield escaped(f"{name} has no look-up, so its orders were not compared")
     if not report.findings:
-        yield "all agree" if not report.unreached else "what could be seen agrees"
+        yield "all sides agree" if not report.unreached else "the sides that could be read agree"

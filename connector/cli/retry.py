@@ -1,31 +1,33 @@
-"""`connector retry`: a decision about orders that wait for a person."""
+"""`connector retry`: makes held, rejected and skipped orders due again."""
 
 from __future__ import annotations
 
 import click
 
-from connector.cli.decisions import decide, which
+from connector.cli.decisions import decide, order_selection
 
 __all__ = ["command"]
 
 
 @click.command("retry")
-@which
+@order_selection
 @click.pass_context
 def command(ctx: click.Context, *, source: str | None, order_ids: tuple[str, ...], cause: str | None) -> None:
     """
-    Make held or rejected orders due again.
+    Make held or rejected orders due again, and with them parked acknowledgements, changes and reports.
 
-    Name them (SOURCE ID ...), or all that wait for the same thing (--cause, as `connector orders` shows it; what else
-    waits of these orders is left). What was skipped of an order is taken up by its name, once nothing else of it waits.
-    Works while the connector runs and while it does not.
+    Select orders by id (SOURCE ID ...), or by the cause that they share (--cause, exactly as `connector orders` shows
+    it). With --cause, parts of these orders that are held for another cause stay held. Skipped parts are retried only
+    by id, and only when nothing else of the order is held or rejected.
+
+    Works whether or not the connector is running. Exit codes: 0 all selected orders are due again; 1 some are not.
     """
     from connector.journal.decisions import retry
 
     decide(
         ctx,
         retry,
-        "due again; a running connector takes them up, otherwise the next `connector run`",
+        "due again, for the running connector or else the next `connector run`",
         source,
         order_ids,
         cause,

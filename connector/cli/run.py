@@ -1,4 +1,4 @@
-"""`connector run`: until it is told to stop, or (`--once`) until nothing is left to do."""
+"""`connector run`: runs the connector until a signal stops it, or (`--once`) until nothing is left to do."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from connector import early_signals
 from connector.cli import exit_codes
 
 if TYPE_CHECKING:
-    from connector.cli.counters import Tally
-    from connector.cli.logs import Hide
+    from connector.cli.counters import RunCounters
+    from connector.cli.logs import SecretFilter
     from connector.pipeline.drain import Drained
     from connector.settings import Settings
 
@@ -28,54 +28,55 @@ logger = logging.getLogger(__name__)
 
 
 @click.command("run")
-@click.option("--once", is_flag=True, help="End when a pass over every source finds nothing new and all is settled.")
-@click.option("--quiet", "-q", is_flag=True, help="Show no progress, and no summary when all is well.")
+@click.option("--once", is_flag=True, help="Stop when a poll of every source finds nothing new and nothing is due.")
+@click.option("--quiet", "-q", is_flag=True, help="Show no progress, and a summary only after a failure.")
 @click.option(
     "--accept-new-journal",
     "accept",
     is_flag=True,
-    help="Start although the journal that was in use is gone, or another one is in its place.",
+    help="Start even if the journal used before is missing or was replaced by another one.",
 )
 @click.option(
     "--restored",
     is_flag=True,
-    help="The journal is older than the truth (its volume was put back): look orders up before they are created.",
+    help="The journal was restored from an older copy: look orders up before creating them.",
 )
 @click.pass_context
 def command(ctx: click.Context, *, once: bool, quiet: bool, accept: bool, restored: bool) -> None:
     """
-    Carry the orders, until SIGTERM or Ctrl-C.
+    Carry orders until SIGTERM or Ctrl-C.
 
-    SIGHUP reads mappings, code tables and secrets again, and says which changes need a restart. The first signal to end
-    finishes what is under way and ends with exit 0, the second ends at once. With --once: exit 0 when all is well, 1
-    when an order is held or rejected, a report about one is parked or an endpoint has to be mended, 75 when only a
-    later try would help.
+    SIGTERM or Ctrl-C lets calls in progress finish and exits with 0; a second one stops at once. SIGHUP reloads
+    mappings, code tables and secrets, and logs which other changes need a restart.
+
+    Exit codes with --once: 0 everything is delivered and acknowledged; 1 an order is held or rejected, a report is
+    parked, or an endpoint needs repair; 75 an endpoint failed in a way that may pass, so run it again later.
     """
     from connector.cli import gc_tuning, settings_of
 
-    with gc_tuning.seldom():
+    with gc_tuning.collect_rarely():
         from connector.cli import logs
 
         settings = settings_of(ctx)
-        hide = logs.Hide(logs.secrets_of(settings))
-        logs.configure(ctx.find_root().params["log_format"], hide)
-        wanted = Wanted(once=once, quiet=quiet, accept=accept, restored=restored)
+        secrets = logs.SecretFilter(logs.secrets_in(settings))
+        logs.configure(ctx.find_root().params["log_format"], secrets)
+        options = RunOptions(once=once, quiet=quiet, accept=accept, restored=restored)
         code, text = anyio.run(
-            partial(_operate, settings, wanted, hide, partial(settings_of, ctx)),
+            partial(_run, settings, options, secrets, partial(settings_of, ctx)),
             backend_options={"use_uvloop": find_spec("uvloop") is not None},
         )
     if text:
         try:
             click.echo(text, nl=False)
         except OSError as exc:
-            if not exit_codes.unwritten(exc):
+            if not exit_codes.stdout_failed(exc):
                 raise
             code = code or exit_codes.TROUBLE
     raise SystemExit(code)
 
 
-class Wanted(NamedTuple):
-    """The options of a run, see `command`."""
+class RunOptions(NamedTuple):
+    """The options of `connector run`."""
 
     once: bool
     quiet: bool
@@ -83,25 +84,29 @@ class Wanted(NamedTuple):
     restored: bool
 
 
-async def _operate(settings: Settings, wanted: Wanted, hide: Hide, reread: Callable[[], Settings]) -> tuple[int, str]:
-    """Run a connector; return the exit code, and what is to be said on stdout."""
-    shift = Shift(settings, wanted, hide, reread)
-    return await shift.work(), shift.summary
+async def _run(
+    settings: Settings, options: RunOptions, secrets: SecretFilter, read_settings: Callable[[], Settings]
+) -> tuple[int, str]:
+    """Run a connector; return the exit code and the text for stdout."""
+    session = RunSession(settings, options, secrets, read_settings)
+    return await session.run(), session.summary
 
 
-class Shift:
-    """One run of a connector under signals, from its start to its end; `summary` is what is to be said after it."""
+class RunSession:
+    """One run of a connector from start to end, controlled by signals; `summary` is the text to print afterwards."""
 
-    def __init__(self, settings: Settings, wanted: Wanted, hide: Hide, reread: Callable[[], Settings]) -> None:
+    def __init__(
+        self, settings: Settings, options: RunOptions, secrets: SecretFilter, read_settings: Callable[[], Settings]
+    ) -> None:
         from connector.app import Connector
-        from connector.cli.counters import Tally
+        from connector.cli.counters import RunCounters
 
         self._settings = settings
-        self._wanted = wanted
-        self._hide = hide
-        self._reread = reread
-        self._connector = Connector(settings, accept_new_journal=wanted.accept, restored=wanted.restored)
-        self._tally: Tally = Tally()
+        self._options = options
+        self._secrets = secrets
+        self._read_settings = read_settings
+        self._connector = Connector(settings, accept_new_journal=options.accept, restored=options.restored)
+        self._counters: RunCounters = RunCounters()
         self._all = anyio.CancelScope()
         self._starting = anyio.CancelScope()
         self._draining = anyio.CancelScope()
@@ -110,19 +115,19 @@ class Shift:
         self._code = exit_codes.OK
         self.summary = ""
 
-    async def work(self) -> int:
-        """Run until drained (`--once`) or stopped; return the exit code."""
+    async def run(self) -> int:
+        """Run until drained (`--once`) or stopped; return the exit code of the command."""
         with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
             early_signals.hand_over()
             with self._all:
                 async with anyio.create_task_group() as tg:
                     tg.start_soon(self._listen, signals, name="listen for signals")
-                    await self._work()
+                    await self._start_and_run()
                     tg.cancel_scope.cancel()
         return 128 + self._signals[-1] if len(self._signals) > 1 else self._code
 
-    async def _work(self) -> None:
-        from connector.cli.gc_tuning import spare
+    async def _start_and_run(self) -> None:
+        from connector.cli.gc_tuning import freeze_loaded
 
         clock = self._connector.clock
         began = clock.monotonic()
@@ -133,36 +138,36 @@ class Shift:
                 return
             await self._serve(stack)
             self._started = True
-            spare()
-            drained = await self._run()
+            freeze_loaded()
+            drained = await self._flow()
             if self._connector.cut_short:
                 self._code = exit_codes.LATER
-            elif self._wanted.once:
-                await self._sum_up(drained, clock.monotonic() - began)
+            elif self._options.once:
+                await self._summarize(drained, clock.monotonic() - began)
 
     async def _serve(self, stack: AsyncExitStack) -> None:
-        """Serve health and metrics, if the settings ask for it."""
+        """Serve health and metrics if the settings have a `server` section."""
         if self._settings.server is not None:
             from connector.web import serve
 
             address = await stack.enter_async_context(serve(self._connector, self._settings.server))
             logger.info("health and metrics: %s", address)
 
-    async def _run(self) -> Drained | None:
-        from connector.cli.live_counts import OFTEN, SELDOM, show
+    async def _flow(self) -> Drained | None:
+        from connector.cli.live_counts import ONCE_INTERVAL, SERVICE_INTERVAL, show
 
         connector, drained = self._connector, None
         events = connector.events()
         async with anyio.create_task_group() as tg:
-            if not self._wanted.quiet:
-                every = OFTEN if self._wanted.once else SELDOM
-                tg.start_soon(partial(show, self._tally, connector.clock, every=every), name="show progress")
+            if not self._options.quiet:
+                every = ONCE_INTERVAL if self._options.once else SERVICE_INTERVAL
+                tg.start_soon(partial(show, self._counters, connector.clock, every=every), name="show progress")
             async with anyio.create_task_group() as flow:
                 flow.start_soon(connector.run, name="run the connector")
-                flow.start_soon(self._tally.watch, events, name="count events")
+                flow.start_soon(self._counters.watch, events, name="count events")
                 for route in connector.settings.routes:
                     logger.info("started: from %s", route.way)
-                if self._wanted.once:
+                if self._options.once:
                     with self._draining:
                         drained = await connector.drain()
                     connector.stop()
@@ -170,47 +175,47 @@ class Shift:
         return drained
 
     async def _listen(self, signals: AsyncIterator[signal.Signals]) -> None:
-        """The first signal asks for an end in good order, the second takes what there is."""
+        """Stop gracefully at the first signal and at once at the second; reload the settings at SIGHUP."""
         async for number in signals:
             if number == signal.SIGHUP:
                 await self._reload()
                 continue
             self._signals.append(number)
             if len(self._signals) > 1:
-                logger.warning("%s again: ending at once; the next start looks up what was under way", number.name)
+                logger.warning("second %s: stopping at once; the next start looks up interrupted calls", number.name)
                 self._all.cancel()
                 return
             if self._started:
-                logger.info("%s: finishing what is under way", number.name)
+                logger.info("%s: stopping once the calls in progress have finished", number.name)
             else:
-                logger.info("%s: ending before the start was through", number.name)
+                logger.info("%s: stopping during the start", number.name)
                 self._starting.cancel()
             self._draining.cancel()
             self._connector.stop()
 
     async def _reload(self) -> None:
-        """Read the settings again, for their mappings, code tables and secrets; a mistake in them changes nothing."""
-        from connector.cli.logs import secrets_of
+        """Reload mappings, code tables and secrets from the settings file; a mistake in the file changes nothing."""
+        from connector.cli.logs import secrets_in
         from connector.errors import SettingsError
 
         if not self._started:
-            return  # the settings have just been read
+            return  # the settings were read a moment ago
         try:
-            settings = self._reread()
-            self._hide.add(secrets_of(settings))
+            settings = self._read_settings()
+            self._secrets.add(secrets_in(settings))
             reloaded = await self._connector.reload(settings)
         except SettingsError as exc:
             for problem in exc.problems:
                 logger.error("SIGHUP: %s", problem)
             return
-        taken = ", ".join(reloaded.taken) or "nothing that can be taken at once has changed"
-        logger.info("SIGHUP: in use now: %s; %d orders released", taken, reloaded.released)
+        applied = ", ".join(reloaded.taken) or "no change that can be applied without a restart"
+        logger.info("SIGHUP: applied: %s; %d orders released", applied, reloaded.released)
         if reloaded.at_restart:
-            logger.warning("SIGHUP: changed, and not in use before a restart: %s", ", ".join(reloaded.at_restart))
+            logger.warning("SIGHUP: changed, but applied only after a restart: %s", ", ".join(reloaded.at_restart))
 
-    async def _sum_up(self, drained: Drained | None, seconds: float) -> None:
-        """Decide on the exit code, and put together what was done and what waits."""
-        from connector.cli.end_state import standing
+    async def _summarize(self, drained: Drained | None, seconds: float) -> None:
+        """Set the exit code and the summary from the results of the run and the state of the journal."""
+        from connector.cli.end_state import read_end_state
         from connector.cli.summary import outcome, summary
         from connector.journal.engine.stall import unless_stalled
         from connector.journal.sqlite import SqliteJournal
@@ -218,8 +223,8 @@ class Shift:
         connector = self._connector
         journal = connector.journal
         assert isinstance(journal, SqliteJournal), "settings always lead to a file"  # noqa: S101
-        now = await unless_stalled(journal, connector.clock, lambda: journal.read(standing))
-        self._code = exit_codes.OK if drained is None else outcome(drained, now)
-        if self._code or not self._wanted.quiet:
-            said = summary(connector.settings, self._tally, now, drained, seconds, broken=connector.broken)
-            self.summary = self._hide.text(said)
+        end = await unless_stalled(journal, connector.clock, lambda: journal.read(read_end_state))
+        self._code = exit_codes.OK if drained is None else outcome(drained, end)
+        if self._code or not self._options.quiet:
+            text = summary(connector.settings, self._counters, end, drained, seconds, broken=connector.broken)
+            self.summary = self._secrets.mask(text)

@@ -1,4 +1,4 @@
-"""`connector sandbox`: only the stand-in vendors, on fixed local ports, with a settings.yaml to match."""
+"""`connector sandbox`: serves the stand-in vendors on fixed local ports, and writes a matching settings.yaml."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from connector import early_signals
 from connector.sandbox import EWAREHOUSING_PORT, PROPELLER_PORT, TRAEDE_PORT, WEBHOOK_PORT, ZENDERA_PORT
 
 if TYPE_CHECKING:
-    from connector.sandbox.stage import Stage, Vendor
+    from connector.sandbox.vendors import Vendor, Vendors
 
 __all__ = ["command"]
 
 JOURNAL = "connector.db"
-"""What the settings call the journal."""
-LOOK, REMIND = 1.0, 60.0
-"""Seconds between two looks at what has changed, and between two lines when nothing has."""
+"""The path of the journal in the settings file."""
+CHECK_INTERVAL, REPEAT_INTERVAL = 1.0, 60.0
+"""Seconds between two checks for changed counts, and between two lines while the counts stay the same."""
 
 Many = click.IntRange(0, 1_000_000)
 Port = click.IntRange(0, 65535)
@@ -32,12 +32,12 @@ Port = click.IntRange(0, 65535)
 
 @click.command("sandbox")
 @click.option("--orders", default=120, show_default=True, type=Many, help="Orders in the shop (Propeller).")
-@click.option("--without-address", default=1, show_default=True, type=click.IntRange(0), help="Of these, unaddressed.")
-@click.option("--quotations", default=2, show_default=True, type=click.IntRange(0), help="Of these, quotations.")
+@click.option("--without-address", default=1, show_default=True, type=click.IntRange(0), help="Without an address.")
+@click.option("--quotations", default=2, show_default=True, type=click.IntRange(0), help="Quotations among them.")
 @click.option("--wholesale", default=30, show_default=True, type=Many, help="Orders of the brand (Traede).")
 @click.option("--production", default=30, show_default=True, type=Many, help="Production orders of the brand (Traede).")
 @click.option("--transport", default=30, show_default=True, type=Many, help="Orders of the carrier (Zendera).")
-@click.option("--seed", default=1, show_default=True, help="Which orders: the same number gives the same.")
+@click.option("--seed", default=1, show_default=True, help="Seed for the made-up orders; the same seed, same orders.")
 @click.option("--port-propeller", default=PROPELLER_PORT, show_default=True, type=Port)
 @click.option("--port-ewarehousing", default=EWAREHOUSING_PORT, show_default=True, type=Port)
 @click.option("--port-traede", default=TRAEDE_PORT, show_default=True, type=Port)
@@ -61,18 +61,18 @@ def command(
     port_webhook: int,
 ) -> None:
     """
-    Serve only the stand-in vendors, until SIGTERM or Ctrl-C.
+    Serve the stand-in vendors until SIGTERM or Ctrl-C.
 
-    Writes a settings.yaml to match where there is none. What the vendors hold is gone when they end. Port 0 takes any
-    free one.
+    Writes a matching settings.yaml unless there is one already. The orders exist only in memory, until the command
+    ends. Port 0 selects a free port.
     """
     from connector.cli import logs
-    from connector.sandbox.stage import stage
+    from connector.sandbox.vendors import build_vendors
 
     root = ctx.find_root().params
     logs.configure(root["log_format"])
     try:
-        vendors = stage(
+        vendors = build_vendors(
             orders,
             wholesale=wholesale,
             production=production,
@@ -82,7 +82,7 @@ def command(
             quotations=quotations,
         )
     except ValueError:
-        raise click.UsageError("--without-address and --quotations are more than --orders") from None
+        raise click.UsageError("--without-address plus --quotations is more than --orders") from None
     ports = {
         "Propeller": port_propeller,
         "eWarehousing": port_ewarehousing,
@@ -90,19 +90,19 @@ def command(
         "Zendera": port_zendera,
         "Webhook": port_webhook,
     }
-    anyio.run(partial(Stand(Path(root["settings"]), vendors).serve, ports))
+    anyio.run(partial(SandboxServer(Path(root["settings"]), vendors).serve, ports))
 
 
-class Stand:
-    """The vendors, side by side, and the settings file beside them."""
+class SandboxServer:
+    """Serves the vendors, writes the settings file, and prints the counts of orders."""
 
-    def __init__(self, settings: Path, stage: Stage) -> None:
+    def __init__(self, settings: Path, stage: Vendors) -> None:
         self._settings = settings
-        self._stage = stage
+        self._vendors = stage
 
     async def serve(self, ports: Mapping[str, int]) -> None:
-        """Serve until a signal comes, and tell what the vendors see; `ports` are by vendor."""
-        vendors = self._stage.vendors
+        """Serve until a signal arrives, and print the counts of orders; `ports` maps vendor names to ports."""
+        vendors = self._vendors.vendors
         with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
             early_signals.hand_over()
             async with AsyncExitStack() as stack:
@@ -110,30 +110,30 @@ class Stand:
                     vendor.variable: await stack.enter_async_context(_serving(vendor, ports[vendor.name])) + vendor.path
                     for vendor in vendors
                 }
-                self._introduce(urls, fixed=all(ports[vendor.name] == vendor.port for vendor in vendors))
+                self._print_intro(urls, usual_ports=all(ports[vendor.name] == vendor.port for vendor in vendors))
                 async with anyio.create_task_group() as tg:
                     tg.start_soon(self._watch, name="watch the vendors")
                     async for _ in signals:
                         tg.cancel_scope.cancel()
                         break
 
-    def _introduce(self, urls: Mapping[str, str], *, fixed: bool) -> None:
-        """Say where the vendors are, what opens them, and what to do next."""
-        for vendor in self._stage.vendors:
+    def _print_intro(self, urls: Mapping[str, str], *, usual_ports: bool) -> None:
+        """Print the addresses and credentials of the vendors, and the next command to run."""
+        for vendor in self._vendors.vendors:
             click.echo(f"{vendor.name:<12} stand-in   {urls[vendor.variable]:<29}   {vendor.opens}")
-        if self._written():
-            click.echo(f"Wrote {self._settings}, which leads to them.")
+        if self._write_settings():
+            click.echo(f"Wrote {self._settings} with these addresses.")
         else:
-            click.echo(f"{self._settings} is there already, and was left as it is.")
-        if not fixed:
-            click.echo("These are not the usual ports. Where the connector runs:")
+            click.echo(f"{self._settings} exists already, and is unchanged.")
+        if not usual_ports:
+            click.echo("These are not the usual ports, so set in the connector's environment:")
             click.echo(f"  export {' '.join(f'{name}={url}' for name, url in urls.items())}")
         if (self._settings.parent / JOURNAL).exists():
-            click.echo(f"{JOURNAL} remembers orders of another time; remove it to see these delivered anew.")
-        click.echo("Next, in another terminal: connector run --once. Ctrl-C ends this.\n")
+            click.echo(f"{JOURNAL} knows orders of an earlier sandbox; delete it to deliver the same orders again.")
+        click.echo("Next, in another terminal: connector run --once. Ctrl-C stops the vendors.\n")
 
-    def _written(self) -> bool:
-        """Write the settings file where there is none; tell whether that was so."""
+    def _write_settings(self) -> bool:
+        """Write the settings file unless it exists; return whether it was written."""
         from importlib import resources
 
         text = (resources.files("connector.settings") / "template.yaml").read_text("utf-8")
@@ -147,19 +147,19 @@ class Stand:
         return True
 
     async def _watch(self) -> None:
-        """Print what the vendors hold when it has changed, and once a minute."""
-        said, quiet = "", REMIND
+        """Print the counts of orders when they have changed, and once a minute."""
+        printed, silent = "", REPEAT_INTERVAL
         while True:
-            if (line := self._state()) != said or quiet >= REMIND:
-                click.echo(f"{line} ({self._stage.calls:,} calls)")
-                said, quiet = line, 0.0
-            await anyio.sleep(LOOK)
-            quiet += LOOK
+            if (line := self._state()) != printed or silent >= REPEAT_INTERVAL:
+                click.echo(f"{line} ({self._vendors.calls:,} calls)")
+                printed, silent = line, 0.0
+            await anyio.sleep(CHECK_INTERVAL)
+            silent += CHECK_INTERVAL
 
     def _state(self) -> str:
-        left = ", ".join(f"{count:,} in {source}" for source, count in self._stage.left().items())
-        warehouse, erp = self._stage.warehouse.orders, self._stage.erp.records
-        return f"left to export: {left}; there are {len(warehouse):,} in the warehouse, {len(erp):,} in the erp"
+        left = ", ".join(f"{count:,} in {source}" for source, count in self._vendors.left().items())
+        warehouse, erp = self._vendors.warehouse.orders, self._vendors.erp.records
+        return f"left to export: {left}; received: {len(warehouse):,} by the warehouse, {len(erp):,} by the erp"
 
 
 @asynccontextmanager
@@ -172,5 +172,5 @@ async def _serving(vendor: Vendor, port: int) -> AsyncIterator[str]:
         except OSError as exc:
             if exc.errno != errno.EADDRINUSE:
                 raise click.ClickException(f"cannot listen on port {port}: {exc.strerror}") from None
-            raise click.ClickException(f"port {port} is in use; choose another one with {vendor.option}") from None
+            raise click.ClickException(f"port {port} is in use; choose another port with {vendor.option}") from None
         yield url

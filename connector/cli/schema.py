@@ -1,4 +1,4 @@
-"""`connector schema`: what may stand in settings.yaml, for editors."""
+"""`connector schema`: prints the JSON Schema of settings.yaml, for editors."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ __all__ = ["command"]
 @click.command("schema")
 def command() -> None:
     """
-    Print the JSON Schema of settings.yaml, with every type of source and receiver that is installed.
+    Print the JSON Schema of settings.yaml, covering every installed type of source and receiver.
 
-    An editor that knows YAML schemas then completes keys and marks mistakes while you type.
+    An editor that supports YAML schemas can use it to complete keys and mark mistakes as you type.
     """
     from connector.registry import receiver_types, source_types
     from connector.settings import schema

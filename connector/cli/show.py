@@ -1,4 +1,4 @@
-"""`connector show`: one order's whole timeline."""
+"""`connector show`: shows the deliveries, the acknowledgement and the timeline of one order."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from connector.cli import exit_codes, settings_of
-from connector.cli.orders import data_of
+from connector.cli.orders import order_data
 from connector.cli.output import escaped, iso, table
-from connector.cli.status import reading
+from connector.cli.status import open_for_reading
 
 if TYPE_CHECKING:
     import sqlite3
@@ -29,56 +29,56 @@ __all__ = ["command"]
 @click.command("show")
 @click.argument("source", metavar="SOURCE")
 @click.argument("order_id", metavar="ID")
-@click.option("--online", is_flag=True, help="Ask the source, too, what it shows of the order's progress.")
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--online", is_flag=True, help="Also read the progress of the order from the source.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 @click.pass_context
 def command(ctx: click.Context, *, source: str, order_id: str, online: bool, as_json: bool) -> None:
     """
-    Show the whole timeline of order ID of SOURCE.
+    Show order ID of SOURCE: its deliveries, its reports and its timeline.
 
-    Works while the connector runs and while it does not; asks no endpoint, unless with --online. Exit 1 if there is
-    no such order.
+    Works whether or not the connector is running, and calls no endpoint unless --online is given. Exit codes: 0
+    success; 1 the journal does not know the order.
     """
     from connector.journal.tables.reports import of_order
     from connector.journal.views.orders import find
     from connector.journal.views.timeline import timeline
 
     settings = settings_of(ctx)
-    with reading(settings) as db:
+    with open_for_reading(settings) as db:
         row, reports = find(db, source, order_id), of_order(source, order_id, db)
         if row is None:
-            for each in _about_reports(reports):  # made with --anyway
+            for each in _reports_table(reports):  # stored with `connector report --anyway`
                 click.echo(each)
-            _unknown(db, source, order_id, list(settings.sources))
+            _print_unknown(db, source, order_id, list(settings.sources))
             ctx.exit(exit_codes.TROUBLE)
         moments = timeline(db, row)
-    events = _asked(ctx, settings, source, order_id) if online else None
+    events = _read_progress(ctx, settings, source, order_id) if online else None
     if as_json:
         shown: dict[str, Any] = {**_data(row, moments), "reports": [_report(each) for each in reports]}
         click.echo(json.dumps({**shown, "source_shows": events} if online else shown, indent=2))
     else:
-        parts = [_text(row, moments), *_about_reports(reports)]
-        click.echo("\n\n".join([*parts, _about_events(source, events)] if online else parts))
+        parts = [_text(row, moments), *_reports_table(reports)]
+        click.echo("\n\n".join([*parts, _progress_text(source, events)] if online else parts))
 
 
-def _asked(ctx: click.Context, settings: Settings, source: str, order_id: str) -> Events | None:
-    """Ask the source what it shows of the order's progress."""
+def _read_progress(ctx: click.Context, settings: Settings, source: str, order_id: str) -> Events | None:
+    """Return the progress events that the source shows for the order; None if it cannot show them."""
     import anyio
 
-    from connector.cli.report import one_source
+    from connector.cli.report import build_source
     from connector.sources.base import SupportsReports
 
-    async def ask() -> Events | None:
-        told = one_source(ctx, settings, source)
+    async def read() -> Events | None:
+        built = build_source(ctx, settings, source)
         try:
-            if not isinstance(told, SupportsReports):
-                raise click.UsageError(escaped(f"the source {source!r} takes no reports, and shows none"), ctx=ctx)
-            return await told.reported(order_id)
+            if not isinstance(built, SupportsReports):
+                raise click.UsageError(escaped(f"the source {source!r} does not support reports"), ctx=ctx)
+            return await built.reported(order_id)
         finally:
             with anyio.CancelScope(shield=True):
-                await told.aclose()
+                await built.aclose()
 
-    return anyio.run(ask)
+    return anyio.run(read)
 
 
 def _report(row: ReportRow) -> dict[str, Any]:
@@ -94,26 +94,26 @@ def _report(row: ReportRow) -> dict[str, Any]:
     }
 
 
-def _about_reports(reports: Sequence[ReportRow]) -> list[str]:
-    """Return what is to be read about our reports, if there are any."""
+def _reports_table(reports: Sequence[ReportRow]) -> list[str]:
+    """Return a table of the reports about the order, or nothing if there are none."""
     if not reports:
         return []
     rows = [
         [each.get(key) or "" for key in ("status", "location", "date", "state", "attempts", "told_at", "reason")]
         for each in map(_report, reports)
     ]
-    return [table(["REPORT", "STOP", "DATE", "STATE", "TRIES", "TOLD", "WHY"], rows, right=[4])]
+    return [table(["REPORT", "STOP", "DATE", "STATE", "TRIES", "SENT", "REASON"], rows, right=[4])]
 
 
-def _about_events(source: str, events: Events | None) -> str:
-    """Return what is to be read about the order's progress as its source shows it."""
+def _progress_text(source: str, events: Events | None) -> str:
+    """Return the progress events that the source shows, one per line."""
     if events is None:
-        return escaped(f"{source} cannot show this order's progress")
-    head = f"{source} shows:" if events else f"{source} shows nothing of its progress"
+        return escaped(f"{source} cannot show the progress of this order")
+    head = f"{source} shows:" if events else f"{source} shows no progress of this order"
     return "\n".join([escaped(head), *(json.dumps(event) for event in events)])
 
 
-def _unknown(db: sqlite3.Connection, source: str, order_id: str, sources: list[str]) -> None:
+def _print_unknown(db: sqlite3.Connection, source: str, order_id: str, sources: list[str]) -> None:
     from connector.journal.views.orders import similar
 
     line = f"there is no order {order_id!r} of source {source!r} in the journal"
@@ -138,7 +138,7 @@ def _data(row: OrderRow, moments: list[Moment]) -> dict[str, Any]:
         for name, each in row.deliveries.items()
     }
     return {
-        **data_of(row),
+        **order_data(row),
         "revision": row.revision,
         "receivers": receivers,
         "acknowledgement": {
@@ -157,12 +157,12 @@ def _text(row: OrderRow, moments: list[Moment]) -> str:
     head = f"{row.source} {row.order_id}  {row.state}" + (f"  {row.cause}" if row.cause else "")
     lines = [head, f"external id {row.external_id}, revision {row.revision}"]
     if row.failures:
-        lines.append(f"{row.source} was told {row.failures} {'time' if row.failures == 1 else 'times'} that it failed")
+        lines.append(f"reported as failed to {row.source} {row.failures} {'time' if row.failures == 1 else 'times'}")
     lines.append("")
     lines = [escaped(line) for line in lines]
     lines.append(
         table(
-            ["RECEIVER", "STATE", "TRIES", "RECEIPT", "REFERENCE", "WHY", "NEXT TRY"],
+            ["RECEIVER", "STATE", "TRIES", "RECEIPT", "REFERENCE", "REASON", "NEXT TRY"],
             [
                 [
                     name,
@@ -179,5 +179,5 @@ def _text(row: OrderRow, moments: list[Moment]) -> str:
         )
     )
     lines.append("")
-    lines.append(table(["TIME", "WHAT", "DETAIL"], [[iso(each.at), each.what, each.detail] for each in moments]))
+    lines.append(table(["TIME", "EVENT", "DETAIL"], [[iso(each.at), each.what, each.detail] for each in moments]))
     return "\n".join(lines)

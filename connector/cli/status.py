@@ -1,4 +1,4 @@
-"""`connector status`: how everything stands, by source and by receiver."""
+"""`connector status`: shows counts by state for each source and receiver, and the problems to look at."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ if TYPE_CHECKING:
     from connector.journal.views.status import Cause, Status
     from connector.settings import Settings
 
-__all__ = ["command", "reading"]
+__all__ = ["command", "open_for_reading"]
 
 MOST_CAUSES = 20
-"""Causes that are named; a receiver that puts the order's number into each refusal makes thousands."""
+"""Causes that are listed. There may be thousands, if a receiver puts the order's number into each rejection."""
 
 MOST_ROWS = 10
-"""Rows of a feed that cannot be read and are named."""
+"""Unreadable rows of a feed that are listed."""
 
 
 @click.command("status")
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 @click.pass_context
 def command(ctx: click.Context, *, as_json: bool) -> None:
     """
-    Show the counts by state, by source and by receiver.
+    Show counts by state for each source and receiver, then the problems to look at.
 
-    Works while the connector runs and while it does not; asks no endpoint.
+    Works whether or not the connector is running, and calls no endpoint.
     """
     from connector.journal.engine.lock import noted
     from connector.journal.views import status as reader
 
     settings = settings_of(ctx)
-    with reading(settings) as db:
+    with open_for_reading(settings) as db:
         status, causes = reader.status(db), reader.causes(db)
     stalled = noted(settings.journal)
     if as_json:
@@ -52,12 +52,12 @@ def command(ctx: click.Context, *, as_json: bool) -> None:
     else:
         click.echo(as_text(settings, status, causes, datetime.now(UTC)))
         if stalled:
-            click.echo(f"\neverything waits: {escaped(stalled)}")
+            click.echo(f"\nthe connector is waiting for the journal: {escaped(stalled)}")
 
 
 @contextmanager
-def reading(settings: Settings) -> Iterator[sqlite3.Connection]:
-    """Open the journal for reading; where there is none yet, say so on stderr and open an empty one."""
+def open_for_reading(settings: Settings) -> Iterator[sqlite3.Connection]:
+    """Open the journal for reading; if it does not exist yet, report that on stderr and open an empty one."""
     from connector.journal.engine.migrations import NoJournal
     from connector.journal.views import status as reader
 
@@ -71,7 +71,7 @@ def reading(settings: Settings) -> Iterator[sqlite3.Connection]:
 
 
 def as_data(settings: Settings, status: Status, now: datetime) -> dict[str, Any]:
-    """Return what `--json` prints (design.md, section 8): what is configured, and what the journal knows beside it."""
+    """Return the data for `--json` (design.md, section 8): configured endpoints, and others that the journal knows."""
     from connector.journal.views.status import ReceiverCounts, SourceCounts
 
     sources = {name: status.sources.get(name, SourceCounts()) for name in _names(settings.sources, status.sources)}
@@ -119,32 +119,32 @@ def _limits(settings: Settings, name: str) -> dict[str, Any]:
 
 
 def as_text(settings: Settings, status: Status, causes: list[Cause], now: datetime) -> str:
-    """Return two tables and, below them, what has to be looked at."""
+    """Return two tables and, below them, a line for each problem."""
     data = as_data(settings, status, now)
     parts = [_sources(data["sources"], now), _receivers(data["receivers"])]
     lines = [
-        f"{name}: the last walk over the feed failed: {each.error}"
+        f"{name}: the last poll failed: {each.error}"
         for name, each in status.sources.items()
         if each.error and name in settings.sources
     ]
     lines += [
-        f"{name}: {each.parked_reports} report{'' if each.parked_reports == 1 else 's'} about orders parked; "
-        "see the causes below, then `connector retry` or `skip`"
+        f"{name}: {each.parked_reports} parked report{'' if each.parked_reports == 1 else 's'}; "
+        "see the causes below, then use `connector retry` or `skip`"
         for name, each in status.sources.items()
         if each.parked_reports
     ]
     for name, each in status.sources.items():
         lines += _unseen(name, each.shortfall)
     lines += [
-        f"{name}: lists {each.listed_again} order{'' if each.listed_again == 1 else 's'} again that it had confirmed; "
-        "it is told once more, at growing intervals"
+        f"{name}: still lists {each.listed_again} order{'' if each.listed_again == 1 else 's'} that it had confirmed; "
+        "the acknowledgements are repeated at growing intervals"
         for name, each in status.sources.items()
         if each.listed_again
     ]
     for name, own in settings.sources.items():
         oldest = data["sources"][name]["oldest_unacknowledged_seconds"]
         if oldest is not None and oldest > float(own.ack_alarm):
-            lines.append(f"{name}: does not know after {age(oldest)} of an order that was delivered")
+            lines.append(f"{name}: the oldest acknowledgement has been pending for {age(oldest)}")
     lines += [f"{name}: paused, {each.reason}" for name, each in status.receivers.items() if each.breaker == "open"]
     lines += [f"{each.orders} {each.state}: {each.cause}" for each in causes[:MOST_CAUSES]]
     if (more := len(causes) - MOST_CAUSES) > 0:
@@ -155,13 +155,14 @@ def as_text(settings: Settings, status: Status, causes: list[Cause], now: dateti
 
 
 def _unseen(name: str, shortfall: Shortfall) -> Iterator[str]:
-    """Yield what the last walk over a feed could not see."""
+    """Yield a line for each group of orders that the last poll could not read."""
     if shortfall.unlisted:
-        yield f"{name}: states {shortfall.unlisted} orders more than it lists: another tenant's, or hidden from us?"
+        text = f"{name}: states {shortfall.unlisted} orders more than it lists"
+        yield f"{text}: of another tenant, or hidden from these credentials?"
         if shortfall.unlisted > (shortfall.baseline or 0):
-            yield f"{name}: so it is not noticed when an order that waits leaves its feed"
+            yield f"{name}: so a waiting order that leaves the feed is not noticed"
     for row in shortfall.unreadable[:MOST_ROWS]:
-        yield f"{name}: {row} cannot be read, and has to be mended there: {row.reason}"
+        yield f"{name}: {row} cannot be read, and needs repair there: {row.reason}"
     if (more := len(shortfall.unreadable) - MOST_ROWS) > 0:
         yield f"{name}: and {more} more rows"
 

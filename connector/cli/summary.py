@@ -1,4 +1,4 @@
-"""What `run --once` says at its end, for a person: what was done, what waits, for whom, and what to do about it."""
+"""The summary and the exit code of `run --once`: results by source, failed endpoints, and the next commands to run."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Container, Iterator
 
 import msgspec
 
-from connector.cli.counters import Tally
-from connector.cli.end_state import Standing, Waiting
+from connector.cli.counters import RunCounters
+from connector.cli.end_state import CauseCount, EndState
 from connector.cli.exit_codes import LATER, OK, TROUBLE
 from connector.cli.output import escaped
 from connector.pipeline.drain import Drained
@@ -18,80 +18,82 @@ from connector.settings.values import Secret
 __all__ = ["outcome", "summary"]
 
 MOST_CAUSES = 8
-"""Causes listed for a source; there are commands for the rest."""
+"""Causes listed for a source; `connector orders` shows the rest."""
 UNFINISHED = ("new", "delivering", "in_doubt", "delivered")
 
 
-def outcome(drained: Drained, standing: Standing) -> int:
+def outcome(drained: Drained, end: EndState) -> int:
     """
-    Return the exit code: 0, 1 if a person has to look, 75 if only another try would help.
+    Return the exit code of a run.
 
-    Orders that are neither at their end nor held, though no endpoint failed, are on nobody's way: that is 1 too. So are
-    those that a source had confirmed and lists all the same.
+    - 1: an order is held or rejected, a report is parked, a source lists orders again that it had confirmed, or an
+      endpoint needs repair; also if orders are unfinished although no endpoint failed.
+    - 75: endpoints failed, and all of them may work later.
+    - 0: otherwise.
     """
-    if standing.count("held", "rejected") or standing.parked or standing.listed_again:
+    if end.count("held", "rejected") or end.parked or end.listed_again:
         return TROUBLE
     if drained.failed:
         return LATER if drained.later else TROUBLE
-    return TROUBLE if standing.count(*UNFINISHED) else OK
+    return TROUBLE if end.count(*UNFINISHED) else OK
 
 
 def summary(
     settings: Settings,
-    tally: Tally,
-    standing: Standing,
+    counters: RunCounters,
+    end: EndState,
     drained: Drained | None,
     seconds: float,
     *,
     broken: Container[str] = (),
 ) -> str:
     """
-    Return the text.
+    Return the summary of a run for the operator.
 
-    `drained` is None when the run was stopped before it was through; `broken` names the sources and receivers whose
-    plugin cannot be used.
+    `drained` is None when the run was stopped before it was finished. `broken` holds the names of the sources and
+    receivers whose plugin cannot be used.
     """
     lines: list[str] = []
-    for source in (*settings.sources, *sorted(set(standing.states) - set(settings.sources))):
-        lines += _of_source(source, tally, standing)
+    for source in (*settings.sources, *sorted(set(end.states) - set(settings.sources))):
+        lines += _of_source(source, counters, end)
     for endpoint, reason in drained.failed.items() if drained else ():
         if endpoint in broken:
             lines += _of_plugin(endpoint, reason)
         else:
             lines += _of_endpoint(endpoint, reason, settings, later=drained is not None and drained.later)
-    lines.append(_of_time(tally, seconds))
+    lines.append(_of_time(counters, seconds))
     if drained is None:
-        left = standing.count(*UNFINISHED)
-        lines.append(f"Stopped before the end ({left:,} orders under way); the next run finishes the rest.")
+        left = end.count(*UNFINISHED)
+        lines.append(f"Stopped early with {left:,} orders in progress; the next run finishes them.")
     return "\n".join(lines) + "\n"
 
 
-def _of_source(source: str, tally: Tally, standing: Standing) -> Iterator[str]:
-    states = standing.states.get(source, {})
-    told = tally.counts["acknowledged"][source]
-    adopted = f" ({tally.adopted[source]:,} found there)" if tally.adopted[source] else ""
+def _of_source(source: str, counters: RunCounters, end: EndState) -> Iterator[str]:
+    states = end.states.get(source, {})
+    acknowledged = counters.counts["acknowledged"][source]
+    adopted = f" ({counters.adopted[source]:,} found by look-up)" if counters.adopted[source] else ""
     yield (
-        f"{source}: {tally.new[source]:,} new, {tally.counts['delivered'][source]:,} delivered{adopted}, "
-        f"{told:,} acknowledged"
+        f"{source}: {counters.new[source]:,} new, {counters.counts['delivered'][source]:,} delivered{adopted}, "
+        f"{acknowledged:,} acknowledged"
     )
     if left := sum(states.get(name, 0) for name in UNFINISHED):
-        yield f"  {left:,} not finished: connector orders --source {shlex.quote(source)}"
+        yield f"  {left:,} unfinished: connector orders --source {shlex.quote(source)}"
     for state in ("cancelled", "vanished"):
         if count := states.get(state, 0):
             yield f"  {count:,} {state}: connector orders --source {shlex.quote(source)} --state {state}"
-    if again := standing.listed_again.get(source):
+    if again := end.listed_again.get(source):
         yield (
-            f"  {again:,} told again: it had confirmed {'it' if again == 1 else 'them'}, and lists "
-            f"{'it' if again == 1 else 'them'} all the same; the next run shows whether it takes that"
+            f"  {again:,} acknowledged again: the source had confirmed {'it' if again == 1 else 'them'}, but still "
+            f"lists {'it' if again == 1 else 'them'}; the next run shows whether the repeat had an effect"
         )
-    causes = standing.causes.get(source, ())
+    causes = end.causes.get(source, ())
     for each in causes[:MOST_CAUSES]:
         yield from _of_cause(source, each)
     if more := sum(each.count for each in causes[MOST_CAUSES:]):
-        yield f"  {more:,} more for other causes: connector orders --source {shlex.quote(source)}"
+        yield f"  {more:,} more with other causes: connector orders --source {shlex.quote(source)}"
 
 
-def _of_cause(source: str, waiting: Waiting) -> Iterator[str]:
+def _of_cause(source: str, waiting: CauseCount) -> Iterator[str]:
     cause = escaped(waiting.cause)
     example = f"order {waiting.example}" if waiting.count == 1 else f"for example order {waiting.example}"
     yield f"  {waiting.count:,} {waiting.state}: {cause} ({escaped(example)})"
@@ -105,20 +107,20 @@ def _of_endpoint(endpoint: str, reason: str, settings: Settings, *, later: bool)
     yield f"{endpoint} failed: {escaped(reason.removeprefix(f'{endpoint}: '))}"
     if ": 401" in reason or ": 403" in reason:
         keys = " and ".join(_credentials(own))
-        yield f"  It refuses our credentials: mend {keys} of {place} in the settings, then try `connector check`."
+        yield f"  It rejects the credentials: correct {keys} of {place} in the settings, then run `connector check`."
     elif later:
-        yield "  Nothing is known to be wrong here: run it again later."
+        yield "  The failure may pass: run it again later."
     else:
-        yield f"  See whether address and codes of {place} are right; `connector check` tries them."
+        yield f"  Check the address and codes of {place} in the settings, then run `connector check`."
 
 
 def _of_plugin(endpoint: str, reason: str) -> Iterator[str]:
     yield f"{endpoint} is out of service: {escaped(reason.removeprefix(f'{endpoint}: '))}"
-    yield "  Install or mend the plugin, and start again; all else goes on without it, and its orders wait."
+    yield "  Install or repair the plugin, then restart. Other endpoints work without it; its orders wait."
 
 
 def _credentials(own: object) -> list[str]:
-    """Return the keys of an endpoint that hold its credentials: the secrets, and the names that go with them."""
+    """Return the keys of an endpoint's settings that hold its credentials: secrets, and user or client names."""
     if not isinstance(own, msgspec.Struct):
         return ["the credentials"]
     names = [
@@ -129,7 +131,7 @@ def _credentials(own: object) -> list[str]:
     return names or ["the credentials"]
 
 
-def _of_time(tally: Tally, seconds: float) -> str:
-    delivered = tally.total("delivered")
+def _of_time(counters: RunCounters, seconds: float) -> str:
+    delivered = counters.total("delivered")
     rate = f", {delivered / seconds:,.0f} a second" if delivered and seconds > 0 else ""
     return f"{delivered:,} orders delivered in {seconds:,.1f} seconds{rate}."

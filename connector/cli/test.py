@@ -1,4 +1,4 @@
-"""`connector test`: example orders through the mappings of settings.yaml, against what should become of them."""
+"""`connector test`: runs example orders through the mappings of settings.yaml, and compares the results."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ __all__ = ["command"]
 @click.pass_context
 def command(ctx: click.Context, files: tuple[Path, ...]) -> None:
     """
-    Run the examples in FILES through the mappings, and tell every difference from what they expect.
+    Run the examples in FILES through the mappings, and print every difference from the expected results.
 
-    Nothing is sent or asked anywhere. An example is an order, as the source lists it (`order:`) or in the
-    connector's own words (`canonical:`), and either what is to be sent (`request:`, or `contains:` for some of it) or
-    the cause for which it is to be held (`held:`). Exit 1 if one does not come out as it should.
+    Calls no endpoint. An example has an order, either in the source's form (`order:`) or in the canonical form
+    (`canonical:`), and the expected result: the whole request (`request:`), a part of it (`contains:`), or the cause
+    for which the order is held (`held:`). Exit codes: 0 all examples passed; 1 an example failed.
     """
     results = anyio.run(_results, settings_of(ctx), files)
     for result in results:
@@ -52,10 +52,10 @@ async def _results(settings: Settings, files: tuple[Path, ...]) -> list[Result]:
 
     clock = SystemClock()
     sources, receivers = make_sources(settings, clock, {}), make_receivers(settings, clock, {})
-    ends: list[Source | Receiver] = [*sources.values(), *receivers.values()]
+    endpoints: list[Source | Receiver] = [*sources.values(), *receivers.values()]
     try:
         return [result for file in files for result in run(settings, file, sources, receivers)]
     finally:
         with anyio.CancelScope(shield=True):
-            for end in ends:
-                await end.aclose()
+            for endpoint in endpoints:
+                await endpoint.aclose()

@@ -1,17 +1,17 @@
 """
-Source, journal and receiver, compared order by order.
+Reconciliation: compares sources, journal and receivers, order by order.
 
 ::
 
-    survey ──▶ three pictures ──▶ compare ──▶ findings ──▶ repair (only if asked to, and only in the journal)
+    collect ──▶ evidence of three sides ──▶ compare ──▶ findings ──▶ repair (on request, and only in the journal)
 
-`pictures` are what each side shows, `compare` is pure, and only `survey` makes calls, none of which changes anything.
+Only `collect` calls endpoints, and it changes nothing. `compare` is a pure function.
 """
 
 from __future__ import annotations
 
-from connector.reconcile.collect import Ends, reconcile
+from connector.reconcile.collect import Sides, reconcile
 from connector.reconcile.compare import Rules, compare
-from connector.reconcile.findings import Finding, Kind, Remedy, Report
+from connector.reconcile.findings import Finding, Kind, ReconcileReport, Remedy
 
-__all__ = ["Ends", "Finding", "Kind", "Remedy", "Report", "Rules", "compare", "reconcile"]
+__all__ = ["Finding", "Kind", "ReconcileReport", "Remedy", "Rules", "Sides", "compare", "reconcile"]

@@ -1,4 +1,4 @@
-"""The survey: walks the feeds, reads the journal, asks the receivers. It changes nothing anywhere."""
+"""The collector: walks the feeds, reads the journal, asks the receivers. It changes nothing anywhere."""
 
 from __future__ import annotations
 
@@ -18,12 +18,20 @@ from connector.order import external_id
 from connector.pipeline.ingest.intake import arrival_of, takes_cancelled
 from connector.receivers.base import Receiver, SupportsBulkFind
 from connector.reconcile.compare import Compared, Rules, compare
-from connector.reconcile.evidence import Answer, JournalPicture, Listed, Odd, ReceiverPicture, SourcePicture, Unasked
-from connector.reconcile.findings import KINDS, Report, Unreached
+from connector.reconcile.evidence import (
+    Conflicting,
+    JournalEvidence,
+    Listed,
+    LookupResult,
+    NoAnswer,
+    ReceiverEvidence,
+    SourceEvidence,
+)
+from connector.reconcile.findings import KINDS, ReconcileReport, Unreached
 from connector.settings import Settings
 from connector.sources.base import Page, Source, SupportsReplay
 
-__all__ = ["Ends", "reconcile"]
+__all__ = ["Sides", "reconcile"]
 
 AT_ONCE = 500
 """Orders about which a receiver that can be asked about many is asked in one go."""
@@ -31,7 +39,7 @@ BY_ABSENCE = frozenset({"missing_from_feed", "orphan_ack"})
 """What is found because a feed does not list an order; a feed whose pages shift while it is read can hide one."""
 
 
-class Ends(msgspec.Struct, frozen=True, kw_only=True):
+class Sides(msgspec.Struct, frozen=True, kw_only=True):
     """What is compared: the sources that are meant, all receivers, and the journal, opened for reading."""
 
     settings: Settings
@@ -41,44 +49,44 @@ class Ends(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock
 
 
-async def reconcile(ends: Ends, since: datetime, most: int) -> Report:
+async def reconcile(sides: Sides, since: datetime, most: int) -> ReconcileReport:
     """
     Compare the three sides of every order that is open, held, not told, in a feed, or delivered since `since`.
 
     Of those that are delivered and told, and of those that the journal does not know, the `most` latest are asked
     about. What is found is looked at once more, so that what a running connector was just doing is no disagreement.
     """
-    survey = _Survey(ends, since, most)
-    await survey.walk(ends.sources)
-    survey.read()
-    await survey.ask()
-    found = survey.compared()
+    collector = _Collector(sides, since, most)
+    await collector.walk(sides.sources)
+    collector.read()
+    await collector.ask()
+    found = collector.compared()
     if found.findings:
-        await survey.walk({each.source for each in found.findings if each.kind in BY_ABSENCE})
-        survey.read()
+        await collector.walk({each.source for each in found.findings if each.kind in BY_ABSENCE})
+        collector.read()
         before = {each.subject for each in found.findings}
-        found = survey.compared()
+        found = collector.compared()
         found = msgspec.structs.replace(found, findings=[each for each in found.findings if each.subject in before])
-    return survey.report(found)
+    return collector.report(found)
 
 
-class _Survey:
-    def __init__(self, ends: Ends, since: datetime, most: int) -> None:
-        self._ends = ends
+class _Collector:
+    def __init__(self, sides: Sides, since: datetime, most: int) -> None:
+        self._sides = sides
         self._since = since
         self._most = most
         self._cancelled = {
             route.source
-            for route in ends.settings.routes
-            if route.source in ends.sources and takes_cancelled(ends.sources[route.source], route)
+            for route in sides.settings.routes
+            if route.source in sides.sources and takes_cancelled(sides.sources[route.source], route)
         }
         self._routes = {
             route.source: (*((name, True) for name in route.receivers), *((name, False) for name in route.optional))
-            for route in ends.settings.routes
+            for route in sides.settings.routes
         }
-        self._sources: dict[str, SourcePicture] = {}
-        self._receivers: dict[str, ReceiverPicture] = {}
-        self._journal = JournalPicture()
+        self._sources: dict[str, SourceEvidence] = {}
+        self._receivers: dict[str, ReceiverEvidence] = {}
+        self._journal = JournalEvidence()
         self._keys: list[int] | None = None
         self._left_out = 0
         self._errors: dict[str, Exception] = {}
@@ -90,7 +98,7 @@ class _Survey:
                 tg.start_soon(self._walk, name, name=f"walk {name}")
 
     async def _walk(self, name: str) -> None:
-        source, asked_at = self._ends.sources[name], self._ends.clock.now()
+        source, asked_at = self._sides.sources[name], self._sides.clock.now()
         exported: dict[str, Listed] = {}
         listed: dict[str, Listed] = {}
         error = ""
@@ -104,7 +112,7 @@ class _Survey:
             self._errors[name] = exc
         before = self._sources.get(name)
         listed = {**(before.listed if before is not None else {}), **listed}
-        self._sources[name] = SourcePicture(
+        self._sources[name] = SourceEvidence(
             listed=listed,
             exported={order_id: each for order_id, each in exported.items() if order_id not in listed and not error},
             shrinks=source.traits.feed_shrinks,
@@ -113,10 +121,10 @@ class _Survey:
         )
 
     async def _list(self, source: Source, pages: AsyncGenerator[Page], into: dict[str, Listed]) -> None:
-        asked_at = self._ends.clock.now()
+        asked_at = self._sides.clock.now()
         async with aclosing(pages):
             async for page in pages:
-                known = census.ids(self._ends.journal, source.name, [item.order_id for item in page.items])
+                known = census.ids(self._sides.journal, source.name, [item.order_id for item in page.items])
                 for item in page.items:
                     arrival, _ = arrival_of(
                         source, item, self._routes.get(source.name, ()), cancelled=source.name in self._cancelled
@@ -126,35 +134,35 @@ class _Survey:
                         aside=arrival.cause if arrival.state in ("skipped", "cancelled") else "",
                         arrival=None if item.order_id in known else arrival,
                     )
-                asked_at = self._ends.clock.now()
+                asked_at = self._sides.clock.now()
 
     def read(self) -> None:
         """Read what the journal has of the orders that are meant."""
-        db = self._ends.journal
+        db = self._sides.journal
         if self._keys is None:
             orders, self._left_out = census.to_audit(db, self._since, self._most)
-            orders = [each for each in orders if each.source in self._ends.sources]
+            orders = [each for each in orders if each.source in self._sides.sources]
             self._keys = [each.key for each in orders]
         else:
             orders = census.of_keys(db, self._keys)
         found = {(each.source, each.order_id): each for each in orders}
-        for name, picture in self._sources.items():
-            strangers = [order_id for order_id, each in picture.exported.items() if each.arrival is not None]
-            there = census.known(db, name, [*picture.listed, *strangers])
+        for name, evidence in self._sources.items():
+            unknown = [order_id for order_id, each in evidence.exported.items() if each.arrival is not None]
+            there = census.known(db, name, [*evidence.listed, *unknown])
             found |= {(each.source, each.order_id): each for each in there}
-        self._journal = JournalPicture(orders=found, polled=census.polled(db))
+        self._journal = JournalEvidence(orders=found, polled=census.polled(db))
 
     async def ask(self) -> None:
         """Ask every receiver that can be asked about the orders that are meant for it."""
-        wanted: dict[str, dict[str, None]] = {name: {} for name in self._ends.receivers}
+        wanted: dict[str, dict[str, None]] = {name: {} for name in self._sides.receivers}
         for kept in self._journal.orders.values():
             for delivery in kept.deliveries:
                 if delivery.state != "skipped" and delivery.receiver in wanted:
                     wanted[delivery.receiver][kept.external_id] = None
-        for name, picture in self._sources.items():
+        for name, evidence in self._sources.items():
             strange = [
                 order_id
-                for order_id, each in {**picture.listed, **picture.exported}.items()
+                for order_id, each in {**evidence.listed, **evidence.exported}.items()
                 if each.arrival is not None and not each.aside and (name, order_id) not in self._journal.orders
             ]
             self._left_out += max(0, len(strange) - self._most)
@@ -162,13 +170,13 @@ class _Survey:
                 for to, _ in self._routes.get(name, ()):
                     wanted[to][external_id(name, order_id)] = None
         async with anyio.create_task_group() as tg:
-            for name, receiver in self._ends.receivers.items():
+            for name, receiver in self._sides.receivers.items():
                 if receiver.traits.can_find and wanted[name]:
                     tg.start_soon(self._ask, receiver, list(wanted[name]), name=f"ask {name}")
 
     async def _ask(self, receiver: Receiver, external_ids: Sequence[str]) -> None:
-        answers: dict[str, Answer] = {}
-        self._receivers[receiver.name] = ReceiverPicture(answers=answers, asked_at=self._ends.clock.now())
+        answers: dict[str, LookupResult] = {}
+        self._receivers[receiver.name] = ReceiverEvidence(answers=answers, asked_at=self._sides.clock.now())
         if isinstance(receiver, SupportsBulkFind):
             for start in range(0, len(external_ids), AT_ONCE):
                 part = external_ids[start : start + AT_ONCE]
@@ -184,42 +192,42 @@ class _Survey:
                 answers[asked] = await self._one(receiver, asked)
 
         async with anyio.create_task_group() as tg:
-            for number in range(min(self._ends.settings.receivers[receiver.name].concurrency, len(left))):
+            for number in range(min(self._sides.settings.receivers[receiver.name].concurrency, len(left))):
                 tg.start_soon(one_by_one, name=f"ask {receiver.name}, {number + 1}")
 
-    async def _one(self, receiver: Receiver, asked: str) -> Answer:
+    async def _one(self, receiver: Receiver, asked: str) -> LookupResult:
         try:
             return await receiver.find(asked)
         except ConflictError as exc:
-            return Odd(str(exc))
+            return Conflicting(str(exc))
         except Exception as exc:  # noqa: BLE001 - whatever it was: there is no answer, and others are asked all the same
             return self._failed(receiver.name, [asked], exc)[asked]
 
-    def _failed(self, name: str, asked: Sequence[str], exc: Exception) -> dict[str, Answer]:
+    def _failed(self, name: str, asked: Sequence[str], exc: Exception) -> dict[str, LookupResult]:
         self._errors.setdefault(name, exc)
-        return dict.fromkeys(asked, Unasked(_said(exc)))
+        return dict.fromkeys(asked, NoAnswer(_said(exc)))
 
     def compared(self) -> Compared:
         """Compare what was seen so far."""
-        own = self._ends.settings
+        own = self._sides.settings
         rules = Rules(
-            now=self._ends.clock.now(),
+            now=self._sides.clock.now(),
             settle={name: float(each.settle) for name, each in own.receivers.items()},
             timeout={name: float(each.timeout) for name, each in own.receivers.items()},
-            poll={name: float(own.sources[name].poll_interval) for name in self._ends.sources},
+            poll={name: float(own.sources[name].poll_interval) for name in self._sides.sources},
             receivers=self._routes,
-            believed={name: float(own.sources[name].settle) for name in self._ends.sources},
-            once=[name for name, source in self._ends.sources.items() if source.traits.confirms_once],
+            believed={name: float(own.sources[name].settle) for name in self._sides.sources},
+            once=[name for name, source in self._sides.sources.items() if source.traits.confirms_once],
         )
         return compare(self._sources, self._journal, self._receivers, rules)
 
-    def report(self, found: Compared) -> Report:
+    def report(self, found: Compared) -> ReconcileReport:
         """Put together what was found, and what could not be seen."""
         missing = {
-            name: sum(isinstance(answer, Unasked) for answer in picture.answers.values())
-            for name, picture in self._receivers.items()
+            name: sum(isinstance(answer, NoAnswer) for answer in evidence.answers.values())
+            for name, evidence in self._receivers.items()
         }
-        return Report(
+        return ReconcileReport(
             since=self._since,
             findings=sorted(found.findings, key=lambda each: list(KINDS).index(each.kind)),
             agreed=found.agreed,
@@ -227,7 +235,7 @@ class _Survey:
             unreached=[Unreached(name, _said(exc), missing.get(name, 0)) for name, exc in self._errors.items()],
             later=all(isinstance(exc, TransientError | InDoubtError) for exc in self._errors.values()),
             left_out=self._left_out,
-            blind=[name for name, receiver in self._ends.receivers.items() if not receiver.traits.can_find],
+            blind=[name for name, receiver in self._sides.receivers.items() if not receiver.traits.can_find],
         )
 
 

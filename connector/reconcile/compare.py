@@ -1,4 +1,4 @@
-"""The comparison: three pictures in, findings out. Nothing here makes a call or writes."""
+"""The comparison: three evidence in, findings out. Nothing here makes a call or writes."""
 
 from __future__ import annotations
 
@@ -11,14 +11,21 @@ import msgspec
 from connector.journal.views.audit import KeptDelivery, OrderSnapshot
 from connector.receivers.base import Receipt
 from connector.reconcile import wording
-from connector.reconcile.evidence import Answer, JournalPicture, Odd, ReceiverPicture, SourcePicture, Unasked
+from connector.reconcile.evidence import (
+    Conflicting,
+    JournalEvidence,
+    LookupResult,
+    NoAnswer,
+    ReceiverEvidence,
+    SourceEvidence,
+)
 from connector.reconcile.findings import Finding, Kind, Remedy
-from connector.reconcile.unknown_orders import strangers
+from connector.reconcile.unknown_orders import unknown_orders
 
 __all__ = ["Compared", "Rules", "compare"]
 
-LATEST_WORD = "nobody can say from here which of the two is right: look there; nothing is created again by itself"
-NOT_ASKED = Unasked("no look-up was made")
+LOOK_THERE = "nobody can say from here which of the two is right: look there; nothing is created again by itself"
+NOT_LOOKED_UP = NoAnswer("no look-up was made")
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,50 +56,54 @@ class Compared(msgspec.Struct, frozen=True):
 
 
 def compare(
-    sources: Mapping[str, SourcePicture],
-    journal: JournalPicture,
-    receivers: Mapping[str, ReceiverPicture],
+    sources: Mapping[str, SourceEvidence],
+    journal: JournalEvidence,
+    receivers: Mapping[str, ReceiverEvidence],
     rules: Rules,
 ) -> Compared:
-    """Return where the pictures disagree, order by order, those that the journal knows first."""
+    """Return where the evidence disagree, order by order, those that the journal knows first."""
     findings: list[Finding] = []
     agreed: dict[str, Counter[str]] = {}
     for kept in journal.orders.values():
-        picture = sources.get(kept.source)
-        between = _Between(kept, picture, receivers, rules)
+        evidence = sources.get(kept.source)
+        between = _OrderComparison(kept, evidence, receivers, rules)
         found = list(between.findings())
         odd = {each.receiver for each in found}
         findings += found
         for delivery in kept.deliveries:
             answer = between.answer(delivery.receiver)
-            if not isinstance(answer, Unasked) and not odd & {delivery.receiver, ""}:
+            if not isinstance(answer, NoAnswer) and not odd & {delivery.receiver, ""}:
                 agreed.setdefault(kept.source, Counter())[delivery.receiver] += 1
     fresh: Counter[str] = Counter()
-    for name, picture in sources.items():
+    for name, evidence in sources.items():
         own = rules.receivers.get(name, ())
         polled = journal.polled.get(name)
         walking = polled is not None and rules.now - polled <= timedelta(seconds=2 * rules.poll[name])
         known = {order_id for source, order_id in journal.orders if source == name}
-        fresh[name], found = strangers(name, picture, known, receivers, own, walking=walking)
+        fresh[name], found = unknown_orders(name, evidence, known, receivers, own, walking=walking)
         findings += found
     return Compared(findings, agreed, {name: count for name, count in fresh.items() if count})
 
 
-class _Between:
+class _OrderComparison:
     """One order that the journal knows, between its source and its receivers."""
 
     def __init__(
-        self, kept: OrderSnapshot, picture: SourcePicture | None, receivers: Mapping[str, ReceiverPicture], rules: Rules
+        self,
+        kept: OrderSnapshot,
+        evidence: SourceEvidence | None,
+        receivers: Mapping[str, ReceiverEvidence],
+        rules: Rules,
     ) -> None:
         self._kept = kept
-        self._picture = picture
+        self._evidence = evidence
         self._receivers = receivers
         self._rules = rules
 
-    def answer(self, receiver: str) -> Answer:
+    def answer(self, receiver: str) -> LookupResult:
         """Return what a receiver said about the order."""
-        picture = self._receivers.get(receiver)
-        return NOT_ASKED if picture is None else picture.answers.get(self._kept.external_id, NOT_ASKED)
+        evidence = self._receivers.get(receiver)
+        return NOT_LOOKED_UP if evidence is None else evidence.answers.get(self._kept.external_id, NOT_LOOKED_UP)
 
     def findings(self) -> Iterator[Finding]:
         """Yield what is wrong: delivery by delivery, then between the source and the journal."""
@@ -105,11 +116,11 @@ class _Between:
         required = [each for each in self._kept.deliveries if each.required]
         return bool(required) and all(each.state == "delivered" for each in required)
 
-    def _about(self, delivery: KeptDelivery, answer: Answer) -> Iterator[Finding]:
+    def _about(self, delivery: KeptDelivery, answer: LookupResult) -> Iterator[Finding]:
         state = delivery.state
-        if isinstance(answer, Odd):
+        if isinstance(answer, Conflicting):
             if not delivery.withdrawn and state != "skipped":
-                yield self._finding("conflict", delivery, LATEST_WORD)
+                yield self._finding("conflict", delivery, LOOK_THERE)
         elif state == "delivered":
             yield from self._about_delivered(delivery, answer)
         elif state in ("in_doubt", "intent"):
@@ -124,11 +135,11 @@ class _Between:
             elif state != "skipped":
                 yield self._finding("conflict", delivery, f"it is {state}, and there: somebody has to stop it there")
 
-    def _about_delivered(self, delivery: KeptDelivery, answer: Answer) -> Iterator[Finding]:
+    def _about_delivered(self, delivery: KeptDelivery, answer: LookupResult) -> Iterator[Finding]:
         if answer is None and not delivery.withdrawn and self._settled(delivery):
             yield self._finding("ghost_delivery", delivery, "ask the receiver's people; nothing is created by itself")
         elif isinstance(answer, Receipt) and delivery.receipt not in (answer.id, self._kept.external_id):
-            yield self._finding("conflict", delivery, LATEST_WORD)
+            yield self._finding("conflict", delivery, LOOK_THERE)
 
     def _settled(self, delivery: KeptDelivery) -> bool:
         """Whether its look-up could be believed when it was made (A2)."""
@@ -143,7 +154,7 @@ class _Between:
             since, grace = delivery.next_try_at, settle
         return since is None or self._rules.now - since > timedelta(seconds=grace)
 
-    def _stuck(self, delivery: KeptDelivery, answer: Answer) -> Finding:
+    def _stuck(self, delivery: KeptDelivery, answer: LookupResult) -> Finding:
         if isinstance(answer, Receipt):
             return self._adoptable("stuck_in_doubt", delivery, answer)
         if answer is None and delivery.state == "in_doubt":
@@ -153,8 +164,8 @@ class _Between:
 
     def _about_telling(self) -> Iterator[Finding]:
         """The receivers have it: does the source know?"""
-        kept, picture = self._kept, self._picture
-        listed = picture.listed.get(kept.order_id) if picture is not None and picture.shrinks else None
+        kept, evidence = self._kept, self._evidence
+        listed = evidence.listed.get(kept.order_id) if evidence is not None and evidence.shrinks else None
         if kept.ack_state in ("none", "confirmed"):
             settle = timedelta(seconds=self._rules.believed.get(kept.source, 0))
             before = kept.ack_done_at is None or (listed is not None and kept.ack_done_at + settle < listed.asked_at)
@@ -180,14 +191,14 @@ class _Between:
 
     def _about_waiting(self) -> Iterator[Finding]:
         """A receiver does not have it yet: does the source still want that?"""
-        kept, picture = self._kept, self._picture
-        if picture is None or kept.order_id in picture.listed or kept.found_at >= picture.asked_at:
+        kept, evidence = self._kept, self._evidence
+        if evidence is None or kept.order_id in evidence.listed or kept.found_at >= evidence.asked_at:
             return
-        if (exported := picture.exported.get(kept.order_id)) is not None:
+        if (exported := evidence.exported.get(kept.order_id)) is not None:
             answers = [self.answer(each.receiver) for each in kept.deliveries]
             if not exported.aside and all(answer is None for answer in answers):
                 yield self._order("orphan_ack", "see who exported it there, and whether anybody has the goods")
-        elif not picture.error and any(each.state in ("new", "ready", "held") for each in kept.deliveries):
+        elif not evidence.error and any(each.state in ("new", "ready", "held") for each in kept.deliveries):
             advice = "see what became of it at the source; `connector skip` if it is not wanted any more"
             yield self._order("missing_from_feed", advice)
 
@@ -213,7 +224,7 @@ class _Between:
             source=kept.source,
             order_id=kept.order_id,
             external_id=kept.external_id,
-            source_says=wording.of_source(self._picture, kept.order_id),
+            source_says=wording.of_source(self._evidence, kept.order_id),
             journal_says=says,
             receiver_says="; ".join(f"{name} {said}" for name, said in heard.items()),
             remedy=remedy,

@@ -1,4 +1,4 @@
-"""The three pictures that are compared: what a source lists, what the journal holds, what a receiver has."""
+"""The three evidence that are compared: what a source lists, what the journal holds, what a receiver has."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from connector.journal.records import Arrival
 from connector.journal.views.audit import OrderSnapshot
 from connector.receivers.base import Receipt
 
-__all__ = ["Answer", "JournalPicture", "Listed", "Odd", "ReceiverPicture", "SourcePicture", "Unasked"]
+__all__ = ["Conflicting", "JournalEvidence", "Listed", "LookupResult", "NoAnswer", "ReceiverEvidence", "SourceEvidence"]
 
 
 class Listed(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,7 +27,7 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
     arrival: Arrival | None = None
 
 
-class SourcePicture(msgspec.Struct, frozen=True, kw_only=True):
+class SourceEvidence(msgspec.Struct, frozen=True, kw_only=True):
     """
     What one source shows.
 
@@ -43,30 +43,30 @@ class SourcePicture(msgspec.Struct, frozen=True, kw_only=True):
     error: str = ""
 
 
-class Odd(msgspec.Struct, frozen=True):
+class Conflicting(msgspec.Struct, frozen=True):
     """The receiver has something under the order's id that must not be taken for it."""
 
     reason: str
 
 
-class Unasked(msgspec.Struct, frozen=True):
+class NoAnswer(msgspec.Struct, frozen=True):
     """The receiver could not be asked."""
 
     reason: str
 
 
-Answer = Receipt | Odd | Unasked | None
+LookupResult = Receipt | Conflicting | NoAnswer | None
 """What a look-up said; None is the certain answer that the receiver does not have the order."""
 
 
-class ReceiverPicture(msgspec.Struct, frozen=True, kw_only=True):
+class ReceiverEvidence(msgspec.Struct, frozen=True, kw_only=True):
     """What one receiver said, by external id; `asked_at` is when the first of it was asked."""
 
-    answers: Mapping[str, Answer] = {}
+    answers: Mapping[str, LookupResult] = {}
     asked_at: datetime
 
 
-class JournalPicture(msgspec.Struct, frozen=True, kw_only=True):
+class JournalEvidence(msgspec.Struct, frozen=True, kw_only=True):
     """What the journal holds, by source and order id; `polled` is when each source's feed was last walked."""
 
     orders: Mapping[tuple[str, str], OrderSnapshot] = {}

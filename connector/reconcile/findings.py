@@ -11,7 +11,7 @@ import msgspec
 from connector.journal.records import Arrival
 from connector.receivers.base import Receipt
 
-__all__ = ["KINDS", "Finding", "Kind", "Remedy", "Report", "Unreached"]
+__all__ = ["KINDS", "Finding", "Kind", "ReconcileReport", "Remedy", "Unreached"]
 
 Kind = Literal[
     "ghost_delivery",
@@ -77,7 +77,7 @@ class Unreached(msgspec.Struct, frozen=True):
     orders: int = 0
 
 
-class Report(msgspec.Struct, frozen=True, kw_only=True):
+class ReconcileReport(msgspec.Struct, frozen=True, kw_only=True):
     """
     What was found since `since`.
 

@@ -7,19 +7,19 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from connector.order import external_id
 from connector.receivers.base import Receipt
 from connector.reconcile import wording
-from connector.reconcile.evidence import Answer, Listed, Odd, ReceiverPicture, SourcePicture, Unasked
+from connector.reconcile.evidence import Conflicting, Listed, LookupResult, NoAnswer, ReceiverEvidence, SourceEvidence
 from connector.reconcile.findings import Finding, Kind
 
-__all__ = ["strangers"]
+__all__ = ["unknown_orders"]
 
-UNHEARD = Unasked("no look-up was made")
+NOT_LOOKED_UP = NoAnswer("no look-up was made")
 
 
-def strangers(
+def unknown_orders(
     source: str,
-    picture: SourcePicture,
+    evidence: SourceEvidence,
     known: Set[str],
-    receivers: Mapping[str, ReceiverPicture],
+    receivers: Mapping[str, ReceiverEvidence],
     route: Sequence[tuple[str, bool]],
     *,
     walking: bool,
@@ -31,37 +31,39 @@ def strangers(
     lately, so that an order which is not known yet is a new one.
     """
     fresh, findings = 0, list[Finding]()
-    for order_id, listed in {**picture.exported, **picture.listed}.items():
+    for order_id, listed in {**evidence.exported, **evidence.listed}.items():
         if listed.arrival is None or order_id in known or listed.aside:
             continue
-        stranger = _Stranger(source, order_id, listed, exported=order_id not in picture.listed)
-        stranger.ask(receivers, route)
-        found = list(stranger.findings(wording.of_source(picture, order_id), walking=walking))
-        fresh += not found and not stranger.exported
+        unknown = _UnknownOrder(source, order_id, listed, exported=order_id not in evidence.listed)
+        unknown.ask(receivers, route)
+        found = list(unknown.findings(wording.of_source(evidence, order_id), walking=walking))
+        fresh += not found and not unknown.exported
         findings += found
     return fresh, findings
 
 
-class _Stranger:
+class _UnknownOrder:
     def __init__(self, source: str, order_id: str, listed: Listed, *, exported: bool) -> None:
         self.source = source
         self.order_id = order_id
         self.exported = exported
         self._listed = listed
         self._external_id = external_id(source, order_id)
-        self._answers: dict[str, Answer] = {}
+        self._answers: dict[str, LookupResult] = {}
         self._required: Set[str] = frozenset()
 
-    def ask(self, receivers: Mapping[str, ReceiverPicture], route: Sequence[tuple[str, bool]]) -> None:
+    def ask(self, receivers: Mapping[str, ReceiverEvidence], route: Sequence[tuple[str, bool]]) -> None:
         """Take what each receiver of the route said."""
         self._required = {name for name, required in route if required}
         for name, _ in route:
-            picture = receivers.get(name)
-            self._answers[name] = UNHEARD if picture is None else picture.answers.get(self._external_id, UNHEARD)
+            evidence = receivers.get(name)
+            self._answers[name] = (
+                NOT_LOOKED_UP if evidence is None else evidence.answers.get(self._external_id, NOT_LOOKED_UP)
+            )
 
     def findings(self, source_says: str, *, walking: bool) -> Iterator[Finding]:
         """Yield at most one finding, or one for each receiver that has something else under the id."""
-        odd = [name for name, answer in self._answers.items() if isinstance(answer, Odd)]
+        odd = [name for name, answer in self._answers.items() if isinstance(answer, Conflicting)]
         found = {name: answer for name, answer in self._answers.items() if isinstance(answer, Receipt)}
         for name in odd:
             advice = "look there before the order is taken in: it is held then"
@@ -81,7 +83,7 @@ class _Stranger:
         if found and self._required <= found.keys():
             advice = "take it into the journal as delivered and told"
             yield self._finding("unknown_to_journal", ", ".join(found), source_says, advice, found)
-        elif not any(isinstance(answer, Unasked) for answer in self._answers.values()):
+        elif not any(isinstance(answer, NoAnswer) for answer in self._answers.values()):
             advice = "see who exported it there, and whether anybody has the goods"
             yield self._finding("orphan_ack", ", ".join(sorted(self._required - found.keys())), source_says, advice)
 

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from connector.journal.views.audit import KeptDelivery, OrderSnapshot
-from connector.reconcile.evidence import Answer, Listed, Odd, SourcePicture, Unasked
+from connector.reconcile.evidence import Conflicting, Listed, LookupResult, NoAnswer, SourceEvidence
 
 __all__ = ["of_ack", "of_answer", "of_delivery", "of_source"]
 
 
-def of_source(picture: SourcePicture | None, order_id: str) -> str:
+def of_source(evidence: SourceEvidence | None, order_id: str) -> str:
     """Say what the source shows of an order."""
-    if picture is None:
+    if evidence is None:
         return "not asked"
-    if (listed := picture.listed.get(order_id)) is not None:
+    if (listed := evidence.listed.get(order_id)) is not None:
         return _listing("listed", listed)
-    if (listed := picture.exported.get(order_id)) is not None:
+    if (listed := evidence.exported.get(order_id)) is not None:
         return _listing("exported", listed)
-    return "not seen: the walk did not come to its end" if picture.error else "not listed"
+    return "not seen: the walk did not come to its end" if evidence.error else "not listed"
 
 
 def _listing(word: str, listed: Listed) -> str:
@@ -37,12 +37,12 @@ def of_ack(kept: OrderSnapshot) -> str:
     return f"{said}: {kept.ack_reason}" if kept.ack_reason else said
 
 
-def of_answer(answer: Answer) -> str:
+def of_answer(answer: LookupResult) -> str:
     """Say what the receiver answered."""
     if answer is None:
         return "does not have it"
-    if isinstance(answer, Odd):
+    if isinstance(answer, Conflicting):
         return answer.reason
-    if isinstance(answer, Unasked):
+    if isinstance(answer, NoAnswer):
         return f"not asked: {answer.reason}"
     return f"has it as {answer.label}" + (f" ({answer.status})" if answer.status else "")

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from connector.order import external_id
 from connector.sandbox.server import decode
-from connector.sandbox.stage import Stage
+from connector.sandbox.vendors import Vendors
 
 __all__ = ["Feed", "feeds"]
 
@@ -50,30 +50,30 @@ class Feed(NamedTuple):
         return self.once == self.marked == len(self.wanted) and not self.doubled and not self.strange
 
 
-def feeds(stage: Stage, archive: Path) -> list[Feed]:
-    """Return every feed of `stage`; `archive` is the file that production orders are written to."""
-    warehouse = Counter(order["external_id"] for order in stage.warehouse.orders.values())
-    erp = Counter(record.external_id for record in stage.erp.records)
+def feeds(vendors: Vendors, archive: Path) -> list[Feed]:
+    """Return every feed of `vendors`; `archive` is the file that production orders are written to."""
+    warehouse = Counter(order["external_id"] for order in vendors.warehouse.orders.values())
+    erp = Counter(record.external_id for record in vendors.erp.records)
     filed = Counter(decode(line)["external_id"] for line in archive.read_bytes().splitlines())
     marks: dict[str, Counter[str]] = {"orders": Counter(), "production-orders": Counter()}
-    for word, mark in stage.wholesale.marked:
+    for word, mark in vendors.wholesale.marked:
         marks[word][str(mark["order_id" if word == "orders" else "production_order_id"])] += 1
     listed = {
         "shop": [
             order_id
-            for order_id, order in stage.shop.orders.items()
+            for order_id, order in vendors.shop.orders.items()
             if order["addresses"] and order["type"] != "quotation"
         ],
-        "wholesale": list(stage.wholesale.orders),
-        "production": list(stage.wholesale.production_orders),
-        "transport": [shipment["orderId"] for shipment in stage.transport.shipments],
+        "wholesale": list(vendors.wholesale.orders),
+        "production": list(vendors.wholesale.production_orders),
+        "transport": [shipment["orderId"] for shipment in vendors.transport.shipments],
     }
     told = {
-        "shop": Counter(str(order_id) for order_id, _ in stage.shop.marked),
+        "shop": Counter(str(order_id) for order_id, _ in vendors.shop.marked),
         "wholesale": marks["orders"],
         "production": marks["production-orders"],
         "transport": Counter(
-            str(entry["orderId"]) for entry in stage.transport.told if entry["status"] == "EXPORTED_SUCCESSFULLY"
+            str(entry["orderId"]) for entry in vendors.transport.told if entry["status"] == "EXPORTED_SUCCESSFULLY"
         ),
     }
     found = []

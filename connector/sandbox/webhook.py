@@ -17,7 +17,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from connector.sandbox.server import StandIn, reply, system_now
 
-__all__ = ["SECRET", "Record", "WebhookStandIn"]
+__all__ = ["SECRET", "ReceivedOrder", "WebhookStandIn"]
 
 SECRET = "whsec_c2FuZGJveC1zZWNyZXQtb2YtdGhlLXN0YW5kLWlu"
 """Opens nothing but this stand-in."""
@@ -25,7 +25,7 @@ PATH = "/orders"
 
 
 @dataclass(slots=True)
-class Record:
+class ReceivedOrder:
     """One order that was taken; `status` is free for a test to change."""
 
     id: str
@@ -60,7 +60,7 @@ class WebhookStandIn(StandIn):
         now: Callable[[], datetime] = system_now,
     ) -> None:
         super().__init__(now)
-        self.records: list[Record] = []
+        self.records: list[ReceivedOrder] = []
         self.signatures: list[tuple[str, bool]] = []
         self._verifier = Webhook(secret)
         self._repeats = repeats
@@ -68,13 +68,13 @@ class WebhookStandIn(StandIn):
         self._listing = listing
         self._fuzzy = fuzzy
 
-    def by_external_id(self, external_id: str) -> list[Record]:
+    def by_external_id(self, external_id: str) -> list[ReceivedOrder]:
         """Return the records under exactly this external id; more than one is a double."""
         return [record for record in self.records if record.external_id == external_id]
 
-    def put(self, external_id: str, *, body: bytes = b"{}", status: str = "received") -> Record:
+    def put(self, external_id: str, *, body: bytes = b"{}", status: str = "received") -> ReceivedOrder:
         """Hold another record."""
-        record = Record(f"ERP-{len(self.records) + 1:05}", external_id, body, status)
+        record = ReceivedOrder(f"ERP-{len(self.records) + 1:05}", external_id, body, status)
         self.records.append(record)
         return record
 

@@ -1,4 +1,4 @@
-"""Health and metrics over HTTP, for what watches the connector; there is nothing here when `server` is not set."""
+"""Health and metrics over HTTP, served if the settings have a `server` section."""
 
 from __future__ import annotations
 

@@ -1,11 +1,12 @@
 """
-Whether the connector does its work: what the readiness probe says, and the journal's part in it.
+The readiness probe.
 
-Not ready is what the connector itself is to blame for: it does not run, its journal cannot be written or does not
-answer, or a source has not been walked yet and may have wrong settings. What others fail at makes it degraded, and
-ready, also right after a start: taking it out of service would mend nothing.
+- Not ready: a failure of the connector itself. It is not running, its journal cannot be written or does not respond,
+  or a source has not been polled yet, perhaps because of wrong settings.
+- Ready but degraded: a failure of an endpoint, also right after the start. Taking the connector out of service would
+  not help.
 
-The answers hold booleans, the names of the settings and ages; no addresses, no ids, nothing of an order (faults.md,
+Responses contain booleans, names from the settings and ages, but no addresses, ids or other data of orders (faults.md,
 section 3, number 31).
 """
 
@@ -24,20 +25,20 @@ from connector.journal.sqlite import SqliteJournal
 from connector.journal.views.backlog import oldest_unacknowledged
 from connector.receivers.base import Receiver
 from connector.sources.base import Source
-from connector.web.metrics import Tally
+from connector.web.metrics import EventCounters
 
-__all__ = ["Asker", "Readiness", "oldest_unacknowledged", "paused", "readiness"]
+__all__ = ["JournalProbe", "Readiness", "oldest_unacknowledged", "paused", "readiness"]
 
 logger = logging.getLogger(__name__)
 
 MISSED_POLLS = 3
-"""Poll intervals without a good walk that make a source stale: one may fail, and one may take long."""
-PATIENCE = 2.0
-"""Seconds that the journal may take to answer a probe: a commit on a slow disk fits, and most probes wait longer."""
+"""Poll intervals without a successful poll after which a source is stale: one may fail, and one may take long."""
+JOURNAL_TIMEOUT = 2.0
+"""Seconds that the journal may take to respond: longer than a commit on a slow disk, shorter than most probes wait."""
 
 
 class SourceHealth(msgspec.Struct, frozen=True, kw_only=True):
-    """One source. Ages are seconds; null where there is nothing to be old."""
+    """The health of one source. Ages are in seconds, and null without a poll or a pending acknowledgement."""
 
     polled: bool
     fresh: bool
@@ -48,13 +49,13 @@ class SourceHealth(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReceiverHealth(msgspec.Struct, frozen=True, kw_only=True):
-    """One receiver."""
+    """The health of one receiver."""
 
     paused: bool
 
 
 class Readiness(msgspec.Struct, frozen=True, kw_only=True):
-    """What the probe answers: `reasons` say why it is not ready, `degraded` names who has trouble all the same."""
+    """The response of the probe: `reasons` for not being ready, and the names of the `degraded` endpoints."""
 
     ready: bool
     running: bool
@@ -65,8 +66,8 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     receivers: dict[str, ReceiverHealth]
 
 
-def readiness(connector: Connector, tally: Tally, ages: Mapping[str, float] | None) -> Readiness:
-    """Judge. `ages` is what the journal said about acknowledgements; None when it did not answer."""
+def readiness(connector: Connector, counters: EventCounters, ages: Mapping[str, float] | None) -> Readiness:
+    """Return the readiness; `ages` are those of the oldest pending acknowledgements, None if the journal timed out."""
     running = connector.running
     out_sources, out_receivers = paused(connector.sources), paused(connector.receivers, connector.distrusted)
     now = connector.clock.monotonic()
@@ -75,14 +76,14 @@ def readiness(connector: Connector, tally: Tally, ages: Mapping[str, float] | No
     if stall is not None:
         reasons.append(f"{stall.why}, for {stall.seconds:.0f} seconds")
     elif ages is None:
-        reasons.append("the journal does not answer")
+        reasons.append("the journal does not respond")
     sources: dict[str, SourceHealth] = {}
     for name in sorted({route.source for route in connector.settings.routes}):
         settings = connector.settings.sources[name]
-        heard = tally.heard.get(name)
-        age = None if heard is None else now - heard
+        last_success = counters.last_success.get(name)
+        age = None if last_success is None else now - last_success
         oldest = (ages or {}).get(name, 0.0)
-        if age is None and name not in tally.unreachable and name not in connector.broken:
+        if age is None and name not in counters.unreachable and name not in connector.broken:
             reasons.append(f"{name} has not been polled yet")
         sources[name] = SourceHealth(
             polled=age is not None,
@@ -96,69 +97,69 @@ def readiness(connector: Connector, tally: Tally, ages: Mapping[str, float] | No
         name: ReceiverHealth(paused=out_receivers.get(name, False))
         for name in sorted({name for route in connector.settings.routes for name in route.receivers})
     }
-    troubled = {name for name, each in sources.items() if each.paused or each.late or (each.polled and not each.fresh)}
-    troubled |= {name for name, each in sources.items() if not each.polled and name in tally.unreachable}
-    troubled |= {name for name, each in receivers.items() if each.paused}
-    troubled |= connector.in_vain.keys()
+    degraded = {name for name, each in sources.items() if each.paused or each.late or (each.polled and not each.fresh)}
+    degraded |= {name for name, each in sources.items() if not each.polled and name in counters.unreachable}
+    degraded |= {name for name, each in receivers.items() if each.paused}
+    degraded |= connector.in_vain.keys()
     return Readiness(
         ready=not reasons,
         running=running,
         journal=ages is not None and stall is None,
         reasons=reasons,
-        degraded=sorted(troubled),
+        degraded=sorted(degraded),
         sources=sources,
         receivers=receivers,
     )
 
 
-def paused(ends: Mapping[str, Source | Receiver], distrusted: Iterable[str] = ()) -> dict[str, bool]:
-    """Return, for each endpoint that has a breaker, whether it is paused, or only being tried again."""
-    found = {name: end.endpoint.paused for name, end in ends.items() if end.endpoint is not None}
+def paused(endpoints: Mapping[str, Source | Receiver], distrusted: Iterable[str] = ()) -> dict[str, bool]:
+    """Return whether the breaker of each endpoint is open or half open; endpoints without a breaker are left out."""
+    found = {name: each.endpoint.paused for name, each in endpoints.items() if each.endpoint is not None}
     return found | dict.fromkeys(distrusted, True)
 
 
-class _Answer:
-    """What the journal is being asked, and what it said."""
+class _PendingRead:
+    """One read of the journal, and its result."""
 
     def __init__(self) -> None:
-        self.there = anyio.Event()
+        self.done = anyio.Event()
         self.ages: Mapping[str, float] | None = None
 
 
-class Asker:
+class JournalProbe:
     """
-    Asks the journal, on `tasks`: one question at a time, however many probes there are, and however slow the disk.
+    Reads ages from the journal in a task of `tasks`, one read at a time for any number of waiting probes.
 
-    The journal sees to the end what it was asked, so a probe cannot be made to wait for it directly.
+    A read of the journal cannot be cancelled, so the probe waits for the task instead, with a timeout.
     """
 
     def __init__(self, connector: Connector, tasks: TaskGroup) -> None:
         self._connector = connector
         self._tasks = tasks
-        self._asked: _Answer | None = None
+        self._pending: _PendingRead | None = None
 
     async def ages(self) -> Mapping[str, float] | None:
-        """Return `oldest_unacknowledged` for every source of the settings; None if no answer comes in time."""
-        asked = self._asked
-        if asked is None:
-            asked = self._asked = _Answer()
-            self._tasks.start_soon(self._ask, asked, name="ask the journal how it is")
-        with anyio.move_on_after(PATIENCE):
-            await asked.there.wait()
-        return asked.ages
+        """Return the age of the oldest pending acknowledgement of each source, 0 without one; None after a timeout."""
+        pending = self._pending
+        if pending is None:
+            pending = self._pending = _PendingRead()
+            self._tasks.start_soon(self._read, pending, name="read the journal for a probe")
+        with anyio.move_on_after(JOURNAL_TIMEOUT):
+            await pending.done.wait()
+        return pending.ages
 
-    async def _ask(self, answer: _Answer) -> None:
+    async def _read(self, pending: _PendingRead) -> None:
         connector = self._connector
         try:
             journal = connector.journal
             if isinstance(journal, SqliteJournal):
                 ages = await journal.read(partial(oldest_unacknowledged, connector.clock.now()))
-                answer.ages = {name: ages.get(name, 0.0) for name in connector.settings.sources}
+                pending.ages = {name: ages.get(name, 0.0) for name in connector.settings.sources}
             else:
                 await journal.open_work()
-                answer.ages = {}
+                pending.ages = {}
         except Exception as exc:  # noqa: BLE001 - a probe must not stop the flow, whatever a journal raises
-            logger.debug("the journal did not answer a probe: %s", exc)
+            logger.debug("the journal did not respond to a probe: %s", exc)
         finally:
-            self._asked = None
-            answer.there.set()
+            self._pending = None
+            pending.done.set()

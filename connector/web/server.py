@@ -3,11 +3,11 @@ The HTTP server for health and metrics.
 
 ::
 
-    GET /health/live   /healthz    200 while the event loop turns
+    GET /health/live   /healthz    200 while the event loop runs
     GET /health/ready  /readyz     200, or 503 with the reasons (connector.web.health)
     GET /metrics                   for Prometheus (connector.web.metrics)
 
-It only reads, and says nothing about orders; it has no password, and listens on loopback unless told otherwise.
+The server is read-only and shows no data of orders. It has no password, and listens on loopback by default.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ from prometheus_client.aiohttp import make_aiohttp_handler
 from connector.app import Connector
 from connector.errors import SettingsError
 from connector.settings.model import ServerSettings
-from connector.web.health import Asker, paused, readiness
-from connector.web.host_check import guard
-from connector.web.metrics import Metrics, Tally
+from connector.web.health import JournalProbe, paused, readiness
+from connector.web.host_check import host_guard
+from connector.web.metrics import EventCounters, Metrics
 
 __all__ = ["serve"]
 
-FINISH = 0.3
-"""Seconds that an open request gets at shutdown. aiohttp waits up to twice as long, and a stop must not notice it."""
-CLOSE = 0.9
-"""Seconds after which closing is given up, whatever hangs."""
+REQUEST_GRACE = 0.3
+"""Seconds that an open request gets at shutdown. aiohttp waits up to twice as long, and must not delay a stop."""
+CLOSE_TIMEOUT = 0.9
+"""Seconds after which closing the server is given up."""
 KEEP_ALIVE = 75.0
-"""Seconds for which an idle connection is kept: longer than anything polls."""
+"""Seconds for which an idle connection is kept: longer than usual probe intervals."""
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
@@ -50,26 +50,27 @@ METHODS = (hdrs.METH_GET, hdrs.METH_HEAD)
 @asynccontextmanager
 async def serve(connector: Connector, settings: ServerSettings) -> AsyncGenerator[str]:
     """
-    Serve until the block is left; yield the base URL that is listened on.
+    Serve until the block is left; yield the base URL.
 
-    Enter it after the connector, and before `run`: it counts what happens from then on. Leaving it takes less than a
-    second, whatever is still asked. Raises `SettingsError` when the address cannot be listened on. What the block
-    raises is passed on as it is.
+    Enter it after the connector and before `run`, because it counts only events from then on. Leaving it takes less
+    than a second, even with open requests. An exception of the block is raised unchanged.
+
+    Raises: `SettingsError` if the server cannot listen on the address.
     """
     failure: Exception | None = None
     observer = connector.bus.observe()
-    tally = Tally(connector.settings, connector.clock, observer)
+    counters = EventCounters(connector.settings, connector.clock, observer)
     try:
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(tally.watch, name="count what happens")
-            app = _app(connector, settings, tally, Asker(connector, tasks))
-            runner = web.AppRunner(app, access_log=None, shutdown_timeout=FINISH, keepalive_timeout=KEEP_ALIVE)
+            tasks.start_soon(counters.watch, name="count events")
+            app = _app(connector, settings, counters, JournalProbe(connector, tasks))
+            runner = web.AppRunner(app, access_log=None, shutdown_timeout=REQUEST_GRACE, keepalive_timeout=KEEP_ALIVE)
             try:
                 yield await _listen(runner, settings)
             except Exception as exc:  # noqa: BLE001 - raised again below
-                failure = exc  # a task group would wrap it up, and whoever waits for it would not know it again
+                failure = exc  # the task group would wrap it in a group, which the caller does not expect
             finally:
-                with anyio.move_on_after(CLOSE, shield=True):
+                with anyio.move_on_after(CLOSE_TIMEOUT, shield=True):
                     await runner.cleanup()
                 tasks.cancel_scope.cancel()
     finally:
@@ -79,7 +80,7 @@ async def serve(connector: Connector, settings: ServerSettings) -> AsyncGenerato
 
 
 async def _listen(runner: web.AppRunner, settings: ServerSettings) -> str:
-    """Start to listen; return the base URL."""
+    """Start listening; return the base URL."""
     await runner.setup()
     try:
         await web.TCPSite(runner, settings.host, settings.port).start()
@@ -90,14 +91,16 @@ async def _listen(runner: web.AppRunner, settings: ServerSettings) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-async def _dress(request: web.Request, response: web.StreamResponse) -> None:
-    """Give every answer our headers, and take away the one that tells the versions of what we are built with."""
+async def _set_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """Add the security headers to a response, and remove the header with the versions of Python and aiohttp."""
     response.headers.update(HEADERS)
     response.headers.pop(hdrs.SERVER, None)
 
 
-def _app(connector: Connector, settings: ServerSettings, tally: Tally, journal: Asker) -> web.Application:
-    metrics = Metrics(tally)
+def _app(
+    connector: Connector, settings: ServerSettings, counters: EventCounters, journal: JournalProbe
+) -> web.Application:
+    metrics = Metrics(counters)
     registry = CollectorRegistry(auto_describe=True)
     registry.register(metrics)
     exposition = make_aiohttp_handler(registry, disable_compression=True)
@@ -106,7 +109,7 @@ def _app(connector: Connector, settings: ServerSettings, tally: Tally, journal: 
         return _json(200, {"alive": True})
 
     async def ready(request: web.Request) -> web.Response:
-        found = readiness(connector, tally, await journal.ages())
+        found = readiness(connector, counters, await journal.ages())
         return _json(200 if found.ready else 503, found)
 
     async def scrape(request: web.Request) -> web.StreamResponse:
@@ -118,8 +121,8 @@ def _app(connector: Connector, settings: ServerSettings, tally: Tally, journal: 
         )
         return await exposition(request)
 
-    app = web.Application(middlewares=[guard(settings.host, settings.names), _only_reads])
-    app.on_response_prepare.append(_dress)
+    app = web.Application(middlewares=[host_guard(settings.host, settings.names), _only_reads])
+    app.on_response_prepare.append(_set_headers)
     for path, handler in {
         "/health/live": live,
         "/healthz": live,

@@ -222,7 +222,7 @@ async def opened(url: str, shape: str, *, alike: bool = False, made: Callable[..
 async def _drain(url: str, shape: str, *, alike: bool) -> None:
     usage = Usage()
     async with opened(url, shape, alike=alike) as loop:
-        gc_tuning.spare()
+        gc_tuning.freeze_loaded()
         await loop.drain()
         say(usage.so_far())
 
@@ -230,7 +230,7 @@ async def _drain(url: str, shape: str, *, alike: bool) -> None:
 def main() -> None:
     """Deliver every order of the stand-in once, and print what that took."""
     url, shape, loop, *rest = sys.argv[1:]
-    with gc_tuning.seldom(), asyncio.Runner(loop_factory=new_loop(loop)) as runner:
+    with gc_tuning.collect_rarely(), asyncio.Runner(loop_factory=new_loop(loop)) as runner:
         runner.run(_drain(url, shape, alike=rest == ["mapped"]))
 
 

@@ -17,7 +17,7 @@ import anyio
 
 from connector import Connector, load_settings
 from connector.cli import gc_tuning, logs
-from connector.cli.counters import Tally
+from connector.cli.counters import RunCounters
 from connector.web import serve
 from tests.benchmarks.loops import new_loop
 from tests.benchmarks.usage import Usage, say
@@ -27,8 +27,8 @@ __all__ = ["main"]
 
 async def _drain(settings_file: str, profile: cProfile.Profile | None) -> None:
     settings = load_settings(settings_file)
-    logs.configure("json", logs.Hide(logs.secrets_of(settings)))
-    tally = Tally()
+    logs.configure("json", logs.SecretFilter(logs.secrets_in(settings)))
+    tally = RunCounters()
     if profile is not None:
         profile.enable()
     usage = Usage()
@@ -38,7 +38,7 @@ async def _drain(settings_file: str, profile: cProfile.Profile | None) -> None:
             events = connector.events()
             tg.start_soon(connector.run)
             tg.start_soon(tally.watch, events)
-            gc_tuning.spare()
+            gc_tuning.freeze_loaded()
             drained = await connector.drain()
             used = usage.so_far()
             if profile is not None:
@@ -51,7 +51,7 @@ def main() -> None:
     """Drain every source once, and print what that took."""
     settings_file, loop, *rest = sys.argv[1:]
     profile = cProfile.Profile() if rest else None
-    with gc_tuning.seldom(), asyncio.Runner(loop_factory=new_loop(loop)) as runner:
+    with gc_tuning.collect_rarely(), asyncio.Runner(loop_factory=new_loop(loop)) as runner:
         runner.run(_drain(settings_file, profile))
     if profile is not None:
         profile.dump_stats(Path(rest[0]))

@@ -148,7 +148,7 @@ async def _drain(url: str, shape: str, folder: Path) -> None:
     usage = Usage()
     with recording(folder) as record:
         async with opened(url, shape, alike=True, made=partial(Kept, record=record)) as loop:
-            gc_tuning.spare()
+            gc_tuning.freeze_loaded()
             await loop.drain()
             say(usage.so_far())
 
@@ -156,7 +156,7 @@ async def _drain(url: str, shape: str, folder: Path) -> None:
 def main() -> None:
     """Deliver every order of the stand-in once, with a record in `FOLDER`, and print what that took."""
     url, shape, loop, folder = sys.argv[1:]
-    with gc_tuning.seldom(), asyncio.Runner(loop_factory=new_loop(loop)) as runner:
+    with gc_tuning.collect_rarely(), asyncio.Runner(loop_factory=new_loop(loop)) as runner:
         runner.run(_drain(url, shape, Path(folder)))
 
 

@@ -1,4 +1,4 @@
-"""The real command as a process of its own, between stand-in vendors that live in the test."""
+"""Runs the real command in a process of its own, between stand-in vendors inside the test."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ routes:
 
 
 class Ended(NamedTuple):
-    """How a command ended, and what it said."""
+    """The exit code of a command, and its output."""
 
     code: int
     out: str
@@ -64,7 +64,7 @@ class Ended(NamedTuple):
 
 @asynccontextmanager
 async def started(*arguments: str, folder: Path, environ: Mapping[str, str] | None = None) -> AsyncIterator[Process]:
-    """Start `connector ARGUMENTS` in `folder`; what is still running when the block is left is killed."""
+    """Start `connector ARGUMENTS` in `folder`; kill it if it still runs when the block is left."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "connector", *arguments),
         cwd=folder,
@@ -82,7 +82,7 @@ async def started(*arguments: str, folder: Path, environ: Mapping[str, str] | No
 
 
 async def ended(process: Process, *, within: float = PATIENCE) -> Ended:
-    """Wait for the end of `process`; one that takes longer than `within` seconds is a failure."""
+    """Wait for the end of `process`; fail if that takes longer than `within` seconds."""
     async with asyncio.timeout(within):
         out, err = await process.communicate()
     assert process.returncode is not None
@@ -96,7 +96,7 @@ async def run(*arguments: str, folder: Path, environ: Mapping[str, str] | None =
 
 
 async def said(process: Process, text: str) -> None:
-    """Wait until `process` has said `text` in a line of its log; its end before that is a failure."""
+    """Wait until `process` has logged a line with `text`; fail if it ends before."""
     assert process.stderr is not None
     async with asyncio.timeout(PATIENCE):
         async for line in process.stderr:
@@ -106,15 +106,15 @@ async def said(process: Process, text: str) -> None:
 
 
 def is_create(request: web.Request) -> bool:
-    """Tell whether a request creates an order in the warehouse."""
+    """Return whether a request creates an order at the warehouse."""
     return request.method == "POST" and request.path == "/wms/orders/"
 
 
 class Vendors:
     """
-    A shop and a warehouse; `serving` puts a settings.yaml that leads to them into `folder`.
+    A shop and a warehouse; `serving` writes a settings.yaml with their addresses into `folder`.
 
-    `list_settles` is how long the shop's list may be behind what it has confirmed.
+    `list_settles` is the number of seconds by which the shop's list may lag behind its confirmations.
     """
 
     def __init__(
@@ -128,7 +128,7 @@ class Vendors:
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
-        """Serve both, on free ports."""
+        """Serve both vendors on free ports."""
         async with AsyncExitStack() as stack:
             addresses = [await stack.enter_async_context(serving(each)) for each in (self.shop, self.warehouse)]
             self.write(*addresses)
@@ -145,12 +145,12 @@ class Vendors:
 
     @property
     def created(self) -> Counter[str]:
-        """How often each order was created, by external id."""
+        """The number of creates of each order, by external id."""
         return Counter(body["external_id"] for body in self.warehouse.created)
 
     @property
     def marked(self) -> Counter[int]:
-        """How often each order was marked as exported, by the shop's id."""
+        """The number of export marks of each order, by the shop's id."""
         return Counter(order_id for order_id, _ in self.shop.marked)
 
     @property
@@ -160,18 +160,18 @@ class Vendors:
 
     @property
     def told(self) -> Counter[str]:
-        """The external ids of the orders that the shop holds for exported, each once."""
+        """The external ids of the orders that the shop has as exported, each once."""
         exported = (key for key, order in self.shop.orders.items() if order["exportStatus"] == "exported")
         return Counter(f"shop-{order_id}" for order_id in exported)
 
     @property
     def writes(self) -> list[tuple[str, str]]:
-        """Every request that the vendors had that changes an order, applied or not."""
+        """Every request at a vendor that changes an order, applied or not."""
         calls = [(call.method, call.path) for each in (self.shop, self.warehouse) for call in each.history]
         return [call for call in calls if call[0] == "PATCH" or call == ("POST", "/wms/orders/")]
 
     def at_request(self, number: int, then: Callable[[], None], only: Callable[[web.Request], bool] = bool) -> None:
-        """Call `then` when the vendors get the `number`th request from now on that `only` picks, before its answer."""
+        """Call `then` before the response to the `number`th request from now on that `only` selects."""
         seen = 0
 
         def count(request: web.Request) -> bool:

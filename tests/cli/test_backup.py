@@ -1,4 +1,4 @@
-"""`connector backup`, a lost journal and a restored one: as somebody at a terminal meets them."""
+"""`connector backup`, a lost journal and a restored journal, as an operator at a terminal sees them."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from tests.cli.process import Vendors, run, said, started
 
 
 def lines(file: Path, question: str) -> list[tuple[object, ...]]:
-    """Ask a journal, or its copy."""
+    """Query a journal or a copy of it."""
     with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as db:
         return list(db.execute(question))
 
 
 def restore(folder: Path, backup: str) -> None:
-    """Do what docs/operating.md says."""
+    """Restore a copy as docs/operating.md describes."""
     for suffix in ("-wal", "-shm"):
         (folder / f"connector.db{suffix}").unlink(missing_ok=True)
     shutil.copyfile(folder / backup, folder / "connector.db")
@@ -34,7 +34,7 @@ def restore(folder: Path, backup: str) -> None:
 @pytest.mark.slow
 @pytest.mark.fault(111)
 async def test_a_lost_journal_is_told_and_its_place_taken_only_on_request(tmp_path: Path) -> None:
-    """Exit 1 and the command that accepts it; then all that was delivered, and not told, is found, and told once."""
+    """A lost journal is exit 1 and names the option to go on; then delivered orders are looked up, not sent again."""
     vendors = Vendors(tmp_path, 60)
     async with vendors.serving():
         await vendors.run_once()
@@ -53,7 +53,7 @@ async def test_a_lost_journal_is_told_and_its_place_taken_only_on_request(tmp_pa
     assert "`connector run --accept-new-journal`" in refused.err
     assert (0, 0) == (accepted.code, after.code)
     assert "a new journal takes the place of one that is gone" in accepted.err
-    assert f"{len(again)} delivered ({len(again)} found there)" in accepted.out
+    assert f"{len(again)} delivered ({len(again)} found by look-up)" in accepted.out
     assert vendors.wanted == vendors.created == vendors.told
     assert "takes the place" not in after.err
 
@@ -61,7 +61,7 @@ async def test_a_lost_journal_is_told_and_its_place_taken_only_on_request(tmp_pa
 @pytest.mark.slow
 @pytest.mark.fault(111)
 async def test_the_first_run_looks_up_cheaply(tmp_path: Path) -> None:
-    """Two hundred orders at a new journal: a handful of readings of the warehouse's list, and each is created once."""
+    """With a new journal, 200 orders cost a handful of list requests at the warehouse, and each is created once."""
     vendors = Vendors(tmp_path, 200)
     async with vendors.serving():
         ended = await vendors.run_once()
@@ -80,7 +80,7 @@ async def test_the_first_run_looks_up_cheaply(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.fault(112, 113)
 async def test_a_backup_is_made_beside_a_running_connector_and_restored(tmp_path: Path) -> None:
-    """What was delivered after the backup is not delivered again, and the next start says what it was given."""
+    """Orders delivered after the backup are not delivered again, and the next start reports the restored journal."""
     vendors = Vendors(tmp_path, 30, list_settles="0s")
     async with vendors.serving():
         async with started("run", "--log-format", "console", folder=tmp_path) as process:
@@ -100,11 +100,11 @@ async def test_a_backup_is_made_beside_a_running_connector_and_restored(tmp_path
         after = await vendors.run_once()
 
     assert 0 == made.code
-    assert made.out.startswith("copy.db: a checked copy of the journal, ")
+    assert made.out.startswith("copy.db: copy of the journal, checked, ")
     assert 0o600 == os.stat(tmp_path / "copy.db").st_mode & 0o777  # noqa: PTH116
     assert not (tmp_path / "copy.db.part").exists()
     assert (1, 0) == (ended.code, after.code)  # a later run shows whether the shop takes what it is told again
-    assert "10 told again" in ended.out
+    assert "10 acknowledged again" in ended.out
     assert "an older copy" in ended.err
     assert "an older copy" not in after.err
     assert vendors.wanted == vendors.created == vendors.told
@@ -119,7 +119,7 @@ async def _a_moment() -> None:
 
 @pytest.mark.slow
 async def test_a_backup_replaces_nothing(tmp_path: Path) -> None:
-    """Neither a file nor a link, and a refusal leaves nothing behind."""
+    """A backup overwrites neither a file nor a link, and a refusal leaves no file behind."""
     vendors = Vendors(tmp_path, 3)
     async with vendors.serving():
         await vendors.run_once()
@@ -136,7 +136,7 @@ async def test_a_backup_replaces_nothing(tmp_path: Path) -> None:
 
 
 async def test_there_is_nothing_to_back_up_before_the_first_run(tmp_path: Path) -> None:
-    """It says so, and makes no file."""
+    """Without a journal, the command reports that and creates no file."""
     Vendors(tmp_path, 3).write("http://127.0.0.1:9", "http://127.0.0.1:9")
     ended = await run("backup", "copy.db", folder=tmp_path)
     assert 1 == ended.code
@@ -146,7 +146,7 @@ async def test_there_is_nothing_to_back_up_before_the_first_run(tmp_path: Path) 
 
 @pytest.mark.fault(110)
 async def test_a_damaged_journal_makes_no_backup(tmp_path: Path) -> None:
-    """A copy that cannot be restored is worse than none."""
+    """A damaged journal is not copied: a copy that cannot be restored is worse than none."""
     vendors = Vendors(tmp_path, 60)
     async with vendors.serving():
         await vendors.run_once()
@@ -163,7 +163,7 @@ async def test_a_damaged_journal_makes_no_backup(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.fault(112)
 async def test_a_backup_is_known_without_its_sentinel(tmp_path: Path) -> None:
-    """On another machine, where nothing says which journal was in use, the stamp in it does."""
+    """On another machine, without the sentinel file, the stamp inside identifies the backup."""
     vendors = Vendors(tmp_path, 3)
     async with vendors.serving():
         await vendors.run_once()
@@ -180,7 +180,7 @@ async def test_a_backup_is_known_without_its_sentinel(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.fault(145)
 async def test_two_backups_to_one_file(tmp_path: Path) -> None:
-    """One is made, whole; the other one is refused, because there is a file of that name by then."""
+    """Of two backups to one file, one is complete and the other is refused because the file exists."""
     vendors = Vendors(tmp_path, 40)
     async with vendors.serving():
         await vendors.run_once()
@@ -195,7 +195,7 @@ async def test_two_backups_to_one_file(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_backup_left_is_removed_after_a_day(tmp_path: Path) -> None:
-    """What another one may be writing right now is not."""
+    """The temporary file of a killed backup is removed after a day, not earlier: another backup may be writing it."""
     now = datetime(2026, 3, 24, tzinfo=UTC)
     for name, age in ((".copy.db.abc.part", 90_000), (".copy.db.def.part", 3600), (".other.db.abc.part", 90_000)):
         (tmp_path / name).touch()

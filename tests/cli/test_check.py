@@ -1,4 +1,4 @@
-"""`connector check`: every mistake at once, then each endpoint, and nothing is changed anywhere."""
+"""`connector check` reports every mistake at once, then tests each endpoint, and changes nothing."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ routes:
 
 
 def checks(found: Ended) -> dict[str, tuple[str, str]]:
-    """Return what `--json` says: result and message by name."""
+    """Return the results of `--json`: result and message by name."""
     return {each["name"]: (each["result"], each["message"]) for each in json.loads(found.out)["checks"]}
 
 
 def names(folder: Path) -> list[str]:
-    """Return what is in `folder`."""
+    """Return the names of the files in `folder`."""
     return sorted(path.name for path in folder.iterdir())
 
 
@@ -74,7 +74,7 @@ async def test_eight_mistakes_are_eight_lines(tmp_path: Path) -> None:
 
 
 async def test_mistakes_for_programs(tmp_path: Path) -> None:
-    """With --json the mistakes are on stdout as well, as a list."""
+    """With --json the mistakes are also on stdout, as a list."""
     (tmp_path / "settings.yaml").write_text(EIGHT, "utf-8")
 
     found = await run("check", "--json", folder=tmp_path)
@@ -86,7 +86,7 @@ async def test_mistakes_for_programs(tmp_path: Path) -> None:
 
 
 async def test_all_well(tmp_path: Path) -> None:
-    """A line for each endpoint says what was proved; nothing is written at a vendor, and no file is made."""
+    """Each endpoint has a line with its result; nothing is written at a vendor, and no file is created."""
     vendors = Vendors(tmp_path, 7)
     async with vendors.serving():
         found = await run("check", folder=tmp_path)
@@ -98,7 +98,7 @@ async def test_all_well(tmp_path: Path) -> None:
     assert "shop       ok  search works, 7 orders to export\n" in found.out
     assert ("ok", "search works, 7 orders to export") == said["shop"]
     assert "ok" == said["warehouse"][0]
-    assert ("ok", f"{tmp_path / 'connector.db'}, not there yet") == said["journal"]
+    assert ("ok", f"{tmp_path / 'connector.db'}, not created yet") == said["journal"]
     assert [] == vendors.writes
     assert ["settings.yaml"] == names(tmp_path)
 
@@ -107,7 +107,7 @@ async def test_all_well(tmp_path: Path) -> None:
     ("secret", "name", "other"), [("client_secret", "shop", "warehouse"), ("password", "warehouse", "shop")]
 )
 async def test_wrong_credentials(tmp_path: Path, secret: str, name: str, other: str) -> None:
-    """An endpoint that refuses fails with what to do, the others are asked all the same, the secret is not shown."""
+    """An endpoint that rejects the credentials fails with advice; others are still tested, and no secret is shown."""
     vendors = Vendors(tmp_path, 1)
     vendors.secrets[secret] = "canary-0f-a-secret"
     async with vendors.serving():
@@ -116,7 +116,7 @@ async def test_wrong_credentials(tmp_path: Path, secret: str, name: str, other: 
     assert (1, "") == (found.code, found.err)
     lines = {line.split()[0]: line.split(maxsplit=2)[1:] for line in found.out.splitlines()}
     assert "FAILED" == lines[name][0]
-    assert lines[name][1].endswith("mend its credentials in the settings, or its rights at the vendor")
+    assert lines[name][1].endswith("correct the credentials in the settings, or the permissions at the vendor")
     assert "ok" == lines[other][0]
     assert "canary" not in found.out
 
@@ -124,13 +124,13 @@ async def test_wrong_credentials(tmp_path: Path, secret: str, name: str, other: 
 @pytest.mark.parametrize(
     ("fault", "advice"),
     [
-        (Fault.SERVER_ERROR, "see whether it can be reached from here, or try again later"),
-        (Fault.LOSE_ANSWER, "see whether it can be reached from here, or try again later"),
-        (Fault.REDIRECT, "mend its address in the settings"),
+        (Fault.SERVER_ERROR, "check whether this machine can reach the endpoint, or try again later"),
+        (Fault.LOSE_ANSWER, "check whether this machine can reach the endpoint, or try again later"),
+        (Fault.REDIRECT, "correct the address in the settings"),
     ],
 )
 async def test_an_endpoint_that_does_not_answer_as_it_should(tmp_path: Path, fault: Fault, advice: str) -> None:
-    """What is wrong with an endpoint comes with what to do about it."""
+    """A failure of an endpoint comes with advice."""
     vendors = Vendors(tmp_path, 1)
     vendors.warehouse.fault(fault, times=9)
     async with vendors.serving():
@@ -144,7 +144,7 @@ async def test_an_endpoint_that_does_not_answer_as_it_should(tmp_path: Path, fau
 
 
 async def test_offline_asks_nobody(tmp_path: Path) -> None:
-    """With --offline no endpoint hears of it, and what is on this machine is checked."""
+    """With --offline no endpoint is called, and this machine is checked."""
     vendors = Vendors(tmp_path, 1)
     async with vendors.serving():
         found = await run("check", "--offline", "--json", folder=tmp_path)
@@ -155,7 +155,7 @@ async def test_offline_asks_nobody(tmp_path: Path) -> None:
 
 
 async def offline(folder: Path, old: str, new: str) -> Ended:
-    """Check settings with one thing changed, without asking an endpoint."""
+    """Check settings with one change, without calling an endpoint."""
     Vendors(folder, 0).write("http://127.0.0.1:1", "http://127.0.0.1:1")
     change(folder, old, new)
     return await run("check", "--offline", "--json", folder=folder)
@@ -176,7 +176,7 @@ MAPPING = "def to_warehouse(order):\n    return {}\n\nnumber = 5\n"
     ],
 )
 async def test_mapping_functions_can_be_loaded(tmp_path: Path, spec: str, source: str, words: str) -> None:
-    """A route's own mapping is imported, and what is wrong with it is said without a traceback."""
+    """A route's own mapping is imported, and its failure is reported without a traceback."""
     (tmp_path / "mine.py").write_text(source, "utf-8")
 
     found = await offline(tmp_path, "receivers: [warehouse]", f"receivers: [warehouse]\n    mapping: {spec}")
@@ -188,7 +188,7 @@ async def test_mapping_functions_can_be_loaded(tmp_path: Path, spec: str, source
 
 
 async def test_a_journal_that_cannot_be(tmp_path: Path) -> None:
-    """A journal in a place where there can be none fails, in words that name the place."""
+    """A journal in a place that cannot hold one fails with a message that names the place."""
     (tmp_path / "file").write_text("not a folder", "utf-8")
     for place in ("file/connector.db", "."):
         found = await offline(tmp_path, "journal: connector.db", f"journal: {place}")
@@ -198,7 +198,7 @@ async def test_a_journal_that_cannot_be(tmp_path: Path) -> None:
 
 @pytest.mark.fault(131)
 async def test_a_journal_in_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    """Its volume may not be mounted: nobody makes the folder, and it is named."""
+    """A missing folder is named and not created, because its volume may not be mounted."""
     found = await offline(tmp_path, "journal: connector.db", "journal: var/lib/connector.db")
 
     assert 1 == found.code
@@ -207,7 +207,7 @@ async def test_a_journal_in_a_folder_that_is_not_there(tmp_path: Path) -> None:
 
 
 async def test_a_journal_in_use(tmp_path: Path) -> None:
-    """A check beside a running connector is well, and counts its orders."""
+    """A check beside a running connector passes, and counts its orders."""
     journal = await SqliteJournal.open(tmp_path / "connector.db", SystemClock())
     try:
         found = await offline(tmp_path, "journal: connector.db", "journal: ./connector.db")
@@ -226,11 +226,11 @@ async def test_a_journal_in_use(tmp_path: Path) -> None:
             "warehouse",
             "settle",
         ),
-        ("routes:", "server: {host: 0.0.0.0, port: 0}\nroutes:", "server", "there is no password"),
+        ("routes:", "server: {host: 0.0.0.0, port: 0}\nroutes:", "server", "the server has no password"),
     ],
 )
 async def test_what_is_legal_but_may_not_be_meant(tmp_path: Path, old: str, new: str, name: str, words: str) -> None:
-    """A risk is a warning and no failure."""
+    """A risk is a warning, not a failure."""
     found = await offline(tmp_path, old, new)
 
     assert (0, "warning") == (found.code, checks(found)[name][0])
@@ -238,7 +238,7 @@ async def test_what_is_legal_but_may_not_be_meant(tmp_path: Path, old: str, new:
 
 
 def test_a_check_that_is_broken_costs_no_other_its_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A plugged-in source may raise what it likes: that is its own line, and exit 1."""
+    """Any exception from the check of a plugin is one failed result and exit 1; the other results are still printed."""
     from click.testing import CliRunner
 
     from connector.sources.propeller.source import PropellerSource
@@ -253,12 +253,12 @@ def test_a_check_that_is_broken_costs_no_other_its_line(tmp_path: Path, monkeypa
 
     assert 1 == found.exit_code
     lines = {line.split()[0]: line for line in found.stdout.splitlines()}
-    assert lines["shop"].endswith("its check is broken: ZeroDivisionError: by nought")
+    assert lines["shop"].endswith("the check itself failed: ZeroDivisionError: by nought")
     assert "could not connect" in lines["warehouse"]
 
 
 async def test_reading_the_settings_of_every_vendor_keeps_the_heap_whole(tmp_path: Path) -> None:
-    """With the interpreter's checks of memory on; msgspec 0.22 wrote past a block while it built a Traede source."""
+    """Python's memory checks find no overrun; msgspec 0.22 wrote past a block while it built a Traede source."""
     (tmp_path / "settings.yaml").write_bytes((TOP / "settings.yaml").read_bytes())
 
     found = await run("check", "--offline", folder=tmp_path, environ={"PYTHONMALLOC": "debug"})

@@ -1,4 +1,4 @@
-"""What holds for every command: quick help, where options may stand, and what a failure looks like."""
+"""Rules for every command: quick help, the position of options, and the form of failures."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ print("loaded", sorted({HEAVY!r} & {{name.partition(".")[0] for name in sys.modu
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["no-such-command"]])
 async def test_help_imports_nothing_heavy(tmp_path: Path, arguments: list[str]) -> None:
-    """The help lists every command without importing one, nor anything that takes long to import."""
+    """The help lists every command without importing a command or a large library."""
     import asyncio
     from asyncio.subprocess import PIPE
 
@@ -57,7 +57,7 @@ async def test_help_imports_nothing_heavy(tmp_path: Path, arguments: list[str]) 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_that_is_listed_is_there(name: str) -> None:
-    """Each command can be imported, has its help, and takes the options of all commands after its name too."""
+    """Each command can be imported, has its help, and accepts the common options after its name."""
     found = CliRunner().invoke(main, [name, "--help"])
 
     assert 0 == found.exit_code, found.output
@@ -67,7 +67,7 @@ def test_every_command_that_is_listed_is_there(name: str) -> None:
 
 @pytest.mark.slow
 async def test_the_settings_may_be_named_before_the_command_after_it_and_by_the_environment(tmp_path: Path) -> None:
-    """People write `--settings` in both places; the nearer one wins, and the variable stands in for both."""
+    """`--settings` works before and after the command; the later one wins, and the variable is used without either."""
     for name in ("a", "b", "c"):
         Vendors(tmp_path, 0).write(f"http://{name}.localhost", "http://127.0.0.1:1")
         path = tmp_path / "settings.yaml"
@@ -90,7 +90,7 @@ async def test_the_settings_may_be_named_before_the_command_after_it_and_by_the_
 
 @pytest.mark.slow
 async def test_a_missing_settings_file(tmp_path: Path) -> None:
-    """Without a settings file a command says how to get one, with exit 78."""
+    """Without a settings file a command names `connector init`, with exit 78."""
     for command in ("check", "run", "status", "orders", "echo"):
         found = await run(command, folder=tmp_path)
         assert (78, "") == (found.code, found.out)
@@ -111,13 +111,13 @@ async def test_a_journal_that_is_none(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 async def test_init_check_echo_schema(tmp_path: Path) -> None:
-    """`init` writes a file that has no mistake, refuses to write over it, and `echo` masks its secrets."""
+    """`init` writes a file without mistakes and does not overwrite one; `echo` masks its secrets."""
     first = await run("init", folder=tmp_path)
     template = (tmp_path / "settings.yaml").read_bytes()
     (tmp_path / "settings.yaml").write_bytes(b"mine")
     again = await run("init", folder=tmp_path)
     assert (1, "") == (again.code, again.out)
-    assert "settings.yaml: there is such a file already; --force writes over it\n" == again.err
+    assert "settings.yaml: the file exists already; --force overwrites it\n" == again.err
     assert b"mine" == (tmp_path / "settings.yaml").read_bytes()
     forced = await run("init", "--force", folder=tmp_path)
     elsewhere = await run("init", "other.yaml", folder=tmp_path)
@@ -141,7 +141,7 @@ async def test_init_check_echo_schema(tmp_path: Path) -> None:
 
 
 def group(*errors: BaseException) -> BaseExceptionGroup[Any]:
-    """Return a group within a group, as nested task groups raise."""
+    """Return a group within a group, as nested task groups raise it."""
     return BaseExceptionGroup("tasks", [BaseExceptionGroup("inner", list(errors))])
 
 
@@ -168,7 +168,7 @@ CODES = [
 def test_errors_of_ours_are_lines_and_an_exit_code(
     capsys: pytest.CaptureFixture[str], error: BaseException, code: int, said: str
 ) -> None:
-    """Every error of the tree has its exit code, alone or in a group, and is told on stderr without a traceback."""
+    """Every error of the tree has its exit code, alone or in a group, and is printed without a traceback."""
     with pytest.raises(SystemExit) as caught, exit_codes.errors_to_exit_code():
         raise error
 
@@ -178,7 +178,7 @@ def test_errors_of_ours_are_lines_and_an_exit_code(
 
 @pytest.mark.parametrize("error", [ZeroDivisionError(), group(ZeroDivisionError(), TransientError("down"))])
 def test_a_defect_keeps_its_traceback(error: BaseException) -> None:
-    """What is not of our tree is a defect, and nothing hides it."""
+    """An exception outside of the tree is a defect and passes through."""
     with pytest.raises(type(error)) as caught, exit_codes.errors_to_exit_code():
         raise error
 
@@ -186,7 +186,7 @@ def test_a_defect_keeps_its_traceback(error: BaseException) -> None:
 
 
 def test_click_keeps_its_own_exits() -> None:
-    """A command's own exit code and click's errors pass as they are."""
+    """A command's own exit code and click's errors pass through unchanged."""
     for error in (click.exceptions.Exit(3), click.UsageError("so not")):
         with pytest.raises(type(error)), exit_codes.errors_to_exit_code():
             raise error

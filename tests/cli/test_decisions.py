@@ -1,4 +1,4 @@
-"""`retry`, `skip`, `replay` and `preview`, by the real command."""
+"""`retry`, `skip`, `replay` and `preview` with the real command."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def states(folder: Path) -> dict[str, str]:
 
 
 async def test_held_orders_are_released_by_cause(tmp_path: Path) -> None:
-    """After the source has not changed, a retry holds the orders again; skipping them ends the exit code 1."""
+    """As long as the source is unchanged, a retry holds the orders again; after a skip the exit code is 0."""
     vendors = Vendors(tmp_path, 12, without_address=2)
     async with vendors.serving():
         assert (await vendors.run_once()).code == 1
@@ -38,7 +38,7 @@ async def test_held_orders_are_released_by_cause(tmp_path: Path) -> None:
         assert (await vendors.run_once()).code == 1
 
         skipped = await run("skip", "--cause", "missing field: shipping_address", folder=tmp_path)
-        assert (skipped.code, skipped.out.split(" left")[0]) == (0, "2 orders are")
+        assert (skipped.code, skipped.out.split(" skipped")[0]) == (0, "2 orders are")
         assert (await vendors.run_once()).code == 0
 
     assert vendors.wanted == vendors.created == vendors.told
@@ -46,7 +46,7 @@ async def test_held_orders_are_released_by_cause(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("command", "after"), [("retry", "new"), ("skip", "skipped")])
 async def test_a_decision_by_cause_is_about_that_cause(tmp_path: Path, command: str, after: str) -> None:
-    """What an order waits for elsewhere was not meant; by its name, the order is meant with all that waits."""
+    """A decision by cause leaves parts of an order with other causes held; a decision by id covers all parts."""
     vendors = Vendors(tmp_path, 1, without_address=1)
     async with vendors.serving():
         await vendors.run_once()
@@ -69,7 +69,7 @@ async def test_a_decision_by_cause_is_about_that_cause(tmp_path: Path, command: 
 
 @pytest.mark.parametrize("by_cause", [True, False])
 async def test_a_retry_while_the_source_is_told_of_the_failure(tmp_path: Path, by_cause: bool) -> None:
-    """It is refused with the reason; an order that is delivered in that moment would be told as failed afterwards."""
+    """During a failure report a retry is refused: an order delivered now would be reported as failed afterwards."""
     vendors = Vendors(tmp_path, 1, without_address=1)
     async with vendors.serving():
         await vendors.run_once()
@@ -84,13 +84,13 @@ async def test_a_retry_while_the_source_is_told_of_the_failure(tmp_path: Path, b
         made = await run("retry", *how, folder=tmp_path)
         assert (made.code, made.out) == (1, "")
         assert made.err.startswith(
-            "1 order is left alone: the source is being told that it failed. Try again in a minute"
+            "1 order is unchanged: a failure report to the source is in progress. Try again in a minute"
         )
         assert db.execute("SELECT state FROM deliveries").fetchall() == [("held",)]
 
 
 async def test_a_retry_reaches_a_running_connector(tmp_path: Path) -> None:
-    """A decision from another process is taken up without a restart."""
+    """A running connector applies a decision from another process without a restart."""
     vendors = Vendors(tmp_path, 3)  # five that are refused in a row, and none accepted, would be our mistake
     vendors.warehouse.articles = frozenset()
     async with vendors.serving():
@@ -120,14 +120,14 @@ async def _turn() -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "text"),
     [
-        (["retry"], 2, "name the orders"),
+        (["retry"], 2, "give the orders"),
         (["retry", "shop"], 2, "at least one order"),
         (["skip", "shop", "1", "--cause", "x"], 2, "not both"),
         (["retry", "shpo", "1"], 2, "there is no source 'shpo'; did you mean 'shop'?"),
-        (["retry", "shop", "999"], 1, "unknown or do not wait"),
-        (["retry", "shop", "\udcff"], 1, "unknown or do not wait"),
-        (["skip", "--cause", "\udcff"], 1, "no such order waits"),
-        (["retry", "--cause", "nothing"], 1, "no such order waits"),
+        (["retry", "shop", "999"], 1, "unknown, or neither held nor rejected"),
+        (["retry", "shop", "\udcff"], 1, "unknown, or neither held nor rejected"),
+        (["skip", "--cause", "\udcff"], 1, "no such order is held or rejected"),
+        (["retry", "--cause", "nothing"], 1, "no such order is held or rejected"),
         (["replay", "nowhere", "--since", "2026-01-01T00:00:00Z"], 2, "there is no source"),
         (["replay", "shop", "--since", "soon"], 2, "not a time"),
         (["preview", "nowhere"], 2, "there is no source"),
@@ -140,7 +140,7 @@ async def _turn() -> None:
     ],
 )
 async def test_what_cannot_be_done_is_said(tmp_path: Path, arguments: list[str], code: int, text: str) -> None:
-    """A wrong argument is told, with what there is instead, and changes nothing."""
+    """A wrong argument is reported with the valid ones, and changes nothing."""
     vendors = Vendors(tmp_path, 3)
     async with vendors.serving():
         await vendors.run_once()
@@ -154,7 +154,7 @@ async def test_what_cannot_be_done_is_said(tmp_path: Path, arguments: list[str],
 
 
 async def test_a_preview_of_a_cancelled_order(tmp_path: Path) -> None:
-    """It would not be delivered, and that is said."""
+    """A preview reports that a cancelled order would not be delivered."""
     vendors = Vendors(tmp_path, 1)
     async with vendors.serving():
         settings = tmp_path / "settings.yaml"
@@ -170,7 +170,7 @@ async def test_a_preview_of_a_cancelled_order(tmp_path: Path) -> None:
 
 
 async def test_a_preview_changes_nothing_anywhere(tmp_path: Path) -> None:
-    """It prints the request of an order; no journal is made, and nothing is written at either end."""
+    """A preview prints the request of an order, creates no journal and writes nothing at a vendor."""
     vendors = Vendors(tmp_path, 3)
     async with vendors.serving():
         order_id = str(next(iter(vendors.shop.orders)))
@@ -185,7 +185,7 @@ async def test_a_preview_changes_nothing_anywhere(tmp_path: Path) -> None:
 
 
 async def test_a_replay_changes_what_changed_and_doubles_nothing(tmp_path: Path) -> None:
-    """Of twelve exported orders one is changed at the shop: the plan says so, and the replay updates that one alone."""
+    """Of twelve exported orders one has changed at the shop; plan and replay update that one alone."""
     vendors = Vendors(tmp_path, 12)
     async with vendors.serving():
         assert (await vendors.run_once()).code == 0
@@ -195,7 +195,7 @@ async def test_a_replay_changes_what_changed_and_doubles_nothing(tmp_path: Path)
 
         plan = await run("replay", "shop", "--since", "2026-01-01T00:00:00Z", "--dry-run", folder=tmp_path)
         assert f"shop {order_id}: change" in plan.out, plan.err
-        assert "1 to change, 11 to leave alone (acknowledged)" in plan.out
+        assert "1 to change, 11 to leave as is (acknowledged)" in plan.out
         assert before == len(vendors.writes)
 
         for _ in range(2):
@@ -209,7 +209,7 @@ async def test_a_replay_changes_what_changed_and_doubles_nothing(tmp_path: Path)
 
 
 async def test_a_code_that_was_added_is_taken_on_sighup(tmp_path: Path) -> None:
-    """Orders wait for a code; the row is added to settings.yaml, and SIGHUP releases them without a restart."""
+    """After a code is added to settings.yaml, SIGHUP releases the orders that are held for it, without a restart."""
     vendors = Vendors(tmp_path, 5)
     async with vendors.serving():
         path = tmp_path / "settings.yaml"
@@ -234,9 +234,9 @@ async def test_a_code_that_was_added_is_taken_on_sighup(tmp_path: Path) -> None:
 
 @pytest.mark.fault(123)
 def test_very_many_are_decided_about_in_portions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A running connector has its turn between two; what waits for something else by then is left to its own cause."""
+    """Between two portions a running connector can write, and orders whose cause has changed by then are left out."""
     monkeypatch.setattr(decisions, "PORTION", 40)
-    monkeypatch.setattr(decide, "TURN", 0.0)
+    monkeypatch.setattr(decide, "PAUSE", 0.0)
     path = tmp_path / "connector.db"
     waiting(path, 1000)
     portions: list[list[int]] = []
@@ -247,7 +247,7 @@ def test_very_many_are_decided_about_in_portions(tmp_path: Path, monkeypatch: py
         portions.append(list(keys))
         return decisions.retry(keys, now, db, cause)
 
-    assert decide._about_cause(str(path), decision, CAUSE) == (149, 0)
+    assert decide._decide_by_cause(str(path), decision, CAUSE) == (149, 0)
     assert [len(each) for each in portions] == [40, 40, 40, 29]
     with closing(sqlite3.connect(path)) as db:
         left = db.execute("SELECT key, cause FROM deliveries WHERE state = 'held'").fetchall()
@@ -255,7 +255,7 @@ def test_very_many_are_decided_about_in_portions(tmp_path: Path, monkeypatch: py
 
 
 async def test_new_secrets_are_taken_on_sighup(tmp_path: Path) -> None:
-    """The shop's secret is changed over there: after SIGHUP with the new one orders flow; the log names what waits."""
+    """SIGHUP applies a new secret, after which orders flow, and logs the changes that need a restart."""
     vendors = Vendors(tmp_path, 5)
     async with vendors.serving():
         path = tmp_path / "settings.yaml"
@@ -273,5 +273,5 @@ async def test_new_secrets_are_taken_on_sighup(tmp_path: Path) -> None:
             _, said = await process.communicate()
 
     assert vendors.wanted == vendors.created == vendors.told
-    assert "in use now: sources.shop.client_secret" in said.decode()
+    assert "applied: sources.shop.client_secret" in said.decode()
     assert f"{secret}-2" not in said.decode()

@@ -1,4 +1,4 @@
-"""`connector demo`, as a process of its own."""
+"""`connector demo` as a process of its own."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from connector.sandbox.records import Feed, feeds
-from connector.sandbox.stage import stage
+from connector.sandbox.vendors import build_vendors
 from tests.cli.process import ended, run, started
 
 
 def _environ(folder: Path) -> dict[str, str]:
-    """Return an environment whose temporary files, and settings that must not matter, are seen."""
+    """Return an environment with a known temporary folder and with settings that the demo must ignore."""
     (folder / "tmp").mkdir()
     (folder / "work").mkdir()
     return {"TMPDIR": str(folder / "tmp"), "EWH_USERNAME": "nobody", "CONNECTOR_JOURNAL": str(folder / "work" / "x.db")}
@@ -27,13 +27,13 @@ def _left(folder: Path) -> list[Path]:
 
 
 def _records(out: str) -> dict[str, str]:
-    """Return the last table by source, its columns apart by one space."""
-    rows = [line.split() for line in out.partition("own records say:\n")[2].splitlines()[1:5]]
+    """Return the final table by source, its columns separated by one space."""
+    rows = [line.split() for line in out.partition("own records:\n")[2].splitlines()[1:5]]
     return {row[0]: " ".join(row[1:]) for row in rows}
 
 
 async def test_the_demo_shows_a_lost_answer_and_proves_that_each_order_is_there_once(tmp_path: Path) -> None:
-    """It delivers 207 orders of four systems, one of a lost answer too, compares the vendors' records, exits with 0."""
+    """The demo delivers 207 orders of four sources once, in spite of a lost response, and exits with 0."""
     environ = _environ(tmp_path)
     ended = await run("demo", folder=tmp_path / "work", environ=environ)
 
@@ -44,40 +44,42 @@ async def test_the_demo_shows_a_lost_answer_and_proves_that_each_order_is_there_
         "production": "30 30 0 30 0 erp and archive",
         "transport": "30 30 0 30 0 warehouse",
     } == _records(ended.out)
-    assert "1 without an address and 2 quotations are left in the shop, and nowhere else" in ended.out
-    assert "is held, it waits for a person: missing field: shipping_address" in ended.out
-    assert "is skipped, it is none of ours: quotation" in ended.out
-    assert "Another pass over the four feeds created and marked nothing." in ended.out
+    assert "not delivered: 1 order without an address and 2 quotations in the shop" in ended.out
+    assert "is held until an operator acts: missing field: shipping_address" in ended.out
+    assert "is skipped: quotation" in ended.out
+    assert "A second poll of the four feeds created and marked nothing." in ended.out
     lost = re.search(r"(\w+-\d+): THE ANSWER TO ITS CREATE WAS LOST", ended.out)
     assert lost
-    assert f"{lost[1]}: looked up, and found as ORD" in ended.out
-    assert f"One order's way, {lost[1]}:" in ended.out
+    assert f"{lost[1]}: looked up and found as ORD" in ended.out
+    assert f"The timeline of one order, {lost[1]}:" in ended.out
     assert "connector sandbox" in ended.out.partition("Next:")[2]
     assert len(ended.out.splitlines()) <= 50
     assert [] == _left(tmp_path)
 
 
 async def test_the_demo_adds_a_missing_code_and_reports_a_shipment(tmp_path: Path) -> None:
-    """Only when the row is added is what waits for it delivered; when the warehouse ships, the carrier is told."""
+    """Orders held for a code are delivered once it is added, and a shipment is reported to the carrier."""
     ended = await run("demo", folder=tmp_path)
 
-    before, _, rest = ended.out.partition("Somebody adds the row ")
+    before, _, rest = ended.out.partition("The code ")
     after, _, shipped = rest.partition("The warehouse ships ")
-    held = re.search(r"(wholesale-\d+) is held, it waits for a row of a table: missing code: (\w+)/(\w+)\n", before)
+    held = re.search(r"(wholesale-\d+) is held until a code is added: missing code: (\w+)/(\w+)\n", before)
     assert held, before
     assert re.match(
-        rf"{held[3]} to the table {held[2]}, and reloads the settings: \d+ orders? (is|are) released\.\n", after
+        rf"{held[3]} is added to the table {held[2]}, and the settings are reloaded: "
+        r"\d+ orders? (is|are) released\.\n",
+        after,
     )
     assert f"{held[1]} is released, and delivered as ORD" in after
     assert f"{held[1]} is released" not in before
-    told = re.match(r"ORD\d+, which is transport-(\d+)\.\n", shipped)
+    told = re.match(r"ORD\d+, which is the order transport-(\d+)\.\n", shipped)
     assert told, shipped
-    assert f"transport-{told[1]}: its carrier is told COMPLETE at PICKUP" in shipped
-    assert f"the carrier was told that {told[1]} is COMPLETE at PICKUP" in shipped
+    assert f"transport-{told[1]}: reported to its carrier: COMPLETE at PICKUP" in shipped
+    assert f"reported to the carrier: {told[1]} is COMPLETE at PICKUP" in shipped
 
 
 async def test_the_demo_takes_a_number_of_orders_and_a_seed(tmp_path: Path) -> None:
-    """`--orders` and `--seed` choose what is in the shop; a handful has nothing wrong with it."""
+    """`--orders` and `--seed` select the orders of the shop; a handful of orders has no exceptions."""
     environ = _environ(tmp_path)
     ended = await run("demo", "--orders", "4", "--seed", "9", folder=tmp_path / "work", environ=environ)
 
@@ -87,7 +89,7 @@ async def test_the_demo_takes_a_number_of_orders_and_a_seed(tmp_path: Path) -> N
 
 
 async def test_an_interrupted_demo_leaves_no_file(tmp_path: Path) -> None:
-    """Ctrl-C in the middle ends it and takes its journal away."""
+    """Ctrl-C ends the demo and removes its journal."""
     environ = _environ(tmp_path)
     async with started("demo", "--orders", "500", folder=tmp_path / "work", environ=environ) as process:
         assert process.stdout is not None
@@ -120,7 +122,7 @@ ONCE = Counter(["shop-1", "shop-2"])
 def test_the_closing_check_sees_whatever_is_not_as_it_should_be(
     there: Counter[str], told: Counter[str], *, good: bool
 ) -> None:
-    """Every order at every receiver once and told once, and nothing else anywhere; all else is no success."""
+    """Only one delivery at every receiver and one acknowledgement per order, and nothing else, is a success."""
     wanted = frozenset(ONCE)
 
     assert good is Feed("shop", wanted, {"warehouse": there}, told).good
@@ -128,8 +130,8 @@ def test_the_closing_check_sees_whatever_is_not_as_it_should_be(
 
 
 def test_the_closing_check_asks_the_vendors_themselves(tmp_path: Path) -> None:
-    """What it knows of each feed comes from the stand-ins and the file, so that no word of the connector's is in it."""
-    vendors = stage(3, wholesale=2, production=1, transport=1, without_address=1, quotations=1)
+    """The records come from the stand-ins and the file only, not from the connector."""
+    vendors = build_vendors(3, wholesale=2, production=1, transport=1, without_address=1, quotations=1)
     archive = tmp_path / "orders.jsonl"
     archive.write_bytes(b'{"external_id": "production-3101"}\n')
     vendors.erp.put("production-3101")

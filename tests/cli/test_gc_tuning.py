@@ -1,4 +1,4 @@
-"""The garbage collector of `connector run`: seldom, not among what was loaded, and as before afterwards."""
+"""The garbage collector settings of `connector run`: rare collections, without loaded objects, restored afterwards."""
 
 from __future__ import annotations
 
@@ -11,46 +11,46 @@ import pytest
 from click.testing import CliRunner
 
 from connector.cli import main
-from connector.cli.gc_tuning import SELDOM, seldom, spare
+from connector.cli.gc_tuning import THRESHOLDS, collect_rarely, freeze_loaded
 
 
 class Ring:
-    """Something that refers to itself."""
+    """An object that refers to itself."""
 
     def __init__(self) -> None:
         self.me = self
 
 
 def test_cycles_are_freed_while_it_runs() -> None:
-    """Seldom is not never: a process that runs for months keeps no garbage."""
-    with seldom():
-        spare()
+    """Collections are rare but do happen: a process that runs for months keeps no garbage."""
+    with collect_rarely():
+        freeze_loaded()
         ring = weakref.ref(Ring())
         assert ring() is not None
-        kept: list[list[int]] = [[] for _ in range(2 * SELDOM[0])]
+        kept: list[list[int]] = [[] for _ in range(2 * THRESHOLDS[0])]
         assert ring() is None
     assert kept
 
 
 def test_nothing_is_looked_at_before_the_process_has_started() -> None:
-    """While modules are loaded, thousands of objects come to stay: a look at them would find nothing."""
-    with seldom():
+    """While modules are loaded, thousands of permanent objects are created, and no collection happens."""
+    with collect_rarely():
         assert not gc.isenabled()
-        spare()
+        freeze_loaded()
         assert gc.isenabled()
         assert gc.get_freeze_count() > 1000
-        assert gc.get_threshold() == SELDOM
+        assert gc.get_threshold() == THRESHOLDS
 
 
 @pytest.mark.parametrize("enabled", [True, False])
 def test_afterwards_everything_is_as_before(enabled: bool) -> None:
-    """Whoever calls the command in a process of his own finds his collector as he left it, failure or not."""
+    """After the command, even after a failure, the caller's collector settings are as before."""
     before = gc.get_threshold()
     if not enabled:
         gc.disable()
     try:
-        with suppress(KeyError), seldom():
-            spare()
+        with suppress(KeyError), collect_rarely():
+            freeze_loaded()
             raise KeyError
         assert gc.isenabled() is enabled
         assert gc.get_threshold() == before
@@ -60,7 +60,7 @@ def test_afterwards_everything_is_as_before(enabled: bool) -> None:
 
 
 def test_a_run_that_cannot_start_leaves_it_alone_too(tmp_path: Path) -> None:
-    """Bad settings end the command before anything was started."""
+    """Bad settings end the command before the start, with the collector settings restored."""
     before = gc.get_threshold()
     ran = CliRunner().invoke(main, ["--settings", str(tmp_path / "none.yaml"), "run", "--once"])
     assert ran.exit_code == 78

@@ -1,4 +1,4 @@
-"""Progress: a table that stays in place on a terminal, lines of the log elsewhere."""
+"""Progress display: a table updated in place on a terminal, log lines elsewhere."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from connector.cli.counters import Tally
+from connector.cli.counters import RunCounters
 from connector.cli.live_counts import show
 from connector.events import OrderAcknowledged
 from tests.cli.process import ROOT, Vendors
@@ -22,8 +22,8 @@ from tests.doubles import LoopClock
 
 @pytest.mark.looptime
 async def test_elsewhere_lines_are_few(caplog: pytest.LogCaptureFixture) -> None:
-    """Counts that move all the time are told at most once a pause, and ever more seldom, up to once a minute."""
-    clock, tally = LoopClock(), Tally()
+    """Changing counts are logged at most once per interval, which grows to a minute."""
+    clock, tally = LoopClock(), RunCounters()
     caplog.set_level("INFO", "connector")
     async with anyio.create_task_group() as tg:
         tg.start_soon(lambda: show(tally, clock, every=1.0))
@@ -42,7 +42,7 @@ async def test_elsewhere_lines_are_few(caplog: pytest.LogCaptureFixture) -> None
 
 
 async def test_on_a_terminal_the_log_is_for_people_and_the_table_goes_away(tmp_path: Path) -> None:
-    """On a terminal stderr shows a moving table and a readable log; stdout is the same summary as elsewhere."""
+    """On a terminal, stderr shows a live table and a readable log; stdout has the same summary as elsewhere."""
     vendors = Vendors(tmp_path, 40)
     outside, inside = pty.openpty()
     async with vendors.serving():
@@ -72,7 +72,7 @@ async def test_on_a_terminal_the_log_is_for_people_and_the_table_goes_away(tmp_p
 
 
 def _read(terminal: int) -> bytes:
-    """Read until the other side has closed it, which a terminal says with an error."""
+    """Read until the other side is closed, which a terminal reports as an error."""
     chunks = []
     try:
         while chunk := os.read(terminal, 65536):

@@ -1,4 +1,4 @@
-"""Lines for stderr never make anybody wait: neither whoever logs nor, for long, the end of the process."""
+"""Lines for stderr never block: not the logging code, and the end of the process only briefly."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tests.cli.process import ROOT, Vendors, run
 
 
 def missing(lines: int) -> str:
-    """Return the line that says what is missing."""
+    """Return the line that reports dropped lines."""
     return f"{lines} missing\n"
 
 
 @pytest.fixture
 def pipe() -> Iterator[tuple[int, int]]:
-    """Make a pipe that is full."""
+    """Create a full pipe."""
     reads, writes = os.pipe()
     os.set_blocking(writes, False)
     for size in (4096, 1):
@@ -37,7 +37,7 @@ def pipe() -> Iterator[tuple[int, int]]:
 
 
 def emptied(reads: int) -> None:
-    """Take all out of a full pipe that its filling has put there."""
+    """Read from a full pipe all bytes that filled it."""
     left = 65536
     while left:
         left -= len(os.read(reads, left))
@@ -45,7 +45,7 @@ def emptied(reads: int) -> None:
 
 @pytest.mark.fault(139)
 def test_a_pipe_that_nobody_empties(pipe: tuple[int, int]) -> None:
-    """As many lines as may wait do, the others are counted, and all is said once somebody reads again."""
+    """The queue keeps its capacity of lines, counts the rest, and reports the count once the pipe is read again."""
     reads, writes = pipe
     writer = LogWriter(writes, missing, most=3)
     writer.write("first\n")
@@ -65,7 +65,7 @@ def test_a_pipe_that_nobody_empties(pipe: tuple[int, int]) -> None:
 
 @pytest.mark.fault(139)
 def test_a_file_that_takes_nothing() -> None:
-    """Lines that a full disk does not take are counted as those that nobody reads are."""
+    """Lines that cannot be written to a full disk are counted as dropped."""
     full = os.open("/dev/full", os.O_WRONLY)
     writer = LogWriter(full, missing)
     for number in range(5):
@@ -82,7 +82,7 @@ def test_a_file_that_takes_nothing() -> None:
 
 
 def test_what_draws_on_the_terminal_goes_the_same_way() -> None:
-    """In order, and without a wait."""
+    """The live table is written in order with the log, and without blocking."""
     reads, writes = os.pipe()
     writer = LogWriter(writes, missing)
     stream = QueuedStream(writer)
@@ -97,7 +97,7 @@ def test_what_draws_on_the_terminal_goes_the_same_way() -> None:
 
 @pytest.mark.fault(139)
 async def test_a_stderr_that_nobody_reads_stops_no_delivery(tmp_path: Path, pipe: tuple[int, int]) -> None:
-    """All orders are delivered and told, and the process ends by itself with its exit code."""
+    """With a blocked stderr all orders are delivered and acknowledged, and the process ends with its exit code."""
     vendors = Vendors(tmp_path, 8)
     async with vendors.serving():
         code = await _with_stderr(tmp_path, pipe[1])
@@ -121,7 +121,7 @@ async def _with_stderr(folder: Path, stderr: int) -> int:
 
 
 async def test_an_output_on_a_full_disk_is_one_line(tmp_path: Path) -> None:
-    """On stderr, without a traceback, and exit 1; a run has done its work all the same."""
+    """A full disk under stdout is one line on stderr, no traceback and exit 1; a run has still done its work."""
     vendors = Vendors(tmp_path, 8)
     async with vendors.serving():
         for command in (["run", "--once", "--log-format", "console"], ["status"], ["orders"], ["echo"], ["--help"]):

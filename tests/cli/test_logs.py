@@ -1,4 +1,4 @@
-"""One record is one line, and no secret is in it."""
+"""Each log record is one line without secrets."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from connector.cli.logs import Hide, configure, secrets_of
+from connector.cli.logs import SecretFilter, configure, secrets_in
 from connector.settings.values import Secret
 
 SECRET = 'g3heim "quoted" /path+é'
@@ -18,7 +18,7 @@ logger = logging.getLogger("connector.test")
 
 @pytest.fixture(autouse=True)
 def _logging_as_before() -> Iterator[None]:
-    """Put logging back after each test."""
+    """Restore the logging configuration after each test."""
     root, ours = logging.getLogger(), logging.getLogger("connector")
     before = root.handlers[:], root.level, ours.level
     yield
@@ -29,12 +29,12 @@ def _logging_as_before() -> Iterator[None]:
 
 
 def fail() -> None:
-    """Raise something with foreign text in it."""
+    """Raise an exception with text from outside."""
     raise ValueError(f"first\nsecond \x1b[31m {SECRET}")
 
 
 def log_all() -> None:
-    """Log what is hardest to keep on a line: line breaks, escapes, marks of direction, and a traceback."""
+    """Log difficult text: line breaks, escapes, bidirectional marks, and a traceback."""
     logger.info("a\r\nb \x1b[2J \u202e \x7f \ud800 \u2028 \U000e0041 %s", "ü", extra={"order": "1\n2"})
     try:
         fail()
@@ -44,7 +44,7 @@ def log_all() -> None:
 
 @pytest.mark.attack(16, 17)
 def test_json_is_one_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
-    """Whatever a record holds, its line is one JSON object that gives the text back, and shows nothing invisible."""
+    """A record in JSON is one line that decodes to the same text and contains no unprintable character."""
     configure("json")
     log_all()
 
@@ -61,7 +61,7 @@ def test_json_is_one_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.attack(16, 17)
 def test_console_is_one_line_a_record(capsys: pytest.CaptureFixture[str]) -> None:
-    """For people it is one line too: what is invisible is written out, an exception in short with its place."""
+    """A record as text is one line too, with unprintable characters escaped and an exception in short form."""
     configure("console")
     log_all()
 
@@ -77,8 +77,8 @@ def test_console_is_one_line_a_record(capsys: pytest.CaptureFixture[str]) -> Non
 @pytest.mark.attack(24)
 @pytest.mark.parametrize("form", ["json", "console"])
 def test_no_secret_comes_through(capsys: pytest.CaptureFixture[str], form: str) -> None:
-    """In a message, its arguments, its extras and a traceback, plain or as URLs and JSON write it: it is `***`."""
-    configure("json" if form == "json" else "console", Hide([SECRET]))
+    """A secret in a message, an argument, an extra or a traceback is `***`, also in its URL and JSON forms."""
+    configure("json" if form == "json" else "console", SecretFilter([SECRET]))
     logger.warning("%s", SECRET, extra={"nested": {"a": [SECRET]}, SECRET: 1})
     logger.warning("GET /x?token=g3heim%20%22quoted%22%20%2Fpath%2B%C3%A9")
     logger.warning('{"password": %s}', json.dumps(SECRET))
@@ -90,7 +90,7 @@ def test_no_secret_comes_through(capsys: pytest.CaptureFixture[str], form: str) 
 
 
 def test_what_others_chatter_is_left_out(capsys: pytest.CaptureFixture[str]) -> None:
-    """The connector's own records count from INFO on, those of libraries from WARNING on."""
+    """The connector's records are logged from INFO up, those of libraries from WARNING up."""
     configure("json")
     for name in ("connector.any", "aiohttp.any"):
         logging.getLogger(name).info("info of %s", name)
@@ -102,7 +102,7 @@ def test_what_others_chatter_is_left_out(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_a_record_that_cannot_be_written_stops_nobody(capsys: pytest.CaptureFixture[str]) -> None:
-    """A wrong call of the logger is one line that repeats nothing of it."""
+    """A wrong logging call is one line that repeats none of its arguments."""
     configure("json")
     logger.warning("%d %d", SECRET)
 
@@ -130,4 +130,4 @@ def test_every_secret_of_the_settings_is_found() -> None:
 
     settings = Outer({"a": Inner("x", Secret("one"))}, [Inner("y"), Inner("z", Secret("two"))])
 
-    assert ["one", "two"] == secrets_of(settings)
+    assert ["one", "two"] == secrets_in(settings)

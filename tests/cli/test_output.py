@@ -1,4 +1,4 @@
-"""Plain text for people."""
+"""Plain text output for people."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from connector.cli.output import age, escaped, iso, table
 
 
 def test_columns_line_up() -> None:
-    """Columns are as wide as their widest cell, numbers end in line, an empty cell is a dash, no line ends blank."""
+    """Columns are as wide as their widest cell, numbers are right-aligned, and empty cells are dashes."""
     text = table(["NAME", "N", "LAST"], [["a", 1, ""], ["long name", 1000, "x"]], right=[1])
 
     assert ["NAME          N  LAST", "a             1  -", "long name  1000  x"] == text.splitlines()
 
 
 def test_wide_and_combining_characters() -> None:
-    """A character that takes two columns, or none, is counted as such."""
+    """Characters of two columns, or of none, count as such."""
     text = table(["A", "B"], [["日本", "x"], ["e\u0301", "x"], ["abcd", "x"]])
 
     assert ["A     B", "日本  x", "e\u0301     x", "abcd  x"] == text.splitlines()
@@ -27,7 +27,7 @@ def test_wide_and_combining_characters() -> None:
 
 @given(st.lists(st.lists(st.text(st.characters()), min_size=2, max_size=2), max_size=5))
 def test_no_cell_leaves_its_line(rows: list[list[str]]) -> None:
-    """Whatever the cells hold, a row is one line and every character of it can be printed."""
+    """A row is one line of printable characters, whatever its cells contain."""
     lines = table(["A", "B"], rows).split("\n")
 
     assert len(rows) + 1 == len(lines)
@@ -44,7 +44,7 @@ def test_no_cell_leaves_its_line(rows: list[list[str]]) -> None:
     ],
 )
 def test_escapes(text: str, shown: str) -> None:
-    """What can be seen stays as it is; what cannot is written out."""
+    """Printable characters stay as they are; all others are escaped."""
     assert shown == escaped(text)
 
 
@@ -62,7 +62,7 @@ def test_escapes(text: str, shown: str) -> None:
     ],
 )
 def test_age(seconds: float, shown: str) -> None:
-    """An age has its two largest units, and none that is zero."""
+    """A duration shows its two largest units, without a zero."""
     assert shown == age(seconds)
 
 

@@ -1,4 +1,4 @@
-"""The statements of the documents, shown: their examples run, their tables are the program's own."""
+"""The statements of the documents are true: their examples run, and their tables match the program."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.documents.extracted import TOP, block, document, rows, section
 
 
 async def test_the_example_of_embedding_runs(tmp_path: Path) -> None:
-    """The README's program, as it stands, carries the orders of a settings.yaml in its folder."""
+    """The README's program runs unchanged, with the settings.yaml in its folder."""
     vendors = Vendors(tmp_path, 5)
     async with vendors.serving():
         (tmp_path / "app.py").write_text(block("README.md", "embedding"), "utf-8")
@@ -48,7 +48,7 @@ async def test_the_example_of_embedding_runs(tmp_path: Path) -> None:
 
 
 def test_every_command_is_in_the_table() -> None:
-    """docs/operating.md lists the commands that there are, and no others."""
+    """docs/operating.md lists exactly the existing commands."""
     first = [row for row in rows(section("docs/operating.md", "Commands")) if row.startswith("`connector")]
     listed = {name for row in first for name in re.findall(r"`connector (\w+)", row)}
 
@@ -56,28 +56,28 @@ def test_every_command_is_in_the_table() -> None:
 
 
 def test_every_exit_code_is_in_the_table() -> None:
-    """docs/operating.md lists the exit codes that there are."""
+    """docs/operating.md lists all exit codes."""
     listed = {int(row) for row in rows(section("docs/operating.md", "Exit codes")) if row.isdigit()}
 
     assert {exit_codes.OK, exit_codes.TROUBLE, exit_codes.USAGE, exit_codes.LATER, exit_codes.SETTINGS} == listed
 
 
 def test_every_state_is_explained() -> None:
-    """docs/operating.md has a row for each state that an order can have, and no others."""
+    """docs/operating.md has a row for exactly the states that an order can have."""
     listed = [row.strip("`") for row in rows(section("docs/operating.md", "Order states")) if row.startswith("`")]
 
     assert list(get_args(PublicState)) == listed
 
 
 def test_every_source_and_receiver_is_in_its_table() -> None:
-    """The README lists the types that are registered, and no others."""
+    """The README lists exactly the registered types."""
     listed = {row.strip("`") for row in rows(section("README.md", "Sources and receivers")) if row.startswith("`")}
 
     assert {*SOURCES, *RECEIVERS} == listed
 
 
 def test_every_mapping_function_is_in_its_table() -> None:
-    """docs/mapping.md lists the functions that are ours, and no others; JMESPath's own are JMESPath's to list."""
+    """docs/mapping.md lists exactly our own functions, without those of JMESPath."""
     listed = {name for row in rows(section("docs/mapping.md", "Functions")) for name in re.findall(r"`(\w+)\(", row)}
     theirs = set(Functions.FUNCTION_TABLE) - {"replace"}
 
@@ -85,7 +85,7 @@ def test_every_mapping_function_is_in_its_table() -> None:
 
 
 def test_every_key_is_explained_in_the_example() -> None:
-    """Each key that a source, a receiver or a route takes stands in settings.yaml, at work or in a comment."""
+    """Each key of a source, a receiver or a route is in settings.yaml, as a setting or in a comment."""
     text = (TOP / "settings.yaml").read_text("utf-8")
     structs: list[Any] = [*(kind.settings for kind in (*source_types().values(), *RECEIVERS.values())), RouteSettings]
     keys = {field.encode_name for struct in structs for field in msgspec.structs.fields(struct)}
@@ -94,7 +94,7 @@ def test_every_key_is_explained_in_the_example() -> None:
 
 
 def test_the_example_of_a_mapping_maps_the_seeds_order(tmp_path: Path) -> None:
-    """The mapping of docs/mapping.md, as it stands, turns the order of seed 001 into a request with what it says."""
+    """The mapping of docs/mapping.md turns the order of seed 001 into a request with its values."""
     ends = 'base_url: "http://127.0.0.1:1"'
     endpoints = (
         f"sources:\n  shop: {{type: propeller, {ends}, client_id: a, client_secret: b}}\n"
@@ -112,7 +112,7 @@ def test_the_example_of_a_mapping_maps_the_seeds_order(tmp_path: Path) -> None:
 
 
 def test_the_sample_of_a_mistake_is_what_is_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The line of docs/settings.md about a misspelt key is what the program says, but for the place."""
+    """The line of docs/settings.md about a misspelt key is printed by the program, apart from the place."""
     (sample,) = re.findall(r"^settings\.yaml:\d+:\d+: (.*)$", document("docs/settings.md"), re.MULTILINE)
     text = (TOP / "settings.yaml").read_text("utf-8").replace("page_size: 50", "page_sise: 50")
     (tmp_path / "settings.yaml").write_text(text, "utf-8")

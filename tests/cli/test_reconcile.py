@@ -1,4 +1,4 @@
-"""`connector reconcile` by the real command: a shop, a journal and a warehouse that disagree in every way."""
+"""`connector reconcile` with the real command: a shop, a journal and a warehouse that disagree in every way."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LONG_AGO = datetime.now(UTC) - timedelta(hours=1)
 
 
 class Disagreement(Vendors):
-    """Orders of a shop by what is wrong with them; each name stands for one order."""
+    """Orders of a shop by their disagreement; each name is one order."""
 
     NAMES = (
         "fine", "ghost", "withdrawn", "double", "reset", "parked", "lost there", "lost", "there", "gone", "behind us",
@@ -47,24 +47,24 @@ class Disagreement(Vendors):
             yield db
 
     def content(self) -> list[tuple[Any, ...]]:
-        """Return all that the journal holds."""
+        """Return the content of the journal."""
         with self.journal() as db:
             questions = ("SELECT * FROM orders", "SELECT * FROM deliveries", "SELECT * FROM history")
             return [row for question in questions for row in db.execute(question)]
 
     def copy(self, name: str) -> None:
-        """Let the warehouse have the order `name`, and nobody know how it came there."""
+        """Create the order `name` at the warehouse behind the connector's back."""
         record = dict(next(iter(self.warehouse.orders.values())))
         record |= {"id": str(uuid4()), "external_id": f"shop-{self.ids[name]}", "external_reference": str(uuid4())}
         record["reference"] = f"COPY-{name.replace(' ', '-')}"
         self.warehouse.orders[record["id"]] = record
 
     def record(self, name: str) -> dict[str, Any]:
-        """Return what the warehouse has of the order `name`."""
+        """Return the warehouse's record of the order `name`."""
         return self.warehouse.by_external_id(f"shop-{self.ids[name]}")[0]
 
     async def disagree(self) -> None:
-        """Carry the first orders, and let each go wrong in its own way; put the others where they should not be."""
+        """Deliver the first orders and make each disagree in its own way; create the others in the wrong places."""
         assert (await self.run_once()).code == 0
         del self.warehouse.orders[self.record("ghost")["id"]]
         self.warehouse.move(self.record("withdrawn")["id"], "cancelled")
@@ -105,7 +105,7 @@ class Disagreement(Vendors):
         return arrival_of(source, item, (("warehouse", True),))[0]
 
     async def reconcile(self, *more: str, code: int = 1) -> dict[str, dict[str, Any]]:
-        """Run the command; return its findings by the names of the orders, and all it said under an empty name."""
+        """Run the command; return the findings by the names of the orders, and the whole output under an empty name."""
         done = await run("reconcile", "--json", *more, folder=self.folder)
         assert done.code == code, done.err + done.out
         said = json.loads(done.out)
@@ -118,11 +118,11 @@ class Disagreement(Vendors):
 @pytest.mark.fault(36, 72, 73, 88, 93, 94)
 async def test_every_disagreement_is_found_repaired_where_that_is_safe_and_nothing_is_created(tmp_path: Path) -> None:
     """
-    Each order that is wrong is one finding of its kind, and looking changes nothing anywhere.
+    Each disagreement is one finding of its kind, and the comparison changes nothing.
 
-    A repair writes to the journal only; what the next run then does leaves the ghost, the conflicts and the orphan to
-    a person, and no order is there twice that was not before. What has gone from the feed that run takes for vanished:
-    then the journal says so, too, and nothing disagrees.
+    A repair writes to the journal only. After the next run the ghost, the conflicts and the orphan are left for an
+    operator, and no order has a new duplicate. That run marks orders that have left the feed as vanished, so the
+    journal agrees with the feed.
     """
     vendors = Disagreement(tmp_path)
     async with vendors.serving():
@@ -149,7 +149,7 @@ async def test_every_disagreement_is_found_repaired_where_that_is_safe_and_nothi
             "replaced": ("unknown_to_journal", "adopt"),
         }
         assert said["agreed"] == {"shop": {"warehouse": 1}}
-        assert "1 ghost_delivery (the journal says delivered, and the receiver does not have it): left to a person" in (
+        assert "1 ghost_delivery (the journal says delivered, and the receiver does not have it): for an operator" in (
             text.out
         )
 
@@ -180,7 +180,7 @@ async def test_every_disagreement_is_found_repaired_where_that_is_safe_and_nothi
 
 
 async def test_a_repair_reaches_a_running_connector(tmp_path: Path) -> None:
-    """What was reset at the shop is told again within seconds, if its list is believed at once; else all is well."""
+    """An order that was reset at the shop is acknowledged again within seconds, if its list is believed at once."""
     vendors = Vendors(tmp_path, 4, list_settles="0s")
     async with vendors.serving(), started("run", "--quiet", folder=tmp_path) as process:
         while len(vendors.shop.marked) < 4:
@@ -193,7 +193,7 @@ async def test_a_repair_reaches_a_running_connector(tmp_path: Path) -> None:
             await _turn()
         process.terminate()
         assert (await ended(process)).code == 0
-    assert (well.code, well.out.splitlines()[-1]) == (0, "all agree"), well.out + well.err
+    assert (well.code, well.out.splitlines()[-1]) == (0, "all sides agree"), well.out + well.err
     assert repaired.code == 0, repaired.out + repaired.err
     assert "1 unacknowledged" in repaired.out
     assert vendors.wanted == vendors.created == vendors.told
@@ -201,19 +201,19 @@ async def test_a_repair_reaches_a_running_connector(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("end", ["shop", "warehouse"])
 async def test_an_end_that_cannot_be_asked_leaves_the_answer_open(tmp_path: Path, end: str) -> None:
-    """75, with the end named; what it would have said is no finding."""
+    """An endpoint that cannot be reached is named with exit 75, and leads to no finding."""
     vendors = Vendors(tmp_path, 3)
     async with vendors.serving():
         assert (await vendors.run_once()).code == 0
         getattr(vendors, end).fault(Fault.SERVER_ERROR, times=100)
         asked = await run("reconcile", folder=tmp_path)
     assert asked.code == 75, asked.out
-    assert f"{end} could not be asked" in asked.err
-    assert asked.out.splitlines()[-1] == "what could be seen agrees"
+    assert f"{end} could not be read" in asked.err
+    assert asked.out.splitlines()[-1] == "the sides that could be read agree"
 
 
 async def test_without_a_journal_the_feed_is_all_new(tmp_path: Path) -> None:
-    """No journal is made; the orders in the feed are told, and a source that is not there is a mistake."""
+    """No journal is created, the orders of the feed are counted as new, and an unknown source is a usage error."""
     vendors = Vendors(tmp_path, 3)
     async with vendors.serving():
         asked = await run("reconcile", "--json", folder=tmp_path)

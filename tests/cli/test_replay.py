@@ -1,4 +1,4 @@
-"""`connector replay` beside a running connector, by the real commands."""
+"""`connector replay` beside a running connector, with the real commands."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ REPLAY = ("replay", "shop", "--since", "2026-01-01T00:00:00Z")
 
 
 def requests(folder: Path) -> list[tuple[str, int | None, str | None]]:
-    """Return every request with what was listed, and the error."""
+    """Return every request with its number of listed orders and its error."""
     with closing(sqlite3.connect(folder / "connector.db")) as db:
         return db.execute("SELECT source, listed, error FROM requests ORDER BY id").fetchall()
 
 
 async def until(done: Callable[[], bool]) -> None:
-    """Wait for what another process brings about; the test's own time limit ends it."""
+    """Wait for an effect of another process; the time limit of the test ends the wait."""
     while not done():
         await _turn()
 
@@ -32,7 +32,7 @@ async def _turn() -> None:
 
 
 async def test_a_running_connector_replays_what_another_process_asks_for(tmp_path: Path) -> None:
-    """The command prints what was listed; the changed order is changed at the warehouse, once, and none is doubled."""
+    """The command prints the result; a changed order is updated at the warehouse once, and none is duplicated."""
     vendors = Vendors(tmp_path, 12)
     async with vendors.serving(), started("run", "--quiet", folder=tmp_path) as process:
         await until(lambda: len(vendors.shop.marked) == 12)
@@ -55,7 +55,7 @@ async def test_a_running_connector_replays_what_another_process_asks_for(tmp_pat
 
 async def test_a_request_outlives_who_made_it_and_who_should_have_served_it(tmp_path: Path) -> None:
     """
-    The shop does not answer: Ctrl-C leaves the request, as does the end of the wait, and of the connector.
+    While the shop does not respond, the request survives Ctrl-C, the end of the wait, and the end of the connector.
 
     The next run serves it.
     """
@@ -68,15 +68,15 @@ async def test_a_request_outlives_who_made_it_and_who_should_have_served_it(tmp_
             await until(lambda: len(vendors.shop.history) > before)
             over = await run(*REPLAY, "--wait", "0", folder=tmp_path)
             assert (over.code, over.out) == (75, "")
-            assert "no answer yet; the request stands" in over.err
+            assert "no answer yet; the request is in the journal" in over.err
             async with started(*REPLAY, folder=tmp_path) as impatient:
-                await said(impatient, "it is asked")
+                await said(impatient, "waiting for it to do the replay")
                 impatient.send_signal(signal.SIGINT)
                 stopped = await ended(impatient)
             assert stopped.code == 130
-            assert "the request stands" in stopped.err
+            assert "the request is in the journal" in stopped.err
             async with started(*REPLAY, folder=tmp_path) as patient:
-                await said(patient, "it is asked")
+                await said(patient, "waiting for it to do the replay")
                 process.kill()
                 assert (await ended(patient)).code == 75
         assert requests(tmp_path) == [("shop", None, None)]
@@ -88,11 +88,11 @@ async def test_a_request_outlives_who_made_it_and_who_should_have_served_it(tmp_
 
 
 async def test_a_replay_needs_a_time_with_its_zone_and_says_what_it_cannot_see(tmp_path: Path) -> None:
-    """A time without a zone is another one on another machine: it is refused, as a usage error."""
+    """A time without a zone is a usage error, because it is another time on another machine."""
     vendors = Vendors(tmp_path, 1)
     async with vendors.serving():
         refused = await run(*REPLAY[:-1], "2026-01-01T00:00:00", folder=tmp_path)
         planned = await run(*REPLAY, "--dry-run", folder=tmp_path)
     assert refused.code == 2
-    assert "has no zone" in refused.err
-    assert "not seen by a replay: orders whose export status was taken back" in planned.err
+    assert "has no time zone" in refused.err
+    assert "not covered by a replay: orders whose export status was taken back" in planned.err

@@ -1,4 +1,4 @@
-"""`connector report`, and what becomes of it, by the real command between a stand-in carrier and warehouse."""
+"""`connector report` and the delivery of reports, with the real command between a stand-in carrier and warehouse."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ DAMAGED = ["--status", "DAMAGE", "--location", "DELIVERY", "--at", "2026-06-11T1
 
 
 class Carrier:
-    """A carrier with two orders, and the warehouse that they go to."""
+    """A carrier with two orders, and the warehouse that receives them."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -59,7 +59,7 @@ class Carrier:
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
-        """Serve both, and write the settings that lead to them."""
+        """Serve both vendors, and write settings with their addresses."""
         async with AsyncExitStack() as stack:
             transport = await stack.enter_async_context(serving(self.transport))
             warehouse = await stack.enter_async_context(serving(self.warehouse))
@@ -68,22 +68,22 @@ class Carrier:
             yield
 
     async def run(self, *arguments: str, code: int = 0) -> str:
-        """Run a command that ends as it should; return what it printed."""
+        """Run a command that must succeed; return its output."""
         done = await run(*arguments, folder=self.folder)
         assert done.code == code, done.err + done.out
         return done.out
 
     def ship(self, order_id: int) -> None:
-        """Let an order leave the warehouse."""
+        """Let the warehouse ship an order."""
         (order,) = self.warehouse.by_external_id(f"transport-{order_id}")
         self.warehouse.ship(order["id"])
 
     def told(self) -> list[tuple[int, str, str]]:
-        """Return every report that was taken: order, status, stop."""
+        """Return every report that the carrier received: order, status, stop."""
         return [(each["orderId"], each["status"], each["location"]) for each in self.transport.updates]
 
     def lose(self, fault: Fault) -> None:
-        """Let the next report meet with `fault`."""
+        """Let `fault` befall the next report."""
 
         def on(request: web.Request) -> bool:
             return request.path.endswith("/update")
@@ -92,18 +92,18 @@ class Carrier:
 
 
 async def turn() -> None:
-    """Let the other process go on: it decides when something happens."""
+    """Wait while the other process works."""
     await anyio.sleep(0.02)
 
 
 async def test_a_report_is_sent_by_the_next_run_and_once(tmp_path: Path) -> None:
-    """Made twice, it is told once; `show` has it, and with --online what the carrier shows."""
+    """A report that is stored twice is sent once; `show` prints it, and with --online also the carrier's timeline."""
     carrier = Carrier(tmp_path)
     async with carrier.serving():
         await carrier.run("run", "--once", "--quiet")
-        assert (await carrier.run("report", "transport", "12345", *DAMAGED)).startswith("kept: a running connector")
+        assert (await carrier.run("report", "transport", "12345", *DAMAGED)).startswith("stored, to be sent")
         assert (await carrier.run("report", "transport", "12345", *DAMAGED)).startswith(
-            "this very report was made before"
+            "an identical report was stored before"
         )
         assert carrier.told() == []
         waiting = json.loads(await carrier.run("show", "transport", "12345", "--json"))["reports"]
@@ -124,7 +124,7 @@ async def test_a_report_is_sent_by_the_next_run_and_once(tmp_path: Path) -> None
 
 
 async def test_a_running_connector_takes_a_report_up_and_follows_the_warehouse(tmp_path: Path) -> None:
-    """What is written beside it is sent without a restart, and what is shipped is told as picked up."""
+    """A running connector sends a report from another process, and reports a shipment as picked up."""
     carrier = Carrier(tmp_path)
     async with carrier.serving():
         async with started("run", "--quiet", folder=tmp_path) as process:
@@ -146,7 +146,7 @@ async def test_a_running_connector_takes_a_report_up_and_follows_the_warehouse(t
     "fault", [Fault.LOSE_ANSWER, Fault.LOSE_REQUEST, Fault.SERVER_ERROR_APPLIED, Fault.SERVER_ERROR]
 )
 async def test_a_lost_answer_leaves_one_entry(tmp_path: Path, fault: Fault) -> None:
-    """Whether the carrier had taken the report or not, its timeline has it once."""
+    """After a lost response the carrier's timeline has the report once, whether or not the first call was applied."""
     carrier = Carrier(tmp_path)
     async with carrier.serving():
         await carrier.run("run", "--once", "--quiet")
@@ -158,7 +158,7 @@ async def test_a_lost_answer_leaves_one_entry(tmp_path: Path, fault: Fault) -> N
 
 
 async def test_a_shipped_order_is_reported_once_by_runs_that_end(tmp_path: Path) -> None:
-    """Each `run --once` looks at the warehouse, and none repeats what another has told."""
+    """Each `run --once` reads the warehouse, and none repeats a report of an earlier run."""
     carrier = Carrier(tmp_path)
     async with carrier.serving():
         await carrier.run("run", "--once", "--quiet")
@@ -171,7 +171,7 @@ async def test_a_shipped_order_is_reported_once_by_runs_that_end(tmp_path: Path)
 
 MISTAKES = [
     (["transport", "999", *DAMAGED], 1, "no order '999' of source 'transport'"),
-    (["depot", "12345", *DAMAGED], 2, "no source 'depot'; there is transport"),
+    (["depot", "12345", *DAMAGED], 2, "no source 'depot'; the sources are transport"),
     (["transport", "12345", "--status", "LATE", "--location", "PICKUP"], 2, "--status"),
     (["transport", "12345", *DAMAGED, "--at", "2026-06-11T14:30"], 2, "no zone"),
     (["transport", "12345", *DAMAGED, "--at", "yesterday"], 2, "not a time"),
@@ -182,7 +182,7 @@ MISTAKES = [
 
 
 async def test_a_mistake_is_told_and_nothing_is_kept(tmp_path: Path) -> None:
-    """An order that is not there, a time without a zone, half of a place: exit 2, or 1 for what the journal knows."""
+    """A time without a zone or half of a place is exit 2, and an unknown order exit 1; nothing is stored."""
     carrier = Carrier(tmp_path)
     async with carrier.serving():
         await carrier.run("run", "--once", "--quiet")
@@ -195,7 +195,7 @@ async def test_a_mistake_is_told_and_nothing_is_kept(tmp_path: Path) -> None:
 
 
 async def test_who_took_the_goods_and_where(tmp_path: Path) -> None:
-    """The options that a delivery has become its proof of delivery; `--anyway` is for an order taken by hand."""
+    """The options of a delivery become its proof of delivery; `--anyway` accepts an unknown order."""
     carrier = Carrier(tmp_path)
     at = ["--at", "2026-06-11T14:30:00Z", "--latitude", "59.91", "--longitude", "10.75"]
     async with carrier.serving():
@@ -223,7 +223,7 @@ async def test_who_took_the_goods_and_where(tmp_path: Path) -> None:
 
     assert (shown.code, "confirmed" in shown.out) == (1, True)
     assert "there is no order '777'" in shown.err
-    assert (refused.code, "cannot list again what it has exported" in refused.err) == (2, True)
+    assert (refused.code, "cannot list orders that it has exported" in refused.err) == (2, True)
     (update,) = carrier.transport.updates
     assert (update["orderId"], update["completeInfo"]["pod"]["signeeName"]) == (777, "John")
     assert update["completeInfo"]["pod"]["comment"] == "front desk"
@@ -238,7 +238,7 @@ async def test_who_took_the_goods_and_where(tmp_path: Path) -> None:
 
 
 async def test_a_source_without_reports_and_a_journal_that_is_not_there(tmp_path: Path) -> None:
-    """Both are said in words."""
+    """Both failures have a clear message."""
     vendors = Vendors(tmp_path, 1)
     async with vendors.serving():
         plain = await run("report", "shop", "1", *DAMAGED, folder=tmp_path)
@@ -246,16 +246,17 @@ async def test_a_source_without_reports_and_a_journal_that_is_not_there(tmp_path
     async with carrier.serving():
         early = await run("report", "transport", "12345", *DAMAGED, folder=tmp_path)
 
-    assert (plain.code, "takes no reports" in plain.err) == (2, True)
+    assert (plain.code, "does not accept reports" in plain.err) == (2, True)
     assert (early.code, "there is no journal" in early.err) == (1, True)
     assert not (tmp_path / "connector.db").exists()
 
 
 async def test_a_parked_report_waits_for_a_person_and_leaves_the_order_where_it_is(tmp_path: Path) -> None:
     """
-    The carrier refuses a report: `run --once` ends with 1, and every command says why; the order stays acknowledged.
+    A rejected report is parked: `run --once` ends with 1, every command shows the reason, and the order stays
+    acknowledged.
 
-    A retry tells it again; skipping it ends the matter.
+    A retry sends it again; a skip drops it.
     """
     carrier = Carrier(tmp_path)
     async with carrier.serving():
@@ -270,7 +271,7 @@ async def test_a_parked_report_waits_for_a_person_and_leaves_the_order_where_it_
         assert "order 12345 not found" in cause
         text = await carrier.run("status")
         assert f"1 report parked: {cause}" in text
-        assert "transport: 1 report about orders parked" in text
+        assert "transport: 1 parked report" in text
         (order,) = [each for each in json.loads(await carrier.run("orders", "--json")) if each["cause"]]
         assert (order["order_id"], order["state"], order["cause"]) == ("12345", "acknowledged", cause)
         assert "12345" in await carrier.run("orders", "--cause", cause)

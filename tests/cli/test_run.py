@@ -1,4 +1,4 @@
-"""`connector run --once`, as a process of its own between real sockets and over a real journal."""
+"""`connector run --once` as a process of its own, with real sockets and a real journal."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CANARY = "canary-5up3r-5ecret"
 
 
 async def test_a_run_delivers_what_can_be_delivered_and_holds_the_rest(tmp_path: Path) -> None:
-    """Of 130 orders 126 are created and marked once, 2 wait under their cause, 2 are none of ours; that is exit 1."""
+    """Of 130 orders 126 are created and marked once, 2 are held for their cause, and 2 are skipped; that is exit 1."""
     vendors = Vendors(tmp_path, 130, without_address=2, quotations=2)
     async with vendors.serving():
         ended = await vendors.run_once()
@@ -36,7 +36,7 @@ async def test_a_run_delivers_what_can_be_delivered_and_holds_the_rest(tmp_path:
 
 
 async def test_a_second_run_writes_nothing_anywhere(tmp_path: Path) -> None:
-    """What is delivered, held or skipped stays as it is: the next run only reads, and still says what is held."""
+    """The next run writes nothing at a vendor, and still reports the held orders."""
     vendors = Vendors(tmp_path, 130, without_address=2, quotations=2)
     async with vendors.serving():
         await vendors.run_once()
@@ -51,7 +51,7 @@ async def test_a_second_run_writes_nothing_anywhere(tmp_path: Path) -> None:
 
 
 async def test_all_well_is_exit_0_and_with_quiet_no_word(tmp_path: Path) -> None:
-    """When nothing is left to do for anybody the exit code is 0, and `--quiet` leaves stdout and stderr empty."""
+    """If every order is finished the exit code is 0, and `--quiet` leaves stdout and stderr empty."""
     vendors = Vendors(tmp_path, 7)
     async with vendors.serving():
         first = await vendors.run_once("--log-format", "console")
@@ -64,7 +64,7 @@ async def test_all_well_is_exit_0_and_with_quiet_no_word(tmp_path: Path) -> None
 
 
 async def test_the_log_is_json_on_stderr_and_stdout_holds_only_data(tmp_path: Path) -> None:
-    """Every line of stderr is one JSON object with time, level and event; none of it is on stdout."""
+    """Every line of stderr is a JSON object with time, level and event; none of them is on stdout."""
     vendors = Vendors(tmp_path, 7)
     async with vendors.serving():
         ended = await vendors.run_once()
@@ -77,7 +77,7 @@ async def test_the_log_is_json_on_stderr_and_stdout_holds_only_data(tmp_path: Pa
 
 
 async def test_a_receiver_that_is_down_is_for_a_later_try(tmp_path: Path) -> None:
-    """A refused connection ends the run with 75, names the receiver, and loses nothing: the next run delivers all."""
+    """A refused connection ends the run with 75 and names the receiver; the next run delivers all orders."""
     vendors = Vendors(tmp_path, 20)
     async with vendors.serving():
         good = (tmp_path / "settings.yaml").read_text("utf-8")
@@ -95,7 +95,7 @@ async def test_a_receiver_that_is_down_is_for_a_later_try(tmp_path: Path) -> Non
 
 @pytest.mark.attack(24)
 async def test_a_refused_password_names_the_credentials_and_no_secret_gets_out(tmp_path: Path) -> None:
-    """A wrong password is exit 1 and says what to mend; no secret is on stdout or stderr, nor in any file we write."""
+    """A wrong password is exit 1 with advice; no secret is on stdout, on stderr or in a file."""
     vendors = Vendors(tmp_path, 5)
     vendors.secrets["password"] = CANARY
     async with vendors.serving():
@@ -116,7 +116,7 @@ async def test_a_refused_password_names_the_credentials_and_no_secret_gets_out(t
 
 @pytest.mark.fault(108)
 async def test_a_second_instance_is_told_who_holds_the_journal(tmp_path: Path) -> None:
-    """While one process runs, another on the same journal ends with 75 and names the first one's process id."""
+    """A second process on the same journal ends with 75 and names the process id of the first."""
     vendors = Vendors(tmp_path, 3)
     async with vendors.serving(), started("run", folder=tmp_path) as first:
         await said(first, "started: from shop to warehouse")
@@ -131,7 +131,7 @@ async def test_a_second_instance_is_told_who_holds_the_journal(tmp_path: Path) -
 
 
 async def test_the_counter_counts_doubles(tmp_path: Path) -> None:
-    """The check itself would see a double: two creates under one external id are not `wanted`."""
+    """The check of these tests finds a duplicate: two creates under one external id differ from `wanted`."""
     vendors = Vendors(tmp_path, 1)
     vendors.warehouse.created += [{"external_id": "shop-20106"}] * 2
 
@@ -139,7 +139,7 @@ async def test_the_counter_counts_doubles(tmp_path: Path) -> None:
 
 
 def _written(folder: Path) -> dict[str, str]:
-    """Return every file that the command wrote, by name, with its bytes as text."""
+    """Return the bytes of every file that the command wrote as text, by name."""
     files = [path for path in folder.iterdir() if path.name != "settings.yaml"]
     return {path.name: path.read_bytes().decode("latin-1") for path in files}
 
@@ -157,7 +157,7 @@ def _addresses_in(settings: str) -> list[str]:
 
 
 def _closed_port() -> int:
-    """Return a port that nobody listens on."""
+    """Return a port without a listener."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port: int = taken.getsockname()[1]
@@ -166,7 +166,7 @@ def _closed_port() -> int:
 
 @pytest.mark.fault(137)
 async def test_a_certificate_of_an_unknown_authority_is_exit_1_and_check_names_it(tmp_path: Path) -> None:
-    """Running it again later would not help: the reason and what to do are said, by `check` as well."""
+    """A later attempt would not help, so `run` and `check` print the reason and advice."""
     vendors = Vendors(tmp_path, 3)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     (tmp_path / "server.pem").write_text(SELF_SIGNED, "utf-8")

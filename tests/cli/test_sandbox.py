@@ -1,4 +1,4 @@
-"""`connector sandbox`, as a process of its own, with `connector run --once` against it."""
+"""`connector sandbox` as a process of its own, with `connector run --once` against it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FEW = ("--orders", "30", "--wholesale", "7", "--production", "5", "--transport",
 
 
 async def _told(process: Process) -> str:
-    """Return what it says up to the first count of what the vendors hold."""
+    """Return the output up to the first line of counts."""
     assert process.stdout is not None
     lines = []
     async with asyncio.timeout(20):
@@ -31,7 +31,7 @@ async def _told(process: Process) -> str:
 
 
 async def test_the_sandbox_is_all_that_a_run_needs(tmp_path: Path) -> None:
-    """It writes the settings, says which variables other ports need, and a run delivers its orders; SIGTERM ends it."""
+    """It writes the settings, prints the variables for other ports, and serves a run; SIGTERM ends it."""
     async with started("sandbox", *FEW, *FREE, folder=tmp_path) as process:
         text = await _told(process)
         environ = dict(pair.split("=") for pair in re.findall(r"[A-Z_]+_URL=\S+", text))
@@ -42,7 +42,7 @@ async def test_the_sandbox_is_all_that_a_run_needs(tmp_path: Path) -> None:
     assert "client_id sandbox, client_secret sandbox-secret" in text
     assert "Wrote settings.yaml" in text
     assert "app_key sandbox-app-key" in text
-    assert "left to export: 30 in shop, 7 in wholesale, 5 in production, 6 in transport; there are 0 in " in text
+    assert "left to export: 30 in shop, 7 in wholesale, 5 in production, 6 in transport; received: 0 by " in text
     template = resources.files("connector.settings") / "template.yaml"
     assert template.read_text("utf-8") == _content(tmp_path / "settings.yaml")
     assert "shop: 30 new, 27 delivered, 27 acknowledged\n" in delivered.out
@@ -55,19 +55,19 @@ async def test_the_sandbox_is_all_that_a_run_needs(tmp_path: Path) -> None:
 
 
 async def test_a_settings_file_that_is_there_is_left_alone(tmp_path: Path) -> None:
-    """What somebody has written is not overwritten, and that is said; so is a journal that knows these orders."""
+    """An existing settings file is not overwritten, which is printed; so is an old journal."""
     _write(tmp_path / "settings.yaml", "mine: true\n")
     _write(tmp_path / "connector.db", "")
     async with started("sandbox", *FREE, folder=tmp_path) as process:
         text = await _told(process)
 
     assert "mine: true\n" == _content(tmp_path / "settings.yaml")
-    assert "settings.yaml is there already, and was left as it is." in text
-    assert "connector.db remembers" in text
+    assert "settings.yaml exists already, and is unchanged." in text
+    assert "connector.db knows orders of an earlier sandbox" in text
 
 
 async def test_the_vendors_say_what_they_have_seen(tmp_path: Path) -> None:
-    """When orders move, a line says how many are left in each feed and how many are at the receivers."""
+    """When orders move, a line counts the orders left in each feed and those at the receivers."""
     async with started("sandbox", *FEW, *FREE, folder=tmp_path) as process:
         text = await _told(process)
         environ = dict(pair.split("=") for pair in re.findall(r"[A-Z_]+_URL=\S+", text))
@@ -78,13 +78,13 @@ async def test_the_vendors_say_what_they_have_seen(tmp_path: Path) -> None:
 
     number = r"[1-9]\d*"
     assert re.fullmatch(
-        rf"left to export: .*; there are {number} in the warehouse, \d+ in the erp \({number} calls\)\n", after
+        rf"left to export: .*; received: {number} by the warehouse, \d+ by the erp \({number} calls\)\n", after
     )
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
 async def test_a_port_in_use_is_said_in_a_line(tmp_path: Path, vendor: str) -> None:
-    """A port that is taken is exit 1, with the option that chooses another one."""
+    """A port in use is exit 1, and the message names the option for another port."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -92,12 +92,12 @@ async def test_a_port_in_use_is_said_in_a_line(tmp_path: Path, vendor: str) -> N
         ended = await run("sandbox", *FREE, f"--port-{vendor}", port, folder=tmp_path)
 
     assert 1 == ended.code
-    assert f"Error: port {port} is in use; choose another one with --port-{vendor}\n" == ended.err
+    assert f"Error: port {port} is in use; choose another port with --port-{vendor}\n" == ended.err
     assert not _exists(tmp_path / "settings.yaml")
 
 
 async def test_more_exceptions_than_orders_is_a_mistake_of_usage(tmp_path: Path) -> None:
-    """Three orders of two is exit 2."""
+    """Three exceptions among two orders are exit 2."""
     ended = await run("sandbox", "--orders", "2", "--quotations", "3", *FREE, folder=tmp_path)
 
     assert 2 == ended.code

@@ -1,4 +1,4 @@
-"""`connector run` with `server` in the settings: health and metrics are there while it runs."""
+"""`connector run` with `server` in the settings serves health and metrics."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _listen_on(folder: Path, port: int) -> None:
 
 
 async def test_health_is_served_while_it_runs(tmp_path: Path) -> None:
-    """The log says where it listens; liveness is answered there; and a signal ends it as without a server."""
+    """The log names the address, liveness is answered there, and a signal ends the run as without a server."""
     vendors = Vendors(tmp_path, 5)
     async with vendors.serving():
         _listen_on(tmp_path, 0)
@@ -38,7 +38,7 @@ async def test_health_is_served_while_it_runs(tmp_path: Path) -> None:
 
 
 async def test_a_port_in_use_is_a_mistake_in_the_settings(tmp_path: Path) -> None:
-    """It is exit 78 with the address in a line, before any order is touched."""
+    """A port in use is exit 78 and a line with the address, before any order is processed."""
     vendors = Vendors(tmp_path, 5)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

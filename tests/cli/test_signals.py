@@ -1,4 +1,4 @@
-"""A signal ends a run in good order; a second one ends it at once, and costs nothing but a look-up."""
+"""A signal stops a run gracefully; a second one stops it at once, which costs only a look-up."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ ORDERS = 150
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("mode", [["run", "--once"], ["run"]])
 async def test_a_signal_finishes_what_is_under_way(tmp_path: Path, number: signal.Signals, mode: list[str]) -> None:
-    """After SIGTERM or Ctrl-C it ends with 0 in good time, all it delivered is told, and the next run does the rest."""
+    """
+    After SIGTERM or Ctrl-C calls in progress finish, exit 0; delivered orders are acknowledged, the next run does the
+    rest.
+    """
     vendors = Vendors(tmp_path, ORDERS, unique_reference=False)
     async with vendors.serving():
         async with started(*mode, folder=tmp_path) as process:
@@ -41,19 +44,19 @@ async def test_a_signal_finishes_what_is_under_way(tmp_path: Path, number: signa
     assert 0 == rest.code
     assert vendors.wanted == vendors.created == vendors.told
     if "--once" in mode:
-        assert "Stopped before the end" in first.out
+        assert "Stopped early" in first.out
 
 
 @pytest.mark.slow
 @pytest.mark.fault(119)
 async def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
-    """While the warehouse hangs the first signal waits for it, the second does not; nothing is lost or doubled."""
+    """While the warehouse hangs, the first signal waits for it, the second does not; no order is lost or duplicated."""
     vendors = Vendors(tmp_path, 30, unique_reference=False)
     async with vendors.serving():
         async with started("run", "--once", folder=tmp_path) as process:
             vendors.at_request(5, process.terminate, is_create)
             vendors.warehouse.fault(Fault.HANG, times=8, on=is_create)
-            await said(process, "finishing what is under way")
+            await said(process, "stopping once the calls in progress have finished")
             process.terminate()
             at_once = await ended(process, within=GRACE / 2)
         rest = await vendors.run_once()
@@ -64,7 +67,7 @@ async def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
 
 
 async def test_a_signal_while_nothing_is_to_do(tmp_path: Path) -> None:
-    """Between two polls it ends at once, with 0."""
+    """Between two polls a signal ends the run at once, with 0."""
     vendors = Vendors(tmp_path, 0)
     async with vendors.serving():
         async with started("run", folder=tmp_path) as process:
@@ -81,7 +84,7 @@ async def test_a_signal_while_nothing_is_to_do(tmp_path: Path) -> None:
 @pytest.mark.fault(139)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_signal_before_anything_is_imported(tmp_path: Path, number: signal.Signals) -> None:
-    """As the first process of a container, too: it ends with 0, has begun nothing, and the next run is well."""
+    """A signal during the imports, also as process 1 of a container, ends with 0; the next run works."""
     vendors = Vendors(tmp_path, 5)
     async with vendors.serving():
         process = await asyncio.create_subprocess_exec(
@@ -98,7 +101,7 @@ async def test_a_signal_before_anything_is_imported(tmp_path: Path, number: sign
         after = await vendors.run_once()
 
     assert (0, 0) == (ended_early.code, created), ended_early
-    assert f"{number.name}: ending before the start was through" in ended_early.err
+    assert f"{number.name}: stopping during the start" in ended_early.err
     assert 0 == after.code
 
 

@@ -1,4 +1,4 @@
-"""`connector status`, `orders` and `show` as processes of their own, over a journal that the flow could write."""
+"""`connector status`, `orders` and `show` as processes of their own, over a journal that could come from a run."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ EVIL = "1\x1b[2J\x9b31m\u202e\r\n\x00"
 
 
 def settings(folder: Path) -> None:
-    """Write the settings of two shops that nobody answers for."""
+    """Write the settings of two shops without a server."""
     (folder / "settings.yaml").write_text(SETTINGS, "utf-8")
 
 
 @asynccontextmanager
 async def in_use(folder: Path) -> AsyncIterator[Filler]:
-    """Fill the journal in `folder` with an order in every state, 100 seconds old, and keep it in use."""
+    """Fill the journal in `folder` with an order in every state, 100 seconds old, and keep it open."""
     settings(folder)
     journal = await SqliteJournal.open(folder / "connector.db", SystemClock())
     try:
@@ -61,19 +61,19 @@ async def in_use(folder: Path) -> AsyncIterator[Filler]:
 
 
 def names(folder: Path) -> list[str]:
-    """Return what is in `folder`."""
+    """Return the names of the files in `folder`."""
     return sorted(path.name for path in folder.iterdir())
 
 
 async def read(*arguments: str, folder: Path) -> Any:
-    """Run a command that must succeed in silence, and return the JSON that it prints."""
+    """Run a command that must succeed without output on stderr; return its JSON."""
     found = await run(*arguments, "--json", folder=folder)
     assert (0, "") == (found.code, found.err)
     return json.loads(found.out)
 
 
 async def test_status_for_programs(tmp_path: Path) -> None:
-    """All that is configured is there, orders or not, with the counts, the age of the oldest untold, and the limits."""
+    """All configured endpoints are listed, with counts, the age of the oldest pending acknowledgement, and limits."""
     async with in_use(tmp_path) as shop:
         found = await read("status", folder=tmp_path)
 
@@ -114,7 +114,7 @@ async def test_status_for_programs(tmp_path: Path) -> None:
 
 
 async def test_status_for_people(tmp_path: Path) -> None:
-    """A table of sources, a table of receivers, and a line for each thing that somebody has to look at."""
+    """The output has a table of sources, a table of receivers, and a line for each problem."""
     async with in_use(tmp_path):
         found = await run("status", folder=tmp_path)
 
@@ -129,12 +129,12 @@ async def test_status_for_people(tmp_path: Path) -> None:
     assert f"2 held: {MISSING}\n" in found.out
     assert "1 held: acknowledgement refused\n" in found.out
     assert "1 rejected: no such article\n" in found.out
-    assert "shop: the last walk over the feed failed: the shop answered 502\n" in found.out
+    assert "shop: the last poll failed: the shop answered 502\n" in found.out
     assert "warehouse: paused, the warehouse is down\n" in found.out
 
 
 async def test_without_a_journal_there_are_no_orders(tmp_path: Path) -> None:
-    """Before the first run everything is zero; that is said on stderr, is no failure, and makes no file."""
+    """Before the first run all counts are zero; stderr reports that, exit 0, and no file is created."""
     settings(tmp_path)
 
     status = await run("status", "--json", folder=tmp_path)
@@ -155,7 +155,7 @@ async def test_without_a_journal_there_are_no_orders(tmp_path: Path) -> None:
 
 
 async def test_what_is_no_longer_configured_is_still_shown(tmp_path: Path) -> None:
-    """Orders of a source that has left the settings do not vanish from the counts."""
+    """Orders of a source that is no longer in the settings are still counted."""
     async with in_use(tmp_path) as shop:
         old = Filler(shop.journal, shop.at, "old", "gone")
         await old.list(old.arrival("1"))
@@ -167,7 +167,7 @@ async def test_what_is_no_longer_configured_is_still_shown(tmp_path: Path) -> No
 
 
 async def test_orders_for_programs(tmp_path: Path) -> None:
-    """Every order is listed once, in the order in which they were found, in the documented form."""
+    """Every order is listed once, the oldest first, in the documented form."""
     async with in_use(tmp_path) as shop:
         found = await read("orders", folder=tmp_path)
 
@@ -201,7 +201,7 @@ async def test_orders_for_programs(tmp_path: Path) -> None:
     ],
 )
 async def test_orders_by_filter(tmp_path: Path, filters: list[str], ids: list[str]) -> None:
-    """Filters narrow each other, and the limit takes those that were found first."""
+    """Filters combine, and the limit selects the oldest orders."""
     async with in_use(tmp_path) as shop:
         depot = Filler(shop.journal, shop.at, "depot")
         await depot.list(depot.arrival("acked"))
@@ -211,7 +211,7 @@ async def test_orders_by_filter(tmp_path: Path, filters: list[str], ids: list[st
 
 
 async def test_orders_for_people(tmp_path: Path) -> None:
-    """The table shows where each order is and why it waits; the filters hold there too."""
+    """The table shows the place and the cause of each order; the filters work there too."""
     async with in_use(tmp_path):
         found = await run("orders", "--cause", MISSING, folder=tmp_path)
 
@@ -223,7 +223,7 @@ async def test_orders_for_people(tmp_path: Path) -> None:
 
 
 async def test_a_screenful_is_enough_unless_more_is_asked_for(tmp_path: Path) -> None:
-    """People get the first 1,000 and are told so on stderr; programs, and who names a limit, get what they ask for."""
+    """A table has the first 1,000 orders and a note on stderr; JSON, or a limit, gives as many as requested."""
     async with in_use(tmp_path) as shop:
         depot = Filler(shop.journal, shop.at, "depot")
         await depot.list(*(depot.arrival(str(number)) for number in range(1200)))
@@ -248,7 +248,7 @@ async def test_a_screenful_is_enough_unless_more_is_asked_for(tmp_path: Path) ->
     ],
 )
 async def test_usage(tmp_path: Path, arguments: list[str], words: str) -> None:
-    """What was typed wrong is exit 2, with what would be right, and nothing on stdout."""
+    """A wrong argument is exit 2 with the valid ones, and nothing on stdout."""
     async with in_use(tmp_path):
         found = await run(*arguments, folder=tmp_path)
 
@@ -257,7 +257,7 @@ async def test_usage(tmp_path: Path, arguments: list[str], words: str) -> None:
 
 
 async def test_a_cause_that_nobody_waits_for(tmp_path: Path) -> None:
-    """A slip in a cause gives an empty list, and on stderr the causes that there are."""
+    """A misspelt cause gives an empty list, and similar causes on stderr."""
     async with in_use(tmp_path):
         found = await run("orders", "--cause", "missing field: shiping_address", "--json", folder=tmp_path)
 
@@ -266,7 +266,7 @@ async def test_a_cause_that_nobody_waits_for(tmp_path: Path) -> None:
 
 
 async def test_show_for_programs(tmp_path: Path) -> None:
-    """One order has what the list has of it, more about each receiver, the acknowledgement, and its whole timeline."""
+    """One order has the fields of the list, more about each receiver, the acknowledgement, and its timeline."""
     async with in_use(tmp_path):
         (listed,) = [each for each in await read("orders", folder=tmp_path) if each["order_id"] == "parked"]
         found = await read("show", "shop", "parked", folder=tmp_path)
@@ -290,7 +290,7 @@ async def test_show_for_programs(tmp_path: Path) -> None:
 
 
 async def test_show_for_people(tmp_path: Path) -> None:
-    """The state and its cause come first, then the receivers, then what happened, the earliest first."""
+    """State and cause come first, then the receivers, then the timeline, the earliest event first."""
     async with in_use(tmp_path):
         found = await run("show", "shop", "bare", folder=tmp_path)
 
@@ -314,7 +314,7 @@ async def test_show_for_people(tmp_path: Path) -> None:
     ],
 )
 async def test_show_an_order_that_is_not_there(tmp_path: Path, source: str, order_id: str, words: str) -> None:
-    """An order that is not there is one clear line on stderr, with what may have been meant, and exit 1."""
+    """An unknown order is one line on stderr with similar orders, and exit 1."""
     async with in_use(tmp_path):
         found = await run("show", source, order_id, folder=tmp_path)
 
@@ -325,7 +325,7 @@ async def test_show_an_order_that_is_not_there(tmp_path: Path, source: str, orde
 
 @pytest.mark.attack(16)
 async def test_foreign_text_does_not_steer_the_terminal(tmp_path: Path) -> None:
-    """Control characters in what a vendor sent are shown as escapes, in tables and in JSON, and keep to their line."""
+    """Control characters in text from a vendor are escaped, in tables and in JSON, and stay on their line."""
     async with in_use(tmp_path) as shop:
         depot = Filler(shop.journal, shop.at, "depot")
         arrival = depot.arrival(EVIL)
@@ -346,7 +346,7 @@ async def test_foreign_text_does_not_steer_the_terminal(tmp_path: Path) -> None:
 
 
 async def test_reading_a_run_that_is_going_on(tmp_path: Path) -> None:
-    """While `connector run` holds the journal, the reading commands work, and what they show adds up."""
+    """While `connector run` holds the journal, the reading commands work, and their counts add up."""
     vendors = Vendors(tmp_path, 30, without_address=2, quotations=1)
     async with vendors.serving(), started("run", "--quiet", folder=tmp_path) as process:
         for _ in range(100):

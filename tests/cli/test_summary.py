@@ -1,4 +1,4 @@
-"""What `run --once` says and answers at its end, from what is in the journal and what failed."""
+"""The summary and the exit code of `run --once`, from the state of the journal and the failures."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any, Literal
 import pytest
 
 from connector.ack import Acknowledgement
-from connector.cli.counters import Tally
-from connector.cli.end_state import Standing, Waiting, standing
+from connector.cli.counters import RunCounters
+from connector.cli.end_state import CauseCount, EndState, read_end_state
 from connector.cli.summary import outcome, summary
 from connector.events import EndpointChanged, OrderAcknowledged, OrderDelivered, OrderFound, PollFinished
 from connector.journal.records import AckResult, Arrival, Delivered, Intent, Listing, Rejected, Settlement
@@ -31,9 +31,9 @@ def settings() -> Any:
     return Bench().settings
 
 
-def stands(**states: int) -> Standing:
-    """Return a journal's standing with these numbers of the orders of `shop`."""
-    return Standing({"shop": states}, {})
+def stands(**states: int) -> EndState:
+    """Return an end state with these numbers of orders of `shop`."""
+    return EndState({"shop": states}, {})
 
 
 @pytest.mark.parametrize(
@@ -51,15 +51,19 @@ def stands(**states: int) -> Standing:
     ],
 )
 def test_the_exit_code(drained: Drained, states: dict[str, int], code: int) -> None:
-    """0 when all is at its end, 1 when a person has to look, 75 when only another try would help."""
+    """The exit code is 0 if all orders are finished, 1 if an operator must act, 75 if only a later attempt can help."""
     assert code == outcome(drained, stands(**states))
 
 
 def test_what_to_do_about_a_cause_can_be_pasted() -> None:
-    """A cause is foreign text: it is shown on one line, and quoted where it is a part of a command."""
+    """A cause is text from outside: it is on one line, and quoted inside a command."""
     cause = "no code for 'Den Haag'; $(reboot)\n"
     text = summary(
-        settings(), Tally(), Standing({"shop": {"held": 3}}, {"shop": [Waiting("held", cause, 3, "7")]}), WELL, 1
+        settings(),
+        RunCounters(),
+        EndState({"shop": {"held": 3}}, {"shop": [CauseCount("held", cause, 3, "7")]}),
+        WELL,
+        1,
     )
 
     assert "  3 held: no code for 'Den Haag'; $(reboot)\\n (for example order 7)\n" in text
@@ -67,28 +71,28 @@ def test_what_to_do_about_a_cause_can_be_pasted() -> None:
 
 
 def test_endpoints_that_failed_are_named_with_what_to_do() -> None:
-    """Refused credentials are to be mended, what is only down to be tried later, a stop is said to be one."""
-    assert "  It refuses our credentials: mend the credentials of receivers.wms" in summary(
-        settings(), Tally(), stands(), REFUSED, 1
+    """Rejected credentials, an endpoint that is down, and a stop each have their own advice."""
+    assert "  It rejects the credentials: correct the credentials of receivers.wms" in summary(
+        settings(), RunCounters(), stands(), REFUSED, 1
     )
-    assert "wms failed: POST /x: could not connect\n  Nothing is known to be wrong" in summary(
-        settings(), Tally(), stands(), DOWN, 1
+    assert "wms failed: POST /x: could not connect\n  The failure may pass" in summary(
+        settings(), RunCounters(), stands(), DOWN, 1
     )
-    assert "Stopped before the end (4 orders under way)" in summary(settings(), Tally(), stands(new=4), None, 1)
+    assert "Stopped early with 4 orders in progress" in summary(settings(), RunCounters(), stands(new=4), None, 1)
 
 
 def test_many_causes_are_cut() -> None:
-    """A journal with a thousand causes does not scroll the rest away."""
-    causes = [Waiting("rejected", f"cause {number}", 2, "1") for number in range(1000)]
-    text = summary(settings(), Tally(), Standing({"shop": {"rejected": 2000}}, {"shop": causes}), WELL, 1)
+    """A thousand causes do not hide the rest of the summary."""
+    causes = [CauseCount("rejected", f"cause {number}", 2, "1") for number in range(1000)]
+    text = summary(settings(), RunCounters(), EndState({"shop": {"rejected": 2000}}, {"shop": causes}), WELL, 1)
 
     assert len(text.splitlines()) < 25
-    assert "1,984 more for other causes" in text
+    assert "1,984 more with other causes" in text
 
 
 def test_an_order_counts_as_delivered_when_the_last_receiver_has_it() -> None:
-    """Of two receivers the second one makes it a delivered order; pauses are remembered until they end."""
-    tally = Tally()
+    """The last of two receivers makes an order delivered; pauses are shown until they end."""
+    tally = RunCounters()
     common: dict[str, Any] = {"at": NOW, "key": 1, "source": "shop", "order_id": "1"}
     ack = Acknowledgement(key=1, order_id="1", outcome="exported", at=NOW, message="")
     order = Order(source="shop", order_id="1")
@@ -110,7 +114,7 @@ def test_an_order_counts_as_delivered_when_the_last_receiver_has_it() -> None:
 
 
 async def test_how_a_journal_stands() -> None:
-    """What is held, rejected, skipped, or refused by its source is counted by cause, with an order to look at."""
+    """Held, rejected, skipped and refused orders are counted by cause, with one order as an example."""
     journal = MemoryJournal()
     states: list[tuple[Literal["new", "held", "skipped"], str]] = [
         ("held", "no address"),
@@ -140,13 +144,13 @@ async def test_how_a_journal_stands() -> None:
     await journal.acks.claim([keys[4]], NOW)
     await journal.acks.settle([AckResult(keys[4], Refused("it is gone"), NOW)], NOW)
 
-    found = await journal.read(standing)
+    found = await journal.read(read_end_state)
 
     assert {"shop": {"held": 3, "rejected": 1, "skipped": 1}} == found.states
     assert {
-        Waiting("held", "no address", 2, "0"),
-        Waiting("held", "acknowledgement refused", 1, "4"),
-        Waiting("rejected", "no such article", 1, "3"),
-        Waiting("skipped", "quotation", 1, "2"),
+        CauseCount("held", "no address", 2, "0"),
+        CauseCount("held", "acknowledgement refused", 1, "4"),
+        CauseCount("rejected", "no such article", 1, "3"),
+        CauseCount("skipped", "quotation", 1, "2"),
     } == set(found.causes["shop"])
     assert 4 == found.count("held", "rejected")

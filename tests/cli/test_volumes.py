@@ -1,4 +1,4 @@
-"""Where the journal is: from whatever folder a command is called, on a volume that is away, or one that is put back."""
+"""The place of the journal: relative to the settings file, on a missing volume, and on a restored volume."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ FILES = ("connector.db", "connector.db.seen")
 
 
 def names(folder: Path) -> set[str]:
-    """Return the names of what is in a folder."""
+    """Return the names of the files in a folder."""
     return {each.name for each in folder.iterdir()}
 
 
 @pytest.mark.slow
 @pytest.mark.fault(131)
 async def test_one_settings_file_from_two_folders_is_one_journal(tmp_path: Path) -> None:
-    """The second instance meets the lock of the first, and every command reads the one journal."""
+    """A second instance meets the lock of the first, and every command reads the same journal."""
     vendors = Vendors(tmp_path, 5, unique_reference=False)
     here, there = tmp_path / "here", tmp_path / "there"
     here.mkdir()
@@ -46,7 +46,7 @@ async def test_one_settings_file_from_two_folders_is_one_journal(tmp_path: Path)
 
 @pytest.mark.fault(131)
 async def test_a_first_start_says_that_it_is_one(tmp_path: Path) -> None:
-    """One line names the journal that was made; the second start does not say it."""
+    """The first start logs one line with the new journal; the second start does not."""
     vendors = Vendors(tmp_path, 1)
     async with vendors.serving():
         first, second = await vendors.run_once(), await vendors.run_once()
@@ -59,7 +59,7 @@ async def test_a_first_start_says_that_it_is_one(tmp_path: Path) -> None:
 @pytest.mark.fault(131)
 @pytest.mark.parametrize("key", ["journal", "witness"])
 async def test_a_volume_that_is_not_mounted(tmp_path: Path, key: str) -> None:
-    """A folder that is not there is named, nothing is made or sent, and the exit code is 1."""
+    """A missing folder is named, nothing is created or sent, and the exit code is 1."""
     vendors = Vendors(tmp_path, 3)
     async with vendors.serving():
         other = {
@@ -83,10 +83,10 @@ async def test_a_volume_that_is_not_mounted(tmp_path: Path, key: str) -> None:
 @pytest.mark.parametrize("how", ["witness", "receiver", "--restored"])
 async def test_a_volume_that_is_put_back_doubles_nothing(tmp_path: Path, how: str) -> None:
     """
-    Journal and sentinel are put back from one snapshot, and the shop lists again what was delivered since.
+    Journal and sentinel are restored from one snapshot, and the shop lists again the orders delivered since.
 
-    A witness outside of that volume knows, and so does the receiver; without one, the start is told. The start after it
-    is as any other.
+    A witness outside of that volume detects it, and so does the receiver; without them, the operator gives
+    `--restored`. The start after it is an ordinary one.
     """
     vendors = Vendors(tmp_path, 20, unique_reference=False)
     async with vendors.serving():
@@ -110,20 +110,20 @@ async def test_a_volume_that_is_put_back_doubles_nothing(tmp_path: Path, how: st
     assert (0, 0) == (back.code, after.code)
     assert "older copy" in back.err
     assert "older copy" not in after.err
-    assert "20 delivered (20 found there)" in back.out
+    assert "20 delivered (20 found by look-up)" in back.out
     assert vendors.wanted == vendors.created == vendors.told
 
 
 @pytest.mark.fault(130)
 async def test_a_check_names_a_witness_on_the_journals_own_volume(tmp_path: Path) -> None:
-    """It would be put back together with the journal, and so be no witness."""
+    """A witness on the same volume would be restored with the journal, and could not detect it."""
     vendors = Vendors(tmp_path, 1)
     async with vendors.serving():
         _replace(tmp_path, "journal: connector.db", "journal: connector.db\nwitness: other.seen")
         checked = await run("check", "--offline", folder=tmp_path)
 
     assert 0 == checked.code
-    assert "is on the journal's own volume" in checked.out
+    assert "is on the same volume as the journal" in checked.out
 
 
 def _replace(folder: Path, before: str, after: str) -> None:

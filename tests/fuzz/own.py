@@ -13,7 +13,7 @@ from zlib import crc32
 import msgspec
 from click import UsageError
 
-from connector.cli.param_types import Moment, Since, Span
+from connector.cli.param_types import DurationParam, SinceParam, ZonedTimeParam
 from connector.clock import SystemClock
 from connector.errors import SettingsError, Unmappable
 from connector.mapping import examples
@@ -218,7 +218,7 @@ def _arguments() -> Iterator[Target]:
     async def time(body: bytes, status: int) -> object:
         del status
         text = body.decode("utf-8", "replace")
-        found = [_converted(kind, text) for kind in (Since(), Moment(), Span())]
+        found = [_converted(kind, text) for kind in (SinceParam(), ZonedTimeParam(), DurationParam())]
         if isinstance(found[0], datetime):
             assert found[0].tzinfo is UTC
         return found
@@ -229,7 +229,7 @@ def _arguments() -> Iterator[Target]:
             about = msgspec.json.decode(body, type=_About)
         except (ValueError, RecursionError):
             return None
-        at = _converted(Moment(), about.at)
+        at = _converted(ZonedTimeParam(), about.at)
         if not isinstance(at, datetime):
             return None
         given = {name: getattr(about, name) for name in about.__struct_fields__} | {"at": at}

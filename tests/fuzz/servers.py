@@ -22,12 +22,12 @@ from connector.http.endpoint import Effect, Endpoint
 from connector.http.failures import from_status, retry_after
 from connector.http.reported_failure import failure_in, is_page, no_success, reported_failure
 from connector.sandbox.server import StandIn
-from connector.sandbox.stage import stage
+from connector.sandbox.vendors import build_vendors
 from connector.sandbox.webhook import SECRET
 from connector.settings.model import EndpointSettings, ServerSettings
 from connector.settings.values import Duration
-from connector.web.host_check import acceptable
-from connector.web.metrics import Tally
+from connector.web.host_check import is_allowed_host
+from connector.web.metrics import EventCounters
 from connector.web.server import _app
 from tests.flow.bench import Bench
 from tests.fuzz.bodies import mutated
@@ -163,7 +163,7 @@ def misasked(sample: bytes, random: Random, depths: Sequence[int]) -> Iterator[b
 def _sandbox() -> Iterator[Target]:
     def served(name: str) -> _Served:
         def made() -> web.Application:
-            vendors = stage(3, wholesale=3, production=3, transport=3)
+            vendors = build_vendors(3, wholesale=3, production=3, transport=3)
             standin = cast("StandIn", getattr(vendors, name))
             if name == "warehouse":
                 vendors.warehouse._tokens["token-1"] = datetime.now(UTC) + timedelta(days=1)
@@ -179,7 +179,7 @@ def _sandbox() -> Iterator[Target]:
     keys = {"Authorization": "Bearer sandbox-token", "X-Traede-App-Key": "sandbox-app-key"}
     apikey = {"Authorization": "apikey sandbox-key"}
     wms = {"X-Wms-Code": "DEV", "X-Customer-Code": "SANDBOX", "Authorization": "Bearer token-1"}
-    first = stage(3, wholesale=3, production=3, transport=3)
+    first = build_vendors(3, wholesale=3, production=3, transport=3)
     shop, sale = next(iter(first.shop.orders)), next(iter(first.wholesale.orders))
     shipment = first.transport.shipments[0]["orderId"]
     update = {"status": "COMPLETE", "location": "DELIVERY", "completeInfo": {"date": "2026-06-11T10:00:00Z"}}
@@ -270,7 +270,7 @@ def _health() -> Iterator[Target]:
 
     def made() -> web.Application:
         connector = unstarted(Bench())
-        tally = Tally(connector.settings, connector.clock, connector.bus.observe())
+        tally = EventCounters(connector.settings, connector.clock, connector.bus.observe())
         return _app(connector, ServerSettings(port=PORT), tally, cast("Any", Journal()))
 
     paths = ("/health/live", "/readyz", "/metrics")
@@ -279,8 +279,8 @@ def _health() -> Iterator[Target]:
     async def host(body: bytes, status: int) -> object:
         del status
         text = body.decode("utf-8", "surrogateescape")
-        found = [acceptable([text], listening, PORT) for listening in ("127.0.0.1", "::1", "::", "box.example")]
-        assert not acceptable([text, text], "127.0.0.1", PORT)
+        found = [is_allowed_host([text], listening, PORT) for listening in ("127.0.0.1", "::1", "::", "box.example")]
+        assert not is_allowed_host([text, text], "127.0.0.1", PORT)
         return found
 
     hosts = (b"127.0.0.1:8080", b"[::1]:8080", b"localhost:8080", b"box.example:8080", b"10.0.0.1")

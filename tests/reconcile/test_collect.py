@@ -1,4 +1,4 @@
-"""The survey between in-memory ends: what is moving while it is looked at, and what cannot be asked."""
+"""The collector between in-memory ends: what is moving while it is looked at, and what cannot be asked."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from connector.journal.engine.connection import InlineDatabase
 from connector.journal.records import Delivered, Intent, Settlement
 from connector.journal.sqlite import MemoryJournal
 from connector.receivers.base import Receipt, ReceiverTraits
-from connector.reconcile import Ends, Report, reconcile
+from connector.reconcile import ReconcileReport, Sides, reconcile
 from connector.sources.base import Page
 from tests.contracts.journal_bench import HASH, found
 from tests.doubles import EPOCH, MemoryReceiver, MemorySource
@@ -22,11 +22,11 @@ from tests.flow.bench import Bench
 pytestmark = pytest.mark.looptime
 
 
-async def surveyed(bench: Bench, journal: MemoryJournal, most: int = 1000) -> Report:
+async def surveyed(bench: Bench, journal: MemoryJournal, most: int = 1000) -> ReconcileReport:
     """Reconcile what is in the bench."""
     database = journal.store.database
     assert isinstance(database, InlineDatabase)
-    ends = Ends(
+    ends = Sides(
         settings=bench.settings,
         sources=bench.sources,
         receivers=bench.receivers,

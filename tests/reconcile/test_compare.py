@@ -1,4 +1,4 @@
-"""The comparison, on pictures: what is a disagreement, what is none yet, and what may be done about it."""
+"""The comparison, on evidence: what is a disagreement, what is none yet, and what may be done about it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,15 @@ from connector.journal.records import Arrival
 from connector.journal.views.audit import KeptDelivery, OrderSnapshot
 from connector.receivers.base import Receipt
 from connector.reconcile.compare import Compared, Rules, compare
-from connector.reconcile.evidence import Answer, JournalPicture, Listed, Odd, ReceiverPicture, SourcePicture, Unasked
+from connector.reconcile.evidence import (
+    Conflicting,
+    JournalEvidence,
+    Listed,
+    LookupResult,
+    NoAnswer,
+    ReceiverEvidence,
+    SourceEvidence,
+)
 
 NOW = datetime(2026, 3, 24, 9, 0, tzinfo=UTC)
 RULES = Rules(
@@ -60,7 +68,7 @@ def arrival() -> Arrival:
 
 def seen(
     order: OrderSnapshot | None,
-    answer: Answer = None,
+    answer: LookupResult = None,
     *,
     feed: Listed | None = None,
     exported: Listed | None = None,
@@ -69,7 +77,7 @@ def seen(
     **more: Any,
 ) -> Compared:
     """Compare one order, of which the warehouse says `answer`."""
-    source = SourcePicture(
+    source = SourceEvidence(
         **{
             "listed": {} if feed is None else {"1": feed},
             "exported": {} if exported is None else {"1": exported},
@@ -77,11 +85,11 @@ def seen(
             **more,
         }
     )
-    journal = JournalPicture(
+    journal = JournalEvidence(
         orders={} if order is None else {("shop", "1"): order}, polled={} if polled is None else {"shop": polled}
     )
-    answers: dict[str, Answer] = {} if isinstance(answer, Unasked) else {"shop-1": answer}
-    receivers = {"wms": ReceiverPicture(answers=answers, asked_at=ago(seconds=30))}
+    answers: dict[str, LookupResult] = {} if isinstance(answer, NoAnswer) else {"shop-1": answer}
+    receivers = {"wms": ReceiverEvidence(answers=answers, asked_at=ago(seconds=30))}
     return compare({"shop": source}, journal, receivers, rules)
 
 
@@ -113,16 +121,16 @@ def test_a_delivery_that_the_receiver_does_not_have_is_a_ghost(more: dict[str, A
         (HAS, {}, ""),
         (Receipt(id="id-2"), {}, "conflict"),
         (Receipt(id="7"), {"receipt": "shop-1"}, ""),
-        (Odd("two of them"), {}, "conflict"),
-        (Odd("cancelled"), {"withdrawn": True}, ""),
-        (Unasked("down"), {}, ""),
+        (Conflicting("two of them"), {}, "conflict"),
+        (Conflicting("cancelled"), {"withdrawn": True}, ""),
+        (NoAnswer("down"), {}, ""),
     ],
 )
-def test_another_record_under_the_same_id_is_a_conflict(receipt: Answer, more: dict[str, Any], kind: str) -> None:
+def test_another_record_under_the_same_id_is_a_conflict(receipt: LookupResult, more: dict[str, Any], kind: str) -> None:
     """A receiver that gives no id of its own is known by ours, and one that was not asked has said nothing."""
     compared = seen(kept("delivered", **more), receipt)
     assert one(compared) == (kind, "none" if kind else "")
-    assert (compared.agreed == {"shop": {"wms": 1}}) == (not kind and not isinstance(receipt, Unasked))
+    assert (compared.agreed == {"shop": {"wms": 1}}) == (not kind and not isinstance(receipt, NoAnswer))
 
 
 @pytest.mark.parametrize(
@@ -131,8 +139,8 @@ def test_another_record_under_the_same_id_is_a_conflict(receipt: Answer, more: d
         ("in_doubt", {"next_try_at": ago(seconds=50)}, HAS, ("", "")),
         ("in_doubt", {"next_try_at": ago(minutes=5)}, HAS, ("stuck_in_doubt", "adopt")),
         ("in_doubt", {"next_try_at": ago(minutes=5)}, None, ("stuck_in_doubt", "look_again")),
-        ("in_doubt", {"next_try_at": ago(minutes=5)}, Unasked("down"), ("stuck_in_doubt", "none")),
-        ("in_doubt", {"next_try_at": ago(minutes=5)}, Odd("two"), ("conflict", "none")),
+        ("in_doubt", {"next_try_at": ago(minutes=5)}, NoAnswer("down"), ("stuck_in_doubt", "none")),
+        ("in_doubt", {"next_try_at": ago(minutes=5)}, Conflicting("two"), ("conflict", "none")),
         ("intent", {"intent_at": ago(seconds=140)}, HAS, ("", "")),
         ("intent", {"intent_at": ago(seconds=160)}, HAS, ("stuck_in_doubt", "adopt")),
         ("intent", {"intent_at": ago(seconds=160)}, None, ("stuck_in_doubt", "none")),
@@ -141,7 +149,7 @@ def test_another_record_under_the_same_id_is_a_conflict(receipt: Answer, more: d
         ("ready", {}, HAS, ("unknown_to_journal", "adopt")),
         ("held", {"cause": "no stock"}, None, ("", "")),
         ("held", {"cause": "no stock"}, HAS, ("unknown_to_journal", "adopt")),
-        ("held", {"cause": "conflict at wms"}, Odd("two"), ("conflict", "none")),
+        ("held", {"cause": "conflict at wms"}, Conflicting("two"), ("conflict", "none")),
         ("rejected", {"cause": "no such article"}, None, ("", "")),
         ("rejected", {"cause": "no such article"}, HAS, ("conflict", "none")),
         ("cancelled", {}, HAS, ("conflict", "none")),
@@ -150,7 +158,7 @@ def test_another_record_under_the_same_id_is_a_conflict(receipt: Answer, more: d
     ],
 )
 def test_what_was_not_delivered_yet(
-    state: str, more: dict[str, Any], answer: Answer, expected: tuple[str, str]
+    state: str, more: dict[str, Any], answer: LookupResult, expected: tuple[str, str]
 ) -> None:
     """It is taken for delivered where the receiver has it, and looked up again where a doubt has lasted."""
     assert one(seen(kept(state, **more), answer, feed=listed())) == expected
@@ -206,18 +214,18 @@ def test_a_feed_that_does_not_shrink_says_nothing_by_listing() -> None:
     [
         ("held", None, {}, ("missing_from_feed", "none")),
         ("new", None, {}, ("missing_from_feed", "none")),
-        ("new", Unasked("down"), {}, ("missing_from_feed", "none")),
+        ("new", NoAnswer("down"), {}, ("missing_from_feed", "none")),
         ("new", None, {"error": "the shop is away"}, ("", "")),
         ("new", None, {"asked_at": ago(hours=3)}, ("", "")),
         ("rejected", None, {}, ("", "")),
         ("new", None, {"exported": listed()}, ("orphan_ack", "none")),
         ("rejected", None, {"exported": listed()}, ("orphan_ack", "none")),
-        ("new", Unasked("down"), {"exported": listed()}, ("", "")),
+        ("new", NoAnswer("down"), {"exported": listed()}, ("", "")),
         ("new", None, {"exported": listed(aside="cancelled there")}, ("", "")),
     ],
 )
 def test_what_left_the_feed_and_is_nowhere(
-    state: str, answer: Answer, more: dict[str, Any], expected: tuple[str, str]
+    state: str, answer: LookupResult, more: dict[str, Any], expected: tuple[str, str]
 ) -> None:
     """A feed that was not read to its end, or before the order was found, proves nothing."""
     assert one(seen(kept(state, cause="x"), answer, **more)) == expected
@@ -231,29 +239,31 @@ def test_what_left_the_feed_and_is_nowhere(
         (None, {"feed": listed(arrival=arrival()), "polled": ago(minutes=2)}, ("", "")),
         (None, {"feed": listed(arrival=arrival(), aside="a quotation")}, ("", "")),
         (HAS, {"feed": listed(arrival=arrival()), "polled": ago(minutes=1)}, ("unknown_to_journal", "adopt")),
-        (Odd("two"), {"feed": listed(arrival=arrival())}, ("conflict", "none")),
+        (Conflicting("two"), {"feed": listed(arrival=arrival())}, ("conflict", "none")),
         (HAS, {"exported": listed(arrival=arrival())}, ("unknown_to_journal", "adopt")),
-        (Unasked("down"), {"exported": listed(arrival=arrival())}, ("", "")),
-        (Odd("two"), {"exported": listed(arrival=arrival())}, ("conflict", "none")),
+        (NoAnswer("down"), {"exported": listed(arrival=arrival())}, ("", "")),
+        (Conflicting("two"), {"exported": listed(arrival=arrival())}, ("conflict", "none")),
     ],
 )
-def test_what_the_journal_does_not_know(answer: Answer, more: dict[str, Any], expected: tuple[str, str]) -> None:
+def test_what_the_journal_does_not_know(answer: LookupResult, more: dict[str, Any], expected: tuple[str, str]) -> None:
     """It is new if the feed was walked lately; what a receiver has of it is taken into the journal."""
     compared = seen(None, answer, **more)
     assert one(compared) == expected
     assert (compared.fresh == {"shop": 1}) == (expected == ("", "") and more.get("polled") is not None)
 
 
-@pytest.mark.parametrize(("second", "kinds"), [(None, ["orphan_ack"]), (Unasked("it has no look-up"), [])])
-def test_an_exported_order_is_an_orphan_only_if_every_receiver_has_said_so(second: Answer, kinds: list[str]) -> None:
+@pytest.mark.parametrize(("second", "kinds"), [(None, ["orphan_ack"]), (NoAnswer("it has no look-up"), [])])
+def test_an_exported_order_is_an_orphan_only_if_every_receiver_has_said_so(
+    second: LookupResult, kinds: list[str]
+) -> None:
     """One that cannot be asked may have it."""
-    source = SourcePicture(exported={"1": listed(arrival=arrival())}, asked_at=NOW)
-    said: list[Answer] = [None, second]
+    source = SourceEvidence(exported={"1": listed(arrival=arrival())}, asked_at=NOW)
+    said: list[LookupResult] = [None, second]
     receivers = {
-        name: ReceiverPicture(answers={"shop-1": answer}, asked_at=NOW)
+        name: ReceiverEvidence(answers={"shop-1": answer}, asked_at=NOW)
         for name, answer in zip(("wms", "erp"), said, strict=True)
     }
-    compared = compare({"shop": source}, JournalPicture(), receivers, RULES)
+    compared = compare({"shop": source}, JournalEvidence(), receivers, RULES)
     assert [each.kind for each in compared.findings] == kinds
 
 
@@ -263,10 +273,10 @@ def test_each_receiver_is_compared_by_itself() -> None:
     other = KeptDelivery(receiver="erp", state="delivered", receipt="e-1", delivered_at=ago(hours=1), required=False)
     order = msgspec.structs.replace(order, deliveries=(*order.deliveries, other))
     receivers = {
-        "wms": ReceiverPicture(answers={"shop-1": HAS}, asked_at=NOW),
-        "erp": ReceiverPicture(answers={"shop-1": None}, asked_at=NOW),
+        "wms": ReceiverEvidence(answers={"shop-1": HAS}, asked_at=NOW),
+        "erp": ReceiverEvidence(answers={"shop-1": None}, asked_at=NOW),
     }
-    compared = compare({}, JournalPicture(orders={("shop", "1"): order}), receivers, RULES)
+    compared = compare({}, JournalEvidence(orders={("shop", "1"): order}), receivers, RULES)
     (finding,) = compared.findings
     assert (finding.kind, finding.receiver, finding.source_says) == ("ghost_delivery", "erp", "not asked")
     assert compared.agreed == {"shop": {"wms": 1}}

@@ -17,7 +17,7 @@ from typing import Any
 from unittest import mock
 
 from connector import bus
-from connector.cli.logs import secrets_of
+from connector.cli.logs import secrets_in
 from connector.http import endpoint as http
 from connector.settings import Settings
 from connector.settings.values import written
@@ -35,7 +35,7 @@ class Leaks:
         self._world = world
         self._texts: list[str] = []
         self._bytes: list[bytes] = []
-        self.know(secrets_of(settings))
+        self.know(secrets_in(settings))
 
     def know(self, secrets: Iterable[str]) -> None:
         """Look for these, too, as they are and as they may be written."""

@@ -9,8 +9,8 @@ import msgspec
 from prometheus_client import CollectorRegistry, generate_latest
 
 from connector.app import Connector
-from connector.web.health import Asker, paused, readiness
-from connector.web.metrics import Metrics, Tally
+from connector.web.health import JournalProbe, paused, readiness
+from connector.web.metrics import EventCounters, Metrics
 
 __all__ = ["Probe"]
 
@@ -30,12 +30,12 @@ class Probe:
     async def run(self) -> None:
         """Serve what is asked, until cancelled."""
         own, observer = self._connector, self._connector.bus.observe()
-        tally = Tally(own.settings, own.clock, observer)
+        tally = EventCounters(own.settings, own.clock, observer)
         registry = CollectorRegistry(auto_describe=True)
         registry.register(metrics := Metrics(tally))
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(tally.watch, name="count what happens")
-            asker = Asker(own, tasks)
+            asker = JournalProbe(own, tasks)
             while True:
                 await self._asked.wait()
                 self._asked = anyio.Event()

@@ -233,7 +233,7 @@ async def test_a_broken_journal_makes_it_not_ready() -> None:
 
         status, said = await site.ready()
 
-        assert (503, False, ["the journal does not answer"]) == (status, said["journal"], said["reasons"])
+        assert (503, False, ["the journal does not respond"]) == (status, said["journal"], said["reasons"])
 
 
 async def test_a_journal_that_raises_whatever_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -255,7 +255,7 @@ async def test_a_journal_that_raises_whatever_stops_nothing(monkeypatch: pytest.
 
 async def test_a_journal_that_is_silent_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Probes do not wait for a disk that hangs, and do not pile up before it."""
-    monkeypatch.setattr(health, "PATIENCE", 0.01)
+    monkeypatch.setattr(health, "JOURNAL_TIMEOUT", 0.01)
     journal = Silent()
     async with served(Bench(), journal) as site:
         said = await asyncio.gather(*(site.ready() for _ in range(5)))

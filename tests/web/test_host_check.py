@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from connector.web.host_check import acceptable
+from connector.web.host_check import is_allowed_host
 from tests.flow.bench import Bench
 from tests.web.bench import PATHS, raw, served
 
@@ -53,21 +53,21 @@ from tests.web.bench import PATHS, raw, served
 )
 def test_the_table(listening: str, hosts: list[str], expected: bool) -> None:
     """Only who names our address and port is answered; on every address, only who names an address."""
-    assert expected == acceptable(hosts, listening, 8080)
+    assert expected == is_allowed_host(hosts, listening, 8080)
 
 
 @pytest.mark.parametrize("listening", ["127.0.0.1", "0.0.0.0", "10.0.0.5"])  # noqa: S104 - what is tested
 @pytest.mark.parametrize("host", ["metrics.internal", "METRICS.internal:9999", "metrics.internal:8080"])
 def test_a_name_of_the_settings_will_do(listening: str, host: str) -> None:
     """A proxy or a scraper that knows us by a name is answered, on whatever port it reaches us; another name is not."""
-    assert acceptable([host], listening, 8080, ["metrics.internal"])
-    assert not acceptable([host], listening, 8080)
-    assert not acceptable([f"evil.{host}"], listening, 8080, ["metrics.internal"])
+    assert is_allowed_host([host], listening, 8080, ["metrics.internal"])
+    assert not is_allowed_host([host], listening, 8080)
+    assert not is_allowed_host([f"evil.{host}"], listening, 8080, ["metrics.internal"])
 
 
 def test_no_port_means_the_one_of_http() -> None:
     """A browser leaves port 80 out."""
-    assert acceptable(["localhost"], "127.0.0.1", 80)
+    assert is_allowed_host(["localhost"], "127.0.0.1", 80)
 
 
 @pytest.mark.attack(30)
@@ -81,7 +81,7 @@ async def test_a_rebound_name_gets_nothing(path: str) -> None:
         ]
 
         assert [403, 403, 403] == [answer.status for answer, _ in answers]
-        assert {"403: this server does not go by that name\n"} == {text for _, text in answers}
+        assert {"403: the Host header does not name this server\n"} == {text for _, text in answers}
 
 
 async def test_our_names_are_answered() -> None:

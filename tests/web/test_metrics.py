@@ -149,7 +149,7 @@ async def test_the_oldest_unacknowledged_is_read_from_the_journal() -> None:
 
 async def test_a_silent_journal_leaves_its_gauge_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """An age that nobody knows is not 0, and the rest is told all the same."""
-    monkeypatch.setattr(health, "PATIENCE", 0.01)
+    monkeypatch.setattr(health, "JOURNAL_TIMEOUT", 0.01)
     async with served(Bench(), Silent()) as site:
         await site.until(PollFinished)
 

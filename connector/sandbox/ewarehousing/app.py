@@ -15,7 +15,7 @@ from typing import Any
 
 from aiohttp import web
 
-from connector.sandbox.ewarehousing.listing import Index, listed
+from connector.sandbox.ewarehousing.listing import OrderIndex, listed
 from connector.sandbox.ewarehousing.orders import (
     CREATED,
     UPDATED,
@@ -28,7 +28,7 @@ from connector.sandbox.ewarehousing.orders import (
     shown,
 )
 from connector.sandbox.ewarehousing.shipments import new_shipment, shipments
-from connector.sandbox.ewarehousing.validation import Refused, document_problems, order_problems
+from connector.sandbox.ewarehousing.validation import EwarehousingBadRequest, document_problems, order_problems
 from connector.sandbox.server import StandIn, decode, reply, system_now
 
 __all__ = ["EwarehousingStandIn"]
@@ -93,8 +93,8 @@ class EwarehousingStandIn(StandIn):
         self._tokens: dict[str, datetime] = {}
         self._refresh_tokens: set[str] = set()
         self._made: dict[str, datetime] = {}
-        self._by_external_id = Index("external_id")
-        self._by_reference = Index("external_reference")
+        self._by_external_id = OrderIndex("external_id")
+        self._by_reference = OrderIndex("external_reference")
         self._routes: tuple[tuple[re.Pattern[str], dict[str, Handler]], ...] = (
             (re.compile(r"/wms/orders/"), {"GET": self._list, "POST": self._create}),
             (re.compile(r"/wms/auth/login/"), {"POST": self._login}),
@@ -135,12 +135,12 @@ class EwarehousingStandIn(StandIn):
         handler = methods.get(request.method)
         if handler is None:
             return reply(405, {"code": 405, "message": "Method Not Allowed"})
-        refused = self._entry(request, public=path.startswith("/wms/auth/"))
-        if refused is not None:
-            return refused
+        error = self._entry(request, public=path.startswith("/wms/auth/"))
+        if error is not None:
+            return error
         try:
             return handler(request, body, *ids)
-        except Refused as refusal:
+        except EwarehousingBadRequest as refusal:
             return reply(400, refusal.content())
         except _NotFound:
             return reply(404, {"code": 404, "message": "Not Found"})
@@ -212,9 +212,9 @@ class EwarehousingStandIn(StandIn):
     def _create(self, request: web.Request, body: bytes) -> web.Response:
         content = _content(request, body)
         if problems := order_problems(content, self.articles):
-            raise Refused(*problems)
+            raise EwarehousingBadRequest(*problems)
         if self._unique_reference and self._by_reference.find(self.orders, content["external_reference"]):
-            raise Refused(("external_reference", "Reference is not unique"))
+            raise EwarehousingBadRequest(("external_reference", "Reference is not unique"))
         now = self.now()
         order = new_order(content, FIRST_NUMBER + len(self.created), self._customer_code, now)
         for part in content.get("documents", ()):
@@ -234,7 +234,7 @@ class EwarehousingStandIn(StandIn):
     def _update(self, request: web.Request, body: bytes, order_id: str) -> web.Response:
         order, content = self._order(order_id), _content(request, body)
         if problems := order_problems(content, self.articles, update=True):
-            raise Refused(*problems)
+            raise EwarehousingBadRequest(*problems)
         _check_open(order, "updated")
         change(order, content, self.now())
         for part in content.get("documents", ()):
@@ -272,7 +272,7 @@ class EwarehousingStandIn(StandIn):
     def _attach(self, request: web.Request, body: bytes, order_id: str) -> web.Response:
         order, content = self._order(order_id), _content(request, body)
         if problems := document_problems(content):
-            raise Refused(*problems)
+            raise EwarehousingBadRequest(*problems)
         record = _attach(order, content)
         self._take_picture(order_id)
         return reply(201, listed_document(record))
@@ -302,7 +302,7 @@ class EwarehousingStandIn(StandIn):
 
 def _check_open(order: dict[str, Any], what: str) -> None:
     if order["status"] not in OPEN:
-        raise Refused(("", f"Order with status {order['status']} cannot be {what}"))
+        raise EwarehousingBadRequest(("", f"Order with status {order['status']} cannot be {what}"))
 
 
 def _attach(order: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
@@ -315,11 +315,11 @@ def _attach(order: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
 def _content(request: web.Request, body: bytes) -> dict[str, Any]:
     """Return the body as an object, or refuse it."""
     if request.content_type != "application/json":
-        raise Refused(("", "The body must be application/json"))
+        raise EwarehousingBadRequest(("", "The body must be application/json"))
     try:
         content = decode(body)
     except (ValueError, RecursionError):
-        raise Refused(("", "The body is not valid JSON")) from None
+        raise EwarehousingBadRequest(("", "The body is not valid JSON")) from None
     if not isinstance(content, dict):
-        raise Refused(("", "The body must be an object"))
+        raise EwarehousingBadRequest(("", "The body must be an object"))
     return content

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from connector.sandbox.ewarehousing.validation import Refused, day
+from connector.sandbox.ewarehousing.validation import EwarehousingBadRequest, day
 
-__all__ = ["Index", "choice", "cut", "listed"]
+__all__ = ["OrderIndex", "choice", "cut", "listed"]
 
 T = TypeVar("T")
 Order = dict[str, Any]
@@ -45,7 +45,7 @@ _SHOWN = (
 )
 
 
-class Index:
+class OrderIndex:
     """
     Finds orders by a field that never changes, without looking at all of them.
 
@@ -77,17 +77,17 @@ def listed(orders: Iterable[Order], query: Mapping[str, str], *, page_base: int,
     Return the page of `orders` (given in order of creation) that `query` asks for.
 
     `page_base` is the number of the first page; `page` without `limit` is ignored, as older documentation says.
-    `fuzzy` matches `external_id` by prefix. Raises `Refused`.
+    `fuzzy` matches `external_id` by prefix. Raises `EwarehousingBadRequest`.
     """
     for name in query:
         if name not in _PARAMETERS:
-            raise Refused((name, "This parameter is not known."))
+            raise EwarehousingBadRequest((name, "This parameter is not known."))
     found = list(orders)
     for test in _tests(query, fuzzy=fuzzy):
         found = [order for order in found if test(order)]
     field = _SORT_FIELDS.get(query.get("sort", "createdAt"))
     if field is None:
-        raise Refused(("sort", f"Must be one of {', '.join(_SORT_FIELDS)}."))
+        raise EwarehousingBadRequest(("sort", f"Must be one of {', '.join(_SORT_FIELDS)}."))
     found.sort(key=lambda order: order.get(field, ""))
     if choice(query, "direction", ("asc", "desc"), "desc") == "desc":
         found.reverse()
@@ -95,7 +95,7 @@ def listed(orders: Iterable[Order], query: Mapping[str, str], *, page_base: int,
 
 
 def cut(found: Sequence[T], query: Mapping[str, str], *, page_base: int) -> Sequence[T]:
-    """Return the page that `limit` and `page` name. Raises `Refused`."""
+    """Return the page that `limit` and `page` name. Raises `EwarehousingBadRequest`."""
     limit = min(_number(query, "limit", DEFAULT_LIMIT, least=1), LARGEST_LIMIT)
     page = _number(query, "page", page_base, least=page_base) - page_base if "limit" in query else 0
     return found[page * limit : (page + 1) * limit]
@@ -117,7 +117,7 @@ def _tests(query: Mapping[str, str], *, fuzzy: bool) -> list[Callable[[Order], b
     if "requested_delivery_date_gte" in query:
         first = query["requested_delivery_date_gte"]
         if day(first) is None:
-            raise Refused(("requested_delivery_date_gte", "This value is not a valid date."))
+            raise EwarehousingBadRequest(("requested_delivery_date_gte", "This value is not a valid date."))
         tests.append(lambda order: order["requested_delivery_date"][:10] >= first)
     return tests
 
@@ -131,10 +131,10 @@ def _starts(name: str, value: str) -> Callable[[Order], bool]:
 
 
 def choice(query: Mapping[str, str], name: str, allowed: tuple[str, ...], default: str) -> str:
-    """Return a parameter that has but a few values. Raises `Refused`."""
+    """Return a parameter that has but a few values. Raises `EwarehousingBadRequest`."""
     value = query.get(name, default)
     if value not in allowed:
-        raise Refused((name, f"Must be one of {', '.join(allowed)}."))
+        raise EwarehousingBadRequest((name, f"Must be one of {', '.join(allowed)}."))
     return value
 
 
@@ -143,5 +143,5 @@ def _number(query: Mapping[str, str], name: str, default: int, *, least: int) ->
     if value is None:
         return default
     if not (value.isascii() and value.isdigit() and len(value) < 10 and int(value) >= least):
-        raise Refused((name, f"Must be a number from {least}."))
+        raise EwarehousingBadRequest((name, f"Must be a number from {least}."))
     return int(value)

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
-from connector.sandbox.ewarehousing.validation import Refused
+from connector.sandbox.ewarehousing.validation import EwarehousingBadRequest
 
 __all__ = [
     "CREATED",
@@ -152,7 +152,7 @@ def groups(header: str, known: frozenset[str] = EXPAND) -> frozenset[str]:
     named = frozenset(name.strip() for name in header.split(",") if name.strip())
     if unknown := named - known:
         listed = ", ".join(sorted(unknown)).encode("ascii", "replace").decode()  # bytes of a header may be no text
-        raise Refused(("", f"Unknown expand group: {listed}"))
+        raise EwarehousingBadRequest(("", f"Unknown expand group: {listed}"))
     return named
 
 

@@ -9,7 +9,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from connector.sandbox.ewarehousing.listing import choice, cut
 from connector.sandbox.ewarehousing.orders import groups, stamp
-from connector.sandbox.ewarehousing.validation import Refused, day
+from connector.sandbox.ewarehousing.validation import EwarehousingBadRequest, day
 
 __all__ = ["new_shipment", "shipments"]
 
@@ -68,11 +68,15 @@ def new_shipment(order: Mapping[str, Any], number: int, tracking_code: str, now:
 def shipments(
     known: Sequence[Shipment], parameters: Sequence[tuple[str, str]], expand: str, *, page_base: int
 ) -> list[Shipment]:
-    """Return the page of `known` that the query's `parameters` ask for, by reference first. Raises `Refused`."""
+    """
+    Return the page of the shipments `known` that the query `parameters` select, sorted by reference by default.
+
+    Raises: `EwarehousingBadRequest` for a parameter that is not documented.
+    """
     query = dict(parameters)
     for name in query:
         if name not in _PARAMETERS:
-            raise Refused((name, "This parameter is not known."))
+            raise EwarehousingBadRequest((name, "This parameter is not known."))
     shown = groups(expand, EXPAND)
     wanted = {value for name, value in parameters if name in _REFERENCE}
     found = [one for one in known if not wanted or not wanted.isdisjoint(one["order_external_reference"])]
@@ -86,5 +90,5 @@ def shipments(
 
 def _day(query: Mapping[str, str], name: str, default: str) -> str:
     if name in query and day(query[name]) is None:
-        raise Refused((name, "This value is not a valid date."))
+        raise EwarehousingBadRequest((name, "This value is not a valid date."))
     return query.get(name, default)

@@ -18,7 +18,7 @@ from uuid import UUID
 
 from connector.mapping.iso_codes import WITHOUT_POSTAL_CODES
 
-__all__ = ["Refused", "day", "document_problems", "order_problems"]
+__all__ = ["EwarehousingBadRequest", "day", "document_problems", "order_problems"]
 
 Problem = tuple[str, str]
 """The path of a field, dotted, and what is wrong with it. An empty path is the request as a whole."""
@@ -31,7 +31,7 @@ META_KEY = re.compile(r"[a-z0-9_-]+")
 DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
-class Refused(Exception):
+class EwarehousingBadRequest(Exception):
     """The vendor answers 400; `problems` are its reasons."""
 
     def __init__(self, *problems: Problem) -> None:

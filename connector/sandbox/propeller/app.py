@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, unquote_plus
 
 from aiohttp import web
 
-from connector.sandbox.propeller.search import EXPORT_STATUSES, Refusal, expanded, search
+from connector.sandbox.propeller.search import EXPORT_STATUSES, PropellerBadRequest, expanded, search
 from connector.sandbox.server import StandIn, decode, reply, system_now
 
 __all__ = ["PropellerStandIn"]
@@ -83,8 +83,8 @@ class PropellerStandIn(StandIn):
                 return reply(200, search(orders, _content(request, body), groups, largest_page=self._largest_page))
             if (match := ORDER_PATH.fullmatch(path)) and request.method == "PATCH":
                 return self._mark(match[1], request, body)
-        except Refusal as refusal:
-            return _error(400, refusal.code, str(refusal))
+        except PropellerBadRequest as error:
+            return _error(400, error.code, str(error))
         return _error(404, 10008, "no such resource")
 
     def _found(self) -> dict[int, dict[str, Any]]:
@@ -138,18 +138,18 @@ class PropellerStandIn(StandIn):
 def _check_change(change: Any) -> None:
     """Refuse (10007) what the update does not document; only the fields that are sent change."""
     if not isinstance(change, dict):
-        raise Refusal(10007, "the body must be an object")
+        raise PropellerBadRequest(10007, "the body must be an object")
     for key, value in change.items():
         if key not in ("exportedAt", "exportStatus", "exportMessage", "status", "reference", "remarks"):
-            raise Refusal(10007, f"{key}: unknown field")
+            raise PropellerBadRequest(10007, f"{key}: unknown field")
         if not isinstance(value, str):
-            raise Refusal(10007, f"{key}: must be a string")
+            raise PropellerBadRequest(10007, f"{key}: must be a string")
         if key == "exportStatus" and value not in EXPORT_STATUSES:
-            raise Refusal(10007, f"{key}: must be one of exported, finished, failed")
+            raise PropellerBadRequest(10007, f"{key}: must be one of exported, finished, failed")
         if key == "status" and not value:
-            raise Refusal(10007, f"{key}: must not be empty")
+            raise PropellerBadRequest(10007, f"{key}: must not be empty")
         if key == "exportedAt" and not _is_moment(value):
-            raise Refusal(10007, f"{key}: must be UTC with milliseconds, like 2026-03-24T10:00:00.000Z")
+            raise PropellerBadRequest(10007, f"{key}: must be UTC with milliseconds, like 2026-03-24T10:00:00.000Z")
 
 
 def _is_moment(text: str) -> bool:
@@ -165,11 +165,11 @@ def _is_moment(text: str) -> bool:
 
 def _content(request: web.Request, body: bytes) -> Any:
     if request.content_type != "application/json":
-        raise Refusal(10005, "the body must be application/json")
+        raise PropellerBadRequest(10005, "the body must be application/json")
     try:
         return decode(body)
     except (ValueError, RecursionError):
-        raise Refusal(10005, "the body is not valid JSON") from None
+        raise PropellerBadRequest(10005, "the body is not valid JSON") from None
 
 
 def _basic(header: str) -> tuple[str, str] | None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-__all__ = ["DEFAULT_PAGE", "EXPORT_STATUSES", "Refusal", "expanded", "search"]
+__all__ = ["DEFAULT_PAGE", "EXPORT_STATUSES", "PropellerBadRequest", "expanded", "search"]
 
 Order = dict[str, Any]
 Test = Callable[[Order], bool]
@@ -22,7 +22,7 @@ TYPES = frozenset({"dropshipment", "purchase", "quotation", "stock"})
 TERM_FIELDS = ("id", "uuid", "email", "reference", "remarks", "recipientCompany")
 
 
-class Refusal(Exception):
+class PropellerBadRequest(Exception):
     """The vendor will not take the request. `code` is one of its documented error codes."""
 
     def __init__(self, code: int, message: str) -> None:
@@ -38,19 +38,18 @@ def expanded(values: Iterable[str]) -> frozenset[str]:
     """
     groups = frozenset(name.strip().upper() for value in values for name in value.split(",") if name.strip())
     if unknown := groups - EXPANDS:
-        raise Refusal(10007, f"expands: unknown value {', '.join(sorted(unknown))}")
+        raise PropellerBadRequest(10007, f"expands: unknown value {', '.join(sorted(unknown))}")
     return groups
 
 
 def search(orders: Mapping[int, Order], body: Any, expands: frozenset[str], *, largest_page: int) -> dict[str, Any]:
     """
-    Return one page of the orders that `body` asks for, in id order unless it asks for another.
+    Return one page of the orders that `body` selects, in id order by default. A page past the end is empty.
 
-    Raises `Refusal`: 10007 for keys and values that are not documented, 10015 for a page that cannot be asked for.
-    A page past the end is empty.
+    Raises: `PropellerBadRequest` with code 10007 for an undocumented key or value, and 10015 for an invalid page.
     """
     if not isinstance(body, dict):
-        raise Refusal(10007, "the body must be an object")
+        raise PropellerBadRequest(10007, "the body must be an object")
     page, size = _paging(body, largest_page)
     tests = [_test(key, body) for key in body if key not in _SHAPING]
     found = list(orders.values())
@@ -97,14 +96,14 @@ def _test(key: str, body: dict[str, Any]) -> Test:
         return _between(key, value, _modified)
     if key == "term":
         return _mentions(value, body.get("termFields"))
-    raise Refusal(10007, f"{key}: unknown field")
+    raise PropellerBadRequest(10007, f"{key}: unknown field")
 
 
 def _list(key: str, value: Any, kind: type, allowed: frozenset[str] | None = None) -> frozenset[Any]:
     if not isinstance(value, list) or not all(type(item) is kind for item in value):
-        raise Refusal(10007, f"{key}: must be a list of {'numbers' if kind is int else 'strings'}")
+        raise PropellerBadRequest(10007, f"{key}: must be a list of {'numbers' if kind is int else 'strings'}")
     if allowed is not None and (unknown := set(value) - allowed):
-        raise Refusal(10007, f"{key}: unknown value {', '.join(sorted(unknown))}")
+        raise PropellerBadRequest(10007, f"{key}: unknown value {', '.join(sorted(unknown))}")
     return frozenset(value)
 
 
@@ -116,7 +115,7 @@ def _one_of(field: str, values: frozenset[Any]) -> Test:
 def _between(key: str, value: Any, moment: Callable[[Order], str]) -> Test:
     """The guide writes `from` and `to`, the vendor's own client `greaterThan` and `lessThan`."""
     if not isinstance(value, dict) or not value or value.keys() - {"from", "to", "greaterThan", "lessThan"}:
-        raise Refusal(10007, f"{key}: must be an object of from and to")
+        raise PropellerBadRequest(10007, f"{key}: must be an object of from and to")
     bounds = {name: _moment(key, text) for name, text in value.items()}
 
     def test(order: Order) -> bool:
@@ -135,7 +134,7 @@ def _moment(key: str, text: Any) -> datetime:
     try:
         at = datetime.fromisoformat(text)
     except (TypeError, ValueError):
-        raise Refusal(10007, f"{key}: {text!r} is not a date") from None
+        raise PropellerBadRequest(10007, f"{key}: {text!r} is not a date") from None
     return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
 
 
@@ -150,7 +149,7 @@ def _company(order: Order) -> str:
 
 def _mentions(term: Any, fields: Any) -> Test:
     if not isinstance(term, str):
-        raise Refusal(10007, "term: must be a string")
+        raise PropellerBadRequest(10007, "term: must be a string")
     names = TERM_FIELDS if fields is None else _list("termFields", fields, str, frozenset(TERM_FIELDS))
     sought = term.casefold()
 
@@ -173,14 +172,14 @@ _SORT_KEYS: Mapping[str, Callable[[Order], Any]] = {
 
 def _sorting(inputs: Any) -> list[tuple[Callable[[Order], Any], bool]]:
     if not isinstance(inputs, list):
-        raise Refusal(10007, "sortInputs: must be a list")
+        raise PropellerBadRequest(10007, "sortInputs: must be a list")
     keys = []
     for entry in inputs:
         if not isinstance(entry, dict) or entry.keys() - {"field", "order"}:
-            raise Refusal(10007, "sortInputs: must hold objects of field and order")
+            raise PropellerBadRequest(10007, "sortInputs: must hold objects of field and order")
         field, order = entry.get("field"), entry.get("order", "ASC")
         if not isinstance(field, str) or field not in _SORT_KEYS or order not in ("ASC", "DESC"):
-            raise Refusal(10007, f"sortInputs: cannot sort by {field!r} {order!r}")
+            raise PropellerBadRequest(10007, f"sortInputs: cannot sort by {field!r} {order!r}")
         keys.append((_SORT_KEYS[field], order == "DESC"))
     return keys
 
@@ -188,7 +187,7 @@ def _sorting(inputs: Any) -> list[tuple[Callable[[Order], Any], bool]]:
 def _paging(body: dict[str, Any], largest_page: int) -> tuple[int, int]:
     page, size = body.get("page", 1), body.get("offset", DEFAULT_PAGE)
     if type(page) is not int or page < 1:
-        raise Refusal(10015, "page: must be a number from 1")
+        raise PropellerBadRequest(10015, "page: must be a number from 1")
     if type(size) is not int or not 1 <= size <= largest_page:
-        raise Refusal(10015, f"offset: must be a number from 1 to {largest_page}")
+        raise PropellerBadRequest(10015, f"offset: must be a number from 1 to {largest_page}")
     return page, size

@@ -14,7 +14,7 @@ from typing import Any
 from aiohttp import web
 
 from connector.sandbox.server import StandIn, decode, reply, system_now
-from connector.sandbox.traede.export import KINDS, Kind, Refusal, query, shaped
+from connector.sandbox.traede.export import KINDS, Kind, TraedeBadRequest, query, shaped
 
 __all__ = ["TraedeStandIn"]
 
@@ -72,8 +72,8 @@ class TraedeStandIn(StandIn):
             if match[2] == "export":
                 return self._export(match[1], list(request.query.items()))
             return self._mark(match[1], request, body)
-        except Refusal as refusal:
-            errors = {refusal.field: [str(refusal)]}
+        except TraedeBadRequest as error:
+            errors = {error.field: [str(error)]}
             return reply(422, {"message": "The given data was invalid.", "errors": errors})
 
     def unauthorized(self) -> web.Response:
@@ -103,7 +103,7 @@ class TraedeStandIn(StandIn):
         for place, mark in enumerate(marks):
             if mark[kind.id_key] not in self._held[word]:
                 field = f"{kind.listed}.{place}.{kind.id_key}"
-                raise Refusal(field, f"The selected {field} is invalid.")
+                raise TraedeBadRequest(field, f"The selected {field} is invalid.")
         at = f"{self.now():%Y-%m-%d %H:%M:%S}"
         moved = [mark for mark in marks if self.moves(str(mark[kind.id_key]))]
         for mark in moved:
@@ -119,27 +119,27 @@ class TraedeStandIn(StandIn):
 
 
 def _marks(kind: Kind, request: web.Request, body: bytes) -> list[dict[str, Any]]:
-    """Return the marks of a call; raise `Refusal` for what is not documented."""
+    """Return the marks of a call; raise `TraedeBadRequest` for what is not documented."""
     if request.content_type != "application/json":
-        raise Refusal("body", "must be application/json")
+        raise TraedeBadRequest("body", "must be application/json")
     try:
         content = decode(body)
     except (ValueError, RecursionError):
-        raise Refusal("body", "is not valid JSON") from None
+        raise TraedeBadRequest("body", "is not valid JSON") from None
     if not isinstance(content, dict) or content.keys() != {kind.listed} or not isinstance(content[kind.listed], list):
-        raise Refusal(kind.listed, f"The {kind.listed} field is required.")
+        raise TraedeBadRequest(kind.listed, f"The {kind.listed} field is required.")
     marks: list[Any] = content[kind.listed]
     if not 1 <= len(marks) <= MOST_MARKS:
-        raise Refusal(kind.listed, f"may not have more than {MOST_MARKS} items, nor none")
+        raise TraedeBadRequest(kind.listed, f"may not have more than {MOST_MARKS} items, nor none")
     types: dict[str, type] = {kind.id_key: int, "system_id": str}
     if kind.listed == "orders":
         types["regulate_inventory"] = bool
     for place, mark in enumerate(marks):
         for key, wanted in types.items():
             if not isinstance(mark, dict) or type(mark.get(key)) is not wanted or mark[key] == "":
-                raise Refusal(f"{kind.listed}.{place}.{key}", f"must be of type {wanted.__name__}")
+                raise TraedeBadRequest(f"{kind.listed}.{place}.{key}", f"must be of type {wanted.__name__}")
         if unknown := mark.keys() - {*types, "note"}:
-            raise Refusal(f"{kind.listed}.{place}", f"unknown: {', '.join(sorted(unknown))}")
+            raise TraedeBadRequest(f"{kind.listed}.{place}", f"unknown: {', '.join(sorted(unknown))}")
         if not isinstance(mark.get("note", ""), str):
-            raise Refusal(f"{kind.listed}.{place}.note", "must be a string")
+            raise TraedeBadRequest(f"{kind.listed}.{place}.note", "must be a string")
     return marks

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-__all__ = ["KINDS", "Kind", "Query", "Refusal", "query", "shaped"]
+__all__ = ["KINDS", "Kind", "Query", "TraedeBadRequest", "query", "shaped"]
 
 Order = dict[str, Any]
 
@@ -22,7 +22,7 @@ ANY_OF = re.compile(r"filter_groups\[(\d)\]\[or\]")
 MOMENT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
 
 
-class Refusal(Exception):
+class TraedeBadRequest(Exception):
     """The vendor will not take the request; `field` is what is wrong with it."""
 
     def __init__(self, field: str, message: str) -> None:
@@ -95,7 +95,7 @@ class Query(NamedTuple):
 
 
 def query(kind: Kind, pairs: Sequence[tuple[str, str]]) -> Query:
-    """Read the query of an export; raise `Refusal` for whatever is not documented."""
+    """Read the query of an export; raise `TraedeBadRequest` for whatever is not documented."""
     given: dict[str, str] = {}
     includes: set[str] = set()
     groups: dict[str, dict[str, dict[str, list[str]]]] = {}
@@ -103,26 +103,26 @@ def query(kind: Kind, pairs: Sequence[tuple[str, str]]) -> Query:
     for name, value in pairs:
         if name == "includes[]":
             if value not in kind.includes:
-                raise Refusal(name, f"{value} cannot be included")
+                raise TraedeBadRequest(name, f"{value} cannot be included")
             includes.add(value)
         elif match := FILTER.fullmatch(name):
             groups.setdefault(match[1], {}).setdefault(match[2], {}).setdefault(match[3], []).append(value)
         elif (match := ANY_OF.fullmatch(name)) and value in ("true", "false"):
             any_of |= {match[1]} if value == "true" else set()
         elif name in given:
-            raise Refusal(name, "given twice")
+            raise TraedeBadRequest(name, "given twice")
         elif name in kind.hidden and value not in ("0", "1"):
-            raise Refusal(name, "must be 0 or 1")
+            raise TraedeBadRequest(name, "must be 0 or 1")
         elif name in kind.hidden or name in ("system_id", "not_exported_since", "page", "limit"):
             given[name] = value
         else:
-            raise Refusal(name, "unknown parameter")
+            raise TraedeBadRequest(name, "unknown parameter")
     if not given.get("system_id"):
-        raise Refusal("system_id", "The system id field is required.")
+        raise TraedeBadRequest("system_id", "The system id field is required.")
     if not _is_moment(given.get("not_exported_since", "2026-01-01 00:00:00")):
-        raise Refusal("not_exported_since", "must be UTC, like 2026-01-01 00:00:00")
+        raise TraedeBadRequest("not_exported_since", "must be UTC, like 2026-01-01 00:00:00")
     if "page" in given and "limit" not in given:
-        raise Refusal("page", "A limit is required when using page.")
+        raise TraedeBadRequest("page", "A limit is required when using page.")
     return Query(
         given["system_id"],
         given.get("not_exported_since", ""),
@@ -156,9 +156,9 @@ def _group(number: str, filters: Mapping[str, Mapping[str, list[str]]], *, one: 
 def _test(name: str, parts: Mapping[str, list[str]]) -> Callable[[Order], bool]:
     key, operator, values = parts.get("key", [""])[0], parts.get("operator", [""])[0], parts.get("value", [])
     if key not in ("created_at", "updated_at"):
-        raise Refusal(name, f"{key} cannot be filtered by")
+        raise TraedeBadRequest(name, f"{key} cannot be filtered by")
     if operator not in OPERATORS or not values or (operator == "bt" and len(values) != 2):
-        raise Refusal(name, f"{operator} is no operator for {len(values)} values")
+        raise TraedeBadRequest(name, f"{operator} is no operator for {len(values)} values")
     return lambda order: OPERATORS[operator](order[key], values)
 
 
@@ -178,7 +178,7 @@ OPERATORS: dict[str, Callable[[str, list[str]], bool]] = {
 
 def _count(name: str, text: str, least: int, most: int) -> int:
     if not re.fullmatch(r"[0-9]{1,9}", text) or not least <= int(text) <= most:
-        raise Refusal(name, f"must be a number from {least} to {most}")
+        raise TraedeBadRequest(name, f"must be a number from {least} to {most}")
     return int(text)
 
 

@@ -32,7 +32,7 @@ INFOS = {
 }
 
 
-class _Refusal(Exception):
+class _BadRequest(Exception):
     """The request is not what the vendor documents, or is about an order that it does not know."""
 
 
@@ -93,8 +93,8 @@ class ZenderaStandIn(StandIn):
             if (match := UPDATES.fullmatch(path)) and request.method == "GET":
                 updates = self.timelines.get(_known(match[1], self._ids()), [])
                 return reply(200, {"updates": updates} if updates else {})
-        except _Refusal as refusal:
-            return reply(400, {"error": str(refusal)})
+        except _BadRequest as error:
+            return reply(400, {"error": str(error)})
         return reply(404, {"error": "Not Found"})
 
     def unauthorized(self) -> web.Response:
@@ -134,11 +134,11 @@ class ZenderaStandIn(StandIn):
         """Take all entries, or refuse them all."""
         entries = content.get("create")
         if content.keys() != {"create"} or not isinstance(entries, list) or not entries:
-            raise _Refusal("create must be a list of orders, and the only key")
+            raise _BadRequest("create must be a list of orders, and the only key")
         known = self._ids()
         found = [self._checked(entry, known) for entry in entries]
         if len(set(found)) < len(found):
-            raise _Refusal("an order is listed twice")
+            raise _BadRequest("an order is listed twice")
         moved = [
             entry["status"] == "FAILED" or self.moves(order_id) for order_id, entry in zip(found, entries, strict=True)
         ]
@@ -160,34 +160,34 @@ class ZenderaStandIn(StandIn):
 
     def _checked(self, entry: Any, known: set[str]) -> str:
         if not isinstance(entry, dict):
-            raise _Refusal("create must be a list of objects")
+            raise _BadRequest("create must be a list of objects")
         order_id = _known(entry.get("orderId"), known)
         if entry.get("status") == "EXPORTED_SUCCESSFULLY":
             if entry.keys() != {"orderId", "status"}:
-                raise _Refusal("an exported order has an orderId and a status")
+                raise _BadRequest("an exported order has an orderId and a status")
         elif entry.get("status") == "FAILED":
             reason = entry.get("failureReason")
             if entry.keys() != {"orderId", "status", "failureReason"} or not isinstance(reason, str) or not reason:
-                raise _Refusal("a failed order has an orderId, a status and a failureReason")
+                raise _BadRequest("a failed order has an orderId, a status and a failureReason")
             if not self._waits(order_id):
-                raise _Refusal(f"order {order_id} does not wait to be exported")
+                raise _BadRequest(f"order {order_id} does not wait to be exported")
         else:
-            raise _Refusal("status must be EXPORTED_SUCCESSFULLY or FAILED")
+            raise _BadRequest("status must be EXPORTED_SUCCESSFULLY or FAILED")
         return order_id
 
     def _take_update(self, content: dict[str, Any]) -> web.Response:
         order_id = _known(content.get("orderId"), self._ids())
         status = content.get("status")
         if not isinstance(status, str) or status not in INFOS:
-            raise _Refusal(f"status must be one of {', '.join(INFOS)}")
+            raise _BadRequest(f"status must be one of {', '.join(INFOS)}")
         if content.get("location") not in ("PICKUP", "DELIVERY"):
-            raise _Refusal("location must be PICKUP or DELIVERY")
+            raise _BadRequest("location must be PICKUP or DELIVERY")
         own = INFOS[status]
         if unknown := content.keys() - {"orderId", "status", "location", "pricing", own}:
-            raise _Refusal(f"{status} is told in {own}, not in {', '.join(sorted(unknown))}")
+            raise _BadRequest(f"{status} is told in {own}, not in {', '.join(sorted(unknown))}")
         info = content.get(own)
         if not isinstance(info, dict):
-            raise _Refusal(f"{own} is missing")
+            raise _BadRequest(f"{own} is missing")
         _check_info(own, info)
         self.updates.append(content)
         event = {"type": f"EVENT_TYPE_{status}", "location": content["location"], **info, "date": info["date"]}
@@ -200,9 +200,9 @@ class ZenderaStandIn(StandIn):
 
 def _known(value: Any, ids: set[str]) -> str:
     if isinstance(value, bool) or not isinstance(value, int | str):
-        raise _Refusal("orderId must be a number")
+        raise _BadRequest("orderId must be a number")
     if str(value) not in ids:
-        raise _Refusal(f"order {value} not found")
+        raise _BadRequest(f"order {value} not found")
     return str(value)
 
 
@@ -212,32 +212,32 @@ def _check_info(name: str, info: dict[str, Any]) -> None:
         for key, most in (("latitude", 90), ("longitude", 180)):
             degrees = place.get(key) if isinstance(place, dict) else None
             if isinstance(degrees, bool) or not isinstance(degrees, int | Decimal) or not -most <= degrees <= most:
-                raise _Refusal(f"{name}.coordinates.{key} must be a number from -{most} to {most}")
+                raise _BadRequest(f"{name}.coordinates.{key} must be a number from -{most} to {most}")
     if (pod := info.get("pod")) is not None:
         if not isinstance(pod, dict) or not isinstance(pod.get("pictures", []), list):
-            raise _Refusal(f"{name}.pod must be an object, its pictures a list")
+            raise _BadRequest(f"{name}.pod must be an object, its pictures a list")
         _check_time(f"{name}.pod.date", pod.get("date"))
 
 
 def _check_time(name: str, value: Any) -> None:
     if not isinstance(value, str) or not TIME.fullmatch(value):
-        raise _Refusal(f"{name} must be a time such as 2026-06-11T14:30:00Z")
+        raise _BadRequest(f"{name} must be a time such as 2026-06-11T14:30:00Z")
 
 
 def _positive(request: web.Request, name: str, default: int) -> int:
     text = request.query.get(name, str(default))
     if not re.fullmatch(r"[1-9][0-9]{0,8}", text, re.ASCII):
-        raise _Refusal(f"{name} must be a number above 0")
+        raise _BadRequest(f"{name} must be a number above 0")
     return int(text)
 
 
 def _content(request: web.Request, body: bytes) -> dict[str, Any]:
     if request.content_type != "application/json":
-        raise _Refusal("the body must be application/json")
+        raise _BadRequest("the body must be application/json")
     try:
         content = decode(body)
     except (ValueError, RecursionError):
-        raise _Refusal("the body is not JSON") from None
+        raise _BadRequest("the body is not JSON") from None
     if not isinstance(content, dict):
-        raise _Refusal("the body must be an object")
+        raise _BadRequest("the body must be an object")
     return content

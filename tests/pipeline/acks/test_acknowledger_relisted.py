@@ -12,8 +12,8 @@ from msgspec.structs import replace
 
 from connector.ack import Acknowledgement, AckOutcome, Confirmed, Denied
 from connector.causes import LISTED_AGAIN, REFUSED
-from connector.cli.counters import Tally
-from connector.cli.end_state import standing
+from connector.cli.counters import RunCounters
+from connector.cli.end_state import read_end_state
 from connector.cli.summary import outcome, summary
 from connector.journal import decisions
 from connector.journal.engine.codec import millis
@@ -120,7 +120,7 @@ async def test_where_a_repeat_does_something_twice_a_person_decides(caplog: pyte
         row = await journal.read(lambda db: find(db, "shop", "1"))
         assert row is not None
         assert ("held", LISTED_AGAIN) == (row.state, row.cause)
-        now = await journal.read(standing)
+        now = await journal.read(read_end_state)
         assert 1 == outcome(await connector.drain(), now)
         (line,) = [each.message for each in caplog.records if "lists" in each.message]
         assert line == (
@@ -192,9 +192,10 @@ async def test_a_success_that_changes_nothing_is_told_again_ever_more_seldom_and
         attempts = await journal.read(lambda db: db.execute("SELECT ack_attempts FROM orders").fetchone()[0])
         assert attempts == shop.told["1"] > 5
         drained = await connector.drain()
-        now = await journal.read(standing)
+        now = await journal.read(read_end_state)
         assert 1 == outcome(drained, now)
-        assert "1 told again: it had confirmed it" in summary(bench.settings, Tally(), now, drained, 1.0)
+        text = summary(bench.settings, RunCounters(), now, drained, 1.0)
+        assert "1 acknowledged again: the source had confirmed it" in text
         await anyio.sleep(2 * HOUR)
         ((order_id, why),) = await parked(journal)
         assert "1" == order_id
@@ -218,7 +219,7 @@ async def test_the_count_outlives_the_process() -> None:
     for _ in range(16):
         async with bench.running(journal) as connector:
             drained = await connector.drain()
-            codes.append(outcome(drained, await journal.read(standing)))
+            codes.append(outcome(drained, await journal.read(read_end_state)))
         await anyio.sleep(400)
     assert [0, *[1] * 15] == codes
     assert 10 == shop.told["1"]
@@ -236,7 +237,7 @@ async def test_what_was_taken_back_once_is_told_once_and_is_well_again() -> None
         assert 1 == (await journal.read(status)).sources["shop"].listed_again
         await anyio.sleep(200)
         assert 0 == (await journal.read(status)).sources["shop"].listed_again
-        assert 0 == outcome(await connector.drain(), await journal.read(standing))
+        assert 0 == outcome(await connector.drain(), await journal.read(read_end_state))
     assert {"1": 2} == shop.told
 
 

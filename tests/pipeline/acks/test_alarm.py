@@ -82,7 +82,7 @@ async def test_the_age_is_a_setting_and_status_tells_it() -> None:
         stand, held = await journal.read(status), await journal.read(causes)
         text = as_text(bench.settings, stand, held, bench.clock.now())
 
-    assert "shop: does not know after 1m" in text
+    assert "shop: the oldest acknowledgement has been pending for 1m" in text
 
 
 @pytest.mark.fault(98)

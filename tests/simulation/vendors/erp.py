@@ -10,7 +10,7 @@ from typing import Any, Literal
 from aiohttp import web
 
 from connector.sandbox.server import reply
-from connector.sandbox.webhook import Record, WebhookStandIn
+from connector.sandbox.webhook import ReceivedOrder, WebhookStandIn
 from tests.simulation.vendors.base import Act, Request
 
 __all__ = ["Erp", "Manners"]
@@ -74,7 +74,7 @@ class Erp(WebhookStandIn):
     def expire(self) -> None:
         """Its secret does not expire."""
 
-    def put(self, external_id: str, *, body: bytes = b"{}", status: str = "received") -> Record:
+    def put(self, external_id: str, *, body: bytes = b"{}", status: str = "received") -> ReceivedOrder:
         """Hold another record; note when."""
         self.times.setdefault(external_id, []).append(self._clock())
         return super().put(external_id, body=body, status=status)

@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import web
 
 from connector.sandbox.ewarehousing.app import EwarehousingStandIn
-from connector.sandbox.ewarehousing.validation import Refused
+from connector.sandbox.ewarehousing.validation import EwarehousingBadRequest
 from tests.simulation.vendors.base import EVERY, Act, Request
 
 __all__ = ["Ewarehousing"]
@@ -69,7 +69,7 @@ class Ewarehousing(EwarehousingStandIn):
     def _create(self, request: Any, body: bytes) -> web.Response:
         external_id = str(request.content.get("external_id"))
         if external_id in self.refused:
-            raise Refused(("order_lines", "An article of this order is not sold any more."))
+            raise EwarehousingBadRequest(("order_lines", "An article of this order is not sold any more."))
         response = super()._create(request, body)
         for order in self.by_external_id(external_id)[-1:]:
             self.records.setdefault(external_id, []).append((self._clock(), order["id"]))

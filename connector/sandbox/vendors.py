@@ -1,4 +1,4 @@
-"""The whole stage: every stand-in vendor of the settings that the project comes with, each with made-up orders."""
+"""All stand-in vendors of the project's example settings, with made-up orders."""
 
 from __future__ import annotations
 
@@ -16,35 +16,35 @@ from connector.sandbox.webhook import SECRET, WebhookStandIn
 from connector.sandbox.zendera.app import ZenderaStandIn
 from connector.sandbox.zendera.shipments import zendera_shipments
 
-__all__ = ["Stage", "Vendor", "stage"]
+__all__ = ["Vendor", "Vendors", "build_vendors"]
 
 HARMLESS = frozenset({"/oauth2/token", "/v2/orders/search", "/wms/auth/login/", "/wms/auth/refresh/"})
-"""What is posted there changes no order."""
+"""Paths to which a POST changes no order."""
 
 
 class Vendor(NamedTuple):
-    """One of the stand-ins: where it is, and how settings.yaml leads there."""
+    """A stand-in with its address, and its place in settings.yaml."""
 
     name: str
     standin: StandIn
     port: int
     """Its port in `connector sandbox`."""
     variable: str
-    """The environment variable that holds its address."""
+    """The environment variable for its address."""
     path: str
-    """What follows host and port in that address."""
+    """The path of that address."""
     opens: str
-    """The credentials that it takes, for people."""
+    """The credentials that it accepts, as a text."""
 
     @property
     def option(self) -> str:
-        """The option of `connector sandbox` for another port."""
+        """The option of `connector sandbox` that sets another port."""
         return f"--port-{self.name.lower()}"
 
 
 @dataclass(frozen=True)
-class Stage:
-    """The stand-ins by what they are to the connector; `transport` and `wholesale` are sources, as in settings.yaml."""
+class Vendors:
+    """The stand-ins, by the names in settings.yaml; `wholesale` also serves the source `production`."""
 
     shop: PropellerStandIn
     wholesale: TraedeStandIn
@@ -54,7 +54,7 @@ class Stage:
 
     @property
     def vendors(self) -> tuple[Vendor, ...]:
-        """All of them, sources first."""
+        """All stand-ins, sources first."""
         ewarehousing = "username sandbox, password sandbox-secret, wms_code DEV, customer_code SANDBOX"
         shop = "client_id sandbox, client_secret sandbox-secret"
         traede = "token sandbox-token, app_key sandbox-app-key"
@@ -68,12 +68,12 @@ class Stage:
 
     @property
     def calls(self) -> int:
-        """How many requests have reached the vendors."""
+        """The number of requests that have reached the vendors."""
         return sum(len(vendor.standin.history) for vendor in self.vendors)
 
     @property
     def writes(self) -> int:
-        """How many of these were to change an order."""
+        """The number of these requests that may change an order."""
         return sum(
             call.method != "GET" and call.path not in HARMLESS
             for vendor in self.vendors
@@ -81,7 +81,7 @@ class Stage:
         )
 
     def left(self) -> dict[str, int]:
-        """Return how many orders wait to be exported, by the name of the source in settings.yaml."""
+        """Return the number of orders left to export, by the name of the source in settings.yaml."""
         exported = {"orders": 0, "production-orders": 0}
         for word, _ in {(word, order_id) for word, _, order_id in self.wholesale.exported}:
             exported[word] += 1
@@ -93,7 +93,7 @@ class Stage:
         }
 
 
-def stage(
+def build_vendors(
     shop: int,
     *,
     wholesale: int,
@@ -102,20 +102,22 @@ def stage(
     seed: int = 1,
     without_address: int = 0,
     quotations: int = 0,
-    gullible: bool = False,
-) -> Stage:
+    accept_duplicates: bool = False,
+) -> Vendors:
     """
-    Return the vendors with so many orders each; the same numbers and `seed` give the same orders.
+    Return the vendors with these numbers of orders; the same arguments give the same orders.
 
-    `without_address` and `quotations` count among the shop's. `gullible` receivers take an order twice: were one sent
-    twice, it would show. Raises `ValueError` if the shop has fewer orders than these two.
+    - `without_address` and `quotations` are numbers of orders among those of the shop.
+    - `accept_duplicates`: receivers create an order twice if it is sent twice, so that the records show it.
+
+    Raises: `ValueError` if the shop has fewer orders than `without_address` plus `quotations`.
     """
-    return Stage(
+    return Vendors(
         shop=PropellerStandIn(
             propeller_orders(shop, seed=seed, without_address=without_address, quotations=quotations)
         ),
         wholesale=TraedeStandIn(traede_orders(wholesale, seed=seed), production_orders(production, seed=seed)),
         transport=ZenderaStandIn(zendera_shipments(transport, seed=seed)),
-        warehouse=EwarehousingStandIn(unique_reference=not gullible),
-        erp=WebhookStandIn(repeats="taken" if gullible else "recognised"),
+        warehouse=EwarehousingStandIn(unique_reference=not accept_duplicates),
+        erp=WebhookStandIn(repeats="taken" if accept_duplicates else "recognised"),
     )
