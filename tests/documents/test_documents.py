@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
 import sqlite3
@@ -27,6 +28,8 @@ from tests.documents.settings_page import PAGE, page
 
 LONGEST_README = 150
 """Lines that a newcomer reads."""
+NO_HOLDS = {"not a report that Zendera takes"}
+"""Causes that are answers to a command and hold no order."""
 PACKAGE = Path(connector.__file__).parent
 SETTINGS_OF_MAPPING = """\
 sources:
@@ -232,6 +235,28 @@ def test_every_cause_is_the_programs_own() -> None:
 
     assert causes
     assert [] == [part for part in parts if part.strip() and part.strip() not in source]
+
+
+def test_every_cause_of_the_program_is_explained() -> None:
+    """Each cause that the code writes out for a held order has a place in docs/operating.md."""
+    text = section("docs/operating.md", "Held orders")
+    calls = [
+        node
+        for path in PACKAGE.rglob("*.py")
+        if re.search(r"\b(Unmappable|Held)\(", text_of := path.read_text("utf-8"))
+        for node in ast.walk(ast.parse(text_of))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("Unmappable", "Held")
+    ]
+    parts = {
+        part.value.partition(":")[0].strip()
+        for call in calls
+        if call.args
+        for part in (call.args[0].values if isinstance(call.args[0], ast.JoinedStr) else [call.args[0]])
+        if isinstance(part, ast.Constant) and isinstance(part.value, str)
+    }
+
+    assert len(parts) > 20
+    assert [] == sorted(part for part in parts - NO_HOLDS if part not in text)
 
 
 def test_init_writes_the_linked_settings(tmp_path: Path) -> None:
