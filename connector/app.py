@@ -12,7 +12,7 @@ from typing import Any
 import anyio
 
 from connector.bus import Bus
-from connector.clock import Clock, SystemClock
+from connector.clock import Clock, SteadyClock, SystemClock
 from connector.errors import SettingsError
 from connector.events import Event, PollFinished
 from connector.journal.base import Journal
@@ -30,7 +30,6 @@ from connector.registry import make_receivers, make_sources
 from connector.settings import Settings
 from connector.settings.reload import Reloaded, SupportsSecretRotation, changed_keys, with_new_parts
 from connector.sources.base import Source, SupportsAckTerms
-from connector.steady_clock import SteadyClock
 
 __all__ = ["Connector"]
 

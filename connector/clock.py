@@ -1,24 +1,37 @@
-"""Time and randomness, injected: production code asks a `Clock`, never the operating system."""
+"""
+Time and randomness, injected: production code uses a `Clock`, never the operating system.
+
+`SystemClock` is the machine's clock. The flow computes with `SteadyClock.now`, which starts at the machine's time and
+then advances evenly, so that setting the machine's clock neither shortens nor lengthens any wait. Times that are sent,
+recorded or shown to people are those of the machine's clock: `wall_time` converts. The journal stores deadlines as the
+flow computed them, plus one row with the offset of the machine's clock (`connector.journal.engine.clock_steps`).
+
+A `SteadyClock` advances with the event loop (`Clock.monotonic`), which on Linux stops while the machine is suspended.
+To the flow a suspension is therefore a forward step of the machine's clock: the remaining wait is served afterwards.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import random
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import anyio
 
-__all__ = ["Boot", "Clock", "KnowsBoot", "SystemClock", "backoff"]
+__all__ = ["SLEWED", "Boot", "Clock", "KnowsBoot", "SteadyClock", "SystemClock", "backoff", "humanized", "wall_time"]
+
+SLEWED = timedelta(seconds=0.5)
+"""What the machine's clock may gain or lose before it is noted: less is left to add up, as where it is slewed."""
 
 
 class Clock(Protocol):
     """What the connector may know of time and chance."""
 
     def now(self) -> datetime:
-        """Return the wall clock, in UTC; it may be set at any time (see `connector.steady_clock`)."""
+        """Return the wall clock, in UTC; it may be set at any time (see `SteadyClock`)."""
 
     def monotonic(self) -> float:
         """Return seconds that never run backwards. For everything that the process waits for."""
@@ -76,6 +89,63 @@ class SystemClock:
     def uniform(self, low: float, high: float) -> float:
         """Return a random number between `low` and `high`."""
         return self._random.uniform(low, high)
+
+
+class SteadyClock:
+    """`machine`'s time, without its steps."""
+
+    def __init__(self, machine: Clock) -> None:
+        self._machine = machine
+        self._start, self._began = machine.now(), machine.monotonic()
+        self.ahead = timedelta()
+        """By how much the machine's clock was ahead of this one at the last look."""
+        self.stepped_at: datetime | None = None
+        """When that changed last, by this clock; None if it never did."""
+
+    def now(self) -> datetime:
+        """Return a time that goes on evenly. For deadlines; see `wall_time` for what leaves the process."""
+        return self._start + timedelta(seconds=self._machine.monotonic() - self._began)
+
+    def look(self) -> timedelta:
+        """Return by how much the machine's clock is ahead of this one."""
+        now = self.now()
+        ahead = self._machine.now() - now
+        if abs(ahead - self.ahead) >= SLEWED:
+            self.ahead, self.stepped_at = ahead, now
+        return self.ahead
+
+    def shown(self, at: datetime) -> datetime:
+        """Return what the machine's clock shows, as it stands now, at a time of this one."""
+        return at + self.look()
+
+    def boot(self) -> Boot | None:
+        """See `KnowsBoot.boot`."""
+        return self._machine.boot() if isinstance(self._machine, KnowsBoot) else None
+
+    def monotonic(self) -> float:
+        """See `Clock.monotonic`."""
+        return self._machine.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        """See `Clock.sleep`."""
+        await self._machine.sleep(seconds)
+
+    def uniform(self, low: float, high: float) -> float:
+        """See `Clock.uniform`."""
+        return self._machine.uniform(low, high)
+
+
+def wall_time(clock: Clock, at: datetime) -> datetime:
+    """Return a time of `clock` as people, and other systems, are to see it."""
+    return clock.shown(at) if isinstance(clock, SteadyClock) else at
+
+
+def humanized(seconds: float) -> str:
+    """Return a length of time in words, in the largest unit of which it has two."""
+    for size, unit in ((86_400, "days"), (3_600, "hours"), (60, "minutes")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} seconds"
 
 
 def backoff(clock: Clock, attempt: int, *, first: float, longest: float, at_least: float | None = None) -> float:

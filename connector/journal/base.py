@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
 from connector.ack import Acknowledgement
+from connector.clock import SteadyClock
 from connector.journal.engine.stall import Stall
 from connector.journal.records import (
     AckResult,
@@ -41,7 +42,6 @@ from connector.journal.records import (
     Shortfall,
     Waiting,
 )
-from connector.steady_clock import SteadyClock
 
 __all__ = [
     "AckTerms",

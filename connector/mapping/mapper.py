@@ -16,8 +16,8 @@ from connector.mapping.code_tables import Tables
 from connector.mapping.compiler import Mistake, compiled
 from connector.mapping.house_numbers import split_addresses
 from connector.mapping.identity import identified
+from connector.mapping.money import TOTALS_CAUSE, check_totals
 from connector.mapping.partial import MissingPart, PartialRequest, holes_of
-from connector.mapping.totals import CAUSE, check_totals
 from connector.order import Order
 from connector.settings.model import RouteSettings
 
@@ -60,7 +60,7 @@ def for_route(
 
     def apply(order: Order) -> bytes:
         if route.totals.on_mismatch == "hold" and (why := check_totals(order, route.totals.tolerance)):
-            raise Unmappable(CAUSE, why)
+            raise Unmappable(TOTALS_CAUSE, why)
         return own(split_addresses(order) if route.split_street else order)
 
     return apply

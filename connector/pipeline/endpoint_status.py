@@ -9,12 +9,11 @@ from datetime import datetime
 from typing import Protocol
 
 from connector.bus import Bus
-from connector.clock import Clock
+from connector.clock import Clock, humanized, wall_time
 from connector.events import EndpointChanged
 from connector.http.breaker import Breaker, BreakerState
 from connector.journal.base import Journal
 from connector.pipeline.log_throttle import LogThrottle
-from connector.steady_clock import humanized, wall_time
 
 __all__ = ["EndpointStatus"]
 

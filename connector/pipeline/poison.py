@@ -11,11 +11,10 @@ import logging
 
 import msgspec
 
-from connector.clock import Clock
+from connector.clock import Clock, humanized
 from connector.errors import readable
 from connector.http.endpoint import Endpoint
 from connector.pipeline.log_throttle import LogThrottle
-from connector.steady_clock import humanized
 
 __all__ = ["LONG", "MANY", "PoisonTracker"]
 

@@ -7,7 +7,7 @@ from functools import partial
 
 from connector.errors import Unmappable
 from connector.mapping.mapper import Mapper, for_route
-from connector.mapping.totals import check_totals
+from connector.mapping.money import check_totals
 from connector.order import Order
 from connector.pipeline.route import Route
 from connector.receivers.base import Receiver, SupportsPartialMapping

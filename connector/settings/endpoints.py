@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
+import ssl
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
 import msgspec
 
-from connector.settings.authorities import problems_with
-from connector.settings.conversion import check_keys, converted, parts, report
 from connector.settings.mapping_checks import mappings_to
 from connector.settings.model import EndpointSettings, ReceiverSettings, SourceSettings
 from connector.settings.paths import absolute_paths, folder_of
 from connector.settings.problems import Findings, did_you_mean, nearest
 from connector.settings.schema import of
-from connector.settings.validation import check
+from connector.settings.validation import check, check_keys, converted, parts, report
 from connector.settings.values import Url
 from connector.settings.yaml_file import Path
 
@@ -56,7 +55,7 @@ def endpoints(
             check_keys(settings, path, findings)
             _check_reach(settings, path, findings, production=production)
             if settings.ca_file is not None and not findings.blames((*path, "ca_file")):
-                for text in problems_with(settings.ca_file):
+                for text in _ca_file_problems(settings.ca_file):
                     findings.add((*path, "ca_file"), text)
             if isinstance(settings, ReceiverSettings):
                 report(settings.problems_with(mappings_to(name, values)), path, findings)
@@ -163,3 +162,14 @@ def _check_secrets(value: Any, schema: dict[str, Any], path: Path, findings: Fin
         if filled is None or not filled.outside:
             text = "in production a secret is not in this file: put it in an environment variable or a file of its own"
             findings.add(path, text)
+
+
+def _ca_file_problems(ca_file: str) -> Iterator[str]:
+    """Yield what is wrong with a file of authorities; nothing if it can be used."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        context.load_verify_locations(cafile=ca_file)
+    except ssl.SSLError:  # an OSError, so it is asked first
+        yield "this file holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)"
+    except (OSError, ValueError) as exc:
+        yield f"the file cannot be read: {getattr(exc, 'strerror', None) or 'not a path'}"

@@ -16,7 +16,6 @@ from typing import Any
 import msgspec
 
 from connector.errors import SettingsError
-from connector.settings.conversion import converted
 from connector.settings.endpoints import endpoints
 from connector.settings.file_checks import check_files
 from connector.settings.interpolation import fill
@@ -26,7 +25,7 @@ from connector.settings.paths import absolute_paths, folder_of
 from connector.settings.problems import Findings
 from connector.settings.route_checks import check_names, check_routes, check_sandbox
 from connector.settings.schema import of
-from connector.settings.validation import check
+from connector.settings.validation import check, converted
 from connector.settings.witness_checks import check_witness
 from connector.settings.yaml_file import Path, read
 

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TypeVar
 
+import msgspec
 from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError
 
 from connector.settings.problems import Findings, did_you_mean, nearest
 from connector.settings.schema import KINDS
+from connector.settings.values import Duration, Rate, Secret, Url
 from connector.settings.yaml_file import Path
 
-__all__ = ["check"]
+__all__ = ["check", "check_keys", "converted", "parts", "report"]
+
+S = TypeVar("S", bound=msgspec.Struct)
 
 Strict = validators.extend(  # type: ignore[no-untyped-call]
     Draft202012Validator,
@@ -56,19 +60,21 @@ SIZES = {
     "maxProperties": "must have at most {} entries",
 }
 
+READERS = {Secret: Secret, Duration: Duration.parse, Rate: Rate.parse, Url: Url.parse}
+
 
 def check(value: Any, schema: dict[str, Any], path: Path, findings: Findings) -> Any:
     """Add every mistake in `value` to `findings`; return it with its filled-in texts in the types wanted."""
     value = _typed(value, schema, path, findings)
     for error in Strict(schema).iter_errors(value):
-        _report(error, path, findings)
+        _report_error(error, path, findings)
     return value
 
 
 def _typed(value: Any, schema: dict[str, Any], path: Path, findings: Findings) -> Any:
     wanted = _kinds(schema)
     if isinstance(value, str) and path in findings.filled and wanted and "string" not in wanted:
-        value = _converted(value, wanted)
+        value = _coerced(value, wanted)
     if "anyOf" in schema:
         fitting = (each for each in schema["anyOf"] if _fits(value, _kinds(each)))
         return _typed(value, next(fitting, {}), path, findings)
@@ -96,7 +102,7 @@ def _check_kind(value: Any, schema: dict[str, Any], path: Path, findings: Findin
         findings.add(path, f"{shown}{exc}")
 
 
-def _converted(text: str, wanted: set[str]) -> Any:
+def _coerced(text: str, wanted: set[str]) -> Any:
     """Read a filled-in text as the one of `wanted` that it is; return it as it is if it is none of them."""
     text = text.strip()
     if not text and "null" in wanted:
@@ -135,7 +141,7 @@ def _fits(value: Any, wanted: set[str]) -> bool:
     return bool(_names(value) & wanted)
 
 
-def _report(error: ValidationError, root: Path, findings: Findings) -> None:
+def _report_error(error: ValidationError, root: Path, findings: Findings) -> None:
     path: Path = (*root, *error.absolute_path)
     schema: dict[str, Any] = dict(error.schema) if isinstance(error.schema, Mapping) else {}
     value: Any = error.instance
@@ -158,7 +164,7 @@ def _report(error: ValidationError, root: Path, findings: Findings) -> None:
     elif rule == "anyOf":
         for inner in error.context or ():
             if _fits(value, _kinds(schema["anyOf"][int(inner.relative_schema_path[0])])):
-                _report(inner, root, findings)
+                _report_error(inner, root, findings)
     elif "x-kind" in schema or rule in ("const", "type"):
         pass  # said by _check_kind, or when the struct was chosen
     else:
@@ -207,3 +213,59 @@ def _meant(key: str, value: dict[str, Any], schema: dict[str, Any]) -> str | Non
 def _hint(key: str, value: dict[str, Any], schema: dict[str, Any]) -> str:
     meant = _meant(key, value, schema)
     return f", did you mean '{meant}'?" if meant else ""
+
+
+def converted(value: Any, struct: type[S], path: Path, findings: Findings) -> S | None:
+    """Convert the value at `path`; return None, with a finding, if the struct does not take it."""
+    try:
+        return msgspec.convert(value, struct, dec_hook=lambda kind, inner: READERS[kind](inner))
+    except msgspec.ValidationError as exc:
+        message = str(exc)
+    text, _, where = message.partition(" - at `$")
+    steps = re.findall(r"\.([A-Za-z_]\w*)|\[(\d+)\]", where)
+    at: Path = (*path, *(key or int(index) for key, index in steps))
+    key, colon, rest = text.partition(": ")
+    if colon and key in struct.__struct_fields__:  # as a __post_init__ names the key that it refuses
+        at, text = (*path, key), rest
+    findings.add(at, _scrubbed(text, findings))
+    return None
+
+
+def check_keys(struct: msgspec.Struct, path: Path, findings: Findings) -> None:
+    """Report what a struct, or one inside it, says in `problems()` about its keys together."""
+    report(getattr(struct, "problems", list)(), path, findings)
+    for at, inner in parts(struct, path):
+        if isinstance(inner, msgspec.Struct):
+            check_keys(inner, at, findings)
+
+
+def parts(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
+    """Yield what is in a struct, a mapping or a list of the settings, with its place; lists are looked into."""
+    if isinstance(value, msgspec.Struct):
+        inner: list[tuple[str | int, Any]] = [(name, getattr(value, name)) for name in value.__struct_fields__]
+    elif isinstance(value, Mapping):
+        inner = list(value.items())
+    else:
+        inner = list(enumerate(value))
+    for key, each in inner:
+        if isinstance(each, list | tuple | dict):
+            yield from parts(each, (*path, key))
+        else:
+            yield (*path, key), each
+
+
+def report(problems: Iterable[tuple[str, str]], path: Path, findings: Findings) -> None:
+    """Report what a struct at `path` says of its keys."""
+    for key, text in problems:
+        at: Path = (*path, *key.split(".")) if key else path
+        findings.add(at, _scrubbed(text, findings), at_key=not key or at not in findings.document.places)
+
+
+def _scrubbed(text: str, findings: Findings) -> str:
+    """Take out of a text that was written elsewhere what references were filled with: it may be a secret."""
+    for path, filled in findings.filled.items():
+        written = re.sub(r":-[^}]*", "", findings.document.written[path])
+        for value, instead in ((repr(filled.text), f"'{written}'"), (filled.text, written)):
+            if len(value) > 3:
+                text = text.replace(value, instead)
+    return text

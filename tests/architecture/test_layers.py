@@ -28,7 +28,6 @@ LAYERS: list[tuple[str, ...]] = [
         "connector.progress",
         "connector.errors",
         "connector.clock",
-        "connector.steady_clock",
         "connector.early_signals",
     ),
 ]
@@ -87,10 +86,7 @@ JOURNAL_DOORS = (
 MOST_AT_ROOT = 14
 MOST_IN_FOLDER = 18
 CROWDED: dict[str, str] = {
-    "connector": "until `steady_clock` is a part of `clock`",
     "connector/cli": "a module for each command",
-    "connector/mapping": "until `totals` is a part of `money`",
-    "connector/settings": "until `authorities` is a part of `endpoints`",
 }
 """Folders with more modules, each with the reason."""
 

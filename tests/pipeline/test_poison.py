@@ -11,12 +11,12 @@ import anyio
 import pytest
 
 from connector.ack import Acknowledgement, AckOutcome, NotApplied
+from connector.clock import humanized
 from connector.errors import ConnectorError, InDoubtError, TransientError
 from connector.journal.sqlite import MemoryJournal
 from connector.pipeline.log_throttle import LogThrottle
 from connector.pipeline.poison import MANY, PoisonTracker
 from connector.receivers.base import Delivery, Receipt
-from connector.steady_clock import humanized
 from tests.doubles import AmendableReceiver, LoopClock, MemorySource, OnceSource
 from tests.flow.bench import Bench
 from tests.flow.test_crash import Kept

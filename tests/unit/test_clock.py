@@ -1,17 +1,19 @@
-"""Waiting: full jitter within bounds, and as long as the other side asked for."""
+"""Clocks: jitter, chances that a seed repeats, and waits that survive a step of the machine's clock."""
 
 from __future__ import annotations
 
 import asyncio
 import math
-from datetime import UTC
+import sys
+from datetime import UTC, timedelta
 
 import anyio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.clock import SystemClock, backoff
+from connector.clock import SteadyClock, SystemClock, backoff, wall_time
+from tests.doubles import EPOCH, LoopClock, SteppingClock
 
 ATTEMPTS = st.integers(1, 10_000)
 FIRST = st.floats(0.001, 60)
@@ -110,3 +112,79 @@ async def test_the_systems_clock_waits_on_the_event_loop() -> None:
 def test_the_wall_clock_has_a_zone() -> None:
     """All times are UTC, and say so."""
     assert SystemClock().now().tzinfo is UTC
+
+
+def after(seconds: float) -> object:
+    """Return the time so many seconds after the start, as nearly as a clock tells it."""
+    return EPOCH + timedelta(seconds=seconds)
+
+
+@pytest.mark.fault(121)
+@pytest.mark.looptime
+@pytest.mark.parametrize("steps", [(HOUR,), (-HOUR,), (600, -86_400), (HOUR, HOUR, -2 * HOUR)])
+async def test_a_step_moves_what_is_shown_and_nothing_that_waits(steps: tuple[float, ...]) -> None:
+    """`now` goes on evenly; what is shown is the machine's clock, from the first moment after a step."""
+    machine = SteppingClock()
+    clock = SteadyClock(machine)
+    for number, step in enumerate(steps, 1):
+        await anyio.sleep(10)
+        machine.skew += step
+        assert clock.now() == after(10 * number)
+        assert wall_time(clock, clock.now()) == machine.now()
+        assert clock.stepped_at == clock.now()
+        assert clock.look() == timedelta(seconds=machine.skew)
+
+
+@pytest.mark.looptime
+async def test_a_clock_that_is_slewed_adds_up() -> None:
+    """Less than half a second is no step; nothing of it is forgotten, and nothing of it cuts a wait short."""
+    machine = SteppingClock()
+    clock = SteadyClock(machine)
+    for _ in range(4):
+        machine.skew += 0.125
+        assert clock.look() == timedelta(seconds=0.5 if machine.skew >= 0.5 else 0)
+    machine.skew += 0.4
+    assert clock.look() == timedelta(seconds=0.5)
+    assert clock.now() == after(0)
+
+
+@pytest.mark.looptime
+async def test_a_machine_that_was_suspended_looks_as_if_its_clock_was_set() -> None:
+    """What the event loop goes by stood still, and so does what waits: it is never cut short."""
+    machine = SteppingClock()
+    clock = SteadyClock(machine)
+    due = clock.now() + timedelta(seconds=60)
+    await anyio.sleep(10)
+    machine.skew += 8 * HOUR
+    assert due - clock.now() == timedelta(seconds=50)
+    assert wall_time(clock, due) - machine.now() == timedelta(seconds=50)
+
+
+@pytest.mark.looptime
+async def test_another_clock_shows_its_own_time() -> None:
+    """A stage that is given the machine's own clock, as in most tests, shows what that says; the rest is passed on."""
+    machine = LoopClock(3)
+    assert wall_time(machine, after(5)) == after(5)  # type: ignore[arg-type]
+    clock = SteadyClock(machine)
+    assert clock.boot() is None
+    assert clock.uniform(0, 1) == LoopClock(3).uniform(0, 1)
+    await clock.sleep(7)
+    assert clock.monotonic() == machine.monotonic() == pytest.approx(7)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says how long it has run, and since which start")
+@pytest.mark.looptime
+async def test_the_system_says_how_long_it_has_run() -> None:
+    """The same start for all processes, and seconds that never run backwards; so the next process sees a step."""
+    one, other = SystemClock().boot(), SystemClock().boot()
+    assert one is not None
+    assert other is not None
+    assert one.id == other.id
+    assert 0 < one.seconds <= other.seconds
+
+
+@pytest.mark.looptime
+async def test_a_system_that_does_not_say_it_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then the next process knows only of the steps that were noted."""
+    monkeypatch.setattr("pathlib.Path.readlink", lambda _self: (_ for _ in ()).throw(OSError("no such file")))
+    assert SystemClock().boot() is None

@@ -3,7 +3,7 @@ What a step of the machine's clock means to the journal. The functions run insid
 
 Every column that holds a time is one of two kinds. A *record* says when something happened, by the machine's clock as
 it stood then; it is shown to people, or sent, and never changes. A *deadline* says until when something waits. It is in
-the time of the process that wrote it (`connector.steady_clock`), in which the clock does not step, and the row of
+the time of the process that wrote it (`connector.clock.SteadyClock`), in which the clock does not step, and the row of
 `clock` says by how much the machine's clock is ahead of that: whoever shows a deadline to people adds it. While the
 process lives a step changes that row only; the next process moves the deadlines, once, into its own time, before it
 does anything else.
@@ -23,9 +23,9 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
+from connector.clock import SteadyClock
 from connector.journal.engine.codec import millis
 from connector.journal.records import Listing
-from connector.steady_clock import SteadyClock
 
 __all__ = [
     "DEADLINES",

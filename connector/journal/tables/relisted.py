@@ -18,9 +18,9 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from connector.causes import LISTED_AGAIN, REFUSED
+from connector.clock import humanized
 from connector.journal.engine.store import Table
 from connector.journal.records import RelistPolicy
-from connector.steady_clock import humanized
 
 __all__ = [
     "CAUSE",

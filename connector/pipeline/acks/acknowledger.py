@@ -17,7 +17,7 @@ import anyio
 
 from connector.ack import Acknowledgement, AckOutcome, Confirmed, Refused
 from connector.bus import Bus, Inbox
-from connector.clock import Clock
+from connector.clock import Clock, wall_time
 from connector.events import AckEvent, OrderAcknowledged, OrderDelivered, OrderHeld, OrderRejected
 from connector.http.breaker import ProbeTurn
 from connector.journal.base import Journal
@@ -25,7 +25,6 @@ from connector.pipeline.acks.calls import AckCalls
 from connector.pipeline.poison import PoisonTracker
 from connector.settings.model import SourceSettings
 from connector.sources.base import Source
-from connector.steady_clock import wall_time
 
 __all__ = ["Acknowledger"]
 

@@ -7,12 +7,11 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from connector.bus import Bus
-from connector.clock import Clock
+from connector.clock import Clock, humanized, wall_time
 from connector.events import AcknowledgementsLate
 from connector.journal.base import Journal
 from connector.pipeline.log_throttle import LogThrottle
 from connector.settings.model import SourceSettings
-from connector.steady_clock import humanized, wall_time
 
 __all__ = ["AckAlarm"]
 

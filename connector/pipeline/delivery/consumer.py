@@ -20,7 +20,7 @@ import anyio
 import msgspec
 
 from connector.bus import Bus, Inbox
-from connector.clock import Clock
+from connector.clock import Clock, wall_time
 from connector.errors import Unmappable
 from connector.events import AckEvent, OrderDelivered, OrderFound, OrderHeld, OrderRejected
 from connector.journal.base import Journal
@@ -35,7 +35,6 @@ from connector.pipeline.delivery.unmappable import UnfitOrders
 from connector.pipeline.route import Route
 from connector.receivers.base import Receiver
 from connector.settings.model import ReceiverSettings
-from connector.steady_clock import wall_time
 
 __all__ = ["Consumer"]
 

@@ -29,7 +29,6 @@ from connector.pipeline.poison import LONG, MANY
 from connector.settings.model import RouteSettings, SourceSettings
 from connector.sources.base import FeedItem, Page, Source, SupportsReplay, UnreadableRow
 from connector.sources.seen_ids import SeenIds
-from connector.steady_clock import humanized, wall_time
 
 __all__ = ["Producer"]
 

@@ -9,7 +9,6 @@ from connector.clock import Clock
 from connector.journal.records import Shortfall, UnreadableRow
 from connector.pipeline.ingest.surplus import Stated, Surplus
 from connector.pipeline.log_throttle import LogThrottle
-from connector.steady_clock import humanized
 
 __all__ = ["FeedShortfall"]
 

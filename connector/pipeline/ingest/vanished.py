@@ -12,13 +12,12 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from connector.bus import Bus
-from connector.clock import Clock
+from connector.clock import Clock, wall_time
 from connector.events import OrderVanished
 from connector.journal.base import Journal
 from connector.journal.records import Place
 from connector.sources.base import Source
 from connector.sources.seen_ids import SeenIds
-from connector.steady_clock import wall_time
 
 __all__ = ["Absences", "named"]
 

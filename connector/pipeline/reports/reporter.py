@@ -12,7 +12,7 @@ import anyio
 import msgspec
 
 from connector.bus import Bus
-from connector.clock import Clock, backoff
+from connector.clock import Clock, backoff, wall_time
 from connector.errors import (
     ConnectorError,
     EndpointError,
@@ -31,7 +31,6 @@ from connector.pipeline.poison import PoisonTracker
 from connector.pipeline.reports.comparison import contains, summary
 from connector.settings.model import SourceSettings
 from connector.sources.base import Source, SupportsReports
-from connector.steady_clock import wall_time
 
 __all__ = ["Reporter", "ReportingSource", "reporters"]
 

@@ -15,7 +15,7 @@ from typing import Protocol
 
 import anyio
 
-from connector.clock import Clock
+from connector.clock import Clock, wall_time
 from connector.errors import ConnectorError, Unmappable
 from connector.journal.base import Journal
 from connector.journal.records import Followed, NewStatus
@@ -23,7 +23,6 @@ from connector.pipeline.reports.reporter import Reporter
 from connector.progress import Progress
 from connector.receivers.base import Receipt, Receiver, SupportsStatus
 from connector.settings.model import ProgressSettings, Settings
-from connector.steady_clock import wall_time
 
 __all__ = ["FollowingReceiver", "StatusWatcher", "watchers"]
 

@@ -10,6 +10,7 @@ import anyio
 import pytest
 
 from connector.ack import Unknown
+from connector.clock import SteadyClock
 from connector.journal import repairs
 from connector.journal.engine import clock_steps
 from connector.journal.engine.codec import millis, moment
@@ -20,7 +21,6 @@ from connector.journal.tables import lookup_first
 from connector.journal.tables.reports import of_order
 from connector.journal.views.orders import orders
 from connector.journal.views.status import status
-from connector.steady_clock import SteadyClock
 from tests.contracts.journal_bench import acknowledged, arrival, at, delivered, found, intend, rows, settle, settle_ack
 from tests.doubles import SteppingClock
 

@@ -14,6 +14,7 @@ from unittest import mock
 
 from connector import order
 from connector.ack import Confirmed, NotApplied, Unknown
+from connector.clock import SteadyClock
 from connector.errors import InDoubtError, RejectedError, TransientError
 from connector.http import endpoint as http
 from connector.http import failures as outcomes
@@ -36,7 +37,6 @@ from connector.receivers.webhook import receiver as webhook
 from connector.sources.propeller import source as propeller
 from connector.sources.traede import source as traede
 from connector.sources.zendera import source as zendera
-from connector.steady_clock import SteadyClock
 from tests.simulation.bugs.planting import FROM, bug, put
 from tests.simulation.profile import secret
 
