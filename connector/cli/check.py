@@ -110,7 +110,7 @@ async def _run_checks(settings: Settings, offline: bool) -> list[CheckResult]:
 
 
 def _summary(settings: Settings) -> str:
-    return f"no mistakes, {settings.environment}: {'; '.join(route.way for route in settings.routes)}"
+    return f"no mistakes, {settings.environment}: {'; '.join(route.summary for route in settings.routes)}"
 
 
 async def _test_endpoint(number: int, name: str, endpoint: Source | Receiver, results: dict[int, CheckResult]) -> None:

@@ -22,7 +22,7 @@ from structlog.typing import EventDict, Processor
 
 from connector.cli import log_writer
 from connector.cli.output import escaped
-from connector.settings.values import Secret, written
+from connector.settings.values import Secret, spellings
 
 __all__ = ["Format", "SecretFilter", "configure", "secrets_in"]
 
@@ -104,11 +104,11 @@ class SecretFilter:
     """A structlog processor that masks `secrets` in every text of a record: the second line of defence."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        self._secrets = sorted({form for secret in secrets for form in written(secret)}, key=len, reverse=True)
+        self._secrets = sorted({form for secret in secrets for form in spellings(secret)}, key=len, reverse=True)
 
     def add(self, secrets: Iterable[str]) -> None:
         """Mask these secrets as well from now on."""
-        forms = {*self._secrets, *(form for secret in secrets for form in written(secret))}
+        forms = {*self._secrets, *(form for secret in secrets for form in spellings(secret))}
         self._secrets = sorted(forms, key=len, reverse=True)
 
     def __call__(self, _logger: Any, _method: str, event_dict: EventDict) -> EventDict:

@@ -166,7 +166,7 @@ class RunSession:
                 flow.start_soon(connector.run, name="run the connector")
                 flow.start_soon(self._counters.watch, events, name="count events")
                 for route in connector.settings.routes:
-                    logger.info("started: from %s", route.way)
+                    logger.info("started: from %s", route.summary)
                 if self._options.once:
                     with self._draining:
                         drained = await connector.drain()

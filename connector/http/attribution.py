@@ -84,7 +84,7 @@ def subject() -> Subject | None:
     return _subject.get()
 
 
-class _Suspect(msgspec.Struct):
+class _RefusedOrder(msgspec.Struct):
     """
     An order that was refused `times` in such calls.
 
@@ -117,7 +117,7 @@ class Attribution:
             listen=lambda state, reason: self.listen(state, reason),
         )
         self._passed: Counter[str] = Counter()
-        self._suspects: dict[str, _Suspect] = {}
+        self._suspects: dict[str, _RefusedOrder] = {}
         self._alone: dict[str, ConnectorError] = {}
         self._count = 0
         self._pauses = 0
@@ -149,7 +149,7 @@ class Attribution:
             return
         suspect = self._suspects.pop(about.name, None)
         if suspect is None or suspect.call != call:
-            suspect = _Suspect(call, 0, passed, passed, 0, taken)
+            suspect = _RefusedOrder(call, 0, passed, passed, 0, taken)
         self._count += 1
         suspect.times, suspect.last, suspect.number = suspect.times + 1, passed, self._count
         self._suspects[about.name] = suspect  # at the end, as the one refused last

@@ -31,10 +31,10 @@ from connector.http.attribution import KINDS, Attribution, Kind, Subject, subjec
 from connector.http.breaker import Breaker, BreakerState
 from connector.http.failures import MAYBE_SENT, Effect, from_exception, from_status, retry_after
 from connector.http.rate_limit import RateLimiter
-from connector.http.send_once import REPEATED, Broken, sent_once
+from connector.http.send_once import REPEATED, ConnectionBroken, send_once
 from connector.http.token import BearerToken
 from connector.settings.model import EndpointSettings
-from connector.settings.values import written
+from connector.settings.values import spellings
 
 __all__ = ["Answer", "BearerToken", "Effect", "Endpoint", "segment"]
 
@@ -109,7 +109,7 @@ class Endpoint:
         self._base_url = base_url.rstrip("/")
         self._clock = clock
         self._largest = largest
-        self._secrets = {form for each in {*secrets, *_keys(headers or {})} if each for form in written(each)}
+        self._secrets = {form for each in {*secrets, *_keys(headers or {})} if each for form in spellings(each)}
         self._headers = {"User-Agent": USER_AGENT, "Accept": "application/json", **(headers or {})}
         seconds = float(settings.timeout)
         self._timeout = aiohttp.ClientTimeout(
@@ -161,7 +161,7 @@ class Endpoint:
         `headers` take the place of those of the same names. The old secrets stay hidden: errors may still repeat them.
         """
         self._headers |= headers
-        self._secrets |= {form for each in {*secrets, *_keys(headers)} if each for form in written(each)}
+        self._secrets |= {form for each in {*secrets, *_keys(headers)} if each for form in spellings(each)}
         if self.token is not None:
             self.token.forget()
         for breaker in self.breakers:
@@ -283,12 +283,12 @@ class Endpoint:
                     data=request.body,
                     headers=request.headers,
                     allow_redirects=False,
-                    middlewares=(sent_once,) if request.effect is Effect.WRITE and request.method in REPEATED else (),
+                    middlewares=(send_once,) if request.effect is Effect.WRITE and request.method in REPEATED else (),
                 ) as response:
                     text = await self._read(response, whole=request.takes(response.status))
                     return _Reply(response.status, text, response.headers)
             except MAYBE_SENT as exc:
-                cause = exc.__cause__ if isinstance(exc, Broken) else None
+                cause = exc.__cause__ if isinstance(exc, ConnectionBroken) else None
                 raise from_exception(cause or exc, request.effect, request.what) from None
             except _TooLarge:
                 unread = Answer(response.status, b"", request.what, request.effect)
@@ -327,7 +327,7 @@ class Endpoint:
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 # The semaphore is the limit; waiting in the pool is in doubt.
-                connector=aiohttp.TCPConnector(limit=0, ssl=tls.trusting(self._ca_file)),
+                connector=aiohttp.TCPConnector(limit=0, ssl=tls.context_for(self._ca_file)),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=self._timeout,
                 trust_env=False,

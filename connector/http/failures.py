@@ -26,7 +26,7 @@ from connector.errors import (
 from connector.http.connection_errors import unreachable
 from connector.http.reported_failure import is_page
 
-__all__ = ["MAYBE_SENT", "NOT_SENT", "Effect", "from_exception", "from_status", "retry_after"]
+__all__ = ["MAYBE_SENT", "NEVER_SENT", "Effect", "from_exception", "from_status", "retry_after"]
 
 
 class Effect(Enum):
@@ -38,7 +38,7 @@ class Effect(Enum):
     """Changes something: a lost answer is in doubt."""
 
 
-NOT_SENT: tuple[type[BaseException], ...] = (
+NEVER_SENT: tuple[type[BaseException], ...] = (
     aiohttp.ClientConnectorError,  # refused, DNS, TLS: a sub-class of ClientOSError, so it is asked first
     aiohttp.ConnectionTimeoutError,  # a sub-class of ServerTimeoutError, likewise
     aiohttp.InvalidURL,
@@ -53,7 +53,7 @@ MAYBE_SENT: tuple[type[Exception], ...] = (
     OSError,  # holds every kind of TimeoutError
     ValueError,
 )
-"""Everything that the HTTP client raises for a call; beside those of `NOT_SENT` it leaves open what happened."""
+"""Everything that the HTTP client raises for a call; beside those of `NEVER_SENT` it leaves open what happened."""
 
 
 NOT_TAKEN = frozenset((404, 405, 406, 407, 410, 411, 412, 413, 414, 415, 416, 417, 421, 424, 426, 428, 431, 451, 501))
@@ -63,7 +63,7 @@ NOT_TAKEN = frozenset((404, 405, 406, 407, 410, 411, 412, 413, 414, 415, 416, 41
 def from_exception(exc: BaseException, effect: Effect, what: str) -> ConnectorError:
     """Turn an exception of the HTTP client into one of ours. Its own text is dropped: it may hold headers and keys."""
     kind = type(exc).__name__
-    if isinstance(exc, NOT_SENT):
+    if isinstance(exc, NEVER_SENT):
         host, port = getattr(exc, "host", None), getattr(exc, "port", None)
         where = f" to {host}:{port}" if host and port else ""
         why = unreachable(exc)

@@ -9,21 +9,21 @@ from __future__ import annotations
 
 import aiohttp
 
-__all__ = ["REPEATED", "Broken", "sent_once"]
+__all__ = ["REPEATED", "ConnectionBroken", "send_once"]
 
 REPEATED = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 """The methods that aiohttp repeats; a call by another one goes without the middleware, which costs a tenth of it."""
 
 
-class Broken(aiohttp.ClientConnectionError):
+class ConnectionBroken(aiohttp.ClientConnectionError):
     """The connection broke after the request was sent; the client's own exception is the cause."""
 
 
-async def sent_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """Send `request`; raise `Broken` in the place of the two exceptions on which aiohttp would repeat it."""
+async def send_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Send `request`; raise `ConnectionBroken` in the place of the two exceptions on which aiohttp would repeat it."""
     try:
         return await handler(request)
     except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
         raise  # never sent, and never repeated
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as exc:
-        raise Broken(str(exc)) from exc
+        raise ConnectionBroken(str(exc)) from exc

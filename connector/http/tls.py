@@ -11,16 +11,16 @@ from __future__ import annotations
 import ssl
 from functools import cache
 
-__all__ = ["context", "trusting"]
+__all__ = ["context", "context_for"]
 
 
 @cache
 def context() -> ssl.SSLContext:
     """Return the one context of the process: it is large, and safe to share."""
-    return _made()
+    return _new_context()
 
 
-def _made() -> ssl.SSLContext:
+def _new_context() -> ssl.SSLContext:
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # which checks the certificate and the host name
     made.minimum_version = ssl.TLSVersion.TLSv1_2
     made.load_default_certs()
@@ -28,13 +28,13 @@ def _made() -> ssl.SSLContext:
     return made
 
 
-def trusting(ca_file: str | None) -> ssl.SSLContext:
+def context_for(ca_file: str | None) -> ssl.SSLContext:
     """Return the context for an endpoint: the one of the process, or one that trusts those in `ca_file` as well."""
-    return context() if ca_file is None else _with(ca_file)
+    return context() if ca_file is None else _context_with(ca_file)
 
 
 @cache
-def _with(ca_file: str) -> ssl.SSLContext:
-    made = _made()
+def _context_with(ca_file: str) -> ssl.SSLContext:
+    made = _new_context()
     made.load_verify_locations(cafile=ca_file)
     return made

@@ -38,22 +38,22 @@ import msgspec
 
 from connector.errors import Unmappable, readable
 from connector.mapping.code_tables import Tables
-from connector.mapping.expressions import Expression, ExpressionError, Reader
-from connector.mapping.field_types import ANY, Items, Record, Shape, element, root
+from connector.mapping.expressions import Expression, ExpressionError, ExpressionParser
+from connector.mapping.field_types import ANY, FieldType, ListType, RecordType, element_type, root
 from connector.mapping.identity import ID, REFUSAL, carries_identity
-from connector.mapping.request_fields import UNKNOWN, Target
+from connector.mapping.request_fields import UNKNOWN, Field
 from connector.mapping.scope import scope_of
 from connector.order import Order
 from connector.settings.problems import did_you_mean
 
-__all__ = ["Mistake", "Tree", "compiled"]
+__all__ = ["CompiledMapping", "Mistake", "compile_mapping"]
 
 Path = tuple[str | int, ...]
 Scope = dict[str, Any]
 Node = Callable[[Scope, Any], Any]
 """Returns what a place in the tree gives; its second argument is what the default mapping has there."""
 
-UNWRITTEN: Any = type("Unwritten", (), {"__repr__": lambda _: "UNWRITTEN"})()
+OMITTED: Any = type("Omitted", (), {"__repr__": lambda _: "OMITTED"})()
 """What a branch gives whose `when` is not fulfilled."""
 
 WORDS = ("when", "then", "else", "each", "do", "defaults")
@@ -68,7 +68,7 @@ class Mistake(msgspec.Struct, frozen=True):
     at_key: bool = False
 
 
-class Tree(msgspec.Struct, frozen=True):
+class CompiledMapping(msgspec.Struct, frozen=True):
     """A compiled mapping. `defaults` says whether it lies over the receiver's default."""
 
     defaults: bool
@@ -82,7 +82,7 @@ class Tree(msgspec.Struct, frozen=True):
         return self.node(scope, mapped if self.defaults else None) or {}
 
 
-def compiled(tree: Mapping[str, Any], request: Any, tables: Tables) -> tuple[Tree, list[Mistake]]:
+def compile_mapping(tree: Mapping[str, Any], request: Any, tables: Tables) -> tuple[CompiledMapping, list[Mistake]]:
     """
     Compile a mapping to a receiver that takes `request`; a tree with mistakes is not to be used.
 
@@ -99,9 +99,9 @@ def compiled(tree: Mapping[str, Any], request: Any, tables: Tables) -> tuple[Tre
         compiler.wrong((ID,), REFUSAL, at_key=True)
     ours = ("defaults", ID) if compiler.identity else ("defaults",)
     fields = {key: value for key, value in tree.items() if key not in ours}
-    target = UNKNOWN if getattr(request, "free_form", False) else Target(request)
+    target = UNKNOWN if getattr(request, "free_form", False) else Field(request)
     node = compiler.fields(fields, (), target, compiler.root, fresh=defaults is False)
-    return Tree(defaults is not False, frozenset(compiler.used), node), compiler.mistakes
+    return CompiledMapping(defaults is not False, frozenset(compiler.used), node), compiler.mistakes
 
 
 class _Compiler:
@@ -111,12 +111,12 @@ class _Compiler:
         self.used: set[str] = set()
         self.root = root(over)
         self._over = over
-        self._reader = Reader(tables)
+        self._reader = ExpressionParser(tables)
 
     def wrong(self, path: Path, text: str, *, at_key: bool = False) -> None:
         self.mistakes.append(Mistake(path, text, at_key))
 
-    def node(self, value: Any, path: Path, target: Target, scope: Record, *, fresh: bool) -> Node:
+    def node(self, value: Any, path: Path, target: Field, scope: RecordType, *, fresh: bool) -> Node:
         """Compile what stands at `path`; `fresh` says that no default can lie under it."""
         if isinstance(value, str):
             if value.startswith("="):
@@ -129,10 +129,10 @@ class _Compiler:
             items = [
                 self.node(each, (*path, index), target.item, scope, fresh=True) for index, each in enumerate(value)
             ]
-            return lambda scope, _: [one for item in items if (one := item(scope, None)) not in (None, UNWRITTEN)]
+            return lambda scope, _: [one for item in items if (one := item(scope, None)) not in (None, OMITTED)]
         return self._literal(value, path, target)
 
-    def fields(self, tree: Mapping[str, Any], path: Path, target: Target, scope: Record, *, fresh: bool) -> Node:
+    def fields(self, tree: Mapping[str, Any], path: Path, target: Field, scope: RecordType, *, fresh: bool) -> Node:
         """Compile a mapping of keys of the request."""
         named = {key.removeprefix("\\") if key[1:] in WORDS else key: key for key in tree}
         known = target.fields
@@ -158,7 +158,7 @@ class _Compiler:
         }
         return lambda scope, base: _merged(nodes, scope, base)
 
-    def _mapping(self, tree: dict[str, Any], path: Path, target: Target, scope: Record, *, fresh: bool) -> Node:
+    def _mapping(self, tree: dict[str, Any], path: Path, target: Field, scope: RecordType, *, fresh: bool) -> Node:
         if "each" in tree:
             return self._each(tree, path, target, scope)
         condition = self._condition(tree, path, scope) if "when" in tree else None
@@ -166,32 +166,39 @@ class _Compiler:
         if "then" in tree or "else" in tree:
             return self._choice(rest, condition, path, target, scope, fresh=fresh)
         node = self.fields(rest, path, target, scope, fresh=fresh)
-        return node if condition is None else _when(condition, node, _unwritten)
+        return node if condition is None else _when(condition, node, _omitted)
 
     def _choice(
-        self, tree: dict[str, Any], condition: Node | None, path: Path, target: Target, scope: Record, *, fresh: bool
+        self,
+        tree: dict[str, Any],
+        condition: Node | None,
+        path: Path,
+        target: Field,
+        scope: RecordType,
+        *,
+        fresh: bool,
     ) -> Node:
         self._only(tree, ("then", "else"), path)
         if condition is None:
             self.wrong(path, "'then' and 'else' need a 'when'", at_key=True)
         branches = [
-            self.node(tree[key], (*path, key), target, scope, fresh=fresh) if key in tree else _unwritten
+            self.node(tree[key], (*path, key), target, scope, fresh=fresh) if key in tree else _omitted
             for key in ("then", "else")
         ]
-        return _when(condition or _unwritten, branches[0], branches[1])
+        return _when(condition or _omitted, branches[0], branches[1])
 
-    def _each(self, tree: dict[str, Any], path: Path, target: Target, scope: Record) -> Node:
+    def _each(self, tree: dict[str, Any], path: Path, target: Field, scope: RecordType) -> Node:
         self._only(tree, ("each", "do", "when"), path)
         self._expect(list, path, target)
-        over, shape = self._asked(tree["each"], (*path, "each"), scope)
-        if not (isinstance(shape, Items) or shape is ANY):
+        over, shape = self._required_expression(tree["each"], (*path, "each"), scope)
+        if not (isinstance(shape, ListType) or shape is ANY):
             self.wrong((*path, "each"), "this is no list")
         if "do" not in tree:
             self.wrong(path, "'each' needs a 'do', which says what becomes of each element", at_key=True)
-            return _unwritten
-        inner = root(self._over, element(shape))
+            return _omitted
+        inner = root(self._over, element_type(shape))
         do = self.node(tree["do"], (*path, "do"), target.item, inner, fresh=True)
-        where = _where(path)
+        where = _dotted(path)
 
         def run(scope: Scope, _base: Any) -> Any:
             items = over(scope, None)
@@ -203,25 +210,25 @@ class _Compiler:
             found = []
             for item in items:
                 within["item"] = item
-                if (one := do(within, None)) is not None and one is not UNWRITTEN:
+                if (one := do(within, None)) is not None and one is not OMITTED:
                     found.append(one)
             return found
 
         condition = self._condition(tree, path, scope) if "when" in tree else None
-        return run if condition is None else _when(condition, run, _unwritten)
+        return run if condition is None else _when(condition, run, _omitted)
 
-    def _condition(self, tree: dict[str, Any], path: Path, scope: Record) -> Node:
-        return self._asked(tree["when"], (*path, "when"), scope)[0]
+    def _condition(self, tree: dict[str, Any], path: Path, scope: RecordType) -> Node:
+        return self._required_expression(tree["when"], (*path, "when"), scope)[0]
 
-    def _asked(self, value: Any, path: Path, scope: Record) -> tuple[Node, Shape]:
+    def _required_expression(self, value: Any, path: Path, scope: RecordType) -> tuple[Node, FieldType]:
         """Compile what has to be an expression, and return its value as it is."""
         if not isinstance(value, str) or not value.startswith("="):
             self.wrong(path, f"must be an expression, such as {'=lines' if path[-1] == 'each' else '=notes'}")
-            return _unwritten, ANY
+            return _omitted, ANY
         found = self._read(value[1:], path, scope)
-        return (_found(found, path), found.shape) if found else (_unwritten, ANY)
+        return (_evaluation(found, path), found.shape) if found else (_omitted, ANY)
 
-    def _read(self, text: str, path: Path, scope: Record) -> Expression | None:
+    def _read(self, text: str, path: Path, scope: RecordType) -> Expression | None:
         try:
             found = self._reader.read(text, scope)
         except ExpressionError as exc:
@@ -231,14 +238,14 @@ class _Compiler:
         self.used |= found.used
         return found
 
-    def _expression(self, text: str, path: Path, target: Target, scope: Record) -> Node:
+    def _expression(self, text: str, path: Path, target: Field, scope: RecordType) -> Node:
         found = self._read(text, path, scope)
         if found is None:
-            return _unwritten
-        find, fit = _found(found, path), target.fit
+            return _omitted
+        find, fit = _evaluation(found, path), target.fit
         return lambda scope, _: fit(find(scope, None))
 
-    def _literal(self, value: Any, path: Path, target: Target) -> Node:
+    def _literal(self, value: Any, path: Path, target: Field) -> Node:
         if isinstance(value, float) and not target.any:
             value = Decimal(repr(value))
         fitted = target.fit(value) if isinstance(value, Decimal) else value
@@ -246,7 +253,7 @@ class _Compiler:
             self.wrong(path, f"the receiver does not take this: {why[0].lower()}{why[1:]}")
         return lambda _, __: fitted
 
-    def _expect(self, kind: type, path: Path, target: Target) -> None:
+    def _expect(self, kind: type, path: Path, target: Field) -> None:
         """Refuse a list or a mapping where the receiver takes none."""
         if not target.takes(kind):
             self.wrong(path, f"the receiver takes no {'list' if kind is list else 'mapping'} here", at_key=True)
@@ -261,7 +268,7 @@ def _merged(nodes: Mapping[str, Node], scope: Scope, base: Any) -> Any:
     result = dict(base) if isinstance(base, Mapping) else {}
     for key, node in nodes.items():
         value = node(scope, result.get(key))
-        if value is UNWRITTEN:
+        if value is OMITTED:
             continue
         if value is None:
             result.pop(key, None)
@@ -278,13 +285,13 @@ def _when(condition: Node, then: Node, other: Node) -> Node:
     return run
 
 
-def _unwritten(_scope: Scope, _base: Any) -> Any:
-    return UNWRITTEN
+def _omitted(_scope: Scope, _base: Any) -> Any:
+    return OMITTED
 
 
-def _found(expression: Expression, path: Path) -> Node:
+def _evaluation(expression: Expression, path: Path) -> Node:
     """Return the evaluation of `expression`, whose every failure holds the order and nothing else."""
-    find, where = expression.find, _where(path)
+    find, where = expression.find, _dotted(path)
 
     def run(scope: Scope, _base: Any) -> Any:
         try:
@@ -298,5 +305,5 @@ def _found(expression: Expression, path: Path) -> Node:
     return run
 
 
-def _where(path: Path) -> str:
+def _dotted(path: Path) -> str:
     return ".".join(str(step) for step in path)

@@ -23,13 +23,13 @@ import msgspec
 from msgspec import Meta
 
 from connector.errors import SettingsError, Unmappable
-from connector.mapping.field_types import Items, Record, Shape, shape_of
+from connector.mapping.field_types import FieldType, ListType, RecordType, field_type_of
 from connector.mapping.mapper import for_route
 from connector.mapping.money import exact
 from connector.order import Order
 from connector.settings import Settings
-from connector.settings.problems import Findings, did_you_mean
-from connector.settings.schema import of
+from connector.settings.json_schema import schema_of
+from connector.settings.problems import Problems, did_you_mean
 from connector.settings.validation import check
 from connector.settings.yaml_file import Path, Place, read
 
@@ -88,79 +88,79 @@ def run(
 
     Raises `SettingsError` with every mistake in the file, each at its line and column.
     """
-    findings, examples = _read(os.fspath(path))
+    problems, examples = _read(os.fspath(path))
     results = []
     for index, example in enumerate(examples):
         at: Path = ("examples", index)
-        ends = _ends(example, at, settings, findings)
-        order = _order(example, at, ends[0] if ends else "", findings)
+        ends = _ends(example, at, settings, problems)
+        order = _order(example, at, ends[0] if ends else "", problems)
         if ends and order is not None:
-            line, _ = findings.document.place(at)
+            line, _ = problems.document.place(at)
             differences = _differences(example, order, ends, settings, sources, receivers)
-            results.append(Result(example.name, f"{findings.name}:{line}", tuple(differences)))
-    findings.raise_any()
+            results.append(Result(example.name, f"{problems.name}:{line}", tuple(differences)))
+    problems.raise_any()
     return results
 
 
-def _read(name: str) -> tuple[Findings, list[Example]]:
+def _read(name: str) -> tuple[Problems, list[Example]]:
     try:
         document = read(FilePath(name).read_text("utf-8"))
     except (OSError, ValueError) as exc:
         raise SettingsError([f"{name}: the file cannot be read: {getattr(exc, 'strerror', None) or exc}"]) from None
-    findings = Findings(name, document)
+    problems = Problems(name, document)
     if not isinstance(document.values, dict):
         place: Place = document.problems[0][0] if document.problems else (1, 1)
         text = document.problems[0][2].partition("; write sources:")[0] if document.problems else "this is no mapping"
         raise SettingsError([f"{name}:{place[0]}:{place[1]}: {text}; write examples: and a list of them"])
-    values = check(document.values, of(_File), (), findings)
+    values = check(document.values, schema_of(_File), (), problems)
     for index, value in enumerate(values.get("examples") if isinstance(values.get("examples"), list) else ()):
         for keys in (("order", "canonical"), ("request", "contains", "held")):
             if isinstance(value, dict) and sum(value.get(key) is not None for key in keys) != 1:
-                findings.add(("examples", index), f"give one of {', '.join(keys)}")
-    findings.raise_any()
-    return findings, msgspec.convert(values, _File).examples
+                problems.add(("examples", index), f"give one of {', '.join(keys)}")
+    problems.raise_any()
+    return problems, msgspec.convert(values, _File).examples
 
 
-def _ends(example: Example, at: Path, settings: Settings, findings: Findings) -> tuple[str, str] | None:
+def _ends(example: Example, at: Path, settings: Settings, problems: Problems) -> tuple[str, str] | None:
     """Return the source and the receiver that the example is for."""
     source = example.source or (next(iter(settings.sources)) if len(settings.sources) == 1 else None)
     route = next((route for route in settings.routes if route.source == source), None)
     if source is None or route is None:
         text = f"say which source it is of: {', '.join(route.source for route in settings.routes)}"
-        findings.add((*at, "source") if example.source else at, text)
+        problems.add((*at, "source") if example.source else at, text)
         return None
     named = [*route.receivers, *route.optional]
     receiver = example.receiver or (named[0] if len(named) == 1 else None)
     if receiver not in named:
         text = f"say which receiver of {source} it is for: {', '.join(named)}"
-        findings.add((*at, "receiver") if example.receiver else at, text)
+        problems.add((*at, "receiver") if example.receiver else at, text)
         return None
     return source, receiver
 
 
-def _order(example: Example, at: Path, source: str, findings: Findings) -> Order | bytes | None:
+def _order(example: Example, at: Path, source: str, problems: Problems) -> Order | bytes | None:
     if example.order is not None:
         return msgspec.json.encode(example.order)
-    _check_names(example.canonical, shape_of(Order), (*at, "canonical"), findings)
+    _check_names(example.canonical, field_type_of(Order), (*at, "canonical"), problems)
     try:
         return msgspec.convert({"source": source, "order_id": "1", **(example.canonical or {})}, Order)
     except msgspec.ValidationError as exc:
-        findings.add((*at, "canonical"), f"this is no canonical order: {exc}")
+        problems.add((*at, "canonical"), f"this is no canonical order: {exc}")
         return None
 
 
-def _check_names(value: Any, shape: Shape, at: Path, findings: Findings) -> None:
+def _check_names(value: Any, shape: FieldType, at: Path, problems: Problems) -> None:
     """Refuse the names that the canonical order does not have: nobody would read what stands there."""
-    if isinstance(value, list) and isinstance(shape, Items):
+    if isinstance(value, list) and isinstance(shape, ListType):
         for index, inner in enumerate(value):
-            _check_names(inner, shape.of, (*at, index), findings)
-    elif isinstance(value, dict) and isinstance(shape, Record):
+            _check_names(inner, shape.of, (*at, index), problems)
+    elif isinstance(value, dict) and isinstance(shape, RecordType):
         for key, inner in value.items():
             if key in shape.fields:
-                _check_names(inner, shape.fields[key], (*at, key), findings)
+                _check_names(inner, shape.fields[key], (*at, key), problems)
             else:
                 hint = did_you_mean(key, shape.fields) or f"; it has {', '.join(shape.fields)}"
-                findings.add((*at, key), f"{shape.name} has no such key{hint}", at_key=True)
+                problems.add((*at, key), f"{shape.name} has no such key{hint}", at_key=True)
 
 
 def _differences(

@@ -23,11 +23,11 @@ from jmespath.parser import Parser
 from jmespath.visitor import Options, TreeInterpreter
 
 from connector.mapping.code_tables import Tables
-from connector.mapping.field_types import Shape, names, unknown_fields
+from connector.mapping.field_types import FieldType, check_fields, names
 from connector.mapping.functions import MappingFunctions, arity, known_functions, takes_expression
 from connector.settings.problems import did_you_mean
 
-__all__ = ["Expression", "ExpressionError", "Reader"]
+__all__ = ["Expression", "ExpressionError", "ExpressionParser"]
 
 LONGEST = 2000
 NO_TABLE = "lookup() begins with the name of a table, in single quotes"
@@ -49,22 +49,22 @@ class Expression(msgspec.Struct, frozen=True):
 
     text: str
     find: Callable[[Any], Any]
-    shape: Shape
+    shape: FieldType
     used: frozenset[str]
 
 
-class Reader:
+class ExpressionParser:
     """Reads expressions that may look up in `tables`."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
         self._visit = TreeInterpreter(Options(custom_functions=MappingFunctions(tables))).visit
 
-    def read(self, text: str, start: Shape) -> Expression:
+    def read(self, text: str, start: FieldType) -> Expression:
         """Read an expression (without its `=`) that starts from `start`; raises `ExpressionError` with all mistakes."""
         node = _parsed(text)
         tree: Any = node  # the library has a type of its own for it
-        shape, unknown, used = unknown_fields(node, start)
+        shape, unknown, used = check_fields(node, start)
         wrong = self._calls(node)
         if not any(why is NO_TABLE for _, why, _ in wrong):  # the name without quotes is no field
             wrong += [(word, why, False) for word, why in unknown]

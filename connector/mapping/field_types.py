@@ -16,86 +16,98 @@ import msgspec
 from connector.order import Address, Order
 from connector.settings.problems import did_you_mean
 
-__all__ = ["ANY", "ROOT", "Items", "Record", "Shape", "element", "root", "shape_of", "unknown_fields"]
+__all__ = [
+    "ANY",
+    "ROOT",
+    "FieldType",
+    "ListType",
+    "RecordType",
+    "check_fields",
+    "element_type",
+    "field_type_of",
+    "root",
+]
 
 
-class Record(msgspec.Struct, frozen=True, eq=False):
+class RecordType(msgspec.Struct, frozen=True, eq=False):
     """A thing with known fields; `name` is what to call it."""
 
     name: str
-    fields: dict[str, Shape]
+    fields: dict[str, FieldType]
 
 
-class Items(msgspec.Struct, frozen=True, eq=False):
+class ListType(msgspec.Struct, frozen=True, eq=False):
     """A list of things."""
 
-    of: Shape
+    of: FieldType
 
 
-class Anything(msgspec.Struct, frozen=True, eq=False):
+class OpaqueType(msgspec.Struct, frozen=True, eq=False):
     """What nothing is known about; `plain` is a text, a number or a date, which has no fields."""
 
     plain: bool = False
 
 
-Shape = Record | Items | Anything
-ANY, PLAIN = Anything(), Anything(plain=True)
+FieldType = RecordType | ListType | OpaqueType
+ANY, PLAIN = OpaqueType(), OpaqueType(plain=True)
 ROOT = "the order"
 
 HIDDEN = {Order: {"raw": ANY, "external_id": PLAIN}, Address: {"person": PLAIN}}
 """Fields whose shape the struct does not tell: properties, and the vendor's own order, decoded."""
 
 
-def shape_of(kind: Any, name: str = "") -> Shape:
+def field_type_of(kind: Any, name: str = "") -> FieldType:
     """Return the shape of values of the type `kind`."""
     origin, inner = get_origin(kind), get_args(kind)
     if origin is Annotated:
-        return shape_of(inner[0], name)
+        return field_type_of(inner[0], name)
     if origin in (Union, UnionType):
         real = [each for each in inner if each is not type(None)]
-        return shape_of(real[0], name) if len(real) == 1 else ANY
+        return field_type_of(real[0], name) if len(real) == 1 else ANY
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        fields = {field.encode_name: shape_of(field.type, field.encode_name) for field in msgspec.structs.fields(kind)}
-        return Record(f"{name or kind.__name__.lower()}", {**fields, **HIDDEN.get(kind, {})})
+        fields = {
+            field.encode_name: field_type_of(field.type, field.encode_name) for field in msgspec.structs.fields(kind)
+        }
+        return RecordType(f"{name or kind.__name__.lower()}", {**fields, **HIDDEN.get(kind, {})})
     if origin in (tuple, list):
-        return Items(shape_of(inner[0], name.removesuffix("s")))
+        return ListType(field_type_of(inner[0], name.removesuffix("s")))
     return ANY if origin is dict or kind is Any else PLAIN
 
 
-def root(mapped: Any, item: Shape | None = None) -> Record:
+def root(mapped: Any, item: FieldType | None = None) -> RecordType:
     """
     Return what an expression starts from: the order's fields, and `order`.
 
     Where there is a default mapping, of the type `mapped`, also what it made; inside an `each` also its `item`.
     """
-    order = shape_of(Order, ROOT)
-    assert isinstance(order, Record)  # noqa: S101 - it is a struct
-    fields: dict[str, Shape] = {**order.fields, "order": order}
+    order = field_type_of(Order, ROOT)
+    assert isinstance(order, RecordType)  # noqa: S101 - it is a struct
+    fields: dict[str, FieldType] = {**order.fields, "order": order}
     if mapped is not None:
-        fields["mapped"] = shape_of(mapped, "mapped")
-    return Record(ROOT, fields if item is None else {**fields, "item": item})
+        fields["mapped"] = field_type_of(mapped, "mapped")
+    return RecordType(ROOT, fields if item is None else {**fields, "item": item})
 
 
-def element(shape: Shape) -> Shape:
+def element_type(shape: FieldType) -> FieldType:
     """Return the shape of what is in a list of this shape."""
-    return shape.of if isinstance(shape, Items) else ANY
+    return shape.of if isinstance(shape, ListType) else ANY
 
 
 class Walk:
     """Follows one expression. `unknown` are the mistakes, each with the word it is about; `used` the root's fields."""
 
-    def __init__(self, start: Shape) -> None:
+    def __init__(self, start: FieldType) -> None:
         self.start = start
         self.unknown: list[tuple[str, str]] = []
         self.used: set[str] = set()
 
-    def shape(self, node: dict[str, Any], current: Shape) -> Shape:
+    def shape(self, node: dict[str, Any], current: FieldType) -> FieldType:
         """Return the shape of what `node` makes of a value of the shape `current`."""
         kind, children = node["type"], node["children"]
         if kind == "field":
             return self._field(node["value"], current)
         if kind in ("current", "identity"):
-            if current is self.start and isinstance(self.start, Record):
+            if current is self.start and isinstance(self.start, RecordType):
                 self.used.update(self.start.fields)
             return current
         if kind in ("subexpression", "pipe", "index_expression"):
@@ -103,25 +115,25 @@ class Walk:
                 current = self.shape(child, current)
             return current
         if kind == "index":
-            return element(current)
+            return element_type(current)
         if kind in ("projection", "filter_projection"):
-            each = element(self.shape(children[0], current))
+            each = element_type(self.shape(children[0], current))
             if kind == "filter_projection":
                 self.shape(children[2], each)
-            return Items(self.shape(children[1], each))
+            return ListType(self.shape(children[1], each))
         if kind == "flatten":
             base = self.shape(children[0], current)
-            return base.of if isinstance(base, Items) and isinstance(base.of, Items) else base
+            return base.of if isinstance(base, ListType) and isinstance(base.of, ListType) else base
         if kind == "slice":
             return current
         return self._made(kind, node, current)
 
-    def _made(self, kind: str, node: dict[str, Any], current: Shape) -> Shape:
+    def _made(self, kind: str, node: dict[str, Any], current: FieldType) -> FieldType:
         """Return the shape of what an expression makes, rather than finds."""
         children = node["children"]
         if kind == "function_expression":
             direct = [self.shape(child, current) for child in children if child["type"] != "expref"]
-            over = next((shape.of for shape in direct if isinstance(shape, Items)), ANY)
+            over = next((shape.of for shape in direct if isinstance(shape, ListType)), ANY)
             for child in children:
                 if child["type"] == "expref":
                     self.shape(child["children"][0], over)
@@ -129,20 +141,20 @@ class Walk:
         if kind == "value_projection":
             self.shape(children[0], current)
             self.shape(children[1], ANY)
-            return Items(ANY)
+            return ListType(ANY)
         if kind == "multi_select_dict":
             pairs = {child["value"]: self.shape(child["children"][0], current) for child in children}
-            return Record("this", pairs)
+            return RecordType("this", pairs)
         shapes = [self.shape(child, current) for child in children]
         return shapes[0] if kind == "or_expression" and all(shape is shapes[0] for shape in shapes) else ANY
 
-    def _field(self, name: str, current: Shape) -> Shape:
+    def _field(self, name: str, current: FieldType) -> FieldType:
         if current is self.start:
             self.used.add(name)
-        if isinstance(current, Items):
+        if isinstance(current, ListType):
             text = f"a list has no '{name}': write [].{name} for that of all, [0].{name} for that of the first"
             self.unknown.append((name, text))
-        elif isinstance(current, Record):
+        elif isinstance(current, RecordType):
             if name in current.fields:
                 return current.fields[name]
             hint = did_you_mean(name, current.fields) or f"; it has {', '.join(sorted(current.fields))}"
@@ -154,7 +166,7 @@ class Walk:
         return ANY
 
 
-def unknown_fields(node: dict[str, Any], start: Shape) -> tuple[Shape, list[tuple[str, str]], set[str]]:
+def check_fields(node: dict[str, Any], start: FieldType) -> tuple[FieldType, list[tuple[str, str]], set[str]]:
     """
     Follow an expression from `start`.
 

@@ -36,8 +36,16 @@ from zoneinfo import ZoneInfo
 from jmespath.functions import Functions
 
 from connector.mapping.code_tables import Tables, look_up
-from connector.mapping.house_numbers import Split, split
-from connector.mapping.json_types import JsonNumber, as_number, as_text, kind_of, said, sound, text_of
+from connector.mapping.house_numbers import SplitStreet, split
+from connector.mapping.json_types import (
+    JsonNumber,
+    as_text,
+    bounded,
+    kind_of,
+    kind_phrase,
+    require_number,
+    require_text,
+)
 from connector.mapping.money import minor_units
 
 __all__ = ["MappingFunctions", "arity", "known_functions"]
@@ -96,7 +104,7 @@ class MappingFunctions(Functions):
             return None
         result = Decimal(1)
         for number in numbers:
-            result = sound(_CONTEXT.multiply(result, as_number(number)))
+            result = bounded(_CONTEXT.multiply(result, require_number(number)))
         return result
 
     @takes(1, 1)
@@ -104,10 +112,10 @@ class MappingFunctions(Functions):
         if numbers is None:
             return None
         if not isinstance(numbers, list):
-            raise TypeError(f"this takes a list of numbers, not {said(numbers)}")
+            raise TypeError(f"this takes a list of numbers, not {kind_phrase(numbers)}")
         result = Decimal(0)
         for number in numbers:
-            result = sound(_CONTEXT.add(result, as_number(number)))
+            result = bounded(_CONTEXT.add(result, require_number(number)))
         return result
 
     @_kinds("array")
@@ -121,11 +129,11 @@ class MappingFunctions(Functions):
 
     @_kinds("number")
     def _func_ceil(self, number: Any) -> int:
-        return math.ceil(as_number(number))
+        return math.ceil(require_number(number))
 
     @_kinds("number")
     def _func_floor(self, number: Any) -> int:
-        return math.floor(as_number(number))
+        return math.floor(require_number(number))
 
     @takes(1, 2)
     def _func_round(self, number: Any, digits: Any = 0) -> Decimal | None:
@@ -133,13 +141,13 @@ class MappingFunctions(Functions):
             return None
         if not isinstance(digits, int) or not 0 <= digits <= 12:
             raise TypeError("the digits are a whole number from 0 to 12")
-        return Decimal(as_number(number)).quantize(Decimal(1).scaleb(-digits), context=_CONTEXT)
+        return Decimal(require_number(number)).quantize(Decimal(1).scaleb(-digits), context=_CONTEXT)
 
     @takes(2, 2)
     def _func_cents(self, number: Any, currency: Any) -> int | None:
         if number is None or not currency:
             return None
-        return minor_units(Decimal(as_number(number)), text_of(currency).strip().upper())
+        return minor_units(Decimal(require_number(number)), require_text(currency).strip().upper())
 
     @takes(1, 1)
     def _func_to_number(self, value: Any) -> Decimal | int | None:
@@ -153,26 +161,26 @@ class MappingFunctions(Functions):
             return None
         found = self._func_to_number(value)
         if found is None:
-            raise TypeError(f"this takes a number, or a text that is one, not {said(value)}")
-        return JsonNumber(as_number(found))
+            raise TypeError(f"this takes a number, or a text that is one, not {kind_phrase(value)}")
+        return JsonNumber(require_number(found))
 
     @takes(1, 1)
     def _func_upper(self, value: Any) -> str | None:
-        return None if value is None else text_of(value).upper()
+        return None if value is None else require_text(value).upper()
 
     @takes(1, 1)
     def _func_lower(self, value: Any) -> str | None:
-        return None if value is None else text_of(value).lower()
+        return None if value is None else require_text(value).lower()
 
     @takes(1, 1)
     def _func_trim(self, value: Any) -> str | None:
-        return None if value is None else text_of(value).strip()
+        return None if value is None else require_text(value).strip()
 
     @takes(3, 3)
     def _func_replace(self, value: Any, old: Any, new: Any) -> str | None:
-        if not text_of(old):
+        if not require_text(old):
             raise TypeError("what is to be replaced is empty")
-        return None if value is None else text_of(value).replace(old, text_of(new))
+        return None if value is None else require_text(value).replace(old, require_text(new))
 
     @takes(1, None)
     def _func_concat(self, *values: Any) -> str:
@@ -191,8 +199,8 @@ class MappingFunctions(Functions):
         if values is None:
             return None
         if not isinstance(values, list):
-            raise TypeError(f"this takes a separator and a list, not {said(values)}")
-        return text_of(separator).join(text for value in values if (text := as_text(value)))
+            raise TypeError(f"this takes a separator and a list, not {kind_phrase(values)}")
+        return require_text(separator).join(text for value in values if (text := as_text(value)))
 
     @takes(1, 1)
     def _func_type(self, value: Any) -> str:
@@ -208,10 +216,10 @@ class MappingFunctions(Functions):
             return None
         at = datetime.fromisoformat(value) if isinstance(value, str) else value
         if isinstance(at, datetime):
-            at = (at if at.tzinfo is not None else at.replace(tzinfo=UTC)).astimezone(ZoneInfo(text_of(zone)))
+            at = (at if at.tzinfo is not None else at.replace(tzinfo=UTC)).astimezone(ZoneInfo(require_text(zone)))
         if not isinstance(at, date):
-            raise TypeError(f"this takes a date, not {said(value)}")
-        return at.strftime(text_of(form))
+            raise TypeError(f"this takes a date, not {kind_phrase(value)}")
+        return at.strftime(require_text(form))
 
     @takes(2, 3)
     def _func_lookup(self, table: Any, code: Any, *other: Any) -> Any:
@@ -236,13 +244,13 @@ class MappingFunctions(Functions):
         return found.addition if found else None
 
 
-def _split(address: Any) -> Split | None:
+def _split(address: Any) -> SplitStreet | None:
     if address is None:
         return None
     if not isinstance(address, dict) or "street" not in address:
-        raise TypeError(f"this takes an address, not {said(address)}")
+        raise TypeError(f"this takes an address, not {kind_phrase(address)}")
     if address["number"] or address["number_addition"]:
-        return Split(address["street"], address["number"], address["number_addition"])
+        return SplitStreet(address["street"], address["number"], address["number_addition"])
     return split(address["street"], address["country"])
 
 
@@ -252,7 +260,7 @@ def _check(name: str, argument: Any, kinds: list[str]) -> None:
         outer, _, inner = wanted.partition("-")
         if kind == outer and (not inner or all(kind_of(each) == inner for each in argument)):
             return
-    raise TypeError(f"{name}() takes {' or '.join(kinds)}, not {said(argument)}")
+    raise TypeError(f"{name}() takes {' or '.join(kinds)}, not {kind_phrase(argument)}")
 
 
 def known_functions() -> list[str]:

@@ -13,7 +13,7 @@ import msgspec
 
 from connector.order import Address, Order
 
-__all__ = ["Split", "split", "split_address", "split_addresses"]
+__all__ = ["SplitStreet", "split", "split_address", "split_addresses"]
 
 NUMBER = re.compile(r"\d{1,5}[A-Za-z]?(?:[-/+]\d{0,4}[A-Za-z]{0,2})*", re.ASCII)
 YEAR = re.compile(r"(?:1[5-9]|20)\d\d(?:-\d{2,4})?", re.ASCII)
@@ -37,7 +37,7 @@ NUMBER_FIRST = frozenset({"AU", "CA", "FR", "GB", "IE", "LU", "MC", "NZ", "US"})
 """Countries (ISO 3166) where the number stands before the street."""
 
 
-class Split(msgspec.Struct, frozen=True):
+class SplitStreet(msgspec.Struct, frozen=True):
     """A street and the number in it. Without a number the street is as it was."""
 
     street: str
@@ -53,12 +53,12 @@ class Split(msgspec.Struct, frozen=True):
         return " ".join(part for part in ((*number, self.street) if self.leads else (self.street, *number)) if part)
 
 
-def split(street: str, country: str = "") -> Split:
+def split(street: str, country: str = "") -> SplitStreet:
     """Split the number off `street` by the custom of `country` (ISO 3166); leave it whole when in doubt."""
     words = street.split()
     if country.strip().upper() in NUMBER_FIRST:
-        return _leading(words) or Split(street)
-    return _trailing(words) or Split(street)
+        return _leading(words) or SplitStreet(street)
+    return _trailing(words) or SplitStreet(street)
 
 
 def split_address(address: Address) -> Address:
@@ -81,7 +81,7 @@ def split_addresses(order: Order) -> Order:
     )
 
 
-def _trailing(words: list[str]) -> Split | None:
+def _trailing(words: list[str]) -> SplitStreet | None:
     at = next((i for i in range(len(words) - 1, 0, -1) if NUMBER.fullmatch(words[i])), 0)
     if at > 1 and words[at - 1].lower() in BOX:
         at = next((i for i in range(at - 2, 0, -1) if NUMBER.fullmatch(words[i])), 0)
@@ -90,17 +90,17 @@ def _trailing(words: list[str]) -> Split | None:
         return None
     if _holds_a_number(before):
         return None  # "Dam 10 2", "Kade 5 hoog 12", "Kerkstraat 12 - 14": nobody can tell which is the number
-    return Split(" ".join(before), words[at], " ".join(after))
+    return SplitStreet(" ".join(before), words[at], " ".join(after))
 
 
-def _leading(words: list[str]) -> Split | None:
+def _leading(words: list[str]) -> SplitStreet | None:
     if len(words) < 2 or not NUMBER.fullmatch(words[0]):
         return None
     at = 2 if words[1].lower() in ("bis", "ter", "quater") else 1
     rest = words[at:]
     if not _is_street(rest) or _holds_a_number(rest):
         return None
-    return Split(" ".join(rest), words[0], " ".join(words[1:at]), leads=True)
+    return SplitStreet(" ".join(rest), words[0], " ".join(words[1:at]), leads=True)
 
 
 def _holds_a_number(words: list[str]) -> bool:

@@ -13,11 +13,11 @@ import msgspec
 
 from connector.errors import SettingsError, Unmappable, readable
 from connector.mapping.code_tables import Tables
-from connector.mapping.compiler import Mistake, compiled
+from connector.mapping.compiler import Mistake, compile_mapping
 from connector.mapping.house_numbers import split_addresses
 from connector.mapping.identity import identified
 from connector.mapping.money import TOTALS_CAUSE, check_totals
-from connector.mapping.partial import MissingPart, PartialRequest, holes_of
+from connector.mapping.partial import MissingPart, PartialRequest, missing_parts
 from connector.order import Order
 from connector.settings.model import RouteSettings
 
@@ -96,7 +96,7 @@ def checker(requests: Mapping[str, Any]) -> Callable[[Mapping[str, Any], str, Ta
     """
 
     def check(tree: Mapping[str, Any], kind: str, tables: Tables) -> Iterable[Mistake]:
-        return compiled(tree, requests.get(kind, Any), tables)[1]
+        return compile_mapping(tree, requests.get(kind, Any), tables)[1]
 
     return check
 
@@ -104,7 +104,7 @@ def checker(requests: Mapping[str, Any]) -> Callable[[Mapping[str, Any], str, Ta
 def _of_tree(
     tree: Mapping[str, Any], request: Any, default: Callable[[Order], Any], tables: Tables, partial: Partial | None
 ) -> Mapper:
-    mapping, mistakes = compiled(tree, request, tables)
+    mapping, mistakes = compile_mapping(tree, request, tables)
     if mistakes:
         raise SettingsError([f"mapping: {'.'.join(map(str, each.path))}: {each.text}" for each in mistakes])
 
@@ -118,7 +118,7 @@ def _of_tree(
                     raise
                 mapped = _lists(partial(order))
                 made = _filled(mapping.apply(order, PartialRequest(mapped)))
-                return finished(identify(made, order), dict(holes_of(mapped)))
+                return finished(identify(made, order), dict(missing_parts(mapped)))
         return finished(identify(mapping.apply(order, mapped), order), {})
 
     free_form = getattr(request, "free_form", False)
@@ -144,7 +144,7 @@ def _of_tree(
 
 def _filled(made: Any) -> Any:
     """Return what a mapping made of an order with holes; raise the cause of the first that is left in it."""
-    for _, hole in holes_of(made):
+    for _, hole in missing_parts(made):
         raise hole.cause
     return made
 

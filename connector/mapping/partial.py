@@ -15,7 +15,7 @@ import msgspec
 
 from connector.errors import Unmappable
 
-__all__ = ["Attempt", "MissingPart", "PartialRequest", "holes_of", "or_missing", "or_raise"]
+__all__ = ["Attempt", "MissingPart", "PartialRequest", "missing_parts", "or_missing", "or_raise"]
 
 T = TypeVar("T")
 
@@ -53,13 +53,13 @@ class PartialRequest(dict[str, Any]):
         return PartialRequest(found) if isinstance(found, dict) else found
 
 
-def holes_of(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, MissingPart]]:
+def missing_parts(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, MissingPart]]:
     """Yield the holes in a mapped order, each with its dotted path."""
     if isinstance(value, MissingPart):
         yield ".".join(path), value
     elif isinstance(value, Mapping):
         for key, inner in value.items():
-            yield from holes_of(inner, (*path, str(key)))
+            yield from missing_parts(inner, (*path, str(key)))
     elif isinstance(value, list):
         for number, inner in enumerate(value):
-            yield from holes_of(inner, (*path, str(number)))
+            yield from missing_parts(inner, (*path, str(number)))

@@ -15,10 +15,10 @@ import msgspec
 
 from connector.mapping.json_types import JsonNumber, as_text
 
-__all__ = ["UNKNOWN", "Target"]
+__all__ = ["UNKNOWN", "Field"]
 
 
-class Target:
+class Field:
     """One value of a request, of the type `kind`."""
 
     def __init__(self, kind: Any) -> None:
@@ -31,9 +31,9 @@ class Target:
         return next((k for k in self._kinds if isinstance(k, type) and issubclass(k, msgspec.Struct)), None)
 
     @cached_property
-    def fields(self) -> dict[str, Target] | None:
+    def fields(self) -> dict[str, Field] | None:
         """The keys that the value takes; None if it may have any."""
-        return {f.encode_name: Target(f.type) for f in msgspec.structs.fields(self.struct)} if self.struct else None
+        return {f.encode_name: Field(f.type) for f in msgspec.structs.fields(self.struct)} if self.struct else None
 
     @cached_property
     def required(self) -> list[str]:
@@ -41,19 +41,19 @@ class Target:
         return [f.encode_name for f in msgspec.structs.fields(self.struct) if f.required] if self.struct else []
 
     @cached_property
-    def item(self) -> Target:
+    def item(self) -> Field:
         """What is in the list that the value is."""
-        return next((Target(get_args(k)[0]) for k in self._kinds if get_origin(k) in (tuple, list)), UNKNOWN)
+        return next((Field(get_args(k)[0]) for k in self._kinds if get_origin(k) in (tuple, list)), UNKNOWN)
 
     @cached_property
-    def values(self) -> Target:
+    def values(self) -> Field:
         """What is in the dict that the value is."""
-        return next((Target(get_args(k)[1]) for k in self._kinds if get_origin(k) is dict), UNKNOWN)
+        return next((Field(get_args(k)[1]) for k in self._kinds if get_origin(k) is dict), UNKNOWN)
 
     @cached_property
-    def key(self) -> Target:
+    def key(self) -> Field:
         """What the keys of the dict are that the value is."""
-        return next((Target(get_args(k)[0]) for k in self._kinds if get_origin(k) is dict), UNKNOWN)
+        return next((Field(get_args(k)[0]) for k in self._kinds if get_origin(k) is dict), UNKNOWN)
 
     def takes(self, kind: type) -> bool:
         """Whether the value may be a `list`, or a `dict`."""
@@ -73,7 +73,7 @@ class Target:
             get_origin(k) is Literal for k in self._kinds
         )
 
-    def at(self, key: str) -> Target:
+    def at(self, key: str) -> Field:
         """Return what stands under `key`."""
         return (self.fields.get(key) or UNKNOWN) if self.fields is not None else self.values
 
@@ -135,4 +135,4 @@ def _alternatives(kind: Any) -> list[Any]:
     return [kind]
 
 
-UNKNOWN = Target(Any)
+UNKNOWN = Field(Any)

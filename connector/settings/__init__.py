@@ -1,8 +1,9 @@
-"""settings.yaml: its shape (model.py), its values (values.py), and how it is loaded, described and echoed."""
+"""settings.yaml: its structs (model.py), its value types (values.py), and how it is loaded, described and echoed."""
 
 from __future__ import annotations
 
 from connector.settings.echo import echo
+from connector.settings.json_schema import schema
 from connector.settings.load import load, parse
 from connector.settings.model import (
     EndpointSettings,
@@ -13,7 +14,6 @@ from connector.settings.model import (
     Settings,
     SourceSettings,
 )
-from connector.settings.schema import schema
 from connector.settings.values import Duration, Rate, Secret, Url
 
 __all__ = [

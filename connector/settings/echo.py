@@ -1,4 +1,4 @@
-"""The settings as they were understood: defaults written out, secrets masked."""
+"""Prints loaded settings as YAML, with all defaults written out and all secrets masked."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["echo", "plain"]
 
 
 def plain(value: Any) -> Any:
-    """Turn a value of the settings into what YAML or JSON can hold; a secret becomes `***`, unset keys are left out."""
+    """Convert a value of the settings to plain YAML or JSON; secrets become `***`, unset keys are left out."""
     if isinstance(value, msgspec.Struct):
         config, found = value.__struct_config__, {}
         if config.tag_field and config.tag is not None:
@@ -41,11 +41,11 @@ def plain(value: Any) -> Any:
         return value
     if isinstance(value, str | Secret | Duration | Rate | Decimal | date):
         return str(value)
-    raise TypeError(f"no settings value: {type(value).__name__}")
+    raise TypeError(f"settings hold no values of the type {type(value).__name__}")
 
 
 def echo(settings: Settings) -> str:
-    """Return `settings` as YAML that loads again, except that every secret is `***`."""
+    """Return `settings` as YAML that can be loaded again, except that every secret is `***`."""
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]

@@ -1,8 +1,8 @@
 """
-`${VAR}`, `${VAR:-default}` and `${file:/run/secrets/x}`, filled into values after parsing.
+Fills `${VAR}`, `${VAR:-default}` and `${file:/run/secrets/x}` into values after the YAML was parsed.
 
-What is filled in stays a text: it can never become YAML. `$${` is a literal `${`. As in a shell, the default also
-replaces a variable that is set but empty. A default holds neither `}` nor another reference.
+A filled-in value stays text and can never become YAML. `$${` is a literal `${`. As in a shell, the default also
+replaces a variable that is set but empty. A default contains neither `}` nor another reference.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ import msgspec
 __all__ = ["Filled", "fill"]
 
 LARGEST = 64 * 1024
-"""Bytes that a file named in the settings may have."""
+"""The largest size, in bytes, of a file that the settings refer to."""
 
 LONGEST_NAME = 200
-"""Characters of a name that are repeated in a message: a quote that is not closed takes in the rest of the file."""
+"""The most characters of a name that a message repeats; after an unclosed quote, a name runs to the end of the file."""
 
 REFERENCE = re.compile(
     r"(?P<escape>\$\$\{)"
@@ -33,8 +33,8 @@ class Filled(msgspec.Struct, frozen=True):
     """
     A text with its references filled in.
 
-    `references` tells whether it had any, `outside` whether any of it came from the environment or a file rather
-    than from the settings file itself.
+    `references` is True if the text contained any; `outside` is True if any part came from the environment or another
+    file.
     """
 
     text: str
@@ -44,9 +44,10 @@ class Filled(msgspec.Struct, frozen=True):
 
 def fill(written: str, environ: Mapping[str, str], folder: FilePath) -> Filled:
     """
-    Fill in the references of one text; a relative file is looked for in `folder`.
+    Fill in the references of one text; relative file names are resolved against `folder`.
 
-    Raises `ValueError`, whose text names the variable or the file and never repeats anything else.
+    Raises:
+        ValueError: a reference cannot be filled in; the message names the variable or file and repeats nothing else.
     """
     parts: list[str] = []
     end, references, outside = 0, False, False
@@ -57,7 +58,7 @@ def fill(written: str, environ: Mapping[str, str], folder: FilePath) -> Filled:
             parts.append("${")
             continue
         if found["broken"]:
-            raise ValueError("a reference is ${VAR}, ${VAR:-default} or ${file:/path}; for the characters ${ write $${")
+            raise ValueError("a reference is ${VAR}, ${VAR:-default} or ${file:/path}; write $${ for a literal ${")
         references = True
         if found["file"]:
             parts.append(_from_file(found["file"], folder))

@@ -1,9 +1,9 @@
 """
-From settings.yaml to `Settings`, or to the list of everything that is wrong with it.
+Loads settings.yaml into `Settings`, or reports everything that is wrong with it.
 
-Read (yaml_file.py), fill in references (interpolation.py), check each part against its own schema (validation.py),
-check what must hold between the parts (route_checks.py, mapping_checks.py), convert. A mistake in one part never hides
-those in another.
+The steps: parse (yaml_file.py), fill in references (interpolation.py), validate each part against its own schema
+(validation.py), check the parts against each other (route_checks.py, mapping_checks.py), convert to structs. A mistake
+in one part never hides mistakes in another.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from connector.errors import SettingsError
 from connector.settings.endpoints import endpoints
 from connector.settings.file_checks import check_files
 from connector.settings.interpolation import fill
+from connector.settings.json_schema import schema_of
 from connector.settings.mapping_checks import CheckMapping, check_mappings, unchecked
 from connector.settings.model import ReceiverSettings, Settings, SourceSettings
 from connector.settings.paths import absolute_paths, folder_of
-from connector.settings.problems import Findings
+from connector.settings.problems import Problems
 from connector.settings.route_checks import check_names, check_routes, check_sandbox
-from connector.settings.schema import of
-from connector.settings.validation import check, converted
+from connector.settings.validation import check, to_struct
 from connector.settings.witness_checks import check_witness
 from connector.settings.yaml_file import Path, read
 
 __all__ = ["load", "parse"]
 
 LARGEST = 1024 * 1024
-"""Bytes that a settings file may have."""
+"""The largest size of a settings file, in bytes."""
 
 
 def load(
@@ -44,9 +44,12 @@ def load(
     mappings: CheckMapping = unchecked,
 ) -> Settings:
     """
-    Load a settings file; `sources` and `receivers` say which struct each `type:` has, `mappings` checks a mapping.
+    Load a settings file.
 
-    Raises `SettingsError` with every mistake, one line each: `settings.yaml:LINE:COLUMN: path: what is wrong`.
+    `sources` and `receivers` map each `type:` to its struct; `mappings` validates a route's mapping.
+
+    Raises:
+        SettingsError: with every mistake, one line each: `settings.yaml:LINE:COLUMN: path: text`.
     """
     name = os.fspath(path)
     content, problem = b"", ""
@@ -54,7 +57,7 @@ def load(
         with FilePath(path).open("rb") as file:
             content = file.read(LARGEST + 1)
     except FileNotFoundError:
-        problem = f"{name}: there is no such file; `connector init` writes one"
+        problem = f"{name}: there is no such file; `connector init` creates one"
     except (OSError, ValueError) as exc:
         problem = f"{name}: the file cannot be read: {getattr(exc, 'strerror', None) or 'not a path'}"
     if len(content) > LARGEST:
@@ -82,42 +85,45 @@ def parse(
     environ: Mapping[str, str] = os.environ,
     mappings: CheckMapping = unchecked,
 ) -> Settings:
-    """Do what `load` does with the text of a file called `name`, in whose folder relative paths begin."""
+    """
+    Load settings from `text`, as `load` does from a file called `name`;
+    relative paths start in the folder of `name`.
+    """
     document = read(text)
-    findings = Findings(name, document)
+    problems = Problems(name, document)
     if not isinstance(document.values, dict):
-        findings.raise_any()
-    values = _filled(document.values, (), findings, environ, folder_of(name))
-    values = check(values, of(Settings), (), findings)
+        problems.raise_any()
+    values = _filled(document.values, (), problems, environ, folder_of(name))
+    values = check(values, schema_of(Settings), (), problems)
     production = values.get("environment") == "production"
-    from_here = endpoints("sources", values, sources, findings, production=production)
-    to_here = endpoints("receivers", values, receivers, findings, production=production)
-    check_routes(values, findings)
-    check_names(values, from_here, findings)
-    check_files(values, to_here, findings)
-    check_witness(values, receivers, findings)
-    check_mappings(values, mappings, findings)
+    from_here = endpoints("sources", values, sources, problems, production=production)
+    to_here = endpoints("receivers", values, receivers, problems, production=production)
+    check_routes(values, problems)
+    check_names(values, from_here, problems)
+    check_files(values, to_here, problems)
+    check_witness(values, receivers, problems)
+    check_mappings(values, mappings, problems)
     if isinstance(values.get("routes"), list):
-        check_sandbox(values["routes"], from_here, to_here, findings)
-    findings.raise_any()
-    settings = converted(absolute_paths(values, of(Settings), folder_of(name)), Settings, (), findings)
-    findings.raise_any()
-    assert settings is not None  # noqa: S101 - else there was a finding
+        check_sandbox(values["routes"], from_here, to_here, problems)
+    problems.raise_any()
+    settings = to_struct(absolute_paths(values, schema_of(Settings), folder_of(name)), Settings, (), problems)
+    problems.raise_any()
+    assert settings is not None  # noqa: S101 - otherwise a problem was raised
     return msgspec.structs.replace(settings, sources=from_here, receivers=to_here)
 
 
-def _filled(value: Any, path: Path, findings: Findings, environ: Mapping[str, str], folder: FilePath) -> Any:
+def _filled(value: Any, path: Path, problems: Problems, environ: Mapping[str, str], folder: FilePath) -> Any:
     if isinstance(value, dict):
-        return {key: _filled(inner, (*path, key), findings, environ, folder) for key, inner in value.items()}
+        return {key: _filled(inner, (*path, key), problems, environ, folder) for key, inner in value.items()}
     if isinstance(value, list):
-        return [_filled(inner, (*path, index), findings, environ, folder) for index, inner in enumerate(value)]
+        return [_filled(inner, (*path, index), problems, environ, folder) for index, inner in enumerate(value)]
     if not isinstance(value, str):
         return value
     try:
         found = fill(value, environ, folder)
     except ValueError as exc:
-        findings.break_at(path, str(exc))
+        problems.break_at(path, str(exc))
         return value
     if found.references:
-        findings.filled[path] = found
+        problems.filled[path] = found
     return found.text

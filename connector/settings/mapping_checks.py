@@ -1,4 +1,4 @@
-"""Mistakes in the routes' mappings, each at the line and column of its leaf; and numbers that would not keep."""
+"""Checks the mappings of the routes, each mistake with its line and column, and numbers with too many digits."""
 
 from __future__ import annotations
 
@@ -7,63 +7,63 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from connector.settings.model import FUNCTION, by_receiver
-from connector.settings.problems import Findings, did_you_mean
+from connector.settings.problems import Problems, did_you_mean
 from connector.settings.yaml_file import Path
 
 __all__ = ["CheckMapping", "check_mappings", "check_numbers", "mappings_to", "unchecked"]
 
 
-class Mistake(Protocol):
-    """What is wrong at a path in a mapping: in the key there, or in its value."""
+class MappingProblem(Protocol):
+    """A mistake in a mapping: in the key at `path`, or in its value."""
 
     @property
     def path(self) -> Path:
-        """Keys and list positions from the mapping's own root."""
+        """Keys and list positions, starting at the root of the mapping."""
 
     @property
     def text(self) -> str:
-        """One line."""
+        """A description on one line."""
 
     @property
     def at_key(self) -> bool:
-        """Whether it is about the key."""
+        """True if the mistake is in the key and not in the value."""
 
 
-CheckMapping = Callable[[Mapping[str, Any], str, Mapping[str, Any]], Iterable[Mistake]]
-"""Finds the mistakes of a mapping: its tree, the type of its receiver, the tables."""
+CheckMapping = Callable[[Mapping[str, Any], str, Mapping[str, Any]], Iterable[MappingProblem]]
+"""Finds the mistakes of a mapping, given its tree, the type of its receiver, and the code tables."""
 
 
-def unchecked(_tree: Mapping[str, Any], _kind: str, _tables: Mapping[str, Any]) -> Iterable[Mistake]:
-    """Find nothing; for who knows no receivers."""
+def unchecked(_tree: Mapping[str, Any], _kind: str, _tables: Mapping[str, Any]) -> Iterable[MappingProblem]:
+    """Report no mistakes; for callers that do not know the receiver types."""
     return ()
 
 
-def check_mappings(values: Mapping[str, Any], check: CheckMapping, findings: Findings) -> None:
+def check_mappings(values: Mapping[str, Any], check: CheckMapping, problems: Problems) -> None:
     """Check the mapping of every route; parts of a wrong type are left to the schema."""
     routes, tables = values.get("routes"), values.get("tables")
     tables = {name: rows for name, rows in tables.items() if isinstance(rows, dict)} if isinstance(tables, dict) else {}
-    check_numbers(tables, ("tables",), findings)
+    check_numbers(tables, ("tables",), problems)
     for index, route in enumerate(routes if isinstance(routes, list) else ()):
         mapping = route.get("mapping") if isinstance(route, dict) else None
         if not isinstance(mapping, dict):
             continue
         path: Path = ("routes", index, "mapping")
-        check_numbers(mapping, path, findings)
-        _check_references(mapping, path, findings)
+        check_numbers(mapping, path, problems)
+        _check_references(mapping, path, problems)
         named = [name for key in ("receivers", "optional") for name in _list(route.get(key)) if isinstance(name, str)]
-        for name, tree, at in _trees(mapping, named, path, findings):
+        for name, tree, at in _trees(mapping, named, path, problems):
             receiver = _dict(_dict(values.get("receivers")).get(name))
             kind = receiver.get("type")
-            for mistake in check(tree, kind if isinstance(kind, str) else "", tables):
-                place = (*at, *mistake.path)
-                text = mistake.text
-                if place in findings.filled:  # what it was filled with may be a secret
-                    text = "the receiver does not take what this is filled with"
-                findings.add(place, text, at_key=mistake.at_key)
+            for problem in check(tree, kind if isinstance(kind, str) else "", tables):
+                place = (*at, *problem.path)
+                text = problem.text
+                if place in problems.filled:  # the filled-in value may be a secret
+                    text = "the receiver does not accept the value filled in here"
+                problems.add(place, text, at_key=problem.at_key)
 
 
 def mappings_to(receiver: str, values: Mapping[str, Any]) -> list[Any]:
-    """Return the mapping of each route that leads to a receiver; None is its default."""
+    """Return the mapping of each route that leads to a receiver; None stands for the receiver's default mapping."""
     found = []
     for route in _list(values.get("routes")):
         listed = [name for key in ("receivers", "optional") for name in _list(_dict(route).get(key))]
@@ -77,9 +77,9 @@ def mappings_to(receiver: str, values: Mapping[str, Any]) -> list[Any]:
 
 
 def _trees(
-    mapping: dict[str, Any], named: list[str], path: Path, findings: Findings
+    mapping: dict[str, Any], named: list[str], path: Path, problems: Problems
 ) -> Iterable[tuple[str, dict[str, Any], Path]]:
-    """Yield the name of a receiver, its tree, and where that is."""
+    """Yield, for each receiver of a route, its name, the tree of its mapping, and the place of that tree."""
     if not named:
         return
     if not by_receiver(mapping, named):
@@ -89,35 +89,37 @@ def _trees(
         at = (*path, name)
         if name not in named:
             hint = did_you_mean(name, named) or f"; they are {', '.join(named)}"
-            text = f"where a route has several receivers, its mapping stands under their names{hint}"
-            findings.add(at, text, at_key=True)
+            text = f"a route with several receivers has its mappings under the receivers' names{hint}"
+            problems.add(at, text, at_key=True)
         elif isinstance(own, dict):
             yield name, own, at
         elif not (own is None or (isinstance(own, str) and FUNCTION.fullmatch(own))):
-            findings.add(at, "must be a mapping, or of the form module:function")
+            problems.add(at, "must be a mapping, or text of the form module:function")
 
 
-def check_numbers(value: Any, path: Path, findings: Findings) -> None:
-    """Refuse numbers with more digits than are kept: an amount is never changed on its way."""
+def check_numbers(value: Any, path: Path, problems: Problems) -> None:
+    """Report numbers that a float cannot hold exactly: an amount must never change on its way."""
     if isinstance(value, dict | list):
         for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
-            check_numbers(inner, (*path, key), findings)
-    elif isinstance(value, float) and path not in findings.filled and not findings.is_broken(path):
-        written = Decimal(findings.document.written[path].replace("_", ""))
+            check_numbers(inner, (*path, key), problems)
+    elif isinstance(value, float) and path not in problems.filled and not problems.is_broken(path):
+        written = Decimal(problems.document.written[path].replace("_", ""))
         if written != Decimal(repr(value)):
-            findings.add(path, "this number has more digits than can be kept; write it in quotes")
+            problems.add(path, "this number has too many digits to be kept exactly; write it in quotes")
 
 
-def _check_references(value: Any, path: Path, findings: Findings) -> None:
-    """Refuse expressions with references in them: what is filled in stays text, and is never read as an expression."""
+def _check_references(value: Any, path: Path, problems: Problems) -> None:
+    """Report expressions that contain references: a filled-in value stays text and is never evaluated."""
     if isinstance(value, dict | list):
         for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
-            _check_references(inner, (*path, key), findings)
-    elif path in findings.filled and isinstance(value, str) and value.startswith("="):
-        if findings.document.written[path].startswith("="):
-            findings.break_at(path, "an expression holds no ${...}; give the value a key of its own, or a table")
+            _check_references(inner, (*path, key), problems)
+    elif path in problems.filled and isinstance(value, str) and value.startswith("="):
+        if problems.document.written[path].startswith("="):
+            problems.break_at(
+                path, "an expression cannot contain ${...}; move the value to a key of its own, or to a table"
+            )
         else:
-            findings.break_at(path, "what this is filled with begins with =, which is no text here")
+            problems.break_at(path, "the value filled in here begins with = and would be read as an expression")
 
 
 def _dict(value: Any) -> dict[str, Any]:

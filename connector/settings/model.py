@@ -1,4 +1,4 @@
-"""The shape of settings.yaml (design.md, section 5). Vendors add their own keys in their own files."""
+"""The structs of settings.yaml (design.md, section 5). Vendors add their own keys in their own files."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ Name = Annotated[
     str,
     Meta(
         pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,39}$",
-        description="Your name for it.",
-        extra_json_schema={"x-form": "1 to 40 letters, digits, _ . or -, the first not . or -"},
+        description="A name of your choice.",
+        extra_json_schema={"x-form": "1 to 40 letters, digits, _ . or -, and does not start with . or -"},
     ),
 ]
 
@@ -50,125 +50,141 @@ Function = Annotated[
     ),
 ]
 
-# A time of nothing at all would make every call fail, or hammer the vendor.
+# A duration of zero would make every call fail, or flood the vendor with calls.
 Wait = Meta(extra_json_schema={"x-least": 0.001})
 
 
 class RetrySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How long to wait between tries: the first wait, doubled up to the longest, with full jitter."""
+    """Waits between retries: the first wait, doubled up to the longest, with full jitter."""
 
-    first: Annotated[Duration, Wait, Meta(description="The first wait.")] = Duration(1)
-    longest: Annotated[Duration, Wait, Meta(description="No wait is longer than this.")] = Duration(300)
+    first: Annotated[Duration, Wait, Meta(description="The wait before the first retry.")] = Duration(1)
+    longest: Annotated[Duration, Wait, Meta(description="The longest wait between two retries.")] = Duration(300)
 
     def problems(self) -> list[tuple[str, str]]:
-        """Return what is wrong between the keys: the key, and what is wrong with it."""
-        return [("first", "the first wait is longer than the longest one")] if self.first > self.longest else []
+        """Return the problems between the keys, as pairs of a key and a message."""
+        return (
+            [("first", "the first wait is longer than the longest; lower first or raise longest")]
+            if self.first > self.longest
+            else []
+        )
 
 
 class EndpointSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type"):
-    """What every endpoint takes."""
+    """Keys of every source and receiver."""
 
     sandbox_hosts: ClassVar[frozenset[str]] = frozenset()
-    """Host names that are known to be the vendor's test system."""
+    """Host names of the vendor's test systems."""
     usable: ClassVar[bool] = True
-    """False where the plugin cannot be loaded: nothing is read from, sent to or told to such an endpoint."""
+    """False if the plugin cannot be loaded: the endpoint is then neither read from nor written to."""
 
-    timeout: Annotated[Duration, Wait, Meta(description="Longest time for one call, answer included.")] = Duration(30)
-    concurrency: Annotated[int, Meta(ge=1, le=256, description="Calls in flight at once.")] = 8
-    rate_limit: Annotated[Rate | None, Meta(description="For example 60/min.")] = None
+    timeout: Annotated[Duration, Wait, Meta(description="The longest time for one call, including the response.")] = (
+        Duration(30)
+    )
+    concurrency: Annotated[int, Meta(ge=1, le=256, description="The number of calls in flight at the same time.")] = 8
+    rate_limit: Annotated[
+        Rate | None, Meta(description="The most calls per time, for example 60/min; unset: no limit.")
+    ] = None
     allow_private: Annotated[
         bool,
-        Meta(description="Its address may be on a private network, by plain http too; in production, on this machine."),
+        Meta(description="Allow an address on a private network, also by plain http; in production, on this machine."),
     ] = False
     ca_file: Annotated[
         str | None,
         LOCAL_PATH,
         Meta(
-            description="A file (PEM) of authorities that may sign its certificate, beside those that the machine "
-            "trusts; relative to the settings file."
+            description="A file (PEM) of certificate authorities to trust for this endpoint, beside those of the "
+            "machine; relative to the settings file."
         ),
     ] = None
     retry: RetrySettings = RetrySettings()
     test_system: Annotated[
         bool,
-        Meta(description="It is a test system, although its address is not known as one."),
+        Meta(description="Treat this endpoint as a test system although its address is not known as one."),
     ] = False
 
     def problems(self) -> list[tuple[str, str]]:
-        """Return what is wrong between the keys, for example of two that exclude each other: (key, what is wrong)."""
+        """
+        Return the problems between the keys, such as keys that exclude each
+        other, as pairs of a key and a message.
+        """
         return []
 
 
 class SourceSettings(EndpointSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What every source takes."""
+    """Keys of every source."""
 
     numeric_ids: ClassVar[bool] = False
-    """Whether the ids of its orders are whole numbers, so that no external id of it can be one of another source."""
+    """True if order ids are whole numbers, so that its external ids cannot collide with those of another source."""
 
-    poll_interval: Annotated[Duration, Wait, Meta(description="Pause between two walks over the feed.")] = Duration(60)
+    poll_interval: Annotated[Duration, Wait, Meta(description="The pause between two polls of the feed.")] = Duration(
+        60
+    )
     ack_interval: Annotated[
-        Duration, Meta(description="How long an acknowledgement may wait for others to share its call.")
+        Duration, Meta(description="The time that an acknowledgement may wait to share a call with others.")
     ] = Duration(1)
     settle: Annotated[
         Duration,
-        Meta(description="How long after a lost answer to an acknowledgement the source can be asked about it."),
+        Meta(
+            description="The time after a lost response to an acknowledgement until the source is read to resolve it."
+        ),
     ] = Duration(30)
     ack_alarm: Annotated[
         Duration,
         Wait,
-        Meta(description="Age of an acknowledgement that is not confirmed at which somebody should look."),
+        Meta(description="The age at which an unconfirmed acknowledgement raises an alarm."),
     ] = Duration(900)
 
 
 class ReceiverSettings(EndpointSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What every receiver takes."""
+    """Keys of every receiver."""
 
     writes: ClassVar[tuple[str, ...]] = ()
-    """Keys whose value is the path of a file that it writes, which nothing else may write."""
+    """Keys whose value is the path of a file that the receiver writes, and nothing else may write."""
     lists_newest: ClassVar[bool] = False
     """True for a type that lists its newest orders (`SupportsNewest`), and so can be a witness of the journal."""
 
-    settle: Annotated[Duration, Meta(description="How long after a doubtful call a look-up can be believed.")] = (
-        Duration(60)
-    )
+    settle: Annotated[
+        Duration, Meta(description="The time after a call with unknown result until a look-up is trusted.")
+    ] = Duration(60)
     look_up_first: Annotated[
         Literal["auto", "always", "never"],
         Meta(
-            description="Whether an order is looked up before its first create, too. auto: while the journal is new, "
-            "took the place of a lost one or was restored, and in a replay."
+            description="Look an order up before its first create, too. auto: while the journal is new, replaced a "
+            "lost one or was restored, and in a replay."
         ),
     ] = "auto"
 
     def problems_with(self, mappings: Sequence[Any]) -> list[tuple[str, str]]:
-        """Return what is wrong in view of the routes' mappings that lead here, as in the file: (key, what is wrong)."""
+        """Return the problems in view of the routes' mappings that lead here, as pairs of a key and a message."""
         return []
 
 
 class TotalsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Whether an order's lines must add up to the total that its source states."""
+    """The check that an order's lines add up to the total that its source states."""
 
     tolerance: Annotated[
         Decimal,
         Meta(
-            description="The difference that is no mismatch, in units of the order's currency.",
+            description="The largest difference that is accepted, in units of the order's currency.",
             extra_json_schema={"minimum": 0, "pattern": r"^[0-9]{1,9}(\.[0-9]{1,9})?$", "x-form": "0.02"},
         ),
     ] = Decimal("0.02")
     on_mismatch: Annotated[
-        Literal["report", "hold"], Meta(description="Note it in the order's history, or hold the order.")
+        Literal["report", "hold"],
+        Meta(description="On a mismatch, record it in the order's history (report), or hold the order."),
     ] = "report"
 
 
 class ProgressReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a source is told when an order has reached a status."""
+    """The report that a source gets when an order reaches a status."""
 
-    status: Annotated[Status, Meta(description="What happened.")]
-    location: Annotated[Location, Meta(description="The stop at which it did.")]
-    comment: Annotated[str, Meta(description="Left empty, it names the receiver and its status.")] = ""
+    status: Annotated[Status, Meta(description="The event that is reported.")]
+    location: Annotated[Location, Meta(description="The stop at which it happened.")]
+    comment: Annotated[str, Meta(description="A comment; if empty, the receiver and its status.")] = ""
 
 
 def _reports() -> dict[str, ProgressReport | Literal["ignore"]]:
-    """Return what statuses mean where nothing else is said: the goods leave the warehouse, or never will."""
+    """Return the default reports: the goods leave the warehouse, or never will."""
     return {
         "shipped": ProgressReport(status="COMPLETE", location="PICKUP"),
         "problem": ProgressReport(status="OTHER", location="PICKUP"),
@@ -177,19 +193,19 @@ def _reports() -> dict[str, ProgressReport | Literal["ignore"]]:
 
 
 class ProgressSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How orders are followed at their receivers, for a source that takes reports."""
+    """Follows the status of orders at their receivers, for sources that accept reports."""
 
-    interval: Annotated[Duration, Wait, Meta(description="Pause between two looks at the orders' statuses.")] = (
+    interval: Annotated[Duration, Wait, Meta(description="The pause between two checks of the orders' statuses.")] = (
         Duration(300)
     )
     statuses: Annotated[
         dict[str, ProgressReport | Literal["ignore"]],
         Meta(
-            description="What a receiver's status is reported as, or ignore. The defaults hold for those that are not "
-            "named; a status that is in neither is ignored."
+            description="The report for each status of a receiver, or ignore. The defaults apply to statuses not "
+            "listed here; a status in neither is ignored."
         ),
     ] = msgspec.field(default_factory=_reports)
-    final: Annotated[list[str], Meta(description="Statuses after which an order is not followed any more.")] = (
+    final: Annotated[list[str], Meta(description="Statuses after which an order is no longer followed.")] = (
         msgspec.field(default_factory=lambda: ["shipped", "cancelled"])
     )
 
@@ -198,58 +214,58 @@ class ProgressSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
 
 def by_receiver(mapping: Mapping[str, Any], receivers: Sequence[str]) -> bool:
-    """Tell whether a route's mapping stands under the names of its receivers, as it has to if there are several."""
+    """Return True if a route's mapping is a mapping per receiver; with several receivers it has to be."""
     return len(receivers) > 1 or (len(mapping) == 1 and receivers[0] in mapping)
 
 
 class RouteSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One source and where its orders go."""
+    """One source and the receivers of its orders."""
 
-    source: Annotated[str, Meta(description="Name of a source.")]
+    source: Annotated[str, Meta(description="The name of a source.")]
     receivers: Annotated[
-        list[str], Meta(min_length=1, description="Names of the receivers; each gets every order of the source.")
+        list[str], Meta(min_length=1, description="The names of the receivers; each gets every order of the source.")
     ]
     optional: Annotated[
-        list[str], Meta(description="Names of further receivers, for which telling the source does not wait.")
+        list[str], Meta(description="The names of further receivers, for which acknowledgements do not wait.")
     ] = []
     on_change: Annotated[
         Literal["update", "hold", "ignore"],
-        Meta(description="What is done about an order that changed after it was delivered."),
+        Meta(description="The action for an order that changed after it was delivered."),
     ] = "update"
     on_cancel: Annotated[
         Literal["cancel", "hold", "ignore"],
-        Meta(description="What is done about an order that was cancelled after it was delivered."),
+        Meta(description="The action for an order that was cancelled after it was delivered."),
     ] = "cancel"
     cancelled: Annotated[
         Literal["deliver", "hold", "leave"] | None,
         Meta(
-            description="What is done about an order that its source lists as cancelled and that was not delivered. "
-            "deliver: like any other, marked as cancelled; hold: it waits for a person; leave: it is left in the feed. "
-            "Unset: left, unless the source is asked to export such orders (include_cancelled of Traede): then a "
-            "webhook and a file get it, and it is held for a warehouse, which would ship it."
+            description="The action for an order that its source lists as cancelled and that was not delivered. "
+            "deliver: deliver it, marked as cancelled; hold: hold it for a decision; leave: leave it in the feed. "
+            "Unset: leave, unless the source is set to export such orders (include_cancelled of Traede); then "
+            "webhooks and files get it, and it is held for warehouses, which would ship it."
         ),
     ] = None
     mapping: Annotated[
         Function | dict[str, Any] | None,
         Meta(
-            description="Keys that lie over the receiver's default mapping (see connector/mapping/compiler.py), or a "
-            "module:function; with several receivers, one of these under each receiver's name."
+            description="Keys that override the receiver's default mapping (see connector/mapping/compiler.py), or a "
+            "function as module:function; with several receivers, one of these under each receiver's name."
         ),
     ] = None
     split_street: Annotated[
-        bool, Meta(description="Whether a house number in a street is split off, where its form leaves no doubt.")
+        bool, Meta(description="Split the house number off the street where its form is unambiguous.")
     ] = False
     totals: TotalsSettings = TotalsSettings()
     progress: ProgressSettings = ProgressSettings()
 
     @property
-    def way(self) -> str:
-        """From where to where, in words: `production to erp, optionally archive`."""
-        ways = f"{self.source} to {' and '.join(self.receivers)}"
-        return f"{ways}, optionally {' and '.join(self.optional)}" if self.optional else ways
+    def summary(self) -> str:
+        """The route in words: `production to erp, optionally archive`."""
+        summary = f"{self.source} to {' and '.join(self.receivers)}"
+        return f"{summary}, optionally {' and '.join(self.optional)}" if self.optional else summary
 
     def mapping_for(self, receiver: str) -> str | dict[str, Any] | None:
-        """Return the mapping to one of the route's receivers; None is its default."""
+        """Return the mapping to one of the route's receivers; None stands for the receiver's default mapping."""
         if isinstance(self.mapping, dict) and by_receiver(self.mapping, [*self.receivers, *self.optional]):
             found: str | dict[str, Any] | None = self.mapping.get(receiver)
             return found
@@ -257,29 +273,31 @@ class RouteSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where health and metrics are served; leave it out to listen on nothing."""
+    """The HTTP server for health and metrics; without this section there is none."""
 
-    host: Annotated[str, Meta(min_length=1, description="Address to listen on; it has no password.")] = "127.0.0.1"
-    port: Annotated[int, Meta(ge=0, le=65535, description="0 takes any free port.")] = 8080
+    host: Annotated[str, Meta(min_length=1, description="The address to listen on; there is no authentication.")] = (
+        "127.0.0.1"
+    )
+    port: Annotated[int, Meta(ge=0, le=65535, description="The port to listen on; 0 uses any free port.")] = 8080
     names: Annotated[
         list[Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]+$", extra_json_schema={"x-form": "a host name"})]],
-        Meta(description="Host names by which it may be asked, on any port, besides its address: of a proxy, say."),
+        Meta(description="Host names that requests may use besides the address, on any port: a proxy's, for example."),
     ] = msgspec.field(default_factory=list)
 
 
 class WitnessSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What tells that the journal's whole volume was put back from a snapshot."""
+    """Detects that the journal's whole volume was restored from a snapshot."""
 
     path: Annotated[
         str | None,
         LOCAL_PATH,
-        Meta(description="A file on another volume that remembers how far the journal is; relative to this file."),
+        Meta(description="A file on another volume that records the journal's position; relative to this file."),
     ] = None
     receivers: Annotated[
         list[str],
         Meta(
-            description="Names of receivers that are asked at a start for their newest orders: one that the journal "
-            "never sent there shows that it is an older copy. For types ewarehousing and file."
+            description="Names of receivers whose newest orders are read at startup: an order there that the journal "
+            "never sent shows that the journal is an older copy. For the types ewarehousing and file."
         ),
     ] = msgspec.field(default_factory=list)
 
@@ -290,32 +308,32 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     environment: Annotated[
         Literal["sandbox", "production"],
         Meta(
-            description="In production a secret is never written in this file. In either, a production source is never "
-            "acknowledged for a sandbox receiver."
+            description="In production, secrets must not be written in this file. In both environments, a production "
+            "source is never acknowledged for a sandbox receiver."
         ),
     ] = "sandbox"
-    journal: Annotated[
-        str, LOCAL_PATH, Meta(description="The SQLite file that is the record; relative to this file.")
-    ] = "connector.db"
+    journal: Annotated[str, LOCAL_PATH, Meta(description="The SQLite file of the journal; relative to this file.")] = (
+        "connector.db"
+    )
     witness: Annotated[
         Annotated[str, LOCAL_PATH] | WitnessSettings | None,
         Meta(
-            description="A file on another volume that remembers how far the journal is, in case that the journal's "
-            "whole volume is put back from a snapshot; relative to this file. Or a mapping: path, receivers or both, "
-            "where receivers are asked for their newest orders."
+            description="A file on another volume that records the journal's position, to detect that the "
+            "journal's volume was restored from a snapshot; relative to this file. Or a mapping with path, receivers "
+            "or both, where receivers are read for their newest orders."
         ),
     ] = None
     history_days: Annotated[
-        int, Meta(ge=0, le=36500, description="Days for which the history of finished orders is kept; 0: for ever.")
+        int, Meta(ge=0, le=36500, description="The days for which the history of finished orders is kept; 0: forever.")
     ] = 365
     server: ServerSettings | None = None
-    sources: Annotated[dict[Name, Any], Meta(min_length=1, description="Where orders come from.")]
-    receivers: Annotated[dict[Name, Any], Meta(min_length=1, description="Where orders go.")]
+    sources: Annotated[dict[Name, Any], Meta(min_length=1, description="The systems that orders come from, by name.")]
+    receivers: Annotated[dict[Name, Any], Meta(min_length=1, description="The systems that orders go to, by name.")]
     tables: Annotated[
         dict[Name, dict[str, str | int | float]],
-        Meta(description="Code lists for lookup() in a mapping: for each table, a value for each code."),
+        Meta(description="Code tables for lookup() in mappings: for each table, a value for each code."),
     ] = {}
-    routes: Annotated[list[RouteSettings], Meta(min_length=1, description="Which source goes to which receivers.")]
+    routes: Annotated[list[RouteSettings], Meta(min_length=1, description="The routes from sources to receivers.")]
 
     @property
     def witness_file(self) -> str | None:
@@ -324,10 +342,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     @property
     def witness_receivers(self) -> list[str]:
-        """The names of the receivers that are asked at a start whether the journal is an older copy."""
+        """The names of the receivers whose newest orders are checked at startup."""
         return self.witness.receivers if isinstance(self.witness, WitnessSettings) else []
 
 
 def files_of_journal(journal: str) -> set[str]:
-    """Return the paths of all files that a journal at this path consists of."""
+    """Return the paths of all files that belong to a journal at this path."""
     return {journal + suffix for suffix in ("", "-wal", "-shm", ".lock", ".seen", ".seen.new")}

@@ -1,7 +1,7 @@
 """
-Paths in a settings file: relative ones begin in the file's folder, wherever a command runs.
+Resolves the paths in a settings file against the folder of the file, whatever directory a command runs in.
 
-A key whose value is a path says so in its schema (`LOCAL_PATH`), also in the settings of a plugin.
+The schema marks a key whose value is a path (`LOCAL_PATH`), in the settings of plugins too.
 """
 
 from __future__ import annotations
@@ -15,31 +15,36 @@ from msgspec import Meta
 __all__ = ["LOCAL_PATH", "absolute_paths", "folder_of", "local_path"]
 
 LOCAL_PATH = Meta(extra_json_schema={"minLength": 1, "x-kind": "path"})
-"""Marks a text as a path on this machine: `Annotated[str, LOCAL_PATH, Meta(description=...)]`."""
+"""Marks text as a path on this machine: `Annotated[str, LOCAL_PATH, Meta(description=...)]`."""
 
 
 def folder_of(name: str) -> FilePath:
     """
-    Return the folder of the settings file `name`, without symbolic links: one folder has one name.
+    Return the folder of the settings file `name` with symbolic links resolved, so that one folder has one name.
 
-    The file itself may be a link to elsewhere (a Kubernetes ConfigMap is); what counts is where it is named.
+    The file itself may be a symbolic link (in a Kubernetes ConfigMap it is); the folder is that of the link.
     """
     return FilePath(os.path.realpath(FilePath(name).parent))
 
 
 def local_path(value: Any) -> str:
-    """Read a path; raise `ValueError` with what is wrong about it."""
+    """
+    Validate a path and return it.
+
+    Raises:
+        ValueError: it is no usable path; the message says why.
+    """
     if value == "":
-        raise ValueError("a path may not be empty")
+        raise ValueError("a path must not be empty")
     if not isinstance(value, str) or not value.isprintable():
-        raise ValueError("a path is a text on one line, without control characters")
+        raise ValueError("a path is text on one line, without control characters")
     return value
 
 
 def absolute_paths(value: Any, schema: dict[str, Any], folder: FilePath) -> Any:
-    """Return `value` with every path that its schema marks made absolute, and with those paths that have a default."""
+    """Return `value` with all paths that its schema marks made absolute, including paths from defaults."""
     if schema.get("x-kind") == "path" and isinstance(value, str):
-        return os.path.join(folder, value)  # noqa: PTH118 - a slash at its end, a mistake, is to stay
+        return os.path.join(folder, value)  # noqa: PTH118 - keeps a trailing slash, which is reported as a mistake
     for branch in schema.get("anyOf", ()):
         if branch.get("x-kind") == "path" and isinstance(value, str):
             return absolute_paths(value, branch, folder)

@@ -1,8 +1,10 @@
 """
-Changes of the settings while the connector runs: what is taken at once, new secrets among it, and what needs a restart.
+Reloads settings while the connector runs: selects the changes that apply at once, and reports those that need a
+restart.
 
-Mappings, code tables, totals and `split_street` of a route are read anew, and so are secrets with the names that belong
-to them (`username`, `client_id`) where the endpoint can take new ones. Everything else counts from the next start.
+A route's mapping, `split_street` and `totals`, the code tables, and secrets together with the account names that belong
+to them (`username`, `client_id`) apply at once, the secrets where the endpoint supports it. Everything else applies
+after a restart.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from connector.settings.values import Secret
 __all__ = ["Reloaded", "SupportsSecretRotation", "changed_keys", "with_new_parts"]
 
 ACCOUNTS = ("username", "client_id")
-"""Keys that are no secrets, and mean nothing without the one beside them."""
+"""Keys that are not secrets, but belong to the secret beside them."""
 OF_ROUTES = ("mapping", "split_street", "totals")
 
 S = TypeVar("S", bound=EndpointSettings)
@@ -26,17 +28,21 @@ S = TypeVar("S", bound=EndpointSettings)
 
 @runtime_checkable
 class SupportsSecretRotation(Protocol):
-    """A source or receiver that takes new secrets while it works."""
+    """A source or receiver that accepts new secrets while it runs."""
 
     def rotate_secrets(self, settings: Any) -> None:
-        """Use the secrets of `settings`, which is of the same struct and has no other change, from the next call on."""
+        """
+        Use the secrets of `settings` from the next call on; the struct is the
+        same and nothing else in it has changed.
+        """
 
 
 class Reloaded(msgspec.Struct, frozen=True):
     """
-    How a reload ended: how many orders it released, and which keys changed.
+    The result of a reload: the number of orders released, and the keys that changed.
 
-    `taken` are in use now; `at_restart` count from the next start. Both are paths as in the file, routes by source.
+    `taken` apply now; `at_restart` apply after a restart. Both list paths as in the file, with routes named by their
+    source.
     """
 
     released: int
@@ -45,7 +51,10 @@ class Reloaded(msgspec.Struct, frozen=True):
 
 
 def with_new_parts(old: Settings, new: Settings, rotates: Callable[[str], bool]) -> Settings:
-    """Return `old` with all of `new` that can be taken at once; `rotates` tells which endpoints take new secrets."""
+    """
+    Return `old` with every part of `new` that applies at once; `rotates(name)` is True for endpoints that accept new
+    secrets.
+    """
     routes = {route.source: route for route in new.routes}
     return msgspec.structs.replace(
         old,
@@ -57,13 +66,13 @@ def with_new_parts(old: Settings, new: Settings, rotates: Callable[[str], bool])
 
 
 def changed_keys(old: Settings, new: Settings) -> list[str]:
-    """Return the paths of all keys that differ; values are never shown."""
+    """Return the paths of all keys that differ, without their values."""
     return sorted(_differing(_by_source(old), _by_source(new), ""))
 
 
 def _route(old: RouteSettings, new: RouteSettings | None) -> RouteSettings:
     if new is None or (old.receivers, old.optional) != (new.receivers, new.optional):
-        return old  # its mapping may be by receiver: all of it changes together
+        return old  # the mapping may be per receiver, so it changes only together with the receivers
     return msgspec.structs.replace(old, **{name: getattr(new, name) for name in OF_ROUTES})
 
 

@@ -1,4 +1,4 @@
-"""One value against one schema: what was filled in takes the wanted type, and every mistake is said in words."""
+"""Validates values against their schemas, converts them to structs, and describes every mistake in words."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import msgspec
 from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError
 
-from connector.settings.problems import Findings, did_you_mean, nearest
-from connector.settings.schema import KINDS
+from connector.settings.json_schema import KINDS
+from connector.settings.problems import Problems, did_you_mean, nearest
 from connector.settings.values import Duration, Rate, Secret, Url
 from connector.settings.yaml_file import Path
 
-__all__ = ["check", "check_keys", "converted", "parts", "report"]
+__all__ = ["add_reported", "check", "check_keys", "parts", "to_struct"]
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -26,7 +26,7 @@ Strict = validators.extend(  # type: ignore[no-untyped-call]
         "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
     ),
 )
-"""JSON Schema, except that 8.0 is no whole number, because the structs do not take it for one."""
+"""JSON Schema, except that 8.0 is not a whole number, because the structs do not accept it as one."""
 
 WORDS = {
     "string": "text",
@@ -63,47 +63,50 @@ SIZES = {
 READERS = {Secret: Secret, Duration: Duration.parse, Rate: Rate.parse, Url: Url.parse}
 
 
-def check(value: Any, schema: dict[str, Any], path: Path, findings: Findings) -> Any:
-    """Add every mistake in `value` to `findings`; return it with its filled-in texts in the types wanted."""
-    value = _typed(value, schema, path, findings)
+def check(value: Any, schema: dict[str, Any], path: Path, problems: Problems) -> Any:
+    """
+    Add every mistake in `value` to `problems`; return the value with filled-in
+    texts converted to the types required.
+    """
+    value = _typed(value, schema, path, problems)
     for error in Strict(schema).iter_errors(value):
-        _report_error(error, path, findings)
+        _report_error(error, path, problems)
     return value
 
 
-def _typed(value: Any, schema: dict[str, Any], path: Path, findings: Findings) -> Any:
+def _typed(value: Any, schema: dict[str, Any], path: Path, problems: Problems) -> Any:
     wanted = _kinds(schema)
-    if isinstance(value, str) and path in findings.filled and wanted and "string" not in wanted:
+    if isinstance(value, str) and path in problems.filled and wanted and "string" not in wanted:
         value = _coerced(value, wanted)
     if "anyOf" in schema:
         fitting = (each for each in schema["anyOf"] if _fits(value, _kinds(each)))
-        return _typed(value, next(fitting, {}), path, findings)
+        return _typed(value, next(fitting, {}), path, problems)
     if isinstance(value, dict):
         known, others = schema.get("properties", {}), schema.get("additionalProperties")
         others = others if isinstance(others, dict) else {}
-        return {key: _typed(inner, known.get(key, others), (*path, key), findings) for key, inner in value.items()}
+        return {key: _typed(inner, known.get(key, others), (*path, key), problems) for key, inner in value.items()}
     if isinstance(value, list):
         items = schema.get("items", {})
-        return [_typed(inner, items, (*path, index), findings) for index, inner in enumerate(value)]
+        return [_typed(inner, items, (*path, index), problems) for index, inner in enumerate(value)]
     if "x-kind" in schema and value is not None and _fits(value, wanted):
-        _check_kind(value, schema, path, findings)
+        _check_kind(value, schema, path, problems)
     return value
 
 
-def _check_kind(value: Any, schema: dict[str, Any], path: Path, findings: Findings) -> None:
+def _check_kind(value: Any, schema: dict[str, Any], path: Path, problems: Problems) -> None:
     kind = schema["x-kind"]
     try:
         read = KINDS[kind](value)
         if isinstance(read, float) and read < schema.get("x-least", 0):
-            raise ValueError("this may not be 0")
+            raise ValueError("it must be greater than 0")
     except ValueError as exc:
-        # An address may have a password in it, by mistake.
-        shown = "" if kind in ("secret", "url") else f"{findings.shown(path, value)} will not do: "
-        findings.add(path, f"{shown}{exc}")
+        # An address may contain a password by mistake.
+        shown = "" if kind in ("secret", "url") else f"{problems.shown(path, value)} is not valid: "
+        problems.add(path, f"{shown}{exc}")
 
 
 def _coerced(text: str, wanted: set[str]) -> Any:
-    """Read a filled-in text as the one of `wanted` that it is; return it as it is if it is none of them."""
+    """Convert a filled-in text to one of the types in `wanted`; return it unchanged if it is none of them."""
     text = text.strip()
     if not text and "null" in wanted:
         return None
@@ -141,56 +144,56 @@ def _fits(value: Any, wanted: set[str]) -> bool:
     return bool(_names(value) & wanted)
 
 
-def _report_error(error: ValidationError, root: Path, findings: Findings) -> None:
+def _report_error(error: ValidationError, root: Path, problems: Problems) -> None:
     path: Path = (*root, *error.absolute_path)
     schema: dict[str, Any] = dict(error.schema) if isinstance(error.schema, Mapping) else {}
     value: Any = error.instance
     rule = error.validator
     secret = schema.get("x-kind") == "secret"
     if "propertyNames" in error.absolute_schema_path:
-        findings.add((*path, value), f"'{value}' cannot be a name; a name has {schema.get('x-form')}", at_key=True)
+        problems.add((*path, value), f"'{value}' is not a valid name; a name has {schema.get('x-form')}", at_key=True)
     elif rule == "additionalProperties":
         for key in value.keys() - schema["properties"].keys():
             hint = _hint(key, value, schema)
             known = ", ".join(schema["properties"])
-            findings.add((*path, key), f"unknown key{hint or f'; the keys here are {known}'}", at_key=True)
+            problems.add((*path, key), f"unknown key{hint or f'; the keys here are {known}'}", at_key=True)
     elif rule == "required":
         meant = {_meant(key, value, schema) for key in value.keys() - schema["properties"].keys()}
         for key in schema["required"]:
             if key not in value and key not in meant:
-                findings.add(path, f"the key '{key}' is missing", at_key=True)
+                problems.add(path, f"the key '{key}' is missing; add it", at_key=True)
     elif rule in ("type", "anyOf", "enum") and not _fits(value, _kinds(schema)):
-        findings.add(path, _wrong_type(value, path, schema, findings, secret=secret))
+        problems.add(path, _wrong_type(value, path, schema, problems, secret=secret))
     elif rule == "anyOf":
         for inner in error.context or ():
             if _fits(value, _kinds(schema["anyOf"][int(inner.relative_schema_path[0])])):
-                _report_error(inner, root, findings)
+                _report_error(inner, root, problems)
     elif "x-kind" in schema or rule in ("const", "type"):
-        pass  # said by _check_kind, or when the struct was chosen
+        pass  # reported by _check_kind, or when the struct was chosen
     else:
-        findings.add(path, _wrong_value(error, path, schema, findings))
+        problems.add(path, _wrong_value(error, path, schema, problems))
 
 
-def _wrong_type(value: Any, path: Path, schema: dict[str, Any], findings: Findings, *, secret: bool) -> str:
+def _wrong_type(value: Any, path: Path, schema: dict[str, Any], problems: Problems, *, secret: bool) -> str:
     wanted = _kinds(schema)
     words = FORMS.get(schema.get("x-kind", "")) or " or ".join(
         word for kind, word in WORDS.items() if kind in wanted and not (kind == "integer" and "number" in wanted)
     )
     scalar = wanted & {"string", "integer", "number", "boolean"}
-    text = f"must be {words}" + (f", not {findings.shown(path, value)}" if scalar and not secret else "")
-    if path in findings.filled or value is None or isinstance(value, dict | list):
+    text = f"must be {words}" + (f", not {problems.shown(path, value)}" if scalar and not secret else "")
+    if path in problems.filled or value is None or isinstance(value, dict | list):
         return text
     if "string" in wanted and schema.get("x-kind", "secret") == "secret":
-        return text + ("; write it in quotes" + ("" if secret else f': "{findings.document.written[path]}"'))
-    return text + ("; write it in [ ], or as lines that begin with -" if "array" in wanted else "")
+        return text + ("; write it in quotes" + ("" if secret else f': "{problems.document.written[path]}"'))
+    return text + ("; write it in [ ], or as lines that begin with - " if "array" in wanted else "")
 
 
-def _wrong_value(error: ValidationError, path: Path, schema: dict[str, Any], findings: Findings) -> str:
+def _wrong_value(error: ValidationError, path: Path, schema: dict[str, Any], problems: Problems) -> str:
     value, rule, limit = error.instance, str(error.validator), error.validator_value
-    shown = findings.shown(path, value)
+    shown = problems.shown(path, value)
     if rule == "enum":
         known = [str(each) for each in schema["enum"] if each is not None]
-        hint = did_you_mean(value, known) if isinstance(value, str) and path not in findings.filled else ""
+        hint = did_you_mean(value, known) if isinstance(value, str) and path not in problems.filled else ""
         return f"{shown} is not one of {', '.join(known)}{hint}"
     if rule == "pattern":
         return f"{shown} is not {_form(schema)}"
@@ -198,7 +201,7 @@ def _wrong_value(error: ValidationError, path: Path, schema: dict[str, Any], fin
         return f"{LIMITS[rule].format(limit)}, not {shown}"
     if rule in SIZES:
         return SIZES[rule].format(limit)
-    return "the same item is there twice" if rule == "uniqueItems" else f"breaks the rule {rule}"
+    return "the same item is listed twice; remove one" if rule == "uniqueItems" else f"breaks the rule {rule}"
 
 
 def _form(schema: dict[str, Any]) -> str:
@@ -215,8 +218,8 @@ def _hint(key: str, value: dict[str, Any], schema: dict[str, Any]) -> str:
     return f", did you mean '{meant}'?" if meant else ""
 
 
-def converted(value: Any, struct: type[S], path: Path, findings: Findings) -> S | None:
-    """Convert the value at `path`; return None, with a finding, if the struct does not take it."""
+def to_struct(value: Any, struct: type[S], path: Path, problems: Problems) -> S | None:
+    """Convert the value at `path` to `struct`; add a problem and return None if the struct does not accept it."""
     try:
         return msgspec.convert(value, struct, dec_hook=lambda kind, inner: READERS[kind](inner))
     except msgspec.ValidationError as exc:
@@ -225,22 +228,25 @@ def converted(value: Any, struct: type[S], path: Path, findings: Findings) -> S 
     steps = re.findall(r"\.([A-Za-z_]\w*)|\[(\d+)\]", where)
     at: Path = (*path, *(key or int(index) for key, index in steps))
     key, colon, rest = text.partition(": ")
-    if colon and key in struct.__struct_fields__:  # as a __post_init__ names the key that it refuses
+    if colon and key in struct.__struct_fields__:  # a __post_init__ names the key that it rejects
         at, text = (*path, key), rest
-    findings.add(at, _scrubbed(text, findings))
+    problems.add(at, _scrubbed(text, problems))
     return None
 
 
-def check_keys(struct: msgspec.Struct, path: Path, findings: Findings) -> None:
-    """Report what a struct, or one inside it, says in `problems()` about its keys together."""
-    report(getattr(struct, "problems", list)(), path, findings)
+def check_keys(struct: msgspec.Struct, path: Path, problems: Problems) -> None:
+    """Add the problems that a struct, and the structs inside it, report in `problems()` about combinations of keys."""
+    add_reported(getattr(struct, "problems", list)(), path, problems)
     for at, inner in parts(struct, path):
         if isinstance(inner, msgspec.Struct):
-            check_keys(inner, at, findings)
+            check_keys(inner, at, problems)
 
 
 def parts(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
-    """Yield what is in a struct, a mapping or a list of the settings, with its place; lists are looked into."""
+    """
+    Yield the parts of a struct, mapping or list of the settings with their paths; nested lists and mappings are
+    expanded.
+    """
     if isinstance(value, msgspec.Struct):
         inner: list[tuple[str | int, Any]] = [(name, getattr(value, name)) for name in value.__struct_fields__]
     elif isinstance(value, Mapping):
@@ -254,17 +260,17 @@ def parts(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
             yield (*path, key), each
 
 
-def report(problems: Iterable[tuple[str, str]], path: Path, findings: Findings) -> None:
-    """Report what a struct at `path` says of its keys."""
-    for key, text in problems:
+def add_reported(reported: Iterable[tuple[str, str]], path: Path, problems: Problems) -> None:
+    """Add the problems that the struct at `path` reports about its keys."""
+    for key, text in reported:
         at: Path = (*path, *key.split(".")) if key else path
-        findings.add(at, _scrubbed(text, findings), at_key=not key or at not in findings.document.places)
+        problems.add(at, _scrubbed(text, problems), at_key=not key or at not in problems.document.places)
 
 
-def _scrubbed(text: str, findings: Findings) -> str:
-    """Take out of a text that was written elsewhere what references were filled with: it may be a secret."""
-    for path, filled in findings.filled.items():
-        written = re.sub(r":-[^}]*", "", findings.document.written[path])
+def _scrubbed(text: str, problems: Problems) -> str:
+    """Replace the values of references in a message that was written elsewhere: they may be secrets."""
+    for path, filled in problems.filled.items():
+        written = re.sub(r":-[^}]*", "", problems.document.written[path])
         for value, instead in ((repr(filled.text), f"'{written}'"), (filled.text, written)):
             if len(value) > 3:
                 text = text.replace(value, instead)

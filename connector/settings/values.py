@@ -1,7 +1,7 @@
 """
-The kinds of value that settings.yaml has beyond plain YAML: secrets, durations, rates and addresses.
+The value types that settings.yaml has beyond plain YAML: secrets, durations, rates and addresses.
 
-No message here repeats the value: it may have come from the environment, where secrets live.
+No message in this module repeats the value: it may come from the environment, where secrets are.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, Literal
 from urllib.parse import quote, quote_plus, urlsplit
 
-__all__ = ["Duration", "Rate", "Reach", "Secret", "Url", "written"]
+__all__ = ["Duration", "Rate", "Reach", "Secret", "Url", "spellings"]
 
 Reach = Literal["machine", "private", "public"]
 
 PRIVATE_NAMES = (".internal", ".intranet", ".lan", ".local", ".localhost", ".home.arpa")
-"""Ends of names that no public name server has; a name without a dot is one of the local network, too."""
+"""Suffixes of names that no public name server has. A name without a dot is in the local network, too."""
 _name = re.compile(
     r"(?=.{1,253}\Z)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?)*"
 ).fullmatch
@@ -25,19 +25,19 @@ _number = re.compile(r"[0-9]+|0x[0-9a-f]*").fullmatch
 
 
 class Secret:
-    """A text that prints as `***` wherever it is printed by accident; `reveal()` gives it to the wire."""
+    """A text that prints as `***`, so that it is never printed by accident; `reveal()` returns it for the wire."""
 
     __slots__ = ("_text",)
 
     def __init__(self, text: str) -> None:
         if not text.strip():
-            raise ValueError("a secret may not be empty")
+            raise ValueError("a secret must not be empty")
         if not text.isprintable():
-            raise ValueError("a secret may not hold line breaks or control characters")
+            raise ValueError("a secret must not contain line breaks or control characters")
         self._text = text
 
     def reveal(self) -> str:
-        """Return the secret itself. Call it where it goes on the wire, and nowhere else."""
+        """Return the secret itself. Call it where the secret is sent, and nowhere else."""
         return self._text
 
     def __repr__(self) -> str:
@@ -55,11 +55,14 @@ class Secret:
         return hash(self._text)
 
     def __reduce__(self) -> Any:
-        raise TypeError("a secret is not pickled")
+        raise TypeError("a secret cannot be pickled")
 
 
-def written(secret: str) -> set[str]:
-    """Return a secret as it may be written: plainly, in an address or a form, in JSON, and by `repr`."""
+def spellings(secret: str) -> set[str]:
+    """
+    Return a secret in the forms in which it may appear: plain, URL-encoded,
+    form-encoded, in JSON, and in a `repr`.
+    """
     return {secret, quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1], repr(secret)[1:-1]}
 
 
@@ -71,7 +74,12 @@ class Duration(float):
 
     @classmethod
     def parse(cls, value: object) -> Duration:
-        """Read a duration; raise `ValueError` with the accepted forms."""
+        """
+        Parse a duration.
+
+        Raises:
+            ValueError: the message lists the accepted forms.
+        """
         if isinstance(value, bool) or not isinstance(value, int | float | str):
             raise ValueError("a duration is written 500ms, 30s, 5m, 2h, or as a number of seconds")
         if isinstance(value, str):
@@ -80,9 +88,9 @@ class Duration(float):
                 raise ValueError("a duration is written 500ms, 30s, 5m, 2h, or as a number of seconds")
             seconds = float(found[1]) * cls.UNITS[found[2] or "s"]
         else:
-            seconds = value  # compared before it is converted: an integer may be too large for a float
+            seconds = value  # compared before it is converted, because an integer may be too large for a float
         if not 0 <= seconds <= cls.LONGEST:
-            raise ValueError("a duration is from 0 to one year")
+            raise ValueError("a duration is between 0 and one year")
         return cls(seconds)
 
     def __str__(self) -> str:
@@ -105,7 +113,12 @@ class Rate:
 
     @classmethod
     def parse(cls, value: object) -> Rate:
-        """Read a rate; raise `ValueError` with the accepted forms."""
+        """
+        Parse a rate.
+
+        Raises:
+            ValueError: the message lists the accepted forms.
+        """
         found = re.fullmatch(r"(\d{1,7})\s*/\s*([a-z]+)", value.strip(), re.ASCII) if isinstance(value, str) else None
         if not found or found[2] not in cls.UNITS or int(found[1]) < 1:
             raise ValueError("a rate is written 60/min, 5/s or 1000/hour")
@@ -128,17 +141,22 @@ class Url(str):
     """
     The address of an endpoint, as it is written.
 
-    https, or http to this machine or a private network. No user name, query or fragment: they would end up in logs,
-    or be lost. The host is written plainly, so that all who read it, people and programs, read the same.
+    https, or http to this machine or a private network. User names, queries and fragments are rejected: they would end
+    up in logs, or be dropped. The host must be written plainly, so that people and programs all read the same one.
     """
 
     __slots__ = ()
 
     @classmethod
     def parse(cls, value: object) -> Url:
-        """Read an address; raise `ValueError` with what is wrong about it."""
+        """
+        Parse an address.
+
+        Raises:
+            ValueError: the message says why it is rejected.
+        """
         if not isinstance(value, str):
-            raise ValueError("an address is a text such as https://api.example.com")
+            raise ValueError("an address is text such as https://api.example.com")
         try:
             parts = urlsplit(value)
             host, port = parts.hostname, parts.port
@@ -147,17 +165,17 @@ class Url(str):
         if parts.scheme not in ("http", "https") or not host:
             raise ValueError("an address starts with https:// and a host name")
         if not value.isprintable() or any(c in value for c in ' \\"<>{}|^`'):
-            raise ValueError("an address may not hold spaces or control characters")
+            raise ValueError("an address must not contain spaces or control characters")
         if "@" in parts.netloc:
-            raise ValueError("an address may not hold a user name or password; there are keys for those")
+            raise ValueError("an address must not contain a user name or password; use the keys for those")
         if parts.query or parts.fragment or value.endswith(("?", "#")):
-            raise ValueError("an address may not hold a query or a fragment")
+            raise ValueError("an address must not contain a query or a fragment")
         if not _plain(host) or port == 0 or not _whole(parts.netloc, host):
             raise ValueError(
-                "the host is a plain name of letters a-z, digits and - (no dot at its end), or an IP address in full"
+                "the host must be a name of letters a-z, digits and - (no dot at the end), or a complete IP address"
             )
         if parts.scheme == "http" and _reach(host) == "public":
-            raise ValueError("plain http is accepted for this machine and private networks only; use https")
+            raise ValueError("plain http is accepted only for this machine and private networks; use https")
         return cls(value)
 
     @property
@@ -167,19 +185,19 @@ class Url(str):
 
     @property
     def reach(self) -> Reach:
-        """How far the address is, as it is written: on this machine, on a private network, or anywhere."""
+        """The reach of the host as it is written: this machine, a private network, or the public internet."""
         return _reach(self.host)
 
 
 def _plain(host: str) -> bool:
-    """Tell whether a host is read in one way only: `0177.0.0.1` and `2130706433` are addresses to some programs."""
+    """Return True for a host that all programs read alike; some take `0177.0.0.1` and `2130706433` for addresses."""
     if _address(host) is not None:
         return "%" not in host
     return _name(host) is not None and not _number(host.rpartition(".")[2])
 
 
 def _whole(netloc: str, host: str) -> bool:
-    """Tell whether nothing but the host, and a port, is written: some read `0[::1]` as `::1`, and others refuse it."""
+    """Return True if `netloc` is only the host and a port; some programs read `0[::1]` as `::1`, others reject it."""
     written = f"[{host}]" if ":" in host else host
     return re.fullmatch(rf"{re.escape(written)}(:\d+)?", netloc.lower(), re.ASCII) is not None
 

@@ -1,4 +1,7 @@
-"""The receivers that are to tell whether the journal is an older copy: each is there, and can be asked for that."""
+"""
+Checks the receivers that serve as witnesses of the journal: each exists, has
+a route, and can list its newest orders.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +9,27 @@ from collections.abc import Mapping
 from typing import Any
 
 from connector.settings.model import ReceiverSettings
-from connector.settings.problems import Findings, did_you_mean
+from connector.settings.problems import Problems, did_you_mean
 from connector.settings.yaml_file import Path
 
 __all__ = ["check_witness"]
 
 
-def check_witness(values: Mapping[str, Any], types: Mapping[str, type[ReceiverSettings]], findings: Findings) -> None:
-    """Refuse a witness that names nothing, or a receiver that is not there, has no route or cannot be asked."""
+def check_witness(values: Mapping[str, Any], types: Mapping[str, type[ReceiverSettings]], problems: Problems) -> None:
+    """
+    Report a witness that names nothing, or a receiver that is unknown, has no
+    route, or cannot list its newest orders.
+    """
     witness, known = values.get("witness"), values.get("receivers")
     if not isinstance(witness, dict):
         return
     names = witness.get("receivers", [])
     if not names and witness.get("path") is None and witness.keys() <= {"path", "receivers"}:
-        findings.add(("witness",), "name a path on another volume, receivers that are asked, or both", at_key=True)
+        problems.add(
+            ("witness",),
+            "write path: with a file on another volume, receivers: with a list of names, or both",
+            at_key=True,
+        )
     if not isinstance(names, list) or not isinstance(known, dict):
         return
     for index, name in enumerate(names):
@@ -27,27 +37,27 @@ def check_witness(values: Mapping[str, Any], types: Mapping[str, type[ReceiverSe
         if not isinstance(name, str):
             continue
         if name not in known:
-            hint = "" if at in findings.filled else did_you_mean(name, known)
-            listed = "" if hint else f"; there is {', '.join(known) or 'none'}"
-            findings.add(at, f"there is no receiver {findings.shown(at, name)}{hint}{listed}")
+            hint = "" if at in problems.filled else did_you_mean(name, known)
+            listed = "" if hint else f"; the receivers are {', '.join(known)}" if known else "; there are no receivers"
+            problems.add(at, f"there is no receiver {problems.shown(at, name)}{hint}{listed}")
         elif name in names[:index]:
-            findings.add(at, f"the receiver {findings.shown(at, name)} is there twice")
-        elif not _can_be_asked(known[name], types):
+            problems.add(at, f"the receiver {problems.shown(at, name)} is listed twice; remove one of the two")
+        elif not _lists_newest(known[name], types):
             able = ", ".join(sorted(each for each, struct in types.items() if struct.lists_newest)) or "none"
-            findings.add(at, f"a receiver of its type cannot be asked for its newest orders; those that can: {able}")
+            problems.add(at, f"a receiver of this type cannot list its newest orders; types that can: {able}")
         elif not _has_a_route(name, values.get("routes")):
-            findings.add(at, "no route leads to this receiver, so it has no orders of this journal")
+            problems.add(at, "no route leads to this receiver, so it has no orders from this journal; name another one")
 
 
-def _can_be_asked(receiver: Any, types: Mapping[str, type[ReceiverSettings]]) -> bool:
-    """Tell whether a receiver's type lists its newest orders; of one that is not known, nothing is said."""
+def _lists_newest(receiver: Any, types: Mapping[str, type[ReceiverSettings]]) -> bool:
+    """Return False for a receiver whose type cannot list its newest orders; unknown types count as able."""
     kind = receiver.get("type") if isinstance(receiver, dict) else None
     struct = types.get(kind) if isinstance(kind, str) else None
     return struct is None or struct.lists_newest or not struct.usable
 
 
 def _has_a_route(name: str, routes: Any) -> bool:
-    """Tell whether a route names a receiver; of routes that cannot be read, nothing is said."""
+    """Return False for a receiver that no route names; True if the routes cannot be read."""
     if not isinstance(routes, list) or not all(isinstance(route, dict) for route in routes):
         return True
     named = [route.get(key) for route in routes for key in ("receivers", "optional")]

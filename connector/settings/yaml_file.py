@@ -1,9 +1,9 @@
 """
-settings.yaml as values, with the line and column that each came from.
+Reads settings.yaml into plain values, with the line and column of each.
 
-YAML 1.2, and only the part of it that a person reading the file sees at once: no anchors, aliases, tags, merge keys or
-second documents. `NO` is text, `22:30` is text, dates are text. Every mistake is kept with its place, so that one does
-not hide the next; only a file that is not YAML at all ends here.
+Accepts YAML 1.2, restricted to the part that is obvious to a reader of the file: no anchors, aliases, tags, merge keys
+or second documents. `NO`, `22:30` and dates are text. Every mistake is recorded with its place, so that one does not
+hide the next; reading stops only at a file that is not YAML at all.
 """
 
 from __future__ import annotations
@@ -19,22 +19,25 @@ from ruamel.yaml.error import MarkedYAMLError, ReusedAnchorWarning, YAMLError
 from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, DocumentStartEvent, NodeEvent
 from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
-__all__ = ["Document", "Path", "Place", "read"]
+__all__ = ["Path", "Place", "YamlDocument", "read"]
 
 Path = tuple[str | int, ...]
-"""Where a value is in the tree: keys and list positions from the root."""
+"""The location of a value in the tree: keys and list positions from the root."""
 
 Place = tuple[int, int]
-"""Line and column, both from 1."""
+"""Line and column, both counted from 1."""
 
 DEEPEST = 24
-"""Levels of nesting; the settings need six."""
+"""The deepest nesting accepted; the settings need six levels."""
 
 TAG = "tag:yaml.org,2002:"
 
 
-class Document(msgspec.Struct):
-    """What was read. `broken` are the paths whose value could not be read: nothing more is said about them."""
+class YamlDocument(msgspec.Struct):
+    """
+    The contents of a file. `broken` holds the paths of values that could not be
+    read; no more is reported about them.
+    """
 
     values: Any = None
     places: dict[Path, Place] = msgspec.field(default_factory=dict)
@@ -44,52 +47,54 @@ class Document(msgspec.Struct):
     problems: list[tuple[Place, Path, str]] = msgspec.field(default_factory=list)
 
     def place(self, path: Path) -> Place:
-        """Return where the value at `path` is written, or else the nearest thing around it that is."""
+        """Return the place of the value at `path`, or of the nearest value around it that has one."""
         while path and path not in self.places:
             path = path[:-1]
         return self.places.get(path, (1, 1))
 
     def key_place(self, path: Path) -> Place:
-        """Return where the key of `path` is written; for an item of a list, where the item is."""
+        """Return the place of the key of `path`; for an item of a list, the place of the item."""
         while path and path not in self.places:
             path = path[:-1]
         return self.keys.get(path) or self.place(path) if path else (1, 1)
 
 
-def read(text: str) -> Document:
-    """Read `text`. Never raises: what is wrong is in `problems`, and `values` is None if nothing could be read."""
-    document = Document()
+def read(text: str) -> YamlDocument:
+    """Parse `text`. Never raises: mistakes are in `problems`, and `values` is None if nothing could be read."""
+    document = YamlDocument()
     text = text.removeprefix("\ufeff")
     try:
         if not _screen(text, document):
             return document
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ReusedAnchorWarning)  # every anchor has been reported by now
+            warnings.simplefilter("ignore", ReusedAnchorWarning)  # every anchor has already been reported
             root = YAML(typ="safe", pure=True).compose(text)
     except YAMLError as exc:
         if not document.problems:
             document.problems.append((_where(exc, text), (), _why(exc)))
         return document
     if not isinstance(root, MappingNode):
-        what = "the file is empty" if root is None else "the file is not a mapping"
-        document.problems.append((_start(root) if root else (1, 1), (), f"{what}; write sources:, receivers:, routes:"))
+        state = "the file is empty" if root is None else "the file is not a mapping"
+        document.problems.append(
+            (_start(root) if root else (1, 1), (), f"{state}; write sources:, receivers:, routes:")
+        )
         return document
     document.values = _value(root, (), document, set())
     return document
 
 
-def _screen(text: str, document: Document) -> bool:
-    """Note everything that is YAML but not settings; return whether the tree may be built."""
+def _screen(text: str, document: YamlDocument) -> bool:
+    """Record everything that is valid YAML but not allowed in settings; return True if the tree may be built."""
     depth = documents = 0
     for event in YAML(typ="safe", pure=True).parse(text):
         place = _start(event)
         if isinstance(event, DocumentStartEvent):
             documents += 1
             if documents > 1:
-                document.problems.append((place, (), "a second document begins here; write one settings file"))
+                document.problems.append((place, (), "a second document begins here; settings are one document"))
                 return False
             if event.version or event.tags:
-                document.problems.append((place, (), "a % directive is not accepted here; the file is YAML 1.2"))
+                document.problems.append((place, (), "a % directive is not accepted; remove it, the file is YAML 1.2"))
                 return False
         elif isinstance(event, CollectionEndEvent):
             depth -= 1
@@ -98,22 +103,20 @@ def _screen(text: str, document: Document) -> bool:
             if depth > DEEPEST:
                 document.problems.append((place, (), f"nested more than {DEEPEST} levels deep"))
                 return False
-        # What follows the sign is never repeated: it may be a password that was not put in quotes.
+        # The text after the sign is never repeated: it may be a password that lacks its quotes.
         if isinstance(event, AliasEvent):
-            document.problems.append((place, (), "aliases are not accepted; if the * belongs to a text, use quotes"))
+            document.problems.append((place, (), "aliases are not accepted; if the * belongs to text, use quotes"))
         elif isinstance(event, NodeEvent):
             if event.anchor is not None:
-                document.problems.append(
-                    (place, (), "anchors are not accepted; if the & belongs to a text, use quotes")
-                )
+                document.problems.append((place, (), "anchors are not accepted; if the & belongs to text, use quotes"))
             if getattr(event, "ctag", None) is not None:
-                document.problems.append((place, (), "tags are not accepted; if the ! belongs to a text, use quotes"))
+                document.problems.append((place, (), "tags are not accepted; if the ! belongs to text, use quotes"))
     return True
 
 
-def _value(node: Any, path: Path, document: Document, seen: set[int]) -> Any:
+def _value(node: Any, path: Path, document: YamlDocument, seen: set[int]) -> Any:
     document.places[path] = _start(node)
-    if id(node) in seen:  # an alias, which is reported already; going on could take for ever
+    if id(node) in seen:  # an alias, already reported; following it might never end
         document.broken.add(path)
         return None
     seen.add(id(node))
@@ -124,33 +127,35 @@ def _value(node: Any, path: Path, document: Document, seen: set[int]) -> Any:
     return _scalar(node, path, document)
 
 
-def _mapping(node: MappingNode, path: Path, document: Document, seen: set[int]) -> dict[str, Any]:
+def _mapping(node: MappingNode, path: Path, document: YamlDocument, seen: set[int]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key_node, value_node in node.value:
         place = _start(key_node)
         key: Hashable = key_node.value if isinstance(key_node, ScalarNode) else None
         if not isinstance(key, str) or key_node.tag == TAG + "null" or not key.isprintable() or not key:
-            document.problems.append((place, path, "a key is a plain text on one line"))
+            document.problems.append((place, path, "a key must be plain text on one line"))
             continue
         if key_node.tag == TAG + "merge":
-            if value_node.anchor is None:  # else the alias has been reported
+            if value_node.anchor is None:  # otherwise the alias has been reported
                 document.problems.append((place, path, "merge keys are not accepted; write the keys out"))
             continue
         if key_node.tag not in (TAG + "str", TAG + "timestamp", TAG + "value"):
-            text = f'the key {key} is not a text for YAML; write it in quotes: "{key}"'
+            text = f'YAML does not read the key {key} as text; write it in quotes: "{key}"'
             document.problems.append((place, path, text))
         if key in found:
             first = document.keys[(*path, key)][0]
-            document.problems.append((place, (*path, key), f"this key is there already, in line {first}"))
+            document.problems.append(
+                (place, (*path, key), f"this key is already used in line {first}; remove one of the two")
+            )
         else:
             document.keys[(*path, key)] = place
             found[key] = _value(value_node, (*path, key), document, seen)
             if isinstance(value_node, ScalarNode) and not value_node.value and value_node.style is None:
-                document.places[(*path, key)] = place  # nothing is written: point at the key
+                document.places[(*path, key)] = place  # the value is empty: point at the key
     return found
 
 
-def _scalar(node: ScalarNode, path: Path, document: Document) -> object:
+def _scalar(node: ScalarNode, path: Path, document: YamlDocument) -> object:
     text: str = node.value
     document.written[path] = text
     kind = str(node.tag).removeprefix(TAG)
@@ -164,10 +169,10 @@ def _scalar(node: ScalarNode, path: Path, document: Document) -> object:
         number = _number(kind, text)
     except ValueError:
         number = math.nan
-    if number is None:  # a tag of the user's own: reported by _screen
+    if number is None:  # a custom tag, reported by _screen
         document.broken.add(path)
     elif len(text) > 40 or not math.isfinite(number):
-        document.problems.append((_start(node), path, "this is not a number that can be used; a text needs quotes"))
+        document.problems.append((_start(node), path, "this number cannot be used; if it is text, write it in quotes"))
         document.broken.add(path)
     return number
 
@@ -193,10 +198,10 @@ def _where(exc: YAMLError, text: str) -> Place:
 
 
 def _why(exc: YAMLError) -> str:
-    """Say what is wrong without the library's picture of the line, which may show a secret."""
+    """Describe a syntax error without the library's excerpt of the line, which may show a secret."""
     if not isinstance(exc, MarkedYAMLError):
-        return "the file holds a control character"
-    problem = str(exc.problem or exc.context or "this cannot be read")
+        return "the file contains a control character; remove it"
+    problem = str(exc.problem or exc.context or "the text cannot be parsed")
     if "'\\t'" in problem or "'\t'" in problem:
-        return "a tab is not accepted here; indent with spaces"
-    return f"this is not YAML: {problem}; a text with special characters needs quotes"
+        return "tabs are not accepted here; indent with spaces"
+    return f"this is not YAML: {problem}; text with special characters needs quotes"

@@ -94,7 +94,7 @@ async def test_a_missing_settings_file(tmp_path: Path) -> None:
     for command in ("check", "run", "status", "orders", "echo"):
         found = await run(command, folder=tmp_path)
         assert (78, "") == (found.code, found.out)
-        assert "settings.yaml: there is no such file; `connector init` writes one\n" == found.err
+        assert "settings.yaml: there is no such file; `connector init` creates one\n" == found.err
 
 
 @pytest.mark.slow

@@ -19,7 +19,7 @@ from connector.errors import (
     RejectedError,
     TransientError,
 )
-from connector.http.failures import MAYBE_SENT, NOT_SENT, Effect, from_exception, from_status, retry_after
+from connector.http.failures import MAYBE_SENT, NEVER_SENT, Effect, from_exception, from_status, retry_after
 
 NOW = datetime(2026, 3, 24, 10, 0, tzinfo=UTC)
 
@@ -34,7 +34,7 @@ SENT_OR_NOT = """
 """.split()  # noqa: SIM905 - a table of words
 """The exceptions that leave it open whether the request was applied. After a write they are in doubt."""
 
-NEVER_SENT = """
+UNSENT = """
     ClientConnectorError ClientConnectorDNSError ClientConnectorSSLError ClientConnectorCertificateError
     ClientProxyConnectionError ClientSSLError UnixClientConnectorError ConnectionTimeoutError InvalidURL
     InvalidUrlClientError InvalidUrlRedirectClientError NonHttpUrlClientError NonHttpUrlRedirectClientError
@@ -66,18 +66,18 @@ def exceptions() -> dict[str, type[BaseException]]:
 
 def test_every_exception_of_the_client_is_in_the_table() -> None:
     """A release that adds an exception fails here until somebody decides what it means."""
-    assert set(exceptions()) == {*SENT_OR_NOT, *NEVER_SENT, *NO_CALL_RAISES}
+    assert set(exceptions()) == {*SENT_OR_NOT, *UNSENT, *NO_CALL_RAISES}
 
 
-@pytest.mark.parametrize("name", [*SENT_OR_NOT, *NEVER_SENT])
+@pytest.mark.parametrize("name", [*SENT_OR_NOT, *UNSENT])
 def test_the_table_is_what_the_code_does(name: str) -> None:
     """What proves that nothing left is transient; everything else is in doubt after a write, transient after a read."""
     kind = exceptions()[name]
     exc = kind.__new__(kind)  # their constructors want live connections; only the class decides
 
     assert issubclass(kind, MAYBE_SENT)
-    assert issubclass(kind, NOT_SENT) == (name in NEVER_SENT)
-    expected = TransientError if name in NEVER_SENT else InDoubtError
+    assert issubclass(kind, NEVER_SENT) == (name in UNSENT)
+    expected = TransientError if name in UNSENT else InDoubtError
     assert type(from_exception(exc, Effect.WRITE, "call")) is expected
     assert type(from_exception(exc, Effect.READ, "call")) is TransientError
 

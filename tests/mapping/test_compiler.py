@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from connector import SettingsError, Unmappable
 from connector.clients.ewarehousing.requests import CreateOrder
 from connector.mapping.code_tables import Tables
-from connector.mapping.compiler import compiled
+from connector.mapping.compiler import compile_mapping
 from connector.mapping.mapper import for_route, mapper
 from connector.order import Address, Line, Order, Totals
 from connector.receivers.ewarehousing.mapping import create_order
@@ -334,7 +334,7 @@ def test_any_order_becomes_a_request_or_is_held(order: Order) -> None:
 def test_the_order_is_the_same_afterwards() -> None:
     """And so is what the default made: the tree works on copies."""
     mapped = {"meta_data": {"a": "b"}, "note": "x"}
-    tree, _ = compiled({"meta_data": {"c": "d"}, "note": None}, CreateOrder, {})
+    tree, _ = compile_mapping({"meta_data": {"c": "d"}, "note": None}, CreateOrder, {})
     assert tree.apply(PROPELLER, mapped) == {"meta_data": {"a": "b", "c": "d"}}
     assert mapped == {"meta_data": {"a": "b"}, "note": "x"}
 

@@ -93,10 +93,10 @@ MISTAKES = [
     ("note: {when: =notes, then: x, els: y}", "12:37", "unknown key, did you mean 'else'?"),
     ("defaults: no", "12:17", "must be true or false"),
     ("defaults: false", "11:5", "the receiver requires the key 'external_reference'"),
-    ("note: =${NOTE}", "12:13", "an expression holds no ${...}"),
-    ("note: ${EQUALS}", "12:13", "what this is filled with begins with ="),
-    ("inco_terms: ${SECRET}", "12:19", "the receiver does not take what this is filled with"),
-    ("assured_amount: 1.1234567890123456789", "12:23", "this number has more digits than can be kept"),
+    ("note: =${NOTE}", "12:13", "an expression cannot contain ${...}"),
+    ("note: ${EQUALS}", "12:13", "the value filled in here begins with ="),
+    ("inco_terms: ${SECRET}", "12:19", "the receiver does not accept the value filled in here"),
+    ("assured_amount: 1.1234567890123456789", "12:23", "this number has too many digits to be kept exactly"),
     ("note: ${NOPE}", "12:13", "the environment variable NOPE is not set"),
 ]  # fmt: skip
 
@@ -122,12 +122,12 @@ def test_every_mistake_of_a_mapping_at_once(load: Load) -> None:
     [
         ("    mapping: [x]\n", "11:14", "must be text or a mapping"),
         ("    mapping: my.module\n", "11:14", "'my.module' is not of the form module:function"),
-        ("    mapping: {warehouse: my.module}\n", "11:26", "must be a mapping, or of the form module:function"),
+        ("    mapping: {warehouse: my.module}\n", "11:26", "must be a mapping, or text of the form module:function"),
         ("    split_street: 5\n", "11:19", "must be true or false"),
         ("    totals: {tolerance: -1}\n", "11:25", "must be at least 0"),
         ("    totals: {tolerance: a}\n", "11:25", "'a' is not of the form 0.02"),
         ("    totals: {on_mismatch: hld}\n", "11:27", "did you mean 'hold'?"),
-        ("tables: {}\n", "11:1", "this key is there already"),
+        ("tables: {}\n", "11:1", "this key is already used"),
     ],
 )
 def test_mistakes_beside_the_tree(load: Load, after: str, place: str, words: str) -> None:
@@ -142,9 +142,9 @@ def test_mistakes_beside_the_tree(load: Load, after: str, place: str, words: str
     [
         ("{a: true}", "must be text or a number"),
         ("{a: [b]}", "must be text or a number"),
-        ("{1: b}", "the key 1 is not a text for YAML"),
+        ("{1: b}", "YAML does not read the key 1 as text"),
         ("[a]", "must be a mapping"),
-        ("{a: 0.1234567890123456789}", "more digits than can be kept"),
+        ("{a: 0.1234567890123456789}", "too many digits to be kept exactly"),
     ],
 )
 def test_mistakes_in_a_table(tmp_path: Path, rows: str, words: str) -> None:
@@ -172,7 +172,7 @@ def test_several_receivers_have_a_mapping_each(load: Load) -> None:
 def test_with_several_receivers_a_tree_says_which_it_is_for(load: Load) -> None:
     """It is not guessed; and each tree is checked against its own receiver."""
     (line,) = lines_of(load, "    mapping: {note: x}\n", "[warehouse, other]")
-    assert line.startswith("11:15: routes.0.mapping.note: where a route has several receivers, its mapping stands")
+    assert line.startswith("11:15: routes.0.mapping.note: a route with several receivers has its mappings")
     (line,) = lines_of(load, "    mapping: {other: {noet: x}}\n", "[warehouse, other]")
     assert line.startswith("11:23: routes.0.mapping.other.noet: the receiver takes no such key")
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from connector.clients.ewarehousing.requests import CreateOrder
 from connector.errors import Unmappable
 from connector.mapping.code_tables import Tables
-from connector.mapping.expressions import ExpressionError, Reader
+from connector.mapping.expressions import ExpressionError, ExpressionParser
 from connector.mapping.field_types import root
 from connector.mapping.scope import scope_of
 from connector.order import Address, Contact, Line, Order, Totals
@@ -42,14 +42,14 @@ ROOT = root(CreateOrder)
 
 def found(text: str, order: Order = ORDER) -> Any:
     """Evaluate an expression over an order."""
-    expression = Reader(TABLES).read(text, ROOT)
+    expression = ExpressionParser(TABLES).read(text, ROOT)
     return expression.find(scope_of(order, expression.used))
 
 
 def mistakes(text: str) -> list[str]:
     """Return what is wrong with an expression."""
     with pytest.raises(ExpressionError) as caught:
-        Reader(TABLES).read(text, ROOT)
+        ExpressionParser(TABLES).read(text, ROOT)
     return caught.value.mistakes
 
 
@@ -286,7 +286,7 @@ def test_every_mistake_of_an_expression_at_once() -> None:
 @pytest.mark.parametrize("text", ["metadata.x.y", "raw.a.b.c", "`{}`.a", "lines[].metadata.x", "values(metadata)[0]"])
 def test_beyond_what_is_known_everything_may_be(text: str) -> None:
     """What a vendor adds has names of its own."""
-    assert Reader(TABLES).read(text, ROOT).text == text
+    assert ExpressionParser(TABLES).read(text, ROOT).text == text
 
 
 def test_reading_twice_gives_the_same() -> None:
@@ -323,7 +323,7 @@ def test_no_text_breaks_the_reader(text: str) -> None:
     """It is an expression, or what is wrong with it is said; nothing else comes out."""
     wrong: list[str] | None = None
     try:
-        Reader(TABLES).read(text, ROOT)
+        ExpressionParser(TABLES).read(text, ROOT)
     except ExpressionError as exc:
         wrong = exc.mistakes
     assert wrong is None or all(wrong)
@@ -345,7 +345,7 @@ def test_no_text_breaks_the_reader(text: str) -> None:
 def test_a_not_before_a_path_is_refused(text: str, meant: str) -> None:
     """JMESPath binds ! before the dot, so `!a.b` is null whatever the order says; the mistake says what is meant."""
     with pytest.raises(ExpressionError) as caught:
-        Reader({}).read(text, root(None))
+        ExpressionParser({}).read(text, root(None))
     assert f"! binds before . and [], so this is always null; write {meant}" in str(caught.value)
 
 
@@ -354,4 +354,4 @@ def test_a_not_before_a_path_is_refused(text: str, meant: str) -> None:
 )
 def test_a_not_before_what_it_is_about_is_taken(text: str) -> None:
     """Parentheses say what is negated."""
-    Reader({}).read(text, root(None))
+    ExpressionParser({}).read(text, root(None))

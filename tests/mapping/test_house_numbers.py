@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.mapping.house_numbers import Split, split, split_address, split_addresses
+from connector.mapping.house_numbers import SplitStreet, split, split_address, split_addresses
 from connector.order import Address, Order
 
 
@@ -76,7 +76,7 @@ def test_a_number_is_split_off(street: str, country: str, expected: tuple[str, s
 )
 def test_a_street_that_leaves_a_doubt_is_left_whole(street: str, country: str) -> None:
     """To the letter, spaces included."""
-    assert split(street, country) == Split(street)
+    assert split(street, country) == SplitStreet(street)
 
 
 WORDS = st.sampled_from(

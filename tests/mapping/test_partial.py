@@ -15,7 +15,7 @@ from connector.clients.ewarehousing.requests import encode
 from connector.clock import SystemClock
 from connector.errors import Unmappable
 from connector.mapping.mapper import mapper
-from connector.mapping.partial import MissingPart, holes_of
+from connector.mapping.partial import MissingPart, missing_parts
 from connector.order import Address, Document, Line, Order, Totals
 from connector.receivers import RECEIVERS
 from connector.receivers.base import SupportsPartialMapping
@@ -87,7 +87,7 @@ def test_every_receiver_maps_in_parts(kind: str) -> None:
         except Unmappable:
             assert mapped is None
             continue
-        if not list(holes_of(parts)) and mapped is not None:
+        if not list(missing_parts(parts)) and mapped is not None:
             whole += 1
             assert msgspec.json.decode(encode(msgspec.convert(parts, made.request))) == mapped
     assert whole > 50
@@ -189,5 +189,5 @@ def test_a_receiver_without_parts_is_as_it_was() -> None:
 def test_holes_are_found_wherever_they_are() -> None:
     """In lists and mappings, each with its place."""
     hole = MissingPart(Unmappable("x"))
-    found = dict(holes_of({"a": hole, "b": {"c": [1, hole]}, "d": Address().city}))
+    found = dict(missing_parts({"a": hole, "b": {"c": [1, hole]}, "d": Address().city}))
     assert found == {"a": hole, "b.c.1": hole}

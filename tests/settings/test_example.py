@@ -97,7 +97,7 @@ def test_its_variables_reach_the_endpoints() -> None:
 
 def test_production_needs_real_secrets() -> None:
     """In production the secrets and the addresses of the stand-ins are refused, each at its place."""
-    with pytest.raises(SettingsError, match="in production a secret is not in this file") as caught:
+    with pytest.raises(SettingsError, match="in production a secret must not be written in this file") as caught:
         example({"CONNECTOR_ENVIRONMENT": "production"})
     assert [problem.split(": ")[1] for problem in caught.value.problems if "needs allow_private" in problem] == [
         "sources.shop.base_url",

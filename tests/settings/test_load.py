@@ -121,8 +121,12 @@ def test_production_refuses_literal_secrets() -> None:
     """In production a secret comes from outside the file: neither a literal one nor a default is accepted."""
     text = changed("sandbox", "production").replace("${SHOP_TOKEN}", "plain").replace("${WMS_PASSWORD}", "${NO:-plain}")
     first, second = problems(text)
-    assert first.startswith("settings.yaml:6:12: sources.shop.token: in production a secret is not in this file")
-    assert second.startswith("settings.yaml:12:15: receivers.wms.password: in production a secret is not in this file")
+    assert first.startswith(
+        "settings.yaml:6:12: sources.shop.token: in production a secret must not be written in this file"
+    )
+    assert second.startswith(
+        "settings.yaml:12:15: receivers.wms.password: in production a secret must not be written in this file"
+    )
     assert "plain" not in first + second
     assert good(changed("sandbox", "production")).environment == "production"
     assert good(text.replace("production", "sandbox")).environment == "sandbox"
@@ -134,7 +138,10 @@ def test_a_secret_in_the_file_hides_no_mistake_of_a_route() -> None:
     text = changed("sandbox", "production").replace("${SHOP_TOKEN}", "plain").replace("${WMS_PASSWORD}", "plain")
     *secrets, route = problems(text.replace("wms.example", "test.wms.example"))
     assert 2 == len(secrets)
-    assert "routes.0.receivers.0: a production source would be acknowledged for a sandbox receiver" in route
+    assert (
+        "routes.0.receivers.0: orders of a production source would be acknowledged after delivery to a sandbox receiver"
+        in route
+    )
 
 
 @pytest.mark.fault(144)
@@ -143,12 +150,12 @@ def test_a_secret_in_the_file_hides_no_mistake_of_a_route() -> None:
 def test_a_production_source_with_a_sandbox_receiver_is_refused(environment: str, address: str) -> None:
     """It is never acknowledged because a test system, or a stand-in on this machine, took the order."""
     text = changed("sandbox", environment).replace("//wms.example", address)
-    assert any("receivers.0: a production source would be acknowledged" in each for each in problems(text))
+    assert any("receivers.0: orders of a production source would be acknowledged" in each for each in problems(text))
     if "test" in address.lower():
         (problem,) = problems(text)
         assert problem == (
-            "settings.yaml:15:17: routes.0.receivers.0: a production source would be acknowledged for a sandbox "
-            "receiver; is the source a test system, too, say test_system: true at sources.shop"
+            "settings.yaml:15:17: routes.0.receivers.0: orders of a production source would be acknowledged after delivery to "
+            "a sandbox receiver; if the source is a test system too, add test_system: true to sources.shop"
         )
         assert good(text.replace("//shop.example", "//test.shop.example")).environment == environment
         declared = text.replace("    type: shop\n", "    type: shop\n    test_system: true\n")
@@ -159,7 +166,7 @@ def test_a_receiver_can_say_that_it_is_a_test_system() -> None:
     """Its address need not show it."""
     text = GOOD.replace("    type: wms\n", "    type: wms\n    test_system: true\n")
     (problem,) = problems(text)
-    assert "a production source would be acknowledged" in problem
+    assert "orders of a production source would be acknowledged" in problem
 
 
 def test_unused_receiver() -> None:
@@ -185,7 +192,7 @@ def test_load_reads_a_file(tmp_path: Path) -> None:
     [
         (b"a: \xc3\xa4\nb: \xc3\xa4\xff\n", ":2:5: this is not text in UTF-8"),
         (b"# \xc3\xa4" * 300_000, ": the file is larger than 1 MiB"),
-        (None, ": there is no such file; `connector init` writes one"),
+        (None, ": there is no such file; `connector init` creates one"),
     ],
 )
 def test_unreadable_file(tmp_path: Path, content: bytes | None, words: str) -> None:
@@ -205,16 +212,16 @@ def test_folder_as_settings(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("receivers", "optional", "way"),
+    ("receivers", "optional", "summary"),
     [
         (["wms"], [], "shop to wms"),
         (["wms", "erp"], [], "shop to wms and erp"),
         (["wms", "erp"], ["archive", "copy"], "shop to wms and erp, optionally archive and copy"),
     ],
 )
-def test_a_route_in_words(receivers: list[str], optional: list[str], way: str) -> None:
+def test_a_route_in_words(receivers: list[str], optional: list[str], summary: str) -> None:
     """As `check` and the log name it: the optional receivers, too."""
-    assert RouteSettings(source="shop", receivers=receivers, optional=optional).way == way
+    assert RouteSettings(source="shop", receivers=receivers, optional=optional).summary == summary
 
 
 @pytest.mark.fault(125)

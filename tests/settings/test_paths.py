@@ -104,7 +104,9 @@ def test_a_plugin_marks_its_paths(tmp_path: Path) -> None:
 def test_a_witness_is_a_file_of_its_own(tmp_path: Path, witness: str, said: str, form: str) -> None:
     """One that is the journal's, or the settings file, is reported at its place: it would be written over."""
     key, column = ("witness.path", 17) if "path" in form else ("witness", 10)
-    with pytest.raises(SettingsError, match=rf"settings.yaml:2:{column}: {key}: this is {said}; name one on another"):
+    with pytest.raises(
+        SettingsError, match=rf"settings.yaml:2:{column}: {key}: this path is {said}; name a file on another"
+    ):
         load_settings(written(tmp_path, form.format(witness.format(tmp_path.name))))
 
 
@@ -123,13 +125,16 @@ def test_a_witness_that_is_a_mapping(tmp_path: Path) -> None:
     ("witness", "said"),
     [
         ("{receivers: [archiv]}", "2:23: witness.receivers.0: there is no receiver 'archiv', did you mean 'archive'?"),
-        ("{receivers: [archive, archive]}", "2:32: witness.receivers.1: the receiver 'archive' is there twice"),
-        ("{receivers: [hook]}", "2:23: witness.receivers.0: a receiver of its type cannot be asked for its newest"),
+        ("{receivers: [archive, archive]}", "2:32: witness.receivers.1: the receiver 'archive' is listed twice"),
+        ("{receivers: [hook]}", "2:23: witness.receivers.0: a receiver of this type cannot list its newest"),
         ("{receivers: [spare]}", "2:23: witness.receivers.0: no route leads to this receiver"),
         ("{receivers: archive}", "2:22: witness.receivers: must be a list; write it in [ ]"),
         ("{receiver: archive}", "2:11: witness.receiver: unknown key, did you mean 'receivers'?"),
-        ("{}", "2:1: witness: name a path on another volume, receivers that are asked, or both"),
-        ("{receivers: []}", "2:1: witness: name a path on another volume, receivers that are asked, or both"),
+        ("{}", "2:1: witness: write path: with a file on another volume, receivers: with a list of names, or both"),
+        (
+            "{receivers: []}",
+            "2:1: witness: write path: with a file on another volume, receivers: with a list of names, or both",
+        ),
         ("7", "2:10: witness: must be text or a mapping"),
     ],
 )
@@ -148,11 +153,11 @@ def test_receivers_that_cannot_be_witnesses(tmp_path: Path, witness: str, said: 
 @pytest.mark.parametrize(
     ("path", "said"),
     [
-        ("settings.yaml", "this is the settings file"),
-        ("./settings.yaml", "this is the settings file"),
-        ("connector.db", "this is a file of the journal"),
-        ("connector.db-wal", "this is a file of the journal"),
-        ("../w/seen", "this is the witness"),
+        ("settings.yaml", "this path is the settings file"),
+        ("./settings.yaml", "this path is the settings file"),
+        ("connector.db", "this path is a file of the journal"),
+        ("connector.db-wal", "this path is a file of the journal"),
+        ("../w/seen", "this path is the witness"),
     ],
 )
 def test_a_receiver_writes_into_no_other_file(tmp_path: Path, path: str, said: str) -> None:
@@ -166,7 +171,9 @@ def test_two_receivers_write_two_files(tmp_path: Path) -> None:
     copy = "  copy: {type: file, path: ./out.jsonl}"
     text = TEXT.format(top="", path="out.jsonl").replace("\nroutes", f"\n{copy}\nroutes")
     (tmp_path / "settings.yaml").write_text(text, "utf-8")
-    with pytest.raises(SettingsError, match=r"7:28: receivers.copy.path: this is what the receiver archive writes"):
+    with pytest.raises(
+        SettingsError, match=r"7:28: receivers.copy.path: this path is the file of the receiver archive"
+    ):
         load_settings(tmp_path / "settings.yaml")
 
 

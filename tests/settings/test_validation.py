@@ -27,7 +27,7 @@ WRONG = [
         USER,
         USER + "\n    username: you",
         "12:5",
-        "receivers.wms.username: this key is there already, in",
+        "receivers.wms.username: this key is already used in",
     ),
     ("anchor", SHOP_URL, "base_url: &u https://shop.example", "5:15", "anchors are not accepted"),
     ("alias", "[wms]", "&r [wms, *r]", "15:25", "aliases are not accepted"),
@@ -40,18 +40,18 @@ WRONG = [
     ("true", USER, "username: true", "11:15", 'must be text, not true; write it in quotes: "true"'),
     ("nothing", USER, "username:", "11:5", "must be text, not nothing"),
     ("no", TOKEN, TOKEN + "\n    archived: no", "7:15", "must be true or false, not 'no'"),
-    ("sexagesimal", TOKEN, TOKEN + "\n    timeout: 22:30", "7:14", "'22:30' will not do: a duration is written 500ms"),
-    ("infinite", TOKEN, TOKEN + "\n    timeout: .inf", "7:14", "not a number that can be used"),
-    ("number as key", "  wms:", "  12:", "8:3", 'the key 12 is not a text for YAML; write it in quotes: "12"'),
-    ("long number", TOKEN, TOKEN + "\n    page_size: " + "9" * 5000, "7:16", "not a number that can be used"),
+    ("sexagesimal", TOKEN, TOKEN + "\n    timeout: 22:30", "7:14", "'22:30' is not valid: a duration is written 500ms"),
+    ("infinite", TOKEN, TOKEN + "\n    timeout: .inf", "7:14", "this number cannot be used"),
+    ("number as key", "  wms:", "  12:", "8:3", 'YAML does not read the key 12 as text; write it in quotes: "12"'),
+    ("long number", TOKEN, TOKEN + "\n    page_size: " + "9" * 5000, "7:16", "this number cannot be used"),
     # Keys and types.
     ("unknown key", USER, USER + "\n    usernam: you", "12:5", "wms.usernam: unknown key, did you mean 'username'?"),
     ("misspelt key", USER, "usernam: me", "11:5", "receivers.wms.usernam: unknown key, did you mean 'username'?"),
     ("unlike any", "routes:", "zzz: 1\nroutes:", "13:1", "zzz: unknown key; the keys here are environment, journal"),
     ("missing key", "    " + USER + "\n", "", "8:3", "receivers.wms: the key 'username' is missing"),
     ("unknown type", "type: shop", "type: shopp", "4:11", "unknown type 'shopp' (known: shop), did you mean 'shop'?"),
-    ("other type", "type: shop", "type: [a]", "4:11", "must be text, not a list; it is one of shop"),
-    ("no type", "    type: shop\n", "", "3:3", "sources.shop: the key 'type' is missing; it is one of shop"),
+    ("other type", "type: shop", "type: [a]", "4:11", "must be text, not a list; write one of shop"),
+    ("no type", "    type: shop\n", "", "3:3", "sources.shop: the key 'type' is missing; write type: with one of shop"),
     ("misspelt type", "type: shop", "typ: shop", "4:5", "sources.shop.typ: unknown key, did you mean 'type'?"),
     ("not a mapping", "routes:", "server: 8080\nroutes:", "13:9", "server: must be a mapping"),
     ("text for list", "[wms]", "wms", "15:16", "must be a list; write it in [ ]"),
@@ -64,12 +64,12 @@ WRONG = [
     ("environment", "environment: sandbox", "environment: prod", "1:14", "'prod' is not one of production, sandbox"),
     ("enum", USER, USER + "\n    price_unit: cent", "12:17", "not one of cents, units, did you mean 'cents'?"),
     ("scheme", SHOP_URL, "base_url: ftp://shop.example", "5:15", "an address starts with https://"),
-    ("plain http", SHOP_URL, "base_url: http://shop.example", "5:15", "private networks only"),
-    ("negative", TOKEN, TOKEN + "\n    timeout: -5s", "7:14", "'-5s' will not do: a duration is written"),
-    ("negative number", TOKEN, TOKEN + "\n    timeout: -5", "7:14", "-5 will not do: a duration is from 0"),
-    ("no time", TOKEN, TOKEN + "\n    timeout: 0s", "7:14", "'0s' will not do: this may not be 0"),
+    ("plain http", SHOP_URL, "base_url: http://shop.example", "5:15", "private networks; use https"),
+    ("negative", TOKEN, TOKEN + "\n    timeout: -5s", "7:14", "'-5s' is not valid: a duration is written"),
+    ("negative number", TOKEN, TOKEN + "\n    timeout: -5", "7:14", "-5 is not valid: a duration is between 0"),
+    ("no time", TOKEN, TOKEN + "\n    timeout: 0s", "7:14", "'0s' is not valid: it must be greater than 0"),
     ("duration", TOKEN, TOKEN + "\n    timeout: true", "7:14", "must be a duration such as 30s, not true"),
-    ("rate", TOKEN, TOKEN + "\n    rate_limit: 60/day", "7:17", "'60/day' will not do: a rate is written 60/min"),
+    ("rate", TOKEN, TOKEN + "\n    rate_limit: 60/day", "7:17", "'60/day' is not valid: a rate is written 60/min"),
     ("concurrency", TOKEN, TOKEN + "\n    concurrency: 0", "7:18", "must be at least 1, not 0"),
     ("most", TOKEN, TOKEN + "\n    page_size: 101", "7:16", "must be at most 100, not 101"),
     ("empty list", TOKEN, TOKEN + "\n    statuses: []", "7:15", "must have at least 1 item"),
@@ -78,20 +78,26 @@ WRONG = [
     ("keys together", TOKEN, TOKEN + "\n    client_id: a", "6:12", "sources.shop.token: give token or client_id"),
     ("absent key", "    " + TOKEN + "\n", "", "3:3", "sources.shop.token: give token or client_id"),
     ("own rule", USER, USER + "\n    zone: Mars/X", "12:11", "wms.zone: 'Mars/X' is not on this planet"),
-    ("empty secret", TOKEN, 'token: ""', "6:12", "sources.shop.token: a secret may not be empty"),
+    ("empty secret", TOKEN, 'token: ""', "6:12", "sources.shop.token: a secret must not be empty"),
     ("secret number", TOKEN, "token: 4711", "6:12", "must be text; write it in quotes"),
-    ("journal", "routes:", 'journal: ""\nroutes:', "13:10", "a path may not be empty"),
+    ("journal", "routes:", 'journal: ""\nroutes:', "13:10", "a path must not be empty"),
     # References.
     ("variable", USER, "username: ${NOPE}", "11:15", "the environment variable NOPE is not set"),
     ("reference", USER, "username: a${b", "11:15", "a reference is ${VAR}, ${VAR:-default} or ${file:/path}"),
     ("nested", USER, "username: ${A:-${B}}", "11:15", "a reference is"),
     ("no file", USER, "username: ${file:/no/such}", "11:15", "the file /no/such cannot be read: No such file"),
     ("filled number", TOKEN, TOKEN + "\n    page_size: ${X:-many}", "7:16", "whole number, not '${X:-many}'"),
-    ("filled default", TOKEN, "token: ${X:-}", "6:12", "a secret may not be empty"),
+    ("filled default", TOKEN, "token: ${X:-}", "6:12", "a secret must not be empty"),
     # Between the parts.
-    ("name", "  wms:", "  -wms:", "8:3", "'-wms' cannot be a name; a name has 1 to 40 letters"),
+    ("name", "  wms:", "  -wms:", "8:3", "'-wms' is not a valid name; a name has 1 to 40 letters"),
     ("source", "source: shop", "source: shpo", "14:13", "there is no source 'shpo', did you mean 'shop'?"),
-    ("receiver", "[wms]", "[wms, erp]", "15:22", "routes.0.receivers.1: there is no receiver 'erp'; there is wms"),
+    (
+        "receiver",
+        "[wms]",
+        "[wms, erp]",
+        "15:22",
+        "routes.0.receivers.1: there is no receiver 'erp'; the receivers are wms",
+    ),
     (
         "optional",
         "[wms]",
@@ -99,15 +105,15 @@ WRONG = [
         "16:16",
         "routes.0.optional.0: there is no receiver 'arhive'",
     ),
-    ("twice, optional", "[wms]", "[wms]\n    optional: [wms]", "16:16", "the receiver 'wms' is there twice"),
-    ("twice", "[wms]", "[wms, wms]", "15:22", "the receiver 'wms' is there twice"),
+    ("twice, optional", "[wms]", "[wms]\n    optional: [wms]", "16:16", "the receiver 'wms' is listed twice"),
+    ("twice", "[wms]", "[wms, wms]", "15:22", "the receiver 'wms' is listed twice"),
     ("mapping", "[wms]", "[wms]\n    mapping: my.module", "16:14", "'my.module' is not of the form module:function"),
     (
         "two routes",
         "[wms]",
         "[wms]\n  - source: shop\n    receivers: [wms]",
         "16:13",
-        "has a route already, in line 14; list several receivers in one route",
+        "already has a route in line 14; list all its receivers in one route",
     ),
     (
         "no route",
@@ -195,7 +201,7 @@ def test_not_a_mapping(text: str) -> None:
 
 def test_control_character() -> None:
     """A control character is reported at its place."""
-    assert problems("a: 1\nb: \x07\n") == ("settings.yaml:2:4: the file holds a control character",)
+    assert problems("a: 1\nb: \x07\n") == ("settings.yaml:2:4: the file contains a control character; remove it",)
 
 
 PIECES = [
@@ -248,7 +254,7 @@ def test_a_source_and_a_receiver_do_not_share_a_name() -> None:
     """Breakers, logs and `status` call an endpoint by its name alone; the mistake is told at the source."""
     (problem,) = problems(GOOD.replace("  wms:", "  shop:").replace("[wms]", "[shop]"))
 
-    assert problem.startswith("settings.yaml:3:3: sources.shop: a receiver has this name, too")
+    assert problem.startswith("settings.yaml:3:3: sources.shop: a receiver has the same name")
 
 
 @pytest.mark.fault(137)
@@ -267,7 +273,7 @@ def test_a_file_of_authorities_is_read_with_the_settings(tmp_path: Path) -> None
         ("missing.pem", "the file cannot be read: No such file or directory"),
         ("notes.txt", "this file holds no certificate in PEM form"),
         (".", "the file cannot be read"),
-        ('""', "'' will not do: a path may not be empty"),
+        ('""', "'' is not valid: a path must not be empty"),
     ):
         with pytest.raises(SettingsError) as caught:
             good(with_file(file), name=name)

@@ -62,7 +62,7 @@ def test_a_filled_in_value_is_shown_as_written() -> None:
     (problem,) = problems(
         changed(USER, USER + "\n    timeout: ${WMS_TIMEOUT:-30s}"), {**ENVIRON, "WMS_TIMEOUT": CANARY}
     )
-    assert "'${WMS_TIMEOUT:-30s}' will not do" in problem
+    assert "'${WMS_TIMEOUT:-30s}' is not valid" in problem
 
 
 @pytest.mark.attack(25)

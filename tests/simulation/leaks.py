@@ -20,7 +20,7 @@ from connector import bus
 from connector.cli.logs import secrets_in
 from connector.http import endpoint as http
 from connector.settings import Settings
-from connector.settings.values import written
+from connector.settings.values import spellings
 from tests.simulation.world import World
 
 __all__ = ["Leaks"]
@@ -40,7 +40,7 @@ class Leaks:
     def know(self, secrets: Iterable[str]) -> None:
         """Look for these, too, as they are and as they may be written."""
         for secret in secrets:
-            forms = {*written(secret), b64encode(secret.encode()).decode().rstrip("=")}
+            forms = {*spellings(secret), b64encode(secret.encode()).decode().rstrip("=")}
             self._texts += sorted(forms - set(self._texts))
         self._bytes = [text.encode() for text in self._texts]
 

@@ -18,8 +18,8 @@ from connector.errors import EndpointError, SettingsError, Unmappable
 from connector.plugins import BrokenReceiver, BrokenSource, broken_cause
 from connector.receivers.base import Delivery, Receipt
 from connector.registry import load_settings, make_receivers, make_sources, receiver_types, source_types
+from connector.settings.json_schema import schema
 from connector.settings.model import SourceSettings
-from connector.settings.schema import schema
 from tests.doubles import MemorySource
 from tests.flow.bench import Bench
 

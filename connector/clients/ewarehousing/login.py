@@ -7,7 +7,7 @@ import msgspec
 from connector.clients.ewarehousing.requests import Login, Refresh, Session
 from connector.errors import ConnectorError
 from connector.http.endpoint import Effect, Endpoint
-from connector.settings.values import Secret, written
+from connector.settings.values import Secret, spellings
 
 __all__ = ["LoggedIn"]
 
@@ -54,7 +54,7 @@ class LoggedIn:
     def hide(self, body: bytes) -> bytes:
         """Return an answer's body without our secrets, should the other side repeat them."""
         for secret in (self._token, self._refresh_token, self._password.reveal()):
-            for form in written(secret) if secret else ():
+            for form in spellings(secret) if secret else ():
                 body = body.replace(form.encode(), b"***")
         return body
 

@@ -10,8 +10,8 @@ from msgspec import Meta
 from connector.errors import InDoubtError, readable
 from connector.http.endpoint import Answer
 from connector.http.reported_failure import in_utf8, no_success
-from connector.mapping.expressions import Expression, ExpressionError, Reader
-from connector.mapping.field_types import Anything
+from connector.mapping.expressions import Expression, ExpressionError, ExpressionParser
+from connector.mapping.field_types import OpaqueType
 from connector.mapping.money import exact
 
 __all__ = ["Success", "SuccessSettings"]
@@ -85,7 +85,7 @@ def _expression(text: str | None) -> Expression | None:
         return None
     if not text.startswith("="):
         raise ExpressionError(["an expression begins with =, such as =status == 'accepted'"])
-    return Reader({}).read(text[1:], Anything())
+    return ExpressionParser({}).read(text[1:], OpaqueType())
 
 
 def _true(value: Any) -> bool:

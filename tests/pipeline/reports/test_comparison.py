@@ -200,7 +200,7 @@ def test_a_table_in_the_settings_goes_over_the_default_one() -> None:
 @pytest.mark.parametrize(
     ("progress", "text"),
     [
-        ("{interval: 0}", "this may not be 0"),
+        ("{interval: 0}", "it must be greater than 0"),
         ("{statuses: {shipped: {status: DONE, location: PICKUP}}}", "'DONE' is not one of CANNOT_HANDLE_ORDER"),
         ("{statuses: {shipped: {status: OTHER}}}", "the key 'location' is missing"),
         ("{statuses: {shipped: never}}", "'never' is not one of ignore"),

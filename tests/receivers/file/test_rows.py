@@ -179,11 +179,11 @@ def test_settings_that_are_good(own: str) -> None:
 @pytest.mark.parametrize(
     ("own", "words"),
     [
-        ("path: ''", "path: '' will not do: a path may not be empty"),
+        ("path: ''", "path: '' is not valid: a path must not be empty"),
         ("path: out/", "path: this is not the name of a file"),
         ("path: '.'", "path: this is not the name of a file"),
         ("path: a/..", "path: this is not the name of a file"),
-        ('path: "a\\0b"', "will not do: a path is a text on one line, without control characters"),
+        ('path: "a\\0b"', "is not valid: a path is text on one line, without control characters"),
         ("path: o, columns: [notes]", "columns: this is for format: csv"),
         ("path: o, rows: line", "rows: this is for format: csv"),
         ("path: o, format: csv, columns: [note]", "columns: 'note' is no column: there is external_id, source"),

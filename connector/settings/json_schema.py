@@ -1,12 +1,12 @@
 """
-The JSON Schema of the settings, read off the structs.
+Generates the JSON Schema of the settings from the structs.
 
-One schema serves two readers. `of` describes one struct as it must be once the references are filled in; the loader
-checks against it. `schema` describes the whole file as it is written, references included, for editors. msgspec's own
-generator is not used because it cannot write a default that is a duration.
+`schema_of` describes one struct after its references are filled in; the loader validates against it. `schema` describes
+the whole file as it is written, references included, for editors. msgspec's own generator is not used because it cannot
+write a default that is a duration.
 
-Keys that begin with `x-` are ours: `x-kind` names a type of values.py, `x-form` says a pattern in words, `x-least` is
-the shortest duration accepted.
+Keys that begin with `x-` are ours: `x-kind` names a type of values.py, `x-form` describes a pattern in words, `x-least`
+is the shortest duration accepted.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from connector.settings.model import ReceiverSettings, Settings, SourceSettings
 from connector.settings.paths import local_path
 from connector.settings.values import Duration, Rate, Secret, Url
 
-__all__ = ["KINDS", "of", "schema"]
+__all__ = ["KINDS", "schema", "schema_of"]
 
 KINDS: dict[str, Callable[[Any], object]] = {
     "secret": Secret,
@@ -32,7 +32,7 @@ KINDS: dict[str, Callable[[Any], object]] = {
     "url": Url.parse,
     "path": local_path,
 }
-"""How each kind of value.py is read; each raises `ValueError`."""
+"""The parser of each kind of value in values.py; each raises `ValueError`."""
 
 CUSTOM: dict[type, dict[str, Any]] = {
     Secret: {"type": "string", "minLength": 1, "writeOnly": True, "x-kind": "secret"},
@@ -69,29 +69,33 @@ LIMITS = {
 }
 
 
-def of(struct: type[msgspec.Struct]) -> dict[str, Any]:
-    """Return the schema of one struct, everything in line."""
+def schema_of(struct: type[msgspec.Struct]) -> dict[str, Any]:
+    """Return the schema of one struct, with nested structs inline."""
     return _schema(inspect.type_info(struct))
 
 
 def schema(
     sources: Mapping[str, type[SourceSettings]], receivers: Mapping[str, type[ReceiverSettings]]
 ) -> dict[str, Any]:
-    """Return the JSON Schema (2020-12) of settings.yaml with these types of source and receiver."""
-    whole = {**_as_written(of(Settings)), "description": "Settings of the connector."}
+    """Return the JSON Schema (2020-12) of settings.yaml for these types of sources and receivers."""
+    whole = {**_as_written(schema_of(Settings)), "description": "Settings of the connector."}
     definitions: dict[str, Any] = {
-        "reference": {"type": "string", "pattern": r"\$\{", "description": "Filled in when the settings are loaded."}
+        "reference": {
+            "type": "string",
+            "pattern": r"\$\{",
+            "description": "A reference, filled in when the settings are loaded.",
+        }
     }
     for family, structs in (("sources", sources), ("receivers", receivers)):
         choices = []
         for name, struct in sorted(structs.items()):
-            definitions[f"{family}.{name}"] = _as_written(of(struct))
+            definitions[f"{family}.{name}"] = _as_written(schema_of(struct))
             here = {"properties": {"type": {"const": name}}, "required": ["type"]}
             choices.append({"if": here, "then": {"$ref": f"#/$defs/{family}.{name}"}})
         whole["properties"][family]["additionalProperties"] = {
             "type": "object",
             "required": ["type"],
-            "properties": {"type": {"enum": sorted(structs), "description": "What kind of system it is."}},
+            "properties": {"type": {"enum": sorted(structs), "description": "The type of system."}},
             "allOf": choices,
         }
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **whole, "$defs": definitions}
@@ -130,7 +134,7 @@ def _struct(info: inspect.StructType) -> dict[str, Any]:
     properties: dict[str, Any] = {}
     required: list[str] = []
     if info.tag_field is not None and info.tag is not None:
-        properties[info.tag_field] = {"const": info.tag, "description": "What kind of system it is."}
+        properties[info.tag_field] = {"const": info.tag, "description": "The type of system."}
         required.append(info.tag_field)
     for field in info.fields:
         properties[field.encode_name] = found = _schema(field.type)
@@ -153,7 +157,7 @@ def _struct(info: inspect.StructType) -> dict[str, Any]:
 
 
 def _union(branches: list[dict[str, Any]]) -> dict[str, Any]:
-    """Write an optional value as one schema, because a mistake in it is then one mistake and not one per branch."""
+    """Write an optional value as one schema, so that a mistake in it is reported once and not once per branch."""
     real = [branch for branch in branches if branch != {"type": "null"}]
     if len(real) > 1:
         return {"anyOf": branches}
@@ -167,7 +171,7 @@ def _union(branches: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _as_written(found: dict[str, Any]) -> dict[str, Any]:
-    """Let a reference stand wherever a value is not plain text, and leave out what is ours alone."""
+    """Allow a reference wherever a value is not plain text, and remove the keys that are ours."""
     found = {key: value for key, value in found.items() if not key.startswith("x-")}
     if "properties" in found:
         found["properties"] = {key: _as_written(value) for key, value in found["properties"].items()}
