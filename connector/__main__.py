@@ -10,14 +10,14 @@ __all__ = ["run"]
 
 
 def run() -> None:
-    """Run the command line. Signals count from here on, before the modules are imported that take time."""
+    """Run the command line; signals are recorded from here on, before the slow imports."""
     if early_signals.listens(sys.argv[1:]):
         early_signals.arm()
     from connector.cli import exit_codes, main
 
     try:
         main(prog_name="connector")
-    except OSError as exc:  # of what is written before a command is called: its help, say
+    except OSError as exc:  # output before a command is called, such as its help
         if not exit_codes.stdout_failed(exc):
             raise
         raise SystemExit(exit_codes.TROUBLE) from None

@@ -3,11 +3,11 @@ Time and randomness, injected: production code uses a `Clock`, never the operati
 
 `SystemClock` is the machine's clock. The flow computes with `SteadyClock.now`, which starts at the machine's time and
 then advances evenly, so that setting the machine's clock neither shortens nor lengthens any wait. Times that are sent,
-recorded or shown to people are those of the machine's clock: `wall_time` converts. The journal stores deadlines as the
+recorded or shown to people are those of the machine's clock; `wall_time` converts. The journal stores deadlines as the
 flow computed them, plus one row with the offset of the machine's clock (`connector.journal.engine.clock_steps`).
 
 A `SteadyClock` advances with the event loop (`Clock.monotonic`), which on Linux stops while the machine is suspended.
-To the flow a suspension is therefore a forward step of the machine's clock: the remaining wait is served afterwards.
+To the flow a suspension is therefore a forward step of the machine's clock, and the rest of a wait follows after it.
 """
 
 from __future__ import annotations
@@ -24,27 +24,30 @@ import anyio
 __all__ = ["SLEWED", "Boot", "Clock", "KnowsBoot", "SteadyClock", "SystemClock", "backoff", "humanized", "wall_time"]
 
 SLEWED = timedelta(seconds=0.5)
-"""What the machine's clock may gain or lose before it is noted: less is left to add up, as where it is slewed."""
+"""
+The offset up to which a slewed machine clock is not recorded; smaller gains
+and losses add up until they reach it.
+"""
 
 
 class Clock(Protocol):
-    """What the connector may know of time and chance."""
+    """The source of time and randomness."""
 
     def now(self) -> datetime:
-        """Return the wall clock, in UTC; it may be set at any time (see `SteadyClock`)."""
+        """Return the wall clock time in UTC, which may be set at any moment (see `SteadyClock`)."""
 
     def monotonic(self) -> float:
-        """Return seconds that never run backwards. For everything that the process waits for."""
+        """Return seconds that never run backwards; all waiting within the process uses them."""
 
     async def sleep(self, seconds: float) -> None:
-        """Wait `seconds`."""
+        """Wait for `seconds`."""
 
     def uniform(self, low: float, high: float) -> float:
         """Return a random number between `low` and `high`."""
 
 
 class Boot(NamedTuple):
-    """Which start of the machine this is (`id`), and how many seconds it has run since, suspended or not."""
+    """One start of the machine (`id`), and the seconds since then, including time suspended."""
 
     id: str
     seconds: float
@@ -52,38 +55,38 @@ class Boot(NamedTuple):
 
 @runtime_checkable
 class KnowsBoot(Protocol):
-    """A clock that can compare times of one process with those of the next, whatever its wall clock is set to."""
+    """A clock that can compare times across processes, however the wall clock is set."""
 
     def boot(self) -> Boot | None:
-        """Return how long the machine has run; None where nobody knows."""
+        """Return the current boot; None if it cannot be determined."""
 
 
 class SystemClock:
-    """The machine's own clock, and a generator of its own."""
+    """The machine's clock, with a random generator of its own."""
 
     def __init__(self, seed: int | None = None) -> None:
         self._random = random.Random(seed)
 
     def now(self) -> datetime:
-        """Return the wall clock, in UTC."""
+        """Return the wall clock time in UTC."""
         return datetime.now(UTC)
 
     def boot(self) -> Boot | None:
-        """Return how long the machine has run, as Linux counts it; None on other systems."""
+        """Return the current boot as Linux counts it; None on other systems."""
         try:
             seconds = time.clock_gettime(time.CLOCK_BOOTTIME)
-            # A container may have a time of its own, in which the seconds count from elsewhere.
+            # A container may have a time namespace of its own, whose seconds have another origin.
             own = Path("/proc/self/ns/time").readlink()
             return Boot(f"{Path('/proc/sys/kernel/random/boot_id').read_text('ascii').strip()} {own}", seconds)
         except (AttributeError, OSError, ValueError):
             return None
 
     def monotonic(self) -> float:
-        """Return the event loop's clock, which tests may replace."""
+        """Return the time of the event loop, which tests may replace."""
         return asyncio.get_running_loop().time()
 
     async def sleep(self, seconds: float) -> None:
-        """Wait `seconds` of the event loop's clock."""
+        """Wait for `seconds` on the event loop's clock."""
         await anyio.sleep(seconds)
 
     def uniform(self, low: float, high: float) -> float:
@@ -92,22 +95,22 @@ class SystemClock:
 
 
 class SteadyClock:
-    """`machine`'s time, without its steps."""
+    """The machine's time without its steps."""
 
     def __init__(self, machine: Clock) -> None:
         self._machine = machine
         self._start, self._began = machine.now(), machine.monotonic()
         self.ahead = timedelta()
-        """By how much the machine's clock was ahead of this one at the last look."""
+        """The offset of the machine's clock from this one at the last check."""
         self.stepped_at: datetime | None = None
-        """When that changed last, by this clock; None if it never did."""
+        """The time, by this clock, when the offset last changed; None if it never did."""
 
     def now(self) -> datetime:
-        """Return a time that goes on evenly. For deadlines; see `wall_time` for what leaves the process."""
+        """Return the steady time, for deadlines; convert times that leave the process with `wall_time`."""
         return self._start + timedelta(seconds=self._machine.monotonic() - self._began)
 
     def look(self) -> timedelta:
-        """Return by how much the machine's clock is ahead of this one."""
+        """Check and return the offset of the machine's clock from this one."""
         now = self.now()
         ahead = self._machine.now() - now
         if abs(ahead - self.ahead) >= SLEWED:
@@ -115,33 +118,33 @@ class SteadyClock:
         return self.ahead
 
     def shown(self, at: datetime) -> datetime:
-        """Return what the machine's clock shows, as it stands now, at a time of this one."""
+        """Return the time of the machine's clock, as it is set now, for a time of this clock."""
         return at + self.look()
 
     def boot(self) -> Boot | None:
-        """See `KnowsBoot.boot`."""
+        """Return the current boot, see `KnowsBoot.boot`."""
         return self._machine.boot() if isinstance(self._machine, KnowsBoot) else None
 
     def monotonic(self) -> float:
-        """See `Clock.monotonic`."""
+        """Return the machine's monotonic seconds."""
         return self._machine.monotonic()
 
     async def sleep(self, seconds: float) -> None:
-        """See `Clock.sleep`."""
+        """Wait for `seconds` on the machine's clock."""
         await self._machine.sleep(seconds)
 
     def uniform(self, low: float, high: float) -> float:
-        """See `Clock.uniform`."""
+        """Return a random number between `low` and `high` from the machine's generator."""
         return self._machine.uniform(low, high)
 
 
 def wall_time(clock: Clock, at: datetime) -> datetime:
-    """Return a time of `clock` as people, and other systems, are to see it."""
+    """Convert a time of `clock` to the machine's clock, for people and other systems."""
     return clock.shown(at) if isinstance(clock, SteadyClock) else at
 
 
 def humanized(seconds: float) -> str:
-    """Return a length of time in words, in the largest unit of which it has two."""
+    """Return a duration in words, in the largest unit of which there are at least two."""
     for size, unit in ((86_400, "days"), (3_600, "hours"), (60, "minutes")):
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"

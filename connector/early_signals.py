@@ -1,9 +1,9 @@
 """
-Signals that come before a command listens to them.
+Catches signals that arrive before a command installs its handlers.
 
-The first process of a container has no default for SIGTERM: one that comes while Python still imports modules would be
-lost. So the commands that run long note such signals from their first line on, and take them up once they listen. This
-imports nothing that takes time. The library does not use it.
+The first process of a container has no default action for SIGTERM: a signal that arrives while Python is still
+importing modules would be lost. So the long-running commands record signals from their first line on and handle them
+once they listen. This module imports nothing that takes time, and the library does not use it.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ __all__ = ["arm", "hand_over", "listens"]
 
 NUMBERS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 LISTENING = frozenset({"run", "sandbox", "demo"})
-"""The commands that listen to signals, and so have to take up what came before."""
+"""The commands that handle signals, including those that arrived earlier."""
 VALUED = frozenset({"-s", "--settings", "--log-format"})
-"""The options before a command that are followed by a value."""
+"""The options before a command that have a value."""
 
 _caught: list[int] = []
 
 
 def listens(arguments: Sequence[str]) -> bool:
-    """Tell whether the command in `arguments`, those of the program without its name, is one that listens."""
+    """Return True if the command in `arguments` (without the program's name) handles signals."""
     rest = iter(arguments)
     for each in rest:
         if each in VALUED:
@@ -36,13 +36,13 @@ def listens(arguments: Sequence[str]) -> bool:
 
 
 def arm() -> None:
-    """Note signals from now on; a second one that asks for the end ends the process at once."""
+    """Record signals from now on; a second request to stop ends the process at once."""
     for number in NUMBERS:
         signal.signal(number, _note)
 
 
 def hand_over() -> None:
-    """Send what was noted to this process once more; to be called by who listens to signals by now."""
+    """Raise the recorded signals again; called when the command's own handlers are installed."""
     caught, _caught[:] = _caught[:], []
     for number in caught:
         signal.raise_signal(number)
@@ -50,6 +50,6 @@ def hand_over() -> None:
 
 def _note(number: int, _frame: FrameType | None) -> None:
     if number != signal.SIGHUP and any(each != signal.SIGHUP for each in _caught):
-        os._exit(128 + number)  # nothing has begun that would have to be ended
+        os._exit(128 + number)  # nothing has started that would need an orderly stop
     if number not in _caught:
         _caught.append(number)

@@ -1,25 +1,25 @@
 """
-Everything that can go wrong, filed by who acts next.
+All errors of the connector, ordered by who acts next.
 
 ::
 
     ConnectorError
-    ├── SettingsError      the operator mends settings.yaml; nothing was started (exit 78)
-    ├── JournalError       the operator looks at the journal file; nothing was started (exit 1)
+    ├── SettingsError      the operator corrects settings.yaml; nothing was started (exit 78)
+    ├── JournalError       the operator examines the journal file; nothing was started (exit 1)
     │   ├── JournalBusy    the operator stops the other instance, or waits (exit 75)
-    │   └── JournalStalled the operator sees to the disk, or it mends itself; another run goes on (exit 75)
-    ├── UnattributedError  whose fault it is other orders tell; nothing was applied
-    │   ├── AuthError      the operator mends credentials or rights
-    │   └── EndpointError  the operator mends an address or a contract
-    ├── TransientError     nobody: we wait and try again (see `retry_after`); nothing was applied
-    ├── InDoubtError       nobody yet: it may have been applied; we read back after the settle time
-    │   └── UnshownError   nobody yet: what was read does not show it, and may be older
-    ├── RejectedError      a person, or the source: the other side will not take this order as it is
-    ├── ConflictError      a person: what the other side holds is not what we would have written
-    └── Unmappable         a person: the order lacks something; it is held under a cause
+    │   └── JournalStalled the operator frees or repairs the disk, or it recovers; a later run continues (exit 75)
+    ├── UnattributedError  other orders decide who is at fault; nothing was applied
+    │   ├── AuthError      the operator corrects credentials or rights
+    │   └── EndpointError  the operator corrects an address or a contract
+    ├── TransientError     nobody: we wait and retry (see `retry_after`); nothing was applied
+    ├── InDoubtError       nobody yet: it may have been applied; we look it up after the settle time
+    │   └── UnshownError   nobody yet: a reading does not show it, but the reading may be older
+    ├── RejectedError      the operator, or the source: the other side does not accept this order as it is
+    ├── ConflictError      the operator: the other side has a record that differs from ours
+    └── Unmappable         the operator: the order lacks something; it is held under a cause
 
-Every outcome of a call is one of three: applied (it returned), not applied (`TransientError`, `AuthError`,
-`EndpointError`, `RejectedError`) or unknown (`InDoubtError`). Nothing else may leave a source or a receiver.
+A call has one of three outcomes: applied (it returned), not applied (`TransientError`, `AuthError`, `EndpointError`,
+`RejectedError`) or unknown (`InDoubtError`). Sources and receivers raise nothing else.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ __all__ = [
 ]
 
 LONGEST_TEXT = 500
-"""Characters of a vendor's text that we keep: enough to act on, too little to fill a log or a disk."""
+"""Characters that are kept of a vendor's text: enough to act on, too few to fill a log or a disk."""
 
 
 def lasts(exc: ConnectorError) -> bool:
-    """Tell whether somebody has to mend what `exc` is about, because waiting alone does not."""
+    """Return True if the problem lasts until someone fixes it; waiting alone does not help."""
     return exc.lasting if isinstance(exc, TransientError) else not isinstance(exc, InDoubtError)
 
 
@@ -64,10 +64,10 @@ def readable(text: str, longest: int = LONGEST_TEXT) -> str:
 
 
 class ConnectorError(Exception):
-    """The root of the tree; catching it catches everything the connector raises on purpose."""
+    """The base of all errors that the connector raises on purpose."""
 
     status = 0
-    """The HTTP status of the answer that it is about, if there was one."""
+    """The HTTP status of the response, if there was one."""
 
 
 class SettingsError(ConnectorError):
@@ -79,41 +79,42 @@ class SettingsError(ConnectorError):
 
 
 class JournalError(ConnectorError):
-    """The journal file cannot be used as it is; the text says what to do."""
+    """The journal file cannot be used as it is; the message describes the remedy."""
 
 
 class JournalBusy(JournalError):
-    """Another process holds the journal; the text says which."""
+    """Another process holds the journal; the message names it."""
 
 
 class JournalStalled(JournalError):
-    """The journal could not be written or read for longer than one can wait; the cause may pass (a full disk, say)."""
+    """The journal could not be read or written for too long, for a reason that may pass, such as a full disk."""
 
 
 class UnattributedError(ConnectorError):
     """
-    A refusal that does not say whose fault it is: ours, or that of what one order contains. It was not applied.
+    A rejection that leaves open who is at fault: we, or the content of one order. The call was not applied.
 
-    See `connector.http.attribution` for how that is found out.
+    `connector.http.attribution` decides it.
     """
 
 
 class AuthError(UnattributedError):
-    """The endpoint refused our credentials or rights (401, 403). The call was not applied."""
+    """The endpoint rejected our credentials or rights (401, 403). The call was not applied."""
 
 
 class EndpointError(UnattributedError):
-    """The endpoint is not what the settings say it is (404, 405, 3xx ...). The call was not applied."""
+    """The endpoint is not as the settings describe it (404, 405, 3xx ...). The call was not applied."""
 
 
 class TransientError(ConnectorError):
     """
-    The same call may succeed later, unchanged. It provably was not applied.
+    The same call may succeed later, unchanged. It was certainly not applied.
 
-    `retry_after` is the number of seconds that the endpoint asked us to wait, if it did; `throttled` says that it gets
-    too many calls. `reached` says that the endpoint took the request and failed at it, so that it may be this request
-    and not the endpoint: a smaller page of the same list may be answered. `lasting` says that waiting alone will not
-    mend it: somebody has to (a certificate that has expired, a host name that does not exist).
+    * `retry_after`: the seconds that the endpoint demanded to wait, if it did.
+    * `throttled`: the endpoint gets too many calls.
+    * `reached`: the endpoint accepted the request and failed on it, so the request may be the reason: a smaller page of
+      the same list may succeed.
+    * `lasting`: waiting alone will not help; someone must fix it (an expired certificate, an unknown host name).
     """
 
     def __init__(
@@ -133,14 +134,14 @@ class TransientError(ConnectorError):
 
 
 class InDoubtError(ConnectorError):
-    """The call may have been applied, or may yet be. Only reading back can tell."""
+    """The call may have been applied, or may still be. Only a look-up can decide."""
 
 
 class UnshownError(InDoubtError):
     """
-    A reading does not show what was written; it may be older than that.
+    A reading does not show the write, but may be older than it.
 
-    `applied` says that the write was answered with a success, so that there is no reason to repeat it.
+    `applied` is True if the write was answered with a success, so that there is no reason to repeat it.
     """
 
     def __init__(self, message: str, *, applied: bool = False) -> None:
@@ -150,9 +151,9 @@ class UnshownError(InDoubtError):
 
 class RejectedError(ConnectorError):
     """
-    The other side understood the call and will not take it.
+    The other side understood the call and does not accept it.
 
-    `duplicate` says that the reason was that it holds such a record already: look it up.
+    `duplicate` is True if the reason was that it already has such a record: look it up.
     """
 
     def __init__(self, reason: str, *, duplicate: bool = False) -> None:
@@ -161,16 +162,17 @@ class RejectedError(ConnectorError):
 
 
 class ConflictError(ConnectorError):
-    """What the other side holds under our identity is not ours alone, or not what we wrote."""
+    """The record of the other side under our identity is not ours alone, or differs from the one that we wrote."""
 
 
 class Unmappable(ConnectorError):
     """
-    The order cannot be turned into what is needed.
+    The order cannot be converted.
 
-    `cause` is short and the same for all orders that wait for the same thing; `detail` says more about this one.
-    `ours` says that the settings are to be mended (a code is missing from a table) and not the order: the source is
-    never told that such an order failed.
+    * `cause` is short, and the same for all orders that wait for the same thing.
+    * `detail` adds the details of this order.
+    * `ours` is True if the settings must be corrected (a code is missing from a table) and not the order: such an order
+      is never reported as failed to its source.
     """
 
     def __init__(self, cause: str, detail: str = "", *, ours: bool = False) -> None:

@@ -1,1 +1,1 @@
-"""Calls to one endpoint: time limits, rate limit, circuit breaker, token, TLS, and what a failure means."""
+"""Calls to endpoints: time limits, rate limits, circuit breakers, tokens, TLS, and the meaning of failures."""

@@ -1,13 +1,13 @@
 """
-Whose fault a refusal is that names no culprit: the endpoint's, or one order's.
+Decides who is at fault for a rejected call: the endpoint, or the one order that the call is about.
 
-A firewall, a body limit or a router answers 403, 413, 404 or 302 to one order as it does to all of them when our
-credentials or our address are wrong. The status does not tell; other orders do, in calls of the same kind:
+A firewall, a body limit or a router answers 403, 413, 404 or 302 to one order just as it answers every order when our
+credentials or the address are wrong. The status cannot tell the two apart; other orders can, in calls of the same kind:
 
-* None has passed yet, or five others were refused since one last did: it is the endpoint. It is paused, and one order
-  at a time tries whether it takes any; each time another one.
-* An order was refused three times, and others passed meanwhile or were not refused: it is that order. It is left to a
-  person (`Attribution.alone`), and the endpoint stays open.
+* If no call has passed yet, or five other orders were rejected since one last passed, the endpoint is at fault. It is
+  paused, and one order at a time, a different one each time, probes whether it accepts any.
+* If an order was rejected three times, and others passed in between or were not rejected, the order is at fault. It is
+  held for a decision (`Attribution.alone`), and the endpoint stays open.
 """
 
 from __future__ import annotations
@@ -26,26 +26,29 @@ from connector.http.breaker import Breaker, BreakerState
 __all__ = ["KINDS", "Attribution", "Kind", "Subject", "about", "subject", "uncertain"]
 
 Kind = Literal["create", "find", "change", "ack", "report"]
-"""The kinds of call that are about an order. Each has its own evidence, and is paused by itself."""
+"""The kinds of call that are about an order. Each has its own evidence and its own pause."""
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 MANY = 5
-"""Different orders refused in a row, none taken between them, that are no coincidence."""
+"""Different orders rejected in a row, with none accepted in between, that rule out coincidence."""
 TRIES = 3
-"""Refusals of one order that are no bad luck; and pauses without a success after which only a person can help."""
+"""
+Rejections of one order that rule out bad luck; and pauses without a success
+after which only an operator can help.
+"""
 KEPT = 1000
-"""Orders whose refusals are remembered; the one that was refused longest ago is forgotten first."""
+"""The number of orders whose rejections are remembered; the one rejected longest ago is forgotten first."""
 PASSING = frozenset((408, 409, 425, 429))
-"""Statuses of a moment, or of a record."""
+"""Statuses that are temporary, or about a record."""
 CREDENTIALS = 401
-"""The status that is about who asks, by its definition: with nobody else to compare it with, it is not the order."""
+"""The status that by definition is about credentials: without other orders to compare, the order is not at fault."""
 
 
 class Subject(msgspec.Struct, frozen=True):
     """
-    The subject of a call: an order, by the name that the log gives it, or `several` of them.
+    The subject of a call: an order, by its name in the log, or `several` orders.
 
-    `action` tells calls of one kind apart that need different rights: to update an order, and to cancel it.
+    `action` separates calls of one kind that need different rights, such as updating an order and cancelling it.
     """
 
     kind: Kind
@@ -58,7 +61,7 @@ _subject: ContextVar[Subject | None] = ContextVar("subject", default=None)
 
 
 class about:  # noqa: N801 - read as the phrase that it is: with about("create", name)
-    """Let the calls made inside be about the order called `name`, or about `several` orders."""
+    """Marks the calls made within the block as being about the order called `name`, or about `several` orders."""
 
     __slots__ = ("_subject", "_token")
 
@@ -73,23 +76,23 @@ class about:  # noqa: N801 - read as the phrase that it is: with about("create",
 
 
 def uncertain(exc: ConnectorError) -> bool:
-    """Tell whether a call was refused in words that leave open whose fault it is, whether it was applied or not."""
+    """Return True if a call was rejected in a way that leaves open who is at fault, applied or not."""
     if isinstance(exc, UnattributedError):
         return True
     return isinstance(exc, InDoubtError | TransientError) and 400 <= exc.status < 500 and exc.status not in PASSING
 
 
 def subject() -> Subject | None:
-    """Return what the calls of this task are about; None for the endpoint as a whole."""
+    """Return the subject of the current task's calls; None if they are about the endpoint as a whole."""
     return _subject.get()
 
 
 class _RefusedOrder(msgspec.Struct):
     """
-    An order that was refused `times` in such calls.
+    An order that was rejected `times` times in calls of the kind `call`.
 
-    `passed` is how many had passed at the first time, `last` at the last one, and `taken` how many of any kind had at
-    the first one; `number` counts refusals.
+    `passed` and `taken` are the numbers of calls of this kind and of all kinds that had passed at the first rejection,
+    `last` the number for this kind at the latest one; `number` is the number of the rejection.
     """
 
     call: str
@@ -102,9 +105,9 @@ class _RefusedOrder(msgspec.Struct):
 
 class Attribution:
     """
-    The evidence about one kind of call at one endpoint. In memory: a new start asks anew.
+    The evidence about one kind of call at one endpoint, in memory only: a restart collects it anew.
 
-    `breaker` is open while the endpoint is taken to be at fault; `listen` hears of its moves.
+    `breaker` is open while the endpoint is considered at fault; `listen` is called with its state changes.
     """
 
     def __init__(self, clock: Clock, *, first: float, longest: float) -> None:
@@ -123,23 +126,26 @@ class Attribution:
         self._pauses = 0
 
     def passed(self, about: Subject, method: str) -> None:
-        """Note that the endpoint took a call: it works, and the next refusal of another order may be its own fault."""
+        """
+        Record that the endpoint accepted a call: it works, and the next rejection of another order may be that order's
+        fault.
+        """
         call = f"{about.action} {method}"
         self._passed[call] += 1
         if self._suspects and (found := self._suspects.get(about.name)) is not None and found.call == call:
             self._forget(about.name)
         if self.breaker.state != "closed":
             self._pauses = 0
-            self._suspects.clear()  # what was refused meanwhile was refused for the endpoint's fault
+            self._suspects.clear()  # rejections during the pause were the endpoint's fault
             self._alone.clear()
             self.breaker.close()
 
     def refused(self, about: Subject, method: str, exc: ConnectorError, taken: int) -> None:
         """
-        Note that the endpoint refused a call, and pause it if that is its own fault.
+        Record that the endpoint rejected a call, and pause the endpoint if it is at fault.
 
-        `taken` is how many calls of all kinds it has taken: one since the first refusal shows that credentials are
-        good.
+        `taken` is the number of calls of all kinds that it has accepted; one since the first rejection proves the
+        credentials.
         """
         call = f"{about.action} {method}"
         passed, paused = self._passed[call], self.breaker.state != "closed"
@@ -170,32 +176,32 @@ class Attribution:
 
     def alone(self, name: str, at: str) -> tuple[str, str] | None:
         """
-        Return, once, the cause and the advice for an order that is refused at `at` while others are taken.
+        Return, once, the cause and the advice for an order that `at` rejects while it accepts others.
 
-        None for an order that may be tried again. Who tries it all the same is told after its next refusal.
+        None if the order may be retried. If it is tried again all the same, the next rejection reports it again.
         """
         exc = self._alone.pop(name, None)
         if exc is None:
             return None
         status = f" ({exc.status})" if exc.status else ""
         detail = (
-            f"{exc}; {at} takes others. See what of this order a firewall, a size limit or the address there does not "
-            "let through. Mend that, then retry or skip"
+            f"{exc}; {at} accepts other orders. Check whether a firewall, a size limit or the address there blocks "
+            "something in this order. Fix that, then retry or skip"
         )
         return f"{at} refuses this order alone{status}", detail
 
     def number(self, name: str) -> int:
-        """Return 0 for an order that was not refused; the number is the higher the later it was."""
+        """Return the number of the order's latest rejection, 0 if it was never rejected; a higher number is later."""
         suspect = self._suspects.get(name)
         return 0 if suspect is None else suspect.number
 
     @property
     def suspects(self) -> int:
-        """The number of orders that were refused and have not passed since."""
+        """The number of orders that were rejected and have not passed since."""
         return len(self._suspects)
 
     def _in_a_row(self, call: str) -> int:
-        """Return how many different orders were refused since one last passed."""
+        """Return the number of different orders rejected since one last passed."""
         passed = self._passed[call]
         return sum(each.call == call and each.last == passed for each in self._suspects.values())
 

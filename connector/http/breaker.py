@@ -1,4 +1,4 @@
-"""A circuit breaker: after enough failures in a row an endpoint is left alone for a while."""
+"""A circuit breaker: pauses an endpoint after consecutive failures."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ __all__ = ["Breaker", "BreakerState", "ProbeTurn"]
 BreakerState = Literal["closed", "open", "half_open"]
 
 THRESHOLD = 5
-"""Failures in a row that open it: one or two happen every day, five without a success between them do not."""
+"""Consecutive failures that open the breaker: one or two happen every day, five without a success in between do not."""
 
 
 GRACE = 2.0
-"""Seconds that a user of a paused endpoint leaves to the others, when its own call was the last one let through."""
+"""Seconds for which a user of a paused endpoint yields to the others, if its own call was the last probe."""
 
 
 class Breaker:
     """
-    Counts consecutive failures of one endpoint, pauses it, and lets one call through to see whether it is back.
+    Counts consecutive failures of one endpoint, pauses it, and lets one probe call through to see whether it is back.
 
-    `first` and `longest` are seconds of pause (full jitter, doubling); the first pause is doubled `head_start` times
-    already. `listen` is called with the new state and the reason whenever it moves.
+    `first` and `longest` are the pauses in seconds (full jitter, doubling); the first pause is already doubled
+    `head_start` times. `listen` is called with the new state and the reason at each change of state.
 
-    An endpoint that is asked too often (429) is left alone for a time that doubles from `first` to `longest`, whatever
-    other calls go through meanwhile: one kind of call may be throttled and another one not.
+    An endpoint that answers "too many requests" (429) is paused for a time that doubles from `first` to `longest`, even
+    if other calls succeed meanwhile: one kind of call may be throttled and another not.
     """
 
     permanent = False
-    """True for one that is open for as long as the process lives: a plugin could not be loaded."""
+    """True if the breaker stays open for the life of the process: a plugin could not be loaded."""
 
     def __init__(
         self,
@@ -50,9 +50,9 @@ class Breaker:
         self._failures = 0
         self._openings = 0
         self.opened = 0
-        """How many pauses it has made, ever."""
+        """The number of pauses in the life of this breaker."""
         self.hopeless = False
-        """Whether the last failure was one that waiting does not mend (credentials, address)."""
+        """True if the last failure was one that waiting does not fix (credentials, address)."""
         self._until = 0.0
         self._throttles = 0
         self._throttled = ""
@@ -63,36 +63,37 @@ class Breaker:
 
     def wait(self) -> float:
         """
-        Return the seconds for which no call may be made; 0 gives leave for one.
+        Return the seconds for which no call may be made; 0 permits one call.
 
-        A caller that gets 0 from an open breaker is the probe; others wait until it reported.
+        A caller that gets 0 from an open breaker makes the probe; others wait for its result.
         """
         if self.state == "closed":
             return 0.0
         left = self._until - self._clock.monotonic()
         if left > 0:
             return left
-        # The probe takes the turn: who asks next waits a pause, and not for ever should the probe be cancelled.
+        # The probe claims the turn for one more pause only, in case it is cancelled and never reports.
         self._until = self._clock.monotonic() + self._first
         self._move("half_open", self.reason)
         return 0.0
 
     @property
     def in_a_row(self) -> int:
-        """The number of pauses since it was closed last."""
+        """The number of pauses since it last closed."""
         return self._openings
 
     @property
     def remaining(self) -> float:
-        """Seconds of pause left, without asking for leave; 0 when a call may be tried."""
+        """The seconds of pause that are left, without claiming the probe; 0 when a call may be tried."""
         return 0.0 if self.state == "closed" else max(0.0, self._until - self._clock.monotonic())
 
     def succeeded(self, kind: str = "") -> None:
         """
-        A call of that kind went through.
+        Record that a call of this kind succeeded.
 
-        While it is open, that was a call from before: the pause that was asked for holds. While another kind of call
-        is throttled it stays half open: one call at a time, until such a call goes through or it is long ago.
+        If the breaker is open, the call began before the pause, and the pause remains. While another kind of call is
+        throttled, the breaker stays half open, one call at a time, until a call of that kind succeeds or the throttling
+        is long ago.
         """
         self._failures = 0
         if self.state != "half_open":
@@ -105,19 +106,22 @@ class Breaker:
         self._move("closed", "")
 
     def close(self) -> None:
-        """End the pause at once: something shows that the reason for it was wrong, or is no more."""
+        """End the pause at once, because its reason proved wrong or no longer applies."""
         self._failures = self._openings = self._throttles = 0
         self.hopeless = False
         self._move("closed", "")
 
     def resume(self, reason: str) -> None:
-        """Begin paused, for what an earlier process found; one call may be tried at once."""
+        """Start paused, because of the state that an earlier process recorded; one call may be tried at once."""
         self._openings = 1
         self.opened += 1
         self._move("open", reason)
 
     def throttled(self, reason: str, kind: str, *, at_least: float | None = None) -> None:
-        """A call of that kind was refused because there are too many (429), for `at_least` seconds if it said so."""
+        """
+        Record that a call of this kind was rejected as one too many (429), for `at_least` seconds if the response named
+        a time.
+        """
         if self._long_ago():
             self._throttles = 0
         before = self.opened
@@ -132,7 +136,7 @@ class Breaker:
             self._calm_at = self._until + self._longest
 
     def _long_ago(self) -> bool:
-        """Tell whether the last pause of a throttled endpoint ended so long ago that it says nothing about now."""
+        """Return True if the last pause of a throttled endpoint ended so long ago that it is no longer evidence."""
         return self._clock.monotonic() > self._calm_at
 
     def failed(
@@ -145,15 +149,16 @@ class Breaker:
         exactly: bool = False,
     ) -> None:
         """
-        A call failed for a fault of the endpoint.
+        Record that a call failed through a fault of the endpoint.
 
-        `hopeless`: repeating it cannot help (credentials, address); `at_once`: the endpoint asked for a pause of
-        `at_least` seconds. Either opens it at the first failure. `exactly`: the pause is no longer than that.
+        * `hopeless`: a retry cannot help (credentials, address); the breaker opens at the first failure.
+        * `at_once`: the endpoint demanded a pause of `at_least` seconds; the breaker opens at the first failure.
+        * `exactly`: the pause lasts `at_least` seconds and no longer.
         """
         self._failures += 1
         left = self._until - self._clock.monotonic()
         if self.state == "open" and left > 0 and (at_least is None or at_least <= left):
-            return  # one burst of calls that fail together is one failure of the endpoint
+            return  # calls that fail together are one failure of the endpoint
         if hopeless or at_once or self.state == "half_open" or self._failures >= THRESHOLD:
             fresh = self.state != "open" or left <= 0
             self._openings += fresh
@@ -175,9 +180,9 @@ class Breaker:
 
 class ProbeTurn:
     """
-    Shares the one call that a paused endpoint lets through among its users: polls, acknowledgements, reports.
+    Shares the probes of a paused endpoint among its users: polls, acknowledgements, reports.
 
-    Without it, one order whose acknowledgement always fails would be the probe each time, and the feed never read.
+    Otherwise one order whose acknowledgement always fails could be every probe, and the feed would never be read.
     """
 
     def __init__(self, breaker: Breaker | None, clock: Clock) -> None:
@@ -188,7 +193,7 @@ class ProbeTurn:
         self._since: float | None = None
 
     def wait(self) -> float:
-        """Return the seconds for which, the pause being over, others may go first; 0 when it is this user's turn."""
+        """Return the seconds for which, after the pause, others may go first; 0 if it is this user's turn."""
         breaker = self._breaker
         if breaker is None or breaker.state == "closed" or breaker.opened != self._probed + 1:
             self._since = None
@@ -200,7 +205,7 @@ class ProbeTurn:
         return max(0.0, self._since + GRACE - now)
 
     def take(self) -> None:
-        """Note that this user makes a call now."""
+        """Record that this user makes a call now."""
         if self._breaker is not None and self._breaker.state != "closed":
             self._probed = self._breaker.opened
         self._since = None

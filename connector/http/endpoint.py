@@ -1,8 +1,8 @@
 """
-One call to one endpoint, with the whole policy around it: every failure becomes one of errors.py.
+Makes calls to one endpoint under its whole policy; every failure becomes an error of errors.py.
 
-An `Endpoint` owns the session, the timeouts, the size cap, the concurrency and rate limits, the breaker and the
-renewal of a token. Vendor files say what to send and what an answer means, and hold none of this.
+An `Endpoint` owns the session, the timeouts, the size limit, the concurrency and rate limits, the breaker and the
+renewal of the token. Vendor modules define requests and interpret responses, and contain no policy.
 """
 
 from __future__ import annotations
@@ -43,23 +43,23 @@ T = TypeVar("T")
 MIB = 1024 * 1024
 USER_AGENT = "connector/0.1"
 CONNECT_SECONDS = 10.0
-"""A host that does not accept a connection in ten seconds is down; nothing was sent, so there is nothing to lose."""
+"""A host that does not accept a connection within ten seconds is down; nothing was sent, so nothing can be lost."""
 ERROR_BYTES = 4096
-"""How much of an error's body is read: the status has said enough, and some bodies never end."""
+"""The most bytes that are read of an error response: the status has decided already, and some bodies never end."""
 OPEN_HEADERS = frozenset({"user-agent", "accept", "content-type", "webhook-id", "webhook-timestamp"})
 SHORTEST_SECRET = 6
-"""Header values shorter than this are codes, not keys; hiding them would garble the vendor's texts."""
+"""Header values shorter than this are codes, not keys; masking them would garble the vendor's texts."""
 
 
 def segment(text: str) -> str:
-    """Return `text` as one path segment: an id of `../cancel` must stay an id (the cancel route is one step away)."""
+    """Return `text` as one path segment: the id `../cancel` must not turn into the cancel route."""
     if text in {"", ".", ".."}:
         raise EndpointError(f"{text!r} cannot be an id in an address")
     return quote(text, safe="")
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """A 2xx answer, whole."""
+    """A complete 2xx response."""
 
     status: int
     body: bytes
@@ -70,8 +70,9 @@ class Answer(msgspec.Struct, frozen=True):
         """
         Decode the body.
 
-        A body that is not what the vendor documents raises `InDoubtError` after a write (it was taken, we know not
-        how) and `TransientError` after a read.
+        Raises:
+            InDoubtError: the body of a write is not as documented; the call was applied, but it is unknown how.
+            TransientError: the body of a read is not as documented.
         """
         try:
             return decoder.decode(self.body)
@@ -79,18 +80,18 @@ class Answer(msgspec.Struct, frozen=True):
             raise self.unusable(str(exc)) from None
 
     def unusable(self, why: str) -> ConnectorError:
-        """Return the error for an answer that does not say what it should."""
-        said = f"{self.what}: {self.status}, but the answer is not what the vendor documents ({why})"
-        return InDoubtError(said) if self.effect is Effect.WRITE else TransientError(said, reached=True)
+        """Return the error for a response that does not contain the documented content."""
+        text = f"{self.what}: {self.status}, but the response is not as the vendor documents ({why})"
+        return InDoubtError(text) if self.effect is Effect.WRITE else TransientError(text, reached=True)
 
 
 class Endpoint:
     """
     Calls to one vendor's address, under that endpoint's policy.
 
-    `headers` go with every call; `token`, if set, adds `Authorization: Bearer`. `listen` hears of the breaker.
-    `largest` caps an answer's bytes after decompression. `secrets` are texts that no error may repeat, beyond the
-    values of the headers, should the other side send them back.
+    `headers` are sent with every call; `token`, if set, adds `Authorization: Bearer`. `listen` is called with the
+    breaker's state changes. `largest` limits the bytes of a response after decompression. `secrets` are texts, besides
+    the values of the headers, that no error may repeat if the other side sends them back.
     """
 
     def __init__(
@@ -120,7 +121,7 @@ class Endpoint:
         )
         self._ca_file = settings.ca_file
         self._slots = asyncio.Semaphore(settings.concurrency)
-        self._pace = RateLimiter(settings.rate_limit, clock)
+        self._rate_limiter = RateLimiter(settings.rate_limit, clock)
         self.listen: Callable[[BreakerState, str], None] = lambda _state, _reason: None
         self.breaker = Breaker(
             clock,
@@ -132,22 +133,22 @@ class Endpoint:
             kind: Attribution(clock, first=float(settings.retry.first), longest=float(settings.retry.longest))
             for kind in KINDS
         }
-        """Which calls about orders it refuses, and whose fault that is."""
+        """The evidence about calls that concern orders, by kind: who is at fault for the rejected ones."""
         self._taken = 0
         self._session: aiohttp.ClientSession | None = None
 
     @property
     def breakers(self) -> list[Breaker]:
-        """All that may pause it, or calls of one kind."""
+        """All breakers that may pause the endpoint, or calls of one kind."""
         return [self.breaker, *(blame.breaker for blame in self.blames.values())]
 
     @property
     def paused(self) -> bool:
-        """Whether any of its calls are paused, or being tried again."""
+        """True if any of its calls are paused or being probed."""
         return not self.takes(*self.blames)
 
     def takes(self, *kinds: Kind) -> bool:
-        """Tell whether calls of all these kinds go through, as far as is known."""
+        """Return True if calls of all these kinds are let through."""
         return self.breaker.state == "closed" and all(self.blames[kind].breaker.state == "closed" for kind in kinds)
 
     def remaining(self, *kinds: Kind) -> float:
@@ -156,9 +157,9 @@ class Endpoint:
 
     def rotate_secrets(self, headers: Mapping[str, str], secrets: Iterable[str]) -> None:
         """
-        Send other credentials from the next call on; a pause for the old ones ends.
+        Use other credentials from the next call on; a pause because of the old ones ends.
 
-        `headers` take the place of those of the same names. The old secrets stay hidden: errors may still repeat them.
+        `headers` replace those of the same names. The old secrets stay masked, as errors may still repeat them.
         """
         self._headers |= headers
         self._secrets |= {form for each in {*secrets, *_keys(headers)} if each for form in spellings(each)}
@@ -169,7 +170,10 @@ class Endpoint:
                 breaker.close()
 
     def url(self, path: str) -> URL:
-        """Return the address of `path` (already encoded, see `segment`) below the base address, whose path is kept."""
+        """
+        Return the address of `path` (already encoded, see `segment`) below the base address, including the base's own
+        path.
+        """
         return URL(self._base_url + path, encoded=True)
 
     async def call(
@@ -187,16 +191,17 @@ class Endpoint:
         judge: Callable[[Answer], None] | None = None,
     ) -> Answer:
         """
-        Make one call and return its answer: 2xx, or one of the `expected` statuses.
+        Make one call and return its response: 2xx, or one of the `expected` statuses.
 
-        `judge` looks at the answer before it counts as a success of the endpoint, and raises what it means if it
-        means something else.
+        `judge` examines the response before it counts as a success of the endpoint, and may raise an error instead. A
+        401 renews the token and repeats the call once, as it was not applied. A rejection that leaves open who is at
+        fault (`UnattributedError`) pauses the endpoint at once, unless the call is about an order
+        (`attribution.about`): then other orders decide. `authorized=False` is for the log-in: it is part of the call
+        that needs the token, so it neither waits for the breaker nor reports to it.
 
-        Raises `TransientError` (not applied), `AuthError`, `EndpointError`, `RejectedError` (not applied) or
-        `InDoubtError` (unknown; only with `Effect.WRITE`). A 401 renews the token and repeats the call once: it
-        was not applied. A refusal that names no culprit (`UnattributedError`) pauses the endpoint at once, unless the
-        call is about an order (`blame.about`): then the other orders tell whose fault it is. `authorized=False` is for
-        the log-in: it is a part of the call that needs the token, so it neither asks the breaker nor reports to it.
+        Raises:
+            TransientError, AuthError, EndpointError, RejectedError: the call was not applied.
+            InDoubtError: the result is unknown; only with `Effect.WRITE`.
         """
         url = path if isinstance(path, URL) else self.url(path)
         if query:
@@ -212,7 +217,7 @@ class Endpoint:
         if not authorized:
             return self._judge(request, await self._once(request))
 
-        self._ask_leave(request)
+        self._check_breakers(request)
         reply = None
         try:
             reply = await self._authorized(request)
@@ -227,8 +232,8 @@ class Endpoint:
         self._passed(request)
         return answer
 
-    def _ask_leave(self, request: _Request) -> None:
-        """Raise if the call has to wait; the turn of a half-open breaker is taken only by a call that is made."""
+    def _check_breakers(self, request: _Request) -> None:
+        """Raise if the call has to wait; only a call that is made claims the probe of a half-open breaker."""
         own = None if request.blame is None else request.blame.breaker
         if self.breaker.state == "closed" and (own is None or own.state == "closed"):
             return
@@ -239,7 +244,7 @@ class Endpoint:
             self._pause(own.wait(), own)
 
     def _failed(self, request: _Request, exc: ConnectorError, *, answered: bool) -> None:
-        """Let the breakers know; `answered` is false for a failed log-in, which is about no order."""
+        """Report a failure to the breakers; `answered` is False for a failed log-in, which concerns no order."""
         if isinstance(exc, RejectedError):
             self._passed(request)
         elif request.blame is not None and request.subject is not None and answered and uncertain(exc):
@@ -271,8 +276,8 @@ class Endpoint:
 
     async def _once(self, request: _Request) -> _Reply:
         async with self._slots:
-            await self._pace.wait()  # last: who waited for a slot after it would leave with those of the next minute
-            if request.guarded:  # what opened while this call waited for its turn
+            await self._rate_limiter.wait()  # last: waiting for a slot after it would add to the next window's calls
+            if request.guarded:  # a breaker may have opened while this call waited
                 for breaker in (self.breaker, *([request.blame.breaker] if request.blame is not None else ())):
                     if breaker.state == "open":
                         self._pause(breaker.wait(), breaker)
@@ -326,7 +331,7 @@ class Endpoint:
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                # The semaphore is the limit; waiting in the pool is in doubt.
+                # The semaphore is the limit: a timeout while waiting in the pool would count as in doubt.
                 connector=aiohttp.TCPConnector(limit=0, ssl=tls.context_for(self._ca_file)),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=self._timeout,
@@ -356,7 +361,7 @@ class _Request(NamedTuple):
 
     @property
     def kind(self) -> str:
-        """What the breaker tells calls apart by."""
+        """The key by which the breaker distinguishes kinds of calls."""
         return self.method if self.subject is None else f"{self.subject.kind} {self.subject.action} {self.method}"
 
     def takes(self, status: int) -> bool:
@@ -370,14 +375,14 @@ class _Reply(NamedTuple):
 
 
 class _Paused(TransientError):
-    """The breaker said no: nothing was tried, and so the breaker learns nothing from it."""
+    """The breaker is open: no call was made, so the breaker learns nothing from it."""
 
 
 class _TooLarge(Exception):
-    """The answer is larger than we read."""
+    """The response exceeds the size limit."""
 
 
 def _keys(headers: Mapping[str, str]) -> set[str]:
-    """Return the header values that may be keys, without the scheme's name before them."""
+    """Return the header values that may be keys, without the name of the scheme before them."""
     values = (value.rpartition(" ")[2] for name, value in headers.items() if name.lower() not in OPEN_HEADERS)
     return {value for value in values if len(value) >= SHORTEST_SECRET}

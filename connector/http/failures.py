@@ -1,8 +1,8 @@
 """
-What a failed call means: applied, not applied, or unknown (faults.md 4.3, measured with aiohttp 3.14).
+Classifies failed calls: applied, not applied, or unknown (faults.md 4.3, measured with aiohttp 3.14).
 
-The one table that decides. Whatever it does not name is in doubt: to take an unknown failure for a refusal loses the
-truth, and to take it for a success loses the order.
+This is the only place that decides. Failures that it does not list are in doubt: treating an unknown failure as a
+rejection would be false, and treating it as a success would lose the order.
 """
 
 from __future__ import annotations
@@ -30,38 +30,41 @@ __all__ = ["MAYBE_SENT", "NEVER_SENT", "Effect", "from_exception", "from_status"
 
 
 class Effect(Enum):
-    """What a call does at the other side, which decides what its loss means."""
+    """The effect of a call on the other side, which decides the meaning of a failure."""
 
     READ = "read"
-    """Changes nothing: any failure to answer is transient."""
+    """Changes nothing: a missing response is transient."""
     WRITE = "write"
-    """Changes something: a lost answer is in doubt."""
+    """Changes something: a lost response is in doubt."""
 
 
 NEVER_SENT: tuple[type[BaseException], ...] = (
-    aiohttp.ClientConnectorError,  # refused, DNS, TLS: a sub-class of ClientOSError, so it is asked first
-    aiohttp.ConnectionTimeoutError,  # a sub-class of ServerTimeoutError, likewise
+    aiohttp.ClientConnectorError,  # refused, DNS, TLS: a subclass of ClientOSError, so it is checked first
+    aiohttp.ConnectionTimeoutError,  # a subclass of ServerTimeoutError, likewise
     aiohttp.InvalidURL,
     aiohttp.NonHttpUrlClientError,
 )
-"""The exceptions that prove that no byte of the request left."""
+"""The exceptions that prove that no byte of the request was sent."""
 
 
 MAYBE_SENT: tuple[type[Exception], ...] = (
     aiohttp.ClientError,
-    HttpProcessingError,  # the parser's own, should one come through unwrapped
-    OSError,  # holds every kind of TimeoutError
+    HttpProcessingError,  # the parser's own, in case one is not wrapped
+    OSError,  # includes every kind of TimeoutError
     ValueError,
 )
-"""Everything that the HTTP client raises for a call; beside those of `NEVER_SENT` it leaves open what happened."""
+"""All exceptions that the HTTP client raises for a call; those not in `NEVER_SENT` leave the result unknown."""
 
 
 NOT_TAKEN = frozenset((404, 405, 406, 407, 410, 411, 412, 413, 414, 415, 416, 417, 421, 424, 426, 428, 431, 451, 501))
-"""The statuses that say that a request was not taken as it is, beside those with a meaning of their own."""
+"""The statuses that reject a request as it is, besides those with a meaning of their own."""
 
 
 def from_exception(exc: BaseException, effect: Effect, what: str) -> ConnectorError:
-    """Turn an exception of the HTTP client into one of ours. Its own text is dropped: it may hold headers and keys."""
+    """
+    Convert an exception of the HTTP client to one of ours. Its text is
+    dropped, as it may contain headers and keys.
+    """
     kind = type(exc).__name__
     if isinstance(exc, NEVER_SENT):
         host, port = getattr(exc, "host", None), getattr(exc, "port", None)
@@ -69,12 +72,12 @@ def from_exception(exc: BaseException, effect: Effect, what: str) -> ConnectorEr
         why = unreachable(exc)
         return TransientError(f"{what}: could not connect{where} ({kind}){why and f': {why}'}", lasting=bool(why))
     if effect is Effect.READ:
-        return TransientError(f"{what}: no usable answer ({kind})", reached=True)
-    return InDoubtError(f"{what}: the answer was lost ({kind})")
+        return TransientError(f"{what}: no usable response ({kind})", reached=True)
+    return InDoubtError(f"{what}: the response was lost ({kind})")
 
 
 def from_status(status: int, effect: Effect, what: str, text: str, wait: float | None) -> ConnectorError:
-    """Turn a status outside 2xx into one of our errors. `text` is what the other side said, already readable."""
+    """Convert a status outside 2xx to one of our errors. `text` is the other side's message, already readable."""
     exc = _of_status(status, effect, what, text, wait)
     exc.status = status
     return exc
@@ -102,10 +105,10 @@ def _of_status(status: int, effect: Effect, what: str, text: str, wait: float | 
 
 def retry_after(value: str | None, date: str | None, now: datetime) -> float | None:
     """
-    Return the seconds that a `Retry-After` header asks for: a number or an HTTP date; None if it makes no sense.
+    Return the seconds that a `Retry-After` header demands, as a number or an HTTP date; None if it is invalid.
 
-    A date is compared with that of the answer itself (its `Date` header): our clock may be another one. Where there
-    is none it is compared with `now`.
+    A date is compared with the date of the response itself (its `Date` header), because the clocks may differ; without
+    one it is compared with `now`.
     """
     if not value:
         return None
@@ -120,6 +123,6 @@ def retry_after(value: str | None, date: str | None, now: datetime) -> float | N
 def _moment(value: str) -> datetime | None:
     try:
         at = parsedate_to_datetime(value)
-    except (ValueError, OverflowError, TypeError, IndexError):  # the last three for the oddest of texts
+    except (ValueError, OverflowError, TypeError, IndexError):  # the last three for malformed texts
         return None
     return None if at.tzinfo is None else at

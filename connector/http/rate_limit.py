@@ -1,4 +1,4 @@
-"""The limit on calls per time, as vendors count it: over any window, not on average."""
+"""Limits calls per time as vendors count them: over any window, not on average."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ __all__ = ["RateLimiter"]
 
 class RateLimiter:
     """
-    Lets no window of the rate's length hold more calls than the rate allows; without a rate, lets all pass.
+    Keeps every window of the rate's length within the rate; without a rate, never waits.
 
-    A bucket as large as the rate lets nearly twice as many through in the window after a pause. Here a tenth of the
-    rate may come at once, and the rest is spread over the window. Callers pass in the order in which they came.
+    A bucket as large as the rate would let nearly twice as many calls through in the window after a pause. Here a tenth
+    of the rate may come at once, and the rest is spread over the window. Callers are served in the order of their
+    arrival.
     """
 
     def __init__(self, rate: Rate | None, clock: Clock) -> None:
@@ -27,7 +28,7 @@ class RateLimiter:
         self._ahead = (burst - 1) * self._interval
 
     async def wait(self) -> None:
-        """Return when one more call may be made; whoever is cancelled meanwhile uses nothing up."""
+        """Return when one more call may be made; a cancelled caller uses up nothing."""
         if not self._interval:
             return
         async with self._turn:

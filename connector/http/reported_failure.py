@@ -1,9 +1,9 @@
 """
-The failure that the body of a successful answer reports: `{"success": false}`, `{"error": ...}`, an HTML page.
+Detects failures that the body of a successful response reports: `{"success": false}`, `{"error": ...}`, an HTML page.
 
-A gateway, a log-in page or an application that knows one status only may answer 2xx to a call that changed nothing.
-This is the one place that decides whether a body reports a failure, or was cut off before it could; who made the call
-decides what follows from it (after a write it is in doubt, after a read it is no answer).
+A gateway, a log-in page, or an application that knows only one status may answer 2xx to a call that changed nothing.
+This is the only place that decides whether a body reports a failure, or was truncated before it could. The caller
+decides the consequence: after a write the call is in doubt, after a read there is no result.
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ import msgspec
 __all__ = ["DEEPEST", "failure_in", "in_utf8", "is_page", "no_success", "reported_failure"]
 
 LONGEST_KEY = 64
-"""Characters of a key whose parts are remembered."""
+"""Keys up to this many characters have their words cached."""
 DEEPEST = 6
-"""Levels of envelopes that are opened: real ones have two or three."""
+"""Levels of envelopes that are examined: real ones have two or three."""
 LARGEST = 64 * 1024
-"""Bytes of a text, or of a page, that are looked at: whatever it has to say stands at its beginning."""
+"""Bytes of a text or page that are examined: its message is at the beginning."""
 ASIDE = 4096
-"""Characters in which the first element of a page, or of XML, has to begin."""
+"""Characters within which the first element of a page, or of XML, must begin."""
 MULTI_STATUS = 207
 
 ENVELOPES = frozenset(
     {"body", "create", "d", "data", "items", "multistatus", "operations", "orders", "payload", "response", "responses",
      "result", "results", "return", "value"}
 )  # fmt: skip
-"""Keys whose value is the answer proper. Others may hold anything, an order that is sent back included."""
+"""Keys whose value is the actual result. Other keys may hold anything, including the order sent back."""
 ERROR_KEYS = frozenset({"exception", "exceptions", "failed", "failure", "failures", "fault", "faults"})
-"""Keys that report a failure unless they are empty, beside all whose last word is `error` or `errors`."""
+"""Keys that report a failure unless they are empty, like all keys whose last word is `error` or `errors`."""
 ERROR_PREFIXES = ("errorcode", "errorcount", "errordescription", "errormessage", "errormsg", "errortext", "errortype")
 SUCCESS_KEYS = frozenset({"accepted", "issuccess", "ok", "succeeded", "success", "successful", "wassuccessful"})
 OUTCOME_KEYS = frozenset({"outcome", "result", "resultcode", "state", "status", "statuscode", "statustext"})
 CODE_KEYS = frozenset({"code", "httpcode", "httpstatus", "httpstatuscode", "resultcode", "status", "statuscode"})
-"""Keys that may repeat the status that the answer should have had."""
+"""Keys that may repeat the status that the response should have had."""
 TEXT_KEYS = frozenset({"detail", "message", "msg", "title"})
 
 FAILURES = frozenset(
@@ -51,9 +51,9 @@ FAILURES = frozenset(
 """Words that an outcome, or a whole text, may consist of."""
 NOTHING = frozenset({"", "0", "-", "false", "n/a", "na", "nil", "no", "no error", "no errors", "none", "null", "ok",
                      "success", "successful"})  # fmt: skip
-"""Texts that stand in the place of an error where there is none."""
+"""Texts in the place of an error that mean that there is none."""
 PHRASES = frozenset(each.phrase.lower() for each in HTTPStatus if each >= 400)
-"""`Unauthorized`, `Bad Gateway` and the others: what stands there is a status, whatever the key is called."""
+"""`Unauthorized`, `Bad Gateway` and the like: a text equal to one of these is a status, whatever its key."""
 
 _text_of_failure = re.compile(
     r"(?:\d{3} )?(?:(?:fatal |internal |parse |syntax )?error\b|exception\b|fatal\b|failed\b|failure\b|access denied\b"
@@ -71,17 +71,20 @@ HTML = frozenset(
      "link", "main", "meta", "nav", "noscript", "ol", "p", "pre", "section", "small", "span", "strong", "style",
      "table", "title", "tt", "ul"}
 )  # fmt: skip
-"""Elements that a part of a page may begin with; what begins with another one is XML."""
+"""Elements that a part of a page may begin with; a text that begins with another element is XML."""
 
 MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark is a prefix of this one
     (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 ZEROS = {(0, 0, 0, 1): "utf-32-be", (1, 0, 0, 0): "utf-32-le", (0, 1): "utf-16-be", (1, 0): "utf-16-le"}
-"""Where the first bytes of a text without a mark are zero, for JSON and markup begin with ASCII (RFC 4627, 3)."""
+"""
+The zero bytes at the start of a text without a byte order mark, as JSON and
+markup begin with ASCII (RFC 4627, 3).
+"""
 
 _begins_as_json = re.compile(
     rb"""\s*(?:
@@ -97,23 +100,22 @@ _prolog = re.compile(r"\s*<[?!]").match
 
 def no_success(body: bytes, status: int = 200, *, own: Container[str] = ()) -> str:
     """
-    Return why a 2xx with `body` says nothing about a success, in words that follow "the body"; empty if it may be one.
+    Return why a 2xx with `body` is no proof of success, in words that follow "the body"; empty if it may be one.
 
-    It reports a failure (`reported_failure`), or it is JSON or XML that cannot be read: what was cut off, or broken,
-    may have been about to report one. A text of no such form is what its status says.
+    The body reports a failure (`reported_failure`), or it is JSON or XML that cannot be parsed: truncated or broken
+    text might have gone on to report one. Text of any other form means what its status says.
     """
     failure, broken = _read(body, status, own)
-    return f"calls itself a failure: {failure}" if failure else broken and f"cannot be read: {broken}"
+    return f"reports a failure: {failure}" if failure else broken and f"cannot be parsed: {broken}"
 
 
 def reported_failure(body: bytes, status: int = 200, *, own: Container[str] = ()) -> str:
     """
-    Return how `body` reports a failure, such as `"success": false`; an empty text if it does not.
+    Return how `body` reports a failure, such as `"success": false`; empty if it does not.
 
-    `status` is that of the answer: in a 207 every item counts. `own` are keys that mean something else in a record,
-    which is what has an id (an order's own `status`). The values of free texts are not repeated, for they may hold a
-    secret that was sent.
-    An empty body reports nothing, and neither does one of a form that is not known.
+    `status` is that of the response; in a 207 every item counts. `own` are keys that mean something else in a record,
+    which is an object with an id (an order's own `status`). Values of free text are not repeated, as they may contain a
+    secret that was sent. An empty body, or one of an unknown form, reports nothing.
     """
     return _read(body, status, own)[0]
 
@@ -124,7 +126,7 @@ def failure_in(said: Any, status: int = 200, *, own: Container[str] = ()) -> str
 
 
 def is_page(body: bytes) -> bool:
-    """Tell whether `body` is HTML, or a part of it: written for a person, by whatever stands in between."""
+    """Return True if `body` is HTML, or a part of it: written for people, by some system in between."""
     text = in_utf8(body[:LARGEST]).decode("utf-8", "replace").lstrip().lower()
     if not text.startswith("<"):
         return False
@@ -133,7 +135,7 @@ def is_page(body: bytes) -> bool:
 
 
 def in_utf8(body: bytes) -> bytes:
-    """Return a text in UTF-8 without a mark of its encoding, whichever of UTF-8, UTF-16 and UTF-32 it came in."""
+    """Return a text in UTF-8 without a byte order mark, from UTF-8, UTF-16 or UTF-32."""
     for mark, encoding in MARKS:
         if body.startswith(mark):
             return _recoded(body[len(mark) :], encoding)
@@ -149,7 +151,7 @@ def _recoded(body: bytes, encoding: str) -> bytes:
 
 
 def _read(body: bytes, status: int, own: Container[str]) -> tuple[str, str]:
-    """Return how a body reports a failure, and why it cannot be read; at most one of them says something."""
+    """Return how a body reports a failure, and why it cannot be parsed; at most one of the two is not empty."""
     text = in_utf8(body)
     start = text.lstrip()[:1]
     if not start:
@@ -161,7 +163,7 @@ def _read(body: bytes, status: int, own: Container[str]) -> tuple[str, str]:
             said = _decoded(text)
         except (ValueError, RecursionError):
             if _begins_as_json(text) and not _is_json(text):
-                return "", "it begins as JSON, and is broken or cut off"
+                return "", "it begins as JSON and is broken or truncated"
         else:
             return failure_in(said, status, own=own), ""
     return _in_text(text[:LARGEST].decode("utf-8", "replace")), ""
@@ -171,12 +173,12 @@ def _decoded(text: bytes) -> Any:
     try:
         return msgspec.json.decode(text)
     except ValueError:
-        # Another encoding, NaN, a control character: what it reports can be told all the same.
+        # Another encoding, NaN, a control character: a reported failure can be found all the same.
         return json.loads(text.decode("utf-8", "replace"), strict=False)
 
 
 def _is_json(text: bytes) -> bool:
-    """Tell whether a text is JSON by its form, though it cannot be decoded: a number may be too long for that."""
+    """Return True if a text is well-formed JSON although it cannot be decoded, for example because of a long number."""
     try:
         msgspec.json.decode(text, type=msgspec.Raw)
     except (ValueError, RecursionError):
@@ -189,11 +191,11 @@ def _in_markup(text: bytes) -> tuple[str, str]:
         return "it is an HTML page", ""
     if _xml_failure(text[:LARGEST].decode("utf-8", "replace").lower()):
         return "it is XML with an error in it", ""
-    return "", "" if _ends_as_xml(text) else "it begins as XML, and is cut off"
+    return "", "" if _ends_as_xml(text) else "it begins as XML and is truncated"
 
 
 def _ends_as_xml(text: bytes) -> bool:
-    """Tell whether the first element of XML is closed at its end; what begins with something else is no XML."""
+    """Return True if the first element of XML is closed at the end; text that begins with anything else is not XML."""
     beginning = _aside.sub("", text[:ASIDE].decode("utf-8", "replace"))
     root = _first_tag(beginning)
     if root is None:
@@ -212,7 +214,7 @@ def _in_text(text: str) -> str:
 
 
 def _in_value(said: Any, multi: bool, own: Container[str], depth: int) -> Iterator[str]:
-    """Yield how a decoded value reports a failure."""
+    """Yield the ways in which a decoded value reports a failure."""
     if said is False and not depth:
         yield "it is false"
     elif isinstance(said, str) and not depth:
@@ -220,7 +222,7 @@ def _in_value(said: Any, multi: bool, own: Container[str], depth: int) -> Iterat
             yield found
     elif depth < DEEPEST and isinstance(said, list):
         for item in said:
-            # In a list of records each has its own status; an error in their place has no id.
+            # In a list of records each has a status of its own; an error in place of a record has no id.
             if multi or not (isinstance(item, dict) and item.get("id")):
                 yield from _in_value(item, multi, own, depth + 1)
     elif depth < DEEPEST and isinstance(said, dict):
@@ -241,7 +243,7 @@ def _in_object(said: dict[str, Any], multi: bool, own: Container[str], depth: in
 
 
 def _parts(key: str) -> tuple[str, list[str]]:
-    """Return a key without its case and its separators, and the words that it is made of."""
+    """Return a key without case and separators, and the words that it consists of."""
     words = re.sub(r"([a-z])([A-Z])", r"\1 \2", key).lower().replace("_", " ").replace("-", " ").split()
     return _plain(key), words
 
@@ -250,7 +252,7 @@ _spelt = lru_cache(maxsize=1024)(_parts)  # a vendor's answers have the same few
 
 
 def _by_key(key: str, name: str, words: list[str], value: Any, said: dict[str, Any]) -> str:
-    """Return how one key reports a failure; `name` is the key without its case and its separators."""
+    """Return how one key reports a failure; `name` is the key without case and separators."""
     if name in SUCCESS_KEYS and (value is False or (_flat(value) in ("0", "false", "no") and value is not None)):
         return f'"{_shown(key)}" is {_flat(value)}'
     if name in ERROR_KEYS or name.startswith(ERROR_PREFIXES) or (words and words[-1] in ("error", "errors")):
@@ -266,7 +268,7 @@ def _by_key(key: str, name: str, words: list[str], value: Any, said: dict[str, A
 
 
 def _nothing(value: Any, depth: int = 0) -> bool:
-    """Tell whether what stands at the place of an error says that there is none; what is nested deeper says more."""
+    """Return True if the value in the place of an error means that there is none; deeper nesting counts as an error."""
     if isinstance(value, list | dict):
         inner = value.values() if isinstance(value, dict) else value
         return depth < DEEPEST and all(_nothing(each, depth + 1) for each in inner)
@@ -279,7 +281,7 @@ def _is_error_code(value: Any) -> bool:
 
 
 def _flat(value: Any) -> str:
-    """Return a scalar as a short text in lower case; of anything else an empty one."""
+    """Return a scalar as short text in lower case; empty for anything else."""
     if isinstance(value, bool):
         return str(value).lower()
     return str(value).strip().lower()[:60] if isinstance(value, str | int) else ""

@@ -1,8 +1,8 @@
 """
-A client middleware that sends a request once.
+A client middleware that sends a request only once.
 
-aiohttp repeats GET, HEAD, OPTIONS, TRACE, PUT and DELETE by itself when the connection breaks before the answer. A
-write that may have been applied is in doubt; it is looked up before it is sent again, by whatever method it goes.
+aiohttp by itself repeats GET, HEAD, OPTIONS, TRACE, PUT and DELETE if the connection breaks before the response. A
+write that may have been applied is in doubt, and is looked up before it is sent again, whatever its method.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import aiohttp
 __all__ = ["REPEATED", "ConnectionBroken", "send_once"]
 
 REPEATED = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
-"""The methods that aiohttp repeats; a call by another one goes without the middleware, which costs a tenth of it."""
+"""The methods that aiohttp repeats. Other methods skip the middleware, which costs a tenth of a call."""
 
 
 class ConnectionBroken(aiohttp.ClientConnectionError):
@@ -20,10 +20,10 @@ class ConnectionBroken(aiohttp.ClientConnectionError):
 
 
 async def send_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """Send `request`; raise `ConnectionBroken` in the place of the two exceptions on which aiohttp would repeat it."""
+    """Send `request`; raise `ConnectionBroken` in place of the two exceptions on which aiohttp would repeat it."""
     try:
         return await handler(request)
     except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
-        raise  # never sent, and never repeated
+        raise  # the request was not sent, and is not repeated
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as exc:
         raise ConnectionBroken(str(exc)) from exc

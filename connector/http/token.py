@@ -11,15 +11,15 @@ from connector.errors import AuthError, ConnectorError, InDoubtError, RejectedEr
 __all__ = ["BearerToken"]
 
 EXPIRY_MARGIN = 300.0
-"""Seconds before its end at which a token is renewed: the margin that Propeller's documentation suggests."""
+"""Seconds before its expiry at which a token is renewed: the margin that Propeller's documentation suggests."""
 
 
 class BearerToken:
     """
-    A bearer token that is fetched once for everybody who waits for it.
+    A bearer token that is fetched once for all callers that wait for it.
 
-    `fetch` returns the token and its life in seconds. It is renewed `EXPIRY_MARGIN` before its end (or at half of
-    a shorter life), and when the endpoint says 401 to it.
+    `fetch` returns the token and its lifetime in seconds. The token is renewed `EXPIRY_MARGIN` before its expiry (or at
+    half of a shorter lifetime), and when the endpoint answers 401.
     """
 
     def __init__(self, fetch: Callable[[], Awaitable[tuple[str, float]]], clock: Clock) -> None:
@@ -33,9 +33,10 @@ class BearerToken:
 
     async def get(self) -> str:
         """
-        Return a token that is good for now.
+        Return a valid token.
 
-        Raises `AuthError`, `EndpointError` or `TransientError`, to everybody who waited for the fetch that failed.
+        Raises:
+            AuthError, EndpointError, TransientError: the fetch failed; all callers that waited get the same error.
         """
         if self._good():
             return self._token
@@ -44,7 +45,7 @@ class BearerToken:
             if self._good():
                 return self._token
             if self._failures > failures and self._failure is not None:
-                # Fifty callers of a dead login are one failed login, not fifty time-outs one after the other.
+                # Fifty callers share one failed log-in, instead of fifty timeouts one after the other.
                 raise self._failure.with_traceback(None)
             self._token = ""
             try:
@@ -58,12 +59,12 @@ class BearerToken:
             return token
 
     def drop(self, token: str) -> None:
-        """Forget `token`, which was refused; a newer one that somebody fetched meanwhile stays."""
+        """Forget `token`, which was rejected; a newer token that another caller has fetched stays."""
         if self._token == token:
             self._token = ""
 
     def forget(self) -> None:
-        """Forget the token, and how often it could not be fetched: the credentials are others now."""
+        """Forget the token and earlier failures, because the credentials have changed."""
         self._token = ""
         self._failure = None
 
@@ -73,9 +74,9 @@ class BearerToken:
 
 def _not_sent(exc: ConnectorError) -> ConnectorError:
     """
-    Return what a failed log-in means to the call that needed the token: that call never left.
+    Convert the error of a log-in to the error of the call that needed the token, which was never sent.
 
-    A refused log-in is a matter of credentials and not of the order, and a lost one leaves no order in doubt.
+    A rejected log-in is about credentials and not about the order, and a lost one leaves no order in doubt.
     """
     if isinstance(exc, RejectedError):
         return AuthError(str(exc))

@@ -1,1 +1,1 @@
-"""From the canonical order to each receiver's form: expressions, code lists and the default mappings."""
+"""Maps canonical orders to each receiver's request: default mappings, mappings of settings.yaml, and code tables."""

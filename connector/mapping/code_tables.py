@@ -1,8 +1,8 @@
 """
-Code lists: `tables:` of settings.yaml, one value for each code of a source.
+Code tables: `tables:` of settings.yaml, which give one value for each code of a source.
 
-A code that a table does not have holds the order under a cause that names both; all orders that wait for the same row
-share it, and `known` tells when the row has come.
+A code that is missing from its table holds the order under a cause that names both. All orders that wait for the same
+row share the cause, and `known` reports when the row has been added.
 """
 
 from __future__ import annotations
@@ -15,14 +15,19 @@ from connector.errors import Unmappable
 __all__ = ["MISSING", "Tables", "known", "look_up", "missing"]
 
 Tables = Mapping[str, Mapping[str, str | int | float]]
-"""The tables by name; each gives the value of a code."""
+"""The tables by name; each maps codes to values."""
 
 MISSING = "missing code: "
-"""How the cause of an order begins that lacks a row of a table."""
+"""The prefix of the cause of an order that waits for a row of a table."""
 
 
 def look_up(tables: Tables, table: str, code: str) -> str | int | Decimal:
-    """Return what `table` has for `code`, compared exactly; raises `Unmappable`, of our own making, if nothing."""
+    """
+    Return the value of `code` in `table`, compared exactly.
+
+    Raises:
+        Unmappable: the table lacks the code; the settings are at fault (`ours`).
+    """
     try:
         value = tables[table][code]
     except KeyError:
@@ -31,15 +36,15 @@ def look_up(tables: Tables, table: str, code: str) -> str | int | Decimal:
 
 
 def missing(table: str, code: str) -> Unmappable:
-    """Return what holds an order whose `code` is not in `table`."""
+    """Return the error that holds an order whose `code` is not in `table`."""
     return Unmappable(f"{MISSING}{table}/{code}", f"add a row for {code!r} to the table {table}", ours=True)
 
 
 def known(cause: str, tables: Tables) -> bool:
     """
-    Tell whether `cause` was a missing code that `tables` have by now, so that what waits for it can go on.
+    Return True if `cause` is a missing code that `tables` now contain, so that the orders waiting for it can continue.
 
-    False for every other cause. A long code is cut in its cause: then any row that begins like it counts.
+    All other causes return False. A long code is truncated in its cause; then any row that begins like it counts.
     """
     if not cause.startswith(MISSING):
         return False

@@ -1,31 +1,31 @@
 r"""
-A mapping written in settings.yaml: a tree of literals and expressions in the form of the receiver's request.
+Compiles a mapping of settings.yaml: a tree of literals and expressions in the form of the receiver's request.
 
 ::
 
     mapping:
-      note: Handle with care                    # a literal; \=x is the text =x
+      note: Handle with care                    # a literal; write \=x for the text =x
       customer_note: =notes                     # an expression: JMESPath over the canonical order
       shipping_method: =lookup('methods', metadata.payment_method)
       po_number: null                           # not sent
       meta_data: {channel: web, payment: =metadata.payment_method}
       shipping_address:
-        when: =delivery_address.country == 'BE' # else it is as if this branch were not written
+        when: =delivery_address.country == 'BE' # otherwise this branch has no effect
         state: =upper(delivery_address.region)
       order_lines:
-        each: =lines                            # one element per line, which is `item`; the order is there, too
+        each: =lines                            # one element per line, named `item`; the order's fields remain
         do: {article_code: =item.sku, quantity: =item.quantity, description: =default(item.name, item.sku)}
       language: {when: =language, then: =language, else: nl}
 
-The tree lies over the receiver's default mapping, key by key: a mapping in it is merged, everything else, lists too,
-replaces what the default has; `mapped` is what the default made of the order. A key whose expression gives null or an
-empty text is not sent. What is replaced need not be there: an order is held for a part that the default cannot map only
-if nothing else is written in its place (partial.py). `defaults: false` at the top starts from nothing. `external_id`
-is no key of a mapping: the connector sets it (identity.py). A key that is one of the words above is written with a \
-before it.
+The tree overrides the receiver's default mapping key by key. A mapping in the tree is merged with the default's;
+everything else, including a list, replaces the default's value. `mapped` is the result of the default mapping. A key
+whose expression results in null or empty text is not sent. A part that the default cannot map holds the order only if
+the tree does not replace that part (partial.py). `defaults: false` at the top starts from an empty request.
+`external_id` is not a key of a mapping: the connector sets it (identity.py). To write a key that is one of the words
+above, prefix it with \.
 
-A webhook and a file take any keys, so there the tree makes whatever shape is wanted. In it an amount is a text with its
-digits, or a JSON number by `number()`.
+A webhook and a file accept any keys, so the tree may produce any shape. Amounts in it are text with all their digits,
+or JSON numbers by `number()`.
 """
 
 from __future__ import annotations
@@ -51,17 +51,17 @@ __all__ = ["CompiledMapping", "Mistake", "compile_mapping"]
 Path = tuple[str | int, ...]
 Scope = dict[str, Any]
 Node = Callable[[Scope, Any], Any]
-"""Returns what a place in the tree gives; its second argument is what the default mapping has there."""
+"""Evaluates one place of the tree; the second argument is the default mapping's value at that place."""
 
 OMITTED: Any = type("Omitted", (), {"__repr__": lambda _: "OMITTED"})()
-"""What a branch gives whose `when` is not fulfilled."""
+"""The value of a branch whose `when` is false."""
 
 WORDS = ("when", "then", "else", "each", "do", "defaults")
 FALSE: tuple[Any, ...] = ("", [], {}, None)
 
 
 class Mistake(msgspec.Struct, frozen=True):
-    """What is wrong at one place in a tree; in the key there, or in its value."""
+    """A mistake in a mapping: in the key at `path`, or in its value."""
 
     path: Path
     text: str
@@ -69,14 +69,17 @@ class Mistake(msgspec.Struct, frozen=True):
 
 
 class CompiledMapping(msgspec.Struct, frozen=True):
-    """A compiled mapping. `defaults` says whether it lies over the receiver's default."""
+    """A compiled mapping; `defaults` is True if it overrides the receiver's default mapping."""
 
     defaults: bool
     used: frozenset[str]
     node: Node
 
     def apply(self, order: Order, mapped: Mapping[str, Any]) -> Any:
-        """Return the request for `order` as plain values; `mapped` is what the default mapping made. Not changed."""
+        """
+        Return the request for `order` as plain values; `mapped` is the result of the default mapping and is not
+        changed.
+        """
         scope = scope_of(order, self.used)
         scope["mapped"] = mapped
         return self.node(scope, mapped if self.defaults else None) or {}
@@ -84,19 +87,19 @@ class CompiledMapping(msgspec.Struct, frozen=True):
 
 def compile_mapping(tree: Mapping[str, Any], request: Any, tables: Tables) -> tuple[CompiledMapping, list[Mistake]]:
     """
-    Compile a mapping to a receiver that takes `request`; a tree with mistakes is not to be used.
+    Compile a mapping for a receiver whose requests are of the type `request`; return it with all its mistakes.
 
-    Found before the first order: expressions that cannot be read, functions, tables, and fields that do not exist,
-    keys that the receiver does not know, literals that it does not take, and keys that it requires and nobody gives.
-    A receiver of free form takes any keys with any values.
+    A mapping with mistakes must not be used. These are found before the first order: expressions that cannot be parsed,
+    unknown functions, tables and fields, keys that the receiver does not know, literals that it does not accept, and
+    required keys that nothing provides. A receiver of free form accepts any keys with any values.
     """
     defaults = tree.get("defaults", True)
     compiler = _Compiler(request, tables, over=request if defaults is not False else None)
     if not isinstance(defaults, bool):
-        compiler.wrong(("defaults",), "must be true or false")
+        compiler.add(("defaults",), "must be true or false")
     compiler.identity = request is Any or carries_identity(request)
     if compiler.identity and ID in tree:
-        compiler.wrong((ID,), REFUSAL, at_key=True)
+        compiler.add((ID,), REFUSAL, at_key=True)
     ours = ("defaults", ID) if compiler.identity else ("defaults",)
     fields = {key: value for key, value in tree.items() if key not in ours}
     target = UNKNOWN if getattr(request, "free_form", False) else Field(request)
@@ -107,17 +110,17 @@ def compile_mapping(tree: Mapping[str, Any], request: Any, tables: Tables) -> tu
 class _Compiler:
     def __init__(self, request: Any, tables: Tables, *, over: Any) -> None:
         self.mistakes: list[Mistake] = []
-        self.identity = False  # whether the receiver's requests have an `external_id`, which is not the mapping's
+        self.identity = False  # True if requests have an `external_id`, which the connector sets
         self.used: set[str] = set()
         self.root = root(over)
         self._over = over
         self._reader = ExpressionParser(tables)
 
-    def wrong(self, path: Path, text: str, *, at_key: bool = False) -> None:
+    def add(self, path: Path, text: str, *, at_key: bool = False) -> None:
         self.mistakes.append(Mistake(path, text, at_key))
 
     def node(self, value: Any, path: Path, target: Field, scope: RecordType, *, fresh: bool) -> Node:
-        """Compile what stands at `path`; `fresh` says that no default can lie under it."""
+        """Compile the value at `path`; `fresh` is True if no default can lie under it."""
         if isinstance(value, str):
             if value.startswith("="):
                 return self._expression(value[1:], path, target, scope)
@@ -133,7 +136,7 @@ class _Compiler:
         return self._literal(value, path, target)
 
     def fields(self, tree: Mapping[str, Any], path: Path, target: Field, scope: RecordType, *, fresh: bool) -> Node:
-        """Compile a mapping of keys of the request."""
+        """Compile a mapping whose keys are those of the request."""
         named = {key.removeprefix("\\") if key[1:] in WORDS else key: key for key in tree}
         known = target.fields
         if known is not None and not path and self.identity:
@@ -141,17 +144,17 @@ class _Compiler:
         if known is not None:
             for name in named.keys() - known.keys():
                 meant = did_you_mean(name, known.keys() - named.keys()) or did_you_mean(name, known)
-                text = "the receiver takes no such key" + (meant or f"; it takes {', '.join(known)}")
-                self.wrong((*path, named[name]), text, at_key=True)
+                text = "the receiver has no such key" + (meant or f"; its keys are {', '.join(known)}")
+                self.add((*path, named[name]), text, at_key=True)
             for name in target.required if fresh else ():
                 if name not in named and name in known:
-                    self.wrong(path, f"the receiver requires the key '{name}'", at_key=True)
+                    self.add(path, f"the receiver requires the key '{name}'; add it", at_key=True)
         else:
             self._expect(dict, path, target)
             for name, key in named.items():
                 if why := target.key.refusal(name):
-                    self.wrong(
-                        (*path, key), f"the receiver does not take this key: {why[0].lower()}{why[1:]}", at_key=True
+                    self.add(
+                        (*path, key), f"the receiver does not accept this key: {why[0].lower()}{why[1:]}", at_key=True
                     )
         nodes = {
             name: self.node(tree[key], (*path, key), target.at(name), scope, fresh=fresh) for name, key in named.items()
@@ -180,7 +183,7 @@ class _Compiler:
     ) -> Node:
         self._only(tree, ("then", "else"), path)
         if condition is None:
-            self.wrong(path, "'then' and 'else' need a 'when'", at_key=True)
+            self.add(path, "'then' and 'else' need a 'when' beside them", at_key=True)
         branches = [
             self.node(tree[key], (*path, key), target, scope, fresh=fresh) if key in tree else _omitted
             for key in ("then", "else")
@@ -192,9 +195,9 @@ class _Compiler:
         self._expect(list, path, target)
         over, shape = self._required_expression(tree["each"], (*path, "each"), scope)
         if not (isinstance(shape, ListType) or shape is ANY):
-            self.wrong((*path, "each"), "this is no list")
+            self.add((*path, "each"), "this is not a list")
         if "do" not in tree:
-            self.wrong(path, "'each' needs a 'do', which says what becomes of each element", at_key=True)
+            self.add(path, "'each' needs a 'do' beside it, the mapping of each element", at_key=True)
             return _omitted
         inner = root(self._over, element_type(shape))
         do = self.node(tree["do"], (*path, "do"), target.item, inner, fresh=True)
@@ -205,7 +208,7 @@ class _Compiler:
             if items is None:
                 return None
             if not isinstance(items, list):
-                raise Unmappable(f"mapping failed: {where}", "what each goes over is no list", ours=True)
+                raise Unmappable(f"mapping failed: {where}", "the value of 'each' is not a list", ours=True)
             within = dict(scope)
             found = []
             for item in items:
@@ -221,9 +224,9 @@ class _Compiler:
         return self._required_expression(tree["when"], (*path, "when"), scope)[0]
 
     def _required_expression(self, value: Any, path: Path, scope: RecordType) -> tuple[Node, FieldType]:
-        """Compile what has to be an expression, and return its value as it is."""
+        """Compile a value that must be an expression; its result is used as it is, without conversion."""
         if not isinstance(value, str) or not value.startswith("="):
-            self.wrong(path, f"must be an expression, such as {'=lines' if path[-1] == 'each' else '=notes'}")
+            self.add(path, f"must be an expression, such as {'=lines' if path[-1] == 'each' else '=notes'}")
             return _omitted, ANY
         found = self._read(value[1:], path, scope)
         return (_evaluation(found, path), found.shape) if found else (_omitted, ANY)
@@ -233,7 +236,7 @@ class _Compiler:
             found = self._reader.read(text, scope)
         except ExpressionError as exc:
             for mistake in exc.mistakes:
-                self.wrong(path, mistake)
+                self.add(path, mistake)
             return None
         self.used |= found.used
         return found
@@ -250,18 +253,18 @@ class _Compiler:
             value = Decimal(repr(value))
         fitted = target.fit(value) if isinstance(value, Decimal) else value
         if fitted is not None and (why := target.refusal(fitted)):
-            self.wrong(path, f"the receiver does not take this: {why[0].lower()}{why[1:]}")
+            self.add(path, f"the receiver does not accept this value: {why[0].lower()}{why[1:]}")
         return lambda _, __: fitted
 
     def _expect(self, kind: type, path: Path, target: Field) -> None:
-        """Refuse a list or a mapping where the receiver takes none."""
+        """Report a list or a mapping in a place where the receiver accepts none."""
         if not target.takes(kind):
-            self.wrong(path, f"the receiver takes no {'list' if kind is list else 'mapping'} here", at_key=True)
+            self.add(path, f"the receiver accepts no {'list' if kind is list else 'mapping'} here", at_key=True)
 
     def _only(self, tree: Mapping[str, Any], known: tuple[str, ...], path: Path) -> None:
         for key in tree.keys() - set(known):
-            hint = did_you_mean(key, known) or f"; here it is {', '.join(known)}"
-            self.wrong((*path, key), f"unknown key{hint}", at_key=True)
+            hint = did_you_mean(key, known) or f"; the keys here are {', '.join(known)}"
+            self.add((*path, key), f"unknown key{hint}", at_key=True)
 
 
 def _merged(nodes: Mapping[str, Node], scope: Scope, base: Any) -> Any:
@@ -290,7 +293,7 @@ def _omitted(_scope: Scope, _base: Any) -> Any:
 
 
 def _evaluation(expression: Expression, path: Path) -> Node:
-    """Return the evaluation of `expression`, whose every failure holds the order and nothing else."""
+    """Return the evaluation of `expression`; every failure of it holds the order and has no other effect."""
     find, where = expression.find, _dotted(path)
 
     def run(scope: Scope, _base: Any) -> Any:

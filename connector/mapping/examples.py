@@ -1,14 +1,14 @@
 """
-Examples of a mapping: an order, and what is to become of it. `connector test` runs them.
+Runs examples of a mapping, as `connector test` does: an order, and the request that is expected for it.
 
 ::
 
     examples:
       - name: an order to Belgium
-        source: shop               # may be left out if the settings have but one
-        receiver: warehouse        # may be left out if the source's route has but one
-        order: {id: 20106, ...}    # as the source lists it; or `canonical:`, in the connector's own words
-        request: {...}             # all that is to be sent; or `contains:`, some of it; or `held:`, the cause
+        source: shop               # optional if the settings have only one
+        receiver: warehouse        # optional if the source's route has only one
+        order: {id: 20106, ...}    # as the source lists it; or `canonical:`, as the connector stores it
+        request: {...}             # the whole request; or `contains:`, a part of it; or `held:`, the cause
 """
 
 from __future__ import annotations
@@ -53,15 +53,17 @@ class _Receiver(Protocol):
 
 
 class Example(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One example."""
+    """An example of a mapping: an order and the request expected for it."""
 
-    name: Annotated[str, Meta(min_length=1, description="What it is an example of.")]
+    name: Annotated[str, Meta(min_length=1, description="A title.")]
     source: str | None = None
     receiver: str | None = None
     order: Annotated[dict[str, Any] | None, Meta(description="The order as the source lists it.")] = None
-    canonical: Annotated[dict[str, Any] | None, Meta(description="The order as expressions see it.")] = None
-    request: Annotated[dict[str, Any] | None, Meta(description="All that is to be sent.")] = None
-    contains: Annotated[dict[str, Any] | None, Meta(description="Some of what is to be sent.")] = None
+    canonical: Annotated[
+        dict[str, Any] | None, Meta(description="The order in canonical form, as expressions see it.")
+    ] = None
+    request: Annotated[dict[str, Any] | None, Meta(description="The whole request expected.")] = None
+    contains: Annotated[dict[str, Any] | None, Meta(description="A part of the request expected.")] = None
     held: Annotated[str, Meta(min_length=1, description="The cause under which the order is held.")] | None = None
 
 
@@ -70,7 +72,7 @@ class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Result(msgspec.Struct, frozen=True):
-    """What became of an example: `differences` are lines for people, none if it came out as it should."""
+    """The result of an example: `differences` are lines for people, and empty if the example passed."""
 
     name: str
     place: str
@@ -84,9 +86,10 @@ def run(
     receivers: Mapping[str, _Receiver],
 ) -> list[Result]:
     """
-    Run the examples of a file through the mappings of `settings`; nothing is sent anywhere.
+    Run the examples of a file through the mappings of `settings`; nothing is sent.
 
-    Raises `SettingsError` with every mistake in the file, each at its line and column.
+    Raises:
+        SettingsError: with every mistake in the file, each with its line and column.
     """
     problems, examples = _read(os.fspath(path))
     results = []
@@ -110,29 +113,33 @@ def _read(name: str) -> tuple[Problems, list[Example]]:
     problems = Problems(name, document)
     if not isinstance(document.values, dict):
         place: Place = document.problems[0][0] if document.problems else (1, 1)
-        text = document.problems[0][2].partition("; write sources:")[0] if document.problems else "this is no mapping"
-        raise SettingsError([f"{name}:{place[0]}:{place[1]}: {text}; write examples: and a list of them"])
+        text = (
+            document.problems[0][2].partition("; write sources:")[0]
+            if document.problems
+            else "the file is not a mapping"
+        )
+        raise SettingsError([f"{name}:{place[0]}:{place[1]}: {text}; write examples: followed by a list"])
     values = check(document.values, schema_of(_File), (), problems)
     for index, value in enumerate(values.get("examples") if isinstance(values.get("examples"), list) else ()):
         for keys in (("order", "canonical"), ("request", "contains", "held")):
             if isinstance(value, dict) and sum(value.get(key) is not None for key in keys) != 1:
-                problems.add(("examples", index), f"give one of {', '.join(keys)}")
+                problems.add(("examples", index), f"write exactly one of {', '.join(keys)}")
     problems.raise_any()
     return problems, msgspec.convert(values, _File).examples
 
 
 def _ends(example: Example, at: Path, settings: Settings, problems: Problems) -> tuple[str, str] | None:
-    """Return the source and the receiver that the example is for."""
+    """Return the names of the source and the receiver of an example."""
     source = example.source or (next(iter(settings.sources)) if len(settings.sources) == 1 else None)
     route = next((route for route in settings.routes if route.source == source), None)
     if source is None or route is None:
-        text = f"say which source it is of: {', '.join(route.source for route in settings.routes)}"
+        text = f"write source: with one of {', '.join(route.source for route in settings.routes)}"
         problems.add((*at, "source") if example.source else at, text)
         return None
     named = [*route.receivers, *route.optional]
     receiver = example.receiver or (named[0] if len(named) == 1 else None)
     if receiver not in named:
-        text = f"say which receiver of {source} it is for: {', '.join(named)}"
+        text = f"write receiver: with one of the receivers of {source}: {', '.join(named)}"
         problems.add((*at, "receiver") if example.receiver else at, text)
         return None
     return source, receiver
@@ -145,12 +152,12 @@ def _order(example: Example, at: Path, source: str, problems: Problems) -> Order
     try:
         return msgspec.convert({"source": source, "order_id": "1", **(example.canonical or {})}, Order)
     except msgspec.ValidationError as exc:
-        problems.add((*at, "canonical"), f"this is no canonical order: {exc}")
+        problems.add((*at, "canonical"), f"this is not a canonical order: {exc}")
         return None
 
 
 def _check_names(value: Any, shape: FieldType, at: Path, problems: Problems) -> None:
-    """Refuse the names that the canonical order does not have: nobody would read what stands there."""
+    """Report names that the canonical order does not have: their values would be ignored."""
     if isinstance(value, list) and isinstance(shape, ListType):
         for index, inner in enumerate(value):
             _check_names(inner, shape.of, (*at, index), problems)
@@ -159,7 +166,7 @@ def _check_names(value: Any, shape: FieldType, at: Path, problems: Problems) -> 
             if key in shape.fields:
                 _check_names(inner, shape.fields[key], (*at, key), problems)
             else:
-                hint = did_you_mean(key, shape.fields) or f"; it has {', '.join(shape.fields)}"
+                hint = did_you_mean(key, shape.fields) or f"; its keys are {', '.join(shape.fields)}"
                 problems.add((*at, key), f"{shape.name} has no such key{hint}", at_key=True)
 
 
@@ -191,7 +198,7 @@ def _differences(
 
 
 def _compared(expected: Any, found: Any, where: str, *, whole: bool) -> Iterator[str]:
-    """Yield a line for each difference; unless `whole`, keys that are not expected may be there."""
+    """Yield a line for each difference; unless `whole`, additional keys in `found` are accepted."""
     if isinstance(expected, dict) and isinstance(found, dict):
         for key in (*expected, *(key for key in found if whole and key not in expected)):
             inner = f"{where}.{key}" if where else str(key)

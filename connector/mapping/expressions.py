@@ -1,8 +1,8 @@
 """
-One expression: JMESPath over the canonical order, read and checked before the first order comes.
+Parses and checks expressions, JMESPath over the canonical order, before the first order arrives.
 
-What a vendor calls a text, a number or a list, JMESPath does too; the functions are in functions.py. In an expression
-a text stands in single quotes and a number in backquotes: ``=default(item.name, 'nameless')``, ``=mul(price, `2`)``.
+JMESPath defines the literals and operators; functions.py defines the functions. Within an expression, text is in single
+quotes and numbers are in backquotes: ``=default(item.name, 'nameless')``, ``=mul(price, `2`)``.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from connector.settings.problems import did_you_mean
 __all__ = ["Expression", "ExpressionError", "ExpressionParser"]
 
 LONGEST = 2000
-NO_TABLE = "lookup() begins with the name of a table, in single quotes"
-NO_EXPRESSION = "an expression after & is only for sort_by(), min_by(), max_by() and map(); to require both, write &&"
+NO_TABLE = "the first argument of lookup() is the name of a table, in single quotes"
+NO_EXPRESSION = "& is only for arguments of sort_by(), min_by(), max_by() and map(); write && for a logical and"
 EXACT = 15
-"""Digits that a number with a fraction may have in backquotes: a JSON number holds that many for certain."""
+"""The most digits that a number with a fraction may have in backquotes: a JSON number holds that many exactly."""
 
 
 class ExpressionError(ValueError):
-    """An expression that cannot be used; each of `mistakes` is one line, with the place marked by a `^`."""
+    """An expression that cannot be used. Each of `mistakes` is one line, with a `^` before the position."""
 
     def __init__(self, mistakes: list[str]) -> None:
         super().__init__("; ".join(mistakes))
@@ -45,7 +45,10 @@ class ExpressionError(ValueError):
 
 
 class Expression(msgspec.Struct, frozen=True):
-    """`find` evaluates it; `shape` is what it gives, `used` what it reads of the root."""
+    """
+    A parsed expression: `find` evaluates it, `shape` is the type of its result, `used` are the root fields that it
+    reads.
+    """
 
     text: str
     find: Callable[[Any], Any]
@@ -54,19 +57,24 @@ class Expression(msgspec.Struct, frozen=True):
 
 
 class ExpressionParser:
-    """Reads expressions that may look up in `tables`."""
+    """Parses expressions; `tables` are the tables that they may look codes up in."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
         self._visit = TreeInterpreter(Options(custom_functions=MappingFunctions(tables))).visit
 
     def read(self, text: str, start: FieldType) -> Expression:
-        """Read an expression (without its `=`) that starts from `start`; raises `ExpressionError` with all mistakes."""
+        """
+        Parse an expression, without its leading `=`, whose fields are those of `start`.
+
+        Raises:
+            ExpressionError: with all mistakes.
+        """
         node = _parsed(text)
         tree: Any = node  # the library has a type of its own for it
         shape, unknown, used = check_fields(node, start)
         wrong = self._calls(node)
-        if not any(why is NO_TABLE for _, why, _ in wrong):  # the name without quotes is no field
+        if not any(why is NO_TABLE for _, why, _ in wrong):  # a table name without quotes is not an unknown field
             wrong += [(word, why, False) for word, why in unknown]
         if wrong:
             raise ExpressionError([_marked(text, why, _position(text, word, call=call)) for word, why, call in wrong])
@@ -78,13 +86,13 @@ class ExpressionParser:
         return Expression(text, find, shape, frozenset(used))
 
     def _calls(self, node: dict[str, Any]) -> list[tuple[str, str, bool]]:
-        """Return what is wrong with the calls: the function's name, and what."""
+        """Return the mistakes in function calls: the function's name and the message."""
         found = []
         known = known_functions()
         for call in names(node, "function_expression"):
             name, arguments = call["value"], call["children"]
             if name not in known:
-                hint = did_you_mean(name, known) or f"; there is {', '.join(known)}"
+                hint = did_you_mean(name, known) or f"; the functions are {', '.join(known)}"
                 found.append((name, f"there is no function {name}(){hint}", True))
                 continue
             least, most = arity(name)
@@ -96,14 +104,14 @@ class ExpressionParser:
         return found
 
     def _arguments(self, name: str, arguments: list[dict[str, Any]]) -> str:
-        """Return what can be told to be wrong with the arguments before there is an order."""
+        """Return the mistake in the arguments that can be found before there is an order; empty if there is none."""
         texts = [each["value"] if each["type"] == "literal" else None for each in arguments]
         if name == "lookup":
             table = texts[0]
             if not isinstance(table, str):
                 return NO_TABLE
             if table not in self._tables:
-                listed = f"; there is {', '.join(self._tables) or 'none'}"
+                listed = f"; the tables are {', '.join(self._tables)}" if self._tables else "; there are no tables"
                 return f"there is no table '{table}'{did_you_mean(table, self._tables) or listed}"
         if name == "date" and len(texts) > 2 and texts[2] is not None:
             try:
@@ -119,14 +127,14 @@ def _parsed(text: str) -> dict[str, Any]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", PendingDeprecationWarning)
-            # A copy: the library keeps what it has read for whoever asks next.
+            # A copy, because the library caches its result for the next caller.
             node: dict[str, Any] = deepcopy(dict(Parser().parse(text).parsed))
     except EmptyExpressionError:
-        raise ExpressionError(["the expression is empty; write \\= for a text that begins with ="]) from None
+        raise ExpressionError(["the expression is empty; write \\= for text that begins with ="]) from None
     except ParseError as exc:
         raise ExpressionError([_marked(text, _why(exc), exc.lex_position)]) from None
     except PendingDeprecationWarning:
-        raise ExpressionError(["what stands in backquotes is no JSON; a text goes in single quotes: 'x'"]) from None
+        raise ExpressionError(["the content of backquotes must be JSON; write text in single quotes: 'x'"]) from None
     except RecursionError:
         raise ExpressionError(["the expression is nested too deeply"]) from None
     if any(_looks_into_a_not(node) for node in _all(node)):
@@ -147,7 +155,7 @@ OPENS, CLOSES = frozenset({"lparen", "lbracket", "lbrace", "filter"}), frozenset
 
 
 def _all(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield a node and all that is in it."""
+    """Yield a node and all its descendants."""
     yield node
     for child in node["children"]:
         if isinstance(child, dict):
@@ -155,21 +163,21 @@ def _all(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _looks_into_a_not(node: dict[str, Any]) -> bool:
-    """Tell whether a node looks for something in what ! gives, which is true or false and has nothing in it."""
+    """Return True if a node reads a field of the result of `!`, which is true or false and has no fields."""
     return node["type"] in LOOKS_INTO and bool(node["children"]) and node["children"][0]["type"] == "not_expression"
 
 
 def _negated(text: str) -> str:
-    """Return the mistake of a ! before a path: it binds before the dots and brackets, so the whole is always null."""
+    """Return the message for a `!` before a path: it binds before dots and brackets, so the result is always null."""
     for place, path in _after_nots(text):
         with suppress(ParseError):
             if any(_looks_into_a_not(node) for node in _all(dict(Parser().parse(f"!{path}").parsed))):
                 return _marked(text, f"! binds before . and [], so this is always null; write !({path})", place)
-    return _marked(text, "! binds before . and [], so this is always null; write !( ) around what it is about", None)
+    return _marked(text, "! binds before . and [], so this is always null; write !( ) around the whole path", None)
 
 
 def _after_nots(text: str) -> Iterator[tuple[int, str]]:
-    """Yield the place of each !, and the path behind it."""
+    """Yield the position of each `!` and the path that follows it."""
     tokens = list(Lexer().tokenize(text))
     for number, token in enumerate(tokens):
         if token["type"] != "not":
@@ -183,7 +191,7 @@ def _after_nots(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _strays(node: dict[str, Any], *, wanted: bool = False) -> bool:
-    """Tell whether an expression stands somewhere unevaluated where no function wants it so: it is no value."""
+    """Return True if an expression reference (`&x`) is in a place where no function expects one."""
     if node["type"] == "expref" and not wanted:
         return True
     call = node["type"] == "function_expression"
@@ -213,20 +221,20 @@ def _why(exc: ParseError) -> str:
     if type(exc).__name__ == "IncompleteExpressionError":
         return "the expression ends too soon"
     if kind == "NUMBER":
-        return f"a number is written in backquotes: `{exc.token_value}`"
+        return f"write numbers in backquotes: `{exc.token_value}`"
     if said.startswith("Unclosed"):
         return f"the {said.split()[1]} is not closed"
     if said.startswith("Quoted identifier"):
-        return "the name of a function stands without quotes"
+        return "write the name of a function without quotes"
     if said == "Unknown token '='":
-        return "to compare, write =="
+        return "write == to compare"
     if said.startswith("Unknown token"):
-        return "this character has no meaning here"
-    return f"'{exc.token_value}' cannot stand here" if exc.token_value else "this cannot be read"
+        return "this character is not allowed here"
+    return f"'{exc.token_value}' is not allowed here" if exc.token_value else "the expression cannot be parsed"
 
 
 def _position(text: str, word: str, *, call: bool) -> int | None:
-    """Return where `word` first stands as a name, or as the name of a function that is called."""
+    """Return the first position of `word` as a name, or with `call`, as the name of a called function."""
     tokens = list(Lexer().tokenize(text))
     for token, after in pairwise(tokens):
         named = token["type"] in ("unquoted_identifier", "quoted_identifier") and token["value"] == word
@@ -236,9 +244,9 @@ def _position(text: str, word: str, *, call: bool) -> int | None:
 
 
 def _marked(text: str, why: str, position: int | None) -> str:
-    """Return a mistake in one line, with a `^` before the place it is about. Columns count the `=` as the first."""
+    """Return a message on one line with a `^` before the position; the `=` counts as the first column."""
     if position is None:
         return f"{why}: ={text}"
     if text[position : position + 1] == '"':
-        why += "; a text goes in single quotes"
+        why += "; write text in single quotes"
     return f"{why} (column {position + 2}): ={text[:position]}^{text[position:]}"

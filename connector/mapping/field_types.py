@@ -1,8 +1,9 @@
 """
-What an expression can find: the fields of the canonical order, and a walk that names the ones that are not there.
+The types of the fields that expressions read, and a walk over an expression that finds unknown fields.
 
-JMESPath gives null for a field that does not exist, so a misspelt name would quietly send nothing. The walk follows
-an expression through the order's own types as far as they are known; beyond (`metadata`, `raw`) everything may be.
+JMESPath returns null for a field that does not exist, so a misspelt name would silently send nothing. The walk follows
+an expression through the types of the order as far as they are known; beyond that (`metadata`, `raw`) any field may
+exist.
 """
 
 from __future__ import annotations
@@ -30,20 +31,20 @@ __all__ = [
 
 
 class RecordType(msgspec.Struct, frozen=True, eq=False):
-    """A thing with known fields; `name` is what to call it."""
+    """An object with known fields; messages call it `name`."""
 
     name: str
     fields: dict[str, FieldType]
 
 
 class ListType(msgspec.Struct, frozen=True, eq=False):
-    """A list of things."""
+    """A list of values of one type."""
 
     of: FieldType
 
 
 class OpaqueType(msgspec.Struct, frozen=True, eq=False):
-    """What nothing is known about; `plain` is a text, a number or a date, which has no fields."""
+    """A value of unknown type. `plain` marks a text, number or date, which has no fields."""
 
     plain: bool = False
 
@@ -53,11 +54,11 @@ ANY, PLAIN = OpaqueType(), OpaqueType(plain=True)
 ROOT = "the order"
 
 HIDDEN = {Order: {"raw": ANY, "external_id": PLAIN}, Address: {"person": PLAIN}}
-"""Fields whose shape the struct does not tell: properties, and the vendor's own order, decoded."""
+"""Fields that the structs do not declare: properties, and the vendor's own order, decoded."""
 
 
 def field_type_of(kind: Any, name: str = "") -> FieldType:
-    """Return the shape of values of the type `kind`."""
+    """Return the type of the values of the Python type `kind`."""
     origin, inner = get_origin(kind), get_args(kind)
     if origin is Annotated:
         return field_type_of(inner[0], name)
@@ -76,9 +77,10 @@ def field_type_of(kind: Any, name: str = "") -> FieldType:
 
 def root(mapped: Any, item: FieldType | None = None) -> RecordType:
     """
-    Return what an expression starts from: the order's fields, and `order`.
+    Return the type that an expression starts from: the order's fields, and `order`.
 
-    Where there is a default mapping, of the type `mapped`, also what it made; inside an `each` also its `item`.
+    With a default mapping, whose result has the type `mapped`, the fields include `mapped`; inside an `each` they
+    include `item`.
     """
     order = field_type_of(Order, ROOT)
     assert isinstance(order, RecordType)  # noqa: S101 - it is a struct
@@ -89,12 +91,15 @@ def root(mapped: Any, item: FieldType | None = None) -> RecordType:
 
 
 def element_type(shape: FieldType) -> FieldType:
-    """Return the shape of what is in a list of this shape."""
+    """Return the type of the elements of a list type."""
     return shape.of if isinstance(shape, ListType) else ANY
 
 
 class Walk:
-    """Follows one expression. `unknown` are the mistakes, each with the word it is about; `used` the root's fields."""
+    """
+    Follows one expression. `unknown` are the mistakes, each with its word;
+    `used` are the root fields that it reads.
+    """
 
     def __init__(self, start: FieldType) -> None:
         self.start = start
@@ -102,7 +107,7 @@ class Walk:
         self.used: set[str] = set()
 
     def shape(self, node: dict[str, Any], current: FieldType) -> FieldType:
-        """Return the shape of what `node` makes of a value of the shape `current`."""
+        """Return the type of the result of `node` for a value of the type `current`."""
         kind, children = node["type"], node["children"]
         if kind == "field":
             return self._field(node["value"], current)
@@ -129,7 +134,7 @@ class Walk:
         return self._made(kind, node, current)
 
     def _made(self, kind: str, node: dict[str, Any], current: FieldType) -> FieldType:
-        """Return the shape of what an expression makes, rather than finds."""
+        """Return the type of the result of an expression that creates values."""
         children = node["children"]
         if kind == "function_expression":
             direct = [self.shape(child, current) for child in children if child["type"] != "expref"]
@@ -152,26 +157,25 @@ class Walk:
         if current is self.start:
             self.used.add(name)
         if isinstance(current, ListType):
-            text = f"a list has no '{name}': write [].{name} for that of all, [0].{name} for that of the first"
+            text = f"a list has no '{name}': write [].{name} for all elements, [0].{name} for the first"
             self.unknown.append((name, text))
         elif isinstance(current, RecordType):
             if name in current.fields:
                 return current.fields[name]
-            hint = did_you_mean(name, current.fields) or f"; it has {', '.join(sorted(current.fields))}"
+            hint = did_you_mean(name, current.fields) or f"; its fields are {', '.join(sorted(current.fields))}"
             if name == "item" and current is self.start:
-                hint = "; item stands for an element, inside an each"
+                hint = "; item is the current element, within an each only"
             self.unknown.append((name, f"{current.name} has no '{name}'{hint}"))
         elif current.plain:
-            self.unknown.append((name, f"this is a plain value, and has no '{name}'"))
+            self.unknown.append((name, f"this is a plain value without fields, so it has no '{name}'"))
         return ANY
 
 
 def check_fields(node: dict[str, Any], start: FieldType) -> tuple[FieldType, list[tuple[str, str]], set[str]]:
     """
-    Follow an expression from `start`.
+    Follow an expression from the type `start`.
 
-    Return the shape of its result, its mistakes (the word, and what is wrong with it), and the fields of `start`
-    that it reads.
+    Return the type of its result, its mistakes (the word and the message), and the fields of `start` that it reads.
     """
     walk = Walk(start)
     found = walk.shape(node, start)
@@ -179,7 +183,7 @@ def check_fields(node: dict[str, Any], start: FieldType) -> tuple[FieldType, lis
 
 
 def names(node: dict[str, Any], kind: str) -> Iterator[dict[str, Any]]:
-    """Yield every node of this kind, wherever it is in the expression."""
+    """Yield every node of the given kind in the expression."""
     if node["type"] == kind:
         yield node
     for child in node["children"]:

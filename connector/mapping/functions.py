@@ -1,5 +1,5 @@
 """
-What an expression may call: JMESPath's own functions, and a few for orders.
+The functions that expressions can call: JMESPath's own, and these for orders.
 
 ==================================  ==================================================================================
 `add(a, b, ...)`, `mul(a, b, ...)`  exact; null if any of them is null
@@ -7,14 +7,14 @@ What an expression may call: JMESPath's own functions, and a few for orders.
 `round(n, digits)`                  half up; `digits` is 0 if left out
 `cents(n, currency)`                an amount in the currency's smallest unit, rounded half up
 `upper(t)`, `lower(t)`, `trim(t)`   null stays null
-`replace(t, old, new)`              every `old` becomes `new`
-`concat(a, b, ...)`, `text(x)`      as text; null is nothing
-`join(separator, list)`             leaves out what is null or empty
-`number(x)`                         a JSON number, where a receiver takes any shape and amounts are texts otherwise
+`replace(t, old, new)`              replaces every `old` by `new`
+`concat(a, b, ...)`, `text(x)`      as text; null becomes empty
+`join(separator, list)`             skips null and empty elements
+`number(x)`                         a JSON number, for receivers of any shape, where amounts are text otherwise
 `default(a, b, ...)`                the first that is neither null nor empty
-`date(x, format, zone)`             as in Python's strftime; `%Y-%m-%d` and UTC if left out
-`lookup('table', code, other)`      see code_tables.py; `other` for a code that is not there, else the order is held
-`street(address)`,                  see house_numbers.py; the address's own number is taken if it has one
+`date(x, format, zone)`             as Python's strftime; the defaults are `%Y-%m-%d` and UTC
+`lookup('table', code, other)`      see code_tables.py; `other` for an unknown code, otherwise the order is held
+`street(address)`,                  see house_numbers.py; uses the address's own number if it has one
 `house_number(address)`,
 `house_number_addition(address)`
 ==================================  ==================================================================================
@@ -56,10 +56,10 @@ _CONTEXT = Context(prec=80, rounding=ROUND_HALF_UP)
 
 
 def takes(least: int, most: int | None) -> Callable[[F], F]:
-    """Register a method as a function of `least` to `most` arguments of any kind; None is no limit."""
+    """Register a method as a function of `least` to `most` arguments of any type; None means no limit."""
 
     def register(method: F) -> F:
-        method.signature = [{"types": []}] * least  # type: ignore[attr-defined]  # where the library looks for it
+        method.signature = [{"types": []}] * least  # type: ignore[attr-defined]  # the library reads this attribute
         method.arity = (least, most)  # type: ignore[attr-defined]
         return method
 
@@ -67,7 +67,7 @@ def takes(least: int, most: int | None) -> Callable[[F], F]:
 
 
 def _kinds(*kinds: str) -> Callable[[F], F]:
-    """Register a method as a function of one argument of these kinds, in the library's words."""
+    """Register a method as a function of one argument of these types, as JMESPath names them."""
 
     def register(method: F) -> F:
         method.signature = [{"types": list(kinds)}]  # type: ignore[attr-defined]
@@ -83,7 +83,7 @@ class MappingFunctions(Functions):
         self._tables = tables
 
     def call_function(self, function_name: str, resolved_args: Any) -> Any:
-        """Call a function; its name and the number of arguments were checked when the mapping was compiled."""
+        """Call a function whose name and number of arguments were checked when the mapping was compiled."""
         found = self.FUNCTION_TABLE[function_name]
         for argument, wanted in zip(resolved_args, found["signature"], strict=False):
             if wanted["types"]:
@@ -91,7 +91,7 @@ class MappingFunctions(Functions):
         return found["function"](self, *resolved_args)
 
     def _convert_to_jmespath_type(self, name: str) -> str:
-        """Serve the library's sort_by, min_by and max_by, which know no Decimal."""
+        """Return the type name that the library's sort_by, min_by and max_by use; they do not know Decimal."""
         return {"Decimal": "number", "JsonNumber": "number", "int": "number", "str": "string"}.get(name, name)
 
     @takes(1, None)
@@ -112,7 +112,7 @@ class MappingFunctions(Functions):
         if numbers is None:
             return None
         if not isinstance(numbers, list):
-            raise TypeError(f"this takes a list of numbers, not {kind_phrase(numbers)}")
+            raise TypeError(f"expected a list of numbers, got {kind_phrase(numbers)}")
         result = Decimal(0)
         for number in numbers:
             result = bounded(_CONTEXT.add(result, require_number(number)))
@@ -140,7 +140,7 @@ class MappingFunctions(Functions):
         if number is None:
             return None
         if not isinstance(digits, int) or not 0 <= digits <= 12:
-            raise TypeError("the digits are a whole number from 0 to 12")
+            raise TypeError("the digits must be a whole number from 0 to 12")
         return Decimal(require_number(number)).quantize(Decimal(1).scaleb(-digits), context=_CONTEXT)
 
     @takes(2, 2)
@@ -161,7 +161,7 @@ class MappingFunctions(Functions):
             return None
         found = self._func_to_number(value)
         if found is None:
-            raise TypeError(f"this takes a number, or a text that is one, not {kind_phrase(value)}")
+            raise TypeError(f"expected a number, or text that is one, got {kind_phrase(value)}")
         return JsonNumber(require_number(found))
 
     @takes(1, 1)
@@ -179,7 +179,7 @@ class MappingFunctions(Functions):
     @takes(3, 3)
     def _func_replace(self, value: Any, old: Any, new: Any) -> str | None:
         if not require_text(old):
-            raise TypeError("what is to be replaced is empty")
+            raise TypeError("the text to replace is empty")
         return None if value is None else require_text(value).replace(old, require_text(new))
 
     @takes(1, None)
@@ -199,7 +199,7 @@ class MappingFunctions(Functions):
         if values is None:
             return None
         if not isinstance(values, list):
-            raise TypeError(f"this takes a separator and a list, not {kind_phrase(values)}")
+            raise TypeError(f"expected a separator and a list, got {kind_phrase(values)}")
         return require_text(separator).join(text for value in values if (text := as_text(value)))
 
     @takes(1, 1)
@@ -218,7 +218,7 @@ class MappingFunctions(Functions):
         if isinstance(at, datetime):
             at = (at if at.tzinfo is not None else at.replace(tzinfo=UTC)).astimezone(ZoneInfo(require_text(zone)))
         if not isinstance(at, date):
-            raise TypeError(f"this takes a date, not {kind_phrase(value)}")
+            raise TypeError(f"expected a date, got {kind_phrase(value)}")
         return at.strftime(require_text(form))
 
     @takes(2, 3)
@@ -248,7 +248,7 @@ def _split(address: Any) -> SplitStreet | None:
     if address is None:
         return None
     if not isinstance(address, dict) or "street" not in address:
-        raise TypeError(f"this takes an address, not {kind_phrase(address)}")
+        raise TypeError(f"expected an address, got {kind_phrase(address)}")
     if address["number"] or address["number_addition"]:
         return SplitStreet(address["street"], address["number"], address["number_addition"])
     return split(address["street"], address["country"])
@@ -260,7 +260,7 @@ def _check(name: str, argument: Any, kinds: list[str]) -> None:
         outer, _, inner = wanted.partition("-")
         if kind == outer and (not inner or all(kind_of(each) == inner for each in argument)):
             return
-    raise TypeError(f"{name}() takes {' or '.join(kinds)}, not {kind_phrase(argument)}")
+    raise TypeError(f"{name}() expects {' or '.join(kinds)}, got {kind_phrase(argument)}")
 
 
 def known_functions() -> list[str]:
@@ -269,7 +269,7 @@ def known_functions() -> list[str]:
 
 
 def arity(name: str) -> tuple[int, int | None]:
-    """Return the least and the greatest number of arguments that a function takes."""
+    """Return the smallest and the largest number of arguments of a function."""
     found = MappingFunctions.FUNCTION_TABLE[name]
     own: tuple[int, int | None] | None = getattr(found["function"], "arity", None)
     signature = found["signature"]
@@ -277,7 +277,7 @@ def arity(name: str) -> tuple[int, int | None]:
 
 
 def takes_expression(name: str, position: int) -> bool:
-    """Tell whether an argument of a function, from 0, is an expression to be evaluated for each: `&item.sku`."""
+    """Return True if the argument at `position`, from 0, is an expression reference such as `&item.sku`."""
     found = MappingFunctions.FUNCTION_TABLE.get(name)
     signature = found["signature"] if found else ()
     return position < len(signature) and "expref" in signature[position]["types"]

@@ -1,8 +1,8 @@
 """
-House numbers in streets: `Keizersgracht 100-2` is the street `Keizersgracht` and the number `100-2`.
+Splits house numbers off streets: `Keizersgracht 100-2` becomes the street `Keizersgracht` and the number `100-2`.
 
-Only on request (vendors.md 6/004 #19): a street is split where its form leaves no doubt, and otherwise left whole.
-No word is ever lost, changed or moved: what was split reads as the original when it is put together again.
+Only on request (vendors.md 6/004 #19), and only where the form of the street is unambiguous; other streets stay whole.
+No word is ever lost, changed or moved: the parts, put together again, read as the original.
 """
 
 from __future__ import annotations
@@ -17,44 +17,44 @@ __all__ = ["SplitStreet", "split", "split_address", "split_addresses"]
 
 NUMBER = re.compile(r"\d{1,5}[A-Za-z]?(?:[-/+]\d{0,4}[A-Za-z]{0,2})*", re.ASCII)
 YEAR = re.compile(r"(?:1[5-9]|20)\d\d(?:-\d{2,4})?", re.ASCII)
-"""`Plein 1944` is a square in Nijmegen, and has no number 1944."""
+"""`Plein 1944` is a square in Nijmegen, without a number 1944."""
 
 ADDITION = re.compile(r"[A-Za-z]|[IVX]{1,5}|[-/]\w{1,4}|bis|ter|quater|hs|huis|rd|zw|boven|beneden", re.ASCII)
 BOX = frozenset({"app", "app.", "apt", "apt.", "box", "bte", "bus", "unit"})
 """Words that belong to the number after them, as in `Kanaalstraat 12 bus 3`."""
 
 ORDINAL = re.compile(r"\d{1,3}(?:\.|e|de|ste|er|re|ere|ère|eme|ème|st|nd|rd|th|º|ª)", re.IGNORECASE)
-"""`1e Jan Steenstraat`, `350 5th Ave`, `Straße des 17. Juni`: a number that counts streets or days, and no house."""
+"""`1e Jan Steenstraat`, `350 5th Ave`, `Straße des 17. Juni`: numbers that count streets or days, not houses."""
 _MONTHS = """
 januari februari maart april mei juni juli augustus september oktober november december
 januar februar märz mai august oktober dezember janvier février mars avril juin juillet août septembre octobre novembre
 décembre january february march may june july october
 """
 MONTHS = frozenset(_MONTHS.split())
-"""After one of these names, a number before it is a day: `Rue du 8 Mai 1945`."""
+"""A number before one of these names is a day: `Rue du 8 Mai 1945`."""
 
 NUMBER_FIRST = frozenset({"AU", "CA", "FR", "GB", "IE", "LU", "MC", "NZ", "US"})
-"""Countries (ISO 3166) where the number stands before the street."""
+"""Countries (ISO 3166) where the number comes before the street."""
 
 
 class SplitStreet(msgspec.Struct, frozen=True):
-    """A street and the number in it. Without a number the street is as it was."""
+    """A street and the number in it. Without a number the street is unchanged."""
 
     street: str
     number: str = ""
     addition: str = ""
     leads: bool = False
-    """Whether the number stood before the street."""
+    """True if the number came before the street."""
 
     @property
     def whole(self) -> str:
-        """The parts together again, in the order in which they were written."""
+        """The parts put together again, in their original order."""
         number = (self.number, self.addition)
         return " ".join(part for part in ((*number, self.street) if self.leads else (self.street, *number)) if part)
 
 
 def split(street: str, country: str = "") -> SplitStreet:
-    """Split the number off `street` by the custom of `country` (ISO 3166); leave it whole when in doubt."""
+    """Split the number off `street` by the custom of `country` (ISO 3166); leave the street whole if in doubt."""
     words = street.split()
     if country.strip().upper() in NUMBER_FIRST:
         return _leading(words) or SplitStreet(street)
@@ -62,7 +62,7 @@ def split(street: str, country: str = "") -> SplitStreet:
 
 
 def split_address(address: Address) -> Address:
-    """Return `address` with the number of its street in `number`; one that has a number already stays as it is."""
+    """Return `address` with the number of its street in `number`; an address that already has a number is unchanged."""
     if address.number or address.number_addition:
         return address
     found = split(address.street, address.country)
@@ -104,7 +104,7 @@ def _leading(words: list[str]) -> SplitStreet | None:
 
 
 def _holds_a_number(words: list[str]) -> bool:
-    """Tell whether a word of a street may be the house's number, too: not a year, a day, or the 5th street."""
+    """Return True if a word of a street may be the house number: not a year, a day, or an ordinal."""
     for index, word in enumerate(words):
         if not any(map(str.isdigit, word)) or YEAR.fullmatch(word) or ORDINAL.fullmatch(word):
             continue

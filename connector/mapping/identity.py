@@ -1,8 +1,9 @@
 """
-The identity in a request, `external_id`, which the connector sets, and no mapping; and what a receiver made of it.
+Sets `external_id`, the identity of an order, in requests, and detects receivers that alter it.
 
-A receiver is asked by it whether it has an order. Were it left out or changed on the way, the receiver would say that
-it has nothing, and the order would be created again and again. So would a receiver that stores it differently.
+The connector looks orders up by this id. If it were missing or changed, the look-up would find nothing, and the order
+would be created again and again; likewise if the receiver stored it differently. So the connector sets it, and no
+mapping can.
 """
 
 from __future__ import annotations
@@ -19,22 +20,22 @@ from connector.order import Order
 __all__ = ["ID", "REFUSAL", "carries_identity", "folded", "identified", "refuse_altered"]
 
 ID = "external_id"
-REFUSAL = "the connector sets external_id itself, for it asks the receiver by it; leave it out"
+REFUSAL = "the connector sets external_id itself, because it looks orders up by it; remove the key"
 
 Identify = Callable[[Any, Order], Any]
 
 
 def carries_identity(request: Any) -> bool:
-    """Tell whether requests of the type `request` have an `external_id`; those of free form all have."""
+    """Return True if requests of the type `request` have an `external_id`; those of free form always do."""
     return getattr(request, "free_form", False) or _field(request) is not None
 
 
 def identified(request: Any, by: str) -> Identify:
     """
-    Return what puts an order's identity into what `by`, a mapping, made for a receiver that takes `request`.
+    Return a function that sets an order's identity in a request of the type `request`, made by the mapping `by`.
 
     Raises:
-        Unmappable: (the returned function) for a request that names another identity already.
+        Unmappable: (the returned function) the request already has another identity.
     """
     if not carries_identity(request):
         return lambda made, _order: made
@@ -43,12 +44,12 @@ def identified(request: Any, by: str) -> Identify:
     def identify(made: Any, order: Order) -> Any:
         is_struct = isinstance(made, msgspec.Struct)
         if not is_struct and not isinstance(made, Mapping):
-            return made  # what is no request is refused as such
+            return made  # not a request; it is rejected later
         given = getattr(made, field, None) if is_struct else made.get(ID)
         if given == order.external_id:
             return made
         if given is not None:
-            why = f"it gives {readable(repr(given), 200)} to the order {order.external_id}: {REFUSAL}"
+            why = f"it sets {readable(repr(given), 200)} for the order {order.external_id}: {REFUSAL}"
             raise Unmappable(f"{by} sets external_id", why, ours=True)
         if is_struct:
             return msgspec.structs.replace(made, **{field: order.external_id}) if hasattr(made, field) else made
@@ -58,13 +59,13 @@ def identified(request: Any, by: str) -> Identify:
 
 
 def folded(external_id: str) -> str:
-    """Return an id without what a receiver may change in it."""
+    """Return an id without the features that a receiver may alter: case, width and spaces."""
     return "".join(unicodedata.normalize("NFKC", external_id).casefold().split())
 
 
 def refuse_altered(name: str, external_id: str, shown: Iterable[str]) -> None:
     """
-    Look among the ids of records that are not `external_id` for one that may be it, altered.
+    Check the ids of records that are not `external_id` for an altered form of it.
 
     Raises:
         ConflictError: there is one; `name` is the receiver.
@@ -73,13 +74,13 @@ def refuse_altered(name: str, external_id: str, shown: Iterable[str]) -> None:
     for other in shown:
         if other != external_id and folded(other) == wanted:
             raise ConflictError(
-                f"{name} holds a record whose external id is {other!r}, and it was asked for {external_id!r}: it seems "
-                "to store ids differently from how they are sent"
+                f"{name} has a record with the external id {other!r}, the look-up was for {external_id!r}: it seems "
+                "to store ids in another form than they are sent"
             )
 
 
 def _field(request: Any) -> str | None:
-    """Return the name of the struct's field that is `external_id` on the wire, if it has one."""
+    """Return the name of the struct's field that is `external_id` on the wire, or None."""
     if not (isinstance(request, type) and issubclass(request, msgspec.Struct)):
         return None
     return next((field.name for field in msgspec.structs.fields(request) if field.encode_name == ID), None)

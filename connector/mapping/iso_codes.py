@@ -1,9 +1,9 @@
 """
-The codes that orders are read by: countries (ISO 3166-1), currencies (ISO 4217) and postal codes.
+The codes in orders: countries (ISO 3166-1), currencies (ISO 4217) and postal codes.
 
-A code counts if it is in the standard's list; two letters alone are no country. The lists stand here as text, so that
-nothing is loaded to check a code; a test compares them with the data of pycountry. The names of countries, in the
-languages of the vendors' customers, are pycountry's own, loaded when an order first names its country by name.
+A code is valid if it is in the standard's list; two letters alone are not a country. The lists are text in this module,
+so that checking a code loads nothing; a test compares them with pycountry's data. The names of countries, in the
+languages of the vendors' customers, come from pycountry, which is loaded when an order first names a country by name.
 """
 
 from __future__ import annotations
@@ -62,19 +62,22 @@ _DIGITS = {
 }
 
 COUNTRIES = frozenset(_COUNTRIES.split())
-"""ISO 3166-1 alpha-2, and XK, which everybody uses for Kosovo."""
+"""ISO 3166-1 alpha-2, and XK, which is in common use for Kosovo."""
 
 CURRENCIES = frozenset(_CURRENCIES.split())
 """ISO 4217."""
 
 WITHOUT_POSTAL_CODES = frozenset(_WITHOUT_POSTAL_CODES.split())
-"""Countries whose addresses have no postal code, or need none (Universal Postal Union)."""
+"""Countries whose addresses have no postal code, or do not need one (Universal Postal Union)."""
 
 POSTAL_CODE_DIGITS = {country: digits for digits, countries in _DIGITS.items() for country in countries.split()}
-"""The number of digits of postal codes, where all have as many and nothing else (Universal Postal Union)."""
+"""
+The number of digits of a country's postal codes, where all have the same number and nothing else (Universal Postal
+Union).
+"""
 
 ALIASES = {"UK": "GB", "EL": "GR"}
-"""Codes in use for a country beside its own: reserved for it in the standard, or the European Union's."""
+"""Other codes in use for a country: reserved for it in the standard, or those of the European Union."""
 
 EVERYDAY = {
     "cape verde": "CV",
@@ -100,27 +103,27 @@ EVERYDAY = {
     "vatican city": "VA",
     "wales": "GB",
 }
-"""Names in daily use that the standard does not have."""
+"""Names in common use that the standard does not list."""
 
 LOCALES = ("nb", "nn", "da", "sv", "nl", "de", "fr", "fi", "is", "es", "it", "pl", "pt", "et", "lv", "lt", "cs")
-"""The languages in which countries' names are read, beside English."""
+"""The languages in which names of countries are recognised, in addition to English."""
 
 LONGEST_NAME = 100
 
 
 def is_country(code: str) -> bool:
-    """Tell whether `code` is a country's, in upper case."""
+    """Return True if `code` is the code of a country, in upper case."""
     return code in COUNTRIES
 
 
 def is_currency(code: str) -> bool:
-    """Tell whether `code` is a currency's, in upper case."""
+    """Return True if `code` is the code of a currency, in upper case."""
     return code in CURRENCIES
 
 
 @lru_cache(maxsize=1024)
 def country_code(text: str) -> str | None:
-    """Return the alpha-2 code of the country that `text` names, by a code or by its name; None if it names none."""
+    """Return the alpha-2 code of the country that `text` names, by code or by name; None if it names none."""
     found = text.strip()
     code = found.upper()
     if code in COUNTRIES:
@@ -134,15 +137,15 @@ def country_code(text: str) -> str | None:
 
 
 def read_country(text: str) -> str:
-    """Return the alpha-2 code of the country that `text` names; `text` itself if it names none that is known."""
+    """Return the alpha-2 code of the country that `text` names; `text` itself if it names no known country."""
     return text if text in COUNTRIES else country_code(text) or text.strip()
 
 
 def postal_code_of(number: int, country: str) -> str | None:
     """
-    Return a postal code that came as a number, with the zeros that a number loses in front.
+    Return a postal code that arrived as a number, with its leading zeros restored.
 
-    None where nobody can tell how many there were: the country's postal codes have no fixed number of digits.
+    None if their number is unknown, because the country's postal codes have no fixed length.
     """
     digits, text = POSTAL_CODE_DIGITS.get(country), str(number)
     if number < 0 or digits is None or len(text) > digits:
@@ -152,22 +155,24 @@ def postal_code_of(number: int, country: str) -> str | None:
 
 @cache
 def _names(locales: Sequence[str]) -> dict[str, str]:
-    """Return the code of each name, and of each alpha-3 code; a name that several countries have is none."""
+    """Return the code for each name and each alpha-3 code; names shared by several countries are left out."""
     import pycountry
 
-    told: list[Callable[[str], str]] = [str]
-    told += [gettext.translation("iso3166-1", pycountry.LOCALES_DIR, [each], fallback=True).gettext for each in locales]
+    translations: list[Callable[[str], str]] = [str]
+    translations += [
+        gettext.translation("iso3166-1", pycountry.LOCALES_DIR, [each], fallback=True).gettext for each in locales
+    ]
     found: dict[str, set[str]] = {name: {code} for name, code in EVERYDAY.items()}
     for country in pycountry.countries:
         code = country.alpha_2
         names = [getattr(country, kind, None) for kind in ("name", "common_name", "official_name")]
-        for name in {translated(name) for name in names if name for translated in told} | {country.alpha_3}:
+        for name in {translated(name) for name in names if name for translated in translations} | {country.alpha_3}:
             found.setdefault(_folded(name), set()).add(code)
     return {name: min(codes) for name, codes in found.items() if len(codes) == 1}
 
 
 def _folded(name: str) -> str:
-    """Return a name without case, accents, punctuation and article, as people leave them out."""
+    """Return a name without case, accents, punctuation and article, which people leave out."""
     lower = name.casefold().replace("\u00f8", "o").replace("\u00e6", "ae").replace("&", " and ")
     if not lower.isascii():
         lower = "".join(char for char in unicodedata.normalize("NFKD", lower) if not unicodedata.combining(char))

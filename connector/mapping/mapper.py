@@ -1,4 +1,7 @@
-"""A route's own mapping: a tree of settings.yaml (compiler.py), a Python function, or the receiver's default."""
+"""
+Builds the mapping of a route: a tree of settings.yaml (compiler.py), a
+Python function, or the receiver's default.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ from connector.settings.model import RouteSettings
 __all__ = ["Mapper", "checker", "for_route", "mapper"]
 
 Mapper = Callable[[Order], bytes]
-"""Turns an order into the bytes of a receiver's request; raises `Unmappable` and nothing else."""
+"""Maps an order to the bytes of a receiver's request; raises `Unmappable` and nothing else."""
 
 Partial = Callable[[Order], dict[str, Any]]
 
@@ -33,7 +36,10 @@ _encode_numbers = msgspec.json.Encoder(decimal_format="number").encode
 
 
 def _encoder(request: Any) -> Callable[[Any], bytes]:
-    """Return what writes a `request`: its amounts with a fraction are texts, or JSON numbers where it says so."""
+    """
+    Return the JSON encoder of a `request`: fractional amounts become text, or
+    JSON numbers if the request declares so.
+    """
     return _encode_numbers if getattr(request, "json_numbers", False) else _encode
 
 
@@ -46,13 +52,15 @@ def for_route(
     partial: Partial | None = None,
 ) -> Mapper:
     """
-    Return how the orders of `route` become requests of `receiver`, which takes `request` and maps by `default`.
+    Return the mapping of a route's orders to requests of `receiver`, of the type `request` and with the mapping
+    `default`.
 
-    `partial` maps what can be mapped of an order that `default` refuses (see `SupportsPartialMapping` in
-    receivers/base.py).
+    `partial` maps the parts that can be mapped of an order that `default` rejects (see `SupportsPartialMapping` in
+    receivers/base.py). The route's `split_street` is applied before the mapping, and its `totals` hold the order if so
+    configured.
 
-    The route's `split_street` is done before the mapping, and its `totals` hold the order if they are to. Raises
-    `SettingsError` when the route's mapping cannot be used.
+    Raises:
+        SettingsError: the route's mapping cannot be used.
     """
     own = mapper(route.mapping_for(receiver), request, default, tables, partial)
     if not route.split_street and route.totals.on_mismatch != "hold":
@@ -74,11 +82,13 @@ def mapper(
     partial: Partial | None = None,
 ) -> Mapper:
     """
-    Return a mapping to a receiver: a function by `module:function`, a tree, or, of None, the receiver's default.
+    Return a mapping to a receiver: a function given as `module:function`, a tree, or for None the receiver's default.
 
-    What a function returns (a `request`, or a mapping with its keys) and what a tree gives is checked against the
-    receiver's documented fields before anything is sent. The order's identity is put into it, whatever the mapping
-    says. Raises `SettingsError` when `mapping` names no function, or has mistakes.
+    The result of a function (a `request`, or a mapping with its keys) or of a tree is checked against the receiver's
+    documented fields before anything is sent. The order's identity is set in it, whatever the mapping produces.
+
+    Raises:
+        SettingsError: `mapping` names no function, or has mistakes.
     """
     if mapping is None:
         identify, encode = identified(request, "the default mapping"), _encoder(request)
@@ -90,9 +100,9 @@ def mapper(
 
 def checker(requests: Mapping[str, Any]) -> Callable[[Mapping[str, Any], str, Tables], Iterable[Mistake]]:
     """
-    Return what finds the mistakes of a tree: `check(tree, type of the receiver, tables)`.
+    Return a function that finds the mistakes of a tree: `check(tree, type of the receiver, tables)`.
 
-    `requests` are the forms that the types of receiver take; a tree for a type that is not there may have any keys.
+    `requests` maps the types of receivers to their request types; a tree for an unknown type may have any keys.
     """
 
     def check(tree: Mapping[str, Any], kind: str, tables: Tables) -> Iterable[Mistake]:
@@ -124,28 +134,28 @@ def _of_tree(
     free_form = getattr(request, "free_form", False)
     identify, encode = identified(request, "the default mapping"), _encoder(request)
 
-    def finished(made: Any, holes: Mapping[str, MissingPart]) -> bytes:
+    def finished(made: Any, missing_at: Mapping[str, MissingPart]) -> bytes:
         try:
             if free_form:
                 return _encode(made)
             return encode(msgspec.convert(made, request))
         except msgspec.ValidationError as exc:
             refused = _refused(str(exc))
-            for where, hole in holes.items():  # replaced by nothing, or by less than the receiver requires
+            for where, missing in missing_at.items():  # replaced by nothing, or by less than the receiver requires
                 empty = refused.cause == f"not what the receiver takes: {where}" and not made.get(where)
                 if empty or refused.cause.startswith(f"missing field: {where}."):
-                    raise hole.cause from None
+                    raise missing.cause from None
             raise refused from exc
-        except (ValueError, OverflowError) as exc:  # text that is not Unicode, a number beyond all measure
+        except (ValueError, OverflowError) as exc:  # text that is not Unicode, a number that is out of range
             raise Unmappable("mapping failed", str(exc), ours=True) from exc
 
     return apply
 
 
 def _filled(made: Any) -> Any:
-    """Return what a mapping made of an order with holes; raise the cause of the first that is left in it."""
-    for _, hole in missing_parts(made):
-        raise hole.cause
+    """Return the result of a mapping; raise the cause of the first missing part that is left in it."""
+    for _, missing in missing_parts(made):
+        raise missing.cause
     return made
 
 
@@ -154,14 +164,14 @@ def _plain(value: Any) -> Any:
 
 
 def _lists(value: Any) -> Any:
-    """Return plain values whose sequences are lists, as expressions know them (`each: =mapped.order_lines`)."""
+    """Return plain values whose sequences are lists, as expressions expect (`each: =mapped.order_lines`)."""
     if isinstance(value, dict):
         return {key: _lists(each) for key, each in value.items()}
     return [_lists(each) for each in value] if isinstance(value, tuple | list) else value
 
 
 def _refused(message: str) -> Unmappable:
-    """Return what holds an order whose request is not as documented: by our mapping, or for what the order lacks."""
+    """Return the error that holds an order whose request is not as documented, through our mapping or missing data."""
     text, _, where = message.partition(" - at `$")
     path = re.sub(r"\[[^]]*\]", "", where).strip("`.")
     if missing := re.search(r"missing required field `([^`]*)`", text):
@@ -178,13 +188,13 @@ def _of_function(spec: str, request: Any) -> Mapper:
         try:
             result = identify(function(order), order)
             if isinstance(result, Mapping) and getattr(request, "free_form", False):
-                return _encode(dict(result))  # this receiver takes any JSON object
+                return _encode(dict(result))  # this receiver accepts any JSON object
             if isinstance(result, Mapping):
                 result = msgspec.convert(dict(result), request)
             if isinstance(request, type) and not isinstance(result, request):
                 raise Unmappable(f"mapping {spec} failed", f"it returned {type(result).__name__}", ours=True)
             body = encode(result)
-            msgspec.json.decode(body, type=request)  # a struct takes whatever it is made with
+            msgspec.json.decode(body, type=request)  # the constructor of a struct does not validate
             return body
         except Unmappable:
             raise
@@ -204,4 +214,4 @@ def _load(spec: str) -> Callable[[Order], Any]:
         raise SettingsError([f"mapping {spec!r} cannot be loaded: {type(exc).__name__}: {readable(str(exc))}"]) from exc
     if not callable(function):
         raise SettingsError([f"mapping {spec!r} is not a function"])
-    return function  # type: ignore[no-any-return]  # what it returns is checked where it is called
+    return function  # type: ignore[no-any-return]  # its result is checked at the call

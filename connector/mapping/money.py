@@ -1,4 +1,4 @@
-"""Money on the wire: `Decimal` amounts to whole minor units, by the currency's own number of decimals."""
+"""Converts amounts between `Decimal`, text and minor units by the decimals of their currency, and checks totals."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ __all__ = [
 ]
 
 TOTALS_CAUSE = "totals do not add up"
-"""The cause under which an order is held whose lines do not add up to its total, where the route wants that."""
+"""The cause under which an order is held whose lines do not add up to its total, if the route requires that."""
 
-# ISO 4217: everything that is not named here has two decimals.
+# ISO 4217: currencies that are not listed here have two decimals.
 _DECIMALS = {
     **dict.fromkeys(("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW"), 0),
     **dict.fromkeys(("PYG", "RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF"), 0),
@@ -34,26 +34,31 @@ _DECIMALS = {
 }
 
 _LARGEST_EXPONENT = 9
-"""Amounts stay below 10^10: far beyond any order, and small enough that a JSON number still holds them exactly."""
+"""Amounts stay below 10^10: far more than any order, and small enough that a JSON number holds them exactly."""
 _SMALLEST_EXPONENT = -30
 _MOST_DIGITS = 15
-"""Of a number that is written as text, before its point; with `1E+400000000` they would fill the memory."""
+"""The most digits before the point of a number that is written as text; `1E+400000000` would fill the memory."""
 _CONTEXT = Context(prec=60, rounding=ROUND_HALF_UP)
-"""An own context: the caller's may round differently, and 28 digits are fewer than a source can send."""
+"""A context of our own: the caller's may round differently, and its 28 digits are fewer than a source can send."""
 _LONGEST = Context(prec=28, traps=[Rounded])
-"""Trips over a number of more than 28 digits; to count them takes ten times as long."""
+"""Signals a number of more than 28 digits; counting the digits takes ten times as long."""
 
 
 def exact(text: str) -> Decimal:
-    """Return a JSON number with every digit. Raises `ValueError`, as a decoder does, for an exponent of 20 digits."""
+    """
+    Return a JSON number with every digit.
+
+    Raises:
+        ValueError: the exponent has 20 digits or so; decoders raise the same.
+    """
     try:
         return Decimal(text)
-    except InvalidOperation:  # which is no ValueError, and would pass every reader
-        raise ValueError("a number beyond all measure") from None
+    except InvalidOperation:  # not a ValueError, so no reader would catch it
+        raise ValueError("a number that is out of range") from None
 
 
 def sensible(number: Decimal) -> bool:
-    """Tell whether a number can be reckoned with: adding 1 to 1E+400000000 takes for ever (faults.md 3, #13)."""
+    """Return True if a number can be calculated with: adding 1 to 1E+400000000 takes forever (faults.md 3, #13)."""
     if not number.is_finite() or not -13 < number.adjusted() < 13:
         return False
     try:
@@ -64,15 +69,16 @@ def sensible(number: Decimal) -> bool:
 
 
 def decimals(currency: str) -> int:
-    """Return how many decimals amounts in `currency` (ISO 4217, upper case) have."""
+    """Return the number of decimals of amounts in `currency` (ISO 4217, upper case)."""
     return _DECIMALS.get(currency, 2)
 
 
 def digits(amount: Decimal) -> str:
     """
-    Return the digits of `amount`: 2, 49.99, 0.0000001; the zeros at its end are kept, they say how exact it is.
+    Return the digits of `amount`: 2, 49.99, 0.0000001. Trailing zeros are kept, as they state the precision.
 
-    Raises `Unmappable` for what is no number, or so large or small that its digits would fill the memory.
+    Raises:
+        Unmappable: it is not a number, or so large or small that its digits would fill the memory.
     """
     return _digits(str(amount))
 
@@ -87,7 +93,7 @@ def _digits(text: str) -> str:
 
 
 def with_decimals(amount: Decimal, currency: str) -> str:
-    """Return the digits of `amount`, and at least as many decimals as `currency` has: 1250.5 NOK is 1250.50."""
+    """Return the digits of `amount` with at least as many decimals as `currency` has: 1250.5 NOK is 1250.50."""
     whole, _, fraction = digits(amount).partition(".")
     fraction = fraction.ljust(decimals(currency), "0")
     return f"{whole}.{fraction}" if fraction else whole
@@ -97,8 +103,9 @@ def rounded(amount: Decimal, currency: str) -> Decimal:
     """
     Return `amount` rounded half up (away from zero) to the decimals of `currency`.
 
-    Raises `Unmappable` for amounts that are not numbers or absurdly large: `Decimal("1E+400000000")` is valid JSON,
-    and turning it into an integer would take the process with it (faults.md, 8.4).
+    Raises:
+        Unmappable: it is not a number, or absurdly large: `Decimal("1E+400000000")` is valid JSON, and converting it to
+            an integer would take the process down (faults.md, 8.4).
     """
     if not amount.is_finite() or amount.adjusted() > _LARGEST_EXPONENT:
         raise Unmappable("amount out of range", f"{amount} {currency}")
@@ -115,18 +122,24 @@ def minor_units(amount: Decimal, currency: str) -> int:
     """
     Return `amount` in the smallest unit of `currency`: cents for EUR, yen for JPY, fils for BHD.
 
-    Rounds half up, never through a float; raises `Unmappable` as `rounded` does (vendors.md 6/004 #2 and #3).
+    Rounds half up, never through a float (vendors.md 6/004 #2 and #3).
+
+    Raises:
+        Unmappable: as `rounded` does.
     """
-    # Prices come again and again. By their text: amounts that are equal need not be of one form, and one of them may
-    # be refused for its own.
+    # Prices repeat, so results are cached by text: equal amounts may differ in form, and one form may be rejected
+    # where the other is not.
     return _minor_units(str(amount), currency)
 
 
 def exact_minor_units(amount: Decimal, currency: str) -> int | Decimal:
     """
-    Return `amount` in the smallest unit of `currency` without rounding it: 0.0045 EUR are 0.45 cents.
+    Return `amount` in the smallest unit of `currency` without rounding: 0.0045 EUR are 0.45 cents.
 
-    Whole where it is whole, else a `Decimal` whose text has no exponent. Raises `Unmappable` where there is none.
+    The result is an integer if it is whole, otherwise a `Decimal` whose text has no exponent.
+
+    Raises:
+        Unmappable: there is no such number.
     """
     return _exact(str(amount), decimals(currency))
 
@@ -155,7 +168,7 @@ def _exact(text: str, places: int) -> int | Decimal:
 def _minor_units(amount: str, currency: str) -> int:
     places = decimals(currency)
     whole, _, fraction = amount.partition(".")
-    # Nearly all amounts have nothing to be rounded: their digits are those of the minor units.
+    # Nearly all amounts need no rounding: their digits are those of the minor units.
     if len(fraction) <= places and len(whole) <= _LARGEST_EXPONENT + 1 and (whole + fraction).isdecimal():
         return int(whole + fraction.ljust(places, "0"))
     return int(rounded(Decimal(amount), currency).scaleb(places, context=_CONTEXT))
@@ -163,12 +176,13 @@ def _minor_units(amount: str, currency: str) -> int:
 
 def check_totals(order: Order, tolerance: Decimal) -> str | None:
     """
-    Return what is wrong with the order's total, or None if nothing is, or nobody can tell. Changes nothing.
+    Return a description of the mismatch between an order's lines and its total; None if they agree or cannot be
+    compared.
 
-    The total without tax is compared with the lines plus shipping, and with that less the discount: sources differ in
-    whether a stated discount is in the prices already. A percentage may be of the lines, or of the shipping as well.
-    Vendors' own samples miss by a cent (vendors.md 6/000 #5), which is what `tolerance`, in units of the currency, is
-    for. A line without a price, or rows that are no articles (`other_rows`), leave nothing to compare.
+    The total without tax is compared with the lines plus shipping, and with that minus the discount: sources differ in
+    whether the prices already include a stated discount. A percentage may apply to the lines, or to the shipping as
+    well. Vendors' own samples are off by a cent (vendors.md 6/000 #5); `tolerance`, in units of the currency, allows
+    for that. With a line without a price, or rows that are not articles (`other_rows`), there is nothing to compare.
     """
     stated = order.totals.excluding_tax
     prices = [line.unit_price for line in order.lines]

@@ -1,9 +1,9 @@
 """
-What a default mapping could not make, kept at its place until it is known whether anybody needs it.
+Keeps the parts that a default mapping could not make, until it is known whether the request needs them.
 
-A mapping of settings.yaml lies over the receiver's default. What it replaces, the default need not be able to map: so
-an order that the default would hold is mapped again part by part, with a `MissingPart` for each part that failed, and
-held only for those that are still there in the end. Orders that the default can map never come this way.
+A mapping of settings.yaml overrides the receiver's default mapping. The default need not be able to map the parts that
+are replaced. So an order that the default would hold is mapped again part by part, with a `MissingPart` for each part
+that failed, and is held only for those that remain in the end. Orders that the default can map never come here.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ __all__ = ["Attempt", "MissingPart", "PartialRequest", "missing_parts", "or_miss
 T = TypeVar("T")
 
 Attempt = Callable[..., Any]
-"""Makes one part of a request: `attempt(make, *arguments)` is what `make` returns, or a hole."""
+"""Makes one part of a request: `attempt(make, *arguments)` returns the result of `make`, or a missing part."""
 
 
 class MissingPart(msgspec.Struct, frozen=True):
-    """A part that the default mapping could not make, and why."""
+    """A part that the default mapping could not make, and the reason."""
 
     cause: Unmappable
 
 
 def or_raise(make: Callable[..., T], *arguments: Any) -> T:
-    """Make a part; what fails, fails as a whole."""
+    """Make a part; an error is raised."""
     return make(*arguments)
 
 
 def or_missing(make: Callable[..., T], *arguments: Any) -> T | MissingPart:
-    """Make a part, or return the hole that it leaves."""
+    """Make a part; an error becomes a `MissingPart`."""
     try:
         return make(*arguments)
     except Unmappable as exc:
@@ -43,10 +43,15 @@ def or_missing(make: Callable[..., T], *arguments: Any) -> T | MissingPart:
 
 
 class PartialRequest(dict[str, Any]):
-    """A mapped order with holes, as expressions see it (`mapped`): to ask for one of them is to need it."""
+    """A mapped order with missing parts, as expressions see it (`mapped`): reading a missing part raises its cause."""
 
     def get(self, key: str, default: Any = None) -> Any:
-        """Return what is under `key`; raise the cause of a hole."""
+        """
+        Return the value of `key`.
+
+        Raises:
+            Unmappable: the part is missing.
+        """
         found = super().get(key, default)
         if isinstance(found, MissingPart):
             raise found.cause
@@ -54,7 +59,7 @@ class PartialRequest(dict[str, Any]):
 
 
 def missing_parts(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, MissingPart]]:
-    """Yield the holes in a mapped order, each with its dotted path."""
+    """Yield the missing parts of a mapped order, each with its dotted path."""
     if isinstance(value, MissingPart):
         yield ".".join(path), value
     elif isinstance(value, Mapping):

@@ -1,8 +1,8 @@
 """
-The plain order: the canonical order as JSON, for receivers that have no form of their own (a webhook, a file).
+The plain order: the canonical order as JSON, for receivers without a format of their own (a webhook, a file).
 
-Amounts and quantities are texts with their digits, never floats and never in scientific notation; times are ISO 8601
-in UTC, dates `YYYY-MM-DD`, ids text, documents base64. What an order does not have is left out.
+Amounts and quantities are text with all their digits, never floats and never in scientific notation; times are ISO 8601
+in UTC, dates `YYYY-MM-DD`, ids text, documents base64. Fields that an order does not have are left out.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Amount = Annotated[str, Meta(pattern=r"^-?[0-9]+(\.[0-9]+)?$", description="A nu
 
 
 class PlainLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One ordered article. Prices exclude tax and are per unit, in the order's currency."""
+    """An ordered article. Prices exclude tax and are per unit, in the order's currency."""
 
     line_id: str = ""
     sku: str = ""
@@ -41,7 +41,7 @@ class PlainLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class PlainTotals(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The order's sums as the source states them."""
+    """The order's totals as the source states them."""
 
     excluding_tax: Amount | None = None
     including_tax: Amount | None = None
@@ -53,7 +53,7 @@ class PlainTotals(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 
 class PlainParcel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One parcel of a shipment: kilograms and centimetres."""
+    """A parcel of a shipment, in kilograms and centimetres."""
 
     parcel_id: str = ""
     description: str = ""
@@ -68,10 +68,10 @@ class PlainParcel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 
 class PlainOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The fields of the canonical order, less the source's raw bytes."""
+    """The fields of the canonical order, without the source's raw bytes."""
 
     free_form: ClassVar[bool] = True
-    """A route's own mapping may give other keys than these: what takes a plain order takes any JSON object."""
+    """A route's own mapping may produce other keys than these: receivers of plain orders accept any JSON object."""
 
     external_id: str
     source: str
@@ -112,28 +112,29 @@ _decode = msgspec.json.Decoder(PlainOrder).decode
 
 def plain_order(order: Order) -> PlainOrder:
     """
-    Return `order` in its plain form, the same for the same order on every day.
+    Return `order` in its plain form, which depends on the order alone.
 
-    Raises `Unmappable`, and nothing else: for amounts that are no numbers or absurdly large, a time without a zone,
-    and text that is not Unicode.
+    Raises:
+        Unmappable: for amounts that are not numbers or absurdly large, a time without a zone, and text that is not
+            Unicode. Nothing else is raised.
     """
     fields = _fields(order, or_raise)
     plain = PlainOrder(**{**fields, "totals": PlainTotals(**fields["totals"])})
     try:
         _decode(_encode(plain))
-    except ValueError as exc:  # msgspec's own, and texts with half a character
+    except ValueError as exc:  # msgspec's own errors, and lone surrogates in texts
         raise Unmappable("unwritable order", str(exc)) from None
     return plain
 
 
 def partial_plain(order: Order) -> dict[str, Any]:
-    """Return as much of the plain form of `order` as can be made, with a hole for each part that cannot."""
+    """Return the plain form of `order` with a `MissingPart` for each part that cannot be made."""
     fields = _fields(order, or_missing)
-    holes = {name: value for name, value in fields.items() if isinstance(value, MissingPart)}
+    missing = {name: value for name, value in fields.items() if isinstance(value, MissingPart)}
     totals = fields.pop("totals")
-    plain = PlainOrder(**{name: value for name, value in fields.items() if name not in holes})
+    plain = PlainOrder(**{name: value for name, value in fields.items() if name not in missing})
     made = msgspec.to_builtins(plain, builtin_types=(datetime, date, bytes))
-    made |= holes
+    made |= missing
     made["totals"] = {name: value for name, value in totals.items() if value is not None}
     return {name: made[name] for name in PlainOrder.__struct_fields__ if name in made}
 

@@ -1,4 +1,4 @@
-"""What a receiver takes, read off its request struct: the keys, and how a value becomes one that fits."""
+"""Reads the keys and types that a receiver accepts off its request struct, and converts values to them."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class Field:
 
     @cached_property
     def struct(self) -> type[msgspec.Struct] | None:
-        """The struct that the value is, if it is one."""
+        """The struct that the value is, or None."""
         return next((k for k in self._kinds if isinstance(k, type) and issubclass(k, msgspec.Struct)), None)
 
     @cached_property
     def fields(self) -> dict[str, Field] | None:
-        """The keys that the value takes; None if it may have any."""
+        """The keys of the value; None if it may have any."""
         return {f.encode_name: Field(f.type) for f in msgspec.structs.fields(self.struct)} if self.struct else None
 
     @cached_property
@@ -42,47 +42,49 @@ class Field:
 
     @cached_property
     def item(self) -> Field:
-        """What is in the list that the value is."""
+        """The elements of the value if it is a list."""
         return next((Field(get_args(k)[0]) for k in self._kinds if get_origin(k) in (tuple, list)), UNKNOWN)
 
     @cached_property
     def values(self) -> Field:
-        """What is in the dict that the value is."""
+        """The values of the value if it is a dict."""
         return next((Field(get_args(k)[1]) for k in self._kinds if get_origin(k) is dict), UNKNOWN)
 
     @cached_property
     def key(self) -> Field:
-        """What the keys of the dict are that the value is."""
+        """The keys of the value if it is a dict."""
         return next((Field(get_args(k)[0]) for k in self._kinds if get_origin(k) is dict), UNKNOWN)
 
     def takes(self, kind: type) -> bool:
-        """Whether the value may be a `list`, or a `dict`."""
+        """Return True if the value may be a `list`, or a `dict`."""
         if self.any or (kind is dict and self.struct is not None):
             return True
         return any((get_origin(k) or k) in ((dict,) if kind is dict else (tuple, list)) for k in self._kinds)
 
     @cached_property
     def any(self) -> bool:
-        """Whether it takes whatever it is given."""
+        """True if it accepts any value."""
         return Any in self._kinds
 
     @cached_property
     def _text(self) -> bool:
-        """Whether it is text on the wire."""
+        """True if it is text on the wire."""
         return any(k in (str, UUID) or (isinstance(k, type) and issubclass(k, Enum)) for k in self._kinds) or any(
             get_origin(k) is Literal for k in self._kinds
         )
 
     def at(self, key: str) -> Field:
-        """Return what stands under `key`."""
+        """Return the field under `key`."""
         return (self.fields.get(key) or UNKNOWN) if self.fields is not None else self.values
 
     def fit(self, value: Any) -> Any:
         """
-        Return `value` in the type that is taken, where nothing is lost by it; else as it is, for the check to refuse.
+        Return `value` in an accepted type if nothing is lost by that; otherwise unchanged, for the validation to
+        reject.
 
-        A number becomes whole, a JSON number or text; a date becomes text. Empty text is null, and null is left out.
-        Where anything is taken, an amount is a text with its digits, unless `number()` says that it is a JSON number.
+        A number becomes an integer, a JSON number or text; a date becomes text. Empty text becomes null, and null is
+        left out. If any value is accepted, an amount becomes text with its digits, unless `number()` marks it as a JSON
+        number.
         """
         kind = type(value)
         if kind is str:
@@ -113,12 +115,12 @@ class Field:
         if int in self._kinds and value == value.to_integral_value():
             return int(value)
         if float in self._kinds:
-            number = float(value)  # what is sent is its shortest text
+            number = float(value)  # sent as its shortest text
             return number if Decimal(repr(number)) == value else value
         return as_text(value) if self._text and int not in self._kinds else value
 
     def refusal(self, value: Any) -> str:
-        """Return why the value of a literal cannot stand here; nothing if it can."""
+        """Return why a literal is not accepted here; empty if it is."""
         try:
             msgspec.convert(value, self.kind)
         except msgspec.ValidationError as exc:

@@ -1,4 +1,4 @@
-"""The canonical order as expressions see it: plain dicts and lists whose numbers, dates and times are still such."""
+"""The canonical order as expressions see it: plain dicts and lists that keep numbers, dates and times as such."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _raw = msgspec.json.Decoder(float_hook=exact)
 
 def scope_of(order: Order, used: frozenset[str]) -> dict[str, Any]:
     """
-    Return what expressions start from: the fields of `order` that are `used`, and the whole of it as `order`.
+    Return the root of expressions: the `used` fields of `order`, and the whole order as `order`.
 
-    Absent texts are empty, as in the order itself. `raw` is the vendor's own order, decoded; null if it is no JSON.
+    Absent texts are empty, as in the order itself. `raw` is the vendor's own order, decoded; null if it is not JSON.
     """
     if "order" in used:
         whole = {name: _value(getattr(order, name)) for name in _fields(Order)}
@@ -47,7 +47,7 @@ def _value(value: Any) -> Any:
 
 @cache
 def _fields(kind: type[msgspec.Struct]) -> tuple[str, ...]:
-    """Return what a struct shows: its fields, and what it tells as a property."""
+    """Return the visible fields of a struct, including its properties."""
     own = [name for name in kind.__struct_fields__ if (kind, name) != (Order, "raw")]
     return (*own, *(name for name, value in vars(kind).items() if isinstance(value, property)))
 

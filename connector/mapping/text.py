@@ -1,11 +1,11 @@
 """
-Foreign text made fit for a label or a screen: no control characters, and no space but one between words.
+Cleans foreign text for labels and screens: removes control characters, and reduces white space to single spaces.
 
-Nearly all text is fit as it comes. To find that out for all texts of an order together costs as much as to clean two
-of them, so `tidied` looks first, and cleans only an order that needs it (faults.md, section 3, #16).
+Nearly all text arrives clean. Checking all texts of an order together costs as much as cleaning two of them, so
+`tidied` checks first, and cleans only an order that needs it (faults.md, section 3, #16).
 
-What is unfit is listed here. What Python can print depends on its tables of Unicode: by those, an order with a newer
-sign in it would be another order after a change of Python.
+The characters to remove are listed here. Python's `isprintable` depends on its Unicode tables: with those, an order
+with a newer character would become another order after an upgrade of Python.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from connector.order import Contact, Customer, Document, Line, Order
 __all__ = ["UNFIT", "are_clean", "block", "one_line", "tidied"]
 
 _BREAKS = (*range(0x09, 0x0E), *range(0x1C, 0x20), 0x85, 0x2028, 0x2029)
-"""Tabs and ends of lines: each parts what stands beside it."""
+"""Tabs and line ends: each separates the texts beside it."""
 _HALVES = range(0xD800, 0xE000)
 _UNSEEN = (
-    # Controls of terminals; the zero width space, the soft hyphen, marks and overrides of direction, the byte order
-    # mark, tags. None has a width, so none parts a word, and none may become anything that is seen.
-    # The two joiners stay: names in Persian and Hindi are spelt with them.
+    # Terminal controls; the zero width space, the soft hyphen, marks and overrides of direction, the byte order
+    # mark, tags. None has a width, so none separates words, and none may be replaced by a visible character.
+    # The two joiners stay: Persian and Hindi names are spelt with them.
     *(code for code in (*range(0x20), *range(0x7F, 0xA0)) if code not in _BREAKS),
     *(0xAD, 0x61C, 0x180E, 0x200B, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2060, 0x2070)),
     *(0xFEFF, *range(0xFFF9, 0xFFFC), 0xFFFE, 0xFFFF, *range(0xE0000, 0xE0080)),
@@ -35,7 +35,7 @@ _UNSEEN = (
 UNFIT: dict[int, str | None] = {
     **dict.fromkeys(_UNSEEN),
     **dict.fromkeys(_BREAKS, " "),
-    **dict.fromkeys(_HALVES, "\ufffd"),  # of a sign that is lost; the mark for that is better than a hole
+    **dict.fromkeys(_HALVES, "\ufffd"),  # half of a lost character; the replacement character shows the loss
 }
 
 KEPT: dict[type[Struct], tuple[str, ...]] = {
@@ -43,7 +43,7 @@ KEPT: dict[type[Struct], tuple[str, ...]] = {
     Line: ("sku",),
     Document: ("title",),
 }
-"""Texts that stay as they are: an identity, an article's code, and what is cleaned where it is used."""
+"""Fields that stay as they are: identities, article codes, and texts that are cleaned where they are used."""
 
 T = TypeVar("T", bound=Struct)
 
@@ -65,27 +65,27 @@ def one_line(value: str) -> str:
 
 
 def block(value: str) -> str:
-    """Return `value` like `one_line`, with its line breaks."""
+    """Return `value` like `one_line`, but with its line breaks."""
     if value.isprintable():
         return " ".join(value.split())
     return "\n".join(one_line(line) for line in value.splitlines()).strip()
 
 
 def are_clean(texts: Iterable[str]) -> bool:
-    """Tell whether `one_line` and `block` would return each of `texts` as it is."""
+    """Return True if `one_line` and `block` would return each of `texts` unchanged."""
     joined = " ".join(filter(None, texts))
     if not joined.isprintable():
         return joined == one_line(joined)
-    # One space is ours, between two texts: a second one is of the texts. Of all kinds of space only this is printable.
+    # Single spaces may be from the join; a double one is from a text. No other white space is printable.
     return "  " not in joined and joined[:1] != " " != joined[-1:]
 
 
 def tidied(order: Order) -> Order:
     """
-    Return `order` with clean texts where people will read them: as a rule that is `order` itself.
+    Return `order` with clean texts where people will read them; usually that is `order` itself.
 
-    Identity, references, article codes, documents and the order's notes stay as they are. Notes elsewhere, and the
-    values of metadata, keep their line breaks.
+    Identity, references, article codes, documents and the order's notes stay as they are. Other notes, and the values
+    of metadata, keep their line breaks.
     """
     delivery, invoice = order.delivery_address, order.invoice_address
     texts: list[str] = [*_texts(order), *order.references, *order.metadata.values()]
@@ -109,7 +109,7 @@ def tidied(order: Order) -> Order:
 
 
 def _cleaned(struct: T) -> T:
-    """Return a struct with each of its texts clean, but for those that are no texts for people."""
+    """Return a struct with each of its texts clean, except those that are not for people."""
     kept = KEPT.get(type(struct), ())
     names = (name for name in struct.__struct_fields__ if name not in kept)
     return replace(struct, **{name: _clean(name, getattr(struct, name)) for name in names})

@@ -53,8 +53,8 @@ def test_an_order_refused_three_times_while_others_pass_is_at_fault() -> None:
     assert bench.blame.alone("bad", "wms") == (
         "wms refuses this order alone (403)",
         (
-            "blocked; wms takes others. See what of this order a firewall, a size limit or the address there does not "
-            "let through. Mend that, then retry or skip"
+            "blocked; wms accepts other orders. Check whether a firewall, a size limit or the address there blocks "
+            "something in this order. Fix that, then retry or skip"
         ),
     )
     assert not bench.alone("bad"), "it may be tried again when a person lets it go"

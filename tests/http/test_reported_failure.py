@@ -145,7 +145,7 @@ def test_a_body_that_does_not_is_none(body: bytes) -> None:
 def test_a_body_that_is_cut_off_says_nothing_of_a_success(body: bytes) -> None:
     """What begins as JSON, or as XML, and cannot be read as that may have been about to report a failure."""
     assert not reported_failure(body)
-    assert no_success(body).startswith("cannot be read: it begins as ")
+    assert no_success(body).startswith("cannot be parsed: it begins as ")
 
 
 @pytest.mark.fault(128)

@@ -71,23 +71,23 @@ MISTAKES = [
     ("note: =uper(reference)", "12:13", "there is no function uper(), did you mean 'upper'?"),
     ("note: =upper()", "12:13", "upper() takes 1 argument(s), not 0"),
     ("note: =lookup('method', notes)", "12:13", "there is no table 'method', did you mean 'methods'?"),
-    ("noet: x", "12:7", "mapping.noet: the receiver takes no such key, did you mean 'note'?"),
-    ("zzz: x", "12:7", "the receiver takes no such key; it takes external_reference, po_number,"),
-    ("shipping_address: {zip: x}", "12:26", "takes no such key, did you mean 'zipcode'?"),
-    ("shipping_address: x", "12:25", "does not take this: expected `object`, got `str`"),
-    ("shipping_address: [x]", "12:7", "the receiver takes no list here"),
-    ("note: {a: b}", "12:7", "the receiver takes no mapping here"),
+    ("noet: x", "12:7", "mapping.noet: the receiver has no such key, did you mean 'note'?"),
+    ("zzz: x", "12:7", "the receiver has no such key; its keys are external_reference, po_number,"),
+    ("shipping_address: {zip: x}", "12:26", "has no such key, did you mean 'zipcode'?"),
+    ("shipping_address: x", "12:25", "does not accept this value: expected `object`, got `str`"),
+    ("shipping_address: [x]", "12:7", "the receiver accepts no list here"),
+    ("note: {a: b}", "12:7", "the receiver accepts no mapping here"),
     ("note: 5", "12:13", "expected `str | null`, got `int`"),
-    ("order_amount: 1.5", "12:21", "the receiver does not take this"),
+    ("order_amount: 1.5", "12:21", "the receiver does not accept this value"),
     ("inco_terms: DPP", "12:19", "invalid enum value 'DPP'"),
-    ("meta_data: {A: x}", "12:19", "the receiver does not take this key"),
+    ("meta_data: {A: x}", "12:19", "the receiver does not accept this key"),
     ("order_lines: {each: =lines, do: {article_code: x}}", "12:35", "requires the key 'quantity'"),
     ("order_lines: {each: =lines}", "12:7", "'each' needs a 'do'"),
     ("order_lines: {each: lines, do: x}", "12:27", "must be an expression, such as =lines"),
-    ("order_lines: {each: =reference, do: x}", "12:27", "this is no list"),
-    ("order_lines: {each: =lines, as: x, do: x}", "12:35", "unknown key; here it is each, do, when"),
-    ("note: {each: =lines, do: =item.sku}", "12:7", "the receiver takes no list here"),
-    ("note: =item.sku", "12:13", "item stands for an element, inside an each"),
+    ("order_lines: {each: =reference, do: x}", "12:27", "this is not a list"),
+    ("order_lines: {each: =lines, as: x, do: x}", "12:35", "unknown key; the keys here are each, do, when"),
+    ("note: {each: =lines, do: =item.sku}", "12:7", "the receiver accepts no list here"),
+    ("note: =item.sku", "12:13", "item is the current element, within an each only"),
     ("note: {when: notes, then: x}", "12:20", "must be an expression, such as =notes"),
     ("note: {then: x}", "12:7", "'then' and 'else' need a 'when'"),
     ("note: {when: =notes, then: x, els: y}", "12:37", "unknown key, did you mean 'else'?"),
@@ -174,7 +174,7 @@ def test_with_several_receivers_a_tree_says_which_it_is_for(load: Load) -> None:
     (line,) = lines_of(load, "    mapping: {note: x}\n", "[warehouse, other]")
     assert line.startswith("11:15: routes.0.mapping.note: a route with several receivers has its mappings")
     (line,) = lines_of(load, "    mapping: {other: {noet: x}}\n", "[warehouse, other]")
-    assert line.startswith("11:23: routes.0.mapping.other.noet: the receiver takes no such key")
+    assert line.startswith("11:23: routes.0.mapping.other.noet: the receiver has no such key")
 
 
 def test_the_tree_in_the_comments_of_the_example_works(tmp_path: Path) -> None:

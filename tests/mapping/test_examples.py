@@ -146,16 +146,19 @@ async def test_an_order_that_is_held(tmp_path: Path) -> None:
     ("text", "line"),
     [
         ("examples: []\n", "1:11: examples: must have at least 1 item(s)"),
-        ("", "1:1: the file is empty; write examples: and a list of them"),
-        ("- a\n", "1:1: the file is not a mapping; write examples: and a list of them"),
+        ("", "1:1: the file is empty; write examples: followed by a list"),
+        ("- a\n", "1:1: the file is not a mapping; write examples: followed by a list"),
         ("a: [\n", "2:1: this is not YAML"),
         ("exmples: []\n", "1:1: exmples: unknown key, did you mean 'examples'?"),
-        ("examples:\n  - {name: a, order: {}, canonical: {}, held: x}\n", "2:5: examples.0: give one of order, canon"),
-        ("examples:\n  - {name: a, order: {}}\n", "2:5: examples.0: give one of request, contains, held"),
+        (
+            "examples:\n  - {name: a, order: {}, canonical: {}, held: x}\n",
+            "2:5: examples.0: write exactly one of order, canon",
+        ),
+        ("examples:\n  - {name: a, order: {}}\n", "2:5: examples.0: write exactly one of request, contains, held"),
         ("examples:\n  - {name: a, order: {}, hold: x}\n", "2:26: examples.0.hold: unknown key, did you mean 'held'?"),
         ("examples:\n  - {order: {}, held: x}\n", "2:5: examples.0: the key 'name' is missing"),
-        ("examples:\n  - {name: a, source: b, order: {}, held: x}\n", "2:23: examples.0.source: say which source"),
-        ("examples:\n  - {name: a, receiver: b, order: {}, held: x}\n", "2:25: examples.0.receiver: say which rec"),
+        ("examples:\n  - {name: a, source: b, order: {}, held: x}\n", "2:23: examples.0.source: write source: with"),
+        ("examples:\n  - {name: a, receiver: b, order: {}, held: x}\n", "2:25: examples.0.receiver: write receiver:"),
         ("examples:\n  - {name: a, canonical: {lines: 5}, held: x}\n", "2:26: examples.0.canonical: this is"),
         (
             "examples:\n  - {name: a, canonical: {lines: [{skuu: A}]}, held: x}\n",
@@ -179,8 +182,8 @@ async def test_an_example_says_which_ends_it_is_for_where_there_are_several(tmp_
     )
     text = "examples:\n  - {name: a, order: {}, held: x}\n  - {name: b, source: shop, order: {}, held: x}\n"
     assert await mistakes(tmp_path, text, several) == [
-        "2:5: examples.0: say which source it is of: shop",
-        "3:5: examples.1: say which receiver of shop it is for: warehouse, more",
+        "2:5: examples.0: write source: with one of shop",
+        "3:5: examples.1: write receiver: with one of the receivers of shop: warehouse, more",
     ]
 
 

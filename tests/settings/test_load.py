@@ -154,8 +154,8 @@ def test_a_production_source_with_a_sandbox_receiver_is_refused(environment: str
     if "test" in address.lower():
         (problem,) = problems(text)
         assert problem == (
-            "settings.yaml:15:17: routes.0.receivers.0: orders of a production source would be acknowledged after delivery to "
-            "a sandbox receiver; if the source is a test system too, add test_system: true to sources.shop"
+            "settings.yaml:15:17: routes.0.receivers.0: orders of a production source would be acknowledged after "
+            "delivery to a sandbox receiver; if the source is a test system too, add test_system: true to sources.shop"
         )
         assert good(text.replace("//shop.example", "//test.shop.example")).environment == environment
         declared = text.replace("    type: shop\n", "    type: shop\n    test_system: true\n")

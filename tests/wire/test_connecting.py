@@ -153,10 +153,10 @@ async def test_a_certificate_that_is_not_good(tmp_path: Path, monkeypatch: pytes
 @pytest.mark.parametrize(
     ("pem", "why"),
     [
-        (SELF_SIGNED, "is signed by nobody whom this machine trusts"),
-        (EXPIRED, "has expired; who runs that host has to renew it"),
-        (EARLY, "is not valid yet; is the clock here right?"),
-        (OTHER_HOST, "is for another host; mend the address in the settings"),
+        (SELF_SIGNED, "is signed by an authority that this machine does not trust"),
+        (EXPIRED, "has expired; the host's operator must renew it"),
+        (EARLY, "is not valid yet; check the clock of this machine"),
+        (OTHER_HOST, "is for another host; correct the address in the settings"),
     ],
     ids=["unknown authority", "expired", "early", "another host's"],
 )
@@ -196,7 +196,7 @@ async def test_a_host_name_that_does_not_exist(
     ended, _ = await drained(tmp_path, text, shop=PropellerStandIn(propeller_orders(3)))
 
     assert later is ended.later
-    assert later is not ("there is no host of that name; mend the address" in ended.failed["warehouse"])
+    assert later is not ("there is no host of that name; correct the address" in ended.failed["warehouse"])
 
 
 @pytest.mark.fault(137)

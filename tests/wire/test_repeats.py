@@ -47,7 +47,7 @@ async def test_a_write_is_sent_once_whatever_its_method(method: str, reset: bool
         endpoint = Endpoint("vendor", base, EndpointSettings(), SystemClock())
         try:
             await endpoint.call("GET", "/orders", effect=Effect.READ)
-            with pytest.raises(InDoubtError, match=r"the answer was lost \((ServerDisconnected|ClientOS)Error\)"):
+            with pytest.raises(InDoubtError, match=r"the response was lost \((ServerDisconnected|ClientOS)Error\)"):
                 await endpoint.call(method, "/orders/1", effect=Effect.WRITE, body=b"{}")
         finally:
             await endpoint.aclose()

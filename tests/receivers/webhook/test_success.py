@@ -121,7 +121,7 @@ async def test_a_setting_says_more_exactly_what_a_success_is(
 @pytest.mark.parametrize(
     ("success", "place", "words"),
     [
-        ("{when: =a..b}", "7:21: receivers.erp.success.when: ", "cannot stand here"),
+        ("{when: =a..b}", "7:21: receivers.erp.success.when: ", "is not allowed here"),
         ("{when: =nonsense(a)}", "7:21: receivers.erp.success.when: ", "there is no function nonsense()"),
         ("{when: status}", "7:21: receivers.erp.success.when: ", "an expression begins with ="),
         ("{when: \"=lookup('t', a)\"}", "7:21: receivers.erp.success.when: ", "there is no table 't'"),

@@ -46,7 +46,7 @@ def an_error_is_not_there(stack: ExitStack) -> None:
         try:
             return await find(self, external_id)
         except TransientError as exc:
-            if "calls itself a failure" in str(exc):
+            if "reports a failure" in str(exc):
                 return None
             raise
 
@@ -62,7 +62,7 @@ def a_failed_look_up_is_an_empty_one(stack: ExitStack) -> None:
         try:
             return await matches(self, external_id)
         except TransientError as exc:
-            if "calls itself a failure" in str(exc):
+            if "reports a failure" in str(exc):
                 return [], set(), True
             raise
 
