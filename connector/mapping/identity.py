@@ -75,7 +75,7 @@ def refuse_altered(name: str, external_id: str, shown: Iterable[str]) -> None:
         if other != external_id and folded(other) == wanted:
             raise ConflictError(
                 f"{name} has a record with the external id {other!r}, the look-up was for {external_id!r}: it seems "
-                "to store ids in another form than they are sent"
+                "to store ids differently from the way they are sent"
             )
 
 
