@@ -54,7 +54,7 @@ def exact(text: str) -> Decimal:
     try:
         return Decimal(text)
     except InvalidOperation:  # not a ValueError, so no reader would catch it
-        raise ValueError("a number that is out of range") from None
+        raise ValueError("a number beyond all measure") from None
 
 
 def sensible(number: Decimal) -> bool:
