@@ -248,7 +248,7 @@ class RouteSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     mapping: Annotated[
         Function | dict[str, Any] | None,
         Meta(
-            description="Keys that override the receiver's default mapping (see connector/mapping/compiler.py), or a "
+            description="Keys that override the receiver's default mapping (see docs/mapping.md), or a "
             "function as module:function; with several receivers, one of these under each receiver's name."
         ),
     ] = None

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from connector.receivers import RECEIVERS
+from connector.settings.json_schema import schema_of
 from connector.settings.model import (
     ProgressSettings,
     ReceiverSettings,
@@ -25,7 +26,6 @@ from connector.settings.model import (
     TotalsSettings,
     WitnessSettings,
 )
-from connector.settings.schema import of
 from connector.sources import SOURCES
 
 __all__ = ["PAGE", "page"]
@@ -124,17 +124,17 @@ def page() -> str:
     parts = [
         INTRO,
         "## Top level\n",
-        _table(_rows(of(Settings), leave={"server", "witness", "sources", "receivers", "routes"})),
+        _table(_rows(schema_of(Settings), leave={"server", "witness", "sources", "receivers", "routes"})),
     ]
     for key, struct in (("server", ServerSettings), ("witness", WitnessSettings)):
-        parts += [f"### `{key}`\n", _sentence(of(struct)["description"]), "", _table(_rows(of(struct)))]
+        parts += [f"### `{key}`\n", _sentence(schema_of(struct)["description"]), "", _table(_rows(schema_of(struct)))]
     families: list[tuple[str, Any, Mapping[str, Any]]] = [
         ("Sources", SourceSettings, SOURCES),
         ("Receivers", ReceiverSettings, RECEIVERS),
     ]
     for title, base, types in families:
         family = title.lower()
-        common = _rows(of(base), leave={"type"})
+        common = _rows(schema_of(base), leave={"type"})
         known = {name for name, *_ in common}
         links = ", ".join(f"[`{name}`](#{family}-{name})" for name in sorted(types))
         parts += [
@@ -144,15 +144,19 @@ def page() -> str:
             _table(common),
         ]
         for name, kind in sorted(types.items()):
-            own = [row for row in _rows(of(kind.settings), leave={"type"}) if row[0] not in known or row not in common]
+            own = [
+                row
+                for row in _rows(schema_of(kind.settings), leave={"type"})
+                if row[0] not in known or row not in common
+            ]
             parts += [f'<a id="{family}-{name}"></a>\n', f"### {title[:-1]} type `{name}`\n", _table(own)]
     parts += [
         "## Routes\n",
         "Each entry of the list `routes` connects one source with its receivers.\n",
-        _table(_rows(of(RouteSettings), leave={"totals", "progress"})),
+        _table(_rows(schema_of(RouteSettings), leave={"totals", "progress"})),
     ]
     for key, routes in (("totals", TotalsSettings), ("progress", ProgressSettings)):
-        parts += [f"### `{key}`\n", _sentence(of(routes)["description"]), "", _table(_rows(of(routes)))]
+        parts += [f"### `{key}`\n", _sentence(schema_of(routes)["description"]), "", _table(_rows(schema_of(routes)))]
     return "\n".join(parts).rstrip("\n") + "\n"
 
 
