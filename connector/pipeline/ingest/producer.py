@@ -12,7 +12,7 @@ import anyio
 
 from connector.bus import Bus, Publisher
 from connector.causes import LISTED_AGAIN
-from connector.clock import Clock, backoff
+from connector.clock import Clock, backoff, humanized, wall_time
 from connector.errors import ConnectorError, JournalError, SettingsError, lasts
 from connector.events import OrderFound, PollFinished
 from connector.http.breaker import ProbeTurn

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from connector.clock import Clock
+from connector.clock import Clock, humanized
 from connector.journal.records import Shortfall, UnreadableRow
 from connector.pipeline.ingest.surplus import Stated, Surplus
 from connector.pipeline.log_throttle import LogThrottle
