@@ -1,4 +1,4 @@
-"""Receivers: the systems that take orders. One file each, and one line here."""
+"""Receivers: systems that take responsibility for orders. A package and a line in `RECEIVERS` each."""
 
 from __future__ import annotations
 
@@ -15,4 +15,4 @@ RECEIVERS: dict[str, type[Any]] = {
     "file": FileReceiver,
     "webhook": WebhookReceiver,
 }
-"""By the `type` of settings.yaml. A registered receiver has a contract test (`tests/contracts/receiver.py`)."""
+"""By their `type` in settings.yaml. A registered receiver has a contract test (`tests/contracts/receiver.py`)."""

@@ -1,4 +1,4 @@
-"""What a receiver is: a system that takes responsibility for orders."""
+"""The protocol of receivers: systems that take responsibility for orders."""
 
 from __future__ import annotations
 
@@ -28,8 +28,9 @@ class Delivery(msgspec.Struct, frozen=True):
     """
     One order on its way to one receiver, in the receiver's form.
 
-    `body` is what goes on the wire, byte for byte; the journal keeps its hash. `applied` is for a change that the
-    receiver answered with a success and that a reading did not show (`UnshownError`): it is to be read, not sent again.
+    - `body`: the bytes of the request; the journal keeps their hash.
+    - `applied`: a change that the receiver answered with a success and a later reading did not show (`UnshownError`).
+      It is to be read again, not sent again.
     """
 
     external_id: str
@@ -41,7 +42,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     """
     Proof that a receiver has an order.
 
-    `id` is the receiver's own id, as text; `reference` the number that people there know it by, if there is one.
+    `id` is the receiver's own id, as text; `reference` the number that its users see, if there is one.
     """
 
     id: str
@@ -50,7 +51,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def label(self) -> str:
-        """What to call the record when talking to a person or to the source."""
+        """The name of the record in texts for people and for the source."""
         return self.reference or self.id
 
 
@@ -91,26 +92,30 @@ class Receiver(Protocol):
 
     @property
     def endpoint(self) -> Endpoint | None:
-        """The connection, whose breaker the flow obeys; None for a receiver that has none."""
+        """The connection, whose breaker the flow obeys; None for a receiver without one."""
 
     def default(self, order: Order) -> Any:
         """Map an order the default way, to a `request`. Pure; raises `Unmappable` and nothing else."""
 
     async def find(self, external_id: str) -> Receipt | None:
         """
-        Look an order up by its external id; compare exactly, page on, and return None only when it is not there.
+        Look up an order by its external id: compare exactly, read all pages, and return None only if it is certainly
+        absent.
 
-        Raises `ConflictError` when the receiver holds more than one, or one that must not be taken for ours.
-        Anything short of a certain answer raises: None is permission to create.
+        None is permission to create, so anything short of a certain result raises.
+
+        Raises:
+            ConflictError: the receiver holds several, or one that must not be treated as ours.
         """
 
     async def create(self, delivery: Delivery) -> Receipt:
         """
-        Hand the order over; return once it is safely theirs.
+        Create the order; return once the receiver has safely stored it. Called once per committed intent.
 
-        Called once per committed intent. `RejectedError` means that the receiver refused this order (`duplicate` if
-        because it has one already), `InDoubtError` that it may have it, `ConflictError` that it answered with
-        somebody else's order.
+        Raises:
+            RejectedError: the receiver refused this order; `duplicate` if it has one already.
+            InDoubtError: the receiver may have it.
+            ConflictError: the response is about another order.
         """
 
     async def check(self) -> str:
@@ -126,78 +131,79 @@ class SupportsPartialMapping(Protocol):
 
     def partial(self, order: Order) -> dict[str, Any]:
         """
-        Map an order that `default` refused, as far as it goes: plain values, keyed as on the wire.
+        Map an order that `default` refused, as far as possible: plain values, keyed as on the wire.
 
-        In the place of each part that cannot be mapped stands a `MissingPart`, whose cause holds the order unless the
-        route's mapping replaces that part. Pure; raises `Unmappable` for what no mapping can replace.
+        A `MissingPart` takes the place of each part that cannot be mapped; its cause holds the order unless the route's
+        mapping replaces the part. Pure; raises `Unmappable` for a part that no mapping can replace.
         """
 
 
 @runtime_checkable
 class SupportsBulkFind(Protocol):
-    """A receiver that can look many orders up for fewer calls than one each."""
+    """A receiver that can look up many orders in fewer calls than one each."""
 
     async def find_many(self, external_ids: Sequence[str]) -> Mapping[str, Receipt | None]:
         """
-        Look orders up, as `find` does, in fewer calls than one each; return an empty mapping where that cannot be.
+        Look up orders as `find` does, in fewer calls than one each; return an empty mapping if that is not possible.
 
-        Leave out what `find` would raise for, and what is not certain: None is permission to create. Raises as `find`.
+        Orders for which `find` would raise, and uncertain ones, are left out: None is permission to create. Raises as
+        `find`.
         """
 
 
 @runtime_checkable
 class SupportsNewest(Protocol):
     """
-    A receiver that can list the orders it took last, so that it can be a witness of the journal (`witness:`).
+    A receiver that can list its newest orders, and so can be a witness of the journal (`witness:`).
 
-    The struct of its settings says so, too (`lists_newest`).
+    Its settings struct declares the same (`lists_newest`).
     """
 
     async def newest(self, limit: int) -> Sequence[tuple[str, Receipt]]:
         """
-        Return the newest records, `limit` at most and the newest first: the external id of each, and its receipt.
+        Return the newest records, newest first and at most `limit`: the external id of each, and its receipt.
 
-        A record without an external id is left out. Raises as `find` where they cannot be listed for certain.
+        Records without an external id are left out. Raises as `find` if the list is not certain.
         """
 
 
 @runtime_checkable
 class SupportsUpdate(Protocol):
     """
-    A receiver whose orders can be changed and cancelled after they were created.
+    A receiver whose orders can be changed and cancelled after their creation.
 
-    Neither is called within `settle` of a change that was or may have been sent, so that what they read first is not
-    older. What they read after a write may be: where that does not show it, they raise `UnshownError`, and are called
-    again after `settle`. A `TransientError` says that nothing was sent, or none of it applied.
+    Neither method is called within `settle` of a change that was or may have been sent, so that the first reading is
+    not stale. A reading after a write may be: if it does not show the change, the methods raise `UnshownError` and are
+    called again after `settle`. A `TransientError` means that nothing was sent, or nothing was applied.
     """
 
     async def update(self, receipt: Receipt, delivery: Delivery) -> Receipt:
         """
-        Bring the order that `receipt` names to the form of `delivery`; doing it again changes nothing.
+        Change the order of `receipt` to the form of `delivery`. Idempotent.
 
-        Raises `RejectedError`, with the status, when the receiver does not take changes of that order any more.
+        Raises `RejectedError`, with the status, if the receiver accepts no changes of that order any more.
         """
 
     async def cancel(self, receipt: Receipt) -> None:
-        """Cancel the order; one that is cancelled already stays so. Raises `RejectedError` when it is too late."""
+        """Cancel the order. Idempotent. Raises `RejectedError` if it is too late."""
 
 
 @runtime_checkable
 class SupportsAttachments(Protocol):
     """
-    A receiver that takes documents with an order.
+    A receiver that accepts documents with an order.
 
-    It is not called within `settle` of documents that were or may have been sent. When some were, and others could
-    not be, it raises `InDoubtError`: a `TransientError` says that none was.
+    It is not called within `settle` of documents that were or may have been sent. If some were sent and others could
+    not be, it raises `InDoubtError`; a `TransientError` means that none was sent.
     """
 
     async def attach(self, receipt: Receipt, documents: Sequence[Document]) -> None:
-        """Attach those of `documents` whose titles the order does not have yet; doing it again attaches none twice."""
+        """Attach those of `documents` whose titles the order does not have yet. Idempotent."""
 
 
 @runtime_checkable
 class SupportsStatus(Protocol):
-    """A receiver that can be asked how far its orders are."""
+    """A receiver that shows the status of its orders."""
 
     async def progress(self, receipts: Sequence[Receipt]) -> Mapping[str, str]:
-        """Return the status of each order by receipt id; leave out what is not known for certain."""
+        """Return the status of each order by receipt id; leave out the uncertain ones."""

@@ -1,7 +1,7 @@
 """
-The sources: systems that list un-exported orders and take acknowledgements.
+Sources: systems that list orders to export and accept acknowledgements.
 
-A new one is a file here, a line in `SOURCES`, and a test that inherits the contract of all sources.
+A source is a package here, a line in `SOURCES`, and a test that inherits the contract of all sources.
 """
 
 from __future__ import annotations
@@ -20,4 +20,4 @@ SOURCES: dict[str, type] = {
     "traede_production_orders": TraedeProductionOrders,
     "zendera": ZenderaSource,
 }
-"""Each source under the word that `type:` has for it in settings.yaml."""
+"""By their `type` in settings.yaml."""

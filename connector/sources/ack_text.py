@@ -1,4 +1,8 @@
-"""The text that goes with an acknowledgement, from a template in the settings: `ERP order id = {reference}`."""
+"""
+The text of an acknowledgement, from a template in the settings: `ERP order id = {reference}`.
+
+A module of its own, because the settings of two vendors describe, check and fill the same template.
+"""
 
 from __future__ import annotations
 
@@ -31,6 +35,6 @@ def check_template(key: str, template: str) -> None:
 
 
 def filled(template: str, *, message: str, order_id: str, external_id: str) -> str:
-    """Fill a checked template; `message` is the acknowledgement's, `NAME: REFERENCE; NAME: REFERENCE`."""
+    """Fill in a checked template; `message` is the acknowledgement's, `NAME: REFERENCE; NAME: REFERENCE`."""
     reference = "; ".join(_receiver.sub("", part) for part in message.split("; "))
     return template.format(message=message, reference=reference, order_id=order_id, external_id=external_id)

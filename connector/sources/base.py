@@ -1,4 +1,4 @@
-"""What a source is: a system that lists un-exported orders and takes acknowledgements."""
+"""The protocol of sources: systems that list orders to export (the feed) and accept acknowledgements."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ __all__ = [
 
 class FeedItem(msgspec.Struct, frozen=True):
     """
-    One order of a feed page, still as the vendor's bytes: one bad order must never lose its page.
+    One order of a feed page, in the vendor's own bytes, so that one bad order never loses its page.
 
-    `skip` names why the order is none of ours (a quotation, say); empty means that it is.
+    `skip` is the reason why the order is not for us (a quotation, say); empty for an order that is.
     """
 
     order_id: str
@@ -49,10 +49,11 @@ class FeedItem(msgspec.Struct, frozen=True):
 
 class Page(msgspec.Struct, frozen=True):
     """
-    One page of a feed. `total` is how many orders the vendor says the feed holds, where it says so.
+    One page of a feed. `total` is the number of orders in the feed, if the vendor states it.
 
-    `continued` says that the vendor was not asked for it: it was read together with the page before. What was
-    confirmed since then may still be on it. `unreadable` are the rows in its place that cannot be read.
+    - `continued`: no call was made for this page; it was read together with the page before, and may still show orders
+      that were confirmed since.
+    - `unreadable`: the rows of the page that cannot be read.
     """
 
     items: Sequence[FeedItem]
@@ -80,13 +81,13 @@ class SourceTraits(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def confirms_once(self) -> bool:
-        """An order that is confirmed and listed again is left to a person: another acknowledgement may do harm."""
+        """Whether a confirmed order that is listed again is left to an operator, because another export may do harm."""
         return not (self.ack_idempotent or self.export_idempotent)
 
 
 class Source(Protocol):
     """
-    A system that lists un-exported orders (the feed) and takes acknowledgements.
+    A system that lists orders to export (the feed) and accepts acknowledgements.
 
     `fetch`, `acknowledge` and `check` raise only `TransientError`, `InDoubtError`, `RejectedError`, `AuthError` and
     `EndpointError`. Retries, rate limits, breakers and concurrency are around a source, never in it.
@@ -96,7 +97,7 @@ class Source(Protocol):
     """The source's name in settings.yaml."""
 
     ack_limit: ClassVar[int]
-    """How many orders one `acknowledge` may carry: the vendor's limit."""
+    """The number of orders that one `acknowledge` may carry: the vendor's limit."""
 
     @property
     def traits(self) -> SourceTraits:
@@ -104,26 +105,30 @@ class Source(Protocol):
 
     @property
     def endpoint(self) -> Endpoint | None:
-        """The connection, whose breaker the flow obeys; None for a source that has none."""
+        """The connection, whose breaker the flow obeys; None for a source without one."""
 
     def fetch(self, gone: Callable[[], int]) -> AsyncGenerator[Page]:
         """
-        Walk the feed once, page by page, and end where it ends.
+        Poll the feed once, page by page, to its end.
 
-        Called once per pass; the caller stops reading while it has no room. `gone()` tells how many orders of this
-        pass have left the feed since the pass began (we acknowledged them): a feed that is paged by number has
-        shrunk by that many, see `next_page`. The walk ends on an empty page, on the vendor's last page, and on a
-        page that brings nothing new, so that lying metadata cannot keep it going for ever. An order that the vendor
-        lists although it is exported already is left out.
+        The caller stops reading while it has no room. `gone()` returns how many orders of this poll have left the feed
+        since the poll began, because we acknowledged them: a feed that is paged by number has shrunk by that many, see
+        `next_page`.
+
+        The poll ends at an empty page, at the vendor's last page, and at a page without a new order, so that wrong
+        metadata cannot keep it going for ever. Orders that the vendor lists although they are exported are left out.
         """
 
     async def acknowledge(self, batch: Sequence[Acknowledgement]) -> Mapping[str, AckOutcome]:
         """
-        Tell the source about 1 to `ack_limit` orders in one call; return what became of each, by order id.
+        Acknowledge 1 to `ack_limit` orders in one call; return the outcome of each, by order id.
 
-        An order that is missing from the answer counts as `Unknown`. A raised `TransientError`, `AuthError` or
-        `EndpointError` means that nothing was applied, `RejectedError` that the call as a whole was refused,
-        `InDoubtError` that nobody knows.
+        An order that is missing from the result counts as `Unknown`.
+
+        Raises:
+            TransientError, AuthError, EndpointError: nothing was applied.
+            RejectedError: the call as a whole was refused.
+            InDoubtError: the result is unknown.
         """
 
     def to_order(self, raw: bytes) -> Order:
@@ -138,24 +143,25 @@ class Source(Protocol):
 
 @runtime_checkable
 class SupportsAckLookup(Protocol):
-    """A source that can be asked what it knows, for acknowledgements whose answer was lost."""
+    """A source that can look up acknowledgements whose response was lost."""
 
     async def is_acknowledged(self, acks: Sequence[Acknowledgement]) -> Mapping[str, bool]:
-        """Tell by order id whether the source knows; leave out the ones about which it cannot be certain."""
+        """Return by order id whether the source has the acknowledgement; leave out the uncertain ones."""
 
 
 @runtime_checkable
 class SupportsAckTerms(Protocol):
     """
-    A source that is told under terms that its settings state: what is told means something else under others.
+    A source whose acknowledgements have an effect that depends on its settings, the terms.
 
-    An acknowledgement that waits while they change keeps its own, see `Acknowledgement.terms`; `acknowledge` gets only
-    those of one kind in a call, `is_acknowledged` may get several. `traits.ack_idempotent` is about the terms of now.
+    A pending acknowledgement keeps the terms under which it was made, see `Acknowledgement.terms`. One call of
+    `acknowledge` gets acknowledgements of the same terms, `is_acknowledged` may get several. `traits.ack_idempotent`
+    holds for the current terms.
     """
 
     @property
     def terms(self) -> str:
-        """The terms of now, as a short text without secrets; the same settings make the same text for ever."""
+        """The current terms as a short text without secrets; the same settings always make the same text."""
 
     def is_idempotent(self, ack: Acknowledgement) -> bool:
         """Return whether `ack`, under its own terms, may be sent again without doing anything twice."""
@@ -163,14 +169,14 @@ class SupportsAckTerms(Protocol):
 
 @runtime_checkable
 class SupportsReplay(Protocol):
-    """A source that lists orders again that it was told about before."""
+    """A source that can list exported orders again."""
 
     def refetch(self, since: datetime) -> AsyncGenerator[Page]:
         """
-        Walk what was exported at or after `since` (UTC), and what was not exported yet.
+        Poll the orders that were exported at or after `since` (UTC), and those that are not exported yet.
 
-        As `fetch`, but orders that are marked as exported are yielded too. For replays only: which orders are known
-        is decided by the journal, never by this.
+        As `fetch`, except that exported orders are listed. For replays only: the journal decides which orders are
+        known.
         """
 
 
@@ -184,23 +190,23 @@ class LimitedReplay(Protocol):
 
 @runtime_checkable
 class SupportsReports(Protocol):
-    """A source that is told what happens to an order after it was delivered."""
+    """A source that accepts reports of an order's progress after its delivery."""
 
     async def report(self, order_id: str, body: bytes) -> None:
-        """Tell about one event; `body` is what `encode_report` made. Not to be repeated blindly: see `reported`."""
+        """Report one event; `body` comes from `encode_report`. Not to be repeated without a look-up, see `reported`."""
 
     async def reported(self, order_id: str) -> Sequence[Mapping[str, Any]] | None:
         """Return the events that the source shows for the order, oldest first; None if it cannot show them."""
 
     def encode_report(self, order_id: str, report: Any) -> bytes:
-        """Turn a report into the bytes of its call. Pure; raises `Unmappable` when it is none of this source's."""
+        """Encode a report as the body of its call. Pure; raises `Unmappable` for a report of another source."""
 
 
 def next_page(seen: int, gone: int, size: int) -> int:
     """
-    Return the number (from 0) of the page to read next in a feed of pages of `size`.
+    Return the number (from 0) of the next page to read in a feed of pages of `size`.
 
-    `seen` orders were listed in this pass, and `gone` of them have left the feed since; what comes next has moved
-    up by that many. Rounding down re-reads a few orders, which is harmless, where rounding up would skip some.
+    `seen` orders were listed in this poll, and `gone` of them have left the feed since, so that the rest has moved up
+    by as many. Rounding down reads a few orders twice, which is harmless; rounding up would skip some.
     """
     return max(seen - gone, 0) // size

@@ -1,9 +1,9 @@
 """
-Reading a page around the rows that make it fail: half of it, then less, then row by row.
+Reads a page around the rows that make it fail: in halves, then in smaller parts, then row by row.
 
-A vendor that cannot put one order into words often answers 500 to every page which that order is on, and all orders
-behind it would wait for it. So a page that fails twice in a row, while the endpoint answers other calls, is read in
-parts, and a row that fails alone is left out and named. An endpoint that answers nothing is not narrowed.
+A vendor that cannot encode one order often answers 500 to every page with that order, and all orders behind it would
+wait. A page that fails twice in a row, while the endpoint answers other calls, is read in parts; a row that fails alone
+is left out and named. An endpoint that answers no call is not bisected.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ Read = Callable[[int, int], Awaitable[Sequence[T]]]
 """Reads the page of this number, counted from 0, of this many rows."""
 
 FIRST = 30.0
-"""Seconds for which a row that cannot be read is left alone; then twice as long, and so on."""
+"""Seconds for which an unreadable row is left alone; doubled with each further failure."""
 LONGEST = 900.0
 MOST_FAILURES = 200
-"""Calls that may fail in one poll for rows that cannot be read: what is behind them waits for a later one."""
+"""Failed calls for unreadable rows that one poll may make; the rows behind them wait for a later poll."""
 IN_A_ROW = 3
-"""Failures in a row after which a call that went through before is repeated: it may be the endpoint after all."""
+"""Failures in a row after which a call that succeeded before is repeated: the endpoint itself may be failing."""
 REMEMBERED = 1000
 
 
 class _Ignored(Exception):
-    """More rows came than were asked for: the vendor does not take the size of a page from us."""
+    """The vendor returned more rows than requested: it ignores the page size."""
 
 
 class _Known(msgspec.Struct):
-    """A row that could not be read; it is left alone until `due` while the orders beside it are the same."""
+    """A row that could not be read; it is left alone until `due` while its neighbours stay the same."""
 
     row: UnreadableRow
     tries: int
@@ -47,12 +47,12 @@ class _Known(msgspec.Struct):
 
 
 def reached(exc: ConnectorError) -> bool:
-    """Tell whether an endpoint took a call and failed at it, so that another one may be answered."""
+    """Return whether an error shows that the endpoint received the call and failed; another call may succeed."""
     return isinstance(exc, RejectedError) or (isinstance(exc, TransientError) and exc.reached)
 
 
 def parts_of(size: int) -> int:
-    """Return into how large parts a page is cut: halves, then divisors near the square root, then rows."""
+    """Return the sizes of the parts into which a page is cut: halves, then divisors near the square root, then rows."""
     if size >= 16 and size % 2 == 0:
         return size // 2
     return max((part for part in range(1, int(size**0.5) + 1) if size % part == 0 and part < size), default=1)
@@ -60,9 +60,9 @@ def parts_of(size: int) -> int:
 
 class LoneFailures:
     """
-    Orders that are read alone, each by a call of its own, and of which some cannot be read.
+    Orders that are read by a call each, some of which fail.
 
-    One that fails twice in a row is left alone for a while, and then for longer.
+    An order that fails twice in a row is left alone for a while, and longer after each further failure.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -70,12 +70,12 @@ class LoneFailures:
         self._known: dict[str, _Known] = {}
 
     def left_alone(self, order_id: str) -> UnreadableRow | None:
-        """Return what is known of an order that is not to be read now."""
+        """Return the stand-in of an order that is not to be read now."""
         known = self._known.get(order_id)
         return known.row if known is not None and self._clock.monotonic() < known.due else None
 
     def failed(self, order_id: str, exc: ConnectorError) -> UnreadableRow | None:
-        """Take note of a failure; return what is known of the order, unless it is the first one."""
+        """Record a failure; return the stand-in of the order, except for its first failure."""
         known = self._known.get(order_id)
         tries = 0 if known is None else known.tries + 1
         row = UnreadableRow(0, "", "", str(exc), order_id)
@@ -85,17 +85,17 @@ class LoneFailures:
         return row if tries else None
 
     def read(self, order_id: str) -> None:
-        """Take note that an order could be read."""
+        """Record that an order was read."""
         self._known.pop(order_id, None)
 
 
 class Narrowing(Generic[T]):
     """
-    Reads the pages of one list. `key` is a row's order, by which its neighbours are named.
+    Reads the pages of one list. `key` returns the order id of a row, by which its neighbours are named.
 
-    Rows that cannot be read are remembered from poll to poll by their position. A remembered one is looked at alone, so
-    that its page is not tried in vain again; and not even that for a while, if the orders on either side are the same.
-    `blamed` says of an error whether the rows can be to blame for it.
+    Unreadable rows are remembered from poll to poll by position. A remembered row is read alone, so that its page does
+    not fail again, and is left alone for a while as long as its neighbours are the same. `blamed` decides whether the
+    rows can be the cause of an error.
     """
 
     def __init__(
@@ -111,13 +111,13 @@ class Narrowing(Generic[T]):
         self._in_a_row = 0
         self._turn = -1
         self._sound: tuple[int, int] | None = None
-        """A call of this poll that went through."""
+        """A call of this poll that succeeded."""
         self._last = ""
         self._asked: set[int] = set()
-        """Rows of this page that were asked for alone."""
+        """Rows of this page that were read alone."""
 
     def begin(self) -> None:
-        """Begin a poll."""
+        """Start a poll."""
         self._failures = self._in_a_row = 0
         self._sound = None
         self._last = ""
@@ -126,10 +126,13 @@ class Narrowing(Generic[T]):
         self, read: Read[T], number: int, size: int, pitch: int | None = None
     ) -> Sequence[T | UnreadableRow]:
         """
-        Return the rows of a page, with a stand-in for each that cannot be read.
+        Return the rows of a page, with a stand-in for each unreadable one.
 
-        `pitch` is the number of rows from one page to the next, where it is not the size that is asked for. Raises
-        what `read` raises for a page that fails for the first time, and when the endpoint answers nothing else.
+        `pitch` is the number of rows from one page to the next, if it differs from the requested size.
+
+        Raises:
+            ConnectorError: as `read`, for a page that fails for the first time, and while the endpoint answers no other
+                call.
         """
         rows = await self._page(read, number, size, pitch or size)
         self._last = next((self._key(row) for row in reversed(rows) if not isinstance(row, UnreadableRow)), self._last)
@@ -141,7 +144,7 @@ class Narrowing(Generic[T]):
         rows: Sequence[T | UnreadableRow]
         try:
             if self._suspect == start and self._sound is None:
-                # Not the page that failed: where the endpoint is paused for it, one call at a time is let through.
+                # Not the failed page: a breaker that opened for that page lets one call at a time through.
                 await self._prove(read, start, pitch)
             if any(start <= position < start + pitch for position in self._known):
                 return await self._around(read, start, pitch)
@@ -166,16 +169,16 @@ class Narrowing(Generic[T]):
 
     async def _around(self, read: Read[T], start: int, size: int) -> Sequence[T | UnreadableRow]:
         """Read a page around rows that could not be read before."""
-        before, self._suspect = self._suspect, start  # should it not go through
+        before, self._suspect = self._suspect, start  # in case it fails
         rows = await self._narrowed(read, start, size)
         self._suspect = -1 if before == start else before
         return rows
 
     async def _prove(self, read: Read[T], start: int, size: int) -> None:
         """
-        Find a call that the endpoint answers, other than the page that failed; raise what befell the last one.
+        Find a call that the endpoint answers, other than the page that failed; raise the error of the last one.
 
-        Another one goes first each time, for the first may be about a row that fails, too.
+        The candidates take turns at being first, because the first one may contain an unreadable row, too.
         """
         calls = [(start, 1), (start // size + 1, size), (start + size // 2, 1)]
         calls = [call for call in dict.fromkeys(calls) if call != (start // size, size)]
@@ -200,7 +203,7 @@ class Narrowing(Generic[T]):
             rows = await self._rows(read, start, size, whole=size)
             rows = await self._beside(read, rows, size)
         except BaseException:
-            self._known = before  # nobody knows whether it was the rows
+            self._known = before  # the rows may not be the cause
             raise
         for position in [each for each in self._known if start <= each < start + size]:
             if not any(isinstance(row, UnreadableRow) and row.position == position for row in rows):
@@ -208,7 +211,7 @@ class Narrowing(Generic[T]):
         return rows
 
     async def _rows(self, read: Read[T], start: int, size: int, *, whole: int) -> list[T | UnreadableRow]:
-        """Return `size` rows from `start` on, of a page of `whole` rows that cannot be read at once."""
+        """Return `size` rows from `start` on, of a page of `whole` rows that fails as a whole."""
         if size == 1:
             return await self._row(read, start, whole)
         if size < whole and not any(start <= position < start + size for position in self._known):
@@ -226,7 +229,7 @@ class Narrowing(Generic[T]):
         return found
 
     async def _row(self, read: Read[T], position: int, whole: int) -> list[T | UnreadableRow]:
-        """Return one row, or its stand-in; nothing where the list has ended."""
+        """Return one row, or its stand-in; nothing behind the end of the list."""
         known = self._known.get(position)
         if known is not None and self._clock.monotonic() < known.due:
             return [known.row]
@@ -239,7 +242,7 @@ class Narrowing(Generic[T]):
                 await self._failed(read, exc, position, whole)
                 reason = str(exc)
             if left and self._sound is not None:
-                await self._ask(read, *self._sound)  # it is the row, and not the endpoint
+                await self._ask(read, *self._sound)  # the row is the cause, not the endpoint
         row = UnreadableRow(position, "", "", reason)
         tries = 0 if known is None else known.tries + 1
         if len(self._known) < REMEMBERED:
@@ -248,7 +251,7 @@ class Narrowing(Generic[T]):
         return [row]
 
     async def _beside(self, read: Read[T], rows: Sequence[T | UnreadableRow], whole: int) -> list[T | UnreadableRow]:
-        """Name the orders beside each row that cannot be read, and ask for one that has other neighbours now."""
+        """Name the neighbours of each unreadable row, and read a row again whose neighbours have changed."""
         found: list[T | UnreadableRow] = []
         for place, row in enumerate(rows):
             known = self._known.get(row.position) if isinstance(row, UnreadableRow) else None
@@ -262,7 +265,7 @@ class Narrowing(Generic[T]):
                 found += await self._row(read, row.position, whole)
             else:
                 found.append(row)
-        # Not before: a row that was read just now is the neighbour of those ahead of it, too.
+        # Not earlier: a row that was read just now is also a neighbour of the rows before it.
         for place, row in enumerate(found):
             if isinstance(row, UnreadableRow):
                 named = self._named(row, found[:place], found[place + 1 :])
@@ -287,7 +290,7 @@ class Narrowing(Generic[T]):
         return rows
 
     async def _failed(self, read: Read[T], exc: ConnectorError, start: int, whole: int) -> None:
-        """Take note of a call that failed; raise it if the rows are not to blame, or if there were too many."""
+        """Record a failed call; raise its error if the rows are not the cause, or if there were too many failures."""
         self._failures += 1
         self._in_a_row += 1
         if not self._blamed(exc) or self._failures > MOST_FAILURES:

@@ -1,4 +1,4 @@
-"""Values of vendors' orders: numbers by JSON's grammar, days on a calendar, postal codes, and scalars as text."""
+"""Parses the values of vendors' orders: ids, counts, numbers by JSON's grammar, days, postal codes and scalars."""
 
 from __future__ import annotations
 
@@ -62,10 +62,10 @@ def count(value: object) -> int | None:
 
 def number_of(value: Any, field: str, *, ours: bool = False) -> Decimal | None:
     """
-    Return a number that was decoded from JSON, or a text that is one by JSON's grammar; None for null and no text.
+    Return a number of decoded JSON, or a text that is a number by JSON's grammar; None for null and empty text.
 
-    Python reads more than that as a number: `1_000`, ` 5`, `+5`, `NaN`, Arabic digits. None of these is one here.
-    Raises `Unmappable` with `field` in its cause for anything else, and for a number that cannot be reckoned with.
+    Python accepts more as a number: `1_000`, ` 5`, `+5`, `NaN`, Arabic digits. None of these is accepted here. Raises
+    `Unmappable` with `field` in its cause for anything else, and for a number too large or too small to calculate with.
     """
     if value is None:
         return None
@@ -95,7 +95,7 @@ def number_text(number: Decimal | None) -> str:
     """
     Return the digits of a number; an empty text for None.
 
-    One that cannot be reckoned with keeps its exponent: the digits of 1E-400000000 would fill the memory.
+    A number that is too large or too small keeps its exponent: the digits of 1E-400000000 would fill the memory.
     """
     if number is None:
         return ""
@@ -103,7 +103,7 @@ def number_text(number: Decimal | None) -> str:
 
 
 def scalar_text(value: Any) -> str:
-    """Return a scalar as text without blanks around it; an empty text for null, a list and an object."""
+    """Return a scalar as text without surrounding blanks; an empty text for null, a list and an object."""
     if value is None:
         return ""
     kind = type(value)
@@ -117,10 +117,10 @@ def scalar_text(value: Any) -> str:
 
 def postal_code(value: Any, country: str, *, ours: bool = False, held: bool = True) -> str:
     """
-    Return a postal code, which is a text: one that came as a number may have lost zeros in front.
+    Return a postal code as text. One that is a number may have lost its leading zeros.
 
-    They are put back where the country's postal codes have a fixed number of digits. Where they have not, raises
-    `Unmappable`, or returns the number's text if it is not to be held for that.
+    The zeros are restored if the country's postal codes have a fixed number of digits. Otherwise raises `Unmappable`,
+    or returns the number's text unless it is `held` for that.
     """
     if value is None:
         return ""
@@ -134,7 +134,7 @@ def postal_code(value: Any, country: str, *, ours: bool = False, held: bool = Tr
 
 def day_on(text: str, zone: ZoneInfo) -> date:
     """
-    Return the day of a time on the calendar of `zone`. Raises `ValueError` or `OverflowError` for what is no time.
+    Return the day of a time on the calendar of `zone`. Raises `ValueError` or `OverflowError` for anything but a time.
 
     A time without a zone is in UTC, except midnight: that is a day, written as a time.
     """
@@ -147,7 +147,7 @@ def day_on(text: str, zone: ZoneInfo) -> date:
 
 
 def checked_zone(name: str, example: str) -> None:
-    """Raise `ValueError`, with the setting's key in front, if there is no time zone of that name."""
+    """Raise `ValueError`, with the setting's key in front, unless there is a time zone of that name."""
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError):  # unknown, malformed, a folder of the time zone database
@@ -155,16 +155,15 @@ def checked_zone(name: str, example: str) -> None:
 
 
 def present(pairs: dict[str, str]) -> dict[str, str]:
-    """Return the pairs that have a text."""
+    """Return the pairs whose text is not empty."""
     return {key: value for key, value in pairs.items() if value}
 
 
 def flat(value: Any, name: str = "", depth: int = 0) -> dict[str, str]:
     """
-    Return a JSON value as texts under the names that lead to them, joined by `_`; elements of a list are counted.
+    Return a JSON value as texts, named by their path, joined by `_`; elements of a list are counted from 1.
 
-    A text stays as it is, a number keeps its digits. What is empty is left out; what lies deeper than three levels is
-    JSON.
+    A text stays as it is, a number keeps its digits. Empty values are left out; values below three levels are JSON.
     """
     if value is None or value in ("", [], {}):
         return {}

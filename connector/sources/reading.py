@@ -1,4 +1,8 @@
-"""Reading one order of a feed under the identity that its source and its place in the feed give it."""
+"""
+Reads one order of a feed, and verifies that its identity is that of its source and its place in the feed.
+
+A module of its own, because the pipeline reads every source's orders by it, and `base` holds protocols only.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +22,12 @@ def order_of(source: Source, order_id: str, raw: bytes) -> Order:
     """
     Read the order that the feed of `source` lists as `order_id`.
 
-    An order is known everywhere by the name of its source in the settings and by the id in the feed. A source that
-    reads another one out of `raw` would have it created under an identity that nobody asks for.
+    An order is identified everywhere by the name of its source in the settings and its id in the feed. A source that
+    reads another identity out of `raw` would have the order created where no look-up finds it.
 
     Raises:
-        Unmappable: as `Source.to_order`; also for an order that says of itself that it is another one, and for an id
-            that a receiver may store differently (white space at its ends, characters that do not show).
+        Unmappable: as `Source.to_order`; also for an order with another identity, and for an id that a receiver may
+            store differently (white space at its ends, invisible characters).
     """
     if not order_id.isprintable() or order_id != order_id.strip() or not order_id:
         why = f"{order_id[:LONGEST]!r}: a receiver may drop white space at its ends, or characters that do not show"

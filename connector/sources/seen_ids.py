@@ -1,4 +1,4 @@
-"""Which orders a walk has listed, a million of them in little room."""
+"""The ids that a poll has listed: a compact set for a million orders."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from collections.abc import Iterable
 __all__ = ["SeenIds"]
 
 LONGEST = 18
-"""Digits of an id that is kept as a number."""
+"""Digits of an id that is stored as a number."""
 
 
 MANY = 10_000
-"""Texts that are kept as they are, which is quickest; of more, those that are numbers are turned into bits."""
+"""Ids that are stored as text, which is fastest; beyond that, numeric ones are stored as bits."""
 
 
 class SeenIds:
     """
-    A set of order ids that only grows, and that is exact.
+    An exact set of order ids that only grows.
 
-    Ids that are numbers, one after the other as most systems give them, take a bit each where there are many: a million
-    about a megabyte, where a set of texts takes a hundred. Others are kept as they are.
+    Numeric ids in sequence, as most systems assign them, take a bit each in large sets: a million take about a
+    megabyte, against a hundred for a set of texts. Other ids are stored as text.
     """
 
     __slots__ = ("_full", "_numbers", "_packed", "_texts")
 
     def __init__(self, ids: Iterable[str] = ()) -> None:
         self._numbers: dict[int, int] = {}
-        """By number // 256, a bit for each of the 256 numbers."""
+        """A bit for each of the 256 numbers with the same number // 256."""
         self._packed = 0
         self._texts: set[str] = set()
         self._full = MANY
@@ -48,7 +48,7 @@ class SeenIds:
     __hash__ = None  # type: ignore[assignment]
 
     def add(self, order_id: str) -> bool:
-        """Take an id in; return whether it is new."""
+        """Add an id; return whether it is new."""
         if order_id in self:
             return False
         self._texts.add(order_id)
@@ -58,7 +58,7 @@ class SeenIds:
         return True
 
     def update(self, ids: Iterable[str]) -> None:
-        """Take ids in."""
+        """Add ids."""
         for order_id in ids:
             self.add(order_id)
 
@@ -69,14 +69,14 @@ class SeenIds:
         return bool(self._numbers.get(number >> 8, 0) >> (number & 255) & 1)
 
     def _pack(self) -> None:
-        """Turn the texts that are numbers into bits."""
+        """Store numeric ids as bits."""
         numbers = {order_id for order_id in self._texts if _is_number(order_id)}
         for number in map(int, numbers):
             self._numbers[number >> 8] = self._numbers.get(number >> 8, 0) | 1 << (number & 255)
         self._packed += len(numbers)
-        self._texts = self._texts - numbers  # a new one: a set that shrinks keeps its room
+        self._texts = self._texts - numbers  # a new set: one that shrinks keeps its memory
 
 
 def _is_number(order_id: str) -> bool:
-    """Whether a number stands for this text and for no other."""
+    """Return whether a number represents this text and no other."""
     return order_id.isdecimal() and order_id.isascii() and len(order_id) <= LONGEST and order_id[0] != "0"

@@ -13,7 +13,7 @@ from connector.mapping.plain import PlainOrder
 __all__ = ["Kind", "defaults", "kind", "problem", "value"]
 
 Kind = Literal["code", "phone", "text"]
-"""How the texts of a column are to be taken, should one begin as a formula does."""
+"""The content of a column, which decides how a text that looks like a formula is written."""
 
 PHONES = frozenset({"fax", "mobile", "phone"})
 CODES = frozenset(
@@ -24,10 +24,10 @@ CODES = frozenset(
 
 def defaults(*, per_line: bool) -> tuple[str, ...]:
     """
-    Return a column for everything that an order has, but for the external id, which is always the first one.
+    Return a column for each value of an order, except for the external id, which is always the first column.
 
-    What is in an object has columns of its own; a list and the metadata are one column each, as JSON. `per_line`: the
-    lines have columns of their own, too.
+    Values of an object have columns of their own; a list and the metadata are one column each, as JSON. `per_line`:
+    values of lines have columns of their own, too.
     """
     return tuple(_leaves(PlainOrder, "", per_line=per_line))
 
@@ -48,7 +48,7 @@ def _leaves(struct: type[msgspec.Struct], before: str, *, per_line: bool) -> Ite
 
 
 def kind(column: str) -> Kind:
-    """Return what a column holds, by the last part of its name."""
+    """Return the content of a column, by the last part of its name."""
     last = next((step for step in reversed(column.split(".")) if not step.isdecimal()), "")
     if last in PHONES or last.endswith(tuple(f"_{each}" for each in PHONES)):
         return "phone"
@@ -56,7 +56,7 @@ def kind(column: str) -> Kind:
 
 
 def problem(column: str, *, per_line: bool) -> str:
-    """Return what is wrong about a column's name; an empty text if it names something that an order can have."""
+    """Return the problem of a column's name; empty if it names a value that an order can have."""
     steps = column.split(".")
     if per_line and steps[0] == "lines":
         steps.insert(1, "0")
@@ -72,14 +72,14 @@ def problem(column: str, *, per_line: bool) -> str:
                 return f"{column!r} is no column: which one? {'.'.join([*steps[:number], '0', *steps[number:]])}"
             here = _bare(here.item_type)
         elif isinstance(here, inspect.DictType):
-            return ""  # its keys are the source's, and may have dots in them
+            return ""  # its keys are the source's, and may contain dots
         else:
             return f"{column!r} is no column: {'.'.join(steps[:number])} has no parts"
     return ""
 
 
 def value(order: Any, column: str, line: Any = None) -> Any:
-    """Return what `column` names in an order that was read from JSON; None if it has no such thing."""
+    """Return the value that `column` names in an order read from JSON; None if there is none."""
     here = order
     steps: Sequence[str] = column.split(".")
     if line is not None and steps[0] == "lines":
@@ -98,7 +98,7 @@ def value(order: Any, column: str, line: Any = None) -> Any:
 
 
 def _bare(kind: inspect.Type) -> inspect.Type:
-    """Return a type without what is said about it, and without None."""
+    """Return a type without its annotations, and without None."""
     while isinstance(kind, inspect.Metadata | inspect.UnionType):
         if isinstance(kind, inspect.Metadata):
             kind = kind.type

@@ -1,4 +1,4 @@
-"""One file that is appended to: opened safely, locked, and never left with half a write in it."""
+"""A file that is appended to: opened safely, locked, and never left with half a write."""
 
 from __future__ import annotations
 
@@ -28,35 +28,35 @@ OPERATOR = frozenset(
         errno.EROFS,
     }
 )
-"""What stays as it is until somebody mends the path, a right or a mount; all else may be better later."""
+"""Errors that last until somebody mends the path, a right or a mount; all others may pass."""
 
 
 class Disk:
-    """What is asked of the operating system about files that are known: the place where a disk fails."""
+    """The file operations of the operating system, where a disk fails. Tests replace it."""
 
     def look(self, path: Path) -> os.stat_result:
-        """Return what is at a path. Raises `FileNotFoundError` if nothing is."""
+        """Return the state of a path. Raises `FileNotFoundError` for a missing file."""
         return path.lstat()
 
     def size(self, fd: int) -> int:
-        """Return the file's bytes."""
+        """Return the size of the file in bytes."""
         return os.fstat(fd).st_size
 
     def write(self, fd: int, data: memoryview) -> int:
-        """Write at the end; return how many bytes went in."""
+        """Append; return the number of bytes written."""
         return os.write(fd, data)
 
     def sync(self, fd: int) -> None:
-        """Return once what was written outlives a loss of power."""
+        """Return once the written data survives a loss of power."""
         os.fsync(fd)
 
     def truncate(self, fd: int, size: int) -> None:
-        """Cut the end off."""
+        """Truncate the file to `size` bytes."""
         os.ftruncate(fd, size)
 
 
 def failure(path: Path, exc: OSError) -> ConnectorError:
-    """Return our error for one of the operating system's, raised when nothing was written."""
+    """Convert an error of the operating system that was raised before anything was written."""
     said = f"{path}: {exc.strerror or type(exc).__name__}"
     if exc.errno == errno.ELOOP:
         return EndpointError(f"{path}: it is a symbolic link; name the file itself")
@@ -69,8 +69,8 @@ class AppendFile:
     """
     A regular file, open for appending, and locked against a second writer.
 
-    `path` is its name to the world; it may have another one while it is open. All methods block; `OSError` passes
-    through, except where one of ours is named.
+    `path` is its public name; while it is open, it may have another one. All methods block, and raise `OSError` unless
+    they name another error.
     """
 
     def __init__(self, path: Path, fd: int, disk: Disk) -> None:
@@ -78,7 +78,7 @@ class AppendFile:
         self.fd = fd
         self._disk = disk
         self.made = False
-        """Whether it was not there before."""
+        """Whether the file was created by opening it."""
         info = os.fstat(fd)
         self.identity = (info.st_dev, info.st_ino)
 
@@ -87,12 +87,13 @@ class AppendFile:
         cls, path: Path, disk: Disk, *, at: Path | None = None, create: int | None = None, writable: bool = True
     ) -> AppendFile | None:
         """
-        Open the file; return None if it is not there and not to be made, with the rights `create`.
+        Open the file; create it with the rights `create`, or return None if it is missing and not to be created.
 
-        `at` is where it is, if not at `path`. `writable=False` only reads, without a lock.
+        `at` is its current place, if not `path`. `writable=False` only reads, without a lock.
 
-        Raises `EndpointError` for what is no regular file, a symbolic link for one, and `TransientError` while
-        another process has it.
+        Raises:
+            EndpointError: it is no regular file, or a symbolic link.
+            TransientError: another process has it.
         """
         flags = os.O_RDWR | os.O_APPEND if writable else os.O_RDONLY
         flags |= os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
@@ -104,7 +105,7 @@ class AppendFile:
                 return None
             made = True
             fd = os.open(at or path, flags | os.O_CREAT, 0o600)
-            os.fchmod(fd, create)  # as it is wanted, whatever the process's mask
+            os.fchmod(fd, create)  # regardless of the process's mask
         try:
             if not stat.S_ISREG(os.fstat(fd).st_mode):
                 raise EndpointError(f"{path}: not a regular file")
@@ -121,15 +122,16 @@ class AppendFile:
         return file
 
     def size(self) -> int:
-        """Return how many bytes it has."""
+        """Return the size of the file in bytes."""
         return self._disk.size(self.fd)
 
     def append(self, data: bytes) -> None:
         """
-        Write all of `data` at the end and make it durable, or leave the file as it was.
+        Append all of `data` durably, or leave the file unchanged.
 
-        Raises `TransientError` when it was left as it was (a full disk, say), `InDoubtError` when even that failed:
-        then only reading it again can tell.
+        Raises:
+            TransientError: the file is unchanged (the disk is full, say).
+            InDoubtError: the file may have changed; only reading it again can show.
         """
         before = self.size()
         try:
@@ -146,19 +148,19 @@ class AppendFile:
             raise TransientError(said) from None
 
     def cut(self, size: int) -> None:
-        """Take off what is behind `size`."""
+        """Truncate the file to `size` bytes."""
         self._disk.truncate(self.fd, size)
         self._disk.sync(self.fd)
 
     def close(self) -> None:
-        """Close it, and let go of the lock. Idempotent."""
+        """Close the file, and release the lock. Idempotent."""
         fd, self.fd = self.fd, -1
         if fd >= 0:
             os.close(fd)
 
 
 def sync_folder(folder: Path) -> None:
-    """Make a new name durable: without it a loss of power takes the file away, with all that was synced in it."""
+    """Make a new name durable: otherwise a loss of power removes the file, with all its synced data."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(fd)

@@ -1,9 +1,9 @@
 """
-The record of what a file receiver has handed over, beside its file: it outlives the file, which a consumer takes away.
+The handover log of a file receiver: a file beside the receiver's own, which remains when a consumer takes that away.
 
-A line for each order: the hash of its external id, the line at which it was, and the file's name. An order is recorded
-once its lines are on the disk and before anybody else can see them, so that after a crash the record and what waits
-under a hidden name say together what was handed over. The lock on it keeps a second writer out.
+A line for each order: the hash of its external id, its line in the file, and the file's name. An order is logged once
+its lines are on the disk and before the consumer can see them, so that after a crash the log and the hidden files
+together show which orders were handed over. The lock on the log excludes a second writer.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from connector.receivers.file.disk import Disk, sync_folder
 __all__ = ["Entry", "Handed"]
 
 UNKNOWN = 0
-"""The line of an order of which nobody knows whether its consumer has it."""
+"""The line of an order that its consumer may or may not have."""
 
 
 class Entry(NamedTuple):
@@ -33,12 +33,14 @@ class Entry(NamedTuple):
     line: int
 
     def written(self) -> bytes:
-        """Return it as a line of the record."""
+        """Return the entry as a line of the log."""
         return f"{self.key.hex()} {self.line} {self.file}\n".encode("utf-8", "surrogateescape")
 
 
 class Handed:
-    """What was handed over. All methods block; `OSError` passes through where nothing else is named."""
+    """
+    The log of the orders that were handed over. All methods block, and raise `OSError` unless they name another error.
+    """
 
     def __init__(self, path: Path, disk: Disk) -> None:
         self.path = path
@@ -52,7 +54,7 @@ class Handed:
 
     @property
     def is_open(self) -> bool:
-        """Whether it is open, and at its place."""
+        """Whether the log is open, and still at its place."""
         if self._fd < 0:
             return False
         try:
@@ -63,9 +65,11 @@ class Handed:
 
     def open(self) -> None:
         """
-        Open it, made if it is not there, and read it; one that was taken away is written anew from memory.
+        Open and read the log; create it if it is missing, from memory if it was removed.
 
-        Raises `TransientError` while another process has it, and `EndpointError` for what is no record.
+        Raises:
+            TransientError: another process has it.
+            EndpointError: it is not a handover log.
         """
         lost = self._places if self._fd >= 0 else {}
         self.close()
@@ -91,16 +95,16 @@ class Handed:
 
     @property
     def last_file(self) -> str:
-        """The name of the file to which the order that was recorded last was written; empty if there is none."""
+        """The name of the file of the order that was logged last; empty for an empty log."""
         return next(reversed(self._places.values()), ("", 0))[0]
 
     def place(self, key: bytes) -> str | None:
-        """Return where an order was written, as `FILE:LINE`; None if it was not handed over."""
+        """Return the place of an order as `FILE:LINE`; None if it was not handed over."""
         found = self._places.get(key)
         return None if found is None else f"{_shown(found[0])}:{found[1]}"
 
     def find(self, key: bytes, external_id: str) -> str | None:
-        """As `place`. Raises `ConflictError` for an order of which nobody knows whether its consumer has it."""
+        """As `place`. Raises `ConflictError` for an order that its consumer may or may not have."""
         found = self._places.get(key)
         if found is not None and found[1] == UNKNOWN:
             raise ConflictError(
@@ -112,9 +116,9 @@ class Handed:
 
     def add(self, entries: Iterable[Entry]) -> None:
         """
-        Record orders, durably: all of them, or none.
+        Log orders durably: all of them, or none.
 
-        Raises `InDoubtError` when that failed and what was begun could not be taken back.
+        Raises `InDoubtError` if the write failed and could not be undone.
         """
         new = [entry for entry in entries if entry.line == UNKNOWN or not self._knows(entry.key)]
         if not new:
@@ -136,7 +140,7 @@ class Handed:
         self._places.update((entry.key, (entry.file, entry.line)) for entry in new)
 
     def take_back(self, keys: Iterable[bytes], size: int) -> None:
-        """Forget the orders that were recorded last, when the record had `size` bytes: they were not written."""
+        """Remove the orders that were logged since the log had `size` bytes: they were not written."""
         self._disk.truncate(self._fd, size)
         self._disk.sync(self._fd)
         for key in keys:
@@ -144,20 +148,20 @@ class Handed:
 
     @property
     def size(self) -> int:
-        """How many bytes the record has."""
+        """The size of the log in bytes."""
         return self._disk.size(self._fd)
 
     def _knows(self, key: bytes) -> bool:
         return self._places.get(key, ("", UNKNOWN))[1] != UNKNOWN
 
     def close(self) -> None:
-        """Close it, and let go of the lock. Idempotent."""
+        """Close the log, and release the lock. Idempotent."""
         fd, self._fd = self._fd, -1
         if fd >= 0:
             os.close(fd)
 
     def _read(self) -> None:
-        """Read all of it; an unfinished end, which a crash left, is cut off: its order is still under a hidden name."""
+        """Read the log; a torn end of a crash is cut off, as its order is still under a hidden name."""
         self._places = {}
         end = 0
         with os.fdopen(os.dup(self._fd), "rb") as stream:
@@ -185,5 +189,5 @@ class Handed:
 
 
 def _shown(file: str) -> str:
-    """Return a file's name as it can be written down: what is not UTF-8 in it is on the disk only."""
+    """Return a file's name in UTF-8; bytes that are not UTF-8 are shown escaped."""
     return readable(file.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))

@@ -1,4 +1,4 @@
-"""Which orders the files hold, and where: read once, line by line, and kept as hashes."""
+"""An index of the orders in the files: read once, line by line, and kept as hashes."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from connector.receivers.file.rows import LARGEST, Rows, Seen
 __all__ = ["Index", "Mark", "hash_of", "last", "read"]
 
 TAIL = 64 * 1024
-"""Bytes at the end of a file in which its last orders are looked for at first."""
+"""Bytes at the end of a file that are searched first for its last orders."""
 
 BOM = b"\xef\xbb\xbf"
-"""Three bytes that some programs put before UTF-8; they mean nothing."""
+"""Three bytes that some programs put before UTF-8, without a meaning."""
 
 logger = logging.getLogger(__name__)
 
 
 class Mark(NamedTuple):
-    """How far a file has been read: which file it was, bytes, and lines."""
+    """The position up to which a file was read: its identity, bytes, and lines."""
 
     identity: tuple[int, int]
     end: int = 0
@@ -32,19 +32,19 @@ class Mark(NamedTuple):
 
 
 class Index:
-    """Where each order is, by the hash of its external id: sixteen bytes, however long the id."""
+    """The place of each order, by the hash of its external id: sixteen bytes for an id of any length."""
 
     def __init__(self) -> None:
         self._places: dict[bytes, tuple[str, int]] = {}
         self._doubles: dict[bytes, int] = {}
         self.unrecorded: list[Entry] = []
-        """What was read, and may not be in the record of what was handed over."""
+        """Orders that were read, and may be missing in the handover log."""
 
     def __len__(self) -> int:
         return len(self._places)
 
     def add(self, external_id: str, file: str, line: int) -> None:
-        """Take in a record."""
+        """Add a record."""
         key = hash_of(external_id)
         self.unrecorded.append(Entry(key, file, line))
         if key in self._places:
@@ -53,12 +53,12 @@ class Index:
             self._places[key] = file, line
 
     def place(self, external_id: str) -> str | None:
-        """Return where the order is first, as `FILE:LINE`."""
+        """Return the first place of the order, as `FILE:LINE`."""
         place = self._places.get(hash_of(external_id))
         return None if place is None else f"{place[0]}:{place[1]}"
 
     def find(self, external_id: str) -> str | None:
-        """Return where the order is, as `FILE:LINE`. Raises `ConflictError` if there are more than one."""
+        """Return the place of the order, as `FILE:LINE`. Raises `ConflictError` for an order with several."""
         place = self.place(external_id)
         if doubles := self._doubles.get(hash_of(external_id)):
             raise ConflictError(f"{doubles} records are {external_id}, the first one at {place}")
@@ -66,7 +66,7 @@ class Index:
 
 
 class _Reader:
-    """Reads line after line, and holds the order whose rows have not all been seen."""
+    """Reads line after line, and keeps the order whose rows are incomplete so far."""
 
     def __init__(self, file: AppendFile, rows: Rows, index: Index, mark: Mark) -> None:
         self._file, self._rows, self._index = file, rows, index
@@ -99,7 +99,7 @@ class _Reader:
         if self.half is not None and self.half.seen == seen._replace(row=seen.row - 1):
             self.half = self.half._replace(seen=seen)
         else:
-            short = self.half  # there are rows missing in the middle of the file: somebody took them out
+            short = self.half  # rows are missing in the middle of the file: somebody removed them
             self._settle()
             self.half = _Half(seen, self.end, self.lines + 1, short.line if short is not None else None)
         if seen.row == seen.rows:
@@ -113,9 +113,9 @@ class _Reader:
 
 class _Half(NamedTuple):
     """
-    An order whose last row was not seen yet: its newest row, and where its first one begins.
+    An order whose last row has not come yet: its newest row, and the start of its first one.
 
-    `behind` is the line of the order before it, if rows of that are missing.
+    `behind` is the line of the order before it, if that one lacks rows.
     """
 
     seen: Seen
@@ -126,11 +126,13 @@ class _Half(NamedTuple):
 
 def read(file: AppendFile, rows: Rows, index: Index, mark: Mark | None, *, mend: bool = True) -> Mark:
     """
-    Read what is behind `mark` into `index`; return the new mark.
+    Read the part of a file after `mark` into `index`; return the new mark.
 
-    `mend`: an unfinished end that a crash left is cut off, and a whole JSON line that only lacks its line break gets
-    it. Raises `EndpointError` for a file that we must not write to: its header is not ours, it ends in the middle of
-    something that is not ours, or with its unfinished end gone it would end in an order that a person has cut short.
+    `mend`: the torn end of a crash is cut off, and a whole JSON line that lacks only its line break gets one.
+
+    Raises:
+        EndpointError: the file must not be written to. Its header is not ours, its end is neither a line of ours nor
+            part of one, or without its torn end it would end in an order that an operator has shortened.
     """
     reader = _Reader(file, rows, index, mark or Mark(file.identity))
     reader.read()
@@ -143,7 +145,7 @@ def read(file: AppendFile, rows: Rows, index: Index, mark: Mark | None, *, mend:
     if rows.lacks_end(reader.tail):
         file.append(b"\n")
     elif reader.half is not None and reader.half.behind is not None:
-        # Nobody could tell it from an end that a crash left: the next start would cut off what counts as delivered.
+        # It looks like the torn end of a crash: the next start would cut off an order that counts as delivered.
         raise EndpointError(
             f"{file.path}: rows are missing of the order in line {reader.half.behind}, and what follows it is "
             "unfinished; complete that order or take it out, or move the file away"
@@ -160,22 +162,22 @@ def read(file: AppendFile, rows: Rows, index: Index, mark: Mark | None, *, mend:
 
 
 def last(file: AppendFile, rows: Rows, limit: int) -> list[str]:
-    """Return the external ids of the last orders of a file, `limit` at most, the last one first; it is not changed."""
+    """
+    Return the external ids of the last orders of a file, newest first and at most `limit`; the file is not changed.
+    """
     size, span = os.fstat(file.fd).st_size, TAIL
     while True:
         start = max(0, size - span)
-        lines = os.pread(file.fd, size - start, start).split(b"\n")[
-            :-1
-        ]  # what does not end in a line break is no order
+        lines = os.pread(file.fd, size - start, start).split(b"\n")[:-1]  # an end without a line break is no order
         if start or rows.header:
-            lines = lines[1:]  # the half of a line that the reading began in, or the header
+            lines = lines[1:]  # the line in whose middle the reading began, or the header
         found = dict.fromkeys(rows.seen(line + b"\n").external_id for line in reversed(lines))
-        found.pop("", None)  # of somebody else
+        found.pop("", None)  # another program's
         if start == 0 or len(found) >= limit or span >= LARGEST:
             return [*found][:limit]
         span *= 8
 
 
 def hash_of(external_id: str) -> bytes:
-    """Return what stands for an external id: sixteen bytes, however long it is."""
+    """Return the hash of an external id: sixteen bytes for an id of any length."""
     return blake2b(external_id.encode("utf-8", "surrogatepass"), digest_size=16).digest()

@@ -1,4 +1,4 @@
-"""Files as a receiver: JSON lines or CSV, one that is appended to or a new one for each batch, each order once."""
+"""Files as a receiver: JSON lines or CSV, one file that is appended to or a new one for each batch, each order once."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 
 class Waiting(NamedTuple):
-    """A line that waits to be written, and who waits for that."""
+    """A line that waits to be written, and the future of its create."""
 
     external_id: str
     record: bytes
@@ -42,12 +42,11 @@ class Waiting(NamedTuple):
 
 class FileReceiver:
     """
-    Writes orders to a file, or to one for each batch, and looks them up there. Implements `Receiver`.
+    Writes orders to a file, or to a file for each batch, and looks them up there. Implements `Receiver`.
 
-    All creates that come while a group is being written are the next group: one write for all of them. With
-    `hand_over: rename` a group waits until it is a batch. An order that is, or was, there already is refused as a
-    duplicate, so none is there twice. `endpoint` makes no calls; it is there for its breaker, which pauses the receiver
-    while the disk is full.
+    All creates that arrive while a group is being written form the next group, which is one write. With `hand_over:
+    rename` a group waits until it is a batch. An order that is or was in a file is refused as a duplicate, so none is
+    written twice. `endpoint` makes no calls; its breaker pauses the receiver while the disk is full.
     """
 
     settings: ClassVar[type[ReceiverSettings]] = FileSettings
@@ -73,7 +72,7 @@ class FileReceiver:
         )
         self._batch = settings.batch if batches else None
         self._most = min(settings.batch.orders, settings.concurrency)
-        """Orders that can wait at once: with these nothing more is to be waited for."""
+        """The largest number of orders that can wait at once: a batch of that size is not waited for any longer."""
         self._more = asyncio.Event()
         self._waiting: list[Waiting] = []
         self._writer: asyncio.Task[None] | None = None
@@ -83,22 +82,24 @@ class FileReceiver:
         return plain_order(order)
 
     def partial(self, order: Order) -> dict[str, Any]:
-        """Map what can be mapped, see `SupportsPartialMapping`."""
+        """Map an order as far as possible, see `SupportsPartialMapping`."""
         return partial_plain(order)
 
     async def find(self, external_id: str) -> Receipt | None:
-        """Look an order up in the files, and in the record of those that were taken away; see `Receiver.find`."""
+        """
+        Look up an order in the files, and in the handover log for files that were taken away; see `Receiver.find`.
+        """
         return await self._asked(partial(self.store.find, external_id, self._now()))
 
     async def newest(self, limit: int) -> Sequence[tuple[str, Receipt]]:
-        """Return the last orders of the file that was written last; see `SupportsNewest.newest` and `Store.newest`."""
+        """Return the last orders of the newest file; see `SupportsNewest.newest` and `Store.newest`."""
         return await self._asked(partial(self.store.newest, limit, self._now()))
 
     async def create(self, delivery: Delivery) -> Receipt:
         """
         Write the order; return once it is on the disk, in a file at its place. See `Receiver.create`.
 
-        `TransientError`: the disk is full, or another process has the file; what was begun was taken back.
+        Raises `TransientError` if the disk is full, or another process has the file; a started write was undone.
         """
         record = self._rows.written(delivery)
         if len(record) >= LARGEST:
@@ -116,18 +117,18 @@ class FileReceiver:
         raise self._count(InDoubtError(f"{self.name}: it was not on the disk within {self._timeout:g} s"))
 
     async def check(self) -> str:
-        """Prove that the file can be written, without making or changing it; return one line for the operator."""
+        """Prove that the file can be written, without creating or changing it; return one line for the operator."""
         return await to_thread.run_sync(self.store.look, self._now())
 
     async def aclose(self) -> None:
-        """Wait for what is being written, and close the file. Idempotent."""
+        """Wait for the current write, and close the file. Idempotent."""
         if self._writer is not None:
             await asyncio.wait([self._writer])
         await to_thread.run_sync(self.store.close)
         await self.endpoint.aclose()
 
     async def _write(self) -> None:
-        """Write group after group, until nobody waits."""
+        """Write group after group, until no order waits."""
         while self._waiting:
             group = await self._gathered()
             orders = [(each.external_id, each.record) for each in group]
@@ -145,20 +146,20 @@ class FileReceiver:
             _settle(group, results)
 
     async def _gathered(self) -> list[Waiting]:
-        """Return the next group: all that wait, or a batch once it is one."""
+        """Return the next group: all waiting orders, or a batch once it is complete."""
         batch = self._batch
         if batch is not None:
             with anyio.move_on_after(float(batch.age)):
                 while len(self._waiting) < self._most and sum(len(each.record) for each in self._waiting) < batch.size:
                     self._more.clear()
                     await self._more.wait()
-        waiting = [each for each in self._waiting if not each.done.done()]  # the others have been given up
+        waiting = [each for each in self._waiting if not each.done.done()]  # the others were cancelled
         group = waiting if batch is None else _fitting(waiting, batch)
         self._waiting = waiting[len(group) :]
         return group
 
     async def _asked(self, question: Callable[[], T]) -> T:
-        """Ask the files something in a worker thread; return the answer."""
+        """Run a call of the files in a worker thread; return its result."""
         self._guard()
         with anyio.move_on_after(self._timeout) as scope:
             try:
@@ -176,7 +177,7 @@ class FileReceiver:
             raise TransientError(f"{self.name} is paused: {self.endpoint.breaker.reason}", retry_after=wait)
 
     def _count(self, exc: ConnectorError | None) -> ConnectorError:
-        """Let the breaker know how a call went."""
+        """Report the result of a call to the breaker."""
         if isinstance(exc, TransientError | InDoubtError | EndpointError):
             self.endpoint.breaker.failed(str(exc), hopeless=isinstance(exc, EndpointError))
         else:
@@ -188,7 +189,7 @@ class FileReceiver:
 
 
 def _fitting(waiting: list[Waiting], batch: BatchSettings) -> list[Waiting]:
-    """Return the first of those who wait that make one file."""
+    """Return the first of the waiting orders that make one file."""
     size = 0
     for number, each in enumerate(waiting[: batch.orders], start=1):
         size += len(each.record)

@@ -1,8 +1,7 @@
 """
 Orders as the lines of a file: JSON lines, or CSV with a header.
 
-Either way an order can be told by its external id, which comes first, and an unfinished end can be told from a
-finished one.
+In both forms the external id comes first and identifies the order, and a torn end differs from a complete one.
 """
 
 from __future__ import annotations
@@ -23,15 +22,17 @@ __all__ = ["LARGEST", "CsvRows", "Formulas", "JsonLines", "Rows", "Seen"]
 
 ID = "external_id"
 LARGEST = 64 * 1024 * 1024
-"""Bytes of one record: what has no end for so long is not ours, and would fill the memory."""
+"""Bytes of one record: a longer line is not ours, and would fill the memory."""
 
 
 Formulas = Literal["escape", "refuse", "allow"]
-"""What becomes of a text that a spreadsheet would take for a formula."""
+"""The treatment of a text that a spreadsheet would read as a formula."""
 
 
 class Seen(NamedTuple):
-    """One record of a file: whose it is (empty: not ours), and which of how many of that order."""
+    """
+    One record of a file: its external id (empty: not ours), its number among the order's records, and their count.
+    """
 
     external_id: str
     row: int = 1
@@ -39,25 +40,25 @@ class Seen(NamedTuple):
 
 
 class Rows(Protocol):
-    """How orders are written, and told again."""
+    """A form in which orders are written and recognised."""
 
     header: bytes
-    """The first line of a file; empty if there is none."""
+    """The first line of a file; empty for none."""
 
     def written(self, delivery: Delivery) -> bytes:
-        """Return an order's line or lines. Raises `RejectedError` if it cannot be one."""
+        """Return an order's line or lines. Raises `RejectedError` for an order that cannot be written."""
 
     def cell(self, external_id: str) -> str:
-        """Return an external id as it reads in the file."""
+        """Return an external id in its form in the file."""
 
     def seen(self, line: bytes) -> Seen:
-        """Return what a whole line is."""
+        """Return the record of a whole line."""
 
     def torn(self, tail: bytes) -> bool:
-        """Tell whether `tail`, an unfinished end of a file with our header, is the beginning of a line of ours."""
+        """Return whether `tail`, the torn end of a file with our header, is the start of a line of ours."""
 
     def lacks_end(self, tail: bytes) -> bool:
-        """Tell whether `tail` is a whole line for certain, and lacks only its line break."""
+        """Return whether `tail` is certainly a whole line that lacks only its line break."""
 
 
 class _Named(msgspec.Struct):
@@ -75,7 +76,7 @@ class JsonLines:
         self._named = msgspec.json.Decoder(_Named)
 
     def written(self, delivery: Delivery) -> bytes:
-        """Return the mapped order as one line, whatever line breaks it was handed over with."""
+        """Return the mapped order as one line, without the line breaks between its tokens."""
         try:
             fields = self._fields.decode(delivery.body)
         except (ValueError, RecursionError) as exc:
@@ -87,22 +88,22 @@ class JsonLines:
         return line + b"\n"
 
     def cell(self, external_id: str) -> str:
-        """An id is written as it is."""
+        """Return the id: it is written as it is."""
         return external_id
 
     def seen(self, line: bytes) -> Seen:
-        """Any object with an external id counts, whoever wrote it."""
+        """Return the record; any object with an external id counts, whoever wrote it."""
         try:
             return Seen(self._named.decode(line).external_id)
         except (ValueError, RecursionError):
             return Seen("")
 
     def torn(self, tail: bytes) -> bool:
-        """Every line of ours begins in the same way."""
+        """Return whether the tail starts like every line of ours."""
         return tail.startswith(self.START) or self.START.startswith(tail)
 
     def lacks_end(self, tail: bytes) -> bool:
-        """An object ends with its bracket."""
+        """Return whether the tail ends with the bracket of its object."""
         return bool(self.seen(tail).external_id)
 
 
@@ -110,11 +111,10 @@ class CsvRows:
     """
     Comma, quotes and UTF-8 after RFC 4180: a row for each order, or (`per_line`) for each of its lines.
 
-    The external id is the first column, and with `per_line` the row's number and how many there are come next: a
-    crash may have left the first few. A cell that a spreadsheet would take for a formula gets a leading `'`, other
-    than a plain number, unless `formulas` says otherwise for its kind of column; the external id always does. Line
-    breaks in a cell become spaces, so that a row is a line whatever happens to a quote, and other control characters
-    U+FFFD.
+    The external id is the first column. With `per_line` the number of the row and of all rows follow, because a crash
+    may leave only the first ones. A cell that a spreadsheet would read as a formula gets a leading `'`, plain numbers
+    excepted, unless `formulas` has another rule for its kind of column; the external id always does. Line breaks in a
+    cell become spaces, so that a row is one line even with a broken quote, and other control characters U+FFFD.
     """
 
     def __init__(
@@ -156,11 +156,11 @@ class CsvRows:
         return found
 
     def cell(self, external_id: str) -> str:
-        """An id is a cell like others."""
+        """Return the id as a cell."""
         return _cell(external_id)
 
     def seen(self, line: bytes) -> Seen:
-        """The first cell says whose a row is, even if somebody has changed the others."""
+        """Return the record; the first cell has the id, even if somebody has changed the others."""
         found = _first(line.decode("utf-8", "replace"))
         external_id = found["plain"] or (found["quoted"] or "").replace('""', '"') if found else ""
         if not self._per_line or found is None:
@@ -169,11 +169,11 @@ class CsvRows:
         return Seen(external_id, number, count) if 1 <= number <= count else Seen("")
 
     def torn(self, tail: bytes) -> bool:
-        """The header is ours, and so is the end."""
+        """Return True: the header is ours, and so is the end."""
         return True
 
     def lacks_end(self, tail: bytes) -> bool:
-        """Nobody can say whether the last cell is whole."""
+        """Return False: the last cell may be incomplete."""
         return False
 
 
@@ -198,12 +198,12 @@ def _text(content: Any) -> str:
 
 
 def _is_formula(text: str) -> bool:
-    """Tell whether a spreadsheet would compute something of a text."""
+    """Return whether a spreadsheet would evaluate a text."""
     return text.lstrip(" ").startswith(_FORMULA) and not _number(text)
 
 
 def _cell(content: Any, *, escape: bool = True) -> str:
-    """Return the text of a cell, harmless to whatever opens the file where it is to `escape` formulas."""
+    """Return the text of a cell; with `escape`, programs that open the file do not evaluate it."""
     text = _text(content)
     if escape and _is_formula(text):
         text = "'" + text

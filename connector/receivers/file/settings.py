@@ -20,7 +20,7 @@ __all__ = ["BatchSettings", "FileSettings", "FormulaSettings"]
 
 
 class BatchSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """When a batch of orders becomes a file, for `hand_over: rename`: whichever comes first."""
+    """The limits at which a batch of orders becomes a file, for `hand_over: rename`; the first one reached counts."""
 
     orders: Annotated[int, Meta(ge=1, le=256, description="This many orders.")] = 64
     size: Annotated[int, Meta(ge=1, description="This many bytes, or more with the order that reaches it.")] = 1_048_576
@@ -30,7 +30,7 @@ class BatchSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class FormulaSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What becomes of texts that a spreadsheet would take for a formula, by what their column holds."""
+    """The treatment of texts that a spreadsheet would read as a formula, by the content of their column."""
 
     phone: Annotated[Formulas, Meta(description="Columns of phone, mobile and fax numbers.")] = "escape"
     code: Annotated[Formulas, Meta(description="Columns of ids, article codes, references and the like.")] = "escape"
@@ -91,7 +91,7 @@ class FileSettings(ReceiverSettings, frozen=True, kw_only=True, forbid_unknown_f
             raise ValueError("path: this is not the name of a file")
 
     def problems(self) -> list[tuple[str, str]]:
-        """What is only for csv, a column that is there twice, and what goes only with one way of handing over."""
+        """Return contradictions between keys: (key, problem)."""
         return [*self._of_columns(), *self._of_hand_over()]
 
     def _of_hand_over(self) -> list[tuple[str, str]]:
@@ -119,7 +119,7 @@ class FileSettings(ReceiverSettings, frozen=True, kw_only=True, forbid_unknown_f
         return [("columns", "the same column is there twice")] if len(set(self.columns)) < len(self.columns) else []
 
     def problems_with(self, mappings: Sequence[Any]) -> list[tuple[str, str]]:
-        """Columns that no order has, as it comes from the routes' mappings; what a function returns, nobody knows."""
+        """Return columns that no mapped order has, as (key, problem); the result of a function is unknown."""
         if self.format != "csv" or any(isinstance(mapping, str) for mapping in mappings):
             return []
         own = {key for mapping in mappings if isinstance(mapping, dict) for key in mapping}
@@ -133,7 +133,7 @@ class FileSettings(ReceiverSettings, frozen=True, kw_only=True, forbid_unknown_f
         return [("columns", text) for text in found if text]
 
     def _unwritten(self, given: set[str]) -> list[tuple[str, str]]:
-        """Return what is wrong where a mapping gives these keys and nothing else."""
+        """Return the problems of columns for a mapping that makes these keys only."""
         listed = f"the mapping gives {', '.join(sorted(given))}"
         if not self.columns:
             return [("columns", f"name them, as defaults is false; {listed}")]

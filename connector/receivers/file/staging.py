@@ -1,7 +1,8 @@
 """
-A file under a hidden name while it is written, so that its consumer cannot take it away meanwhile.
+Keeps a file under a hidden name while it is written, so that its consumer cannot take it away meanwhile.
 
-To take a file away is to rename it, and so is to put it aside: one of both comes first. What is at its place is whole.
+A consumer takes a file away by renaming it, and so does the writer: one of the two comes first. A file at its public
+place is always whole.
 """
 
 from __future__ import annotations
@@ -21,16 +22,19 @@ ENDING = ".writing"
 
 
 def hidden(path: Path) -> Path:
-    """Return where the file of `path` is while it is written."""
+    """Return the hidden place of `path` while it is written."""
     return path.with_name(f".{path.name}{ENDING}")
 
 
 def take_aside(path: Path, disk: Disk, *, create: int | None = None) -> AppendFile | None:
     """
-    Take the file away from its place, and open it.
+    Move the file to its hidden place, and open it.
 
-    One that is not there is made, with the rights `create`; None is returned if it is not to be made. Raises
-    `EndpointError` for what is no regular file, and `TransientError` while another process has it; `OSError` passes.
+    A missing file is created with the rights `create`; otherwise None is returned.
+
+    Raises:
+        EndpointError: it is no regular file.
+        TransientError: another process has it.
     """
     aside = hidden(path)
     if there := _is_there(path):
@@ -48,24 +52,24 @@ def take_aside(path: Path, disk: Disk, *, create: int | None = None) -> AppendFi
 
 def put_in_place(path: Path) -> None:
     """
-    Put the file that was aside in its place, durably.
+    Move the hidden file to its public place, durably.
 
-    Raises `FileExistsError` when something else is there by now, `FileNotFoundError` when it was taken away aside.
+    Raises `FileExistsError` if another file is there by now, `FileNotFoundError` if the hidden one was removed.
     """
-    if os.path.lexists(path):  # nobody but us makes a file of this name; else the rename would remove it
+    if os.path.lexists(path):  # only we create a file of this name; otherwise the rename would remove it
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
     hidden(path).rename(path)
     sync_folder(path.parent)
 
 
 def remove(path: Path) -> None:
-    """Remove a file that is aside, and holds nothing."""
+    """Remove a hidden file that is empty."""
     hidden(path).unlink(missing_ok=True)
     sync_folder(path.parent)
 
 
 def left_aside(folder: Path) -> Iterator[Path]:
-    """Yield the places of the files that were left aside in a folder, by a crash say."""
+    """Yield the public places of the files that a crash left hidden in a folder."""
     for each in sorted(folder.iterdir()):
         if each.name.startswith(".") and each.name.endswith(ENDING):
             yield each.with_name(each.name[1 : -len(ENDING)])

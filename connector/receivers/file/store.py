@@ -1,16 +1,16 @@
 """
-The files of one receiver, behind a lock: what is written, what is there, and which file is next.
+The files of one receiver, behind a lock: writes them, looks orders up in them, and recovers them after a crash.
 
-Every method blocks; call them in a worker thread. They may be left alone there: the lock keeps the next one out.
+Every method blocks; call them in a worker thread. A caller may abandon a call: the lock excludes the next one.
 
 A consumer may take a file away at any moment, and the process may be killed at any instruction. Therefore a group of
-orders is written to a file that nobody else can see (staging.py), synced, recorded as handed over in a file beside
-it (handover_log.py), synced, and only then put in its place. What is aside at a start was not seen by anybody: what is
-whole in it is recorded, and it is put in its place. What is not aside, and recorded, was in its place.
+orders is written to a hidden file (staging.py), synced, logged as handed over in a file beside it (handover_log.py),
+synced, and only then moved to its public place. A file that is hidden at a start was seen by no consumer: its whole
+lines are logged, and it is moved to its place. A logged order whose file is not hidden was at its place.
 
-A file that is followed while it grows (`follow`) is never renamed. There an order is recorded as unknown before it is
-written, and as handed over once the file is seen to be at its place after the sync: an order between the two that the
-file does not hold is left to a person.
+A file that is followed while it grows (`follow`) is never renamed. Its orders are logged as unknown before they are
+written, and as handed over once the file is at its place after the sync; an order between the two that the file does
+not hold is left to an operator.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ BATCH = r"-\d{8}T\d{6}Z-\d{6,}"
 
 class Store:
     """
-    Appends orders to `path`; or (`daily`) to a file of the day beside it; or (`batches`) makes a file of each group.
+    Appends orders to `path`; or (`daily`) to a file of the day beside it; or (`batches`) creates a file for each group.
 
-    It knows all that these files hold, and held when they were taken away. The index is built at the first call. It
-    follows what others do to the file: what they append is read, and one that was replaced is read anew.
+    The index of all orders in these files, present or taken away, is built at the first call and follows changes by
+    others: appended lines are read, and a replaced file is read anew.
     """
 
     def __init__(
@@ -69,22 +69,25 @@ class Store:
         self._index: Index | None = None
         self._marks: dict[str, Mark] = {}
         self._left = True
-        """Whether anything may be aside that was not put in its place."""
+        """Whether a file may be hidden that was not moved to its place."""
         self.syncs = 0
-        """How many groups were written."""
+        """The number of groups that were written."""
 
     def file_of(self, at: datetime) -> Path:
-        """Return the file that is written at a time (UTC)."""
+        """Return the file for writes at a time (UTC)."""
         if self._batches:
             return self._named(f"-{at:%Y%m%dT%H%M%SZ}-{len(self._handed) + 1:06}")
         return self._named(f"-{at:%Y-%m-%d}") if self._daily else self._path
 
     def append(self, orders: Sequence[tuple[str, bytes]], at: datetime) -> list[Receipt | RejectedError]:
         """
-        Write a group of orders (external id and lines), put them in place durably; return what became of each.
+        Write a group of orders (external id and lines) and move it to its place, durably; return the result of each.
 
-        One that is there already, or was, is a duplicate. Raises `TransientError` or `EndpointError` if none was
-        written, and `InDoubtError` if only another look can tell.
+        An order that is or was in a file is a duplicate.
+
+        Raises:
+            TransientError, EndpointError: none was written.
+            InDoubtError: only another reading can show which ones were written.
         """
         with self._mutex, self._translated(self._path):
             self._open()
@@ -115,7 +118,10 @@ class Store:
             return results
 
     def find(self, external_id: str, at: datetime) -> Receipt | None:
-        """Return the receipt of an order that was handed over. Raises `ConflictError` if it was more than once."""
+        """
+        Return the receipt of an order that was handed over. Raises `ConflictError` if it was handed over more than
+        once.
+        """
         with self._mutex, self._translated(self._path):
             self._open()
             cell = self._rows.cell(external_id)
@@ -125,9 +131,9 @@ class Store:
 
     def newest(self, limit: int, at: datetime) -> list[tuple[str, Receipt]]:
         """
-        Return the last orders of the file that was written last, `limit` at most, the newest first.
+        Return the last orders of the newest file, newest first and at most `limit`.
 
-        Raises `TransientError` if somebody has taken that file away: its orders cannot be named any more.
+        Raises `TransientError` if a consumer has taken that file away: its orders cannot be named any more.
         """
         with self._mutex, self._translated(self._path):
             self._open()
@@ -144,7 +150,7 @@ class Store:
                 file.close()
 
     def look(self, at: datetime) -> str:
-        """Return one line about the file, without making, mending or locking it. Raises what `append` would."""
+        """Return one line about the file, without creating, mending or locking it. Raises as `append`."""
         path = self.file_of(at)
         with self._mutex, self._translated(path):
             _probe(path.parent)
@@ -162,7 +168,7 @@ class Store:
             return f"{path}: {len(index)} orders, and can be written"
 
     def close(self) -> None:
-        """Let go of the lock. Idempotent; what was known of the files is kept."""
+        """Release the lock. Idempotent; the index is kept."""
         with self._mutex:
             self._handed.close()
 
@@ -177,7 +183,7 @@ class Store:
         return self._path.with_name(f"{self._path.stem}{part}{self._path.suffix}")
 
     def _open(self) -> None:
-        """Open the record, and put in place what was left aside."""
+        """Open the log, and move hidden files to their places."""
         if not self._handed.is_open:
             self._handed.open()
             self._left = True
@@ -190,7 +196,7 @@ class Store:
             self._index, self._left = None, False
 
     def _recover(self, path: Path) -> None:
-        """Record what is whole in a file that was left aside, and put it in its place."""
+        """Log the whole lines of a hidden file, and move it to its place."""
         file = AppendFile.open(path, self._disk, at=hidden(path))
         if file is None:
             return
@@ -199,7 +205,7 @@ class Store:
             try:
                 read(file, self._rows, index, None)
             except EndpointError:
-                put_in_place(path)  # nothing of ours was written to it, and it is as it was
+                put_in_place(path)  # nothing of ours was written to it, and it is unchanged
                 return
             self._disk.sync(file.fd)
             self._handed.add(index.unrecorded)
@@ -217,7 +223,7 @@ class Store:
     def _group(
         self, orders: Sequence[tuple[str, bytes]], file: AppendFile, index: Index
     ) -> tuple[list[Receipt | RejectedError], bytes, list[tuple[str, Entry]]]:
-        """Return what becomes of each order, what is to be written, and the orders in that."""
+        """Return the result of each order, the bytes to write, and the orders in them."""
         mark = self._marks.get(file.path.name) or Mark(file.identity)
         data = b"" if mark.end else self._rows.header
         line = mark.lines + data.count(b"\n")
@@ -239,7 +245,7 @@ class Store:
         return results, data, list(fresh.items())
 
     def _taken(self, path: Path, *, create: int | None = None) -> AppendFile | None:
-        """Open a file to write to it: aside, or where it is if somebody may follow it."""
+        """Open a file for writing: hidden, or at its place if a consumer follows it."""
         if not self._follow:
             return take_aside(path, self._disk, create=create)
         file = AppendFile.open(path, self._disk, create=create)
@@ -248,7 +254,7 @@ class Store:
         return file
 
     def _write_in_place(self, file: AppendFile, data: bytes, entries: Sequence[Entry]) -> None:
-        """Write a group to a file that stays where it is; record it when it is seen to be there."""
+        """Write a group to a file that stays at its place; log it once the file is seen there."""
         self.syncs += 1
         size = self._handed.size
         self._handed.add(entry._replace(line=UNKNOWN) for entry in entries)
@@ -269,7 +275,7 @@ class Store:
         self._handed.add(entries)
 
     def _write(self, file: AppendFile, data: bytes, entries: Sequence[Entry]) -> None:
-        """Write and record a group, or neither."""
+        """Write and log a group, or neither."""
         self.syncs += 1
         before = file.size()
         file.append(data)
@@ -284,7 +290,7 @@ class Store:
             raise TransientError(said) from None
 
     def _put_back(self, file: AppendFile, fresh: Sequence[Entry] = ()) -> None:
-        """Put a file in its place; one that was made for nothing is removed."""
+        """Move a file to its place; one that was created and stayed empty is removed."""
         if self._follow:
             file.close()
             return
@@ -307,12 +313,12 @@ class Store:
             raise InDoubtError(said) if fresh else TransientError(said) from None
 
     def _leave(self, file: AppendFile) -> None:
-        """Leave a file aside: what it holds now is read, and put in its place, before anything else is done."""
+        """Leave a file hidden; it is read, and moved to its place, before any other call."""
         file.close()
         self._left = True
 
     def _note(self, file: AppendFile, index: Index, fresh: Sequence[tuple[str, Entry]], end: int, data: bytes) -> None:
-        """Take in what was written."""
+        """Add the written orders to the index."""
         mark = self._marks.get(file.path.name) or Mark(file.identity)
         self._marks[file.path.name] = Mark(file.identity, end, mark.lines + data.count(b"\n"))
         for cell, entry in fresh:
@@ -320,7 +326,7 @@ class Store:
         index.unrecorded.clear()
 
     def _current(self, path: Path) -> Index:
-        """Return what the files hold now; one that is as it was when it was last read stays where it is."""
+        """Return the current index; a file that has not changed since it was read is not read again."""
         try:
             info = self._disk.look(path)
         except FileNotFoundError:
@@ -337,7 +343,7 @@ class Store:
             self._put_back(file)
 
     def _catch_up(self, path: Path, file: AppendFile | None) -> Index:
-        """Read what was not read yet of a file; None: there is none."""
+        """Read the new part of a file; None for a missing file."""
         if self._batches:
             return Index()
         mark = self._marks.get(path.name)
@@ -352,7 +358,7 @@ class Store:
             try:
                 self._marks[path.name] = read(file, self._rows, self._index, mark)
             except BaseException:
-                self._index = None  # half of it was taken in
+                self._index = None  # a part of it is in the index
                 raise
         return self._index
 
@@ -360,7 +366,7 @@ class Store:
         return re.compile(f"{re.escape(self._path.stem)}{part}{re.escape(self._path.suffix)}", re.ASCII)
 
     def _others(self, part: str) -> list[Path]:
-        """Return the files of other days, or all batches that are there."""
+        """Return the files of other days, or all batches."""
         name = self._ours(part)
         return sorted(each for each in self._path.parent.iterdir() if name.fullmatch(each.name))
 
@@ -371,7 +377,9 @@ class Store:
         return index.unrecorded
 
     def _read_past(self, path: Path, index: Index) -> Mark:
-        """Read a file that is not written any more; a crash may have ended its day. One put away is taken as it is."""
+        """
+        Read a file that is not written any more, whose end a crash may have torn; an archived one is read as it is.
+        """
         writable = os.access(path, os.W_OK)
         file = AppendFile.open(path, self._disk, writable=writable)
         if file is None:
@@ -387,7 +395,7 @@ def _continues(mark: Mark, file: AppendFile | None) -> bool:
 
 
 def _probe(path: Path) -> None:
-    """Raise what writing would, without writing."""
+    """Raise the error that a write would raise, without writing."""
     path.stat()
     if not os.access(path, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))

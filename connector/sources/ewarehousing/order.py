@@ -1,4 +1,4 @@
-"""eWarehousing's order as it comes over the wire (seed 004), and the canonical order that it becomes."""
+"""Maps eWarehousing's order (seed 004) to the canonical order."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class _LineNumbers(msgspec.Struct):
 
 
 class _Numbers(msgspec.Struct):
-    """The numbers as they are written: as `Decimal`, `1_000` and ` 5` would be some, too."""
+    """The numbers with their digits; the types of the record would accept `1_000` and ` 5`, too."""
 
     order_amount: Any = None
     assured_amount: Any = None
@@ -44,12 +44,14 @@ _numbers = msgspec.json.Decoder(_Numbers, float_hook=exact).decode
 
 def to_order(source: str, raw: bytes, zone: ZoneInfo = ZONE) -> Order:
     """
-    Turn one order, with all its groups, into the canonical form. Pure; raises `Unmappable` and nothing else.
+    Map one order, with all its groups, to the canonical order. Pure; raises `Unmappable` and nothing else.
 
-    The contact is in the address (vendors.md 6/004 #5), of the delivery date only the date counts (#4): it is the one
-    that is written, at midnight; another time is an instant, and its day is the one on the calendar of `zone`. Amounts
-    are in the smallest unit of the currency (#2, #3; cents where no currency is given). A line has no price in this
-    API. What the warehouse says only to itself (`note`), and its own names for things, are metadata.
+    - The contact is in the address (vendors.md 6/004 #5).
+    - The delivery date is the written date, if its time is midnight; another time is an instant, whose day is read on
+      the calendar of `zone` (#4).
+    - Amounts are in the smallest unit of the currency (#2, #3), in cents without a currency. A line has no price in
+      this API.
+    - The warehouse's internal `note`, and its own names, are metadata.
     """
     try:
         wire = _decoder.decode(raw)
@@ -59,7 +61,7 @@ def to_order(source: str, raw: bytes, zone: ZoneInfo = ZONE) -> Order:
     if not wire.id:
         raise Unmappable("unreadable order", "it has no id")
     if wire.order_lines is None:
-        raise Unmappable("the order came without its lines", "order_lines were asked for, and did not come")
+        raise Unmappable("the order came without its lines", "order_lines were requested, and are missing")
     address = wire.shipping_address
     amount = _money(number_of(stated.order_amount, "order_amount"), wire.currency)
     assured = _money(number_of(stated.assured_amount, "assured_amount"), wire.currency)
@@ -90,7 +92,7 @@ def to_order(source: str, raw: bytes, zone: ZoneInfo = ZONE) -> Order:
 
 
 def _metadata(wire: OrderRecord, assured: Decimal | None) -> dict[str, str]:
-    """Return the order's own metadata, and what else it is known by; what the vendor says wins."""
+    """Return the order's own metadata, and its other names; the vendor's metadata comes first."""
     told = {
         "status": wire.status,
         "ewarehousing_reference": wire.reference,
@@ -138,7 +140,7 @@ def _line(line: LineRecord, quantity: Decimal | None) -> Line:
 
 def _address(found: AddressRecord) -> Address:
     return Address(
-        company=found.addressed_to,  # a company or a person: the vendor does not tell them apart
+        company=found.addressed_to,  # a company or a person: the vendor has one field for both
         street=found.street,
         number=found.street_number,
         number_addition=found.street_number_addition,
@@ -169,7 +171,7 @@ def _date(value: str, zone: ZoneInfo) -> date | None:
 
 
 def _time(value: str) -> datetime | None:
-    """Return a time in UTC; one without a zone is taken for UTC."""
+    """Return a time in UTC; one without a zone is in UTC."""
     if not value:
         return None
     try:

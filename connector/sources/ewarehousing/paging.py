@@ -1,8 +1,8 @@
 """
-The list of eWarehousing's orders, page by page, around rows that make their page fail.
+Reads the list of eWarehousing's orders page by page, around rows that make their page fail.
 
-Whether pages count from 0 or from 1 is not documented (vendors.md 6/004 #14): the first call names none, and page 1 is
-then either the same page again or the second one.
+The documents do not state whether pages count from 0 or from 1 (vendors.md 6/004 #14). The first call names no page;
+page 1 is then either the same page again or the second one.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ Row = tuple[str, bytes]
 
 
 class OrderList:
-    """One list, which is walked again and again: oldest first, because new rows would shift the other order."""
+    """One list that is read repeatedly, oldest first, because new rows would shift the opposite order."""
 
     def __init__(self, client: EwarehousingClient, size: int, clock: Clock) -> None:
         self._client = client
         self._size = size
         self._base: int | None = None
-        """The number of the first page; None while that is not known."""
+        """The number of the first page; None while it is unknown."""
         self._narrowing: Narrowing[Row] = Narrowing(clock, lambda row: row[0])
 
     async def pages(self, filters: Filters) -> AsyncGenerator[tuple[list[bytes], list[UnreadableRow]], None]:
         """
-        Walk the list; yield what is new on each page, and the rows of it that cannot be read.
+        Poll the list; yield the new rows of each page, and its unreadable rows.
 
-        Ends after the first short page; raises `EndlessList` when a full page brings nothing new. A row that leaves
-        the list while it is walked can hide another one from this walk; the next one shows it.
+        Ends after the first short page; raises `EndlessList` at a full page without a new row. A row that leaves the
+        list during the poll can hide another one, which the next poll shows.
         """
 
         async def read(number: int, size: int) -> Sequence[Row]:
@@ -58,9 +58,9 @@ class OrderList:
                 return
             if number == 1 and self._base is None:
                 self._base = 0 if new else 1
-                number -= self._base  # it was the first page again: the second one has the next number
+                number -= self._base  # the first page again: the second one has the next number
             elif not new and not unreadable and number > 0:
-                break  # a full page that we know: `page` is ignored, and nobody can say what comes after it
+                break  # a full page without a new row: `page` is ignored, and the rest of the list cannot be read
             number += 1
         raise EndlessList("the list does not end: the filter or the paging seems to be ignored")
 
@@ -75,7 +75,7 @@ class OrderList:
             raise
 
     async def _count_from(self, filters: Filters) -> None:
-        """Find out whether the first page has the number 0 or 1, by single rows: one of them may fail alone."""
+        """Find the number of the first page, 0 or 1, by single rows, one of which may fail."""
         found: list[object] = []
         for page in (None, 1):
             try:

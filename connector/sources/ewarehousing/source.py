@@ -1,10 +1,10 @@
 """
-eWarehousing Solutions' middleware as a source: the orders that have certain statuses, mirrored elsewhere.
+eWarehousing Solutions' middleware as a source: the orders with certain statuses, mirrored elsewhere.
 
 Seed 004; vendors.md section 4, and section 6 for the readings of its ambiguous places. The vendor has no mark for
-"exported": an order stays in the feed for as long as it has one of the statuses, and which orders are known is for
-the journal to say. The list shows no lines, so that every order of every walk is one more call: choose few statuses
-and a `poll_interval` to match.
+"exported": an order stays in the feed as long as it has one of the statuses, and the journal decides which orders are
+known. The list shows no lines, so every order of every poll costs a call of its own: choose few statuses and a
+`poll_interval` to match.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = ["EwarehousingSource"]
 
 
 class _Head(msgspec.Struct):
-    """What the list and the order itself must agree on."""
+    """The field on which the list and the order itself must agree."""
 
     status: str | None = None
 
@@ -68,11 +68,11 @@ class EwarehousingSource:
 
     async def fetch(self, gone: Callable[[], int]) -> AsyncGenerator[Page, None]:
         """
-        Walk the orders that have one of the statuses; see `Source.fetch`.
+        Poll the orders with one of the statuses; see `Source.fetch`.
 
-        One walk of the list for each status, since its filter takes one, and one call for each order. What was asked
-        for is checked: a filter that the server ignores would bring all orders. An order that changes its status
-        while the walk goes on can hide another one; the next walk shows it.
+        Each status has a list of its own, since the filter accepts one, and each order a call. The filter is verified,
+        as a server that ignores it would list all orders. An order that changes its status during the poll can hide
+        another one, which the next poll shows.
         """
         seen: set[str] = set()
         for status in dict.fromkeys(self._settings.statuses):
@@ -89,11 +89,11 @@ class EwarehousingSource:
                     )
 
     async def acknowledge(self, batch: Sequence[Acknowledgement]) -> Mapping[str, AckOutcome]:
-        """Confirm without a call: eWarehousing has no mark for it, and the journal remembers."""
+        """Confirm without a call: eWarehousing has no mark for exported orders, and the journal keeps them."""
         return {ack.order_id: Confirmed() for ack in batch}
 
     def to_order(self, raw: bytes) -> Order:
-        """Turn one order of the feed into the canonical form. Pure; raises `Unmappable` and nothing else."""
+        """Map one order of the feed to the canonical order. Pure; raises `Unmappable` and nothing else."""
         return to_order(self.name, raw, self._zone)
 
     async def check(self) -> str:
@@ -117,9 +117,9 @@ class EwarehousingSource:
 
     async def _item(self, row: bytes) -> FeedItem | UnreadableRow | ConnectorError | None:
         """
-        Return the whole order of a row; None if it is gone, or has moved on, since it was listed.
+        Return the whole order of a row; None if it was deleted, or has another status, since it was listed.
 
-        The error for one that cannot be read now; for one that could not before either, what `status` says of it.
+        For an order that fails now, return the error; for one that failed before, its stand-in.
         """
         order_id = row_id(row)
         if order_id.startswith("unreadable-"):
@@ -138,7 +138,7 @@ class EwarehousingSource:
         return FeedItem(order_id, raw) if self._wanted(raw) else None
 
     def _unreadable(self, found: Sequence[FeedItem | UnreadableRow | ConnectorError | None]) -> list[UnreadableRow]:
-        """Return the orders of a page that cannot be read; raise what befell one for the first time, or all of them."""
+        """Return the unreadable orders of a page; raise the error of one that fails for the first time, or of all."""
         failures = [each for each in found if isinstance(each, ConnectorError)]
         if failures:
             raise failures[0]
@@ -148,7 +148,7 @@ class EwarehousingSource:
         return rows
 
     def _wanted(self, raw: bytes) -> bool:
-        """Tell whether an order has one of the statuses; one whose status cannot be read is for a person to see."""
+        """Return whether an order has one of the statuses; one with an unreadable status is left to an operator."""
         try:
             status = _head.decode(raw).status
         except (ValueError, RecursionError):

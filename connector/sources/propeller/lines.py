@@ -1,9 +1,9 @@
 """
-The rows of a Propeller order: which of them are lines, and where the others go (vendors.md section 1, item fields).
+Sorts the rows of a Propeller order into lines, discounts and costs (vendors.md section 1, item fields).
 
 - Products are lines. A row "incentive" that names its parent is a discount on that line.
 - Rows of costs (surcharge, postage, payment, an incentive of the whole order) are no goods; they are metadata.
-- A row of any other class holds the order: nobody knows what would be missing without it.
+- A row of any other class holds the order, because without it something unknown would be missing.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _EXACT = Context(prec=28, traps=[Inexact])
 
 def lines_of(items: Sequence[Item]) -> tuple[tuple[Line, ...], dict[str, str]]:
     """Return the order's lines, and the other rows as metadata. Raises `Unmappable` for a row of an unknown class."""
-    if all(item.class_ is None or item.class_ == "product" for item in items):  # as nearly always
+    if all(item.class_ is None or item.class_ == "product" for item in items):  # nearly always
         return tuple([_line(item, ()) for item in items]), {}
     products: list[Item] = []
     costs: list[Item] = []
@@ -81,7 +81,7 @@ def _line(item: Item, incentives: Sequence[Item]) -> Line:
 
 
 def _less(price: Decimal | None, quantity: Decimal, incentives: Sequence[Item]) -> Decimal | None:
-    """Return the unit price with the line's incentives; None where a piece has no exact price."""
+    """Return the unit price less the line's incentives; None if a piece has no exact price."""
     if price is None or not quantity:
         return None
     for item in incentives:
@@ -97,7 +97,7 @@ def _less(price: Decimal | None, quantity: Decimal, incentives: Sequence[Item]) 
 
 
 def _told(rows: Sequence[Item]) -> dict[str, str]:
-    """Return rows that are no lines as metadata, counted by their class."""
+    """Return rows that are not lines as metadata, counted by class."""
     found: dict[str, str] = {}
     counted: dict[str, int] = {}
     for row in rows:

@@ -1,4 +1,4 @@
-"""Propeller's order as it comes over the wire (seed 000), and the canonical order that it becomes."""
+"""Maps Propeller's order (seed 000) to the canonical order."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ _ZONE = ZoneInfo(TIMEZONE)
 
 def to_order(source: str, raw: bytes, cancelled: frozenset[str] = frozenset(), zone: ZoneInfo = _ZONE) -> Order:
     """
-    Turn one order of the feed into the canonical form. Pure; raises `Unmappable` and nothing else.
+    Map one order of the feed to the canonical order. Pure; raises `Unmappable` and nothing else.
 
-    `cancelled` are the statuses, in lower case, that the tenant says mean so; `zone` is the calendar on which the
-    requested day is read.
+    - `cancelled`: the tenant's statuses, in lower case, that mean cancelled.
+    - `zone`: the calendar on which the requested day is read.
 
-    vendors.md 6, seed 000: line prices exclude tax; `paymentData` is never added to anything (#6); the sums are kept
-    as given (#5); only products become lines (#12). A missing address is the receiver's concern, not ours.
+    vendors.md 6, seed 000: line prices exclude tax; `paymentData` is never added to anything (#6); the sums are kept as
+    given (#5); only products become lines (#12). A missing address is left to the receiver.
     """
     try:
         found = wire.decode(raw)
@@ -53,7 +53,7 @@ def to_order(source: str, raw: bytes, cancelled: frozenset[str] = frozenset(), z
     if key is None:
         raise Unmappable("unreadable order", "the id is not a number from 1 to 2^63-1")
     if found.items is None:
-        raise Unmappable("the order came without its lines", "the search asks for ORDER_ITEMS, and got none")
+        raise Unmappable("the order came without its lines", "ORDER_ITEMS were requested, and are missing")
     lines, other_rows = lines_of(found.items)
     delivery, invoice, other_addresses = _addresses(found.addresses or ())
     postage = found.postage_data or NO_POSTAGE
@@ -86,7 +86,7 @@ def to_order(source: str, raw: bytes, cancelled: frozenset[str] = frozenset(), z
 
 
 def _metadata(found: wire.Order, postage: wire.Postage) -> dict[str, str]:
-    """Return what the order says beside the canonical fields."""
+    """Return the order's values that no canonical field holds."""
     payment = found.payment_data or NO_PAYMENT
     allowed = postage.partial_delivery_allowed
     seldom = {}
@@ -116,7 +116,7 @@ def _metadata(found: wire.Order, postage: wire.Postage) -> dict[str, str]:
 
 
 def _discount_type(total: wire.Total) -> str:
-    """Return a discount's type that is neither an amount (A) nor a percentage (P), nor none (N)."""
+    """Return a discount's type, except for an amount (A), a percentage (P) and none (N)."""
     return "" if total.discount_type in ("A", "P", "N") else total.discount_type or ""
 
 
@@ -124,8 +124,8 @@ def _totals(total: wire.Total, postage: wire.Postage) -> Totals:
     """
     Return the order's sums.
 
-    The seed's sample has tax in `gross`, the vendor's other pages have it in `net` (vendors.md 6, seed 000, #4). So
-    the names are not trusted: the larger is with tax, whatever the sign, and the difference has to be the tax.
+    The seed's sample has tax in `gross`, the vendor's other pages have it in `net` (vendors.md 6, seed 000, #4). The
+    names are therefore ignored: the larger absolute value includes tax, and the difference must be the tax.
     """
     excluding, including = _sides(total, "total")
     tax = number_of(total.tax, "total.tax")
@@ -149,7 +149,7 @@ def _totals(total: wire.Total, postage: wire.Postage) -> Totals:
 
 
 def _sides(sums: wire.Total | wire.Postage, field: str) -> tuple[Decimal | None, Decimal | None]:
-    """Return a sum without and with tax; neither, if the vendor gave but one of them: which one, nobody can tell."""
+    """Return a sum without and with tax; neither if only one is given, as it may be either."""
     gross, net = number_of(sums.gross, f"{field}.gross"), number_of(sums.net, f"{field}.net")
     if gross is None or net is None:
         return None, None
@@ -160,7 +160,7 @@ def _addresses(found: Sequence[wire.Address]) -> tuple[Address | None, Address |
     """
     Return the delivery address, the invoice address, and all others as metadata.
 
-    Raises `Unmappable` where there are two delivery addresses: nobody can tell which of them is meant.
+    Raises `Unmappable` for two different delivery addresses.
     """
     delivery = invoice = None
     others: dict[str, str] = {}
@@ -180,7 +180,7 @@ def _addresses(found: Sequence[wire.Address]) -> tuple[Address | None, Address |
 
 
 def _add(pairs: dict[str, str], name: str, address: Address) -> None:
-    """Put an address into the metadata, under a name that no other one has."""
+    """Add an address to the metadata, under a free name."""
     prefix, number = name, 1
     while any(key.startswith(f"{prefix}_") for key in pairs):
         number += 1
@@ -223,8 +223,8 @@ def _contact(found: wire.Order, delivery: Address | None, invoice: Address | Non
     """
     Return the person (else the company) at the delivery address; at the invoice address, if the other names nobody.
 
-    All of it is one party's: a phone from another party would be rung by the carrier (a dropshipment is invoiced to
-    somebody else). The order's own e-mail address comes before an address's.
+    All values belong to one party: the carrier would call another party's phone (a dropshipment is invoiced to somebody
+    else). The order's own e-mail address comes before an address's.
     """
     first = delivery if _name(delivery) else invoice
     if first is None:
@@ -244,7 +244,7 @@ def _phone(address: Address | None) -> str:
 
 
 def _same(one: Address, other: Address) -> bool:
-    """Tell whether two addresses name the same party."""
+    """Return whether two addresses name the same party."""
     return (one.company.casefold(), one.person.casefold()) == (other.company.casefold(), other.person.casefold())
 
 
@@ -262,12 +262,12 @@ def _day(value: str | None, zone: ZoneInfo) -> date | None:
 
 
 def _time(value: str | None) -> datetime | None:
-    """Return a time in UTC; one without a zone is taken for UTC. Never used to decide what to read next."""
+    """Return a time in UTC; one without a zone is in UTC. It never decides which orders to read next."""
     if not value:
         return None
     try:
         at = datetime.fromisoformat(value)
-        # Not `replace`, which takes ten times as long.
+        # `replace` takes ten times as long.
         return datetime.combine(at, at.time(), UTC) if at.tzinfo is None else at.astimezone(UTC)
     except (ValueError, OverflowError) as exc:
         raise Unmappable("unreadable order", f"date: {exc}") from None

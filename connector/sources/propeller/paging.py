@@ -1,5 +1,5 @@
 """
-The search of Propeller's orders, page by page.
+Searches Propeller's orders, page by page.
 
 Seed 000, step 1; vendors.md section 1, and section 6 for the readings of its ambiguous places.
 """
@@ -25,16 +25,16 @@ __all__ = ["Search", "Wanted"]
 
 MOST_PAGES = 100_000
 STALE_PAGES = 3
-"""Pages without a new order after which a walk ends: the feed repeats itself."""
+"""Pages without a new order after which a poll ends: the feed repeats itself."""
 PAGE_TOO_LARGE = "10015"
-"""The vendor's code for a page size that it will not have (vendors.md 1, error body)."""
+"""The vendor's code for a page size that it refuses (vendors.md 1, error body)."""
 
 
 class Wanted(msgspec.Struct, frozen=True):
     """
-    Orders with one of these export statuses; [] is "none set" (the seed).
+    The orders with one of these export statuses; [] is "none set" (the seed).
 
-    `since`: exported then or later (UTC), whatever the status of the order is by now.
+    `since`: exported at that time or later (UTC), whatever the order's current status.
     """
 
     statuses: Sequence[str]
@@ -42,9 +42,9 @@ class Wanted(msgspec.Struct, frozen=True):
 
     def holds(self, head: Head) -> bool:
         """
-        Tell whether an order is wanted, whatever the search was asked for (vendors.md 6, seed 000, #1).
+        Return whether an order is wanted, whatever the search was asked for (vendors.md 6, seed 000, #1).
 
-        A filter that the server ignores would bring all orders, exported ones too.
+        A server that ignores the filter would list all orders, exported ones too.
         """
         export = (head.export_status or "").strip().casefold()
         if export in ("", "empty"):
@@ -54,7 +54,7 @@ class Wanted(msgspec.Struct, frozen=True):
 
 
 class _Found(msgspec.Struct, rename="camel"):
-    """One page of the search. What it says about paging is a hint, and may be of any type."""
+    """One page of the search. Its paging values are hints, and may be of any type."""
 
     items: list[msgspec.Raw]
     items_found: Any = None
@@ -73,17 +73,17 @@ class Search:
         self._endpoint = endpoint
         self._clock = clock
         self._narrowings: dict[bool, Narrowing[msgspec.Raw]] = {}
-        """For what was not exported, and for replays."""
+        """One for the feed, one for replays."""
         self._filter = {status_key: list(statuses)}
         self._statuses = {status.casefold() for status in statuses}
         self._size = size
 
     async def walk(self, wanted: Wanted, gone: Callable[[], int]) -> AsyncGenerator[Page]:
         """
-        Walk the orders that are `wanted`; see `Source.fetch`.
+        Poll the `wanted` orders; see `Source.fetch`.
 
-        `offset` is the page's size (vendors.md 6, seed 000, #3); a size that the server will not have (error 10015) is
-        halved, and the size that it answers with is believed. A page that fails is read around the row that makes it.
+        `offset` is the page's size (vendors.md 6, seed 000, #3). A size that the server refuses (error 10015) is
+        halved; a size that it states is used. A page that fails is read around the row that makes it fail.
         """
         size, number, stale = self._size, 0, 0
         narrowing = self._narrowing(wanted)
@@ -114,7 +114,7 @@ class Search:
             number = number + 1 if stale else next_page(len(seen), gone(), size)
 
     async def total(self, wanted: Wanted) -> int | None:
-        """Return how many orders there are, if the vendor says so."""
+        """Return the number of orders, if the vendor states it."""
         return count((await self._ask(wanted, 1, 1)).items_found)
 
     def _narrowing(self, wanted: Wanted) -> Narrowing[msgspec.Raw]:
@@ -127,7 +127,7 @@ class Search:
     async def _page(
         self, narrowing: Narrowing[msgspec.Raw], wanted: Wanted, number: int, size: int
     ) -> tuple[_Found, list[UnreadableRow]]:
-        """Return a page, or what can be read of it, and the rows of it that cannot be read."""
+        """Return a page, or its readable part, and its unreadable rows."""
         answers: list[tuple[int, _Found]] = []
 
         async def read(number: int, size: int) -> list[msgspec.Raw]:
@@ -147,7 +147,7 @@ class Search:
         body: dict[str, Any] = {"exportStatuses": list(wanted.statuses)}
         if wanted.since is None:
             body |= self._filter
-        else:  # what was exported may have any status by now: it moves on with the order
+        else:  # an exported order may have any status by now: the status changes while the order is fulfilled
             body["lastModifiedAt"] = {"from": wanted.since.isoformat(timespec="milliseconds").replace("+00:00", "Z")}
         answer = await self._endpoint.call(
             "POST",
@@ -159,7 +159,7 @@ class Search:
         return answer.decode(_found)
 
     def _item(self, raw: bytes, wanted: Wanted, seen: SeenIds) -> FeedItem | None:
-        """Return a listed order unless it is known in this pass, or none that was asked for; note it as seen."""
+        """Return a listed order, unless it was listed in this poll already or is not wanted; mark it as seen."""
         try:
             head = _head.decode(raw)
             found = whole_number_id(head.id)
@@ -190,7 +190,7 @@ def _too_large(exc: ConnectorError) -> bool:
 
 
 def _later(text: str | None, since: datetime) -> bool:
-    """Tell whether a time is `since` or later; one that cannot be read is taken to be, for a replay changes nothing."""
+    """Return whether a time is `since` or later; also for an unreadable one, as replaying an order changes nothing."""
     try:
         at = datetime.fromisoformat(text or "")
     except ValueError:

@@ -51,7 +51,7 @@ class PropellerSettings(SourceSettings, frozen=True, kw_only=True, forbid_unknow
         ack_text.check_template("export_message", self.export_message)
 
     def problems(self) -> list[tuple[str, str]]:
-        """Return what no type can say: (key, what is wrong with it)."""
+        """Return contradictions between keys: (key, problem)."""
         found = []
         pair = self.client_id is not None, self.client_secret is not None
         if (self.token is None and not all(pair)) or (self.token is not None and any(pair)):

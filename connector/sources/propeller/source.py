@@ -1,5 +1,5 @@
 """
-Propeller Commerce, REST v2: search the orders without an export status, and mark each one exported.
+Propeller Commerce, REST v2: searches the orders without an export status, and marks each one as exported.
 
 Seed 000; vendors.md section 1, and section 6 for the readings of its ambiguous places.
 """
@@ -39,9 +39,9 @@ from connector.sources.propeller.settings import PropellerSettings
 __all__ = ["PropellerSource"]
 
 TOKEN_LIFE = 1800.0
-"""Seconds that a token lives where the answer does not say (vendors.md 1)."""
+"""Seconds that a token lives if the response does not state it (vendors.md 1)."""
 NOT_FOUND = 10008
-"""The vendor's code for an order that is not there, or may not be seen (vendors.md 1, error body)."""
+"""The vendor's code for an order that does not exist, or is not visible (vendors.md 1, error body)."""
 
 
 class _Marked(msgspec.Struct, rename="camel"):
@@ -68,7 +68,7 @@ _failed = msgspec.json.Decoder(_Failed)
 
 
 def _credentials(settings: PropellerSettings) -> tuple[dict[str, str], list[str]]:
-    """Return the header that holds a fixed token, if there is one, and the secrets."""
+    """Return the header with a fixed token, if there is one, and the secrets."""
     secrets = [secret.reveal() for secret in (settings.client_secret, settings.token) if secret]
     return {"Authorization": f"Bearer {settings.token.reveal()}"} if settings.token else {}, secrets
 
@@ -93,7 +93,7 @@ class PropellerSource:
         if not settings.token:
             self.endpoint.token = BearerToken(self._log_in, clock)
         self._unexported = Wanted(settings.export_statuses)
-        # The vendor documents no status that means so: tenants name their own (vendors.md 1, Order statuses).
+        # The vendor documents no status for cancelled orders: tenants name their own (vendors.md 1, Order statuses).
         self._cancelled = frozenset(status.casefold() for status in settings.cancelled_statuses)
         statuses = [*settings.statuses, *settings.cancelled_statuses]
         self._search = Search(self.endpoint, statuses, settings.status_key, settings.page_size, clock)
@@ -104,16 +104,16 @@ class PropellerSource:
         self.endpoint.rotate_secrets(*_credentials(settings))
 
     def fetch(self, gone: Callable[[], int]) -> AsyncGenerator[Page]:
-        """Walk the orders that are not exported; see `Source.fetch`."""
+        """Poll the orders that are not exported; see `Source.fetch`."""
         return self._search.walk(self._unexported, gone)
 
     async def refetch(self, since: datetime) -> AsyncGenerator[Page]:
         """
-        Walk what was exported at or after `since`, then what was not exported yet; see `SupportsReplay.refetch`.
+        Poll the orders exported at or after `since`, then those not exported yet; see `SupportsReplay.refetch`.
 
-        An exported order is found by whatever status it has by now: that moves on while the order is fulfilled.
-        The date filter's form differs between the vendor's pages (vendors.md 1), so `exportedAt` is checked on every
-        order, and an ignored filter costs pages only.
+        An exported order is found whatever its current status, which changes while the order is fulfilled. The date
+        filter's form differs between the vendor's pages (vendors.md 1), so `exportedAt` is checked for every order, and
+        an ignored filter only costs pages.
         """
         exported = Wanted(["exported", "finished"], since=since.astimezone(UTC))
         for wanted in (exported, self._unexported):
@@ -125,12 +125,13 @@ class PropellerSource:
         """
         Mark one order as exported; see `Source.acknowledge`.
 
-        Repeating it sends the same bytes and changes nothing (vendors.md 6, seed 000, #8). Only the id and the status
-        of the answer are compared (#9). Propeller has a word for a failure, but it hides the order (#10): not said.
+        Repeating the call sends the same bytes and changes nothing (vendors.md 6, seed 000, #8). Only the id and the
+        status of the response are compared (#9). Propeller's status for a failed export is not used, because it hides
+        the order (#10).
         """
         (ack,) = batch
         if ack.outcome != "exported":
-            return {ack.order_id: Refused("Propeller is told of exported orders only")}
+            return {ack.order_id: Refused("Propeller accepts exported orders only")}
         body = {
             "exportedAt": ack.at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "exportMessage": readable(self._text(ack)),
@@ -160,11 +161,11 @@ class PropellerSource:
         return filled(self._settings.export_message, message=ack.message, order_id=ack.order_id, external_id=id_there)
 
     def to_order(self, raw: bytes) -> Order:
-        """Turn one order of the feed into the canonical form. Pure; raises `Unmappable` and nothing else."""
+        """Map one order of the feed to the canonical order. Pure; raises `Unmappable` and nothing else."""
         return to_order(self.name, raw, self._cancelled, self._zone)
 
     async def check(self) -> str:
-        """Search for one order; see `Source.check`. The right to mark orders cannot be proved without doing it."""
+        """Search for one order; see `Source.check`. The right to mark orders cannot be proved without marking one."""
         total = await self._search.total(self._unexported)
         return "search works" if total is None else f"search works, {total} orders to export"
 
@@ -173,7 +174,7 @@ class PropellerSource:
         await self.endpoint.aclose()
 
     async def _log_in(self) -> tuple[str, float]:
-        """Fetch a token by OAuth2 client credentials; its life comes as a number or as text (vendors.md 1)."""
+        """Fetch a token by OAuth2 client credentials; its life is a number, or one in text (vendors.md 1)."""
         secret = self._settings.client_secret
         form = {
             "grant_type": "client_credentials",
@@ -193,7 +194,7 @@ class PropellerSource:
 
 
 def _about_the_order(answer: Answer) -> None:
-    """A 404 about one order (10008) is an answer; any other means that the address is wrong."""
+    """Accept a 404 about one order (10008); any other 404 means that the address is wrong."""
     if answer.status == 404 and _code(answer.body) != NOT_FOUND:
         raise EndpointError(f"{answer.what}: 404")
 

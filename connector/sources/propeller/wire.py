@@ -1,8 +1,8 @@
 """
-Propeller's order as it comes over the wire (seed 000; further fields: vendors.md, section 1).
+Propeller's order on the wire (seed 000; further fields: vendors.md, section 1).
 
-Numbers are decoded as they are written, and read by `connector.sources.parsing`. What is documented as text may come
-as a number where it looks like one (an sku, a house number).
+Numbers keep their digits, and are parsed by `connector.sources.parsing`. Documented texts may come as numbers if they
+look like one (an sku, a house number).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Total(msgspec.Struct, rename="camel"):
 
 
 class Postage(msgspec.Struct, rename="camel"):
-    """How the order is to be delivered, and what that costs."""
+    """The delivery of the order, and its cost."""
 
     method: Text = None
     gross: Number = None
@@ -56,7 +56,7 @@ class Postage(msgspec.Struct, rename="camel"):
 
 
 class Payment(msgspec.Struct, rename="camel"):
-    """How the order is paid, and what that costs."""
+    """The payment of the order, and its cost."""
 
     method: Text = None
     status: Scalar = None
@@ -68,7 +68,7 @@ class Payment(msgspec.Struct, rename="camel"):
 
 
 class Item(msgspec.Struct, rename="camel"):
-    """One row of the order: an article, or what `class` says."""
+    """One row of the order: an article, or a cost named by `class`."""
 
     quantity: Number
     id: Text = None

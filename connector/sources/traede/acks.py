@@ -1,9 +1,9 @@
 """
-What Traede's answer to a mark says of each order.
+Parses Traede's response to a mark into an outcome per order.
 
-The seeds (001, 002) show no answer (vendors.md section 2, Mark response body: not found). So a 2xx answer confirms,
-except where it says something else: an order that it names beside an error was not marked, an answer that calls itself
-a failure leaves open which ones were, and a page that is no JSON is not Traede's.
+The seeds (001, 002) show no response (vendors.md section 2, Mark response body: not found). A 2xx therefore confirms,
+with three exceptions: an order that it names beside an error was not marked; a body that reports a failure leaves open
+which orders were marked; and a page that is not JSON does not come from Traede.
 """
 
 from __future__ import annotations
@@ -26,15 +26,17 @@ ERRORS = ("errors", "failed", "failures", "rejected", "not_found")
 RESULTS = ("results", "data", "orders", "production_orders")
 BAD = frozenset({"error", "failed", "failure", "rejected", "not_found"})
 PLACE = re.compile(r"(?:production_)?orders\.(\d{1,3})(?:\..*)?")
-"""How the vendor's framework names the n-th order of a request in its errors."""
+"""The name of the n-th order of a request in the errors of the vendor's framework."""
 
 
 def judge(answer: Answer, ids: Sequence[str]) -> None:
     """
-    Raise what an answer (2xx or 404) means that is no answer to the mark of `ids`.
+    Raise for a response (2xx or 404) that does not answer the mark of `ids`.
 
-    A 404 that names one of them is about that order (`RejectedError`); any other means that the address is wrong. A
-    body that is no JSON was written by something in between: nobody knows (`InDoubtError`).
+    Raises:
+        RejectedError: a 404 that names one of the orders.
+        EndpointError: any other 404; the address is wrong.
+        InDoubtError: a body that is not JSON; a proxy wrote it, and the result is unknown.
     """
     if answer.status == 404:
         said = answer.body.decode("utf-8", "replace")
@@ -49,7 +51,7 @@ def judge(answer: Answer, ids: Sequence[str]) -> None:
 
 
 def outcomes(answer: Answer, ids: Sequence[str], id_key: str) -> dict[str, AckOutcome]:
-    """Return what a 2xx answer, already judged, says of each of `ids`, which are in the order of the request."""
+    """Return the outcome of each of `ids` (in the order of the request) in a judged 2xx response."""
     said = msgspec.json.decode(answer.body) if answer.body.strip() else None
     refused = _refused(said, ids, id_key)
     if not refused and ((isinstance(said, dict) and _failed(said)) or reported_failure(answer.body, answer.status)):
@@ -58,7 +60,7 @@ def outcomes(answer: Answer, ids: Sequence[str], id_key: str) -> dict[str, AckOu
 
 
 def _refused(said: Any, ids: Sequence[str], id_key: str) -> dict[str, str]:
-    """Return the orders that the answer names beside an error, and what it says of each."""
+    """Return the orders that the response names beside an error, with the error."""
     found: dict[str, str] = {}
     top: Mapping[str, Any] = said if isinstance(said, dict) else {}
     for key in ERRORS:
@@ -83,7 +85,7 @@ def _refused(said: Any, ids: Sequence[str], id_key: str) -> dict[str, str]:
 
 
 def _failed(said: Mapping[str, Any]) -> bool:
-    """Tell whether an answer, or one order's part of it, calls itself a failure."""
+    """Return whether a response, or one order's part of it, reports a failure."""
     bad = str(said.get("status", said.get("result", ""))).casefold() in BAD
     return bool(said.get("error") or said.get("errors") or said.get("success") is False or bad)
 

@@ -1,9 +1,9 @@
 """
-Filters of Traede's export, written readably in settings.yaml and sent the way that Traede's framework wants them.
+Filters of Traede's export: readable in settings.yaml, and encoded as Traede's framework expects.
 
-The seeds (001, 002) name the keys and call the form "our Filters Syntax"; that it is Bruno's is read off the vendor's
-older documents (vendors.md section 2, Filter syntax and Bruno encoding). Bruno's `not` is not offered: it turns `gt`
-into `lt` and loses the equal values (vendors.md 2, Bruno traps), and the opposite operator says the same.
+The seeds (001, 002) name the keys and call the form "our Filters Syntax". The vendor's older documents show that it is
+Bruno's (vendors.md section 2, Filter syntax and Bruno encoding). Bruno's `not` is not offered: it turns `gt` into `lt`
+and loses the equal values (vendors.md 2, Bruno traps), and the opposite operator has the same effect.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["Filter", "FilterGroup", "encoded"]
 FORM = "YYYY-MM-DD or YYYY-MM-DD HH:MM:SS, in UTC"
 LENGTHS = {10: "%Y-%m-%d", 19: "%Y-%m-%d %H:%M:%S"}
 
-# What is sent goes into Traede's SQL as it is: nothing but the signs of a time may be in it.
+# The value goes into Traede's SQL as it is, so it may hold the characters of a time only.
 Moment = Annotated[str, Meta(pattern=r"^[0-9][0-9: -]{0,18}$", extra_json_schema={"x-form": FORM})]
 
 
@@ -38,14 +38,14 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         several = isinstance(self.value, list)
         if several is not (self.operator in ("bt", "in")) or (self.operator == "bt" and len(self.value) != 2):
             wanted = {"bt": "a list of two values", "in": "a list of values"}.get(self.operator, "one value")
-            raise ValueError(f"value: the operator {self.operator} takes {wanted}")
+            raise ValueError(f"value: the operator {self.operator} needs {wanted}")
         if self.operator not in ("ct", "sw", "ew"):
             for value in self.value if isinstance(self.value, list) else [self.value]:
                 _check(value)
 
 
 class FilterGroup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Conditions of which all must hold, or, with `or: true`, one of them."""
+    """Conditions of which all must hold, or, with `or: true`, one."""
 
     any_of: Annotated[bool, Meta(description="true: one of the filters must hold; false: all of them.")] = (
         msgspec.field(name="or", default=False)
@@ -54,12 +54,12 @@ class FilterGroup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     @property
     def moves(self) -> bool:
-        """Whether an order may leave the group by being changed."""
+        """Whether an order may leave the group when it is changed."""
         return any(each.key == "updated_at" for each in self.filters)
 
 
 def encoded(filters: Iterable[Filter], groups: Iterable[FilterGroup] = ()) -> list[tuple[str, str]]:
-    """Return the query of `filters`, all of which must hold, and of `groups`, each of which must."""
+    """Encode `filters`, all of which must hold, and `groups`, each of which must hold, as a query."""
     every = [FilterGroup(filters=given)] if (given := list(filters)) else []
     query: list[tuple[str, str]] = []
     for number, group in enumerate([*every, *groups]):
@@ -82,7 +82,7 @@ def _encoded(group: str, filters: Iterable[Filter]) -> list[tuple[str, str]]:
 
 
 def _check(value: str) -> None:
-    """Raise `ValueError` unless `value` is a time on the calendar, in the one form that Traede's SQL reads."""
+    """Raise `ValueError` unless `value` is a time on the calendar, in the form that Traede's SQL reads."""
     try:
         datetime.strptime(value, LENGTHS[len(value)])  # noqa: DTZ007 - only whether it is one
     except (KeyError, ValueError):

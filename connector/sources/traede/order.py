@@ -1,10 +1,10 @@
 """
-Traede's order as the canonical order.
+Maps Traede's order to the canonical order.
 
-Seed 001 does not show the order object, and its own page could not be found (vendors.md section 2, Order object).
-Known are `order_id`, `lines`, and from the 3PL pages `order_number`, `order_type`, `reference`, `currency`,
-`customer_number`, `invoice_address`, `delivery_address` and `order_meta`. All other names are the plausible spellings
-(`traede_wire`); the first that has a value counts. Totals are left empty: nobody says which of them would include tax.
+Seed 001 does not show the order object, and the vendor's own page could not be found (vendors.md section 2, Order
+object). Known are `order_id`, `lines`, and from the 3PL pages `order_number`, `order_type`, `reference`, `currency`,
+`customer_number`, `invoice_address`, `delivery_address` and `order_meta`. All other names are plausible spellings
+(`wire`); the first one with a value counts. Totals are left empty, as no document states which of them include tax.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from connector.sources.traede.parsing import day, decoded, first, moment, number
 __all__ = ["ID_KEYS", "NOBODY", "TIMEZONE", "ZONE", "article", "cancelled", "code", "listed_lines", "to_order"]
 
 ID_KEYS = ("order_id", "id")
-"""Where the id is; the mark calls it `order_id`."""
+"""The keys of the id; a mark calls it `order_id`."""
 
 NOBODY = wire.Party()
 NOTHING = wire.Article()
@@ -46,12 +46,13 @@ COMMENTS = (
 
 def to_order(source: str, raw: bytes, zone: ZoneInfo = ZONE) -> Order:
     """
-    Turn one order of the feed into the canonical form. Pure; raises `Unmappable` and nothing else.
+    Map one order of the feed to the canonical order. Pure; raises `Unmappable` and nothing else.
 
-    An order without `lines` came from a call that did not include them: an error, and not an empty order (vendors.md
-    6, seeds 001/002, #11). Whoever reads `reference` on a screen wants the order's number; the customer's own
-    reference is the `purchase_order`. `zone` is the calendar on which the requested day is read. A missing address is
-    the receiver's concern, not ours.
+    - An order without `lines` comes from a call that did not include them: an error, and not an empty order (vendors.md
+      6, seeds 001/002, #11).
+    - `reference` is the order's number; the customer's own reference is the `purchase_order`.
+    - `zone` is the calendar on which the requested day is read.
+    - A missing address is left to the receiver.
     """
     return _order(source, raw, wire.decode(wire.Order, raw), zone)
 
@@ -108,7 +109,7 @@ def _order(source: str, raw: bytes, found: wire.Order, zone: ZoneInfo) -> Order:
 
 
 def _references(found: wire.Order, reference: str) -> tuple[str, tuple[str, ...]]:
-    """Return the customer's own number of the order, and what else it is called beside its `reference`."""
+    """Return the customer's own order number, and the other references besides `reference`."""
     theirs = [
         each
         for each in (
@@ -146,11 +147,11 @@ def _contacts(
     found: wire.Order, customer: wire.Party, buyer: Customer, delivery: Address, invoice: Address
 ) -> tuple[Contact, tuple[Contact, ...]]:
     """
-    Return whom to ask about the order, and whom else.
+    Return the contact for the order, and further contacts.
 
-    The order's own contact, else the customer's, else the person at the delivery address, else at the invoice address.
-    A contact is one person: what the order says of itself goes with anybody, the rest with whom it is said of. Only
-    where nobody is named do e-mail and phone come from wherever there is one, the delivery address first.
+    The contact is the order's own, else the customer's, else the person at the delivery address, else at the invoice
+    address. It is one person: the order's own e-mail and phone go with any of them, all other values only with their
+    owner. If nobody is named, e-mail and phone come from the first place that has one, the delivery address first.
     """
     email, phone = found.email or found.contact_email or "", found.phone or found.contact_phone or ""
     own = found.contact_person or found.contact_name or found.contact or ""
@@ -178,7 +179,7 @@ def _contacts(
 
 
 def _filled_from(contact: Contact, others: Sequence[Contact]) -> Contact:
-    """Return a contact with what it lacks taken from others that are the same person."""
+    """Return a contact with its missing values taken from others of the same person."""
     email, phone = contact.email, contact.phone
     for other in others:
         email, phone = email or other.email, phone or other.phone
@@ -186,7 +187,7 @@ def _filled_from(contact: Contact, others: Sequence[Contact]) -> Contact:
 
 
 def _notes(raw: bytes, found: wire.Order) -> str:
-    """Return all comments that are not internal, in the order in which the document has them."""
+    """Return all comments that are not internal, in document order."""
     told = [(name, text) for name in COMMENTS if (text := getattr(found, name))]
     if len(told) > 1:
         places = {name: place for place, name in enumerate(decoded(raw))}
@@ -199,9 +200,9 @@ def _joined(*texts: str | None) -> str:
 
 
 def listed_lines(found: wire.Order | wire.Production) -> list[wire.Line]:
-    """Return the order's lines; raise `Unmappable` if they did not come, if there are none, or if one is no line."""
+    """Return the order's lines; raise `Unmappable` if they are missing, none, or not a list of objects."""
     if found.lines is None:
-        raise Unmappable("missing field: lines", "the export was asked for includes[]=lines, and gave none")
+        raise Unmappable("missing field: lines", "includes[]=lines was requested, and no lines came")
     if not isinstance(found.lines, list):
         raise Unmappable("unreadable order", "lines is not a list of lines")
     if not found.lines:
@@ -211,10 +212,10 @@ def listed_lines(found: wire.Order | wire.Production) -> list[wire.Line]:
 
 def article(line: wire.Line, quantity: Decimal | None, unit_price: Decimal | None) -> Line:
     """
-    Return a line: its article by the line's own fields, else by its variant, else, if it has no variant, its product.
+    Return a line: its article by the line's own fields, else by its variant, else, without a variant, by its product.
 
-    The EAN stands in for an sku that is missing. The product's sku is that of a style: of a line with a variant it is
-    never the article, as any size of the style might be sent for it. Raises `Unmappable` for a line without a quantity.
+    The EAN replaces a missing sku. A product's sku is that of a style, and any size of the style might be sent for it,
+    so it is never the article of a line with a variant. Raises `Unmappable` for a line without a quantity.
     """
     if quantity is None:
         raise Unmappable("missing field: lines.quantity")
@@ -257,7 +258,7 @@ def article(line: wire.Line, quantity: Decimal | None, unit_price: Decimal | Non
 
 
 def cancelled(found: wire.Order | wire.Production) -> bool:
-    """Tell whether the order is cancelled: by its flag, its status, or the time that it happened at."""
+    """Return whether the order is cancelled, by its flag, its status, or the time of its cancellation."""
     if yes(found.cancelled, found.canceled, found.is_cancelled):
         return True
     if (found.status or "").casefold() in ("cancelled", "canceled"):
@@ -266,7 +267,7 @@ def cancelled(found: wire.Order | wire.Production) -> bool:
 
 
 def code(*values: wire.Code) -> str:
-    """Return the first code; it may also come as an object with its code inside (a currency, a country)."""
+    """Return the first code; a currency or a country may also be an object with a code."""
     nested = None
     for value in values:
         if isinstance(value, wire.Coded):
@@ -283,11 +284,12 @@ def _line(line: wire.Line) -> Line:
 
 def _address(found: wire.Place, other: wire.Place, private: bool, *, held: bool) -> Address | None:
     """
-    Return an address, or None where there is none.
+    Return an address, or None.
 
-    A `name` beside no company is the company's, unless the order is `b2c`. Persons' names and house numbers are not
-    taken apart: where the vendor does not separate them, nobody can. First and last name are the person; else the
-    first of the names for a contact is. Whoever else is named is in `attention`: nobody is put together from two.
+    - A `name` without a company is the company's, unless the order is `b2c`.
+    - Persons' names and house numbers are not taken apart if the vendor does not separate them.
+    - The person is the first and last name, else the first of the contact names; all other names go to `attention`,
+      because no person is composed of two.
     """
     if found is None:
         found = other
@@ -329,7 +331,7 @@ def _address(found: wire.Place, other: wire.Place, private: bool, *, held: bool)
 
 
 def _street(found: wire.Address) -> tuple[str, str, str]:
-    """Return the street, the second line, and all further ones: each line once, and none left out."""
+    """Return the street, the second line, and all further ones; no line is lost, and none is repeated."""
     lines = (
         found.address,
         found.address1,

@@ -1,9 +1,9 @@
 """
-Walking a feed of Traede's, of which nobody says whether it comes in pages.
+Reads a feed of Traede's, whose paging is not documented.
 
-`page` counts from 0 and `limit` is at most 60 in Traede's other collections (vendors.md section 2, Pagination); the
-export may honour them, give smaller pages, or send everything each time (vendors.md 6, seeds 001/002, #7). One walk
-serves all three.
+`page` counts from 0 and `limit` is at most 60 in Traede's other collections (vendors.md section 2, Pagination). The
+export may honour them, return smaller pages, or return everything each time (vendors.md 6, seeds 001/002, #7). One loop
+handles all three.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _head = msgspec.json.Decoder(_Head)
 
 
 def items(rows: Iterable[msgspec.Raw], id_keys: Sequence[str]) -> list[FeedItem]:
-    """Return the orders of an answer; one without a usable id goes by a hash, and can be mapped by nobody."""
+    """Return the orders of a response; one without a usable id is named by a hash, and cannot be mapped."""
     raws = [bytes(row) for row in rows]
     return [FeedItem(_key(raw, id_keys), raw) for raw in raws]
 
@@ -52,13 +52,13 @@ async def walk(
     created: Read,
 ) -> AsyncGenerator[Page, None]:
     """
-    Read page after page, and list each order once; no page that is yielded is larger than `limit`.
+    Read page after page, and list each order once; no yielded page is larger than `limit`.
 
-    `read` is called with the number of a page and the limit; a page that fails is read around the row that makes it. A
-    list that cannot be read so, since it heeds neither, is read by `created`.
+    `read` is called with the number of a page and the limit. A page that fails is read around the row that makes it
+    fail; a list that ignores both parameters is read in spans of time by `created`.
 
-    A page without a new order ends the walk, unless it was read again because the feed has shrunk: then the one after
-    it may have what is new. Raises what `read` raises, and `TransientError` for a feed that does not end.
+    A page without a new order ends the poll, unless it was read again because the feed has shrunk: then the next page
+    may have new ones. Raises as `read`, and `TransientError` for a feed that does not end.
     """
     if split.needed and (parts := await split.read(created)) is not None:
         found, unread = parts
@@ -70,7 +70,7 @@ async def walk(
     number, farthest, size = 0, -1, 1
     for _ in range(MOST_PAGES):
         before = gone()
-        # Where the vendor's pages are smaller than asked for, it is by theirs that the rows are counted.
+        # If the vendor's pages are smaller than requested, rows are counted by the vendor's size.
         try:
             rows = await narrowing.page(read, number, limit, size if number and size < limit else limit)
         except ConnectorError as exc:
@@ -91,7 +91,7 @@ async def walk(
         if fresh or unreadable:
             number = min(number + 1, back) if gone() else number + 1
         elif gone() > before and back < number:
-            number = back  # what was to come on this page moved up while we asked for it
+            number = back  # the orders of this page moved up during the call
         elif rows and read_again:
             number += 1
         else:

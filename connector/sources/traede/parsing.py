@@ -1,8 +1,8 @@
 """
-Reading Traede's orders, whose object pages nobody could find (vendors.md section 2): what is there must make sense.
+Parses values of Traede's orders, whose object pages could not be found (vendors.md section 2).
 
-Nothing here guesses at a value: money is taken as it is written (vendors.md 6, seeds 001/002, #15), and a time without
-a zone is in UTC (#12).
+No value is guessed: money is taken as written (vendors.md 6, seeds 001/002, #15), and a time without a zone is in UTC
+(#12).
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ __all__ = [
 Wire = Mapping[str, Any]
 
 NO_DATE = "0000-00-00"
-"""What MySQL has where there is no date."""
+"""MySQL's value for no date."""
 
 _decoder = msgspec.json.Decoder(dict[str, Any], float_hook=exact)
 
 
 def decoded(raw: bytes) -> dict[str, Any]:
-    """Return one order as it was sent; raise `Unmappable` if it is no JSON object."""
+    """Decode one order; raise `Unmappable` unless it is a JSON object."""
     try:
         return _decoder.decode(raw)
     except (ValueError, RecursionError) as exc:  # ValueError: msgspec's errors, and invalid UTF-8
@@ -48,7 +48,7 @@ def decoded(raw: bytes) -> dict[str, Any]:
 
 
 def first(*values: Any) -> Any:
-    """Return the first value; None and blank text are none."""
+    """Return the first value that is not None or blank text."""
     for value in values:
         if value is not None and (type(value) is not str or value.strip()):
             return value
@@ -56,7 +56,7 @@ def first(*values: Any) -> Any:
 
 
 def named(wire: Wire, *names: str) -> str:
-    """Return the first text under `names`, without blanks around it; a number counts as its text. Else empty."""
+    """Return the first text under `names`, without surrounding blanks; a number counts as its text. Else empty."""
     for name in names:
         value = wire.get(name)
         if type(value) is str:
@@ -73,7 +73,7 @@ def rows(*values: Any) -> Sequence[Any]:
 
 
 def yes(*flags: Any) -> bool:
-    """Tell whether one of the flags is set: true or 1, as a value or as text."""
+    """Return whether one of the flags is set: true or 1, as a value or as text."""
     for flag in flags:  # noqa: SIM110 - a generator costs as much as the rest of it
         if flag and (flag is True or named({"": flag}, "").lower() in ("true", "1")):
             return True
@@ -84,7 +84,7 @@ def number(field: str, *values: Any) -> Decimal | None:
     """
     Return the first number, written as a number or as text.
 
-    Raises `Unmappable` with `field` in its cause for anything else, and for a number that cannot be reckoned with.
+    Raises `Unmappable` with `field` in its cause for anything else, and for a number too large or too small.
     """
     for value in values:
         if value is not None and (found := number_of(value, field)) is not None:
@@ -93,20 +93,20 @@ def number(field: str, *values: Any) -> Decimal | None:
 
 
 def moment(name: str, *values: Any) -> datetime | None:
-    """Return the first time, in UTC; raise `Unmappable` with `name` in its detail if it is none."""
+    """Return the first time, in UTC; raise `Unmappable` with `name` in its detail for anything but a time."""
     value = _date(name, values)
     if value is None:
         return None
     try:
         at = datetime.fromisoformat(value)
-        # Not `replace`, which takes ten times as long.
+        # `replace` takes ten times as long.
         return datetime.combine(at, at.time(), UTC) if at.tzinfo is None else at.astimezone(UTC)
     except (ValueError, OverflowError) as exc:
         raise Unmappable("unreadable order", f"{name}: {exc}") from None
 
 
 def day(name: str, zone: ZoneInfo, *values: Any) -> date | None:
-    """Return the day of the first time, on the calendar of `zone`; raise `Unmappable` if it is none."""
+    """Return the day of the first time, on the calendar of `zone`; raise `Unmappable` for anything but a time."""
     value = _date(name, values)
     if value is None:
         return None
@@ -121,6 +121,6 @@ def _date(name: str, values: Sequence[Any]) -> str | None:
         if value is None or (type(value) is str and not value.strip()):
             continue
         if not isinstance(value, str):
-            raise Unmappable("unreadable order", f"{name}: not a text")  # and perhaps too deep to be shown
+            raise Unmappable("unreadable order", f"{name}: not a text")  # not shown: it may be nested too deeply
         return None if value.startswith(NO_DATE) else value.strip()
     return None

@@ -1,9 +1,9 @@
 """
-Traede's production order as the canonical order.
+Maps Traede's production order to the canonical order.
 
-Seed 002 names the nested resources; the fields are those of the core API's production order object (vendors.md
-section 2). The two resources whose names change their spelling on the way (vendors.md 6, seeds 001/002, #10) are found
-under each of them.
+Seed 002 names the nested resources; the fields are those of the core API's production order object (vendors.md section
+2). Two resources change their spelling between request and response (vendors.md 6, seeds 001/002, #10); they are
+accepted under each name.
 """
 
 from __future__ import annotations
@@ -37,17 +37,17 @@ Include = Literal[
 """The nested resources of seed 002."""
 
 ID_KEYS = ("production_order_id", "id")
-"""Where the id is; the mark calls it `production_order_id`."""
+"""The keys of the id; a mark calls it `production_order_id`."""
 
 
 def to_order(source: str, raw: bytes, zone: ZoneInfo = ZONE) -> Order:
     """
-    Turn one production order into the canonical form. Pure; raises `Unmappable` and nothing else.
+    Map one production order to the canonical order. Pure; raises `Unmappable` and nothing else.
 
-    The supplier, with whom the order is placed, stands in the customer's place: both are the other party. The
-    quantity of a line is what was ordered, and not how far it has come: that changes while nothing else does. What is
-    to be said to the supplier are the notes; what is not goes to the metadata. There is no delivery address: the
-    vendor's object has none.
+    - The customer is the supplier with whom the order is placed: each is the other party.
+    - A line's quantity is the ordered one, not the progress, which changes while nothing else does.
+    - Comments for the supplier are the notes; internal ones are metadata.
+    - There is no delivery address: the vendor's object has none.
     """
     return _order(source, raw, wire.decode(wire.Production, raw), zone)
 
@@ -99,6 +99,6 @@ def _line(line: wire.Line) -> Line:
 
 
 def _listed(found: Sequence[Any], *names: str) -> str:
-    """Return what the nested objects are called, in a row; a list of bare ids is one, too."""
+    """Return the names of nested objects, or bare ids, as one text."""
     called = [named(each, *names) if isinstance(each, dict) else named({"id": each}, "id") for each in found]
     return ", ".join([name for name in called if name])

@@ -1,4 +1,4 @@
-"""What settings.yaml says of a Traede account (seeds 001 and 002; design.md, section 5)."""
+"""The settings of a Traede account (seeds 001 and 002; design.md, section 5), and the terms of its marks."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ QueryName = Annotated[
 
 
 class TraedeSettings(SourceSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What both exports take. `system_id` names this connector to Traede; another one exports everything again."""
+    """
+    The settings of both exports. `system_id` identifies this connector to Traede; with another one, everything is
+    exported again.
+    """
 
     numeric_ids: ClassVar[bool] = True
 
@@ -57,7 +60,7 @@ class TraedeSettings(SourceSettings, frozen=True, kw_only=True, forbid_unknown_f
         ack_text.check_template("note", self.note)
 
     def problems(self) -> list[tuple[str, str]]:
-        """One parameter for both the number and the size of a page, by which no page could be asked for."""
+        """Return contradictions between keys: the number and the size of a page need a parameter each."""
         found = super().problems()
         if self.limit_key == self.page_key:
             found = [*found, ("limit_key", "this is page_key, too; the number and the size of a page need one each")]
@@ -91,21 +94,26 @@ class TraedeProductionOrdersSettings(
 
 
 class MarkTerms(msgspec.Struct, frozen=True):
-    """To which system an order is marked as exported; and, of an order, whether the mark moves stock."""
+    """
+    The settings on which a mark depends; a pending mark keeps its own while they change (faults.md 103).
+
+    A mark is made for `system_id`; that of an order may also move stock.
+    """
 
     system_id: str
     regulate_inventory: bool | UnsetType = UNSET
 
     @property
     def text(self) -> str:
-        """These terms as the journal keeps them. Change it only so that `under` still reads what it was."""
+        """The terms as the journal stores them. Any change must leave `under` able to read older texts."""
         return msgspec.json.encode(self).decode()
 
     def under(self, text: str) -> MarkTerms:
         """
-        Return the terms of an acknowledgement whose own are `text`; these, if it has none.
+        Return the terms of an acknowledgement from their `text`; these, if it has none.
 
-        What `text` does not say is as here. That of another kind of source, which had the name before, says nothing.
+        A value that `text` lacks is taken from these terms. The text of another kind of source with the same name is
+        ignored.
         """
         if not text:
             return self

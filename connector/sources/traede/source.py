@@ -1,8 +1,8 @@
 """
-Traede v10: the export of orders and the export of production orders, and marking them as exported.
+Traede v10: the exports of orders and of production orders, and marking them as exported.
 
-Seeds 001 and 002, which are one document with two names for things; vendors.md section 2, and section 6 for the
-readings of their ambiguous places.
+Seeds 001 and 002, one document with two vocabularies; vendors.md section 2, and section 6 for the readings of their
+ambiguous places.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from connector.sources.traede.settings import (
 __all__ = ["TraedeOrders", "TraedeProductionOrders", "TraedeSource"]
 
 LARGEST = 128 * 1024 * 1024
-"""Bytes of one answer: the export may come in one piece (6, #7), and `filters` make it smaller."""
+"""Bytes of one response: the export may come as one page (6, #7), which `filters` make smaller."""
 
 
 class _Orders(msgspec.Struct):
@@ -54,13 +54,13 @@ class _ProductionOrders(msgspec.Struct):
 
 
 def _credentials(settings: TraedeSettings) -> tuple[dict[str, str], list[str]]:
-    """Return the headers that hold the secrets, and the secrets."""
+    """Return the headers with the secrets, and the secrets."""
     token, key = settings.token.reveal(), settings.app_key.reveal()
     return {"Authorization": f"Bearer {token}", "X-Traede-App-Key": key}, [token, key]
 
 
 class TraedeSource(ABC):
-    """What both exports do."""
+    """The common part of both exports."""
 
     ack_limit: ClassVar[int] = 10
     traits: SourceTraits
@@ -71,9 +71,9 @@ class TraedeSource(ABC):
 
     _path: ClassVar[str]
     _listed: ClassVar[str]
-    """The key of the list in a mark and in the answer; with a blank in it, in seed 002, it is a slip (6, #3)."""
+    """The key of the list in marks and responses; the blank in seed 002's is a slip (6, #3)."""
     _id_keys: ClassVar[tuple[str, ...]]
-    """The keys of an order's id; the first is the mark's."""
+    """The keys of an order's id; the first one is the mark's."""
     _decoder: ClassVar[msgspec.json.Decoder[Any]]
 
     def __init__(self, name: str, settings: TraedeSettings, clock: Clock) -> None:
@@ -96,17 +96,17 @@ class TraedeSource(ABC):
 
     def fetch(self, gone: Callable[[], int]) -> AsyncGenerator[Page, None]:
         """
-        Walk the orders that are not exported; see `Source.fetch`.
+        Poll the orders that are not exported; see `Source.fetch`.
 
-        `not_exported_since` is never sent here: its default, the current time, adds nothing (6, #2).
+        `not_exported_since` is never sent: its default, the current time, adds nothing (6, #2).
         """
         return self._walk("feed", self._query, gone)
 
     def refetch(self, since: datetime) -> AsyncGenerator[Page, None]:
         """
-        Walk what was exported at or after `since` as well; see `SupportsReplay`.
+        Poll the orders exported at or after `since` as well; see `SupportsReplay`.
 
-        `since` without a zone is in UTC.
+        A `since` without a zone is in UTC.
         """
         at = since.replace(tzinfo=UTC) if since.tzinfo is None else since.astimezone(UTC)
         again = [("not_exported_since", f"{at:%Y-%m-%d %H:%M:%S}")]
@@ -120,14 +120,14 @@ class TraedeSource(ABC):
         """
         Mark up to ten orders as exported; see `Source.acknowledge`.
 
-        A call that Traede refuses was refused whole (`RejectedError`); whoever calls splits it until the order that
-        is meant stands alone (6, #8). Traede has no word for a failure.
+        Traede refuses a call as a whole (`RejectedError`); the caller splits it until the refused order is alone (6,
+        #8). Traede accepts no failures.
         """
         found: dict[str, AckOutcome] = {}
         marked: list[Acknowledgement] = []
         for ack in batch:
             if ack.outcome != "exported":
-                found[ack.order_id] = Refused("Traede is told of exported orders only")
+                found[ack.order_id] = Refused("Traede accepts exported orders only")
             elif whole_number_id(ack.order_id) != ack.order_id:
                 found[ack.order_id] = Refused("Traede's ids are whole numbers")
             else:
@@ -147,18 +147,18 @@ class TraedeSource(ABC):
 
     async def is_acknowledged(self, acks: Sequence[Acknowledgement]) -> Mapping[str, bool]:
         """
-        Tell which orders have left the feed; see `SupportsAckLookup`.
+        Return which orders have left the feed; see `SupportsAckLookup`.
 
-        The feed is read whole, with every flag set and without filters on `updated_at`, so that an order which was
-        merely cancelled or edited meanwhile is still seen. What moves between two pages can hide an order: a feed of
-        more than one page is read twice, and an absence counts if both readings found the same orders. An order that
-        was deleted in Traede counts as told, for there is nothing left to tell. Each system has a feed of its own.
+        The whole feed is read, with every flag set and without filters on `updated_at`, so that an order that was only
+        cancelled or edited is still listed. A row that moves between two pages can hide an order: a feed of several
+        pages is read twice, and an absence counts only if both readings found the same orders. An order that was
+        deleted in Traede counts as acknowledged, as nothing is left to mark. Each system has a feed of its own.
         """
         known: dict[str, bool] = {}
         for system in dict.fromkeys(self._terms.under(ack.terms).system_id for ack in acks):
             found, pages, whole = await self._ids(system)
             again, _, still = await self._ids(system) if pages > 1 else (found, pages, whole)
-            whole = whole and still  # an order that cannot be read is in the feed all the same
+            whole = whole and still  # an unreadable order is still in the feed
             asked = [ack.order_id for ack in acks if self._terms.under(ack.terms).system_id == system]
             listed = {each: each in found or each in again for each in asked}
             known |= {each: not here for each, here in listed.items() if here or (whole and found == again)}
@@ -166,7 +166,7 @@ class TraedeSource(ABC):
 
     @property
     def terms(self) -> str:
-        """What a mark depends on; see `SupportsAckTerms`."""
+        """The settings on which a mark depends; see `SupportsAckTerms`."""
         return self._terms.text
 
     def is_idempotent(self, ack: Acknowledgement) -> bool:
@@ -175,10 +175,10 @@ class TraedeSource(ABC):
 
     @abstractmethod
     def to_order(self, raw: bytes) -> Order:
-        """Turn one order of the feed into the canonical form. Pure; raises `Unmappable` and nothing else."""
+        """Map one order of the feed to the canonical order. Pure; raises `Unmappable` and nothing else."""
 
     async def check(self) -> str:
-        """Read the first page; see `Source.check`. The right to mark orders cannot be proved without doing it."""
+        """Read the first page; see `Source.check`. The right to mark orders cannot be proved without marking one."""
         rows = await self._read(self._query(), 0, self._own.page_size)
         return f"export works for system {readable(self._own.system_id, 60)}, {len(rows)} orders on the first page"
 
@@ -188,14 +188,14 @@ class TraedeSource(ABC):
 
     @abstractmethod
     def _flags(self, *, again: bool) -> dict[str, bool]:
-        """Return the seed's flags; `again` says that orders are wanted which were marked before."""
+        """Return the seed's flags; `again` includes orders that were marked before."""
 
     def _includes(self) -> list[str]:
-        """Return the nested resources to load; no order has lines unless they are asked for (6, #11)."""
+        """Return the nested resources to load; without them no order has lines (6, #11)."""
         return ["lines"]
 
     def _mark(self, ack: Acknowledgement) -> dict[str, Any]:
-        """Return what a mark says of one order: the id as the number that it is, and the note if there is one."""
+        """Return a mark's entry for one order: the id as a number, and the note if there is one."""
         system = self._terms.under(ack.terms).system_id
         mark: dict[str, Any] = {self._id_keys[0]: int(ack.order_id), "system_id": system}
         id_there = external_id(self.name, ack.order_id)
@@ -211,7 +211,7 @@ class TraedeSource(ABC):
         created: tuple[int, int] | None = None,
     ) -> list[tuple[str, str]]:
         """
-        Return what the export to `system` is asked for; `everything` is whatever could possibly be listed.
+        Return the query for the export to `system`; `everything` includes every order that can be listed.
 
         `created` are the seconds from which, and before which, the orders were created.
         """
@@ -231,7 +231,7 @@ class TraedeSource(ABC):
         query: Callable[..., list[tuple[str, str]]],
         gone: Callable[[], int] = lambda: 0,
     ) -> AsyncGenerator[Page, None]:
-        """Walk the list of `query`; what is known of its rows that cannot be read is kept by its `purpose`."""
+        """Poll the list of `query`; its unreadable rows are remembered by `purpose`."""
         size = self._own.page_size
         narrowing = self._narrowings.setdefault(purpose, Narrowing(self._clock, attrgetter("order_id")))
         by_time = self._splits.setdefault(purpose, split.Split(self._clock))
@@ -248,7 +248,7 @@ class TraedeSource(ABC):
         return items(answer.decode(self._decoder).rows, self._id_keys)
 
     async def _ids(self, system: str) -> tuple[SeenIds, int, bool]:
-        """Read the whole feed of `system`; return the ids in it, the number of its pages, and whether all was read."""
+        """Read the whole feed of `system`; return its ids, the number of pages, and whether all rows were readable."""
         ids = SeenIds()
         pages, whole = 0, True
         query = partial(self._query, system, everything=True)
@@ -281,11 +281,11 @@ class TraedeOrders(TraedeSource):
         )
 
     def to_order(self, raw: bytes) -> Order:
-        """Turn one order of the feed into the canonical form. Pure; raises `Unmappable` and nothing else."""
+        """Map one order of the feed to the canonical order. Pure; raises `Unmappable` and nothing else."""
         return traede_order.to_order(self.name, raw, self._zone)
 
     async def check(self) -> str:
-        """Read the first page, and warn of what marks will do; see `Source.check`."""
+        """Read the first page, and warn of the effect of marks; see `Source.check`."""
         line = await super().check()
         if not self._settings.regulate_inventory:
             return line
@@ -299,7 +299,7 @@ class TraedeOrders(TraedeSource):
         return {
             "include_not_approved": own.include_not_approved,
             "include_cancelled": own.include_cancelled,
-            # A mark that regulates archives the order: without this, nothing would be listed again (6, #14).
+            # A mark that regulates archives the order: without this flag, no order would be listed again (6, #14).
             "include_archived": own.include_archived or (again and own.regulate_inventory),
         }
 
@@ -322,7 +322,7 @@ class TraedeProductionOrders(TraedeSource):
         self._settings = settings
 
     def to_order(self, raw: bytes) -> Order:
-        """Turn one production order into the canonical form. Pure; raises `Unmappable` and nothing else."""
+        """Map one production order to the canonical order. Pure; raises `Unmappable` and nothing else."""
         return production_order.to_order(self.name, raw, self._zone)
 
     def _flags(self, *, again: bool) -> dict[str, bool]:

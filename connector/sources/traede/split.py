@@ -1,11 +1,11 @@
 """
-Reading a Traede list around the orders that make it fail, by the time at which they were created.
+Reads a Traede list around the orders that make it fail, by the time of their creation.
 
-A Traede that ignores `page` and `limit` gives its whole list at once, so one order that it cannot put into words fails
-every call. The filter on `created_at` is documented (seeds 001, 002): the list is halved by it until what fails is a
-single second. The orders of that second are left out, and named by it; all others are listed.
+A Traede that ignores `page` and `limit` returns its whole list at once, so one order that it cannot encode fails every
+call. The filter on `created_at` is documented (seeds 001, 002): the list is halved by it until a single second fails.
+The orders of that second are left out, and named by it; all others are listed.
 
-This is the last resort, for a list that cannot be read in parts by its pages (`narrowing`).
+This is the last resort, for a list that cannot be read in parts by its pages (`bisection`).
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from connector.sources.traede.filters import Filter
 __all__ = ["Read", "Split", "created"]
 
 Read = Callable[[int, int, int], Awaitable[Sequence[FeedItem]]]
-"""Reads the page of this number, counted from 0, of the orders that were created from one second to before another."""
+"""Reads the page of this number, counted from 0, of the orders created from one second to before another."""
 
 ATTEMPTS = 2
-"""Walks in a row that fail at their first page until the list is read by time."""
+"""Polls in a row that fail at their first page before the list is read by time."""
 END = 2**31
-"""In seconds since 1970: the last time that every database can store. What is later is in the last part."""
+"""In seconds since 1970: the last time that every database can store. The last part has no upper bound."""
 NOBODY = 365 * 86_400
-"""A second in 1971, of which there are no orders."""
+"""A second in 1971, in which no order was created."""
 MOST_PAGES = 10_000
 
 
@@ -46,9 +46,9 @@ class _Bad(msgspec.Struct):
 
 class Split:
     """
-    Reads one list by time, and remembers from walk to walk which seconds cannot be read.
+    Reads one list by time, and remembers from poll to poll which seconds are unreadable.
 
-    As long as there are such, the list is not asked for as a whole.
+    As long as there are unreadable seconds, the list is not read as a whole.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -64,22 +64,22 @@ class Split:
         return not self._useless and (bool(self._bad) or self._attempts >= ATTEMPTS)
 
     def failed(self, exc: ConnectorError) -> None:
-        """Take note that the first page of the list could not be read."""
-        if reached(exc) or self._attempts:  # once it has failed so, the pause that follows is about the same
+        """Record that the first page of the list failed."""
+        if reached(exc) or self._attempts:  # after one such failure, the pause that follows has the same cause
             self._attempts += 1
 
     def succeeded(self) -> None:
-        """Take note that the first page of the list could be read."""
+        """Record that the first page of the list was read."""
         self._attempts = 0
 
     async def read(self, read: Read) -> tuple[list[FeedItem], list[UnreadableRow]] | None:
         """
-        Return the orders that can be read, each once, and a stand-in for each second that cannot.
+        Return the readable orders, each once, and a stand-in for each unreadable second.
 
-        Returns None where the filter has no effect, and is not needed again. Raises what befalls a call that cannot
-        fail for the orders: then the endpoint is to blame.
+        Returns None if the filter has no effect; it is not tried again. Raises the error of a call that cannot fail
+        because of the orders: the endpoint is the cause.
         """
-        self._attempts = ATTEMPTS - 1  # should it not go through, the whole list is asked for in between
+        self._attempts = ATTEMPTS - 1  # if this reading fails, the next one is of the whole list
         self._failures = self._in_a_row = 0
         if await self._prove(read):
             self._useless = True
@@ -96,14 +96,14 @@ class Split:
         return list(found.values()), unreadable
 
     async def _prove(self, read: Read) -> bool:
-        """Ask for what no order is in: the endpoint answers. Return whether it listed some all the same."""
+        """Read a span without orders, to show that the endpoint answers; return whether it listed any."""
         self._in_a_row = 0
         return bool(await read(0, NOBODY, NOBODY + 1))
 
     async def _span(
         self, read: Read, start: int, end: int, found: dict[str, FeedItem], unreadable: list[UnreadableRow]
     ) -> None:
-        """Read the orders of a span of time, in parts if it must be."""
+        """Read the orders of a span of time, in parts if necessary."""
         if start >= end:
             return
         for left in (True, False):
@@ -118,7 +118,7 @@ class Split:
             if end - start > 1:
                 break
             if left:
-                await self._prove(read)  # it is the orders, and not the endpoint
+                await self._prove(read)  # the orders are the cause, not the endpoint
         if self._failures > MOST_FAILURES:
             unreadable.append(_row(found, start, end, str(failure)))
         elif end - start == 1:
@@ -132,7 +132,7 @@ class Split:
     async def _again(
         self, read: Read, second: int, found: dict[str, FeedItem], unreadable: list[UnreadableRow]
     ) -> None:
-        """Try a second that could not be read, unless that was a short while ago."""
+        """Try an unreadable second again, unless it was tried recently."""
         bad = self._bad[second]
         if self._clock.monotonic() >= bad.due:
             try:
@@ -152,7 +152,7 @@ class Split:
             self._bad[second] = _Bad(reason, tries, self._clock.monotonic() + wait)
 
     async def _failed(self, read: Read, exc: ConnectorError) -> None:
-        """Take note of a call that failed; raise it if the orders are not to blame."""
+        """Record a failed call; raise its error if the orders are not the cause."""
         self._failures += 1
         self._in_a_row += 1
         if not reached(exc):
@@ -162,7 +162,7 @@ class Split:
 
 
 def created(start: int, end: int) -> list[Filter]:
-    """Return the filters that let through what was created from one second to before another."""
+    """Return the filters for orders created from one second to before another."""
     filters = [Filter(key="created_at", operator="gte", value=_moment(start))] if start else []
     return filters + ([Filter(key="created_at", operator="lt", value=_moment(end))] if end < END else [])
 
@@ -172,7 +172,7 @@ def _moment(second: int) -> str:
 
 
 async def _whole(read: Read, start: int, end: int) -> dict[str, FeedItem]:
-    """Return all orders of a span of time; whether its pages are heeded is not known."""
+    """Return all orders of a span of time, whether or not the vendor heeds the page number."""
     found: dict[str, FeedItem] = {}
     seen = SeenIds()
     for number in range(MOST_PAGES):

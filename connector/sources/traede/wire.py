@@ -1,8 +1,8 @@
 """
-Traede's orders as they come over the wire: each field under each name that it plausibly has (vendors.md section 2).
+Traede's orders on the wire: each field under each name that it plausibly has (vendors.md section 2).
 
-Documented are `order_id`, `lines`, the names of the 3PL pages, and the production order object. `decode` coerces a
-value of another type field by field, so that one odd value never loses the rest of its order.
+Documented are `order_id`, `lines`, the names of the 3PL pages, and the production order object. `decode` coerces values
+of another type field by field, so that one odd value never loses the rest of its order.
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ __all__ = [
 ]
 
 Text = str | None
-"""Without blanks around it. A number counts as its text; any other type counts as empty."""
+"""A text without surrounding blanks. A number counts as its text; any other type counts as empty."""
 Label = Annotated[str, msgspec.Meta(title="label")] | None
 """A text that is often written as a number: an id, a house number, a phone."""
 Zip = str | int | None
 """A postal code; a number may have lost its leading zeros."""
 Amount = Annotated[Any, msgspec.Meta(title="amount")]
-"""A number, or a text that is one; left as it is, for `number` to read."""
+"""A number, or a text that is one; left as it is, for `number` to parse."""
 Time = Annotated[Any, msgspec.Meta(title="time")]
-"""A text; left as it is, for `moment` and `day` to read."""
+"""A text; left as it is, for `moment` and `day` to parse."""
 
 
 class Coded(msgspec.Struct, gc=False):
-    """A currency, a language or a country with its code inside."""
+    """A currency, a language or a country as an object with a code."""
 
     code: Text = None
     iso: Text = None
@@ -57,11 +57,11 @@ class Coded(msgspec.Struct, gc=False):
 
 
 Code = str | Coded | None
-"""A code, or an object that holds one."""
+"""A code, or an object with one."""
 
 
 class Address(msgspec.Struct, gc=False):
-    """Of `invoice_address` and `delivery_address` only the names are known."""
+    """An address; of `invoice_address` and `delivery_address` only the names are known."""
 
     company: Text = None
     company_name: Text = None
@@ -115,7 +115,7 @@ class Address(msgspec.Struct, gc=False):
 
 
 Place = Address | Literal[""] | None
-"""An address; "" is an object without a key, which is no address, and stands for no other one."""
+"""An address; "" for an object without keys, which is no address, and for which no other one is taken."""
 
 
 class Party(msgspec.Struct, gc=False):
@@ -153,7 +153,7 @@ class Article(msgspec.Struct, gc=False):
 
 
 class Line(msgspec.Struct, gc=False):
-    """`ordered` is in a production order's lines, documented as `product_id`, `variant_id` and `unit_price` are."""
+    """A line; documented are `product_id`, `variant_id`, `unit_price` and, for a production order, `ordered`."""
 
     id: Label = None
     line_id: Label = None
@@ -190,11 +190,11 @@ class Line(msgspec.Struct, gc=False):
 
 
 Lines = list[Line] | Literal["unreadable"] | None
-"""The lines; None where they are missing, "unreadable" for a value that is no list of objects."""
+"""The lines; None if they are missing, "unreadable" for a value that is no list of objects."""
 
 
 class _Both(msgspec.Struct, gc=False):
-    """What an order and a production order have in common."""
+    """The common fields of an order and a production order."""
 
     id: Any = None
     status: Text = None
@@ -212,7 +212,7 @@ class _Both(msgspec.Struct, gc=False):
 
 
 class Order(_Both, gc=False):
-    """Documented are `order_id`, `lines`, and what the 3PL pages name."""
+    """An order; documented are `order_id`, `lines`, and the fields that the 3PL pages name."""
 
     order_id: Any = None
     order_number: Label = None
@@ -264,7 +264,7 @@ class Order(_Both, gc=False):
 
 
 class Production(_Both, gc=False):
-    """The core API's object; seed 002 names the nested resources, which change their spelling (6, #10)."""
+    """A production order of the core API; seed 002 names the nested resources, which change their spelling (6, #10)."""
 
     production_order_id: Any = None
     production_order_number: Label = None
@@ -282,7 +282,7 @@ Decoded = TypeVar("Decoded", Order, Production)
 
 
 def decode(kind: type[Decoded], raw: bytes) -> Decoded:
-    """Return an order in its types, odd values coerced field by field. Raises `Unmappable` unless it is an object."""
+    """Decode an order, with odd values coerced field by field. Raises `Unmappable` unless it is a JSON object."""
     return msgspec.convert(_coerced(_FORMS[kind], decoded(raw)), kind)
 
 
@@ -296,7 +296,7 @@ class _Form:
 
 
 def _coerced(form: _Form, found: dict[str, Any]) -> dict[str, Any]:
-    """Bring the values of an object into the types of its struct, in place; return it."""
+    """Coerce the values of an object to the types of its struct, in place; return it."""
     texts, others = form.texts, form.others
     for key, value in found.items():
         if key in texts:

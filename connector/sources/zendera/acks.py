@@ -1,7 +1,7 @@
 """
-What Zendera is told about an export, and what its answers mean for each order (seed 003, step 2).
+Encodes acknowledgements for Zendera, and parses its responses into an outcome per order (seed 003, step 2).
 
-The shape of an answer is not published (vendors.md 3), so any 2xx will do; what it can say beyond that is inferred.
+The form of a response is not published (vendors.md 3), so any 2xx confirms; everything beyond that is inferred.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["check_address", "complaints", "denials", "reason", "status"]
 
 LONGEST_REASON = 250
 ECHOED = frozenset({"status", "failureReason"})
-"""What an entry of an answer may repeat of what was told."""
+"""Keys of the acknowledgement that an entry of the response may repeat."""
 
 _any = msgspec.json.Decoder()
 
@@ -37,12 +37,12 @@ def status(ack: Acknowledgement) -> dict[str, int | str]:
 
 
 def reason(message: str) -> str:
-    """Return why an order failed, as one line for the dispatcher."""
+    """Return the reason of a failure, as one line for the dispatcher."""
     return readable(message, LONGEST_REASON) or "no reason given"
 
 
 def check_address(answer: Answer, order_ids: Sequence[str]) -> None:
-    """A 404 that names one of the orders is about it; any other means that the address is wrong."""
+    """Raise for a 404: `RejectedError` if it names one of the orders, else `EndpointError`, as the address is wrong."""
     if answer.status != 404:
         return
     said = answer.body[:4096].decode("utf-8", "replace")
@@ -56,8 +56,8 @@ def complaints(answer: Answer) -> dict[str, str]:
     """
     Return the orders that a 2xx names with an error, and the errors [INF].
 
-    Nothing at all is no complaint. What is no JSON, or an error that names no order, is no answer of Zendera's to
-    this call: nobody knows what became of it.
+    An empty body names none. A body that is not JSON, or an error that names no order, does not answer the call: the
+    result is unknown.
     """
     if not answer.body.strip():
         return {}
@@ -74,10 +74,10 @@ def complaints(answer: Answer) -> dict[str, str]:
 
 def denials(answer: Answer, order_ids: Sequence[str]) -> dict[str, str]:
     """
-    Return the orders of which a 2xx says that it failed, and how it says so [INF].
+    Return the orders whose failure a 2xx reports, and the failure [INF].
 
-    An entry with an order's id speaks for that order, whatever it repeats of the status that was told; all else speaks
-    for the whole call.
+    An entry with an order's id is about that order, whatever it repeats of the acknowledgement; the rest of the body is
+    about the whole call.
     """
     if not answer.body.strip():
         return {}
@@ -95,14 +95,14 @@ def denials(answer: Answer, order_ids: Sequence[str]) -> dict[str, str]:
 
 
 def _entries(body: Any) -> list[dict[str, Any]]:
-    """Return the objects of an answer that are about one order."""
+    """Return the objects of a response that are about one order."""
     lists = [value for value in body.values() if isinstance(value, list)] if isinstance(body, dict) else [body]
     every = [body, *(each for listed in lists if isinstance(listed, list) for each in listed)]
     return [each for each in every if isinstance(each, dict) and identity(each.get("orderId"))]
 
 
 def _without_orders(body: Any, depth: int = 0) -> Any:
-    """Return an answer without what is about one order, as far down as anybody looks for a failure in it."""
+    """Return a response without the objects about one order, as deep as failures are searched for."""
     if isinstance(body, dict) and depth <= DEEPEST:
         kept = {} if identity(body.get("orderId")) else body
         return {key: _without_orders(each, depth + 1) for key, each in kept.items()}

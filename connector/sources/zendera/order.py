@@ -1,8 +1,9 @@
 """
-From Zendera's shipments of one order to the canonical order (seed 003; vendors.md 3, and 6 for the readings).
+Maps Zendera's shipments of one order to the canonical order (seed 003; vendors.md 3, and 6 for the readings).
 
-The schema is inferred (wire.py), so what cannot be read is never told to the dispatcher as a failure: were the
-inference wrong, every order would lose one of its five export attempts. Only what a dispatcher can see and correct is.
+The schema is inferred (wire.py), so an unreadable value is never reported to the dispatcher as a failure: a wrong
+inference would cost every order one of its five export attempts. Reported are only defects that a dispatcher can see
+and correct.
 """
 
 from __future__ import annotations
@@ -33,10 +34,11 @@ _decode = msgspec.json.Decoder(Group, float_hook=exact).decode
 
 def to_order(source: str, raw: bytes, *, zone: ZoneInfo, cash_stated: CashStated | None = None) -> Order:
     """
-    Turn one order, as `fetch` put it together, into the canonical form. Pure; raises `Unmappable` and nothing else.
+    Map one order, as `fetch` composed it, to the canonical order. Pure; raises `Unmappable` and nothing else.
 
-    `zone` is the calendar on which the delivery window's day is read. `cash_stated` says what the cash on delivery of
-    several shipments means: each its own amount, or each the order's; where it is None such an order is held.
+    - `zone`: the calendar on which the delivery window's day is read.
+    - `cash_stated`: the meaning of the cash on delivery of several shipments. Each states its own amount, or each the
+      order's; None holds such an order.
     """
     try:
         group = _decode(raw)
@@ -81,7 +83,7 @@ def to_order(source: str, raw: bytes, *, zone: ZoneInfo, cash_stated: CashStated
 
 
 def _delivery(shipment: Shipment) -> Stop | None:
-    """Return the delivery side, whichever way it is written; None if there is nothing of it."""
+    """Return the delivery side, in either of its forms; None if it is missing."""
     if shipment.delivery is not None:
         return shipment.delivery
     return _composed(shipment.delivery_address, shipment.delivery_contact)
@@ -101,8 +103,8 @@ def _one_address(shipments: Sequence[Shipment], stops: Sequence[Stop | None]) ->
     """
     Return the address that all shipments of the order go to.
 
-    One without an address is for the dispatcher to complete, unless nothing of a delivery side was found in it: then
-    it may be our reading that is wrong. Contacts may differ; the first one counts.
+    A missing address is the dispatcher's to complete, unless no delivery side was found at all: then our reading may be
+    wrong. Contacts may differ; the first one counts.
     """
     found: list[Address] = []
     for shipment, stop in zip(shipments, stops, strict=True):
@@ -124,9 +126,9 @@ def _place(address: Address) -> tuple[str, ...]:
 
 def _address(stop: Stop, *, held: bool = True) -> Address:
     """
-    Return a stop's address. The street keeps its number: where to split it, nobody can tell (vendors.md 6/004).
+    Return a stop's address. The street keeps its number, as no rule says where to split it (vendors.md 6/004).
 
-    The person is the first contact; a phone and an e-mail address that it lacks are those of the stop's next one.
+    The person is the first contact; a missing phone or e-mail address is taken from the stop's next one.
     """
     place = stop.address or wire.Address()
     people = _people(stop)
@@ -180,7 +182,7 @@ def _contact(found: wire.Contact) -> Contact:
 
 
 def _contacts(stops: Sequence[Stop | None], address: Address) -> tuple[Contact, ...]:
-    """Return the people at the delivery address beside the first one, each once."""
+    """Return the people at the delivery address besides the first one, each once."""
     people = [_contact(each) for stop in stops if stop for each in _people(stop)]
     first = people[:1]
     known = Contact(name=address.person, email=address.email, phone=address.phone or address.mobile)
@@ -188,7 +190,7 @@ def _contacts(stops: Sequence[Stop | None], address: Address) -> tuple[Contact, 
 
 
 def _sender_address(shipments: Sequence[Shipment]) -> Address | None:
-    """Return where the goods are collected, with what the carrier has to know there."""
+    """Return the address where the goods are collected, with the instructions for the carrier."""
     for shipment in shipments:
         if (stop := _sender(shipment)) is not None:
             found = msgspec.structs.replace(_address(stop, held=False), notes=text(stop.instructions))
@@ -210,18 +212,18 @@ def _customer(shipments: Sequence[Shipment]) -> Customer:
 
 
 def _references(shipments: Sequence[Shipment]) -> list[str]:
-    """Return what people call the order, the best first: its reference, further ones, its id in the shop."""
+    """Return the order's references, the best known first: its reference, further ones, its id in the shop."""
     found = [text(shipment.reference) for shipment in shipments]
     for shipment in shipments:
         listed = shipment.references if isinstance(shipment.references, list) else [shipment.references]
-        for each in listed:  # a text, or what names its kind beside it
+        for each in listed:  # a text, or an object with a type and a value
             found += flat(each.get("value", each) if isinstance(each, dict) else each).values()
     found += [text(shipment.order_external_id) or text(shipment.external_id) for shipment in shipments]
     return _distinct(found)
 
 
 def _kinds(shipments: Sequence[Shipment]) -> Iterator[tuple[str, str]]:
-    """Yield the references that name their kind, under it."""
+    """Yield the references that have a type, with it."""
     for shipment in shipments:
         for each in shipment.references if isinstance(shipment.references, list) else ():
             if isinstance(each, dict) and isinstance(each.get("type"), str) and isinstance(each.get("value"), str):
@@ -242,7 +244,7 @@ def _cash_of(shipment: Shipment) -> wire.Cash:
 def _cash(
     shipments: Sequence[Shipment], cash: Sequence[wire.Cash], stated: CashStated | None
 ) -> tuple[Decimal | None, str, str]:
-    """Return the cash on delivery of the whole order, the order's currency, and that of the cash."""
+    """Return the order's cash on delivery, the order's currency, and that of the cash."""
     currencies = [text(shipment.currency).upper() for shipment in shipments]
     found = [(each, number_of(each.amount, "cashOnDelivery", ours=True)) for each in cash]
     amounts = [amount for _, amount in found if amount]
@@ -260,7 +262,7 @@ def _cash(
 
 
 def _cancelled(shipments: Sequence[Shipment]) -> bool:
-    """Tell whether the order is cancelled [INF]; half an order is for a person to look at."""
+    """Return whether the order is cancelled [INF]; a partly cancelled one is left to an operator."""
     cancelled = {text(shipment.status).casefold() in CANCELLED for shipment in shipments}
     if len(cancelled) > 1:
         raise Unmappable("some shipments of the order are cancelled", ours=True)
@@ -271,8 +273,8 @@ def _day(shipments: Sequence[Shipment], stops: Sequence[Stop | None], zone: Zone
     """
     Return the first day of the delivery windows, on the calendar of `zone`.
 
-    Where there is none, the day of the transport. Where nobody can count from the day the order was made either, the
-    first day on which it is picked up.
+    Without a window, the day of the transport. Without that and a time of creation to count from, the first day of a
+    pick-up.
     """
     times = _beginnings(stops) or [at for s in shipments if (at := _dated(s.date, zone))]
     if not times and not any(s.created_at for s in shipments):
@@ -289,7 +291,7 @@ def _beginnings(stops: Sequence[Stop | None]) -> list[datetime]:
 
 
 def _dated(value: str | None, zone: ZoneInfo) -> datetime | None:
-    """Return a time, or the beginning of a day in `zone`."""
+    """Return a time, or the start of a day in `zone`."""
     if value and len(value) == len("2026-06-11"):
         try:
             return datetime.fromisoformat(value).replace(tzinfo=zone)
@@ -312,7 +314,7 @@ def _metadata(
     cash: Sequence[wire.Cash],
     sender: Address,
 ) -> dict[str, str]:
-    """Return what has no field of its own: where the goods are, the windows of time, the carrier's service."""
+    """Return the values without a field: the place of the goods, the time windows, the carrier's service."""
     senders = [stop for shipment in shipments if (stop := _sender(shipment))]
     further = [_contact(each) for stop in senders for each in _people(stop)][1:]
     found = {
@@ -351,5 +353,5 @@ def _id(shipment: Shipment) -> str:
 
 
 def _distinct(values: Iterable[str | None]) -> list[str]:
-    """Return the texts that there are, each once, in the order in which they came."""
+    """Return the texts that are not empty, each once, in their order."""
     return list(dict.fromkeys([stripped for value in values if value and (stripped := text(value))]))

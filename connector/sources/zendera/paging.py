@@ -1,9 +1,9 @@
 """
-The complete reading of Zendera's feed, and the orders that its shipments make up (seed 003).
+Reads Zendera's whole feed, and groups its shipments into orders (seed 003).
 
-The feed lists shipments by page number, an order's shipments may be on different pages, and the feed shrinks as it is
-acknowledged and grows as orders are dispatched. An order of which a reading missed a shipment looks like any other.
-So nothing is concluded from one page: all are read first (vendors.md 6, seed 003, #3 and #4).
+The feed lists shipments by page number, and an order's shipments may be on different pages. The feed shrinks as orders
+are acknowledged and grows as orders are dispatched. An order that lacks a shipment looks like any other, so no page is
+used before all are read (vendors.md 6, seed 003, #3 and #4).
 """
 
 from __future__ import annotations
@@ -39,23 +39,23 @@ class FeedPage(msgspec.Struct, rename="camel"):
 
     @property
     def is_one(self) -> bool:
-        """Whether it is a page at all, and not what some error says under a 200."""
+        """Whether this is a page, and not an error with a status of 200."""
         return self.shipments is not None or not (self.error or self.message)
 
 
 class PartialPage(FeedPage, rename="camel"):
-    """What can be read of a page that fails for some of its rows."""
+    """The readable part of a page that fails because of some of its rows."""
 
     unreadable: Sequence[UnreadableRow] = ()
 
 
 class Reading:
     """
-    What one walk over all pages listed.
+    The shipments that one poll of all pages listed.
 
-    `whole` says that nothing moved meanwhile, as far as one walk can tell: every page stated the same total, and as
-    many shipments were listed. Where no total is stated, only a single page is certain. `unreadable` are the rows that
-    cannot be read; what they are shipments of, nobody knows.
+    - `whole`: as far as one poll can show, the feed did not change. Every page stated the same total, and as many
+      shipments were listed. Without a stated total, only a single page is certain.
+    - `unreadable`: the rows that cannot be read, of unknown orders.
     """
 
     def __init__(self) -> None:
@@ -77,16 +77,16 @@ class Reading:
 
     @property
     def size(self) -> int:
-        """How many different shipments were listed, with those that cannot be read."""
+        """The number of different shipments that were listed, unreadable ones included."""
         return self._size + len(self.unreadable)
 
     @property
     def certain(self) -> bool:
-        """Whether what it does not list is not in the feed."""
+        """Whether a shipment that is not listed is not in the feed."""
         return self.whole and not self.unreadable
 
     def add(self, page: FeedPage) -> int:
-        """Take a page in; return how many shipments of it are new."""
+        """Add a page; return the number of new shipments."""
         before = self.size
         self._close_gap(page)
         for raw in page.shipments or ():
@@ -97,7 +97,7 @@ class Reading:
         return self.size - before
 
     def _close_gap(self, page: FeedPage) -> None:
-        """Name the first order of a page as the one behind rows at the end of the page before it."""
+        """Name the first order of a page as the successor of unreadable rows at the end of the page before."""
         first = next(filter(None, map(order_of, page.shipments or ())), "")
         if first:
             self.unreadable |= {
@@ -118,13 +118,13 @@ class Reading:
         if (shipment_id, digest) in shipments:
             return
         if shipment_id and (order_id, shipment_id) in self._shipments:
-            self.whole = False  # it was changed while we read, or the id is not that of one shipment: look again
+            self.whole = False  # changed during the reading, or the id is not that of one shipment: read again
         self._shipments.add((order_id, shipment_id))
         shipments[shipment_id, digest] = raw
         self._size += 1
 
     def close(self) -> None:
-        """Judge the reading, after its last page."""
+        """Complete the reading after its last page, and decide whether it is whole."""
         first, *others = self._totals
         if any(total != first for total in others) or (first is None and others) or (first or 0) > self.size:
             self.whole = False
@@ -139,23 +139,23 @@ class Reading:
 
     def beside_unreadable(self) -> set[str]:
         """
-        Return the orders of which a row that cannot be read may be a shipment: the ones beside it.
+        Return the orders next to an unreadable row, which may be one of their shipments.
 
-        That no other order of the reading has several shipments says nothing: it may be the only one that has.
+        That no other order of the reading has several shipments proves nothing: this may be the only one.
         """
         return {order for row in self.unreadable.values() for order in (row.after, row.before)} & self._orders.keys()
 
     def items(self) -> list[FeedItem]:
-        """Return the orders, each with its shipments in the order of their ids; as the feed listed them otherwise."""
+        """Return the orders, with their shipments sorted by id; those without an id in the order of the feed."""
         return [FeedItem(order_id, _joined(order_id, found)) for order_id, found in self._orders.items()]
 
 
 async def read(page: Callable[[int], Awaitable[FeedPage]]) -> Reading:
     """
-    Walk the feed once.
+    Read all pages of the feed once.
 
-    The walk ends on an empty page, on one that brings nothing new, and on the last one if as many shipments as the
-    vendor states have been listed. A page that cannot be read raises: half a reading is none.
+    The reading ends at an empty page, at a page without a new shipment, and at the last page if as many shipments were
+    listed as the vendor states. A page that fails raises: half a reading is useless.
     """
     reading = Reading()
     for number in range(1, MOST_PAGES + 1):
@@ -177,7 +177,7 @@ def order_of(raw: msgspec.Raw) -> str:
 
 
 def _joined(order_id: str, shipments: dict[tuple[str, bytes], bytes]) -> bytes:
-    """Return the order as one JSON object, from the vendor's own bytes; the same whatever page they came on."""
+    """Return the order as one JSON object of the vendor's own bytes, independent of the pages that they came on."""
     if order_id.startswith("unreadable-"):
         return next(iter(shipments.values()))
     ordered = [shipments[key] for key in sorted(shipments, key=_rank)] if len(shipments) > 1 else shipments.values()
@@ -185,7 +185,7 @@ def _joined(order_id: str, shipments: dict[tuple[str, bytes], bytes]) -> bytes:
 
 
 def _rank(key: tuple[str, bytes]) -> tuple[bool, int, str, bytes]:
-    """Sort numbers by value, then texts; what has the same id, or none, by its content."""
+    """Sort numbers by value, then texts; shipments with the same id, or none, by content."""
     shipment_id, digest = key
     number = shipment_id.isascii() and shipment_id.isdecimal()
     return not number, int(shipment_id) if number else 0, shipment_id, digest

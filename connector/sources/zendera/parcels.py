@@ -1,8 +1,9 @@
 """
-Zendera's parcels and rows of goods as the canonical order's parcels and lines, and its metadata as text (seed 003).
+Maps Zendera's parcels and rows of goods to the canonical order's parcels and lines, and its metadata to texts (seed
+003).
 
-A row that names a parent (`parentExternalId`) lies in it: the parent is the parcel, the row is the goods. A row that
-is nobody's parent and nobody's content is both.
+A row that names a parent (`parentExternalId`) lies in it: the parent is the parcel, the row is the goods. A row without
+parent and content is both.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ __all__ = ["lines", "parcels"]
 
 
 def parcels(shipments: Sequence[Shipment]) -> tuple[Parcel, ...]:
-    """Return what is carried as one piece; a row inside another one is a line only."""
+    """Return the pieces to carry; a row inside another one is only a line."""
     return tuple(_parcel(row) for row, inside, _ in _rows(shipments) if not inside)
 
 
@@ -27,8 +28,8 @@ def lines(shipments: Sequence[Shipment]) -> tuple[Line, ...]:
     """
     Return one line for each row of goods: none at all if no row has an article code, else all.
 
-    A row without a code then has an empty one. To leave it out would deliver the order without it. The article code
-    is the barcode, else the external id [INF]; the line's metadata has both.
+    A row without a code has an empty one, as leaving it out would deliver the order without it. The article code is the
+    barcode, else the external id [INF]; the line's metadata has both.
     """
     found = tuple(_line(row, inside) for row, inside, holds in _rows(shipments) if not holds)
     return found if any(line.sku for line in found) else ()
@@ -65,7 +66,7 @@ def _parcel(row: wire.Parcel) -> Parcel:
 
 
 def _line(row: wire.Parcel, inside: bool) -> Line:
-    """Return a row's line; what lies in a parcel is no parcel of its own, so its measures and notes stand here."""
+    """Return a row's line. A row inside a parcel is no parcel itself, so the line has its measures and notes."""
     codes = {
         "barcode_id": text(row.barcode_id),
         "external_id": text(row.external_id),
@@ -86,7 +87,7 @@ def _line(row: wire.Parcel, inside: bool) -> Line:
 
 
 def _metadata(row: wire.Parcel) -> dict[str, str]:
-    """Return the originating order rows' metadata as text; that of grouped trade items is under `contributor_`."""
+    """Return the metadata of the originating order rows as text; that of grouped trade items under `contributor_`."""
     found = flat(row.contributor_metadata, "contributor") | flat(row.metadata)
     return found | {"reference": reference} if (reference := text(row.reference)) else found
 
@@ -101,5 +102,5 @@ def _quantity(row: wire.Parcel) -> Decimal:
 
 
 def _measure(value: wire.Number, field: str) -> Decimal | None:
-    """Return a measure, or None for 0: protobuf writes 0 where nothing is known, and no parcel weighs nothing."""
+    """Return a measure; None for 0, which protobuf writes for an unknown value, as no parcel weighs nothing."""
     return number_of(value, field, ours=True) or None

@@ -1,11 +1,11 @@
 """
-What Zendera is told about an order on its way: picked up, delivered, damaged ... (seed 003, step 3).
+Reports of an order's progress for Zendera: picked up, delivered, damaged ... (seed 003, step 3).
 
-`status` decides which info object Zendera reads; one under another name is lost. So there is a type for each status,
-and each has exactly the info that is read: a `Damage` without what is known of the damage cannot be made.
+`status` decides which info object Zendera reads; one under another name is lost. Each status has a type of its own,
+with exactly the info that is read: a `Damage` without the details of the damage cannot be made.
 
-The seed shows the info of COMPLETE. Of the other four it only says what they hold: a time, coordinates, a comment,
-pictures. `extra` adds what else an installation wants to be told, see vendors.md 6, seed 003, #8.
+The seed shows the info of COMPLETE. Of the other four it only states the content: a time, coordinates, a comment,
+pictures. `extra` adds further keys that an installation expects, see vendors.md 6, seed 003, #8.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ __all__ = [
 Location = Literal["PICKUP", "DELIVERY"]
 
 LARGEST_EXACT = 2**53
-"""From here on a JSON number is not the same number to everybody."""
+"""From here on, JSON numbers lose digits in some parsers."""
 
 
 class Coordinates(msgspec.Struct, frozen=True):
@@ -53,19 +53,19 @@ class Coordinates(msgspec.Struct, frozen=True):
     longitude: float
 
     def __post_init__(self) -> None:
-        if not -90 <= self.latitude <= 90:  # NaN is not between anything
+        if not -90 <= self.latitude <= 90:  # NaN compares false
             raise ValueError("latitude is from -90 to 90 degrees")
         if not -180 <= self.longitude <= 180:
             raise ValueError("longitude is from -180 to 180 degrees")
 
 
 class ProofOfDelivery(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Who took the goods, and how. Without a `date` it is that of the delivery (vendors.md 6, seed 003, #10)."""
+    """Who accepted the goods, and how. Without a `date` it is that of the delivery (vendors.md 6, seed 003, #10)."""
 
     date: datetime | None = None
     comment: str = ""
     pictures: tuple[str, ...] = ()
-    """Handed on as they are; what Zendera wants in a picture is not published (#9)."""
+    """Sent as they are; the form of a picture that Zendera expects is not published (#9)."""
     signee_name: str = ""
     is_contactless: bool = False
 
@@ -76,7 +76,7 @@ class ProofOfDelivery(msgspec.Struct, frozen=True, kw_only=True, rename="camel")
 
 class _Info(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     date: datetime
-    """When it happened; a time without a zone is refused."""
+    """The time of the event; a time without a zone is refused."""
     coordinates: Coordinates | None = None
 
     def __post_init__(self) -> None:
@@ -84,7 +84,7 @@ class _Info(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class CompleteInfo(_Info, frozen=True, kw_only=True, rename="camel"):
-    """That all went well."""
+    """The info of a stop that went well."""
 
     pod: ProofOfDelivery | None = None
     extra: dict[str, Any] = {}
@@ -97,7 +97,7 @@ class CompleteInfo(_Info, frozen=True, kw_only=True, rename="camel"):
 
 
 class EventInfo(_Info, frozen=True, kw_only=True, rename="camel"):
-    """What is known of anything else that happened."""
+    """The info of any other event."""
 
     comment: str = ""
     pictures: tuple[str, ...] = ()
@@ -109,7 +109,7 @@ class EventInfo(_Info, frozen=True, kw_only=True, rename="camel"):
 
 
 class Pricing(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What the transport cost [INF: the seed names no field of it]."""
+    """The price of the transport [INF: the seed names no field of it]."""
 
     amount: Decimal
     currency: str
@@ -126,7 +126,7 @@ class _Report(msgspec.Struct, frozen=True, kw_only=True):
     info_type: ClassVar[type[_Info]]
 
     location: Location
-    """The stop that it is about."""
+    """The stop of the event."""
     pricing: Pricing | None = None
 
     def __post_init__(self) -> None:
@@ -162,13 +162,13 @@ class NoOneThere(_Event, frozen=True, kw_only=True, tag="NO_ONE_THERE", tag_fiel
 
 
 class Other(_Event, frozen=True, kw_only=True, tag="OTHER", tag_field="status"):
-    """Something else, which the comment says."""
+    """Another event, described by the comment."""
 
     info_key: ClassVar[str] = "otherInfo"
 
 
 class CannotHandleOrder(_Event, frozen=True, kw_only=True, tag="CANNOT_HANDLE_ORDER", tag_field="status"):
-    """The carrier gives the order back."""
+    """The carrier returns the order."""
 
     info_key: ClassVar[str] = "cannotHandleOrderInfo"
 
@@ -184,10 +184,9 @@ _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 def to_report(progress: Progress) -> Report:
     """
-    Return the report that says the same; raises `ValueError` for coordinates that are none.
+    Return the report of a progress; raises `ValueError` for coordinates out of range.
 
-    `completeInfo` has no comment of its own in the seed, only its proof of delivery has: a comment on what was
-    completed goes there.
+    In the seed, `completeInfo` has no comment, but its proof of delivery has: a comment on a completed stop goes there.
     """
     place = None
     if progress.latitude is not None and progress.longitude is not None:
@@ -214,7 +213,7 @@ def to_report(progress: Progress) -> Report:
 
 
 def encode_report(order_id: str, report: object) -> bytes:
-    """Return the body of the call, its keys in the seed's order. Pure; raises `Unmappable` for what is no report."""
+    """Encode a report as the body of its call, in the seed's order of keys. Pure; raises `Unmappable`."""
     if not isinstance(report, Report) or not identity(order_id):
         raise Unmappable("not a report that Zendera takes", type(report).__name__)
     body = {
@@ -255,7 +254,7 @@ def decode_report(body: bytes) -> tuple[str, Report]:
 
 
 def wire_id(order_id: str) -> int | str:
-    """Return an order's id as Zendera's own examples write it: a number, where it is one that JSON can carry."""
+    """Return an order's id as Zendera's own examples write it: a number, if JSON can carry it exactly."""
     if order_id.isascii() and order_id.isdecimal() and order_id == str(int(order_id[:20])):
         number = int(order_id)
         return number if number < LARGEST_EXACT else order_id
@@ -263,7 +262,7 @@ def wire_id(order_id: str) -> int | str:
 
 
 def _object(part: msgspec.Struct) -> dict[str, Any]:
-    """Return an object without what is not set. A proof of delivery is complete, as the seed has it."""
+    """Return an object without unset keys; a proof of delivery is complete, as in the seed."""
     whole = isinstance(part, ProofOfDelivery)
     found: dict[str, Any] = {}
     for field in fields(part):
@@ -278,7 +277,7 @@ def _object(part: msgspec.Struct) -> dict[str, Any]:
 
 
 def _struct(content: Any, kind: type[Any]) -> Any:
-    """Return an object as a struct; what is not documented goes to its `extra`."""
+    """Return an object as a struct; undocumented keys go to its `extra`."""
     if not isinstance(content, dict):
         raise ValueError(f"{kind.__name__} is an object")
     known = _known(kind)

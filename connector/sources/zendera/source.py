@@ -1,5 +1,5 @@
 """
-Zendera, orders export v1: fetch the shipments to export, say which orders were taken, and report their progress.
+Zendera, orders export v1: fetches the shipments to export, acknowledges orders, and reports their progress.
 
 Seed 003; vendors.md section 3, and section 6 for the readings of its ambiguous places.
 """
@@ -45,9 +45,9 @@ UPDATE = "/v1/exported-order/update"
 UPDATES = "/v2/orders/{}/external-updates"
 
 READINGS = 3
-"""How often the feed is read while it moves; then the orders count that the last two readings agree on."""
+"""Readings of a feed that keeps changing; then the orders count on which the last two readings agree."""
 NO_TIMELINE = frozenset({400, 403, 404, 501})
-"""Answers after which an order's timeline is not known: what is not published may not be there, or not for this key."""
+"""Responses after which an order's timeline is unknown: an unpublished route may be missing, or closed to this key."""
 
 
 _page = msgspec.json.Decoder(feed.FeedPage)
@@ -55,7 +55,7 @@ _any = msgspec.json.Decoder()
 
 
 def _credentials(settings: ZenderaSettings) -> tuple[dict[str, str], list[str]]:
-    """Return the header that holds the secret, and the secret."""
+    """Return the header with the secret, and the secret."""
     key = settings.api_key.reveal()
     return {"Authorization": f"apikey {key}"}, [key]
 
@@ -79,7 +79,7 @@ class ZenderaSource:
         self._still = anyio.Lock()
         self._narrowing: Narrowing[msgspec.Raw] = Narrowing(clock, feed.order_of)
         self._pitch = settings.page_size
-        """Rows from one page to the next, as the vendor said last."""
+        """Rows from one page to the next, as the vendor stated last."""
         headers, secrets = _credentials(settings)
         self.endpoint = Endpoint(name, settings.base_url, settings, clock, headers=headers, secrets=secrets)
 
@@ -93,11 +93,12 @@ class ZenderaSource:
         Read the whole feed, then yield its orders, each with all of its shipments; see `Source.fetch`.
 
         While the pages are read, this source acknowledges nothing (vendors.md 6, seed 003, #4), so `gone` is not
-        needed. Should the feed move all the same, it is read again; if it never rests, the orders are yielded that
-        two readings in a row listed with the same shipments, and the stated total shows that there are more. Raises
-        `TransientError` when there are none such, or a page could not be read: then nothing was yielded.
+        needed. A feed that changes all the same is read again. If it keeps changing, the orders are yielded that two
+        readings in a row listed with the same shipments, and the stated total shows that there are more. A shipment
+        that makes its page fail is left out; the orders next to it, of which it may be one, wait for it.
 
-        A shipment that makes its page fail is left out; the orders of which it may be one wait for it.
+        Raises:
+            TransientError: no two readings agree on any order, or a page could not be read; nothing was yielded.
         """
         del gone
         reading, sure = await self._read()
@@ -112,10 +113,10 @@ class ZenderaSource:
 
     async def acknowledge(self, batch: Sequence[Acknowledgement]) -> Mapping[str, AckOutcome]:
         """
-        Say which orders were taken, and which could not be; see `Source.acknowledge`.
+        Acknowledge exported and failed orders; see `Source.acknowledge`.
 
-        The answer's body is not published: any 2xx confirms all, but for the orders that it names with an error; one
-        that calls itself a failure, and names no order, denies all.
+        The response's body is not published: any 2xx confirms all orders, except those that it names with an error. A
+        body that reports a failure without naming an order denies all.
         """
         body = msgspec.json.encode({"create": [status(ack) for ack in batch]})
         refused: dict[str, str] = {}
@@ -140,11 +141,11 @@ class ZenderaSource:
 
     async def is_acknowledged(self, order_ids: Sequence[str | Acknowledgement]) -> Mapping[str, bool]:
         """
-        Tell for each order whether Zendera knows; leave out the ones about which it cannot be certain.
+        Return for each order whether Zendera has its acknowledgement; leave out the uncertain ones.
 
-        Asked with the acknowledgement itself, it tells whether Zendera knows of that outcome: an earlier failure of
-        the same order is not taken for a later one, nor for its success. Asked with an id only, an order that failed
-        before is left out. Reads the timeline of each order (faults.md #95), and the feed.
+        Given the acknowledgement itself, the outcome is compared: an earlier failure of the same order counts neither
+        for a later one nor for its success. Given an id only, an order that failed before is left out. Reads the
+        timeline of each order (faults.md #95), and the feed.
         """
         reading: feed.Reading | None = None
         known: dict[str, bool] = {}
@@ -163,16 +164,16 @@ class ZenderaSource:
                 attempts = None if ack and listed else await self._attempts(order_id)
                 told = timeline.told_exported(attempts or [], listed=listed)
                 if ack is None and attempts != [] and not told:
-                    told = None  # what its attempts mean depends on what was told
+                    told = None  # the meaning of its attempts depends on the outcome that was sent
             if told is not None:
                 known[order_id] = told
         return known
 
     async def report(self, order_id: str, body: bytes) -> None:
         """
-        Tell about one event; see `SupportsReports.report`.
+        Report one event; see `SupportsReports.report`.
 
-        There is no key to repeat it under: told twice, it is on the timeline twice (vendors.md 6, seed 003, #11).
+        No key makes a repeat safe: an event that is sent twice is on the timeline twice (vendors.md 6, seed 003, #11).
         """
 
         def judge(answer: Answer) -> None:
@@ -185,12 +186,12 @@ class ZenderaSource:
         await self.endpoint.call("POST", UPDATE, effect=Effect.WRITE, body=body, expected={404}, judge=judge)
 
     async def reported(self, order_id: str) -> Sequence[Mapping[str, Any]] | None:
-        """Return the order's external-updates timeline, oldest first, as Zendera shows it; None if it shows none."""
+        """Return the order's external-updates timeline, oldest first; None if Zendera shows none."""
         answer = await self._timeline(order_id)
         return None if answer is None else _events(answer)
 
     def encode_report(self, order_id: str, report: object) -> bytes:
-        """Turn a report (reports.py), or a `Progress`, into the bytes of its call. Pure; raises `Unmappable`."""
+        """Encode a report (reports.py), or a `Progress`, as the body of its call. Pure; raises `Unmappable`."""
         try:
             told = to_report(report) if isinstance(report, Progress) else report
         except ValueError as exc:
@@ -198,7 +199,7 @@ class ZenderaSource:
         return encode_report(order_id, told)
 
     def to_order(self, raw: bytes) -> Order:
-        """Turn one order of the feed into the canonical form. Pure; raises `Unmappable` and nothing else."""
+        """Map one order of the feed to the canonical order. Pure; raises `Unmappable` and nothing else."""
         return to_order(self.name, raw, zone=self._zone, cash_stated=self._settings.cash_on_delivery)
 
     async def check(self) -> str:
@@ -211,7 +212,7 @@ class ZenderaSource:
         await self.endpoint.aclose()
 
     async def _read(self) -> tuple[feed.Reading, set[str]]:
-        """Read the feed until it rests; return the last reading, and the orders of which it has all shipments."""
+        """Read the feed until it stops changing; return the last reading, and the orders that are complete."""
         async with self._still:
             last: feed.Reading | None = None
             agreed: set[str] = set()
@@ -222,13 +223,13 @@ class ZenderaSource:
                     return reading, set(reading)
                 agreed = reading.same(last) if last is not None else set()
                 if last is not None and agreed and len(agreed) == len(reading) == len(last):
-                    reading.whole = True  # it rests; the total that it states is not that of its shipments
+                    reading.whole = True  # the feed is stable; its stated total does not count its shipments
                     break
                 last = reading
         return reading, agreed
 
     async def _page(self, number: int) -> feed.FeedPage:
-        """Return a page, or what can be read of it."""
+        """Return a page, or its readable part."""
         size = self._settings.page_size
         answers: list[feed.FeedPage] = []
 
@@ -267,14 +268,14 @@ class ZenderaSource:
             return None
 
     async def _timeline(self, order_id: str) -> Answer | None:
-        """Ask for an order's timeline; None if there is none, which says nothing of the feed and pauses nothing."""
+        """Read an order's timeline; None if there is none, which is no failure of the endpoint."""
         path = UPDATES.format(segment(order_id))
         answer = await self.endpoint.call("GET", path, effect=Effect.READ, expected=NO_TIMELINE)
         return None if answer.status in NO_TIMELINE else answer
 
 
 def _explained(rows: Iterable[UnreadableRow], waiting: Iterable[str]) -> list[UnreadableRow]:
-    """Return the rows that cannot be read, saying which orders wait for them."""
+    """Return the unreadable rows, with the orders that wait for them."""
     held = set(waiting)
     found = []
     for row in rows:
@@ -285,7 +286,7 @@ def _explained(rows: Iterable[UnreadableRow], waiting: Iterable[str]) -> list[Un
 
 
 def _events(answer: Answer) -> list[dict[str, Any]]:
-    """Return a timeline's events. An answer without a body is none: nobody knows what it would have shown."""
+    """Return a timeline's events. Raises for an empty body, which does not show that there are none."""
     try:
         return timeline.events(answer.decode(_any))
     except ValueError as exc:

@@ -1,8 +1,8 @@
 """
-What an order's external-updates timeline says about its export (seed 003; faults.md #95).
+Parses an order's external-updates timeline: which exports Zendera knows (seed 003; faults.md #95).
 
-The seed names the route, the event type `EVENT_TYPE_ORDER_EXPORTED` and its `success`; the rest of the shape is not
-published, so any list of objects is taken for the timeline [INF].
+The seed names the route, the event type `EVENT_TYPE_ORDER_EXPORTED` and its `success`; the rest of the form is not
+published, so any list of objects counts as the timeline [INF].
 """
 
 from __future__ import annotations
@@ -20,12 +20,14 @@ __all__ = ["EXPORTED", "Export", "events", "exports", "told_exported", "told_fai
 EXPORTED = "EVENT_TYPE_ORDER_EXPORTED"
 TIMES = ("date", "timestamp", "time", "createdAt", "eventDate", "eventTime", "occurredAt", "receivedAt")
 SKEW = timedelta(seconds=60)
-"""How far the vendor's clock may be behind ours. An earlier failure of the same order is older than that: a dispatcher
-has corrected the order since."""
+"""
+Seconds that the vendor's clock may be behind ours. An earlier failure of the same order is older than that, because a
+dispatcher has corrected the order since.
+"""
 
 
 class Export(msgspec.Struct, frozen=True):
-    """One attempt at exporting an order, as the timeline shows it; `texts` is all that it says."""
+    """One attempt at exporting an order, as the timeline shows it; `texts` are all its texts."""
 
     success: bool
     at: datetime | None
@@ -34,10 +36,10 @@ class Export(msgspec.Struct, frozen=True):
 
 def events(body: Any) -> list[dict[str, Any]]:
     """
-    Return the events of a decoded answer, oldest first where all of them have a time, else as they came.
+    Return the events of a decoded response, oldest first if all have a time, else in their own order.
 
-    The answer is a list of objects, or an object in which there is one; an empty object is an empty timeline. Raises
-    `ValueError` for anything else.
+    The response is a list of objects, or an object with one; an empty object is an empty timeline. Raises `ValueError`
+    for anything else.
     """
     if isinstance(body, dict):
         lists = [value for value in body.values() if isinstance(value, list)]
@@ -54,7 +56,7 @@ def events(body: Any) -> list[dict[str, Any]]:
 
 
 def exports(timeline: Sequence[Mapping[str, Any]]) -> list[Export]:
-    """Return the attempts at exporting the order. One without `success` failed: protobuf leaves out what is false."""
+    """Return the attempts at exporting the order. One without `success` failed, as protobuf leaves out false."""
     return [
         Export(any(layer.get("success") is True for layer in _layers(event)), _at(event), frozenset(_texts(event)))
         for event in timeline
@@ -64,11 +66,12 @@ def exports(timeline: Sequence[Mapping[str, Any]]) -> list[Export]:
 
 def told_exported(attempts: Sequence[Export], *, listed: bool | None) -> bool | None:
     """
-    Tell whether Zendera knows that an order was exported; None if that is not certain.
+    Return whether Zendera knows that an order was exported; None if that is not certain.
 
-    While the order is in the feed (`listed`) it does not, whatever the timeline shows of an earlier export. Otherwise
-    it does if the timeline shows so. An order that left the feed was acknowledged, unless the timeline knows of
-    failures only: five of them take an order out of the feed, too.
+    - An order in the feed (`listed`) is not exported, whatever the timeline shows of an earlier export.
+    - Otherwise it is exported if the timeline shows an export.
+    - An order that left the feed was acknowledged, unless the timeline shows failures only: five of them remove an
+      order from the feed, too.
     """
     if listed:
         return False
@@ -79,11 +82,13 @@ def told_exported(attempts: Sequence[Export], *, listed: bool | None) -> bool | 
 
 def told_failed(attempts: Sequence[Export], *, since: datetime, reason: str, before: int | None = None) -> bool | None:
     """
-    Tell whether Zendera knows of a failure at or after `since`; None if that is not certain.
+    Return whether Zendera knows of a failure at or after `since`; None if that is not certain.
 
-    Where it is known how many failures it had confirmed `before`, one more than these is it, whatever the two clocks
-    say. Otherwise its time decides; a failure without a time counts if it gives our `reason`, and makes the answer
-    uncertain if it does not. An export since then counts as well: there is nothing to tell any more.
+    - If the number of confirmed failures `before` is known, one more than these is the failure, whatever the clocks
+      show.
+    - Otherwise its time decides. A failure without a time counts if it has our `reason`, and makes the result uncertain
+      if it has another.
+    - An export since then counts as well, as nothing is left to acknowledge.
     """
     if before is not None and sum(not attempt.success for attempt in attempts) > before:
         return True
@@ -97,7 +102,7 @@ def told_failed(attempts: Sequence[Export], *, since: datetime, reason: str, bef
 
 
 def _layers(event: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return the event and the objects right in it: what belongs to its type may be in one of its own."""
+    """Return the event and the objects directly in it: values of its type may be in an object of their own."""
     return [event, *(value for value in event.values() if isinstance(value, dict))]
 
 

@@ -1,10 +1,10 @@
 """
-Zendera's shipment as it comes over the wire (seed 003).
+Zendera's shipment on the wire (seed 003).
 
-The seed names what a shipment carries but shows no schema, and none is published (vendors.md 3). So the names here are
-inferred [INF]: those of Zendera's order import v3, which fills the same records, and those that the seed's prose uses.
-Every key may be absent, as protobuf leaves out what is empty. A value of another type than any of these makes the
-shipment unreadable, which is never blamed on the dispatcher.
+The seed names a shipment's content but shows no schema, and none is published (vendors.md 3). The names here are
+therefore inferred [INF]: those of Zendera's order import v3, which fills the same records, and those of the seed's
+prose. Every key may be absent, as protobuf leaves out empty values. A value of another type makes the shipment
+unreadable, which is never blamed on the dispatcher.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ __all__ = [
 ]
 
 Number = Any
-"""Decoded as it is written, and read by `connector.sources.parsing`."""
+"""Keeps its digits, and is parsed by `connector.sources.parsing`."""
 Text = str | int | None
-"""What is text may come as a number, and what is a 64-bit number comes as text (vendors.md 3, number encoding)."""
+"""Texts may come as numbers, and 64-bit numbers come as text (vendors.md 3, number encoding)."""
 
 LONGEST_ID = 64
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST_SECOND = 253_402_300_799
-"""The last second of the year 9999; a larger number of a time is in milliseconds."""
+"""The last second of the year 9999; a larger time is in milliseconds."""
 
 
 CANCELLED = frozenset({"cancelled", "canceled"})
@@ -47,7 +47,7 @@ CANCELLED = frozenset({"cancelled", "canceled"})
 
 
 class Contact(msgspec.Struct, rename="camel"):
-    """A person at a stop; the names are those of the import, with shorter forms beside them."""
+    """A person at a stop; the names are those of the import, and shorter forms."""
 
     first_name: str | None = None
     last_name: str | None = None
@@ -80,7 +80,7 @@ class Address(msgspec.Struct, rename="camel"):
 
 
 class Stop(msgspec.Struct, rename="camel"):
-    """Where goods are picked up or delivered, with the window of time."""
+    """A place of pick-up or delivery, with its time window."""
 
     name: str | None = None
     address: Address | None = None
@@ -92,7 +92,7 @@ class Stop(msgspec.Struct, rename="camel"):
 
 
 class Party(msgspec.Struct, rename="camel"):
-    """Who ordered the transport."""
+    """The party that ordered the transport."""
 
     id: Text = None
     business_name: str | None = None
@@ -134,7 +134,7 @@ class Cash(msgspec.Struct, rename="camel"):
 
 
 class Shipment(msgspec.Struct, rename="camel", kw_only=True):
-    """One shipment. A stop is an object, or its parts stand beside each other (`deliveryAddress` ...)."""
+    """One shipment. A stop is an object, or its parts are fields of the shipment (`deliveryAddress` ...)."""
 
     order_id: str | int
     id: Text = None
@@ -163,7 +163,7 @@ class Shipment(msgspec.Struct, rename="camel", kw_only=True):
 
 
 class Group(msgspec.Struct, rename="camel"):
-    """One order as `fetch` puts it together: its id, and its shipments as the vendor sent them."""
+    """One order as `fetch` composes it: its id, and its shipments in the vendor's own bytes."""
 
     order_id: str
     shipments: list[Shipment]
@@ -179,10 +179,10 @@ class Head(msgspec.Struct, rename="camel"):
 
 def identity(value: object) -> str:
     """
-    Return an id as text, or an empty text if it is none.
+    Return an id as text; empty for anything else.
 
-    Numbers and texts are compared as text (vendors.md 6, seed 003, #14). 0 is what protobuf calls no id at all;
-    dots are resolved in addresses, and no id either.
+    Numbers and texts are compared as text (vendors.md 6, seed 003, #14). 0 is protobuf's value for no id; dots are
+    resolved in addresses, so they are no ids either.
     """
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
@@ -192,7 +192,7 @@ def identity(value: object) -> str:
 
 
 def text(value: Text) -> str:
-    """Return what is text, without space around it; an empty text where there is none."""
+    """Return a text without surrounding blanks; empty for None."""
     if type(value) is str:
         return value.strip()
     return "" if value is None else str(value).strip()
@@ -200,11 +200,11 @@ def text(value: Text) -> str:
 
 def moment(value: object) -> datetime | None:
     """
-    Return a time in UTC, or None where there is none.
+    Return a time in UTC, or None for no time.
 
-    ISO 8601, for UTC if it names no zone, or the number of milliseconds since 1970 as a number or as text, which is
-    how Zendera's other feeds write it (vendors.md 3). A time up to then is how an unset one comes out of protobuf or
-    Go, and is none. Raises `ValueError` for anything else.
+    ISO 8601, in UTC if it names no zone, or milliseconds since 1970 as a number or as text, as in Zendera's other feeds
+    (vendors.md 3). A time up to 1970 is an unset one of protobuf or Go, and counts as no time. Raises `ValueError` for
+    anything else.
     """
     if value is None or value in ("", 0, "0"):
         return None
