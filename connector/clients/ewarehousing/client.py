@@ -7,9 +7,9 @@ Seed 004; vendors.md, section 4 for the log-in, the headers and the shipments. I
         async for order in client.scan(status="created"):
             print((await client.get(order.id, expand=EXPAND)).order_lines)
 
-Methods raise only the errors of `connector.errors`, and `ValueError` for arguments that no call is made with.
-Nothing is retried but a call that found its token expired; after five failures in a row the calls pause
-(`TransientError`), as everywhere in the connector. After `InDoubtError` read back before you repeat.
+Methods raise only the errors of `connector.errors`, and `ValueError` for invalid arguments, before any call. A call is
+repeated only if its token had expired; after five failures in a row the calls pause (`TransientError`), as everywhere
+in the connector. After an `InDoubtError`, read before you repeat.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from connector.settings.values import Rate, Secret
 __all__ = ["EXPAND", "EwarehousingClient", "Filters", "NotFound"]
 
 ORDERS = "/wms/orders/"
-"""With its trailing slash, as all of them: without it the call is redirected, and a redirected POST loses its body."""
+"""With its trailing slash, as all of them: otherwise the call is redirected, and a redirected POST loses its body."""
 DOCUMENTS = "/wms/documents/"
 SHIPMENTS = "/wms/shipments/"
 
@@ -50,11 +50,11 @@ EXPAND = (
     "meta_data",
     "order_line_meta_data",
 )
-"""All groups of a single order; a list knows none (vendors.md, section 4)."""
+"""All groups of a single order; a list has none (vendors.md, section 4)."""
 SHIPMENT_EXPAND = ("shipment_lines", "shipment_labels", "shipping_method")
 
 MOST_REFERENCES = 20
-"""External references in one call, so that its address stays short enough for any gateway."""
+"""External references in one call: the address stays short enough for any gateway."""
 
 _rows = msgspec.json.Decoder(list[msgspec.Raw])
 _order = msgspec.json.Decoder(OrderRecord)
@@ -143,10 +143,10 @@ class EwarehousingClient:
         **filters: Unpack[Filters],
     ) -> Orders:
         """
-        Return one page of the list, newest first if nothing else is said; `GET /wms/orders/`.
+        Return one page of the list, newest first by default; `GET /wms/orders/`.
 
-        The vendor's own default is a `limit` of 50. Whether `page` counts from 0 or 1 is not documented: `scan` reads
-        all pages either way. Lists show neither lines nor addresses.
+        The vendor's own default is a `limit` of 50. The documents do not state whether `page` counts from 0 or 1:
+        `scan` reads all pages either way. Lists show neither lines nor addresses.
         """
         shape = {"limit": limit, "page": page, "direction": direction, "sort": sort}
         query = filtered(filters) + [(name, str(value)) for name, value in shape.items() if value is not None]
@@ -156,10 +156,10 @@ class EwarehousingClient:
         self, *, page_size: int = PAGE_SIZE, **filters: Unpack[Filters]
     ) -> AsyncGenerator[OrderRecord, None]:
         """
-        Yield every order that the filters let through, once each, oldest first; see `ewarehousing_reads.paged`.
+        Yield every order that passes the filters, once each, oldest first; see `paged`.
 
-        Raises `EndlessList`, a `TransientError`, when nobody can say whether that was all. Close it (`aclosing`) if
-        you leave it early.
+        Raises `EndlessList`, a `TransientError`, if the end of the list is uncertain. Close the generator (`aclosing`)
+        if you leave it early.
         """
         async with aclosing(self.pages(page_size=page_size, **filters)) as pages:
             async for page in pages:
@@ -169,7 +169,7 @@ class EwarehousingClient:
     def pages(
         self, *, page_size: int = PAGE_SIZE, most: int = MOST_PAGES, **filters: Unpack[Filters]
     ) -> AsyncGenerator[Orders, None]:
-        """As `scan`, page by page, and `most` pages at most."""
+        """As `scan`, page by page, and at most `most` pages."""
 
         async def read(query: Query) -> Sequence[tuple[str, OrderRecord]]:
             return [(order.id, order) for order in _decoded(await self._calls.read(ORDERS, query), _orders)]
@@ -179,7 +179,7 @@ class EwarehousingClient:
     def raw_pages(
         self, *, page_size: int = PAGE_SIZE, **filters: Unpack[Filters]
     ) -> AsyncGenerator[Sequence[bytes], None]:
-        """As `pages`, each row as the vendor wrote it: one that cannot be read does not lose its page."""
+        """As `pages`, each row in the vendor's own bytes, so that an unreadable one does not lose its page."""
 
         async def read(query: Query) -> Sequence[tuple[str, bytes]]:
             answer = await self._calls.read(ORDERS, query)
@@ -190,7 +190,7 @@ class EwarehousingClient:
     async def raw_page(
         self, *, limit: int, page: int | None = None, **filters: Unpack[Filters]
     ) -> Sequence[tuple[str, bytes]]:
-        """Return one page, oldest first: the id of each row, and the row as the vendor wrote it."""
+        """Return one page, oldest first: the id of each row, and the row in the vendor's own bytes."""
         query = [*filtered(filters), ("limit", str(limit)), ("sort", "createdAt"), ("direction", "asc")]
         answer = await self._calls.read(ORDERS, query if page is None else [*query, ("page", str(page))])
         return [(row_id(bytes(row)), bytes(row)) for row in answer.decode(_rows)]
@@ -204,7 +204,7 @@ class EwarehousingClient:
         return record
 
     async def get_raw(self, order_id: str, *, expand: Sequence[str] = ()) -> bytes:
-        """As `get`, but as the vendor wrote it. Raises `TransientError` for what is no order of that id."""
+        """As `get`, in the vendor's own bytes. Raises `TransientError` for a body that is not the order of that id."""
         answer = await self._calls.read(_path(order_id), one=True, expand=expand)
         if row_id(answer.body) != order_id:
             raise answer.unusable("not the order that was asked for")
@@ -212,10 +212,10 @@ class EwarehousingClient:
 
     async def create(self, order: CreateOrder | bytes) -> OrderRecord:
         """
-        Create an order; `bytes` go out as they are. `POST /wms/orders/`.
+        Create an order; `bytes` are sent as they are. `POST /wms/orders/`.
 
-        Only a 200 or 201 that names the new id is a success. Raises `RejectedError`, with `duplicate` when the
-        reference is taken.
+        Only a 200 or 201 with the new id is a success. Raises `RejectedError`, with `duplicate` if the reference
+        exists.
         """
         body = order if isinstance(order, bytes) else encoded(order)
         answer = await self._calls.write("POST", ORDERS, body)
@@ -228,9 +228,9 @@ class EwarehousingClient:
 
     async def update(self, order_id: str, change: UpdateOrder) -> OrderRecord:
         """
-        Change an order; `PATCH /wms/orders/:id/`. The answer shows but a few fields.
+        Change an order; `PATCH /wms/orders/:id/`. The response shows only a few fields.
 
-        `order_lines` replace all lines that the order has. Raises `NotFound`, `RejectedError`.
+        `order_lines` replace all lines of the order. Raises `NotFound`, `RejectedError`.
         """
         answer = await self._calls.write("PATCH", _path(order_id), encoded(change), one=True)
         return answer.decode(_order)
@@ -239,7 +239,7 @@ class EwarehousingClient:
         """
         Cancel an order; `PATCH /wms/orders/:id/cancel/`.
 
-        The vendor allows it while the order is created, planned or invalid_address, and answers nothing. Raises
+        The vendor allows it while the order is created, planned or invalid_address, and returns no body. Raises
         `NotFound`, `RejectedError`.
         """
         answer = await self._calls.write("PATCH", f"{_path(order_id)}cancel/", None, one=True)
@@ -309,7 +309,7 @@ def _path(order_id: str) -> str:
 
 
 def _decoded(answer: Answer, rows: msgspec.json.Decoder[list[R]]) -> list[R]:
-    """Return the rows of a list; one without an id makes it unusable, since nothing could name it."""
+    """Return the rows of a list; one without an id makes the list unusable, since it cannot be named."""
     records = answer.decode(rows)
     if not all(record.id for record in records):
         raise answer.unusable("a row without id")

@@ -1,5 +1,5 @@
 """
-What eWarehousing says when it refuses: one readable line out of errors of many shapes.
+Turns eWarehousing's error bodies, which have many forms, into one readable line.
 
 The documented example is `{"errors": {"0": "Reference is not unique", "externalReference": ["Reference is not
 unique"]}}`: numbered texts beside lists by field name (vendors.md, section 4). Login errors come as `message`, the
@@ -29,26 +29,26 @@ _LARGEST = 64 * 1024
 
 
 def reason(status: int, body: bytes) -> str:
-    """Return why the call was refused: one printable line of at most 500 characters, each reason once."""
+    """Return the reason of a refusal: one printable line of at most 500 characters, each reason once."""
     text = in_utf8(body[:_LARGEST])
     try:
         said = msgspec.json.decode(text)
     except (ValueError, RecursionError):
         return readable(text.decode("utf-8", "replace")) or f"{status} without a reason"
     found = list(dict.fromkeys(_found(said)))
-    # A text that stands under its field's name need not stand without one as well.
+    # A text under its field's name need not be repeated without it.
     named = {what for where, what in found if where}
     lines = [f"{where}: {what}" if where else what for where, what in found if where or what not in named]
     return readable("; ".join(lines)) or f"{status} without a reason"
 
 
 def is_duplicate(why: str) -> bool:
-    """Tell whether the order was refused because the receiver has one under this reference already."""
+    """Return whether the order was refused because the receiver has one under this reference already."""
     return _DUPLICATE.search(why) is not None
 
 
 def is_ours(why: str) -> bool:
-    """Tell whether the refusal is about our settings (a header, a code) and would be the same for every order."""
+    """Return whether the refusal concerns our settings (a header, a code) and would be the same for every order."""
     return _OURS.search(why) is not None
 
 

@@ -1,4 +1,4 @@
-"""Logging in to eWarehousing's middleware, and renewing with a refresh token (vendors.md, section 4)."""
+"""Logs in to eWarehousing's middleware, and renews the token with a refresh token (vendors.md, section 4)."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _session = msgspec.json.Decoder(Session)
 
 class LoggedIn:
     """
-    What `connector.http.endpoint.BearerToken` fetches its tokens from.
+    The source of the tokens of `connector.http.endpoint.BearerToken`.
 
-    A token lives for `exp - iat`: both are of the receiver's clock, which need not be ours.
+    A token lives for `exp - iat`: both are by the receiver's clock, which may differ from ours.
     """
 
     def __init__(self, endpoint: Endpoint, username: str, password: Secret) -> None:
@@ -32,7 +32,7 @@ class LoggedIn:
         self._refresh_token = ""
 
     def rotate(self, username: str, password: Secret) -> None:
-        """Log in with these from now on."""
+        """Log in with this user and password from now on."""
         self._username, self._password = username, password
         self._refresh_token = ""
 
@@ -40,26 +40,26 @@ class LoggedIn:
         """
         Return a new token and its life in seconds: by the refresh token if there is one, else by logging in.
 
-        A refresh token is good for one use, and an answer that got lost has used it: it is forgotten before it is
-        sent, and whatever comes of it but a session leads to the log-in (faults.md #60).
+        A refresh token is valid for one use, and a lost response has used it. It is therefore forgotten before it is
+        sent, and any result without a session leads to a log-in (faults.md #60).
         """
         refresh_token, self._refresh_token = self._refresh_token, ""
         if refresh_token:
             try:
                 return await self._post(REFRESH, Refresh(refresh_token=refresh_token))
             except ConnectorError:
-                pass  # the log-in says what is wrong, if it is more than the refresh token
+                pass  # the log-in shows the cause, if the refresh token is not all of it
         return await self._post(LOGIN, Login(username=self._username, password=self._password.reveal()))
 
     def hide(self, body: bytes) -> bytes:
-        """Return an answer's body without our secrets, should the other side repeat them."""
+        """Return a response's body without our secrets, which the other side may repeat."""
         for secret in (self._token, self._refresh_token, self._password.reveal()):
             for form in spellings(secret) if secret else ():
                 body = body.replace(form.encode(), b"***")
         return body
 
     async def _post(self, path: str, said: Login | Refresh) -> tuple[str, float]:
-        # It changes nothing that lasts: a lost answer is no more than a failed try.
+        # It changes nothing that lasts: a lost response is only a failed attempt.
         answer = await self._endpoint.call(
             "POST", path, effect=Effect.READ, body=msgspec.json.encode(said), authorized=False
         )

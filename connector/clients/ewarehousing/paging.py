@@ -1,4 +1,4 @@
-"""Reading many at eWarehousing: the pages of a list whose numbering is not documented, and many single reads."""
+"""Reads many orders at eWarehousing: lists whose page numbering is not documented, and many single reads."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ R = TypeVar("R")
 Query = list[tuple[str, str]]
 
 PAGE_SIZE = 50
-"""The documented default, which the vendor surely grants: a page shorter than what was asked for is the last."""
+"""The documented default, which the vendor certainly accepts: a shorter page is the last one."""
 MOST_PAGES = 100_000
 
 
@@ -34,7 +34,7 @@ class Filters(TypedDict, total=False):
 
 
 def filtered(filters: Filters) -> Query:
-    """Return the filters as the query's parameters; the vendor may ignore an unknown one, and show everything."""
+    """Return the filters as query parameters; the vendor may ignore an unknown one, and list everything."""
     if unknown := filters.keys() - Filters.__annotations__.keys():
         raise TypeError(f"unknown filter {', '.join(sorted(unknown))}")
     return [(name, _parameter(value)) for name, value in filters.items() if value is not None]
@@ -47,7 +47,7 @@ def _parameter(value: object) -> str:
 
 
 class EndlessList(TransientError):
-    """What was read so far is good, but nobody can say whether it is all."""
+    """The rows so far are valid, but may not be all."""
 
 
 async def paged(
@@ -58,13 +58,13 @@ async def paged(
     most: int = MOST_PAGES,
 ) -> AsyncGenerator[list[T], None]:
     """
-    Walk a list page by page, oldest first; yield what is new on each page (`read` returns id and row).
+    Read a list page by page, oldest first; yield the new rows of each page (`read` returns id and row).
 
-    Whether pages count from 0 or from 1 is not documented (vendors.md 6/004 #14): the first call names none, and
-    page 1 is then either the same page again or the second one. The next is page 2 either way. Oldest first, because
-    new rows would shift the pages of the default order (#15). Ends after the first short page; raises `EndlessList`
-    when a full page brings nothing new, or after `most` pages. A row that leaves the list while it is walked can
-    hide another one from this walk; the next one shows it.
+    - The documents do not state whether pages count from 0 or from 1 (vendors.md 6/004 #14). The first call names no
+      page; page 1 is then either the same page again or the second one, and the next is page 2 either way.
+    - Oldest first, because new rows would shift the pages of the default order (#15).
+    - Ends after the first short page; raises `EndlessList` at a full page without a new row, or after `most` pages.
+    - A row that leaves the list during the reading can hide another one, which the next reading shows.
     """
     if not 1 <= size <= PAGE_SIZE:
         raise ValueError(f"a page holds from 1 to {PAGE_SIZE} rows")
@@ -82,12 +82,12 @@ async def paged(
         if len(rows) < size:
             return
         if not new and page > 1:
-            break  # a full page that we know: `page` is ignored, and nobody can say what comes after it
+            break  # a full page without a new row: `page` is ignored, and the rest of the list cannot be read
     raise EndlessList("the list does not end: the filter or the paging seems to be ignored")
 
 
 async def each(function: Callable[[T], Awaitable[R]], items: Sequence[T]) -> list[R]:
-    """Call `function` for all `items` at once (the endpoint bounds the calls); the first error ends the others."""
+    """Call `function` for all `items` at once (the endpoint limits the calls); the first error ends the others."""
     results: dict[int, R] = {}
     failures: list[ConnectorError] = []
 

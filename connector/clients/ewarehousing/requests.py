@@ -1,7 +1,7 @@
 """
-What eWarehousing takes, field by field (seed 004); what it gives is in `ewarehousing_answers`.
+eWarehousing's requests, field by field (seed 004); its responses are in `responses`.
 
-Requests know only the documented keys, since the receiver refuses others (vendors.md, section 4).
+Requests have the documented keys only, since the receiver refuses others (vendors.md, section 4).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 FARTHEST = 12
-"""Powers of ten, either way, beyond which a price is none: to make an integer of 1E+400000000 takes for ever."""
+"""Powers of ten, either way, beyond which a price is invalid: converting 1E+400000000 to an integer takes for ever."""
 
 Text = Annotated[str, Meta(min_length=1)]
 MetaKey = Annotated[str, Meta(pattern=r"^[a-z0-9_-]+$")]
@@ -47,18 +47,18 @@ class OrderLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, f
     quantity: Annotated[int, Meta(ge=1, le=2**31 - 1)]
     description: Text
     price: int | Decimal | None = None
-    """Unit price. The seed says "number" and shows 2299; whether that is cents is the setting `line_price`."""
+    """Unit price. The seed says "number" and shows 2299; the setting `line_price` decides whether that is cents."""
     meta_data: MetaData = {}
 
     def __post_init__(self) -> None:
-        """Bring a price with a fraction, or of another form, into the one in which a JSON number has no exponent."""
+        """Convert a price with a fraction, or of another type, to a form whose JSON number has no exponent."""
         price = self.price
         if type(price) is not int and price is not None:
             force_setattr(self, "price", _written_out(price))
 
 
 class ShippingAddress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """Where the goods go. `zipcode` is required but for countries that have none."""
+    """The delivery address. `zipcode` is required except for countries without postal codes."""
 
     addressed_to: Text
     street: Text
@@ -76,7 +76,7 @@ class ShippingAddress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
 
 
 class NewDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """A document to print with the order, in the shape of "Add a document to an order". `file` is base64."""
+    """A document to print with the order, in the form of "Add a document to an order". `file` is base64."""
 
     file: Text
     title: Text
@@ -85,7 +85,7 @@ class NewDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
     shipping_label: bool | None = None
 
     def __post_init__(self) -> None:
-        """As that of a line: no price has an exponent."""
+        """Convert the price as a line's."""
         price = self.order_price
         if type(price) is not int and price is not None:
             force_setattr(self, "order_price", _written_out(price))
@@ -95,12 +95,12 @@ class CreateOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
     """
     The body of `POST /wms/orders/`.
 
-    `encode` of it is what goes on the wire: sums are whole minor units, dates are `YYYY-MM-DD`, and what is not set is
-    not sent.
+    `encode` makes the bytes on the wire: sums are whole minor units, dates are `YYYY-MM-DD`, and unset fields are not
+    sent.
     """
 
     json_numbers: ClassVar[bool] = True
-    """Amounts with a fraction are JSON numbers here, and not texts."""
+    """Amounts with a fraction are JSON numbers, not texts."""
 
     external_reference: Text
     external_id: Text | None = None
@@ -129,7 +129,7 @@ class CreateOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
 
 
 class AddressChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """The parts of a shipping address that an update changes; what is not set stays as it is."""
+    """The parts of a shipping address that an update changes; an unset part stays unchanged."""
 
     addressed_to: Text | None = None
     street: Text | None = None
@@ -148,10 +148,10 @@ class AddressChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 
 class UpdateOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """
-    The body of `PATCH /wms/orders/:id/`: what is not set stays as it is.
+    The body of `PATCH /wms/orders/:id/`; an unset field stays unchanged.
 
-    There is no `external_reference` and no `external_id`: the identity is fixed at the create. `order_lines` delete
-    the lines that the order has (seed 004), so give all of them or none.
+    There is no `external_reference` and no `external_id`: the create fixes the identity. `order_lines` delete the
+    order's lines (seed 004), so send all of them or none.
     """
 
     po_number: str | None = None
@@ -178,7 +178,7 @@ class UpdateOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
 
 
 class Login(msgspec.Struct, frozen=True, kw_only=True):
-    """The body of `POST /wms/auth/login/`. It holds the password: encode it and let go of it."""
+    """The body of `POST /wms/auth/login/`. It contains the password: encode it and drop it."""
 
     username: str
     password: str
@@ -191,7 +191,7 @@ class Refresh(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """What both of them answer. `exp - iat` is the token's life in seconds; the receiver's clock is its own."""
+    """The response to both. `exp - iat` is the token's life in seconds, by the receiver's own clock."""
 
     token: Annotated[str, Meta(pattern=r"^[\x21-\x7e]+$(?!\n)")]
     iat: float
@@ -203,11 +203,11 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 
 
 encode = msgspec.json.Encoder(decimal_format="number").encode
-"""Writes a request: an amount with a fraction is a JSON number with all its digits, and never a float."""
+"""Encodes a request: an amount with a fraction is a JSON number with all its digits, and never a float."""
 
 
 def _written_out(price: Decimal | float) -> int | Decimal:
-    """Return a price whose text is its digits, without an exponent. Raises `ValueError` for what is beyond measure."""
+    """Return a price in digits, without an exponent. Raises `ValueError` for one too large or too small."""
     amount = price if isinstance(price, Decimal) else Decimal(str(price))
     if not amount.is_finite() or abs(amount.adjusted()) > FARTHEST:
         raise ValueError(f"{price} is no price")
@@ -220,9 +220,9 @@ def _written_out(price: Decimal | float) -> int | Decimal:
 
 def encoded(request: CreateOrder | UpdateOrder | NewDocument) -> bytes:
     """
-    Return what goes on the wire for `request`.
+    Encode a request after checking its values, which a struct does not do when it is made.
 
-    A struct takes whatever it is made with; here its values are checked. Raises `ValueError` that names the field.
+    Raises `ValueError` that names the field.
     """
     body = encode(request)
     _decoder(type(request)).decode(body)

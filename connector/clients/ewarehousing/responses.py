@@ -1,9 +1,9 @@
 """
-What eWarehousing gives, field by field (seed 004, "Response models"; shipments: vendors.md, section 4).
+eWarehousing's responses, field by field (seed 004, "Response models"; shipments: vendors.md, section 4).
 
-Read with an open mind: unknown keys are ignored, a text may come as a number, what is absent or null is empty, and
-where the documents spell a name in two ways both are read (vendors.md 6/004 #6) and both attributes hold the value.
-A part that only `expand` brings is None when it was not there. Amounts are in minor units ("cents"), as documented.
+Decoding is tolerant: unknown keys are ignored, a text may come as a number, and an absent or null value is empty. If
+the documents spell a name in two ways, both are read (vendors.md 6/004 #6) and both attributes hold the value. A part
+that only `expand` adds is None if it was not there. Amounts are in minor units ("cents"), as documented.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ if TYPE_CHECKING:
     Text = str
 else:
     Text = str | int | None
-"""A text that may come as a number (an id, a house number) or as null: `_Record` makes a text of it."""
+"""A text that may come as a number (an id, a house number) or as null; `_Record` converts it to text."""
 
 
 class _Record(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         names, values_of = _texts(type(self))
         values: tuple[object, ...] = values_of(self)
-        if set(map(type, values)) == TEXTS:  # as nearly always, and this is looked at with every answer
+        if set(map(type, values)) == TEXTS:  # nearly always, and checked for every response
             return
         for name, value in zip(names, values, strict=True):
             if not isinstance(value, str):
@@ -56,7 +56,7 @@ class _Record(msgspec.Struct, frozen=True, kw_only=True):
 @lru_cache(maxsize=32)
 def _texts(kind: type[_Record]) -> tuple[tuple[str, ...], Callable[[_Record], Any]]:
     names = tuple(name for name in kind.__struct_fields__ if kind.__annotations__[name] == "Text")
-    # Of one name, `attrgetter` gives no tuple.
+    # For one name, `attrgetter` returns no tuple.
     return names, attrgetter(*names) if len(names) > 1 else lambda record: tuple(getattr(record, n) for n in names)
 
 
@@ -77,7 +77,7 @@ class LineRecord(_Record, frozen=True, kw_only=True):
     quantity: Decimal | None = None
     description: Text = ""
     price: Decimal | None = None
-    """Not in the documented answer; read should it come."""
+    """Not in the documented response; read if it is there."""
     serial_numbers: list[str | int] | None = None
     meta_data: dict[str, Any] | list[Any] | None = None
     order_line_meta_data: dict[str, Any] | list[Any] | None = None
@@ -88,12 +88,12 @@ class LineRecord(_Record, frozen=True, kw_only=True):
 
     @property
     def article(self) -> Variant:
-        """The variant, with no more than its id where the answer has no more."""
+        """The variant, with its id alone if the response has no more."""
         return self.variant if isinstance(self.variant, Variant) else Variant(id=self.variant or "")
 
     @property
     def codes(self) -> frozenset[str]:
-        """What a request may have called this article: article code, EAN or SKU, in lower case."""
+        """The possible names of this article in a request: article code, EAN or SKU, in lower case."""
         article = self.article
         return frozenset(code.casefold() for code in (article.article_code, article.sku, article.ean) if code)
 
@@ -104,7 +104,7 @@ class LineRecord(_Record, frozen=True, kw_only=True):
 
 
 class AddressRecord(_Record, frozen=True, kw_only=True):
-    """The shipping address, with the contact that a request has outside of it."""
+    """The shipping address, with the contact, which a request has outside of it."""
 
     addressed_to: Text = ""
     contact_person: Text = ""
@@ -143,13 +143,13 @@ class DocumentRecord(_Record, frozen=True, kw_only=True):
 
 
 class OrderRecord(_Record, frozen=True, kw_only=True):
-    """An order, as far as the answer shows it: a list shows the head, `get` what `expand` asks for. Times are text."""
+    """An order, as far as the response shows it: lists show the head, `get` the groups of `expand`. Times are text."""
 
     id: Text = ""
     created_at: Text = ""
     modified_at: Text = ""
     requested_delivery_date: Text = ""
-    """A time, of which only the date means something (vendors.md 6/004 #4)."""
+    """A time, of which only the date is meaningful (vendors.md 6/004 #4)."""
     customer: Text = ""
     external_reference: Text = ""
     external_id: Text = ""
@@ -178,17 +178,17 @@ class OrderRecord(_Record, frozen=True, kw_only=True):
         super().__post_init__()
         _both(self, "inco_terms", "incoterms")
         _both(self, "is_business_to_business", "business_to_business")
-        if self.meta_data == []:  # how PHP writes an empty object
+        if self.meta_data == []:  # PHP's form of an empty object
             force_setattr(self, "meta_data", {})
 
     @property
     def contact_person(self) -> str:
-        """The contact, which an answer has in the address and a request beside it."""
+        """The contact, which a response has in the address and a request beside it."""
         return (self.shipping_address.contact_person if self.shipping_address else "") or self.shipping_contactperson
 
     @property
     def email(self) -> str:
-        """The e-mail address, likewise."""
+        """The e-mail address, which a response has in the address and a request beside it."""
         return (self.shipping_address.email_address if self.shipping_address else "") or self.shipping_email
 
     @property
@@ -198,7 +198,7 @@ class OrderRecord(_Record, frozen=True, kw_only=True):
 
 
 class ShippingMethod(_Record, frozen=True, kw_only=True):
-    """How a shipment travels."""
+    """The shipping method of a shipment."""
 
     id: Text = ""
     shipper: Text = ""
@@ -207,7 +207,7 @@ class ShippingMethod(_Record, frozen=True, kw_only=True):
 
 
 class ShipmentLabel(_Record, frozen=True, kw_only=True):
-    """One parcel's label. `tracking_url` may be `#` where there is none."""
+    """One parcel's label. `tracking_url` may be `#` for none."""
 
     label_code: Text = ""
     tracking_code: Text = ""
@@ -215,7 +215,7 @@ class ShipmentLabel(_Record, frozen=True, kw_only=True):
 
 
 class ShipmentLine(_Record, frozen=True, kw_only=True):
-    """What was shipped of one article."""
+    """The shipped quantity of one article."""
 
     shipped_quantity: Decimal | None = None
     shipped_article_code: Text = ""
@@ -245,7 +245,7 @@ class ShipmentRecord(_Record, frozen=True, kw_only=True):
 
     @property
     def references(self) -> tuple[str, ...]:
-        """The external references of the orders in it."""
+        """The external references of the shipment's orders."""
         found = self.order_external_reference
         return () if found is None else tuple(found) if isinstance(found, list) else (str(found),)
 
@@ -258,18 +258,18 @@ _row = msgspec.json.Decoder(_Row)
 
 
 def row_id(row: bytes) -> str:
-    """Return the id of one row of a list; of a row that cannot be read, a name that is always the same for it."""
+    """Return the id of one row of a list; for an unreadable row, a hash of its bytes, the same in every list."""
     try:
         found = _row.decode(row).id
     except (ValueError, RecursionError):
         found = ""
     if found in (".", "..") or len(found) > LONGEST_ID or not found.isprintable():
-        found = ""  # what cannot stand in an address would fail the walk for all the others
+        found = ""  # an id that no address can contain would fail the poll for all others
     return found or f"unreadable-{blake2b(row, digest_size=8).hexdigest()}"
 
 
 def _both(record: msgspec.Struct, one: str, other: str) -> None:
-    """Give each of two spellings what the other one holds, if it holds nothing."""
+    """Copy a value between two spellings of a name, if one of them has none."""
     if getattr(record, one) == getattr(record, other):
         return
     for name, spare in ((one, other), (other, one)):
@@ -287,6 +287,6 @@ def _plain(value: Any) -> str:
     if isinstance(value, str):
         return value
     try:
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))  # msgspec would not write 2**80
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))  # msgspec would not encode 2**80
     except RecursionError:
         return ""

@@ -1,4 +1,4 @@
-"""The settings by which eWarehousing's middleware is reached: those of its client, its receiver and its source."""
+"""The settings of the access to eWarehousing's middleware: of its client, its receiver and its source."""
 
 from __future__ import annotations
 

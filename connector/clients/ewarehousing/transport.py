@@ -1,4 +1,4 @@
-"""One call to eWarehousing's middleware: what all of them need, and what a refusal means (vendors.md, section 4)."""
+"""One call to eWarehousing's middleware: its headers, and the meaning of a refusal (vendors.md, section 4)."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ __all__ = ["Calls", "NotFound"]
 
 REFUSALS = frozenset({400, 409, 422})
 OWN = frozenset({"status", "title"})
-"""Keys by which an order or a document says something of itself."""
+"""Keys of an order's or a document's own values."""
 
 
 class NotFound(RejectedError):
-    """There is no order, or document, of that id."""
+    """No order, or document, has that id."""
 
 
 class Calls:
     """
     Calls to the middleware.
 
-    `one` says that the path names one order or document by its id: a 404 then means that it is not there, and
-    otherwise that the address is wrong.
+    `one`: the path names one order or document by its id. A 404 then means that the record is absent, and otherwise
+    that the address is wrong.
     """
 
     def __init__(self, name: str, settings: EwarehousingAccess, clock: Clock) -> None:
-        self._customer = {"X-Customer-Code": settings.customer_code}  # with all calls but the log-in
+        self._customer = {"X-Customer-Code": settings.customer_code}  # for all calls but the log-in
         self.endpoint = Endpoint(
             name,
             settings.base_url,
@@ -52,7 +52,7 @@ class Calls:
     async def read(
         self, path: str, query: Sequence[tuple[str, str]] = (), *, one: bool = False, expand: Sequence[str] = ()
     ) -> Answer:
-        """Make a call that changes nothing; `expand` names the groups that the answer is to hold."""
+        """Make a call that changes nothing; `expand` names the groups that the response is to contain."""
         return await self.endpoint.call(
             "GET",
             path,
@@ -64,7 +64,7 @@ class Calls:
         )
 
     async def write(self, method: str, path: str, body: bytes | None, *, one: bool = False) -> Answer:
-        """Make a call that changes something: a lost answer raises `InDoubtError`."""
+        """Make a call that changes something: a lost response raises `InDoubtError`."""
         return await self.endpoint.call(
             method,
             path,
@@ -76,14 +76,14 @@ class Calls:
         )
 
     def _judge(self, answer: Answer) -> None:
-        """Raise what a refusal means: our settings (faults.md #58), this call, or nothing that we may rely on."""
+        """Raise the error of a refusal: of our settings (faults.md #58), of this call, or of an unknown server."""
         if answer.status not in REFUSALS | {404}:
             if why := no_success(answer.body, answer.status, own=OWN):
                 raise answer.unusable(f"it {why}")
             return
         why = reason(answer.status, self._session.hide(answer.body))
         if in_utf8(answer.body).lstrip().startswith(b"<"):
-            raise EndpointError(f"{answer.what}: {answer.status}: {why}")  # a page, so it is some other server's
+            raise EndpointError(f"{answer.what}: {answer.status}: {why}")  # an HTML page of another server
         if answer.status == 404:
             raise NotFound(f"{answer.what}: 404: {why}")
         if answer.status != 409 and is_ours(why):

@@ -1,4 +1,4 @@
-"""Changing, cancelling, documenting and following orders that eWarehousing has (seed 004; vendors.md 6/004 #9, #10)."""
+"""Changes, cancels, documents and follows orders at eWarehousing (seed 004; vendors.md 6/004 #9, #10)."""
 
 from __future__ import annotations
 
@@ -33,26 +33,29 @@ _content = msgspec.json.Decoder(dict[str, object], float_hook=exact).decode
 CANCELLED = frozenset({"cancelled", "canceled"})
 
 SINGLES_PER_PAGE = 10
-"""One page of the list is read for every ten orders to be followed: a tenth more calls at worst, and mostly fewer."""
+"""Orders per page of the list that `progress` reads first: at most a tenth more calls, and mostly fewer."""
 
 FIXED = ("external_reference", "external_id", "documents")
-"""Keys of a create that no update sends: the identity cannot be changed, and documents would be added once more."""
+"""Keys of a create that no update sends: the identity cannot change, and documents would be added again."""
 
 
 def receipt_of(record: OrderRecord) -> Receipt:
-    """Return the receipt for an order as the vendor shows it."""
+    """Return the receipt of an order in the vendor's form."""
     return Receipt(id=record.id, reference=record.reference, status=record.status)
 
 
 async def update(client: EwarehousingClient, receipt: Receipt, delivery: Delivery) -> Receipt:
     """
-    Bring an order to the form of `delivery`; see `SupportsUpdate.update`.
+    Change an order to the form of `delivery`; see `SupportsUpdate.update`.
 
-    The order is read first and, unless it is so already, changed and read again. Its lines go out whole, since they
-    replace the old ones; its identity and its documents do not. What the order does not have any more is emptied (see
-    `emptied`): the vendor documents no other way, and should it refuse that, the change waits for a person. An answer
-    that got lost raises `InDoubtError`; called again, what is read decides. Lines that are read after the change, and
-    are not those that were sent, raise `UnshownError`; called again for what was `applied`, it only reads.
+    The order is read first and, unless it has that form already, changed and read again.
+
+    - The lines are sent whole, since they replace the old ones; the identity and the documents are not sent.
+    - Values that the order has no longer are emptied (see `emptied`), as the vendor documents no other way. If it
+      refuses that, the change waits for an operator.
+    - A lost response raises `InDoubtError`; the next call starts with a reading.
+    - Lines that differ from the sent ones after the change raise `UnshownError`; the next call, for an `applied`
+      delivery, only reads.
     """
     change = _change(delivery)
     before = await _read(client, receipt, delivery.external_id)
@@ -65,7 +68,9 @@ async def update(client: EwarehousingClient, receipt: Receipt, delivery: Deliver
     try:
         await client.update(receipt.id, change)
     except RejectedError:
-        _must_be_open(await _read(client, receipt, delivery.external_id), "changed")  # it may have moved on meanwhile
+        _must_be_open(
+            await _read(client, receipt, delivery.external_id), "changed"
+        )  # its status may have changed meanwhile
         raise
     with _sent(f"order {receipt.label} was changed"):
         after = await _read(client, receipt, delivery.external_id)
@@ -76,7 +81,7 @@ async def cancel(client: EwarehousingClient, receipt: Receipt) -> None:
     """
     Cancel an order; see `SupportsUpdate.cancel`.
 
-    Raises `UnshownError` when the order does not show it afterwards.
+    Raises `UnshownError` if the order does not show the cancellation afterwards.
     """
     if await _is_cancelled(client, receipt):
         return
@@ -96,7 +101,7 @@ async def cancel(client: EwarehousingClient, receipt: Receipt) -> None:
 
 @contextmanager
 def _sent(what: str) -> Iterator[None]:
-    """Take a reading that fails after a write for a doubt about the write: it is not one that was never sent."""
+    """Treat a failed reading after a write as a doubt about the write, which was sent."""
     try:
         yield
     except (ConflictError, InDoubtError):
@@ -107,11 +112,13 @@ def _sent(what: str) -> Iterator[None]:
 
 async def attach(client: EwarehousingClient, receipt: Receipt, documents: Sequence[Document]) -> None:
     """
-    Add those of `documents` that the order does not have; see `SupportsAttachments.attach`.
+    Add those of `documents` that the order lacks; see `SupportsAttachments.attach`.
 
-    Documents are told apart by their exact titles; two different ones of one title raise `RejectedError` before
-    anything is sent, as does one that the vendor cannot take. When one was added and the next could not be sent,
-    `InDoubtError` is raised: the list may not show the first one yet.
+    Documents are identified by their exact titles.
+
+    Raises:
+        RejectedError: two different documents have one title, or the vendor cannot accept one; nothing was sent.
+        InDoubtError: one was added and the next could not be sent; the list may not show the first one yet.
     """
     wanted: dict[str, Document] = {}
     for document in documents:
@@ -152,9 +159,8 @@ async def progress(client: EwarehousingClient, receipts: Sequence[Receipt]) -> M
     """
     Return the status of each order by its id; see `SupportsStatus.progress`.
 
-    Where there are many, the orders that changed last are listed first, and only what that does not show is asked
-    for one by one. An order that is not there any more, or whose answer got lost, is left out; raises only when
-    nothing at all was heard.
+    For many orders, the last changed ones are listed first, and only orders that the list lacks are read one by one. An
+    order that was deleted, or whose response was lost, is left out; raises only if there was no response at all.
     """
     wanted = {receipt.id for receipt in receipts}
     known: dict[str, str] = {}
@@ -181,7 +187,7 @@ async def progress(client: EwarehousingClient, receipts: Sequence[Receipt]) -> M
 
 
 async def _listed(client: EwarehousingClient, wanted: set[str], most: int) -> dict[str, str]:
-    """Return the statuses of those of `wanted` that are on the first `most` pages of the list."""
+    """Return the statuses of those of `wanted` on the first `most` pages of the list."""
     known: dict[str, str] = {}
     for page in range(most):
         records = await client.list(limit=PAGE_SIZE, page=page or None, sort="modifiedAt", direction="desc")
@@ -210,7 +216,7 @@ async def _read(client: EwarehousingClient, receipt: Receipt, external_id: str) 
 
 
 async def _get(client: EwarehousingClient, receipt: Receipt, *, expand: Sequence[str] = ()) -> OrderRecord:
-    """Read an order that the vendor has. Raises `UnshownError` if it does not show it: it may be new."""
+    """Read an existing order. Raises `UnshownError` for a 404, as the order may be too new to be shown."""
     try:
         return await client.get(receipt.id, expand=expand)
     except NotFound as exc:
@@ -225,7 +231,7 @@ def _shows(change: UpdateOrder, record: OrderRecord, receipt: Receipt) -> Receip
 
 
 async def _is_cancelled(client: EwarehousingClient, receipt: Receipt) -> bool:
-    """Tell whether the order is cancelled; raise if it cannot be any more."""
+    """Return whether the order is cancelled; raise if it cannot be cancelled any more."""
     record = await _get(client, receipt)
     if _says(record, CANCELLED):
         return True

@@ -1,4 +1,4 @@
-"""Reading eWarehousing's list: to look many orders up, or for the newest (seed 004; vendors.md 6/004 #11, #14, #15)."""
+"""Reads eWarehousing's list, to look up many orders or the newest (seed 004; vendors.md 6/004 #11, #14, #15)."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from connector.receivers.ewarehousing.amend import CANCELLED, receipt_of
 __all__ = ["find_many", "newest"]
 
 SINGLES_PER_PAGE = 4
-"""One page of the list is read for every four look-ups that it may save: a quarter more calls at worst."""
+"""Look-ups per page of the list that may be read in their place: at most a quarter more calls."""
 
 
 async def find_many(client: EwarehousingClient, external_ids: Sequence[str]) -> Mapping[str, Receipt | None]:
     """
-    Return what one reading of the list says about `external_ids`; see `SupportsBulkFind.find_many`.
+    Return the result of one reading of the list for `external_ids`; see `SupportsBulkFind.find_many`.
 
-    Read without a filter, oldest first, so that what is new comes last; by id, so that the number of the first page
-    does not matter. That an order is not there is concluded only when the list was read to its short last page and
-    no page repeated an order: the vendor cannot delete one, so a page that hides an order has to repeat another.
-    What cannot be concluded is left out, as are ids of which there are two orders, a cancelled one, or one whose id
-    seems to have been altered.
+    The list is read without a filter, oldest first, so that new orders come last; results are kept by id, so that the
+    number of the first page does not matter. An order counts as absent only if the list was read to its short last page
+    and no page repeated an order: the vendor cannot delete one, so a page that hides an order must repeat another.
+
+    Left out are uncertain results, ids of two orders, a cancelled one, and ids that seem to have been altered.
     """
     wanted = set(external_ids)
     found: dict[str, list[OrderRecord]] = {}
@@ -37,7 +37,7 @@ async def find_many(client: EwarehousingClient, external_ids: Sequence[str]) -> 
         known = {each: None for each in wanted - found.keys() if folded(each) not in others}
     for external_id, records in found.items():
         receipt = receipt_of(records[0])
-        # On a page that was not read there may be a second one.
+        # A page that was not read may have a second one.
         if whole and len(records) == 1 and receipt.status.lower() not in CANCELLED:
             known[external_id] = receipt
     return known
@@ -47,8 +47,8 @@ async def newest(client: EwarehousingClient, limit: int) -> Sequence[tuple[str, 
     """
     Return the orders that were created last; see `SupportsNewest.newest`.
 
-    One page, by the order that the documents name. Raises `TransientError` for a full page whose oldest order comes
-    first: it shows the oldest of all.
+    Reads one page, in the documented order. Raises `TransientError` for a full page that starts with its oldest order:
+    it shows the oldest of all orders.
     """
     size = min(limit, PAGE_SIZE)
     try:
@@ -66,18 +66,18 @@ async def _read(
     """
     Collect the orders that are `wanted`, and the folded ids of `others`.
 
-    Return whether that was the whole list, for certain.
+    Return whether that was certainly the whole list.
     """
     seen: set[str] = set()
     first: list[str] = []
     for page in range(most):
         try:
             records = await client.list(limit=PAGE_SIZE, page=page or None, sort="createdAt", direction="asc")
-        except RejectedError as exc:  # a refused list says nothing about any order
+        except RejectedError as exc:  # a refused list shows nothing about any order
             raise TransientError(str(exc)) from None
         ids = [record.id for record in records]
         if page == 1 and ids == first:
-            continue  # pages count from 1, and the first call, which named none, had it
+            continue  # pages count from 1, and the first call, without a number, returned page 1
         if not seen.isdisjoint(ids) or len(set(ids)) < len(ids):
             return False
         first = first or ids

@@ -1,4 +1,4 @@
-"""What an order at eWarehousing and the form that it should have differ in (seed 004; vendors.md 6/004 #13, #16)."""
+"""Compares an order at eWarehousing with its wanted form (seed 004; vendors.md 6/004 #13, #16)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ from connector.receivers.ewarehousing.metadata import is_made_here
 __all__ = ["differences", "emptied", "lines_differ"]
 
 FARTHEST = 12
-"""Powers of ten, either way, beyond which a quantity is none: to make an integer of 1E+400000000 takes for ever."""
+"""
+Powers of ten, either way, beyond which a quantity is invalid: converting 1E+400000000 to an integer takes for ever.
+"""
 OURS = ("po_number", "customer_note", "shipping_email")
 PARTS = (
     *("street_number", "street_number_addition", "street2", "zipcode", "state"),
@@ -29,11 +31,10 @@ _ADDRESS = {"shipping_contactperson": "contact_person", "shipping_email": "email
 
 def emptied(wanted: UpdateOrder, shown: OrderRecord) -> UpdateOrder:
     """
-    Return `wanted` with an empty text for what `shown` has, and the order does not have any more.
+    Return `wanted` with an empty text for each value of `shown` that the order has no longer.
 
-    Without it a change would leave an old house number in a new street, and an amount to be collected that is paid by
-    now. That is done for the address, which is one thing, for what the default mapping sends, and for its meta data;
-    what people at the warehouse have written stays.
+    Otherwise a change would leave an old house number in a new street, or an amount to collect that is paid by now.
+    Emptied are the address, the fields of the default mapping, and its meta data; texts of the warehouse's staff stay.
     """
     gone: dict[str, Any] = {
         name: "" for name in OURS if getattr(wanted, name) is None and getattr(shown, _ADDRESS.get(name, name), None)
@@ -48,19 +49,19 @@ def emptied(wanted: UpdateOrder, shown: OrderRecord) -> UpdateOrder:
 
 def differences(wanted: UpdateOrder, shown: OrderRecord) -> list[str]:
     """
-    Return the fields of `wanted` that `shown` (with all its groups) does not prove to be as wanted.
+    Return the fields of `wanted` whose values `shown` (with all its groups) does not prove.
 
-    Strict: what the answer does not show, such as a VAT number or the price of a line, counts as different.
+    Strict: a value that the response does not show, such as a VAT number or the price of a line, counts as different.
     """
     return list(_differences(wanted, shown))
 
 
 def lines_differ(wanted: UpdateOrder, shown: OrderRecord) -> bool:
     """
-    Tell whether the articles and quantities of `shown` cannot be those of `wanted`.
+    Return whether the articles and quantities of `shown` cannot be those of `wanted`.
 
-    Lenient: the vendor resolves an article code, EAN or SKU to a variant, of which it may show another code. Such
-    lines are compared by quantity alone.
+    Lenient: the vendor resolves an article code, EAN or SKU to a variant, and may show another of its codes. Such lines
+    are compared by quantity alone.
     """
     if wanted.order_lines is None:
         return False

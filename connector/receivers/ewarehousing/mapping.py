@@ -1,9 +1,9 @@
 """
 The default mapping: canonical order to eWarehousing's create request (seed 004).
 
-Pure, and the same for the same order on every day: the journal keeps the hash of what was sent, and a retry must
-send it again. What the receiver requires and the order lacks holds the order under `missing field: ...`; nothing is
-invented. What the receiver does not require is left out when the order does not have it.
+Pure, and the same for the same order on every day: the journal keeps the hash of the sent request, and a retry must
+repeat it. A required value that the order lacks holds the order under `missing field: ...`; nothing is invented. An
+optional value that the order lacks is left out.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ __all__ = ["PICKUP", "LinePrice", "create_order", "delivery_date", "partial_orde
 LinePrice = Literal["cents", "units", "none"]
 
 PICKUP = "pick-up order without a shipping_method"
-"""The cause of an order that its customer collects, where nobody says how the warehouse is told so."""
+"""The cause of an order that its customer collects, as no document states how the warehouse is informed of that."""
 _COLLECTED = """
 pickup pickupinstore instorepickup storepickup curbsidepickup collect clickcollect clickandcollect collectinstore
 selfcollect selfpickup afhalen ophalen afhaling abholung selbstabholung afhentning henting upphämtning hämtning retrait
 """
 COLLECTED = frozenset(_COLLECTED.split())
-"""Words for a delivery method that is none: the customer comes for the goods."""
+"""Delivery methods that mean collection by the customer."""
 
 NOWHERE = Address()
 
@@ -56,14 +56,15 @@ def create_order(
     line_price: LinePrice = "cents",
 ) -> CreateOrder:
     """
-    Return the create request for `order`, with every field as documented.
+    Return the create request for `order`, with every field as documented. Raises `Unmappable`, and nothing else.
 
-    `delivery_days` and `zone` are for orders without a delivery date of their own, see `delivery_date`;
-    `line_price` says whether the unit price goes out in minor units, in currency units, or not at all, as the seed
-    leaves it open (vendors.md 6/004 #2); it is never rounded. `order_amount` includes tax and is in whole minor units.
-    Amounts without a currency, and whatever else the request has no field for, are in `meta_data` (see
-    `ewarehousing_metadata`). An order that its customer collects is held unless the route's mapping gives it a
-    `shipping_method`: without one it would be shipped as a parcel. Raises `Unmappable`, and nothing else.
+    - `delivery_days` and `zone` are for orders without a delivery date of their own, see `delivery_date`.
+    - `line_price` sets the unit of the unit price: minor units, currency units, or not sent, as the seed leaves it open
+      (vendors.md 6/004 #2). It is never rounded.
+    - `order_amount` includes tax and is in whole minor units.
+    - Amounts without a currency, and all values without a field, are in `meta_data` (see `metadata`).
+    - An order that its customer collects is held unless the route's mapping gives it a `shipping_method`: without one
+      it would be shipped as a parcel.
     """
     request = _request(order, delivery_days, zone, line_price, or_raise)
     return request if _is_certain(request) else _checked(request)
@@ -77,9 +78,9 @@ def partial_order(
     line_price: LinePrice = "cents",
 ) -> dict[str, Any]:
     """
-    Return as much of the create request for `order` as can be made, with a hole for each part that cannot.
+    Return the create request for `order` as far as possible, with a `MissingPart` for each part that cannot be mapped.
 
-    As `create_order`, but the fields are not checked yet. Without a usable currency no amount is sent.
+    As `create_order`, except that the fields are not checked yet. Without a usable currency no amount is sent.
     """
     request = _request(order, delivery_days, zone, line_price, or_missing)
     fields = _set(request)
@@ -91,7 +92,7 @@ def partial_order(
 
 
 def _set(struct: msgspec.Struct) -> dict[str, Any]:
-    """Return the fields that have a value, or a hole; what is not set is not sent."""
+    """Return the fields that have a value or a `MissingPart`; all others are not sent."""
     fields = msgspec.structs.asdict(struct)
     return {key: value for key, value in fields.items() if value is not None and value != ()}
 
@@ -100,10 +101,10 @@ def _request(order: Order, days: int, zone: str, line_price: LinePrice, attempt:
     """
     Return the request; `attempt` makes each part that can fail.
 
-    Every constraint of `CreateOrder` is seen to where the field is made: to decode the request again for that would
-    cost as much as to make it. What is left is for `_is_certain`.
+    Every constraint of `CreateOrder` is checked where its field is made, because decoding the request again would
+    double the cost. The remaining ones are checked by `_is_certain`.
     """
-    texts = tidied(order)  # whose texts people read; identity, dates and amounts are those of `order`
+    texts = tidied(order)  # for texts that people read; identity, dates and amounts are those of `order`
     found = attempt(_currency, texts.currency)
     currency = "" if isinstance(found, MissingPart) else found
     amount = order.totals.including_tax
@@ -111,7 +112,7 @@ def _request(order: Order, days: int, zone: str, line_price: LinePrice, attempt:
     external_id = order.external_id
     contactperson = address.person or contact.name or address.company
     email = address.email or contact.email
-    # The phone of whom to ask, unless that is somebody else than whoever is at the address.
+    # The contact's phone, unless the person at the address is another one.
     phone = address.phone or (contact.phone if contact.name in ("", contactperson, address.company) else "")
     language = _language(texts.language)
     sent = Sent(contactperson, email, phone, language or "", currency)
@@ -135,10 +136,10 @@ def _request(order: Order, days: int, zone: str, line_price: LinePrice, attempt:
 
 def _is_certain(request: CreateOrder) -> bool:
     """
-    Tell whether the request is as documented beyond doubt.
+    Return whether the request is certainly as documented.
 
-    The identity and the article codes go out as they came, so they may hold half a character, which no JSON can; and
-    a date may be a time, to Python.
+    The identity and the article codes are sent unchanged, so they may contain a lone surrogate, which JSON cannot
+    encode; and to Python a date may be a time.
     """
     for line in request.order_lines:
         if not line.article_code.isprintable():
@@ -157,9 +158,9 @@ def delivery_date(order: Order, days: int, zone: str) -> date:
     """
     Return the requested delivery date, which the receiver requires and sources may lack.
 
-    The order's own date, else the day the order was made, on the warehouse's calendar (`zone`), plus `days`. Never
-    counted from today: the request must be the same when it is sent again tomorrow. An order with neither raises
-    `Unmappable`.
+    The order's own date, else the day of its creation, on the warehouse's calendar (`zone`), plus `days`. It never
+    depends on today, as the request must be the same when it is sent again tomorrow. Raises `Unmappable` for an order
+    with neither.
     """
     if order.requested_delivery_date is not None:
         return order.requested_delivery_date
@@ -173,7 +174,7 @@ def delivery_date(order: Order, days: int, zone: str) -> date:
 
 
 def _shipping_method(texts: Order) -> None:
-    """Hold an order that its customer collects: how it is not to be shipped, only the route's mapping can say."""
+    """Hold an order that its customer collects: only the route's mapping can set its shipping method."""
     if texts.pickup_location or (texts.delivery_method and _is_collected(texts.delivery_method)):
         told = " ".join(filter(None, (texts.delivery_method, texts.pickup_location)))
         raise Unmappable(PICKUP, f"{told}: give it a shipping_method in the route's mapping", ours=True)
@@ -191,7 +192,7 @@ def _lines(lines: Sequence[Line], currency: str, line_price: LinePrice) -> tuple
 
 
 def _line(line: Line, currency: str, line_price: LinePrice) -> OrderLine:
-    # An article code is opaque ("#117", "A  1"): nothing in it is changed.
+    # An article code is opaque ("#117", "A  1") and stays unchanged.
     sku = line.sku.strip() or _absent("order_lines.article_code", f"line {line.line_id} {line.name}", ours=True)
     price = _price(line.unit_price, currency, line_price)
     return OrderLine(
@@ -208,21 +209,21 @@ def _quantity(quantity: Decimal, sku: str) -> int:
         raise Unmappable("quantity out of range", sku)
     if quantity <= 0:
         raise Unmappable("quantity is not above zero", sku)
-    # The bound from below keeps the remainder cheap and exact: 1E-400000000 is a number, too.
+    # The lower bound keeps the remainder cheap and exact: 1E-400000000 is a number, too.
     if quantity.adjusted() < 0 or quantity % 1:
         raise Unmappable("fractional quantity", sku)
     return int(quantity)
 
 
 def _price(price: Decimal | None, currency: str, line_price: LinePrice) -> int | Decimal | None:
-    """Return a unit price as it is: of 0.0045 EUR ten thousand are 45 EUR, and none if it were rounded."""
+    """Return a unit price without rounding: 10,000 pieces at 0.0045 EUR are 45 EUR, and rounded they would be free."""
     if price is None or not currency or line_price == "none":
         return None
     return exact_minor_units(price, currency) if line_price == "cents" else exact_units(price)
 
 
 def _address(texts: Order, contactperson: str, phone: str, attempt: Attempt) -> ShippingAddress:
-    """Return the address, field by field; the second line has all that is to be read beside street and number."""
+    """Return the address, field by field; the second line has all texts besides street and number."""
     address = texts.delivery_address
     if address is None:
         raise Unmappable("missing field: shipping_address")
@@ -266,16 +267,16 @@ def _currency(currency: str) -> str:
 
 
 def _language(language: str) -> str | None:
-    """`NL`, `nl_NL` and `nl-NL` are `nl`; what is no language code is left out, as the receiver can do without."""
+    """Return a language code: `NL`, `nl_NL` and `nl-NL` are `nl`; None for anything else, as the field is optional."""
     code = language[:2]
     return code.lower() if _is_code(code, 2) and language[2:3] in ("", "-", "_") else None
 
 
 def _is_code(text: str, letters: int) -> bool:
-    """Tell whether `text` is so many letters of the English alphabet."""
+    """Return whether `text` is this many letters of the English alphabet."""
     return len(text) == letters and text.isascii() and text.isalpha()
 
 
 def _absent(field: str, detail: str = "", *, ours: bool = False) -> NoReturn:
-    """Raise the cause of a missing field. `ours`: no source's document promises it, so no source is to blame."""
+    """Raise the cause of a missing field. `ours`: no source's document promises it, so the source is not to blame."""
     raise Unmappable(f"missing field: {field}", detail, ours=ours)

@@ -1,9 +1,9 @@
 """
-The meta data of eWarehousing's create request: what an order and its lines say beyond the documented fields.
+The meta data of eWarehousing's create request: all values of an order and its lines without a documented field.
 
-Whatever the canonical order has and no field of the request takes is here, under its own name: nothing of an order is
-dropped. What the source itself calls by such a name is kept beside it, as `metadata_NAME`. The form of the keys is
-seed 004's (vendors.md 6/004 #18).
+Every value of the canonical order without a field in the request is here, under its own name, so that no value is lost.
+A source's own pair of the same name is kept as `metadata_NAME`. The form of the keys is seed 004's (vendors.md 6/004
+#18).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from connector.order import Address, Contact, Line, Order, Parcel
 __all__ = ["Sent", "is_made_here", "line_metadata", "named", "order_metadata"]
 
 PEOPLE = frozenset({"first_name", "middle_name", "last_name"})
-"""Parts of an address that go out together, as `NAME_contact`."""
+"""Parts of an address that are sent together, as `NAME_contact`."""
 MADE_HERE = re.compile(
     r"(cash_on_delivery|customer|contact|contact_\d+|invoice|sender|parcel_\d+|total|shipping|discount)_[a-z0-9_-]+"
     r"|discount|delivery_(method|notes)|carrier|pickup_location|partial_delivery|references|cancelled|kind"
@@ -34,7 +34,7 @@ ONE = Decimal(1)
 
 
 class Sent(Struct, frozen=True):
-    """What fields of the request say already. `currency` is empty where there is none that amounts could be in."""
+    """The values that the request's fields contain. `currency` is empty if the amounts have none."""
 
     contactperson: str
     email: str
@@ -45,7 +45,7 @@ class Sent(Struct, frozen=True):
 
 def order_metadata(order: Order, texts: Order, sent: Sent) -> dict[str, str]:
     """
-    Return an order's meta data: its own, then what no field of the request takes, and where the order came from.
+    Return an order's meta data: its own, the values without a field, and the order's origin.
 
     `texts` is `order` with clean texts. Raises `Unmappable` for a number that cannot be written.
     """
@@ -83,12 +83,12 @@ _source = lru_cache(maxsize=64)(block)
 
 
 def is_made_here(name: str) -> bool:
-    """Tell whether meta data of that name is made of a field of the order: not the source's, or the warehouse's."""
+    """Return whether meta data of that name is made of a field of the order, not the source's or the warehouse's."""
     return MADE_HERE.fullmatch(name) is not None
 
 
 def line_metadata(line: Line, *, priced: bool) -> dict[str, str]:
-    """Return a line's meta data: its own, its id, its tax, its notes, and its price if it is not `priced` otherwise."""
+    """Return a line's meta data: its own, its id, tax and notes, and its price unless the line is `priced` already."""
     told: dict[str, str] = {}
     if line.line_id:
         told["line_id"] = line.line_id
@@ -102,7 +102,7 @@ def line_metadata(line: Line, *, priced: bool) -> dict[str, str]:
 
 
 def _together(own: Mapping[str, str], told: dict[str, str]) -> dict[str, str]:
-    """Return the source's own pairs with those that are told; of two texts for one name, both."""
+    """Merge the source's own pairs with those of the order; of two texts for one name, both are kept."""
     if not own:
         return told
     found = named(own)
@@ -114,7 +114,7 @@ def _together(own: Mapping[str, str], told: dict[str, str]) -> dict[str, str]:
 
 
 def _apart(found: Mapping[str, str], told: Mapping[str, str]) -> dict[str, str]:
-    """Return both, where the source has another text for a name that is told: its own is then `metadata_NAME`."""
+    """Merge both; the source's own text is `metadata_NAME` where the order has another text for that name."""
     result: dict[str, str] = {}
     for name, value in found.items():
         if told.get(name, value) == value:
@@ -150,7 +150,7 @@ def _people(told: dict[str, str], texts: Order, sent: Sent) -> None:
 
 
 def _delivery(told: dict[str, str], texts: Order) -> None:
-    """Tell how the order is to be delivered, as far as the request's address does not."""
+    """Add the delivery's values that the request's address lacks."""
     if texts.delivery_method:
         told["delivery_method"] = texts.delivery_method
     if texts.carrier:
@@ -164,7 +164,7 @@ def _delivery(told: dict[str, str], texts: Order) -> None:
 
 
 def _amounts(told: dict[str, str], order: Order, texts: Order, sent: Sent) -> None:
-    """Tell the sums that the request has no field for, in units of the currency; nothing is rounded."""
+    """Add the sums without a field in the request, in units of the currency; nothing is rounded."""
     totals = order.totals
     if totals.excluding_tax is not None:
         told["total_excluding_tax"] = digits(totals.excluding_tax)
@@ -203,13 +203,13 @@ def _address(name: str, address: Address) -> Iterator[tuple[str, str]]:
 
 
 def _parts(name: str, struct: Address | Contact) -> list[tuple[str, str]]:
-    """Return what there is of a struct's texts, each with its key."""
+    """Return the texts of a struct that are not empty, each with its key."""
     pairs = zip(_keys(name, type(struct)), astuple(struct), strict=True)
     return [(key, value) for key, value in pairs if value and key]
 
 
 def _parcels(told: dict[str, str], parcels: Sequence[Parcel], lines: Sequence[Line]) -> None:
-    """Tell of each parcel, from `parcel_1` on. What is said of a line in the same words is not said again."""
+    """Add each parcel, from `parcel_1` on, without metadata that a line has in the same words."""
     known = {line.line_id: line.metadata for line in lines if line.metadata}
     for number, parcel in enumerate(parcels, 1):
         key_id, key_description, key_quantity, key_barcode, key_notes, *keys = _parcel_keys(number)
@@ -237,7 +237,7 @@ def _parcels(told: dict[str, str], parcels: Sequence[Parcel], lines: Sequence[Li
 
 
 def _names_all(listed: str, references: Sequence[str]) -> bool:
-    """Tell whether a list in one text, as a source's own meta data has it, names each of the references."""
+    """Return whether a list in one text, as in a source's own meta data, contains all of the references."""
     return bool(listed) and set(listed.split(", ")).issuperset(references)
 
 
@@ -249,16 +249,16 @@ def _parcel_keys(number: int) -> tuple[str, ...]:
 
 @lru_cache(maxsize=256)
 def _keys(name: str, kind: type[Struct]) -> tuple[str, ...]:
-    """Return the keys of a struct's fields, in their order; an empty one for what goes out otherwise."""
+    """Return the keys of a struct's fields, in their order; an empty one for a field that is sent otherwise."""
     otherwise = PEOPLE | {"company"} if kind is Address else frozenset()
     return tuple("" if field in otherwise else f"{name}_{field}" for field in kind.__struct_fields__)
 
 
 def named(pairs: Mapping[str, str]) -> dict[str, str]:
     """
-    Return `pairs`, whose texts are clean, with keys as the receiver wants them, and without empty texts.
+    Return `pairs`, whose texts are clean, with the receiver's form of keys, and without empty texts.
 
-    Keys are lower case with `_` or `-`. Where two keys become one, the first in alphabetical order has the name, and
+    Keys are lower case with `_` or `-`. Of keys with the same form, the first in alphabetical order has the name, and
     the others are counted: `gift_wrap`, `gift_wrap_2`.
     """
     known = _names(tuple(pairs))
@@ -268,7 +268,7 @@ def named(pairs: Mapping[str, str]) -> dict[str, str]:
 
 
 class _Names(NamedTuple):
-    """The receiver's names of some keys, and what takes the texts out of the pairs in that order."""
+    """The receiver's names of some keys, and the getter of their texts in that order."""
 
     names: tuple[str, ...]
     texts: Callable[[Mapping[str, str]], tuple[str, ...]]
@@ -292,7 +292,7 @@ def _names(keys: tuple[str, ...]) -> _Names:
 
 @lru_cache(maxsize=1024)
 def _name(key: str) -> str:
-    """Return a key in the receiver's form; one without a letter that it takes is spelt by its signs' codes."""
+    """Return a key in the receiver's form; one without a valid character is spelt by character codes."""
     snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", key).lower()
     name = re.sub(r"[^a-z0-9_-]+", "_", snake).strip("_-")
     return name or "_".join(f"u{ord(sign):04x}" for sign in key) or "unnamed"

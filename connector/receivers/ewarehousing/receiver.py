@@ -28,7 +28,7 @@ from connector.settings.model import ReceiverSettings
 __all__ = ["PAGE_SIZE", "EwarehousingClient", "EwarehousingReceiver", "NotFound"]
 
 MOST_PAGES = 20
-"""Pages that a look-up reads: an external id that is on more of them than this is not being filtered by."""
+"""Pages that a look-up reads: the filter is ignored if an external id is on more."""
 
 
 class EwarehousingReceiver:
@@ -59,7 +59,7 @@ class EwarehousingReceiver:
         )
 
     def partial(self, order: Order) -> dict[str, Any]:
-        """Map what can be mapped, see `SupportsPartialMapping`."""
+        """Map an order as far as possible, see `SupportsPartialMapping`."""
         return mapping.partial_order(
             order,
             delivery_days=self._settings.delivery_days,
@@ -69,10 +69,10 @@ class EwarehousingReceiver:
 
     async def find(self, external_id: str) -> Receipt | None:
         """
-        Look an order up; see `Receiver.find`.
+        Look up an order; see `Receiver.find`.
 
-        The documents do not say whether the filter compares exactly, so we do (vendors.md 6/004 #11). A cancelled
-        record is a conflict: whether its reference may be used again is for a person to say (#12).
+        The documents do not state whether the filter compares exactly, so the results are compared here (vendors.md
+        6/004 #11). A cancelled record is a conflict: an operator decides whether its reference may be used again (#12).
         """
         found, others, certain = await self._matches(external_id)
         if len(found) > 1:
@@ -92,23 +92,20 @@ class EwarehousingReceiver:
         return None
 
     async def find_many(self, external_ids: Sequence[str]) -> Mapping[str, Receipt | None]:
-        """
-        Look many up in one reading of the list, where that is fewer calls; see `SupportsBulkFind`
-        and `find_many`.
-        """
+        """Look up many orders in one reading of the list, if that is fewer calls; see `bulk_lookup.find_many`."""
         return await find_many(self._client, external_ids)
 
     async def newest(self, limit: int) -> Sequence[tuple[str, Receipt]]:
-        """Return what the first page of the list shows; see `SupportsNewest.newest` and `ewarehousing_many.newest`."""
+        """Return the orders of the list's first page; see `bulk_lookup.newest`."""
         return await newest(self._client, limit)
 
     async def create(self, delivery: Delivery) -> Receipt:
         """
         Create the order; see `Receiver.create`.
 
-        Only a 200 or 201 that names the new id and repeats our external id is a success; where the answer does not
-        show that one, the record is read. A refusal that is about our headers or codes raises `AuthError` and pauses
-        the receiver: no order is to blame (faults.md #58).
+        Only a 200 or 201 with the new id and our external id is a success; if the response lacks the external id, the
+        record is read. A refusal that concerns our headers or codes raises `AuthError` and pauses the receiver, as no
+        order is the cause (faults.md #58).
         """
         record = await self._client.create(delivery.body)
         if not record.external_id:
@@ -122,9 +119,9 @@ class EwarehousingReceiver:
 
     async def update(self, receipt: Receipt, delivery: Delivery) -> Receipt:
         """
-        Change the order; see `SupportsUpdate.update` and `ewarehousing_amend.update`.
+        Change the order; see `SupportsUpdate.update` and `amend.update`.
 
-        Allowed while it is created, planned or invalid_address; afterwards raises `RejectedError` with the status.
+        Possible while it is created, planned or invalid_address; afterwards raises `RejectedError` with the status.
         """
         return await amend.update(self._client, receipt, delivery)
 
@@ -133,7 +130,7 @@ class EwarehousingReceiver:
         await amend.cancel(self._client, receipt)
 
     async def attach(self, receipt: Receipt, documents: Sequence[Document]) -> None:
-        """Add the documents whose exact titles the order does not have; see `SupportsAttachments.attach`."""
+        """Add the documents whose exact titles the order lacks; see `SupportsAttachments.attach`."""
         await amend.attach(self._client, receipt, documents)
 
     async def progress(self, receipts: Sequence[Receipt]) -> Mapping[str, str]:
@@ -154,11 +151,12 @@ class EwarehousingReceiver:
 
     async def _read_back(self, external_id: str, made: OrderRecord) -> OrderRecord:
         """
-        Read a new record whose external id its create did not answer.
+        Read a new record whose create did not return its external id.
 
         Raises:
-            ConflictError: it has none, or that cannot be seen. It is there, so it must not be created once more.
-            InDoubtError: there is no such record after all.
+            ConflictError: it has none, or none that is shown. The record exists, so the order must not be created
+                again.
+            InDoubtError: the record does not exist after all.
         """
         what = f"{self.name} answered the create of {external_id} with order {receipt_of(made).label}"
         try:
@@ -172,7 +170,7 @@ class EwarehousingReceiver:
         return record
 
     async def _matches(self, external_id: str) -> tuple[list[OrderRecord], set[str], bool]:
-        """Return the records with exactly this external id, the ids of others, and whether the whole list was seen."""
+        """Return the records with exactly this external id, the ids of others, and whether the whole list was read."""
         found: list[OrderRecord] = []
         others: set[str] = set()
         try:
@@ -182,6 +180,6 @@ class EwarehousingReceiver:
                     others |= {record.external_id for record in page if record.external_id != external_id}
         except EndlessList:
             return found, others, False
-        except RejectedError as exc:  # a refused look-up says nothing about the order
+        except RejectedError as exc:  # a refused look-up shows nothing about the order
             raise TransientError(str(exc)) from None
         return found, others, True

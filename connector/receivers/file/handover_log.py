@@ -38,9 +38,7 @@ class Entry(NamedTuple):
 
 
 class Handed:
-    """
-    The log of the orders that were handed over. All methods block, and raise `OSError` unless they name another error.
-    """
+    """The log of the orders that were handed over. All methods block, and raise `OSError` or a named error."""
 
     def __init__(self, path: Path, disk: Disk) -> None:
         self.path = path

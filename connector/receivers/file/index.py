@@ -162,9 +162,7 @@ def read(file: AppendFile, rows: Rows, index: Index, mark: Mark | None, *, mend:
 
 
 def last(file: AppendFile, rows: Rows, limit: int) -> list[str]:
-    """
-    Return the external ids of the last orders of a file, newest first and at most `limit`; the file is not changed.
-    """
+    """Return the external ids of the last orders of a file, newest first and at most `limit`; the file is unchanged."""
     size, span = os.fstat(file.fd).st_size, TAIL
     while True:
         start = max(0, size - span)

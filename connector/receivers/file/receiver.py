@@ -86,9 +86,7 @@ class FileReceiver:
         return partial_plain(order)
 
     async def find(self, external_id: str) -> Receipt | None:
-        """
-        Look up an order in the files, and in the handover log for files that were taken away; see `Receiver.find`.
-        """
+        """Look up an order in the files, and in the handover log for files taken away; see `Receiver.find`."""
         return await self._asked(partial(self.store.find, external_id, self._now()))
 
     async def newest(self, limit: int) -> Sequence[tuple[str, Receipt]]:

@@ -30,9 +30,7 @@ Formulas = Literal["escape", "refuse", "allow"]
 
 
 class Seen(NamedTuple):
-    """
-    One record of a file: its external id (empty: not ours), its number among the order's records, and their count.
-    """
+    """One record of a file: its external id (empty: not ours), its number and the count among the order's."""
 
     external_id: str
     row: int = 1

@@ -377,9 +377,7 @@ class Store:
         return index.unrecorded
 
     def _read_past(self, path: Path, index: Index) -> Mark:
-        """
-        Read a file that is not written any more, whose end a crash may have torn; an archived one is read as it is.
-        """
+        """Read a file that is not written any more, and whose end may be torn; an archived file stays unchanged."""
         writable = os.access(path, os.W_OK)
         file = AppendFile.open(path, self._disk, writable=writable)
         if file is None:

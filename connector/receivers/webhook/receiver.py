@@ -1,10 +1,14 @@
 """
 A webhook as a receiver: every order is one signed POST, after the Standard Webhooks scheme (standardwebhooks.com).
 
-The `webhook-id` is the order's external id, the same on every repeat, so that the other side can recognise one. What
-the other side must do to be a good receiver: verify the signature, answer 2xx once the order is safely its own (a
-JSON answer may name its `id`), 409 to an order that it has already, 4xx to one that it will not take. A 2xx whose body
-is HTML, or calls itself a failure, is taken for neither (`success` says more exactly what a success is).
+The `webhook-id` is the order's external id, the same on every repeat, so that the other side can recognise one. A good
+receiver on the other side verifies the signature and answers with
+
+- 2xx once it has safely stored the order (a JSON body may name its `id`),
+- 409 to an order that it has already,
+- 4xx to an order that it refuses.
+
+A 2xx whose body is HTML, or reports a failure, leaves the order in doubt (`success` defines successes more exactly).
 """
 
 from __future__ import annotations
@@ -32,10 +36,10 @@ from connector.settings.model import ReceiverSettings
 __all__ = ["WebhookReceiver"]
 
 LONGEST_ID = 200
-"""Characters of an id that we take over from an answer: the journal and the source are told it."""
+"""Characters of an id in a response that are kept: the journal stores it and the source receives it."""
 CANCELLED = frozenset({"cancelled", "canceled"})
 REACHED = frozenset({*range(400, 429), *range(430, 500), 501}) - {404, 407, 410}
-"""Answers to an OPTIONS that show that something is there to answer, whatever it thinks of OPTIONS."""
+"""Responses to an OPTIONS that prove that a server is there, whether or not it supports OPTIONS."""
 
 _sendable = re.compile(r"[\x21-\x7e]{1,200}").fullmatch
 
@@ -52,7 +56,7 @@ _known = msgspec.json.Decoder(Known | list[Known])
 
 
 class WebhookReceiver:
-    """Posts signed orders to an address, and looks them up where there is one for that. Implements `Receiver`."""
+    """Posts signed orders to an address, and looks them up if it has a look-up. Implements `Receiver`."""
 
     settings: ClassVar[type[ReceiverSettings]] = WebhookSettings
     request: ClassVar[type[msgspec.Struct]] = PlainOrder
@@ -85,16 +89,17 @@ class WebhookReceiver:
         return plain_order(order)
 
     def partial(self, order: Order) -> dict[str, Any]:
-        """Map what can be mapped, see `SupportsPartialMapping`. The id is in a header: no mapping replaces it."""
+        """Map an order as far as possible, see `SupportsPartialMapping`; no mapping replaces the id, a header."""
         _check_id(order)
         return partial_plain(order)
 
     async def find(self, external_id: str) -> Receipt | None:
         """
-        Look an order up at `find_url`; see `Receiver.find`. The call is signed as a POST is, over an empty body.
+        Look up an order at `find_url`; see `Receiver.find`. The call is signed like a POST with an empty body.
 
-        A list is taken for the whole list: what it does not hold is not there. A page is never an answer, neither is
-        what calls itself a failure; a 404 says that the order is not there, unless it is a page of somebody else's.
+        A list counts as the whole list: an order that it lacks is absent. An HTML page, or a body that reports a
+        failure, is no result. A 404 means that the order is absent, unless it is an HTML page, which another server
+        wrote.
         """
         if self._find_url is None:
             raise EndpointError(f"{self.name} cannot be asked what it has: its settings name no find_url")
@@ -129,9 +134,8 @@ class WebhookReceiver:
         """
         Post the order; see `Receiver.create`.
 
-        A 2xx is a success, as the scheme has it, unless its body says otherwise (success.py). The receipt is
-        the `id` of a JSON answer, else the external id.
-        An answer that names another external id raises `ConflictError`.
+        By the scheme, a 2xx is a success, unless its body reports otherwise (success.py). The receipt is the `id` of a
+        JSON body, else the external id. A body with another external id raises `ConflictError`.
         """
         headers = self._signed(delivery.external_id, delivery.body)
         answer = await self.endpoint.call(
@@ -146,7 +150,7 @@ class WebhookReceiver:
         return Receipt(id=_id(said.get("id")) or delivery.external_id)
 
     async def check(self) -> str:
-        """Ask by OPTIONS whether something answers there, and try the look-up; return one line. Sends no order."""
+        """Send an OPTIONS to prove that a server answers, and try the look-up; return one line. Sends no order."""
         await self.endpoint.call("OPTIONS", "", effect=Effect.READ, expected=REACHED)
         line = f"{self._url}: answers; only an order can try the secret"
         if self._find_url is None:
@@ -159,7 +163,7 @@ class WebhookReceiver:
         await self.endpoint.aclose()
 
     def _signed(self, external_id: str, body: bytes) -> dict[str, str]:
-        """Return the headers of the scheme: the id for good, the time and the signature of this try."""
+        """Return the headers of the scheme: the constant id, and the time and the signature of this attempt."""
         if not _sendable(external_id):
             raise RejectedError(f"the external id {external_id[:LONGEST_ID]!r} cannot be sent as a webhook-id")
         try:
@@ -175,7 +179,7 @@ class WebhookReceiver:
 
 
 def _judge_look_up(answer: Answer) -> None:
-    """Raise what an answer means that is none: it says nothing about any order."""
+    """Raise for a response that shows nothing about any order."""
     if answer.status == 404:
         if is_page(answer.body):
             raise EndpointError(
@@ -191,7 +195,7 @@ def _check_id(order: Order) -> None:
 
 
 def _object(answer: Answer) -> dict[str, Any]:
-    """Return the answer as an object; an empty one if it is anything else, for its status has said all it must."""
+    """Return the body as an object; an empty one for anything else, as the status alone is enough."""
     try:
         said = msgspec.json.decode(in_utf8(answer.body))
     except (ValueError, RecursionError):
@@ -200,6 +204,6 @@ def _object(answer: Answer) -> dict[str, Any]:
 
 
 def _id(value: object) -> str:
-    """Return an id as text, and what cannot be one as an empty text."""
+    """Return an id as text; empty for a value that cannot be one."""
     text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
     return text if text.isprintable() and len(text) <= LONGEST_ID else ""

@@ -15,7 +15,7 @@ __all__ = ["PREFIX", "WebhookSettings", "signing_key"]
 
 PREFIX = "whsec_"
 SHORTEST_KEY = 16
-"""Bytes; the scheme recommends 24 to 64, and less than these can be guessed."""
+"""Bytes; the scheme recommends 24 to 64, and shorter keys can be guessed."""
 
 
 class WebhookSettings(ReceiverSettings, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="webhook"):
@@ -46,18 +46,18 @@ class WebhookSettings(ReceiverSettings, frozen=True, kw_only=True, forbid_unknow
             raise ValueError(f"secret: {exc}") from None
 
     def problems(self) -> list[tuple[str, str]]:
-        """What cannot be asked cannot always be asked first."""
+        """Return contradictions between keys: looking up first needs a `find_url`."""
         asked = self.look_up_first == "always" and self.find_url is None
         return [("look_up_first", "it takes a find_url to look orders up")] if asked else []
 
     @property
     def base_url(self) -> Url:
-        """The address, under the name that other endpoints give it."""
+        """The address, under the name of other endpoints' setting."""
         return self.url
 
 
 def signing_key(secret: Secret) -> bytes:
-    """Return the key that signs; raise `ValueError`, without the secret in it, for what cannot be one."""
+    """Return the signing key; raise `ValueError`, without the secret in it, for a text that cannot be one."""
     text = secret.reveal()
     if text.startswith(("whsk_", "whpk_")):
         raise ValueError("this is an asymmetric key; only shared secrets are supported (whsec_..., or a text)")

@@ -1,4 +1,4 @@
-"""Which 2xx answers to a webhook are successes: whatever stands in between may have written one."""
+"""Decides which 2xx responses to a webhook are successes, because a proxy may have written one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _decode = msgspec.json.Decoder(float_hook=exact).decode
 
 
 class SuccessSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What an answer has to be so that the order counts as delivered."""
+    """The conditions under which a response counts as a delivery."""
 
     status: Annotated[
         Annotated[list[Status], Meta(min_length=1)] | None,
@@ -37,7 +37,7 @@ class SuccessSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     ] = None
 
     def problems(self) -> list[tuple[str, str]]:
-        """Return what is wrong with the expression."""
+        """Return the problems of the expression."""
         try:
             _expression(self.when)
         except ExpressionError as exc:
@@ -47,9 +47,9 @@ class SuccessSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
 class Success:
     """
-    Judges the answers to the orders that were sent, before they count as anything.
+    Judges the responses to orders before they count as deliveries.
 
-    One that is no success is in doubt, for nobody knows who wrote it: the receiver may have the order.
+    An order whose response is no success is in doubt: its author is unknown, and the receiver may have the order.
     """
 
     def __init__(self, settings: SuccessSettings) -> None:
@@ -57,7 +57,7 @@ class Success:
         self._when = _expression(settings.when)
 
     def judge(self, answer: Answer) -> None:
-        """Raise `InDoubtError` for an answer that is no success."""
+        """Raise `InDoubtError` for a response that is no success."""
         why = self._refusal(answer)
         if why:
             raise InDoubtError(f"{answer.what}: {answer.status}, but {why}; it may have the order all the same")
@@ -80,7 +80,7 @@ class Success:
 
 
 def _expression(text: str | None) -> Expression | None:
-    """Read the expression. Raises `ExpressionError`."""
+    """Parse the expression. Raises `ExpressionError`."""
     if text is None:
         return None
     if not text.startswith("="):
@@ -89,7 +89,7 @@ def _expression(text: str | None) -> Expression | None:
 
 
 def _true(value: Any) -> bool:
-    """Tell whether a value is true: neither false, null or empty, nor the number 0."""
+    """Return whether a value is true: neither false, null or empty, nor the number 0."""
     return bool(value)
 
 
