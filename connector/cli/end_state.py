@@ -39,7 +39,7 @@ class EndState(msgspec.Struct, frozen=True):
 
     @property
     def parked(self) -> bool:
-        """Whether a report about an order is parked."""
+        """True if a report about an order is parked."""
         return any(each.state == PARKED for waiting in self.causes.values() for each in waiting)
 
 

@@ -1,4 +1,4 @@
-"""The three evidence that are compared: what a source lists, what the journal holds, what a receiver has."""
+"""The evidence of the three sides: orders listed by sources, orders in the journal, look-ups at receivers."""
 
 from __future__ import annotations
 
@@ -16,24 +16,25 @@ __all__ = ["Conflicting", "JournalEvidence", "Listed", "LookupResult", "NoAnswer
 
 class Listed(msgspec.Struct, frozen=True, kw_only=True):
     """
-    An order that a feed lists; `asked_at` is when its page was asked for.
+    An order that a feed lists; its page was requested at `asked_at`.
 
-    `aside` says why it is none of ours (a quotation, cancelled there). `arrival` is there for an order that the journal
-    did not know when it was listed.
+    - `skip_reason`: the reason for which the order is not to be delivered (a quotation, cancelled), or empty.
+    - `arrival`: the order itself, if the journal did not know it when it was listed.
     """
 
     asked_at: datetime
-    aside: str = ""
+    skip_reason: str = ""
     arrival: Arrival | None = None
 
 
 class SourceEvidence(msgspec.Struct, frozen=True, kw_only=True):
     """
-    What one source shows.
+    The orders of one source.
 
-    `listed` are the orders in its feed, `exported` those that it lists as exported since the time that was asked
-    about. `shrinks`: an order that was exported leaves the feed. `error` is why the walk did not come to its end; then
-    an order that is missing from it may be there.
+    - `listed`: the orders in its feed.
+    - `exported`: the orders that it lists as exported in the compared period.
+    - `shrinks`: an exported order leaves the feed.
+    - `error`: the failure that ended the poll early, so that unlisted orders may exist; or empty.
     """
 
     listed: Mapping[str, Listed] = {}
@@ -44,30 +45,30 @@ class SourceEvidence(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Conflicting(msgspec.Struct, frozen=True):
-    """The receiver has something under the order's id that must not be taken for it."""
+    """The receiver has a record under the order's id that does not match the order."""
 
     reason: str
 
 
 class NoAnswer(msgspec.Struct, frozen=True):
-    """The receiver could not be asked."""
+    """The look-up was not made, or failed."""
 
     reason: str
 
 
 LookupResult = Receipt | Conflicting | NoAnswer | None
-"""What a look-up said; None is the certain answer that the receiver does not have the order."""
+"""The result of a look-up; None means that the receiver certainly does not have the order."""
 
 
 class ReceiverEvidence(msgspec.Struct, frozen=True, kw_only=True):
-    """What one receiver said, by external id; `asked_at` is when the first of it was asked."""
+    """Look-up results of one receiver by external id; the first look-up was made at `asked_at`."""
 
     answers: Mapping[str, LookupResult] = {}
     asked_at: datetime
 
 
 class JournalEvidence(msgspec.Struct, frozen=True, kw_only=True):
-    """What the journal holds, by source and order id; `polled` is when each source's feed was last walked."""
+    """Orders of the journal by source and order id, and the time of each source's last successful poll."""
 
     orders: Mapping[tuple[str, str], OrderSnapshot] = {}
     polled: Mapping[str, datetime] = {}

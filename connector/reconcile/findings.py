@@ -1,4 +1,4 @@
-"""What a reconciliation finds: the kinds, what was seen where, and what may be done about it."""
+"""Findings of a reconciliation: their kinds, the state on each side, and the remedy."""
 
 from __future__ import annotations
 
@@ -24,28 +24,31 @@ Kind = Literal[
     "missing_from_feed",
 ]
 Remedy = Literal["adopt", "look_again", "tell_again", "none"]
-"""What `--repair` does: all of it in the journal, and nothing that creates an order by itself."""
+"""The action of `--repair`. All actions change only the journal, and none creates an order."""
 
 KINDS: Mapping[Kind, str] = {
-    "ghost_delivery": "the journal says delivered, and the receiver does not have it",
-    "orphan_ack": "the source takes it for exported, and no receiver has it",
-    "conflict": "what the receiver has under its id must not be taken for it",
-    "stuck_in_doubt": "whether it was delivered should be known by now",
-    "unknown_to_journal": "an end has it, and the journal does not know of that",
-    "unacknowledged": "it is delivered, the source lists it, and nothing is due to be told",
-    "untold": "it is delivered, and the source has not taken that for long",
-    "missing_from_feed": "the journal waits to deliver it, and the feed does not list it",
+    "ghost_delivery": "delivered in the journal, but the receiver does not have it",
+    "orphan_ack": "exported at the source, but no receiver has it",
+    "conflict": "the receiver's record under this id does not match the order",
+    "stuck_in_doubt": "in doubt for longer than a look-up should take",
+    "unknown_to_journal": "a source or receiver has it, but the journal does not",
+    "unacknowledged": "delivered, but the source still lists it and no acknowledgement is due",
+    "untold": "delivered, but the acknowledgement has been pending for too long",
+    "missing_from_feed": "waiting for delivery in the journal, but the feed does not list it",
 }
-"""The kinds, the most alarming first."""
+"""The kinds with an explanation, the most alarming first."""
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """
-    One disagreement about one order; `receiver` is empty where it is between the source and the journal.
+    One disagreement about one order; `receiver` is empty for one between the source and the journal.
 
-    `source_says`, `journal_says` and `receiver_says` are what was seen there. `remedy` is what `--repair` does, and
-    `advice` what that means, or what is left to a person. `found` (by receiver), `arrival` and `exported` are what the
-    remedy needs: the latter two for an order that the journal does not know, and whether its source has been told.
+    - `source_says`, `journal_says`, `receiver_says`: the state of the order on each side, as a text.
+    - `remedy`: the action of `--repair`.
+    - `advice`: an explanation of the remedy, or the task that is left to an operator.
+    - `found`: the receipts by receiver, for the remedy.
+    - `arrival`, `exported`: for the remedy of an order that the journal does not know, the order and whether the source
+      has it as exported.
     """
 
     kind: Kind
@@ -55,7 +58,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     receiver: str = ""
     source_says: str
     journal_says: str
-    receiver_says: str = "not asked"
+    receiver_says: str = "not looked up"
     remedy: Remedy = "none"
     advice: str
     key: int = 0
@@ -65,12 +68,12 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def subject(self) -> tuple[str, str, str, str]:
-        """What makes two findings the same one."""
+        """The key by which two findings are the same."""
         return self.kind, self.source, self.order_id, self.receiver
 
 
 class Unreached(msgspec.Struct, frozen=True):
-    """An endpoint that could not be asked, or not to the end; `orders` is how many answers are missing."""
+    """An endpoint that could not be read, or not completely; `orders` is the number of missing look-ups."""
 
     endpoint: str
     reason: str
@@ -79,11 +82,13 @@ class Unreached(msgspec.Struct, frozen=True):
 
 class ReconcileReport(msgspec.Struct, frozen=True, kw_only=True):
     """
-    What was found since `since`.
+    The result of a reconciliation of orders since `since`.
 
-    `agreed` counts deliveries about which all sides agree, by source and receiver; `fresh` orders that the feed lists
-    and the next walk takes in. `left_out` is how many delivered orders were too many to be asked about; `blind` names
-    receivers that cannot be asked at all.
+    - `agreed`: the number of deliveries on which all sides agree, by source and receiver.
+    - `fresh`: the number of new orders in each feed, for the next poll.
+    - `unreached`, `later`: endpoints that could not be read, and whether a later attempt may succeed at all of them.
+    - `left_out`: the number of orders that were not looked up because of the limit.
+    - `blind`: the names of receivers without a look-up.
     """
 
     since: datetime

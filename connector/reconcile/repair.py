@@ -1,4 +1,4 @@
-"""Setting right what was found: in the journal only, in short transactions, beside a running connector or without."""
+"""Applies the remedies of findings to the journal, in short transactions, also beside a running connector."""
 
 from __future__ import annotations
 
@@ -13,41 +13,42 @@ from connector.journal import repairs
 from connector.journal.decisions import deciding
 from connector.journal.engine.codec import millis
 from connector.journal.records import Delivered
-from connector.journal.views import audit as census
+from connector.journal.views import audit
 from connector.reconcile.findings import Finding
 from connector.sources.base import Source
 
 __all__ = ["repair"]
 
-AT_ONCE = 100
-"""Findings in one transaction: a running connector must not wait for us for long."""
+BATCH_SIZE = 100
+"""Findings per transaction; a running connector waits for the end of a transaction."""
 
 
 def repair(
     journal: str | Path, findings: Sequence[Finding], sources: Mapping[str, Source], now: datetime
 ) -> list[bool]:
     """
-    Do for each finding what its remedy says; return for each whether that was done.
+    Apply the remedy of each finding; return for each whether it was applied.
 
-    False for one that is left to a person, and for one that has moved on meanwhile. Raises `JournalError` when the
-    journal cannot be written.
+    It is not applied to a finding without a remedy, nor to an order whose state has changed since the comparison.
+
+    Raises: `JournalError` if the journal cannot be written.
     """
     done: dict[int, bool] = {}
     todo = [number for number, each in enumerate(findings) if each.remedy != "none"]
-    for start in range(0, len(todo), AT_ONCE):
+    for start in range(0, len(todo), BATCH_SIZE):
         with deciding(journal) as db:
-            for number in todo[start : start + AT_ONCE]:
+            for number in todo[start : start + BATCH_SIZE]:
                 finding = findings[number]
-                done[number] = _repaired(finding, sources[finding.source], millis(now), db)
+                done[number] = _apply(finding, sources[finding.source], millis(now), db)
     return [done.get(number, False) for number in range(len(findings))]
 
 
-def _repaired(finding: Finding, source: Source, now: int, db: sqlite3.Connection) -> bool:
+def _apply(finding: Finding, source: Source, now: int, db: sqlite3.Connection) -> bool:
     if finding.remedy == "look_again":
         return repairs.look_again(finding.key, finding.receiver, now, db)
     if finding.remedy == "tell_again":
         return repairs.tell_again(finding.key, now, db, once=source.traits.confirms_once)
-    raw = census.payload(db, finding.key) if finding.arrival is None else finding.arrival.raw
+    raw = audit.payload(db, finding.key) if finding.arrival is None else finding.arrival.raw
     attach = raw is not None and not finding.exported and _has_documents(source, raw)
     found = {
         receiver: Delivered(receipt.id, receipt.reference, adopted=True, attach=attach)

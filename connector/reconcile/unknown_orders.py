@@ -1,4 +1,4 @@
-"""The part of the comparison that is about orders which a source shows and the journal does not know."""
+"""Compares orders that a source lists but the journal does not know."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ def unknown_orders(
     receivers: Mapping[str, ReceiverEvidence],
     route: Sequence[tuple[str, bool]],
     *,
-    walking: bool,
+    polling: bool,
 ) -> tuple[int, list[Finding]]:
     """
-    Return how many orders only wait for the next walk, and the findings about the others.
+    Return the number of new orders that only wait for the next poll, and the findings about the others.
 
-    `route` names the source's receivers, with whether it waits for each; `walking` says that the feed was walked
-    lately, so that an order which is not known yet is a new one.
+    - `route`: the names of the source's receivers, each with whether it is required.
+    - `polling`: the feed has been polled lately, so an unknown order is a new one.
     """
     fresh, findings = 0, list[Finding]()
     for order_id, listed in {**evidence.exported, **evidence.listed}.items():
-        if listed.arrival is None or order_id in known or listed.aside:
+        if listed.arrival is None or order_id in known or listed.skip_reason:
             continue
         unknown = _UnknownOrder(source, order_id, listed, exported=order_id not in evidence.listed)
-        unknown.ask(receivers, route)
-        found = list(unknown.findings(wording.of_source(evidence, order_id), walking=walking))
+        unknown.read_answers(receivers, route)
+        found = list(unknown.findings(wording.of_source(evidence, order_id), polling=polling))
         fresh += not found and not unknown.exported
         findings += found
     return fresh, findings
@@ -52,8 +52,8 @@ class _UnknownOrder:
         self._answers: dict[str, LookupResult] = {}
         self._required: Set[str] = frozenset()
 
-    def ask(self, receivers: Mapping[str, ReceiverEvidence], route: Sequence[tuple[str, bool]]) -> None:
-        """Take what each receiver of the route said."""
+    def read_answers(self, receivers: Mapping[str, ReceiverEvidence], route: Sequence[tuple[str, bool]]) -> None:
+        """Store the look-up result of each receiver of the route."""
         self._required = {name for name, required in route if required}
         for name, _ in route:
             evidence = receivers.get(name)
@@ -61,30 +61,30 @@ class _UnknownOrder:
                 NOT_LOOKED_UP if evidence is None else evidence.answers.get(self._external_id, NOT_LOOKED_UP)
             )
 
-    def findings(self, source_says: str, *, walking: bool) -> Iterator[Finding]:
-        """Yield at most one finding, or one for each receiver that has something else under the id."""
-        odd = [name for name, answer in self._answers.items() if isinstance(answer, Conflicting)]
+    def findings(self, source_says: str, *, polling: bool) -> Iterator[Finding]:
+        """Yield at most one finding, or one for each receiver with a conflicting record under the id."""
+        conflicting = [name for name, answer in self._answers.items() if isinstance(answer, Conflicting)]
         found = {name: answer for name, answer in self._answers.items() if isinstance(answer, Receipt)}
-        for name in odd:
-            advice = "look there before the order is taken in: it is held then"
+        for name in conflicting:
+            advice = "check it there before the next poll, which will hold the order"
             yield self._finding("conflict", name, source_says, advice)
-        if odd:
+        if conflicting:
             return
         if self.exported:
-            yield from self._about_exported(found, source_says)
+            yield from self._compare_exported(found, source_says)
         elif found:
-            advice = "take it into the journal as delivered, before it is taken for a new one"
+            advice = "record it in the journal as delivered, before a poll finds it as a new order"
             yield self._finding("unknown_to_journal", ", ".join(found), source_says, advice, found)
-        elif not walking:
-            advice = "the next walk takes it in: start the connector, or see why its walks fail"
+        elif not polling:
+            advice = "the next poll finds it: start the connector, or find out why its polls fail"
             yield self._finding("unknown_to_journal", "", source_says, advice)
 
-    def _about_exported(self, found: Mapping[str, Receipt], source_says: str) -> Iterator[Finding]:
+    def _compare_exported(self, found: Mapping[str, Receipt], source_says: str) -> Iterator[Finding]:
         if found and self._required <= found.keys():
-            advice = "take it into the journal as delivered and told"
+            advice = "record it in the journal as delivered and acknowledged"
             yield self._finding("unknown_to_journal", ", ".join(found), source_says, advice, found)
         elif not any(isinstance(answer, NoAnswer) for answer in self._answers.values()):
-            advice = "see who exported it there, and whether anybody has the goods"
+            advice = "find out who exported it there, and whether it was fulfilled"
             yield self._finding("orphan_ack", ", ".join(sorted(self._required - found.keys())), source_says, advice)
 
     def _finding(
@@ -97,7 +97,7 @@ class _UnknownOrder:
             external_id=self._external_id,
             receiver=receiver,
             source_says=source_says,
-            journal_says="not known",
+            journal_says="unknown",
             receiver_says="; ".join(f"{name} {wording.of_answer(each)}" for name, each in self._answers.items()),
             remedy="adopt" if found else "none",
             advice=advice,

@@ -1,7 +1,7 @@
 """
-Stand-in vendors on real local HTTP, faithful to the vendors' documents. Runtime code never imports them.
+Stand-in vendors: local HTTP servers that follow the vendors' documents.
 
-`connector demo`, `connector sandbox` and the tests do. The ports are those of `connector sandbox`.
+Only `connector demo`, `connector sandbox` and the tests import them. The ports are those of `connector sandbox`.
 """
 
 from __future__ import annotations

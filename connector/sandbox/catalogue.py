@@ -1,4 +1,4 @@
-"""The shop behind the generated orders: what it sells, and what the people are called who buy there."""
+"""Articles, names and addresses for the generated orders of the shop."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ class Article(NamedTuple):
 
 class Country(NamedTuple):
     """
-    Where customers live. `share` weighs it against the others; in `companies` the braces stand for a last name.
+    Names and addresses of a country.
 
-    A city comes with the pattern of its postal codes: # is any digit, X any letter.
+    - `share`: the weight of the country among the customers.
+    - `companies`: names in which `{}` is replaced by a last name.
+    - `cities`: each with the pattern of its postal codes, in which # is a digit and X a letter.
     """
 
     code: str
@@ -71,7 +73,7 @@ ARTICLES: tuple[Article, ...] = (
     _article(480, 190, "Steekwagen 200 kg", "89.00"),
     _article(481, 191, "Magazijnstelling 180 x 90", "112.35"),
 )
-"""Prices with all kinds of cents; the first one is the seed's."""
+"""Articles with various cents in their prices; the first one is that of the seed."""
 
 COUNTRIES: tuple[Country, ...] = (
     Country(

@@ -1,4 +1,4 @@
-"""What the stand-ins' own records say of each feed: where its orders are, and what its source was told."""
+"""Summarizes the stand-ins' records by feed: deliveries at receivers, and acknowledgements at the source."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ __all__ = ["Feed", "feeds"]
 
 class Feed(NamedTuple):
     """
-    The orders of one source, by external id: those that should be delivered, how often each is at each receiver, and
-    how often the source was told that each is exported.
+    The records about one source's orders, by external id.
+
+    - `wanted`: the orders that should be delivered.
+    - `there`: for each receiver, the number of records of each order.
+    - `told`: the number of times each order was marked as exported.
     """
 
     source: str
@@ -26,32 +29,32 @@ class Feed(NamedTuple):
 
     @property
     def once(self) -> int:
-        """How many of the orders are at every receiver, exactly once."""
+        """The number of orders that every receiver has exactly once."""
         return sum(all(count[each] == 1 for count in self.there.values()) for each in self.wanted)
 
     @property
     def doubled(self) -> int:
-        """How many records are there that should not be: an order's second one, or an unwanted order's first."""
+        """The number of surplus records: duplicates, and orders that should not be delivered."""
         return sum(sum((count - Counter(self.wanted)).values()) for count in self.there.values())
 
     @property
     def marked(self) -> int:
-        """How many of the orders the source was told of, exactly once."""
+        """The number of orders that were marked as exported exactly once."""
         return sum(self.told[each] == 1 for each in self.wanted)
 
     @property
     def strange(self) -> int:
-        """How many orders the source was told of that should not be exported."""
+        """The number of orders that were marked as exported but should not be."""
         return len(self.told.keys() - self.wanted)
 
     @property
     def good(self) -> bool:
-        """Whether all is as it should be."""
+        """True if each order is delivered and marked exactly once, and no other order is."""
         return self.once == self.marked == len(self.wanted) and not self.doubled and not self.strange
 
 
 def feeds(vendors: Vendors, archive: Path) -> list[Feed]:
-    """Return every feed of `vendors`; `archive` is the file that production orders are written to."""
+    """Return the records of every feed of `vendors`; `archive` is the file that receives production orders."""
     warehouse = Counter(order["external_id"] for order in vendors.warehouse.orders.values())
     erp = Counter(record.external_id for record in vendors.erp.records)
     filed = Counter(decode(line)["external_id"] for line in archive.read_bytes().splitlines())

@@ -1,8 +1,8 @@
 """
-What every stand-in vendor is made of: an application, the record of what reached it, and faults on demand.
+The base of all stand-in vendors: an HTTP application, a record of its requests, and faults on demand.
 
-A vendor file holds one plain function from a request to a response, without an await in it: a call is applied as a
-whole or not at all, whenever the client leaves.
+A vendor implements one synchronous function from request to response, so a request is applied completely or not at
+all, even if the client disconnects.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def _exact(text: str) -> Decimal:
     try:
         return Decimal(text)
     except InvalidOperation:  # an exponent of twenty digits; it is no ValueError, as a decoder's errors are
-        raise ValueError("a number beyond all measure") from None
+        raise ValueError("a number out of range") from None
 
 
 decode = msgspec.json.Decoder(float_hook=_exact).decode
@@ -53,28 +53,29 @@ def reply(status: int, content: Any) -> web.Response:
 
 
 class Fault(Enum):
-    """What can happen to one request."""
+    """A fault of one request."""
 
-    LOSE_REQUEST = "the connection closes before anything is done"
-    LOSE_ANSWER = "the request is applied, then the connection closes without an answer"
+    LOSE_REQUEST = "not applied, and the connection closes without a response"
+    LOSE_ANSWER = "applied, but the connection closes without a response"
     SERVER_ERROR = "500, not applied"
-    SERVER_ERROR_APPLIED = "500, after the request was applied"
+    SERVER_ERROR_APPLIED = "500, although applied"
     THROTTLE = "429 with Retry-After: 1, not applied"
     UNAUTHORIZED = "401, not applied"
     HTML = "200 with an HTML page, not applied"
-    EMPTY = "applied, then a 2xx answer with an empty body"
-    HANG = "nothing is applied and nothing answered until the client leaves"
+    EMPTY = "applied, with a 2xx response and an empty body"
+    HANG = "not applied, and no response until the client disconnects"
     REDIRECT = "307 to another host, not applied"
 
 
 @dataclass(slots=True)
 class Call:
     """
-    One request that reached the vendor, recorded when its body was complete.
+    One request that reached the vendor, recorded once its body is complete.
 
-    `path` is as it was on the wire, still percent-encoded. `status` is what was answered, 0 while or because nothing
-    was. `applied` says that the vendor carried the request out (it would have answered 2xx), whatever the client got
-    to hear of it. Headers and body hold credentials and stay out of the repr.
+    - `path`: as sent, percent-encoded.
+    - `status`: the status of the response, or 0 without one.
+    - `applied`: the vendor carried out the request, whether or not the client received the 2xx response.
+    - `headers` and `body` are not in the repr, because they contain credentials.
     """
 
     method: str
@@ -95,13 +96,13 @@ class _Planned:
 
 class StandIn(ABC):
     """
-    A vendor that can be told to misbehave.
+    A vendor with faults on demand.
 
-    `history` is every request in the order of arrival. `redirect_to` is the host that `Fault.REDIRECT` names.
-
-    Of a vendor that lists orders, `list_lag` is by how many seconds its lists are behind the acknowledgements that it
-    has taken. `unmoved` counts, by order id as text, the next ones (of an export) that are answered with a success and
-    change nothing; `unmoved_answer` is the body of such an answer, where the vendor has no shape of its own for it.
+    - `history`: every request in the order of arrival.
+    - `redirect_to`: the host to which `Fault.REDIRECT` redirects.
+    - `list_lag`: the seconds by which lists of orders lag behind acknowledgements.
+    - `unmoved`: by order id as text, the number of next acknowledgements that succeed without an effect.
+    - `unmoved_answer`: the body of the response to such an acknowledgement, for vendors without a documented one.
     """
 
     def __init__(self, now: Callable[[], datetime] = system_now) -> None:
@@ -120,30 +121,30 @@ class StandIn(ABC):
 
     @abstractmethod
     def answer(self, request: web.Request, body: bytes) -> web.Response:
-        """Carry out one request and return what the vendor answers. Everything happens in this one step."""
+        """Carry out one request and return the vendor's response, in one synchronous step."""
 
     @abstractmethod
     def unauthorized(self) -> web.Response:
-        """Return the vendor's 401 for a token that it does not take."""
+        """Return the vendor's 401 response to an invalid token."""
 
     def fault(self, fault: Fault, *, times: int = 1, on: Callable[[web.Request], bool] | None = None) -> None:
         """
-        Let `fault` befall the next `times` requests, or the next ones that `on` picks.
+        Apply `fault` to the next `times` requests, or to the next ones that `on` selects.
 
-        Faults queue: a request gets the oldest one that wants it. Without `on` that is any request, one for a token
-        too.
+        Faults queue: a request gets the oldest fault that applies to it. Without `on` a fault applies to any request,
+        including requests for a token.
         """
         self._planned.append(_Planned(fault, times, on))
 
     def moves(self, order_id: str) -> bool:
-        """Tell whether an acknowledgement of an order is carried out; count one of those that are not."""
+        """Return whether an acknowledgement of an order has an effect; if not, count it down in `unmoved`."""
         if self.unmoved[order_id] <= 0:
             return True
         self.unmoved[order_id] -= 1
         return False
 
     def shows(self, at: datetime | None) -> bool:
-        """Tell whether a list shows what was done at `at` by now."""
+        """Return whether lists show an acknowledgement of the time `at` by now."""
         return at is None or self.now() - at >= timedelta(seconds=self.list_lag)
 
     async def _serve(self, request: web.Request) -> web.Response:
@@ -180,7 +181,7 @@ class StandIn(ABC):
         return response
 
     def _faulty(self, fault: Fault, call: Call, request: web.Request) -> web.Response | None:
-        """Return the response of a request that `fault` befalls; None hangs up."""
+        """Return the response to a request with `fault`; None closes the connection."""
         if fault in (Fault.LOSE_ANSWER, Fault.SERVER_ERROR_APPLIED, Fault.EMPTY):
             response = self._applied(call, request)
             if fault is Fault.LOSE_ANSWER:
@@ -215,7 +216,7 @@ def _server_error() -> web.Response:
 
 
 def _hang_up(request: web.Request) -> web.Response:
-    """Drop the TCP connection. What is returned is written to nobody."""
+    """Drop the TCP connection; the returned response is not sent."""
     if request.transport is not None:
         request.transport.abort()
     return web.Response()
@@ -224,10 +225,10 @@ def _hang_up(request: web.Request) -> web.Response:
 @asynccontextmanager
 async def serving(standin: StandIn, *, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
     """
-    Serve `standin` and yield its base address; port 0 takes any free one.
+    Serve `standin` and yield its base URL; port 0 selects a free port.
 
-    Leaving ends the requests that hang. The same stand-in can be served again afterwards, in the same event loop,
-    which is how a vendor is down for a while.
+    Leaving the block ends hanging requests. The stand-in can be served again in the same event loop, like a vendor
+    that was down for a while.
     """
     runner = web.AppRunner(
         standin.app, access_log=None, handler_cancellation=True, shutdown_timeout=SHUTDOWN_SECONDS, handle_signals=False

@@ -1,8 +1,8 @@
 """
-A system that takes signed webhooks, as the Standard Webhooks scheme describes it, and can be asked what it has.
+A receiver of signed webhooks (Standard Webhooks), with a look-up.
 
-`POST /orders` takes an order, `GET /orders?external_id=...` looks one up. The signatures are checked by the scheme's
-own library, which allows five minutes between the machine's clock and the time of the signature.
+`POST /orders` receives an order, and `GET /orders?external_id=...` looks one up. The official library checks the
+signatures, and allows a difference of five minutes between the machine's clock and the time of the signature.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from connector.sandbox.server import StandIn, reply, system_now
 __all__ = ["SECRET", "ReceivedOrder", "WebhookStandIn"]
 
 SECRET = "whsec_c2FuZGJveC1zZWNyZXQtb2YtdGhlLXN0YW5kLWlu"
-"""Opens nothing but this stand-in."""
+"""Valid only for this stand-in."""
 PATH = "/orders"
 
 
 @dataclass(slots=True)
 class ReceivedOrder:
-    """One order that was taken; `status` is free for a test to change."""
+    """One received order; a test may change `status`."""
 
     id: str
     external_id: str
@@ -34,19 +34,21 @@ class ReceivedOrder:
     status: str = "received"
 
     def shown(self) -> dict[str, str]:
-        """Return what an answer says of it."""
+        """Return the order as responses show it."""
         return {"id": self.id, "external_id": self.external_id, "status": self.status}
 
 
 class WebhookStandIn(StandIn):
     """
-    Whoever posts here signs with `secret`, which is `whsec_` and base64, or the key itself as bytes.
+    The receiver; requests are signed with `secret`, either `whsec_` and base64, or the key itself as bytes.
 
-    `repeats` says what becomes of a `webhook-id` that it has taken already: `recognised` answers as the first time,
-    `refused` answers 409, `taken` takes it again. `names_id`: its answers are JSON with an id, else just `ok`.
-    `listing`: a look-up answers with a list, else with the record or 404; `fuzzy` lists what begins with the id, too.
-
-    `records` is what it took, in order. `signatures` is every (webhook-id, verified) that came, accepted or not.
+    - `repeats`: the response to a known `webhook-id`. `recognised` repeats the first response, `refused` is 409, and
+      `taken` stores the order again.
+    - `names_id`: responses are JSON with an id, instead of `ok`.
+    - `listing`: a look-up returns a list, instead of one record or 404.
+    - `fuzzy`: a look-up also finds ids that begin with the given one.
+    - `records`: the received orders in order of arrival.
+    - `signatures`: every received (webhook-id, verified), accepted or not.
     """
 
     def __init__(
@@ -69,17 +71,17 @@ class WebhookStandIn(StandIn):
         self._fuzzy = fuzzy
 
     def by_external_id(self, external_id: str) -> list[ReceivedOrder]:
-        """Return the records under exactly this external id; more than one is a double."""
+        """Return the records with exactly this external id; more than one is a duplicate."""
         return [record for record in self.records if record.external_id == external_id]
 
     def put(self, external_id: str, *, body: bytes = b"{}", status: str = "received") -> ReceivedOrder:
-        """Hold another record."""
+        """Add a record."""
         record = ReceivedOrder(f"ERP-{len(self.records) + 1:05}", external_id, body, status)
         self.records.append(record)
         return record
 
     def answer(self, request: web.Request, body: bytes) -> web.Response:
-        """Carry out one request: the address, then the signature, then the call."""
+        """Carry out one request: check the path and the signature, then apply it."""
         if request.rel_url.raw_path != PATH:
             return reply(404, {"error": "no such resource"})
         if request.method not in ("GET", "POST"):
@@ -91,14 +93,14 @@ class WebhookStandIn(StandIn):
         return self._take(request.headers["webhook-id"], body)
 
     def unauthorized(self) -> web.Response:
-        """Return the 401 of a signature that is not good."""
+        """Return the 401 response to an invalid signature."""
         return reply(401, {"error": "no matching signature"})
 
     def _verified(self, request: web.Request, body: bytes) -> bool:
         try:
             self._verifier.verify(body, dict(request.headers), json_parse=False)
             good = True
-        except (WebhookVerificationError, ValueError):  # ValueError: of a signature that is not even one
+        except (WebhookVerificationError, ValueError):  # ValueError: a malformed signature
             good = False
         self.signatures.append((request.headers.get("webhook-id", ""), good))
         return good

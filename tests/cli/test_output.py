@@ -27,7 +27,7 @@ def test_wide_and_combining_characters() -> None:
 
 @given(st.lists(st.lists(st.text(st.characters()), min_size=2, max_size=2), max_size=5))
 def test_no_cell_leaves_its_line(rows: list[list[str]]) -> None:
-    """A row is one line of printable characters, whatever its cells contain."""
+    """A row is one line of printable characters, with any text in its cells."""
     lines = table(["A", "B"], rows).split("\n")
 
     assert len(rows) + 1 == len(lines)

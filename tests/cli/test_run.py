@@ -88,7 +88,7 @@ async def test_a_receiver_that_is_down_is_for_a_later_try(tmp_path: Path) -> Non
 
     assert 75 == down.code
     assert "warehouse failed: POST /wms/auth/login/: could not connect" in down.out
-    assert "20 not finished" in down.out
+    assert "20 unfinished" in down.out
     assert 0 == up.code
     assert vendors.wanted == vendors.created == vendors.told
 
@@ -105,8 +105,8 @@ async def test_a_refused_password_names_the_credentials_and_no_secret_gets_out(t
         other = await vendors.run_once()
 
     assert (1, 1) == (wrong.code, other.code)
-    assert "mend username and password of receivers.warehouse in the settings" in wrong.out
-    assert "mend client_id and client_secret of sources.shop in the settings" in other.out
+    assert "correct username and password of receivers.warehouse in the settings" in wrong.out
+    assert "correct client_id and client_secret of sources.shop in the settings" in other.out
     files = _written(tmp_path)
     assert "connector.db" in files
     for text in (wrong.out, wrong.err, other.out, other.err, *files.values()):

@@ -111,7 +111,7 @@ def _may_be_init() -> bool:
 
 
 _AS_INIT = ("unshare", "--pid", "--fork", "--kill-child") if shutil.which("unshare") and _may_be_init() else ()
-"""What makes a command the first process of its own namespace, where this user may do that."""
+"""A prefix that makes a command process 1 of its own namespace, if this user may create one."""
 
 
 async def _catching(started_as: int, number: signal.Signals) -> int:

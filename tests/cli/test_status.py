@@ -38,7 +38,7 @@ routes:
 """
 
 SEEN: dict[str, object] = {"unlisted": 0, "unreadable": [], "listed_again": 0}
-"""What `status --json` says of a feed of which everything can be seen."""
+"""Fields of `status --json` for a feed without unreadable or unlisted orders."""
 
 EVIL = "1\x1b[2J\x9b31m\u202e\r\n\x00"
 """Clears a screen, changes colours, turns the direction of writing and goes to another line."""

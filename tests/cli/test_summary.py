@@ -23,7 +23,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 WELL = Drained(2, {}, later=False)
 DOWN = Drained(2, {"wms": "wms: POST /x: could not connect"}, later=True)
 REFUSED = Drained(2, {"wms": "wms: POST /login: 401: no"}, later=False)
-"""How drains end."""
+"""Results of a drain."""
 
 
 def settings() -> Any:

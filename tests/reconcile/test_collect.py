@@ -1,4 +1,4 @@
-"""The collector between in-memory ends: what is moving while it is looked at, and what cannot be asked."""
+"""Reconciliation between in-memory vendors: orders that change meanwhile, and endpoints that cannot be read."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.looptime
 
 
 async def surveyed(bench: Bench, journal: MemoryJournal, most: int = 1000) -> ReconcileReport:
-    """Reconcile what is in the bench."""
+    """Reconcile the orders of the bench."""
     database = journal.store.database
     assert isinstance(database, InlineDatabase)
     ends = Sides(
@@ -40,11 +40,11 @@ class Kept(MemoryJournal):
     """A journal that outlives its connector."""
 
     async def aclose(self) -> None:
-        """Stay."""
+        """Stay open."""
 
 
 async def test_what_a_running_connector_was_just_doing_is_no_disagreement() -> None:
-    """An order is delivered between the reading of the journal and the question to the receiver."""
+    """An order that is delivered between the read of the journal and the look-up is no finding."""
     bench, journal = Bench(), MemoryJournal()
     bench.shop.put("1")
     key = await found(journal, "1")
@@ -62,7 +62,7 @@ async def test_what_a_running_connector_was_just_doing_is_no_disagreement() -> N
 
 @pytest.mark.fault(28)
 async def test_an_order_that_a_shifting_page_hides_is_not_missing() -> None:
-    """The feed is read once more before an absence counts."""
+    """The feed is read once more before a missing order is a finding."""
 
     class Shifting(MemorySource):
         async def fetch(self, gone: Callable[[], int]) -> AsyncGenerator[Page]:
@@ -82,14 +82,14 @@ async def test_an_order_that_a_shifting_page_hides_is_not_missing() -> None:
 
 
 async def journal_of(journal: MemoryJournal, *order_ids: str) -> None:
-    """Let the journal know orders, found a minute before the test began."""
+    """Add orders to the journal, found a minute before the test."""
     for order_id in order_ids:
         await found(journal, order_id)
     await journal.store.write(lambda db: db.execute("UPDATE orders SET found_at = found_at - 60000").close())
 
 
 async def test_a_receiver_is_asked_about_many_at_once_where_it_can_be() -> None:
-    """What it leaves out is asked about one by one."""
+    """Orders missing in the result of a bulk look-up are looked up one by one."""
 
     class Many(MemoryReceiver):
         async def find_many(self, external_ids: Sequence[str]) -> Mapping[str, Receipt | None]:
@@ -106,7 +106,7 @@ async def test_a_receiver_is_asked_about_many_at_once_where_it_can_be() -> None:
 
 
 async def test_what_is_most_alarming_comes_first() -> None:
-    """A ghost before an order that only waits for its walk."""
+    """A ghost comes before an order that only waits for its next poll."""
     bench, journal = Bench(), Kept()
     bench.shop.put("1")
     await bench.drained(journal)
@@ -124,7 +124,7 @@ async def test_what_is_most_alarming_comes_first() -> None:
 
 
 async def test_only_so_many_are_asked_about_and_the_rest_is_counted() -> None:
-    """The latest of those that are done, and of those that nobody knows; what is open is always asked about."""
+    """The limit selects the latest acknowledged and unknown orders; unfinished orders are always looked up."""
     bench, journal = Bench(), Kept()
     bench.shop.put(*map(str, range(10)))
     await bench.drained(journal)
@@ -139,7 +139,7 @@ async def test_only_so_many_are_asked_about_and_the_rest_is_counted() -> None:
     ("failure", "later"), [(TransientError("down"), True), (AuthError("401"), False), (ValueError("a fault"), False)]
 )
 async def test_an_answer_that_is_not_given_is_not_taken_for_no(failure: Exception, later: bool) -> None:
-    """Who did not answer is named, with how many answers are missing."""
+    """An endpoint that fails is named with the number of missing look-ups, and leads to no finding."""
 
     class Mute(MemoryReceiver):
         async def find(self, external_id: str) -> Receipt | None:
@@ -160,7 +160,7 @@ async def test_an_answer_that_is_not_given_is_not_taken_for_no(failure: Exceptio
 
 
 async def test_a_receiver_that_cannot_be_asked_is_named() -> None:
-    """It is no failure: nobody expects an answer from it."""
+    """A receiver without a look-up is named, and is not a failure."""
 
     class Blind(MemoryReceiver):
         traits = ReceiverTraits(can_find=False)

@@ -1,4 +1,4 @@
-"""The comparison, on evidence: what is a disagreement, what is none yet, and what may be done about it."""
+"""The comparison of given evidence: the findings, the differences that are none, and the remedies."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def ago(**span: float) -> datetime:
 
 
 def kept(state: str, *, receiver: str = "wms", **more: Any) -> OrderSnapshot:
-    """Return order 1 with one delivery in `state`; what is not the delivery's is the order's."""
+    """Return order 1 with one delivery in `state`; other changes apply to the order."""
     own = {name: more.pop(name) for name in list(more) if name in KeptDelivery.__struct_fields__}
     if state == "delivered":
         own = {"receipt": "id-1", "delivered_at": ago(hours=1), **own}
@@ -57,12 +57,12 @@ def kept(state: str, *, receiver: str = "wms", **more: Any) -> OrderSnapshot:
 
 
 def listed(**more: Any) -> Listed:
-    """Return what the feed shows of order 1."""
+    """Return order 1 as the feed lists it."""
     return Listed(**{"asked_at": ago(minutes=1), **more})
 
 
 def arrival() -> Arrival:
-    """Return order 1 as the feed lists it."""
+    """Return order 1 as an arrival."""
     return Arrival(order_id="1", external_id="shop-1", revision="a", raw=b"{}", receivers=(("wms", True),))
 
 
@@ -76,7 +76,7 @@ def seen(
     rules: Rules = RULES,
     **more: Any,
 ) -> Compared:
-    """Compare one order, of which the warehouse says `answer`."""
+    """Compare one order whose look-up at the warehouse gave `answer`."""
     source = SourceEvidence(
         **{
             "listed": {} if feed is None else {"1": feed},
@@ -94,7 +94,7 @@ def seen(
 
 
 def one(compared: Compared) -> tuple[str, str]:
-    """Return kind and remedy of the only finding; two empty texts if there is none."""
+    """Return kind and remedy of the only finding, or two empty texts without one."""
     kinds = [(each.kind, each.remedy) for each in compared.findings]
     assert len(kinds) <= 1, kinds
     return kinds[0] if kinds else ("", "")
@@ -111,7 +111,7 @@ def one(compared: Compared) -> tuple[str, str]:
     ],
 )
 def test_a_delivery_that_the_receiver_does_not_have_is_a_ghost(more: dict[str, Any], kind: str) -> None:
-    """Once its look-up can be believed, and unless it was withdrawn there; nothing is ever created for it."""
+    """A missing order is a ghost once the look-up is reliable, unless it was withdrawn; no order is created for it."""
     assert one(seen(kept("delivered", **more))) == (kind, "none" if kind else "")
 
 
@@ -127,7 +127,7 @@ def test_a_delivery_that_the_receiver_does_not_have_is_a_ghost(more: dict[str, A
     ],
 )
 def test_another_record_under_the_same_id_is_a_conflict(receipt: LookupResult, more: dict[str, Any], kind: str) -> None:
-    """A receiver that gives no id of its own is known by ours, and one that was not asked has said nothing."""
+    """A different receipt is a conflict; a delivery recorded under our own id, or a failed look-up, is not."""
     compared = seen(kept("delivered", **more), receipt)
     assert one(compared) == (kind, "none" if kind else "")
     assert (compared.agreed == {"shop": {"wms": 1}}) == (not kind and not isinstance(receipt, NoAnswer))
@@ -160,7 +160,7 @@ def test_another_record_under_the_same_id_is_a_conflict(receipt: LookupResult, m
 def test_what_was_not_delivered_yet(
     state: str, more: dict[str, Any], answer: LookupResult, expected: tuple[str, str]
 ) -> None:
-    """It is taken for delivered where the receiver has it, and looked up again where a doubt has lasted."""
+    """An undelivered order that the receiver has is adopted; an old doubt is looked up again."""
     assert one(seen(kept(state, **more), answer, feed=listed())) == expected
 
 
@@ -169,7 +169,7 @@ def test_what_was_not_delivered_yet(
     [
         ({}, listed(), ("unacknowledged", "tell_again")),
         ({"ack_done_at": ago(seconds=30)}, listed(), ("", "")),
-        ({}, listed(aside="a quotation"), ("", "")),
+        ({}, listed(skip_reason="a quotation"), ("", "")),
         ({}, None, ("", "")),
         ({"ack_state": "none", "ack_done_at": None}, listed(), ("unacknowledged", "none")),
         ({"ack_state": "pending"}, None, ("untold", "tell_again")),
@@ -181,7 +181,7 @@ def test_what_was_not_delivered_yet(
     ],
 )
 def test_what_the_source_has_to_know(more: dict[str, Any], feed: Listed | None, expected: tuple[str, str]) -> None:
-    """What was confirmed before the page was asked for and is listed is told again; so is what was not taken."""
+    """An order confirmed before its page was requested, but still listed, is acknowledged again; so is a parked one."""
     assert one(seen(kept("delivered", **more), HAS, feed=feed)) == expected
 
 
@@ -199,13 +199,13 @@ def test_what_the_source_has_to_know(more: dict[str, Any], feed: Listed | None, 
 def test_a_confirmation_is_not_judged_by_a_list_that_may_be_behind_it(
     more: dict[str, Any], once: tuple[str, ...], expected: tuple[str, str]
 ) -> None:
-    """Not before the source's `settle`; and what would do something twice there is left to a person."""
+    """Within the source's `settle` a listed order is no finding; a repeat with an effect is left to an operator."""
     rules = msgspec.structs.replace(RULES, believed={"shop": 30.0}, once=once)
     assert one(seen(kept("delivered", **more), HAS, feed=listed(), rules=rules)) == expected
 
 
 def test_a_feed_that_does_not_shrink_says_nothing_by_listing() -> None:
-    """It lists what was exported as well."""
+    """A feed that keeps exported orders proves nothing by listing them."""
     assert one(seen(kept("delivered"), HAS, feed=listed(), shrinks=False)) == ("", "")
 
 
@@ -221,13 +221,13 @@ def test_a_feed_that_does_not_shrink_says_nothing_by_listing() -> None:
         ("new", None, {"exported": listed()}, ("orphan_ack", "none")),
         ("rejected", None, {"exported": listed()}, ("orphan_ack", "none")),
         ("new", NoAnswer("down"), {"exported": listed()}, ("", "")),
-        ("new", None, {"exported": listed(aside="cancelled there")}, ("", "")),
+        ("new", None, {"exported": listed(skip_reason="cancelled there")}, ("", "")),
     ],
 )
 def test_what_left_the_feed_and_is_nowhere(
     state: str, answer: LookupResult, more: dict[str, Any], expected: tuple[str, str]
 ) -> None:
-    """A feed that was not read to its end, or before the order was found, proves nothing."""
+    """A feed that was read incompletely, or before the order was found, proves nothing."""
     assert one(seen(kept(state, cause="x"), answer, **more)) == expected
 
 
@@ -237,7 +237,7 @@ def test_what_left_the_feed_and_is_nowhere(
         (None, {"feed": listed(arrival=arrival())}, ("unknown_to_journal", "none")),
         (None, {"feed": listed(arrival=arrival()), "polled": ago(minutes=10)}, ("unknown_to_journal", "none")),
         (None, {"feed": listed(arrival=arrival()), "polled": ago(minutes=2)}, ("", "")),
-        (None, {"feed": listed(arrival=arrival(), aside="a quotation")}, ("", "")),
+        (None, {"feed": listed(arrival=arrival(), skip_reason="a quotation")}, ("", "")),
         (HAS, {"feed": listed(arrival=arrival()), "polled": ago(minutes=1)}, ("unknown_to_journal", "adopt")),
         (Conflicting("two"), {"feed": listed(arrival=arrival())}, ("conflict", "none")),
         (HAS, {"exported": listed(arrival=arrival())}, ("unknown_to_journal", "adopt")),
@@ -246,7 +246,7 @@ def test_what_left_the_feed_and_is_nowhere(
     ],
 )
 def test_what_the_journal_does_not_know(answer: LookupResult, more: dict[str, Any], expected: tuple[str, str]) -> None:
-    """It is new if the feed was walked lately; what a receiver has of it is taken into the journal."""
+    """An unknown order is new if the feed was polled lately; if a receiver has it, it is adopted."""
     compared = seen(None, answer, **more)
     assert one(compared) == expected
     assert (compared.fresh == {"shop": 1}) == (expected == ("", "") and more.get("polled") is not None)
@@ -256,7 +256,7 @@ def test_what_the_journal_does_not_know(answer: LookupResult, more: dict[str, An
 def test_an_exported_order_is_an_orphan_only_if_every_receiver_has_said_so(
     second: LookupResult, kinds: list[str]
 ) -> None:
-    """One that cannot be asked may have it."""
+    """A receiver without a look-up may have the order, so it is no orphan."""
     source = SourceEvidence(exported={"1": listed(arrival=arrival())}, asked_at=NOW)
     said: list[LookupResult] = [None, second]
     receivers = {
@@ -268,7 +268,7 @@ def test_an_exported_order_is_an_orphan_only_if_every_receiver_has_said_so(
 
 
 def test_each_receiver_is_compared_by_itself() -> None:
-    """One has it and agrees, the other one does not; so it is where the source was not asked."""
+    """Each receiver is compared separately, also when the source was not read."""
     order = kept("delivered")
     other = KeptDelivery(receiver="erp", state="delivered", receipt="e-1", delivered_at=ago(hours=1), required=False)
     order = msgspec.structs.replace(order, deliveries=(*order.deliveries, other))
@@ -278,5 +278,5 @@ def test_each_receiver_is_compared_by_itself() -> None:
     }
     compared = compare({}, JournalEvidence(orders={("shop", "1"): order}), receivers, RULES)
     (finding,) = compared.findings
-    assert (finding.kind, finding.receiver, finding.source_says) == ("ghost_delivery", "erp", "not asked")
+    assert (finding.kind, finding.receiver, finding.source_says) == ("ghost_delivery", "erp", "not read")
     assert compared.agreed == {"shop": {"wms": 1}}

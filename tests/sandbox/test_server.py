@@ -1,4 +1,4 @@
-"""A stand-in misbehaves on demand, and records what reached it."""
+"""A stand-in produces faults on demand, and records its requests."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ MARK = {"exportedAt": "2026-03-24T10:00:00.000Z", "exportMessage": "ERP order id
 
 @asynccontextmanager
 async def client(standin: StandIn) -> AsyncIterator[aiohttp.ClientSession]:
-    """Serve `standin` and yield a session at its address that holds the fixed token."""
+    """Serve `standin` and yield a session at its address with the fixed token."""
     async with serving(standin) as url, client_at(url) as session:
         yield session
 
 
 def client_at(url: str | None = None) -> aiohttp.ClientSession:
-    """Return a session that holds the fixed token."""
+    """Return a session with the fixed token."""
     return aiohttp.ClientSession(url, headers={"Authorization": "Bearer sandbox-token"})
 
 
@@ -50,7 +50,7 @@ async def call(session: aiohttp.ClientSession, method: str, path: str, body: Any
     ],
 )
 async def test_a_fault_that_answers(fault: Fault, status: int, *, applied: bool) -> None:
-    """It is applied or not as its name says, answered once, and recorded; the next call is well."""
+    """A fault with a response is applied or not as named, happens once, and is recorded."""
     standin = PropellerStandIn([seed_order()])
     standin.fault(fault)
     async with client(standin) as session:
@@ -68,7 +68,7 @@ async def test_a_fault_that_answers(fault: Fault, status: int, *, applied: bool)
 
 @pytest.mark.parametrize(("fault", "applied"), [(Fault.LOSE_REQUEST, False), (Fault.LOSE_ANSWER, True)])
 async def test_a_lost_connection(fault: Fault, *, applied: bool) -> None:
-    """The client cannot tell a lost request from a lost answer; the record can."""
+    """The client cannot distinguish a lost request from a lost response; the record can."""
     standin = PropellerStandIn([seed_order()])
     standin.fault(fault)
     async with client(standin) as session:
@@ -80,7 +80,7 @@ async def test_a_lost_connection(fault: Fault, *, applied: bool) -> None:
 
 
 async def test_a_request_that_hangs_ends_with_the_client_or_the_server() -> None:
-    """Nothing is applied, whoever gives up first, and neither waits for the other."""
+    """A hanging request ends with the client or the server, and is not applied."""
     standin = PropellerStandIn([seed_order()])
     arrived = asyncio.Event()
 
@@ -106,7 +106,7 @@ async def test_a_request_that_hangs_ends_with_the_client_or_the_server() -> None
 
 
 async def test_faults_queue_and_choose() -> None:
-    """Each request gets the oldest fault that wants it, as many times as was said."""
+    """Each request gets the oldest fault that applies to it, the given number of times."""
     standin = PropellerStandIn([seed_order()])
 
     def marks(request: web.Request) -> bool:
@@ -125,7 +125,7 @@ async def test_faults_queue_and_choose() -> None:
 
 
 async def test_a_vendor_that_was_down_comes_back_as_it_was() -> None:
-    """The same stand-in is served again, at the same port, with its orders and its record."""
+    """A stand-in can be served again on the same port, with its orders and its record."""
     standin = PropellerStandIn([seed_order()])
     async with serving(standin) as url:
         port = int(url.rpartition(":")[2])
@@ -137,7 +137,7 @@ async def test_a_vendor_that_was_down_comes_back_as_it_was() -> None:
 
 
 async def test_the_record_holds_what_was_on_the_wire_and_prints_no_secret() -> None:
-    """Path and query as sent, header names in lower case; a failing assertion does not print the token."""
+    """Path and query are recorded as sent and header names in lower case; the repr has no token."""
     standin = PropellerStandIn()
     async with client(standin) as session:
         await call(session, "POST", SEARCH, {"status": ["NEW"], "page": 2})

@@ -113,7 +113,7 @@ def test_a_group_of_filters_of_which_one_must_hold() -> None:
         ("2026-01-05", "2026-01-06", False),
         ("2025-12-31", "2026-02-05", False),
     ):
-        assert wants.wants(KINDS["orders"], {**order, "created_at": created, "updated_at": updated}) is wanted
+        assert wants.matches(KINDS["orders"], {**order, "created_at": created, "updated_at": updated}) is wanted
     assert msgspec.convert(
         {"or": True, "filters": [{"key": "created_at", "operator": "eq", "value": "2026-01-01"}]}, FilterGroup
     ).any_of

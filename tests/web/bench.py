@@ -1,4 +1,4 @@
-"""A connector between in-memory ends, served on loopback, and a clock that a test can put forward."""
+"""A connector between in-memory vendors, served on loopback, and a clock that a test can advance."""
 
 from __future__ import annotations
 
@@ -30,31 +30,31 @@ PATHS = ("/health/live", "/healthz", "/health/ready", "/readyz", "/metrics")
 
 
 class Ahead(LoopClock):
-    """The loop's time, and what a test puts on top."""
+    """A clock with the loop's time plus an offset set by the test."""
 
     ahead = 0.0
 
     def monotonic(self) -> float:
-        """Return the seconds that the loop has run, and more."""
+        """Return the seconds that the loop has run, plus the offset."""
         return super().monotonic() + self.ahead
 
 
 class Silent(MemoryJournal):
-    """A journal whose disk has stopped to answer questions; `asked` counts them."""
+    """A journal whose disk does not respond; `asked` counts the reads."""
 
     def __init__(self) -> None:
         super().__init__()
         self.asked = 0
 
     async def read(self, question: Callable[[sqlite3.Connection], T]) -> T:
-        """Wait for ever."""
+        """Wait forever."""
         self.asked += 1
         await anyio.sleep_forever()
         raise AssertionError("for ever is over")
 
 
 class Site:
-    """A connector, and a client of what it serves."""
+    """A connector, and a client of its server."""
 
     def __init__(self, connector: Connector, url: str, session: aiohttp.ClientSession, clock: Ahead) -> None:
         self.connector = connector
@@ -65,17 +65,17 @@ class Site:
         self._events = connector.events()
 
     async def ask(self, path: str, method: str = "GET", **options: Any) -> tuple[aiohttp.ClientResponse, str]:
-        """Send one request; return the answer and its text."""
+        """Send one request; return the response and its text."""
         async with self._session.request(method, self.url + path, **options) as answer:
             return answer, await answer.text()
 
     async def ready(self) -> tuple[int, Any]:
-        """Return what the readiness probe says: status and content."""
+        """Return the status and the content of the readiness probe."""
         answer, _ = await self.ask("/health/ready")
         return answer.status, await answer.json()
 
     async def metrics(self) -> dict[tuple[str, ...], float]:
-        """Return the metrics: name and label values, sorted by label, to value."""
+        """Return the metrics as values by name and sorted labels."""
         _, text = await self.ask("/metrics")
         return {
             (sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value
@@ -84,7 +84,7 @@ class Site:
         }
 
     async def until(self, kind: type[Event]) -> None:
-        """Wait until something of `kind` has happened."""
+        """Wait for an event of `kind`."""
         with anyio.fail_after(10):
             async for event in self._events:
                 if isinstance(event, kind):
@@ -93,7 +93,7 @@ class Site:
 
 @asynccontextmanager
 async def served(bench: Bench, journal: Journal | None = None) -> AsyncIterator[Site]:
-    """Run a connector of `bench` and serve it."""
+    """Run the connector of `bench` and serve it."""
     bench.clock = clock = Ahead()
     async with (
         bench.running(journal or MemoryJournal()) as connector,
@@ -104,14 +104,14 @@ async def served(bench: Bench, journal: Journal | None = None) -> AsyncIterator[
 
 
 def unstarted(bench: Bench) -> Connector:
-    """Return a connector of `bench` that was neither entered nor run."""
+    """Return the connector of `bench`, neither entered nor run."""
     return Connector(
         bench.settings, sources=bench.sources, receivers=bench.receivers, journal=MemoryJournal(), clock=bench.clock
     )
 
 
 async def opened(port: int, request: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Open a connection and send `request` on it, which may be half of one."""
+    """Open a connection and send `request`, which may be incomplete."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(request)
     await writer.drain()
@@ -119,7 +119,7 @@ async def opened(port: int, request: bytes) -> tuple[asyncio.StreamReader, async
 
 
 async def raw(port: int, request: bytes) -> bytes:
-    """Send `request` as it is; return all that comes back until the server closes."""
+    """Send `request` unchanged; return all bytes until the server closes the connection."""
     reader, writer = await opened(port, request)
     try:
         with anyio.fail_after(10):

@@ -1,4 +1,4 @@
-"""The probes: what they say in good and bad states, and what they never say."""
+"""The probes: their responses in good and bad states, and the data that they never contain."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.web.bench import ANY_PORT, PATHS, Silent, served, unstarted
 
 @pytest.mark.parametrize("path", ["/health/live", "/healthz"])
 async def test_it_is_alive_while_the_loop_turns(path: str) -> None:
-    """The liveness probe answers whatever else is wrong: a restart would not mend a vendor or a disk."""
+    """The liveness probe succeeds in spite of other failures: a restart would not repair a vendor or a disk."""
     async with served(Bench(), Silent()) as site:
         site.connector.stop()
 
@@ -35,7 +35,7 @@ async def test_it_is_alive_while_the_loop_turns(path: str) -> None:
 
 @pytest.mark.parametrize("path", ["/health/ready", "/readyz"])
 async def test_it_is_ready_when_all_works(path: str) -> None:
-    """After a walk that went through, with nothing late and nobody paused, it is ready and nothing is degraded."""
+    """After a successful poll, with nothing late and no pause, it is ready and nothing is degraded."""
     bench = Bench(ack_interval=0)
     bench.shop.put("1", "2")
     async with served(bench) as site:
@@ -59,7 +59,7 @@ async def test_it_is_ready_when_all_works(path: str) -> None:
 
 
 async def test_a_source_that_never_worked_makes_it_not_ready() -> None:
-    """Until a source has been walked once, its settings may be wrong: 503, and the source is named."""
+    """Until the first poll, the settings of a source may be wrong: 503, with its name."""
     bench = Bench(sources=("shop", "market"))
     bench.sources["market"].fetch_failures.extend(AuthError("401") for _ in range(99))
     async with served(bench) as site:
@@ -73,7 +73,7 @@ async def test_a_source_that_never_worked_makes_it_not_ready() -> None:
 
 
 async def test_a_restart_in_the_outage_of_a_source_is_ready_and_degraded() -> None:
-    """Nothing here is wrong: the first walk ended, and failed for what passes by itself over there."""
+    """A first poll that failed because of an outage of the source is not a failure of the connector."""
     bench = Bench(sources=("shop", "market"))
     bench.sources["market"].fetch_failures.extend(TransientError("no answer") for _ in range(99))
     async with served(bench) as site:
@@ -86,7 +86,7 @@ async def test_a_restart_in_the_outage_of_a_source_is_ready_and_degraded() -> No
 
 
 async def test_a_first_walk_that_found_something_counts_before_it_has_ended() -> None:
-    """A first import may walk for hours: the source works as soon as it has listed an order."""
+    """A first poll may take hours; a source works as soon as it has listed an order."""
     bench = Bench(page_size=1)
     bench.shop.put("1", "2")
     async with served(bench) as site:
@@ -98,7 +98,7 @@ async def test_a_first_walk_that_found_something_counts_before_it_has_ended() ->
 
 
 async def test_walks_that_fail_make_a_source_stale_after_a_while() -> None:
-    """Three poll intervals and a timeout without a good walk: degraded and named, but ready."""
+    """After three poll intervals and a timeout without a successful poll, a source is degraded, and the probe ready."""
     bench = Bench(poll_interval=60)
     async with served(bench) as site:
         await site.until(PollFinished)
@@ -114,7 +114,7 @@ async def test_walks_that_fail_make_a_source_stale_after_a_while() -> None:
 
 @pytest.mark.fault(98)
 async def test_an_acknowledgement_that_waits_too_long_is_late() -> None:
-    """15 minutes after the delivery the source should know: degraded and named, but ready."""
+    """An acknowledgement pending for 15 minutes makes a source degraded, and the probe stays ready."""
     bench = Bench(ack_interval=0, poll_interval=3600)
     bench.shop.put("1")
     bench.shop.failures.extend(TransientError("busy") for _ in range(99))
@@ -132,7 +132,7 @@ async def test_an_acknowledgement_that_waits_too_long_is_late() -> None:
 
 
 async def test_an_acknowledgement_that_is_due_again_counts_from_then_on() -> None:
-    """An order that was delivered a week ago, confirmed, and is listed again today is not a week late."""
+    """An order delivered and confirmed a week ago that is listed again today is not a week late."""
     journal, week = MemoryJournal(), timedelta(days=7)
     arrival = Arrival(order_id="1", external_id="shop-1", revision="r", raw=b"{}", receivers=(("wms", True),))
     [taken] = await journal.orders.ingest("shop", [arrival], Listing(asked_at=EPOCH), EPOCH)
@@ -152,7 +152,7 @@ async def test_an_acknowledgement_that_is_due_again_counts_from_then_on() -> Non
 
 @pytest.mark.parametrize("name", ["wms", "shop"])
 async def test_a_paused_endpoint_degrades_it(name: str) -> None:
-    """A vendor that is down is named; the connector is ready all the same, for it will be back."""
+    """A paused endpoint is degraded, and the probe stays ready."""
     bench = Bench("wms", "erp")
     async with served(bench) as site:
         await site.connector.drain()
@@ -168,7 +168,7 @@ async def test_a_paused_endpoint_degrades_it(name: str) -> None:
 
 
 async def test_what_is_tried_in_vain_degrades_it() -> None:
-    """An endpoint at which a single order fails again and again is named; the others are well, and it is ready."""
+    """An endpoint at which a single order keeps failing is degraded, and the probe stays ready."""
     async with served(Bench(ack_interval=0)) as site:
         await site.connector.drain()
         for _ in range(10):
@@ -180,7 +180,7 @@ async def test_what_is_tried_in_vain_degrades_it() -> None:
 
 
 async def test_a_connector_that_stops_is_not_ready() -> None:
-    """From the stop on it takes nothing new, while it finishes what is under way."""
+    """A stopping connector is not ready, because it starts no new work."""
     async with served(Bench()) as site:
         await site.connector.drain()
         site.connector.stop()
@@ -191,7 +191,7 @@ async def test_a_connector_that_stops_is_not_ready() -> None:
 
 
 async def test_a_connector_that_does_not_run_is_not_ready() -> None:
-    """Entered is not enough, and not entered even less."""
+    """A connector that is not entered, or entered but not run, is not ready."""
     connector = unstarted(Bench())
     async with serve(connector, ANY_PORT) as url, aiohttp.ClientSession() as session:
         async with session.get(url + "/health/ready") as answer:
@@ -206,7 +206,7 @@ async def test_a_connector_that_does_not_run_is_not_ready() -> None:
 
 @pytest.mark.fault(105)
 async def test_a_journal_that_waits_for_its_disk_makes_it_not_ready() -> None:
-    """503, with the reason and for how long; the gauge says so too, and both are over when the disk has room."""
+    """A stalled journal is 503 with reason and duration, and sets the gauge, until the disk has space again."""
     journal = Filling("read-only")
     async with served(Bench(poll_interval=0.05), journal) as site:
         await site.until(PollFinished)
@@ -226,7 +226,7 @@ async def test_a_journal_that_waits_for_its_disk_makes_it_not_ready() -> None:
 
 
 async def test_a_broken_journal_makes_it_not_ready() -> None:
-    """Without its record the connector must not work."""
+    """Without its journal the connector must not work."""
     async with served(Bench()) as site:
         await site.connector.drain()
         await site.connector.journal.aclose()
@@ -237,7 +237,7 @@ async def test_a_broken_journal_makes_it_not_ready() -> None:
 
 
 async def test_a_journal_that_raises_whatever_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A probe that finds an error nobody foresaw says so, and the connector works on."""
+    """An unexpected error of a read makes the probe not ready, and the connector keeps working."""
 
     def fail(_now: int, _db: object) -> None:
         raise ValueError("no active connection")
@@ -254,7 +254,7 @@ async def test_a_journal_that_raises_whatever_stops_nothing(monkeypatch: pytest.
 
 
 async def test_a_journal_that_is_silent_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Probes do not wait for a disk that hangs, and do not pile up before it."""
+    """Probes do not wait for a hanging disk, and start one read only."""
     monkeypatch.setattr(health, "JOURNAL_TIMEOUT", 0.01)
     journal = Silent()
     async with served(Bench(), journal) as site:
@@ -267,7 +267,7 @@ async def test_a_journal_that_is_silent_is_asked_once(monkeypatch: pytest.Monkey
 @pytest.mark.attack(31)
 @pytest.mark.parametrize("path", PATHS)
 async def test_no_answer_holds_what_an_order_or_a_vendor_said(path: str) -> None:
-    """Whoever reaches the port learns booleans, names and ages: no ids, no texts, no addresses."""
+    """Responses contain booleans, names and ages, but no ids, texts or addresses."""
     bench = Bench(ack_interval=0, settle=3600)
     canary = "CANARY"
     bench.wms.failures.append(RejectedError(f"{canary} is not wanted"))

@@ -1,4 +1,4 @@
-"""The Host allow-list: a page whose name was made to point here gets nothing (faults.md, section 3, number 30)."""
+"""The allow-list for Host headers protects against DNS rebinding (faults.md, section 3, number 30)."""
 
 from __future__ import annotations
 
@@ -52,28 +52,28 @@ from tests.web.bench import PATHS, raw, served
     ],
 )
 def test_the_table(listening: str, hosts: list[str], expected: bool) -> None:
-    """Only who names our address and port is answered; on every address, only who names an address."""
+    """Only the server's address and port are allowed; a server on every address allows any IP address."""
     assert expected == is_allowed_host(hosts, listening, 8080)
 
 
 @pytest.mark.parametrize("listening", ["127.0.0.1", "0.0.0.0", "10.0.0.5"])  # noqa: S104 - what is tested
 @pytest.mark.parametrize("host", ["metrics.internal", "METRICS.internal:9999", "metrics.internal:8080"])
 def test_a_name_of_the_settings_will_do(listening: str, host: str) -> None:
-    """A proxy or a scraper that knows us by a name is answered, on whatever port it reaches us; another name is not."""
+    """A name from the settings is allowed on any port; other names are rejected."""
     assert is_allowed_host([host], listening, 8080, ["metrics.internal"])
     assert not is_allowed_host([host], listening, 8080)
     assert not is_allowed_host([f"evil.{host}"], listening, 8080, ["metrics.internal"])
 
 
 def test_no_port_means_the_one_of_http() -> None:
-    """A browser leaves port 80 out."""
+    """A Host without a port means port 80."""
     assert is_allowed_host(["localhost"], "127.0.0.1", 80)
 
 
 @pytest.mark.attack(30)
 @pytest.mark.parametrize("path", [*PATHS, "/"])
 async def test_a_rebound_name_gets_nothing(path: str) -> None:
-    """A page that has its own name point here is refused on every path, with the right port or not."""
+    """A foreign name is rejected on every path, with the right port or not."""
     async with served(Bench()) as site:
         answers = [
             await site.ask(path, headers={"Host": host})
@@ -85,7 +85,7 @@ async def test_a_rebound_name_gets_nothing(path: str) -> None:
 
 
 async def test_our_names_are_answered() -> None:
-    """Each of the names on the list is served."""
+    """Each allowed name is served."""
     async with served(Bench()) as site:
         answers = [
             await site.ask("/health/live", headers={"Host": f"{host}:{site.port}"})
@@ -96,7 +96,7 @@ async def test_our_names_are_answered() -> None:
 
 
 async def test_a_request_without_a_host_gets_nothing() -> None:
-    """Neither an old client that sends none nor one that sends two is answered."""
+    """A request without a Host header, or with two, is rejected."""
     async with served(Bench()) as site:
         none = await raw(site.port, b"GET /health/live HTTP/1.0\r\n\r\n")
         host = b"Host: localhost:%d\r\n" % site.port

@@ -1,4 +1,4 @@
-"""Metrics: each moves when what it counts happens, and an order never makes a series of its own."""
+"""Each metric changes with its events, and an order never adds a series."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Values = dict[tuple[str, ...], float]
 
 
 def of(metrics: Values, name: str) -> Values:
-    """Return the samples of one metric, by their labels."""
+    """Return the samples of one metric by their labels."""
     return {key[1:]: number for key, number in metrics.items() if key[0] == name}
 
 
 async def test_every_series_is_there_from_the_start() -> None:
-    """A rate needs the zero before the one; and no label has a value that the settings do not."""
+    """All series exist from the start with 0, and their labels have only values from the settings."""
     bench = Bench("wms", "erp", sources=("shop", "market"))
     async with served(bench) as site:
         metrics = await site.metrics()
@@ -43,7 +43,7 @@ async def test_every_series_is_there_from_the_start() -> None:
 
 
 async def test_the_good_way_is_counted() -> None:
-    """Found, delivered, acknowledged: each order once, under its source and receiver."""
+    """Each order is counted once as found, delivered and acknowledged, under its source and receiver."""
     bench = Bench("wms", "erp", ack_interval=0)
     bench.shop.put("1", "2", "3")
     async with served(bench) as site:
@@ -59,7 +59,7 @@ async def test_the_good_way_is_counted() -> None:
 
 
 async def test_each_bad_way_is_counted() -> None:
-    """Held, rejected and in doubt: each in its own counter, and in no other."""
+    """Held, rejected and in doubt each have a counter of their own."""
     bench = Bench(ack_interval=0, settle=3600, concurrency=1)
     refusal = RejectedError("not wanted")
     bench.wms.failures.extend([refusal, InDoubtError("lost"), refusal])  # the first order is believed the second time
@@ -80,7 +80,7 @@ async def test_each_bad_way_is_counted() -> None:
 
 
 async def test_walks_are_counted_by_how_they_ended() -> None:
-    """A walk that fails is counted as failed, and is no poll."""
+    """A failed poll is counted as failed, and does not change the time of the last poll."""
     bench = Bench()
     bench.shop.fetch_failures.append(TransientError("down"))
     async with served(bench) as site:
@@ -98,7 +98,7 @@ async def test_walks_are_counted_by_how_they_ended() -> None:
 
 
 async def test_the_last_poll_is_a_time_of_the_wall_clock() -> None:
-    """It is in seconds since 1970, so that Prometheus can subtract it from its own `time()`."""
+    """The time of the last poll is in seconds since 1970, so that Prometheus can subtract it from `time()`."""
     bench = Bench()
     async with served(bench) as site:
         await site.until(PollFinished)
@@ -110,7 +110,7 @@ async def test_the_last_poll_is_a_time_of_the_wall_clock() -> None:
 
 
 async def test_a_breaker_moves_its_gauge_both_ways() -> None:
-    """1 while an endpoint is paused or only being tried again, 0 when it works; the others stay."""
+    """The gauge is 1 while an endpoint is paused or half open, and 0 when it works; others stay."""
     bench = Bench("wms", "erp")
     async with served(bench) as site:
         assert bench.wms.endpoint is not None
@@ -131,7 +131,7 @@ async def test_a_breaker_moves_its_gauge_both_ways() -> None:
 
 
 async def test_the_oldest_unacknowledged_is_read_from_the_journal() -> None:
-    """Its age is that of the moment of reading, and it grows while the source refuses to be told."""
+    """The age is read at each scrape, and grows while the source refuses the acknowledgement."""
     bench = Bench(ack_interval=0, poll_interval=3600)
     bench.shop.put("1")
     bench.shop.failures.extend(TransientError("busy") for _ in range(99))
@@ -148,7 +148,7 @@ async def test_the_oldest_unacknowledged_is_read_from_the_journal() -> None:
 
 
 async def test_a_silent_journal_leaves_its_gauge_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An age that nobody knows is not 0, and the rest is told all the same."""
+    """Without a response of the journal the ages are left out, and the other metrics are served."""
     monkeypatch.setattr(health, "JOURNAL_TIMEOUT", 0.01)
     async with served(Bench(), Silent()) as site:
         await site.until(PollFinished)
@@ -160,7 +160,7 @@ async def test_a_silent_journal_leaves_its_gauge_out(monkeypatch: pytest.MonkeyP
 
 
 async def test_names_that_are_not_in_the_settings_make_no_series() -> None:
-    """However many names events carry, the series stay as many."""
+    """Events with unknown names add no series."""
     async with served(Bench()) as site:
         before = await site.metrics()
         for number in range(100):
@@ -176,7 +176,7 @@ async def test_names_that_are_not_in_the_settings_make_no_series() -> None:
 
 
 async def test_events_that_were_missed_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Counting that falls behind says how much it lost; the flow never waits for it."""
+    """Events that were not counted are reported as missed; the pipeline never waits for the counting."""
     monkeypatch.setattr(bus_module, "OBSERVER_BUFFER", 3)
     async with served(Bench(poll_interval=3600)) as site:
         await site.connector.drain()
@@ -193,7 +193,7 @@ async def test_events_that_were_missed_are_counted(monkeypatch: pytest.MonkeyPat
 
 
 async def test_connectors_in_one_process_count_each_for_itself() -> None:
-    """Nothing is registered globally."""
+    """Two connectors in one process have separate metrics."""
     one, two = Bench(ack_interval=0), Bench(ack_interval=0)
     one.shop.put("1")
     async with served(one) as first, served(two) as second:
@@ -210,7 +210,7 @@ async def test_connectors_in_one_process_count_each_for_itself() -> None:
     [("*/*", "text/plain"), ("application/openmetrics-text; version=1.0.0", "application/openmetrics-text")],
 )
 async def test_it_speaks_both_formats_of_prometheus(accept: str, kind: str) -> None:
-    """The scraper says which; either way each metric has its help and its type."""
+    """Both formats of Prometheus are served on request, with help and type of each metric."""
     async with served(Bench()) as site:
         answer, text = await site.ask("/metrics", headers={"Accept": accept})
 

@@ -1,4 +1,4 @@
-"""The server of health and metrics: what it answers to whom, and that it never is in the way."""
+"""The HTTP server for health and metrics: its responses, and that it never delays the connector."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.web.bench import ANY_PORT, PATHS, Silent, opened, raw, served, unstar
 @pytest.mark.parametrize("path", [*PATHS, "/", "/nothing"])
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"])
 async def test_it_only_reads(method: str, path: str) -> None:
-    """Whatever could change something is refused, and told what is not."""
+    """Methods that could change something are rejected with the allowed methods."""
     async with served(Bench()) as site:
         answer, _ = await site.ask(path, method, data=b"x" if method == "POST" else None)
 
@@ -54,7 +54,7 @@ async def test_head_is_get_without_the_body(path: str) -> None:
     ],
 )
 async def test_every_answer_has_the_headers(status: int, request_line: bytes, host: bytes) -> None:
-    """Typed, not to be sniffed, stored or scripted, and silent about what it is built with: refusals too."""
+    """Every response, also an error, has the security headers and no Server header."""
     bench = Bench()
     bench.shop.fetch_failures.extend(AuthError("401") for _ in range(99))
     async with served(bench) as site:
@@ -86,7 +86,7 @@ async def test_every_answer_has_the_headers(status: int, request_line: bytes, ho
     ids=["half a head", "a probe under way", "a scrape under way", "half a body", "an idle connection"],
 )
 async def test_an_open_request_does_not_hold_up_a_stop(under_way: int, request_: bytes) -> None:
-    """Leaving takes less than a second, whatever is still being asked, and the connection is closed."""
+    """Leaving takes less than a second in spite of open requests, and closes their connections."""
     connector = unstarted(Bench())
     silent = Silent()
     connector._journal = silent
@@ -109,7 +109,7 @@ async def test_an_open_request_does_not_hold_up_a_stop(under_way: int, request_:
 
 
 async def test_the_port_is_free_again() -> None:
-    """Leaving closes the port; the same one can be taken again at once."""
+    """Leaving frees the port at once."""
     connector = unstarted(Bench())
     async with connector:
         async with serve(connector, ANY_PORT) as url:
@@ -122,7 +122,7 @@ async def test_the_port_is_free_again() -> None:
 
 
 async def test_it_forgets_its_observer() -> None:
-    """Nothing is counted for a server that is gone."""
+    """Leaving removes the observer from the bus."""
     connector = unstarted(Bench())
     async with connector:
         before = list(connector.bus._observers)
@@ -133,7 +133,7 @@ async def test_it_forgets_its_observer() -> None:
 
 
 async def test_a_port_that_is_taken_is_a_mistake_in_the_settings() -> None:
-    """The error names the address and says why; it is not wrapped."""
+    """The error names the address and the reason, and is not in a group."""
     connector = unstarted(Bench())
     async with connector, serve(connector, ANY_PORT) as url:
         port = int(url.rpartition(":")[2])
@@ -146,7 +146,7 @@ async def test_a_port_that_is_taken_is_a_mistake_in_the_settings() -> None:
 
 
 async def test_what_the_block_raises_is_passed_on() -> None:
-    """Whoever waits for an error of the connector gets that one, and no group of errors."""
+    """An exception of the block is raised unchanged, not in a group."""
     connector = unstarted(Bench())
     broken = JournalError("the disk is full")
 
@@ -158,7 +158,7 @@ async def test_what_the_block_raises_is_passed_on() -> None:
 
 
 async def test_cancelling_is_passed_on() -> None:
-    """A cancelled block is left at once, and its scope ends as any other."""
+    """A cancelled block is left at once, and its scope ends as usual."""
     connector = unstarted(Bench())
     async with connector:
         with anyio.move_on_after(0.05) as scope:
@@ -170,7 +170,7 @@ async def test_cancelling_is_passed_on() -> None:
 
 @pytest.mark.parametrize(("host", "base"), [("::1", "http://[::1]:"), ("0.0.0.0", "http://0.0.0.0:")])  # noqa: S104
 async def test_the_base_url_is_the_one_listened_on(host: str, base: str) -> None:
-    """The URL has the address and the port, and works."""
+    """The base URL has the address and the port, and works."""
     connector = unstarted(Bench())
     async with (
         connector,

@@ -1,6 +1,6 @@
 """
-eWarehousing Solutions' middleware, as its documents describe it (seed 004; vendors.md sections 4 and 6): login,
-orders, cancelling, documents and shipments.
+eWarehousing Solutions' middleware as documented (seed 004; vendors.md sections 4 and 6): login, orders, cancellation,
+documents and shipments.
 """
 
 from __future__ import annotations
@@ -41,22 +41,28 @@ Handler = Callable[..., web.Response]
 
 
 class _NotFound(Exception):
-    """There is no such order or document."""
+    """The order or document does not exist."""
 
 
 class EwarehousingStandIn(StandIn):
     """
-    eWarehousing's orders for one customer behind the middleware's API.
+    eWarehousing's orders of one customer behind the middleware's API.
 
-    `articles` are the article codes that exist, None for any. `unique_reference` refuses an `external_reference`
-    that any order has, a cancelled one too; `external_id` is never checked. `page_base` is the number of the first
-    page of a list, `fuzzy` matches the `external_id` filter by prefix, `index_lag` is the number of seconds of
-    `now()` after which a new order can be listed, and `read_lag` the number after which a single order and its
-    documents show what was done to it: the four things that the vendor does not state.
+    - `articles`: the existing article codes; None accepts any code.
+    - `unique_reference`: refuse an `external_reference` that another order has, even a cancelled one; `external_id` is
+      never checked.
+    - `orders`: the live state by id, in order of creation. A test may change all but an order's external id and
+      reference; `move` and `ship` act as the warehouse.
+    - `created`: every applied create body.
 
-    `orders` is the live state by id, in order of creation: a test may change all but an order's external id and
-    reference; `move` and `ship` are what the warehouse does. `created` is every create body that was applied. Numbers
-    with a fraction are `Decimal`.
+    Four options cover behaviour that the vendor does not document:
+
+    - `page_base`: the number of the first page of a list.
+    - `fuzzy`: the `external_id` filter matches by prefix.
+    - `index_lag`: the seconds of `now()` after which lists show a new order.
+    - `read_lag`: the seconds of `now()` after which a single order and its documents show a change.
+
+    Numbers with a fraction are `Decimal`.
     """
 
     def __init__(
@@ -89,7 +95,7 @@ class EwarehousingStandIn(StandIn):
         self._fuzzy = fuzzy
         self._index_lag = timedelta(seconds=index_lag)
         self.read_lag = read_lag
-        self._pictures: dict[str, list[tuple[datetime, dict[str, Any]]]] = {}
+        self._snapshots: dict[str, list[tuple[datetime, dict[str, Any]]]] = {}
         self._tokens: dict[str, datetime] = {}
         self._refresh_tokens: set[str] = set()
         self._made: dict[str, datetime] = {}
@@ -108,23 +114,23 @@ class EwarehousingStandIn(StandIn):
         )
 
     def by_external_id(self, external_id: str) -> list[dict[str, Any]]:
-        """Return the orders under exactly this external id, in order of creation; more than one is a double."""
+        """Return the orders with exactly this external id, in order of creation; more than one is a duplicate."""
         return self._by_external_id.find(self.orders, external_id)
 
     def move(self, order_id: str, status: str) -> None:
-        """Let the warehouse get on with an order: it has `status` from now on."""
+        """Set the status of an order, as the warehouse does."""
         change(self.orders[order_id], {"status": status}, self.now())
-        self._take_picture(order_id)
+        self._take_snapshot(order_id)
 
     def ship(self, order_id: str, tracking_code: str = "3STEST000000001") -> dict[str, Any]:
-        """Let the warehouse ship all of an order as one parcel; return the shipment."""
+        """Ship a whole order as one parcel, as the warehouse does; return the shipment."""
         self.move(order_id, "shipped")
         shipment = new_shipment(self.orders[order_id], len(self.shipments) + 1, tracking_code, self.now())
         self.shipments.append(shipment)
         return shipment
 
     def answer(self, request: web.Request, body: bytes) -> web.Response:
-        """Carry out one request: the route, then the headers, then the call."""
+        """Carry out one request: check the route and the headers, then apply it."""
         path = request.rel_url.raw_path
         methods, ids = self._route(path if path.endswith("/") else path + "/")
         if methods is None:
@@ -181,7 +187,7 @@ class EwarehousingStandIn(StandIn):
         return self._session()
 
     def _refresh(self, request: web.Request, body: bytes) -> web.Response:
-        """A refresh token is good once; whoever uses it again has to log in."""
+        """Issue new tokens for a refresh token, which is valid once; after that a login is required."""
         given = _content(request, body).get("refresh_token")
         if not isinstance(given, str) or given not in self._refresh_tokens:
             return reply(401, {"code": 401, "message": "JWT Refresh Token Not Found"})
@@ -224,7 +230,7 @@ class EwarehousingStandIn(StandIn):
         self._made[order["id"]] = now
         self._by_external_id.add(order)
         self._by_reference.add(order)
-        self._take_picture(order["id"])
+        self._take_snapshot(order["id"])
         return reply(201, {name: order[name] for name in CREATED if name in order})
 
     def _retrieve(self, request: web.Request, _body: bytes, order_id: str) -> web.Response:
@@ -239,14 +245,14 @@ class EwarehousingStandIn(StandIn):
         change(order, content, self.now())
         for part in content.get("documents", ()):
             _attach(order, part)
-        self._take_picture(order_id)
+        self._take_snapshot(order_id)
         return reply(200, {name: order[name] for name in UPDATED if name in order})
 
     def _cancel(self, _request: web.Request, _body: bytes, order_id: str) -> web.Response:
         order = self._order(order_id)
         _check_open(order, "canceled")
         change(order, {"status": "cancelled"}, self.now())
-        self._take_picture(order_id)
+        self._take_snapshot(order_id)
         return web.Response(status=204)
 
     def _documents(self, _request: web.Request, _body: bytes, order_id: str) -> web.Response:
@@ -274,24 +280,24 @@ class EwarehousingStandIn(StandIn):
         if problems := document_problems(content):
             raise EwarehousingBadRequest(*problems)
         record = _attach(order, content)
-        self._take_picture(order_id)
+        self._take_snapshot(order_id)
         return reply(201, listed_document(record))
 
-    def _take_picture(self, order_id: str) -> None:
-        """Keep what an order is from now on, for readings that lag behind."""
+    def _take_snapshot(self, order_id: str) -> None:
+        """Store the current state of an order, for reads that lag behind."""
         if self.read_lag:
-            self._pictures.setdefault(order_id, []).append((self.now(), deepcopy(self.orders[order_id])))
+            self._snapshots.setdefault(order_id, []).append((self.now(), deepcopy(self.orders[order_id])))
 
     def _read(self, order_id: str) -> dict[str, Any]:
-        """Return an order as a reading shows it: as it is, or as it was `read_lag` ago."""
+        """Return an order as a read shows it: in the state of `read_lag` seconds ago."""
         order = self._order(order_id)
         if not self.read_lag:
             return order
         newest = self.now() - timedelta(seconds=self.read_lag)
-        seen = [picture for at, picture in self._pictures.get(order_id, ()) if at <= newest]
-        if not seen:
+        visible = [snapshot for at, snapshot in self._snapshots.get(order_id, ()) if at <= newest]
+        if not visible:
             raise _NotFound
-        return seen[-1]
+        return visible[-1]
 
     def _order(self, order_id: str) -> dict[str, Any]:
         order = self.orders.get(order_id)
@@ -300,9 +306,9 @@ class EwarehousingStandIn(StandIn):
         return order
 
 
-def _check_open(order: dict[str, Any], what: str) -> None:
+def _check_open(order: dict[str, Any], action: str) -> None:
     if order["status"] not in OPEN:
-        raise EwarehousingBadRequest(("", f"Order with status {order['status']} cannot be {what}"))
+        raise EwarehousingBadRequest(("", f"Order with status {order['status']} cannot be {action}"))
 
 
 def _attach(order: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
@@ -313,7 +319,7 @@ def _attach(order: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
 
 
 def _content(request: web.Request, body: bytes) -> dict[str, Any]:
-    """Return the body as an object, or refuse it."""
+    """Return the body as an object; raises `EwarehousingBadRequest` for any other body."""
     if request.content_type != "application/json":
         raise EwarehousingBadRequest(("", "The body must be application/json"))
     try:

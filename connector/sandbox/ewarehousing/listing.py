@@ -1,8 +1,8 @@
 """
-How eWarehousing lists orders: the filters, the order and the pages of `GET /wms/orders/` (seed 004).
+The filters, the sort order and the pages of `GET /wms/orders/` (seed 004).
 
-A parameter that is not documented is refused: the real vendor may ignore it and return everything, which is the one
-answer that a look-up must never take for its own.
+Undocumented parameters are refused. The real vendor may ignore them and return every order, which a look-up must
+never mistake for a result.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ _SHOWN = (
 
 class OrderIndex:
     """
-    Finds orders by a field that never changes, without looking at all of them.
+    An index of orders by a field that never changes.
 
-    It notices orders that somebody else put in or took out by their number.
+    It is rebuilt when the number of orders differs, because tests add and remove orders directly.
     """
 
     def __init__(self, field: str) -> None:
@@ -58,7 +58,7 @@ class OrderIndex:
         self._size = 0
 
     def add(self, order: Order) -> None:
-        """Take in a new order."""
+        """Add a new order to the index."""
         self._ids.setdefault(order.get(self._field, ""), []).append(order["id"])
         self._size += 1
 
@@ -74,10 +74,12 @@ class OrderIndex:
 
 def listed(orders: Iterable[Order], query: Mapping[str, str], *, page_base: int, fuzzy: bool) -> list[Order]:
     """
-    Return the page of `orders` (given in order of creation) that `query` asks for.
+    Return the page of `orders` (given in order of creation) that `query` selects.
 
-    `page_base` is the number of the first page; `page` without `limit` is ignored, as older documentation says.
-    `fuzzy` matches `external_id` by prefix. Raises `EwarehousingBadRequest`.
+    - `page_base`: the number of the first page; `page` without `limit` is ignored, as older documentation says.
+    - `fuzzy`: the `external_id` filter matches by prefix.
+
+    Raises: `EwarehousingBadRequest` for an undocumented parameter or value.
     """
     for name in query:
         if name not in _PARAMETERS:
@@ -95,7 +97,7 @@ def listed(orders: Iterable[Order], query: Mapping[str, str], *, page_base: int,
 
 
 def cut(found: Sequence[T], query: Mapping[str, str], *, page_base: int) -> Sequence[T]:
-    """Return the page that `limit` and `page` name. Raises `EwarehousingBadRequest`."""
+    """Return the page given by `limit` and `page`; raises `EwarehousingBadRequest` for an invalid one."""
     limit = min(_number(query, "limit", DEFAULT_LIMIT, least=1), LARGEST_LIMIT)
     page = _number(query, "page", page_base, least=page_base) - page_base if "limit" in query else 0
     return found[page * limit : (page + 1) * limit]
@@ -131,7 +133,7 @@ def _starts(name: str, value: str) -> Callable[[Order], bool]:
 
 
 def choice(query: Mapping[str, str], name: str, allowed: tuple[str, ...], default: str) -> str:
-    """Return a parameter that has but a few values. Raises `EwarehousingBadRequest`."""
+    """Return a parameter that must be one of `allowed`; raises `EwarehousingBadRequest` for any other value."""
     value = query.get(name, default)
     if value not in allowed:
         raise EwarehousingBadRequest((name, f"Must be one of {', '.join(allowed)}."))

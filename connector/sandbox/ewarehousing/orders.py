@@ -1,4 +1,4 @@
-"""How eWarehousing keeps an order, and what it shows of it (seed 004, "Response models" and the examples)."""
+"""eWarehousing's records of orders and documents, and their form in responses (seed 004, "Response models")."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ CREATED = (
     "inco_terms",
     "currency",
 )
-"""What a create answers and a single order shows. What was never given is left out, as in the seed's examples."""
+"""Fields of the response to a create, and of a single order. Unset fields are left out, as in the seed's examples."""
 UPDATED = ("id", "external_reference", "external_id", "po_number", "status", "note", "shipping_method")
-"""What an update answers."""
+"""Fields of the response to an update."""
 EXPAND = frozenset(
     {
         "shipping_address",
@@ -61,18 +61,18 @@ EXPAND = frozenset(
         "order_line_meta_data",
     }
 )
-"""The groups of the `expand` header for a single order; `variants` adds nothing, lines always show theirs."""
+"""The groups of the `expand` header for a single order. `variants` has no effect: lines always contain them."""
 
 _MAGIC = ((b"%PDF", "application/pdf"), (b"\x89PNG", "image/png"), (b"\xff\xd8\xff", "image/jpeg"))
 
 
 def stamp(moment: datetime) -> str:
-    """Return `moment` as the vendor writes it."""
+    """Return `moment` in the vendor's format."""
     return moment.isoformat(timespec="seconds")
 
 
 def new_order(body: Mapping[str, Any], number: int, customer_code: str, now: datetime) -> Order:
-    """Return the order that a checked create makes. The same number gives the same id."""
+    """Return the order for a valid create body. The same number gives the same id."""
     reference = f"ORD{number:011d}"
     order: Order = {
         "id": str(uuid5(NAMESPACE_URL, f"{customer_code}/{reference}")),
@@ -91,9 +91,9 @@ def new_order(body: Mapping[str, Any], number: int, customer_code: str, now: dat
 
 def change(order: Order, body: Mapping[str, Any], now: datetime) -> None:
     """
-    Write a checked create or update into `order`.
+    Apply a valid create or update body to `order`.
 
-    Order lines replace the old ones (seed 004); addresses and metadata are changed key by key, and documents added.
+    Order lines replace the old ones (seed 004). Addresses and metadata are merged key by key. Documents are added.
     """
     for name, value in body.items():
         if name == "requested_delivery_date":
@@ -138,26 +138,26 @@ def document(body: Mapping[str, Any], order_id: str, number: int, content: bytes
 
 
 def listed_document(record: Mapping[str, Any]) -> Order:
-    """Return what the document routes below an order show."""
+    """Return a document as the routes below an order show it."""
     return {name: record[name] for name in ("id", "title", "mime_type", "quantity")}
 
 
 def full_document(record: Mapping[str, Any]) -> Order:
-    """Return what `/wms/documents/:id/` shows: also a signed link that expires (vendors.md, section 4)."""
+    """Return a document as `/wms/documents/:id/` shows it, with a signed link that expires (vendors.md, section 4)."""
     return {**record, "url": f"https://documents.invalid/{record['id']}?expires=600&signature=sandbox"}
 
 
 def groups(header: str, known: frozenset[str] = EXPAND) -> frozenset[str]:
-    """Return the groups of an `expand` header; an unknown one is refused."""
+    """Return the groups of an `expand` header; raises `EwarehousingBadRequest` for an unknown group."""
     named = frozenset(name.strip() for name in header.split(",") if name.strip())
     if unknown := named - known:
-        listed = ", ".join(sorted(unknown)).encode("ascii", "replace").decode()  # bytes of a header may be no text
+        listed = ", ".join(sorted(unknown)).encode("ascii", "replace").decode()  # a header may have invalid UTF-8
         raise EwarehousingBadRequest(("", f"Unknown expand group: {listed}"))
     return named
 
 
 def shown(order: Mapping[str, Any], expand: frozenset[str]) -> Order:
-    """Return a single order with the groups that were asked for."""
+    """Return a single order with the requested groups."""
     content = {name: order[name] for name in CREATED if name in order}
     for name in ("shipping_address", "documents", "meta_data"):
         if name in expand:

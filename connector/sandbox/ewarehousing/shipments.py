@@ -1,4 +1,4 @@
-"""How eWarehousing shows shipments: `GET /wms/shipments/` (vendors.md, section 4; not in the seed)."""
+"""eWarehousing's shipments: `GET /wms/shipments/` (vendors.md, section 4; not in the seed)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ EXPAND = frozenset(
         "administration_code",
     }
 )
-"""The groups of the `expand` header for shipments; the stand-in has nothing to show for some of them."""
+"""The groups of the `expand` header for shipments; the stand-in has no data for some of them."""
 
 _REFERENCE = ("order_external_reference", "order_external_reference[]")
 _PARAMETERS = frozenset({*_REFERENCE, "from", "to", "limit", "page", "direction", "sort"})
@@ -34,7 +34,7 @@ _SORT_FIELDS = {"reference": "reference", "createdAt": "created_at"}
 
 
 def new_shipment(order: Mapping[str, Any], number: int, tracking_code: str, now: datetime) -> Shipment:
-    """Return the shipment of all of `order` as one parcel."""
+    """Return a shipment of the whole `order` as one parcel."""
     reference = f"SHP{number:011d}"
     return {
         "id": str(uuid5(NAMESPACE_URL, f"{order['id']}/{reference}")),

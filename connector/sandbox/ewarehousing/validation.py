@@ -1,8 +1,9 @@
 """
-What eWarehousing takes in a create, an update and a document (seed 004; vendors.md sections 4 and 6).
+Validates the bodies of creates, updates and documents (seed 004; vendors.md sections 4 and 6).
 
-Strict: only documented keys, every required one, each of its type. Where the vendor's rule is not known (null for an
-optional field, say), the stand-in refuses, so that a client keeps to what is documented.
+Only documented keys are accepted, all required keys must be present, and each value must have its type. Where the
+vendor's rule is unknown (null for an optional field, for example), the stand-in refuses the body, so that clients keep
+to the documentation.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from connector.mapping.iso_codes import WITHOUT_POSTAL_CODES
 __all__ = ["EwarehousingBadRequest", "day", "document_problems", "order_problems"]
 
 Problem = tuple[str, str]
-"""The path of a field, dotted, and what is wrong with it. An empty path is the request as a whole."""
+"""The dotted path of a field, and the problem with its value. An empty path is the request as a whole."""
 Check = Callable[[Any, str], Iterator[Problem]]
 
 BLANK = "This value should not be blank."
@@ -32,14 +33,14 @@ DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 class EwarehousingBadRequest(Exception):
-    """The vendor answers 400; `problems` are its reasons."""
+    """The vendor's 400 response; `problems` are the reasons."""
 
     def __init__(self, *problems: Problem) -> None:
         super().__init__("; ".join(f"{path}: {text}" if path else text for path, text in problems))
         self.problems = problems
 
     def content(self) -> dict[str, Any]:
-        """Return the vendor's body: numbered texts, mixed with lists under the camelCase names of the fields."""
+        """Return the vendor's body: numbered texts, and lists under the camelCase names of the fields."""
         named: dict[str, list[str]] = {}
         for path, text in self.problems:
             if path:
@@ -50,10 +51,10 @@ class EwarehousingBadRequest(Exception):
 
 def order_problems(body: Any, articles: Collection[str] | None, *, update: bool = False) -> list[Problem]:
     """
-    Return what is wrong with the body of a create, or of an `update`.
+    Return the problems of the body of a create, or of an `update`.
 
-    An update knows all keys but the identity, and needs none; its order lines, if any, replace the old ones and are
-    whole. `articles` are the known article codes, None for any.
+    An update may have any key but those of the identity, and requires none; its order lines must be complete.
+    `articles` are the known article codes; None accepts any code.
     """
 
     def line(value: Any, path: str) -> Iterator[Problem]:
@@ -64,7 +65,7 @@ def order_problems(body: Any, articles: Collection[str] | None, *, update: bool 
 
     def address(value: Any, path: str) -> Iterator[Problem]:
         yield from _object(value, path, _ADDRESS, () if update else {"street", "city", "country", "addressed_to"})
-        # An update without a zipcode keeps the one that is there.
+        # An update without a zipcode keeps the old one.
         if not isinstance(value, dict) or value.get("zipcode") or (update and "zipcode" not in value):
             return
         if str(value.get("country")) not in WITHOUT_POSTAL_CODES:
@@ -79,12 +80,12 @@ def order_problems(body: Any, articles: Collection[str] | None, *, update: bool 
 
 
 def document_problems(body: Any) -> list[Problem]:
-    """Return what is wrong with a document that is added to an order."""
+    """Return the problems of a document for an order."""
     return list(_document(body, ""))
 
 
 def day(value: str) -> date | None:
-    """Return the date that `value` writes as YYYY-MM-DD, or None."""
+    """Return the date for a text in the form YYYY-MM-DD, or None."""
     try:
         return date.fromisoformat(value) if DAY.fullmatch(value) else None
     except ValueError:
@@ -122,10 +123,10 @@ def _list(check: Check, *, least: int = 0) -> Check:
     return checked
 
 
-def _simple(is_right: Callable[[Any], bool], what: str) -> Check:
+def _simple(is_valid: Callable[[Any], bool], problem: str) -> Check:
     def checked(value: Any, path: str) -> Iterator[Problem]:
-        if not is_right(value):
-            yield path, what
+        if not is_valid(value):
+            yield path, problem
 
     return checked
 
@@ -245,7 +246,7 @@ _ORDER: dict[str, Check] = {
     "inco_terms": _terms,
     "currency": _currency,
 }
-"""What a create and an update share, but for the two fields whose rules depend on which of them it is."""
+"""Fields of both creates and updates, without the two fields whose rules differ between them."""
 
 
 def _camel(path: str) -> str:

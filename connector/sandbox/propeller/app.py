@@ -1,6 +1,6 @@
 """
-Propeller Commerce, as its documents describe it (seed 000; vendors.md sections 1 and 6): the token, the search for
-orders that were not exported yet, and the mark that takes them out of it.
+Propeller Commerce as documented (seed 000; vendors.md sections 1 and 6): tokens, the search for orders that are not
+exported yet, and the update that marks an order as exported.
 """
 
 from __future__ import annotations
@@ -30,11 +30,12 @@ class PropellerStandIn(StandIn):
     """
     Propeller's orders behind its REST API.
 
-    `token` is good for ever; `POST /oauth2/token` issues others that live `token_life` seconds of `now()`.
-    `largest_page` is the largest `offset` (which is the page size) that a search may ask for.
+    - `token` never expires; tokens of `POST /oauth2/token` expire after `token_life` seconds of `now()`.
+    - `largest_page`: the largest `offset` of a search, which is the page size.
+    - `orders`: the live state, by id and in id order; a test may change it.
+    - `marked`: every applied `PATCH` in order, as (id, body).
 
-    `orders` is the live state, by id and in id order: what a test changes there, the next search finds. `marked` is
-    every `PATCH` that was applied, as (id, body), in order. Numbers with a fraction are `Decimal`.
+    Numbers with a fraction are `Decimal`.
     """
 
     def __init__(
@@ -42,7 +43,7 @@ class PropellerStandIn(StandIn):
         orders: Iterable[dict[str, Any]] = (),
         *,
         client_id: str = "sandbox",
-        client_secret: str = "sandbox-secret",  # noqa: S107 - opens nothing but this stand-in
+        client_secret: str = "sandbox-secret",  # noqa: S107 - valid only for this stand-in
         token: str = "sandbox-token",  # noqa: S107 - likewise
         token_life: int = 1800,
         largest_page: int = 100,
@@ -59,7 +60,7 @@ class PropellerStandIn(StandIn):
         self._largest_page = largest_page
 
     def add(self, order: dict[str, Any]) -> None:
-        """Take in an order that was just placed, or replace the one of the same id."""
+        """Add an order that was just placed, or replace the one with the same id."""
         late = bool(self.orders) and order["id"] < next(reversed(self.orders))
         self.orders[order["id"]] = order
         if late:
@@ -68,7 +69,7 @@ class PropellerStandIn(StandIn):
             self.orders.update(in_order)
 
     def answer(self, request: web.Request, body: bytes) -> web.Response:
-        """Carry out one request; paths and methods that are not documented are 404."""
+        """Carry out one request; undocumented paths and methods are 404."""
         path = request.rel_url.raw_path
         if path == "/oauth2/token" and request.method == "POST":
             return self._issue(request, body)
@@ -88,7 +89,7 @@ class PropellerStandIn(StandIn):
         return _error(404, 10008, "no such resource")
 
     def _found(self) -> dict[int, dict[str, Any]]:
-        """Return the orders as a search finds them: while it is behind, some as they were before their mark."""
+        """Return the orders for a search; within `list_lag`, marked orders are shown as before their mark."""
         if not self.list_lag:
             return self.orders
         unmarked = {"exportedAt": None, "exportStatus": "", "exportMessage": None}
@@ -98,11 +99,11 @@ class PropellerStandIn(StandIn):
         }
 
     def unauthorized(self) -> web.Response:
-        """Return the 401 of a token that is not, or no longer, good. Its body is a guess: the vendor shows none."""
+        """Return the 401 response to an invalid or expired token. Its body is a guess: the vendor documents none."""
         return _error(401, 401, "the access token is missing, unknown or expired")
 
     def _issue(self, request: web.Request, body: bytes) -> web.Response:
-        """Issue a token for the client's credentials, given in the form or as HTTP Basic."""
+        """Issue a token for the client's credentials, sent in the form or as HTTP Basic."""
         if request.content_type != "application/x-www-form-urlencoded":
             return reply(400, {"error": "invalid_request", "error_description": "the body must be a form"})
         form = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
@@ -136,7 +137,7 @@ class PropellerStandIn(StandIn):
 
 
 def _check_change(change: Any) -> None:
-    """Refuse (10007) what the update does not document; only the fields that are sent change."""
+    """Raise `PropellerBadRequest` (10007) for an undocumented field or value of an update."""
     if not isinstance(change, dict):
         raise PropellerBadRequest(10007, "the body must be an object")
     for key, value in change.items():
@@ -153,7 +154,7 @@ def _check_change(change: Any) -> None:
 
 
 def _is_moment(text: str) -> bool:
-    """Say whether `text` is a moment in the one form that the seed shows, and on the calendar."""
+    """Return whether `text` is an existing time in the only form that the seed shows."""
     if not EXPORTED_AT.fullmatch(text):
         return False
     try:
@@ -179,7 +180,7 @@ def _basic(header: str) -> tuple[str, str] | None:
         return None
     try:
         name, _, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
-    except ValueError:  # not in ASCII, not in base64, or not in UTF-8
+    except ValueError:  # not ASCII, not base64, or not UTF-8
         return None
     return unquote_plus(name), unquote_plus(secret)
 

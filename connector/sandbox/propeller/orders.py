@@ -1,8 +1,8 @@
 """
-Believable orders in Propeller's shape: the example of seed 000, and as many like it as wanted.
+Orders in Propeller's form: the example of seed 000, and generated orders like it.
 
-Amounts are `Decimal`, or `int` where they are whole, as the seed writes them (`"tax": 22`, never `22.00`). Encode
-with `connector.sandbox.server.encode`, which keeps every digit and writes JSON numbers.
+Amounts are `Decimal`, or `int` for whole numbers, as in the seed (`"tax": 22`, never `22.00`). Encode them with
+`connector.sandbox.server.encode`, which keeps every digit and writes JSON numbers.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ Number = Decimal | int
 FIRST_PLACED = datetime(2026, 1, 2, 6, 0, tzinfo=UTC)
 LAST_PLACED = datetime(2026, 12, 30, tzinfo=UTC)
 GAP = timedelta(minutes=20)
-"""The usual time between two orders; a great many of them come closer, to stay within the year."""
+"""The usual time between two orders, shortened for large numbers of orders, so that all are within the year."""
 ITEM_ID_OFFSET = 10433
-"""How far the seed's item ids are from its order ids."""
+"""The difference between the item ids and the order ids of the seed."""
 CUSTOMERS = 240
 CENT = Decimal("0.01")
 
@@ -108,7 +108,7 @@ _SEED_ORDER = b"""
 
 
 def seed_order() -> Order:
-    """Return the example order of seed 000, exactly, as a new dict. Its sums miss by a cent, as in the seed."""
+    """Return a copy of the example order of seed 000. Its sums are wrong by a cent, as in the seed."""
     order: Order = decode(_SEED_ORDER)
     return order
 
@@ -117,12 +117,13 @@ def propeller_orders(
     count: int, *, seed: int = 1, first_id: int = 20106, without_address: int = 0, quotations: int = 0
 ) -> list[Order]:
     """
-    Return `count` orders that nobody exported yet, with ids from `first_id` and later dates for higher ids.
+    Return `count` orders that are not exported yet, with ids from `first_id` and later dates for higher ids.
 
-    The same arguments give the same orders. `without_address` of them have no address at all, and `quotations` are
-    of that type, though in the same status; both kinds are spread over the list. Every key of the seed's example is
-    there, and the sums add up: gross includes tax, net does not. Raises `ValueError` if the two kinds outnumber the
-    orders.
+    The same arguments give the same orders. `without_address` of them have no address, and `quotations` are of that
+    type in the same status; both are spread over the list. Orders have every key of the seed's example, and their sums
+    are correct: gross includes tax, net does not.
+
+    Raises: `ValueError` if `without_address` plus `quotations` is more than `count`.
     """
     if without_address + quotations > count:
         raise ValueError(f"{without_address} + {quotations} orders of {count}")
@@ -146,12 +147,12 @@ def propeller_orders(
 
 
 def _spread(length: int, count: int) -> list[int]:
-    """Return `count` different places of a list, evenly apart."""
+    """Return `count` different positions of a list, evenly spaced."""
     return [(2 * number + 1) * length // (2 * count) for number in range(count)]
 
 
 def _person(random: Random) -> Order:
-    """Return a customer: what is the same in each of the orders that they place."""
+    """Return the fields that all orders of one customer share."""
     country = random.choices(COUNTRIES, weights=[country.share for country in COUNTRIES])[0]
     first, last = random.choice(country.first_names), random.choice(country.last_names)
     name = {"firstName": first, "lastName": last, "company": random.choice(country.companies).format(last)}
@@ -255,12 +256,12 @@ def _cents(amount: Decimal) -> Decimal:
 
 
 def _number(amount: Decimal) -> Number:
-    """Return `amount` as JavaScript would write it: no zeros at the end, and no point without digits after it."""
+    """Return `amount` as JavaScript writes it: without trailing zeros, and as an integer if it is whole."""
     return int(amount) if amount == amount.to_integral_value() else amount.normalize()
 
 
 def _uuid7(random: Random, moment: datetime) -> str:
-    """Return a version 7 UUID, like the seed's: the moment first, then chance."""
+    """Return a version 7 UUID like that of the seed: a timestamp followed by random bits."""
     milliseconds = int(moment.timestamp() * 1000)
     value = milliseconds << 80 | 0x7 << 76 | random.getrandbits(12) << 64 | 0b10 << 62 | random.getrandbits(62)
     return str(UUID(int=value))

@@ -1,7 +1,7 @@
 """
-What Propeller's order search takes and finds (seed 000; vendors.md section 1).
+Propeller's order search: its parameters and results (seed 000; vendors.md section 1).
 
-Anything that is not documented is refused, so that a client's slip is seen here and not in production.
+Undocumented parameters are refused, so that a mistake of a client shows in tests and not in production.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ TERM_FIELDS = ("id", "uuid", "email", "reference", "remarks", "recipientCompany"
 
 
 class PropellerBadRequest(Exception):
-    """The vendor will not take the request. `code` is one of its documented error codes."""
+    """Propeller's 400 response; `code` is one of its documented error codes."""
 
     def __init__(self, code: int, message: str) -> None:
         super().__init__(message)
@@ -32,9 +32,10 @@ class PropellerBadRequest(Exception):
 
 def expanded(values: Iterable[str]) -> frozenset[str]:
     """
-    Return the groups that the query's `expands` ask for: comma separated, in either case.
+    Return the groups of the query parameter `expands`, in upper case.
 
-    The vendor's pages write them in upper and in lower case. An unknown group is refused (10007).
+    Names are separated by commas, in upper or lower case, because the vendor's documents use both. Raises
+    `PropellerBadRequest` (10007) for an unknown group.
     """
     groups = frozenset(name.strip().upper() for value in values for name in value.split(",") if name.strip())
     if unknown := groups - EXPANDS:
@@ -77,7 +78,7 @@ _SHAPING = frozenset({"page", "offset", "sortInputs", "termFields"})
 
 
 def _test(key: str, body: dict[str, Any]) -> Test:
-    """Return the condition that `key` puts on an order."""
+    """Return the filter for the search key `key`."""
     value = body[key]
     if key == "status":
         return _one_of("status", _list(key, value, str))
@@ -108,12 +109,12 @@ def _list(key: str, value: Any, kind: type, allowed: frozenset[str] | None = Non
 
 
 def _one_of(field: str, values: frozenset[Any]) -> Test:
-    """An empty list of anything but export statuses asks for nothing in particular."""
+    """Return a filter for one of `values`; an empty list selects all orders (but see `exportStatuses`)."""
     return lambda order: not values or order.get(field) in values
 
 
 def _between(key: str, value: Any, moment: Callable[[Order], str]) -> Test:
-    """The guide writes `from` and `to`, the vendor's own client `greaterThan` and `lessThan`."""
+    """Return a filter for a period: `from` and `to` (guide), or `greaterThan` and `lessThan` (vendor's client)."""
     if not isinstance(value, dict) or not value or value.keys() - {"from", "to", "greaterThan", "lessThan"}:
         raise PropellerBadRequest(10007, f"{key}: must be an object of from and to")
     bounds = {name: _moment(key, text) for name, text in value.items()}
@@ -139,7 +140,7 @@ def _moment(key: str, text: Any) -> datetime:
 
 
 def _modified(order: Order) -> str:
-    """Return when the order was last changed, as far as an order says: when it was exported, or created."""
+    """Return the time of the order's last known change: its export, or else its creation."""
     return str(order["exportedAt"] or order["date"])
 
 

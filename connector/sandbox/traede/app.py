@@ -1,6 +1,6 @@
 """
-Traede, as its documents describe it (seeds 001 and 002; vendors.md sections 2 and 6): the exports of orders and of
-production orders, and the marks that take orders out of them.
+Traede as documented (seeds 001 and 002; vendors.md sections 2 and 6): the exports of orders and of production orders,
+and the calls that mark orders as exported.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ class TraedeStandIn(StandIn):
     """
     Traede's orders behind its two export APIs.
 
-    `pages=False` is a Traede whose export ignores `page` and `limit`, which the documents leave open. What its error
-    and mark answers hold is a guess: the vendor shows none.
+    With `pages=False` the export ignores `page` and `limit`, which the documents leave open. The bodies of errors and
+    of responses to marks are guesses: the vendor documents none.
 
-    `orders` and `production_orders` are the live state, by id and in id order: what a test changes there, the next
-    export lists. `exported` tells when which system was told to have which order, by (the word in the address, system,
-    id). `marked` is every mark that was applied, as (that word, what was sent), and `regulated` how many times stock
-    was moved for an order.
+    - `orders`, `production_orders`: the live state, by id and in id order; a test may change it.
+    - `exported`: the time of each export, by (word in the path, system, id).
+    - `marked`: every applied mark, as (word in the path, mark).
+    - `regulated`: the number of times that stock was moved for an order.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class TraedeStandIn(StandIn):
         orders: Iterable[dict[str, Any]] = (),
         production_orders: Iterable[dict[str, Any]] = (),
         *,
-        token: str = "sandbox-token",  # noqa: S107 - opens nothing but this stand-in
+        token: str = "sandbox-token",  # noqa: S107 - valid only for this stand-in
         app_key: str = "sandbox-app-key",
         pages: bool = True,
         now: Callable[[], datetime] = system_now,
@@ -52,7 +52,7 @@ class TraedeStandIn(StandIn):
         self.marked: list[tuple[str, dict[str, Any]]] = []
         self.regulated: Counter[int] = Counter()
         self._marks: dict[tuple[str, str, int], tuple[datetime, Any]] = {}
-        """When each was exported first, and when it had been archived before, for lists that are behind."""
+        """The time of each order's first export, and its `archived_at` before, for lists that lag behind."""
         self._keys = (f"Bearer {token}", app_key)
         self._pages = pages
         self._held = {"orders": self.orders, "production-orders": self.production_orders}
@@ -62,7 +62,7 @@ class TraedeStandIn(StandIn):
             self.production_orders[order["production_order_id"]] = order
 
     def answer(self, request: web.Request, body: bytes) -> web.Response:
-        """Carry out one request; paths and methods that are not documented are 404."""
+        """Carry out one request; undocumented paths and methods are 404."""
         match = PATH.fullmatch(request.rel_url.raw_path)
         if match is None or request.method != {"export": "GET", "mark-as-exported": "POST"}[match[2]]:
             return reply(404, {"message": f"The route {request.path.strip('/')} could not be found."})
@@ -77,27 +77,27 @@ class TraedeStandIn(StandIn):
             return reply(422, {"message": "The given data was invalid.", "errors": errors})
 
     def unauthorized(self) -> web.Response:
-        """Return the 401 of a missing or wrong token or app key. Its body is a guess: the vendor shows none."""
+        """Return the 401 response to an invalid token or app key. Its body is a guess: the vendor documents none."""
         return reply(401, {"message": "Unauthenticated."})
 
     def _export(self, word: str, pairs: list[tuple[str, str]]) -> web.Response:
         kind = KINDS[word]
-        asked = query(kind, pairs)
+        wanted = query(kind, pairs)
         found = []
         for order_id, order in self._held[word].items():
-            at = self.exported.get((word, asked.system_id, order_id))
-            marked, archived_at = self._marks.get((word, asked.system_id, order_id), (None, None))
+            at = self.exported.get((word, wanted.system_id, order_id))
+            marked, archived_at = self._marks.get((word, wanted.system_id, order_id), (None, None))
             if not self.shows(marked):
                 at = None
                 order = {**order, **({"archived_at": archived_at} if "archived_at" in order else {})}
-            if (at is None or (asked.since and at >= asked.since)) and asked.wants(kind, order):
+            if (at is None or (wanted.since and at >= wanted.since)) and wanted.matches(kind, order):
                 found.append(order)
         if self._pages:
-            found = found[asked.page * asked.limit : (asked.page + 1) * asked.limit]
-        return reply(200, {kind.listed: [shaped(order, kind, asked.includes) for order in found]})
+            found = found[wanted.page * wanted.limit : (wanted.page + 1) * wanted.limit]
+        return reply(200, {kind.listed: [shaped(order, kind, wanted.includes) for order in found]})
 
     def _mark(self, word: str, request: web.Request, body: bytes) -> web.Response:
-        """Mark all orders of a call, or none: whatever is wrong with one refuses the call."""
+        """Mark all orders of a call, or none: a problem with one order refuses the call."""
         kind = KINDS[word]
         marks = _marks(kind, request, body)
         for place, mark in enumerate(marks):
@@ -119,7 +119,7 @@ class TraedeStandIn(StandIn):
 
 
 def _marks(kind: Kind, request: web.Request, body: bytes) -> list[dict[str, Any]]:
-    """Return the marks of a call; raise `TraedeBadRequest` for what is not documented."""
+    """Return the marks of a call; raises `TraedeBadRequest` for an undocumented body."""
     if request.content_type != "application/json":
         raise TraedeBadRequest("body", "must be application/json")
     try:

@@ -1,8 +1,8 @@
 """
-What Traede's export takes and lists (seeds 001 and 002; vendors.md sections 2 and 6).
+Traede's export: its parameters and the form of its orders (seeds 001 and 002; vendors.md sections 2 and 6).
 
-Anything that is not documented is refused, so that a client's slip is seen here and not in production. Filters are
-Bruno's, which is what the vendor's older pages name; its `not` is refused, for nobody should need it.
+Undocumented parameters are refused, so that a mistake of a client shows in tests and not in production. Filters are
+those of Bruno, which the vendor's older documents name, without its `not`, which the connector does not use.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MOMENT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
 
 
 class TraedeBadRequest(Exception):
-    """The vendor will not take the request; `field` is what is wrong with it."""
+    """Traede's 422 response; `field` is the invalid field."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
@@ -31,7 +31,7 @@ class TraedeBadRequest(Exception):
 
 
 class Kind(NamedTuple):
-    """One of the two exports: its words, and which orders it leaves out unless a flag is 1."""
+    """One of the two exports: its names, its includes, and the flags that reveal `hidden` orders."""
 
     listed: str
     id_key: str
@@ -74,11 +74,11 @@ KINDS = {
         },
     ),
 }
-"""The exports by the word in their address."""
+"""The exports by the word in their path."""
 
 
 class Query(NamedTuple):
-    """What an export was asked for."""
+    """The parsed query of an export."""
 
     system_id: str
     since: str
@@ -88,14 +88,14 @@ class Query(NamedTuple):
     page: int
     limit: int
 
-    def wants(self, kind: Kind, order: Order) -> bool:
-        """Tell whether the flags and the filters let `order` through."""
+    def matches(self, kind: Kind, order: Order) -> bool:
+        """Return whether `order` passes the flags and the filters."""
         hidden = any(test(order) for flag, test in kind.hidden.items() if flag not in self.flags)
         return not hidden and all(test(order) for test in self.filters)
 
 
 def query(kind: Kind, pairs: Sequence[tuple[str, str]]) -> Query:
-    """Read the query of an export; raise `TraedeBadRequest` for whatever is not documented."""
+    """Parse the query of an export; raises `TraedeBadRequest` for an undocumented parameter or value."""
     given: dict[str, str] = {}
     includes: set[str] = set()
     groups: dict[str, dict[str, dict[str, list[str]]]] = {}
@@ -135,7 +135,7 @@ def query(kind: Kind, pairs: Sequence[tuple[str, str]]) -> Query:
 
 
 def shaped(order: Order, kind: Kind, includes: frozenset[str], within: str = "") -> Order:
-    """Return `order` with those of its nested resources that were asked for."""
+    """Return `order` with only the nested resources in `includes`."""
     shown: Order = {}
     for key, value in order.items():
         name = f"{within}{key}"

@@ -1,8 +1,8 @@
 """
-Believable wholesale orders of a fashion brand in Traede's shape, and the production orders behind them.
+Generated wholesale orders of a fashion brand, and its production orders, in Traede's form.
 
-The vendor's page about the order object could not be found (vendors.md section 2): what is beyond the known fields is
-a guess. The production orders have the documented fields. Amounts are `Decimal`; encode with
+The vendor's page about the order object could not be found (vendors.md section 2), so fields beyond the known ones are
+guesses. Production orders have the documented fields. Amounts are `Decimal`; encode them with
 `connector.sandbox.server.encode`, which keeps every digit.
 """
 
@@ -20,7 +20,7 @@ Order = dict[str, Any]
 FIRST = datetime(2026, 1, 5, 7, 30, tzinfo=UTC)
 LAST = datetime(2026, 12, 18, tzinfo=UTC)
 GAP = timedelta(minutes=47)
-"""The usual time between two orders; a great many of them come closer, to stay within the year."""
+"""The usual time between two orders, shortened for large numbers of orders, so that all are within the year."""
 SIZES = ("XS", "S", "M", "L", "XL")
 
 
@@ -28,7 +28,7 @@ class _Style(NamedTuple):
     code: str
     name: str
     price: Decimal
-    """Wholesale, in Danish kroner."""
+    """The wholesale price in Danish kroner."""
     colours: tuple[str, ...]
 
 
@@ -64,10 +64,11 @@ SUPPLIERS = (
 
 def traede_orders(count: int, *, seed: int = 1, first_id: int = 48201, without_lines: int = 0) -> list[Order]:
     """
-    Return `count` approved orders that nobody exported yet, with ids from `first_id` and later dates for higher ids.
+    Return `count` approved orders that are not exported yet, with ids from `first_id` and later dates for higher ids.
 
-    The same arguments give the same orders. `without_lines` of them, spread over the list, have an empty list of
-    lines. Raises `ValueError` if these outnumber the orders.
+    The same arguments give the same orders. `without_lines` of them, spread over the list, have no lines.
+
+    Raises: `ValueError` if `without_lines` is more than `count`.
     """
     if without_lines > count:
         raise ValueError(f"{without_lines} orders without lines, of {count}")
@@ -84,9 +85,9 @@ def traede_orders(count: int, *, seed: int = 1, first_id: int = 48201, without_l
 
 def production_orders(count: int, *, seed: int = 1, first_id: int = 3101) -> list[Order]:
     """
-    Return `count` production orders under way that nobody exported yet, with everything that can be included.
+    Return `count` open production orders that are not exported yet, with all nested resources.
 
-    Ids are from `first_id`, later dates for higher ids; the same arguments give the same orders.
+    Ids start at `first_id`, and higher ids have later dates. The same arguments give the same orders.
     """
     random = Random(seed)
     return [_production(random, first_id + place, at) for place, at in enumerate(_times(random, count))]

@@ -1,6 +1,6 @@
 """
-Zendera, orders export v1, as its documents describe it (seed 003; vendors.md sections 3 and 6): the feed of shipments,
-the status of an export, the progress of an order, and the timeline on which both appear.
+Zendera's orders export v1 as documented (seed 003; vendors.md sections 3 and 6): the feed of shipments, export
+statuses, progress reports, and the timeline of an order, which shows both.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ BASE = "/api"
 UPDATES = re.compile(rf"{BASE}/v2/orders/([^/]+)/external-updates")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z")
 STRIKES = 5
-"""Failed attempts after which an order drops out of the feed (seed 003)."""
+"""Failed exports after which an order leaves the feed (seed 003)."""
 INFOS = {
     "COMPLETE": "completeInfo",
     "DAMAGE": "damageInfo",
@@ -33,20 +33,23 @@ INFOS = {
 
 
 class _BadRequest(Exception):
-    """The request is not what the vendor documents, or is about an order that it does not know."""
+    """The vendor's 400 response to an undocumented request or an unknown order."""
 
 
 class ZenderaStandIn(StandIn):
     """
     Zendera's shipments behind its API, whose base address ends in `/api`.
 
-    `shipments` are listed in the order of the list, which is live: what a test changes there, the next page shows.
-    With `ids_as_text` the ids are written as text, as protobuf writes 64-bit numbers. `largest_page` is the most
-    shipments that a page has, whatever `perPage` asks for.
+    - `shipments`: the live state, in the order of the feed; a test may change it.
+    - `ids_as_text`: write ids as text, as protobuf writes 64-bit numbers.
+    - `largest_page`: the largest number of shipments on a page, whatever `perPage` is.
+    - `exported`: the ids of acknowledged orders, as text.
+    - `strikes`: the number of failed exports by order id.
+    - `timelines`: the events by order id.
+    - `told`: every applied entry of a status call.
+    - `updates`: every applied progress report.
 
-    By order id, as text: `exported` are the orders that were acknowledged, `strikes` the failed attempts of each, and
-    `timelines` the events of each. `told` is every entry of a status call that was applied, `updates` every progress
-    report. Numbers with a fraction are `Decimal`.
+    Numbers with a fraction are `Decimal`.
     """
 
     def __init__(
@@ -71,15 +74,15 @@ class ZenderaStandIn(StandIn):
         self._largest_page = largest_page
 
     def feed(self) -> list[dict[str, Any]]:
-        """Return the shipments that wait to be exported."""
+        """Return the shipments that are not exported yet."""
         return [each for each in self.shipments if self._waits(str(each["orderId"]))]
 
     def redispatch(self, order_id: str) -> None:
-        """Let a dispatcher see to an order that failed too often: it is listed again."""
+        """Release an order that failed too often, as a dispatcher does, so that the feed lists it again."""
         del self.strikes[order_id]
 
     def answer(self, request: web.Request, body: bytes) -> web.Response:
-        """Carry out one request; paths and methods that are not documented are 404."""
+        """Carry out one request; undocumented paths and methods are 404."""
         path = request.rel_url.raw_path
         if request.headers.get("Authorization") != self._key:
             return self.unauthorized()
@@ -98,18 +101,18 @@ class ZenderaStandIn(StandIn):
         return reply(404, {"error": "Not Found"})
 
     def unauthorized(self) -> web.Response:
-        """Return the 401 of anything but `apikey KEY`, its word in lower case."""
+        """Return the 401 response to any authorization but `apikey KEY`, with `apikey` in lower case."""
         return reply(401, {"error": "Invalid or missing API key", "code": "AUTH_001"})
 
     def _waits(self, order_id: str) -> bool:
         return order_id not in self.exported and self.strikes[order_id] < STRIKES
 
     def _lists(self, order_id: str) -> bool:
-        """Tell whether the feed shows an order, which it does too long while it is behind."""
+        """Return whether the feed lists an order; within `list_lag` it still lists an exported one."""
         return self._waits(order_id) or not self.shows(self._exported_at.get(order_id))
 
     def _list(self, request: web.Request) -> web.Response:
-        """Return one page. What is empty or 0 is left out."""
+        """Return one page, without empty fields and fields of 0."""
         page, size = _positive(request, "page", 1), min(_positive(request, "perPage", 50), self._largest_page)
         found = [each for each in self.shipments if self._lists(str(each["orderId"]))]
         listed = found[(page - 1) * size : page * size]
@@ -131,7 +134,7 @@ class ZenderaStandIn(StandIn):
         return {str(shipment["orderId"]) for shipment in self.shipments}
 
     def _take_status(self, content: dict[str, Any]) -> web.Response:
-        """Take all entries, or refuse them all."""
+        """Apply all entries, or none if one is invalid."""
         entries = content.get("create")
         if content.keys() != {"create"} or not isinstance(entries, list) or not entries:
             raise _BadRequest("create must be a list of orders, and the only key")

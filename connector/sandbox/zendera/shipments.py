@@ -1,8 +1,8 @@
 """
-Made-up shipments of a Norwegian carrier's customers, in the shape in which the source reads them.
+Generated shipments of a Norwegian carrier, in Zendera's form.
 
-The vendor publishes no schema (vendors.md 3): the names are those of its order import v3 where it has them, else those
-of the seed's prose. What is empty is left out, as protobuf does.
+The vendor publishes no schema (vendors.md 3), so the names of fields are those of its order import v3, or else of the
+seed's text. Empty fields are left out, as protobuf does.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ Shipment = dict[str, Any]
 FIRST_DAY = datetime(2026, 6, 11, tzinfo=UTC)
 FIRST_SHIPMENT = 700_001
 A_DAY = 60
-"""Orders that are dispatched for one day."""
+"""Orders per day."""
 LATER = 37
-"""How many orders later the second shipment of an order is listed: on another page, as often as not."""
+"""The number of orders between the two shipments of an order, so that they are often on different pages."""
 
 
 class Goods(NamedTuple):
@@ -66,7 +66,7 @@ SERVICES = (("HOME", "Hjemlevering"), ("CURB", "Til fortauskant"), ("INHOUSE", "
 
 
 def seed_shipment(**changes: Any) -> Shipment:
-    """Return a shipment of the seed's order 12345, with every field that we know of."""
+    """Return a shipment of the seed's order 12345, with every known field."""
     return {
         "id": 700001,
         "orderId": 12345,
@@ -140,11 +140,12 @@ def zendera_shipments(
     orders: int, *, seed: int = 1, first_id: int = 12345, without_address: int = 0, split: float = 0.15
 ) -> list[Shipment]:
     """
-    Return the shipments of `orders` orders, with order ids from `first_id`, in the order in which a feed lists them.
+    Return the shipments of `orders` orders, with order ids from `first_id`, in the order of the feed.
 
-    The same arguments give the same shipments. `without_address` orders have an empty delivery address, and a share
-    of `split` comes in two shipments, the second one listed a good deal later. Raises `ValueError` if there are fewer
-    orders than addresses to leave out.
+    The same arguments give the same shipments. `without_address` orders have an empty delivery address. A share of
+    `split` orders has two shipments, the second one much later in the feed.
+
+    Raises: `ValueError` if `without_address` is more than `orders`.
     """
     if without_address > orders:
         raise ValueError(f"{without_address} addresses of {orders} orders")
@@ -169,7 +170,7 @@ def zendera_shipments(
 
 
 def _order(random: Random, number: int, order_id: int) -> Shipment:
-    """Return what the shipments of an order have in common."""
+    """Return the fields that all shipments of an order share."""
     day = FIRST_DAY + timedelta(days=number // A_DAY)
     sender, street, code, city, first, last = random.choice(SENDERS)
     start = day + timedelta(hours=random.choice((6, 8, 10, 12, 14)))

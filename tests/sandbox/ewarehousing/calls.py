@@ -1,4 +1,4 @@
-"""Calls to the stand-in for eWarehousing, for its tests."""
+"""Calls to the stand-in for eWarehousing."""
 
 from __future__ import annotations
 
@@ -54,23 +54,23 @@ CREATE = msgspec.json.decode(
 
 
 class Clock:
-    """A clock that a test moves."""
+    """A clock that a test advances."""
 
     def __init__(self) -> None:
         self.time = datetime(2026, 4, 17, 14, 36, 42, tzinfo=UTC)
 
     def __call__(self) -> datetime:
-        """Return the time that it was moved to."""
+        """Return the current time of the clock."""
         return self.time
 
     def move(self, seconds: float) -> None:
-        """Let `seconds` pass."""
+        """Advance the clock by `seconds`."""
         self.time += timedelta(seconds=seconds)
 
 
 @asynccontextmanager
 async def client(standin: EwarehousingStandIn) -> AsyncIterator[aiohttp.ClientSession]:
-    """Serve `standin` and yield a session at its address that is logged in."""
+    """Serve `standin` and yield a logged-in session at its address."""
     async with serving(standin) as url, aiohttp.ClientSession(url, headers=CODES) as session:
         status, login = await call(session, "POST", "/wms/auth/login/", CREDENTIALS)
         assert status == 200
@@ -88,7 +88,7 @@ async def call(
 
 
 def order(number: int = 1, **changes: Any) -> dict[str, Any]:
-    """Return the seed's create, as the `number`th of its kind."""
+    """Return the seed's create with the number `number`."""
     identity = {"external_reference": f"WEB-{number}", "external_id": f"order-{number}"}
     return {**CREATE, **identity, **changes}
 
@@ -99,7 +99,7 @@ def without(name: str, **changes: Any) -> dict[str, Any]:
 
 
 async def listed(session: aiohttp.ClientSession, query: str = "") -> list[str]:
-    """Return the external ids that a list shows."""
+    """Return the external ids of a list."""
     status, orders = await call(session, "GET", f"{ORDERS}?{query}")
     assert status == 200, orders
     return [order["external_id"] for order in orders]

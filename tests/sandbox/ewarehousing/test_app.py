@@ -1,4 +1,4 @@
-"""The stand-in for eWarehousing takes what the vendor documents and refuses what the vendor would refuse."""
+"""The stand-in for eWarehousing accepts documented requests and refuses all others."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.sandbox.ewarehousing.calls import CREATE, ORDERS, Clock, call, client
 
 
 async def test_the_seeds_create() -> None:
-    """The answer has the seed's fields and values; the next order has the next number."""
+    """The response has the seed's fields and values; the next order has the next number."""
     standin = EwarehousingStandIn(now=Clock())
     async with client(standin) as session:
         status, created = await call(session, "POST", ORDERS, CREATE)
@@ -43,7 +43,7 @@ async def test_the_seeds_create() -> None:
 
 
 async def test_a_single_order_shows_the_groups_that_are_asked_for() -> None:
-    """The fields of the list and of a create at least; lines, address, documents and metadata only by `expand`."""
+    """A single order has the fields of a create; lines, address, documents and metadata only with `expand`."""
     async with client(EwarehousingStandIn()) as session:
         _, created = await call(session, "POST", ORDERS, CREATE)
         path = f"{ORDERS}{created['id']}/"
@@ -100,7 +100,7 @@ async def test_a_single_order_shows_the_groups_that_are_asked_for() -> None:
     ],
 )
 async def test_a_create_that_is_not_documented_is_refused(body: Any, field: str) -> None:
-    """Only documented keys, every required one, each of its type; the reasons come numbered and by field."""
+    """Only documented keys of the right type, with all required keys; reasons come numbered and by field."""
     standin = EwarehousingStandIn()
     async with client(standin) as session:
         status, content = await call(session, "POST", ORDERS, body)
@@ -124,7 +124,7 @@ async def test_a_create_that_is_not_documented_is_refused(body: Any, field: str)
     ],
 )
 async def test_a_line_that_is_not_documented_is_refused(changes: dict[str, Any], field: str) -> None:
-    """A quantity is whole, a price a number, and an article one that exists."""
+    """A quantity is an integer, a price a number, and an article must exist."""
     standin = EwarehousingStandIn(articles={"default_variant_b_id"})
     async with client(standin) as session:
         assert (await call(session, "POST", ORDERS, order(1)))[0] == 201
@@ -149,7 +149,7 @@ async def test_a_line_that_is_not_documented_is_refused(changes: dict[str, Any],
     ],
 )
 async def test_addresses(changes: dict[str, Any], status: int) -> None:
-    """A zipcode is required but where there are none; a country has two letters; numbers are text."""
+    """A zipcode is required except in countries without postal codes; a country has two letters; numbers are text."""
     async with client(EwarehousingStandIn()) as session:
         address = {**CREATE["shipping_address"], **changes}
         assert (await call(session, "POST", ORDERS, order(shipping_address=address)))[0] == status
@@ -158,7 +158,7 @@ async def test_addresses(changes: dict[str, Any], status: int) -> None:
 
 
 async def test_a_reference_that_exists_is_refused_in_the_vendors_words() -> None:
-    """A cancelled order keeps its reference. Without that rule the second one is a double."""
+    """A cancelled order keeps its reference; without this rule the second order is a duplicate."""
     async with client(EwarehousingStandIn()) as session:
         _, created = await call(session, "POST", ORDERS, CREATE)
         assert (await call(session, "PATCH", f"{ORDERS}{created['id']}/cancel/"))[0] == 204
@@ -174,7 +174,7 @@ async def test_a_reference_that_exists_is_refused_in_the_vendors_words() -> None
 
 
 async def test_an_update_changes_what_it_names() -> None:
-    """Lines are replaced, metadata and address are changed key by key; the identity cannot be changed."""
+    """Lines are replaced, metadata and address merged key by key; the identity cannot be changed."""
     standin = EwarehousingStandIn()
     async with client(standin) as session:
         _, created = await call(session, "POST", ORDERS, CREATE)
@@ -213,7 +213,7 @@ async def test_an_update_changes_what_it_names() -> None:
     ("status", "answer"), [("created", 204), ("planned", 204), ("invalid_address", 204), ("shipped", 400)]
 )
 async def test_an_order_is_cancelled_while_it_is_open(status: str, answer: int) -> None:
-    """In the three documented statuses, once, with an empty answer."""
+    """An order can be cancelled once, in the three documented statuses, with an empty response."""
     standin = EwarehousingStandIn()
     async with client(standin) as session:
         _, created = await call(session, "POST", ORDERS, CREATE)
@@ -226,7 +226,7 @@ async def test_an_order_is_cancelled_while_it_is_open(status: str, answer: int) 
 
 
 async def test_documents() -> None:
-    """A base64 file is added, listed and found again, and shown with its order."""
+    """A base64 file is added, listed, found by id, and shown with its order."""
     pdf = {"file": base64.b64encode(b"%PDF-1.7 ...").decode(), "title": "my_label", "quantity": 1, "order_price": 115}
     async with client(EwarehousingStandIn()) as session:
         _, created = await call(session, "POST", ORDERS, order(documents=[pdf]))

@@ -1,4 +1,4 @@
-"""The stand-in for eWarehousing lists orders, knows who calls, and answers only where the vendor does."""
+"""The stand-in for eWarehousing lists orders, checks headers and tokens, and serves only documented routes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.sandbox.ewarehousing.calls import CODES, CREATE, CREDENTIALS, ORDERS,
 
 
 async def test_the_list_shows_the_seeds_fields_newest_first() -> None:
-    """A bare array, without lines; `direction` turns it, and `limit` and `page` cut it."""
+    """The list is a bare array without lines, sorted by `direction`, and cut by `limit` and `page`."""
     clock = Clock()
     async with client(EwarehousingStandIn(now=clock)) as session:
         for number in range(1, 6):
@@ -39,7 +39,7 @@ async def test_the_list_shows_the_seeds_fields_newest_first() -> None:
 
 
 async def test_the_list_is_cut_at_50_and_at_most_100() -> None:
-    """However many are asked for."""
+    """A list has 50 orders by default and 100 at most."""
     standin = EwarehousingStandIn()
     async with client(standin) as session:
         for number in range(101):
@@ -48,7 +48,7 @@ async def test_the_list_is_cut_at_50_and_at_most_100() -> None:
 
 
 async def test_filters() -> None:
-    """Every documented filter narrows the list; what a test changes in the state, the list shows."""
+    """Every documented filter narrows the list, and a change of the live state shows in it."""
     standin = EwarehousingStandIn()
     async with client(standin) as session:
         for number in (1, 10, 2):
@@ -82,14 +82,14 @@ async def test_filters() -> None:
     ],
 )
 async def test_a_list_that_is_not_documented_is_refused(query: str) -> None:
-    """A filter that is ignored would return everything."""
+    """An undocumented filter is refused, because an ignored one would return every order."""
     async with client(EwarehousingStandIn()) as session:
         status, content = await call(session, "GET", f"{ORDERS}?{query}")
     assert (status, "errors" in content) == (400, True)
 
 
 async def test_what_the_vendor_does_not_state_can_be_chosen() -> None:
-    """Pages from 0, a filter that matches by prefix, and an index that lags behind; the order itself does not."""
+    """Undocumented behaviour is an option: pages from 0, prefix matches, and an index that lags behind."""
     clock = Clock()
     standin = EwarehousingStandIn(page_base=0, fuzzy=True, index_lag=5, now=clock)
     async with client(standin) as session:
@@ -107,7 +107,7 @@ async def test_what_the_vendor_does_not_state_can_be_chosen() -> None:
 
 
 async def test_a_path_without_its_slash_is_redirected() -> None:
-    """As such frameworks do; the query is kept, and nothing is done."""
+    """A path without the final slash is redirected with its query, and not applied."""
     standin = EwarehousingStandIn()
     async with client(standin) as session:
         for path, location in (
@@ -122,7 +122,7 @@ async def test_a_path_without_its_slash_is_redirected() -> None:
 
 
 async def test_what_is_not_there_is_not_found() -> None:
-    """An unknown route is 404, a known one in another method 405, and an id cannot reach another route."""
+    """An unknown route is 404, another method 405, and an id cannot reach another route."""
     async with client(EwarehousingStandIn()) as session:
         assert (await call(session, "GET", "/wms/stock/"))[0] == 404
         assert (await call(session, "DELETE", ORDERS))[0] == 405
@@ -145,7 +145,7 @@ async def test_what_is_not_there_is_not_found() -> None:
     ],
 )
 async def test_the_headers_of_every_call(changes: dict[str, str | None], status: int, said: str) -> None:
-    """Each that is missing or wrong is refused in the vendor's words."""
+    """Each missing or wrong header is refused in the vendor's words."""
     async with client(EwarehousingStandIn()) as session:
         for name, value in changes.items():
             session.headers.popall(name)
@@ -156,7 +156,7 @@ async def test_the_headers_of_every_call(changes: dict[str, str | None], status:
 
 
 async def test_tokens_end_and_a_refresh_token_is_good_once() -> None:
-    """Login says how long a token lives; refreshing gives a new pair, and the old refresh token is spent."""
+    """The login states the expiry of a token; a refresh token gives a new pair once."""
     clock = Clock()
     async with serving(EwarehousingStandIn(token_life=60, now=clock)) as url, aiohttp.ClientSession(url) as session:
         session.headers["X-Wms-Code"] = "DEV"
@@ -182,7 +182,7 @@ async def test_tokens_end_and_a_refresh_token_is_good_once() -> None:
 
 
 async def test_a_lost_answer_leaves_the_order_behind() -> None:
-    """The create is applied, the client hears nothing, and looking it up tells."""
+    """After a lost response to a create, a look-up finds the order."""
     standin = EwarehousingStandIn()
     async with client(standin) as session:
         standin.fault(Fault.LOSE_ANSWER, on=lambda request: request.method == "POST")
@@ -196,7 +196,7 @@ async def test_a_lost_answer_leaves_the_order_behind() -> None:
 
 
 async def test_an_order_that_a_test_puts_in_or_takes_out_is_noticed() -> None:
-    """The state is live: what a person did at the warehouse can be played."""
+    """Orders that a test adds or removes directly are found or missing in lists."""
     standin = EwarehousingStandIn()
     async with client(standin) as session:
         _, created = await call(session, "POST", ORDERS, CREATE)

@@ -1,4 +1,4 @@
-"""The stand-in for Propeller takes what the vendor documents and refuses the rest."""
+"""The stand-in for Propeller accepts documented requests and refuses all others."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ MARK = {"exportedAt": "2026-03-24T10:00:00.000Z", "exportMessage": "ERP order id
 
 @asynccontextmanager
 async def client(standin: StandIn) -> AsyncIterator[aiohttp.ClientSession]:
-    """Serve `standin` and yield a session at its address that holds the fixed token."""
+    """Serve `standin` and yield a session at its address with the fixed token."""
     async with serving(standin) as url, client_at(url) as session:
         yield session
 
 
 def client_at(url: str | None = None) -> aiohttp.ClientSession:
-    """Return a session that holds the fixed token."""
+    """Return a session with the fixed token."""
     return aiohttp.ClientSession(url, headers={"Authorization": "Bearer sandbox-token"})
 
 
@@ -37,14 +37,14 @@ async def call(session: aiohttp.ClientSession, method: str, path: str, body: Any
 
 
 async def found(session: aiohttp.ClientSession, **body: Any) -> list[int]:
-    """Return the ids that a search finds."""
+    """Return the ids of a search."""
     status, page = await call(session, "POST", SEARCH, body)
     assert status == 200, page
     return [order["id"] for order in page["items"]]
 
 
 async def test_the_seeds_dialogue() -> None:
-    """Search, mark, and the order is gone from the next search: seed 000, step by step."""
+    """The steps of seed 000: search, mark, and the order is gone from the next search."""
     standin = PropellerStandIn([seed_order()])
     async with client(standin) as session:
         status, page = await call(session, "POST", SEARCH, {"status": ["NEW"], "exportStatuses": []})
@@ -68,7 +68,7 @@ async def test_the_seeds_dialogue() -> None:
 
 
 async def test_pages_are_in_id_order_and_end() -> None:
-    """`offset` is the page size, 12 unless said; a page past the end is empty, and the total is stated on each."""
+    """`offset` is the page size, 12 by default; a page past the end is empty, and each page states the total."""
     standin = PropellerStandIn(reversed(propeller_orders(30, first_id=1)))
     async with client(standin) as session:
         pages = [(await call(session, "POST", SEARCH, {"page": page}))[1] for page in (1, 3, 4)]
@@ -78,7 +78,7 @@ async def test_pages_are_in_id_order_and_end() -> None:
 
 
 async def test_without_expands_there_are_no_lines_and_no_addresses() -> None:
-    """A client that forgets `expands` gets orders that it cannot deliver."""
+    """Without `expands`, orders have neither lines nor addresses."""
     async with client(PropellerStandIn([seed_order()])) as session:
         for query, expected in (
             ("", set()),
@@ -90,7 +90,7 @@ async def test_without_expands_there_are_no_lines_and_no_addresses() -> None:
 
 
 async def test_an_order_that_comes_late_with_a_low_id_takes_its_place() -> None:
-    """Orders enter the feed by state, not by id."""
+    """An order that enters the feed late has its place by id."""
     standin = PropellerStandIn(propeller_orders(2, first_id=10))
     standin.add({**seed_order(), "id": 5})
     standin.add({**seed_order(), "id": 20})
@@ -100,7 +100,7 @@ async def test_an_order_that_comes_late_with_a_low_id_takes_its_place() -> None:
 
 
 async def test_filters() -> None:
-    """Every documented filter narrows the search; an empty list of export statuses is the unset ones."""
+    """Every documented filter narrows the search; an empty list of export statuses selects unset ones."""
     first, second, third = propeller_orders(3, first_id=1)
     first |= {"exportStatus": "exported", "exportedAt": "2026-02-01T00:00:00.000Z", "status": "CONFIRMED"}
     second |= {"type": "quotation", "userId": 7, "email": "needle@example.com"}
@@ -140,7 +140,7 @@ async def test_filters() -> None:
     ],
 )
 async def test_a_search_that_is_not_documented_is_refused(body: Any, code: int) -> None:
-    """In the documented shape of an error, with the documented code."""
+    """Undocumented parameters are refused with the documented form and code of an error."""
     async with client(PropellerStandIn()) as session:
         status, content = await call(session, "POST", SEARCH, body)
     assert (400, code) == (status, content["error"]["code"])
@@ -173,7 +173,7 @@ async def test_a_body_that_is_not_json_is_refused() -> None:
     ],
 )
 async def test_a_mark_that_is_not_documented_is_refused(change: Any) -> None:
-    """Nothing of it is written."""
+    """An undocumented mark is refused as a whole."""
     standin = PropellerStandIn([seed_order()])
     async with client(standin) as session:
         status, content = await call(session, "PATCH", "/v2/orders/id/20106", change)
@@ -195,14 +195,14 @@ async def test_a_mark_that_is_not_documented_is_refused(change: Any) -> None:
     ],
 )
 async def test_what_is_not_there_is_not_found(method: str, path: str) -> None:
-    """An unknown order, and a route that the documents do not name."""
+    """Unknown orders and undocumented routes are 404."""
     async with client(PropellerStandIn([seed_order()])) as session:
         status, content = await call(session, method, path, {})
     assert (status, content["error"]["code"]) == (404, 10008)
 
 
 async def test_tokens() -> None:
-    """The client's credentials, in the form or as HTTP Basic, buy a token that ends with its life."""
+    """The client's credentials, in the form or as HTTP Basic, give a token that expires."""
     now = datetime(2026, 3, 1, tzinfo=UTC)
     standin = PropellerStandIn(token_life=60, now=lambda: now)
     form = {"grant_type": "client_credentials"}

@@ -1,4 +1,4 @@
-"""The generated orders are as believable as the seed's, and the same every time."""
+"""The generated orders resemble the seed's, and are the same every time."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from connector.sandbox.server import decode, encode
 
 
 def keys(value: Any) -> Any:
-    """Return the shape of an order: its keys, level by level, lists by their first element."""
+    """Return the keys of an order, level by level, with lists by their first element."""
     if isinstance(value, dict):
         return {key: keys(part) for key, part in value.items()}
     return keys(value[0]) if isinstance(value, list) and value else None
 
 
 def test_the_seed_order_is_the_vendors_own_example() -> None:
-    """The numbers keep their digits, and every call gives a dict of its own."""
+    """The seed's numbers keep their digits, and every call returns a new dict."""
     order = seed_order()
 
     assert (order["id"], order["status"], order["type"]) == (20106, "NEW", "dropshipment")
@@ -31,7 +31,7 @@ def test_the_seed_order_is_the_vendors_own_example() -> None:
 
 
 def test_generated_orders_have_every_key_of_the_seed_in_its_order() -> None:
-    """A consumer that can read the seed's example can read all of them."""
+    """Generated orders have the seed's keys in the same order."""
     expected = keys(seed_order())
 
     for order in propeller_orders(50):
@@ -40,14 +40,14 @@ def test_generated_orders_have_every_key_of_the_seed_in_its_order() -> None:
 
 
 def test_the_same_arguments_give_the_same_orders() -> None:
-    """A failing run can be repeated; another seed is another shop, and a shorter list is the start of a longer one."""
+    """The same arguments give the same orders, another seed other ones, and a shorter list is a prefix."""
     assert encode(propeller_orders(40, seed=3)) == encode(propeller_orders(40, seed=3))
     assert encode(propeller_orders(40, seed=3)) != encode(propeller_orders(40, seed=4))
     assert propeller_orders(20) == propeller_orders(40)[:20]
 
 
 def test_amounts_survive_the_wire() -> None:
-    """What is encoded and decoded again is the same number, and money never becomes text or a float."""
+    """Amounts are the same after encoding and decoding, and never become text or a float."""
     orders = propeller_orders(30)
     wire = encode(orders)
 
@@ -68,7 +68,7 @@ def test_sums_add_up() -> None:
 
 
 def test_ids_and_dates_rise_together_within_2026() -> None:
-    """However many there are; ids of lines are unique, and so are UUIDs, which begin with the order's moment."""
+    """Dates rise with ids and stay in 2026; ids of lines and UUIDs are unique, and UUIDs begin with the date."""
     orders = propeller_orders(3000, first_id=7)
     dates = [order["date"] for order in orders]
     lines = [item["id"] for order in orders for item in order["items"]]
@@ -81,12 +81,12 @@ def test_ids_and_dates_rise_together_within_2026() -> None:
 
 
 def test_many_orders_still_fit_into_the_year() -> None:
-    """A large benchmark's last order is not placed in 2027."""
+    """The last order of a large benchmark is still in 2026."""
     assert propeller_orders(30_000)[-1]["date"][:7] == "2026-12"
 
 
 def test_the_faulty_orders_are_spread_over_the_list() -> None:
-    """As many as were asked for, no order twice, and none of them bunched at one end."""
+    """The requested numbers of exceptions are spread over the list, at most one per order."""
     orders = propeller_orders(100, without_address=4, quotations=3)
     lacking = [place for place, order in enumerate(orders) if not order["addresses"]]
     quoted = [place for place, order in enumerate(orders) if order["type"] == "quotation"]
@@ -99,14 +99,14 @@ def test_the_faulty_orders_are_spread_over_the_list() -> None:
 
 
 def test_all_of_them_may_be_faulty_but_not_more() -> None:
-    """A request that cannot be met is refused."""
+    """More exceptions than orders are refused."""
     assert all(not order["addresses"] for order in propeller_orders(5, without_address=5))
     with pytest.raises(ValueError, match="3 \\+ 3 orders of 5"):
         propeller_orders(5, without_address=3, quotations=3)
 
 
 def test_names_and_places_are_those_of_several_countries() -> None:
-    """Letters beyond ASCII, postal codes of each country's form, articles like the seed's and both rates of VAT."""
+    """Names beyond ASCII, postal codes in each country's form, and both rates of VAT occur."""
     orders = propeller_orders(500)
     addresses = [address for order in orders for address in order["addresses"]]
     items = [item for order in orders for item in order["items"]]

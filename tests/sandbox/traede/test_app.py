@@ -1,4 +1,4 @@
-"""The stand-in for Traede takes what the seeds 001 and 002 document, and refuses the rest."""
+"""The stand-in for Traede accepts the requests of seeds 001 and 002, and refuses all others."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NOW = datetime(2026, 3, 24, 10, tzinfo=UTC)
 
 @asynccontextmanager
 async def client(standin: TraedeStandIn, **headers: str) -> AsyncIterator[aiohttp.ClientSession]:
-    """Serve `standin` and yield a session at its address that holds both keys, or these headers."""
+    """Serve `standin` and yield a session at its address with both keys, or with these headers."""
     async with serving(standin) as url, aiohttp.ClientSession(url, headers=headers or HEADERS) as session:
         yield session
 
@@ -46,18 +46,18 @@ async def listed(session: aiohttp.ClientSession, query: str = "", path: str = OR
 
 
 def mark(*order_ids: Any, **changes: Any) -> dict[str, Any]:
-    """Return the seed's call for these orders; ... takes a field away."""
+    """Return the seed's call for these orders; `...` removes a field."""
     one = {"system_id": "erp", "regulate_inventory": False, **changes}
     return {"orders": [{"order_id": each, **{k: v for k, v in one.items() if v is not ...}} for each in order_ids]}
 
 
 def standin(count: int = 3, *, pages: bool = True) -> TraedeStandIn:
-    """Return a vendor with so many orders, from 48201 on, and production orders, from 3101 on."""
+    """Return a vendor with these numbers of orders, from 48201 on, and production orders, from 3101 on."""
     return TraedeStandIn(traede_orders(count), production_orders(count), pages=pages, now=lambda: NOW)
 
 
 def test_it_has_a_port_of_its_own() -> None:
-    """The one that `connector sandbox` prints."""
+    """The port is the one that `connector sandbox` prints."""
     assert TRAEDE_PORT == 18083
 
 
@@ -72,7 +72,7 @@ def test_it_has_a_port_of_its_own() -> None:
     ],
 )
 async def test_both_headers_are_needed(headers: dict[str, str]) -> None:
-    """The account's token and the app's key (vendors.md 2); the older name of the header is not enough."""
+    """The account's token and the app's key are required (vendors.md 2); the older header name is not enough."""
     async with client(standin(), **headers) as session:
         for method, path in (("GET", f"{ORDERS}?system_id=erp"), ("POST", "/v10/orders/mark-as-exported")):
             assert (await call(session, method, path))[0] == 401
@@ -90,14 +90,14 @@ async def test_both_headers_are_needed(headers: dict[str, str]) -> None:
     ],
 )
 async def test_no_other_routes(method: str, path: str) -> None:
-    """What the seeds do not name is not there."""
+    """Routes outside of the seeds are 404."""
     async with client(standin()) as session:
         assert (await call(session, method, f"{path}?system_id=erp"))[0] == 404
 
 
 @pytest.mark.parametrize(("path", "key"), [(ORDERS, "orders"), (PRODUCTION, "production_orders")])
 async def test_nothing_nested_comes_unasked(path: str, key: str) -> None:
-    """Lines, too, have to be included."""
+    """Nested resources, also lines, are listed only if included."""
     async with client(standin()) as session:
         _, bare = await call(session, "GET", f"{path}?system_id=erp")
         _, whole = await call(session, "GET", f"{path}?system_id=erp&includes[]=lines")
@@ -114,7 +114,7 @@ async def test_nothing_nested_comes_unasked(path: str, key: str) -> None:
     ],
 )
 async def test_nested_includes(include: str, there: tuple[str, ...], not_there: tuple[str, ...]) -> None:
-    """A nested resource brings what it is nested in, and none of its neighbours."""
+    """A nested include brings its parent resource, and no sibling."""
     async with client(standin(1)) as session:
         _, page = await call(session, "GET", f"{PRODUCTION}?system_id=erp&includes[]={include}")
     (found,) = page["production_orders"]
@@ -146,7 +146,7 @@ async def test_nested_includes(include: str, there: tuple[str, ...], not_there: 
     ],
 )
 async def test_a_query_that_is_not_documented(query: str) -> None:
-    """It is refused, so that a client's slip shows here."""
+    """An undocumented query is refused, so that a mistake of a client shows in tests."""
     async with client(standin()) as session:
         status, said = await call(session, "GET", ORDERS + query)
     assert (status, said["message"]) == (422, "The given data was invalid.")
@@ -154,7 +154,7 @@ async def test_a_query_that_is_not_documented(query: str) -> None:
 
 @pytest.mark.parametrize("pages", [True, False])
 async def test_pages_count_from_zero(pages: bool) -> None:
-    """20 to a page if nothing is said; a Traede that ignores paging lists everything each time."""
+    """A page has 20 orders by default; a Traede that ignores paging lists all orders each time."""
     async with client(standin(45, pages=pages)) as session:
         assert len(await listed(session)) == (20 if pages else 45)
         assert len(await listed(session, "&page=2&limit=20")) == (5 if pages else 45)
@@ -162,7 +162,7 @@ async def test_pages_count_from_zero(pages: bool) -> None:
 
 
 async def test_a_marked_order_leaves_the_feed_of_that_system() -> None:
-    """And comes back with `not_exported_since`, at or after that time."""
+    """A marked order leaves the feed, and comes back with an earlier `not_exported_since`."""
     vendor = standin()
     async with client(vendor) as session:
         assert await call(session, "POST", "/v10/orders/mark-as-exported", mark(48201, note="n")) == (
@@ -179,7 +179,7 @@ async def test_a_marked_order_leaves_the_feed_of_that_system() -> None:
 
 
 async def test_regulating_archives_and_counts() -> None:
-    """With `regulate_inventory` stock is moved, each time, and the order is archived."""
+    """With `regulate_inventory` each call moves stock, and the order is archived."""
     vendor = standin()
     async with client(vendor) as session:
         for _ in range(2):
@@ -214,7 +214,7 @@ async def test_regulating_archives_and_counts() -> None:
     ],
 )
 async def test_a_mark_that_is_not_documented(body: Any) -> None:
-    """It is refused, and none of its orders is marked."""
+    """An undocumented mark is refused, and none of its orders is marked."""
     vendor = standin(12)
     async with client(vendor) as session:
         assert (await call(session, "POST", "/v10/orders/mark-as-exported", body))[0] == 422
@@ -223,7 +223,7 @@ async def test_a_mark_that_is_not_documented(body: Any) -> None:
 
 
 async def test_a_mark_of_production_orders() -> None:
-    """There is no stock to regulate, and the key has no blank in it (vendors.md 6, seeds 001/002, #3)."""
+    """Production orders have no stock to regulate, and the key has no blank (vendors.md 6, seeds 001/002, #3)."""
     one = {"production_order_id": 3101, "system_id": "erp", "note": "n"}
     async with client(standin()) as session:
         path = "/v10/production-orders/mark-as-exported"
@@ -236,7 +236,7 @@ async def test_a_mark_of_production_orders() -> None:
 
 
 async def test_a_body_must_be_json() -> None:
-    """By its type and by its bytes."""
+    """The content type and the body must be JSON."""
     async with client(standin()) as session:
         path = "/v10/orders/mark-as-exported"
         async with session.post(path, data=encode(mark(48201)), headers={"Content-Type": "text/plain"}) as response:
@@ -246,7 +246,7 @@ async def test_a_body_must_be_json() -> None:
 
 
 async def test_faults_befall_it_as_all_of_them() -> None:
-    """An answer may be lost after the mark was applied."""
+    """A response may be lost after the mark was applied."""
     vendor = standin()
     vendor.fault(Fault.SERVER_ERROR_APPLIED, times=1)
     async with client(vendor) as session:

@@ -1,4 +1,4 @@
-"""The stand-in for Zendera takes what the seed documents and refuses the rest."""
+"""The stand-in for Zendera accepts the requests of the seed and refuses all others."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ REPORT = {
 
 @asynccontextmanager
 async def client(standin: ZenderaStandIn) -> AsyncIterator[aiohttp.ClientSession]:
-    """Serve `standin` and yield a session at its address that holds the key."""
+    """Serve `standin` and yield a session at its address with the key."""
     headers = {"Authorization": "apikey sandbox-key"}
     async with serving(standin) as url, aiohttp.ClientSession(url, headers=headers) as session:
         yield session
@@ -62,7 +62,7 @@ async def listed(session: aiohttp.ClientSession, query: str = "") -> list[Any]:
 
 
 async def test_the_seeds_loop() -> None:
-    """Poll, acknowledge, report: seed 003, step by step."""
+    """The steps of seed 003: poll, acknowledge, report."""
     now = datetime(2026, 6, 11, 9, 0, tzinfo=UTC)
     standin = ZenderaStandIn([seed_shipment(), seed_shipment(id=700002, orderId=12346)], now=lambda: now)
     async with client(standin) as session:
@@ -88,7 +88,7 @@ async def test_the_seeds_loop() -> None:
 
 
 async def test_pages_end_and_what_is_empty_is_left_out() -> None:
-    """`page` begins at 1 and `perPage` is 50 unless said; an empty feed has no `shipments`, and no total."""
+    """`page` begins at 1 and `perPage` is 50 by default; an empty feed has neither `shipments` nor a total."""
     standin = ZenderaStandIn(zendera_shipments(60, split=0, first_id=1))
     async with client(standin) as session:
         assert await listed(session) == list(range(1, 51))
@@ -102,7 +102,7 @@ async def test_pages_end_and_what_is_empty_is_left_out() -> None:
 
 
 async def test_ids_may_be_text() -> None:
-    """As protobuf writes 64-bit numbers; the acknowledgement takes either."""
+    """Ids are text as protobuf writes 64-bit numbers; the acknowledgement accepts both forms."""
     standin = ZenderaStandIn([seed_shipment()], ids_as_text=True)
     async with client(standin) as session:
         assert await listed(session) == ["12345"]
@@ -112,7 +112,7 @@ async def test_ids_may_be_text() -> None:
 
 
 async def test_five_failures_take_an_order_out_of_the_feed() -> None:
-    """Until a dispatcher sees to it; each failure is an event, and the sixth is refused."""
+    """After five failures an order leaves the feed until a dispatcher releases it; the sixth is refused."""
     standin = ZenderaStandIn([seed_shipment()])
     async with client(standin) as session:
         for strike in range(1, 6):
@@ -127,7 +127,7 @@ async def test_five_failures_take_an_order_out_of_the_feed() -> None:
 
 
 async def test_an_export_twice_is_one_export() -> None:
-    """An order that was acknowledged stays so, and its timeline shows it once; it cannot fail any more."""
+    """A repeated acknowledgement has no effect, and an acknowledged order cannot fail any more."""
     standin = ZenderaStandIn([seed_shipment()])
     async with client(standin) as session:
         for _ in range(2):
@@ -142,7 +142,7 @@ async def test_an_export_twice_is_one_export() -> None:
     [None, "", "sandbox-key", "Bearer sandbox-key", "ApiKey sandbox-key", "apikey wrong", "apikey  sandbox-key"],
 )
 async def test_only_the_documented_authorization_opens(header: str | None) -> None:
-    """The word is lower-case; anything else is 401 with AUTH_001 (vendors.md 3)."""
+    """Any authorization but lower-case `apikey KEY` is 401 with AUTH_001 (vendors.md 3)."""
     headers = {} if header is None else {"Authorization": header}
     async with serving(ZenderaStandIn()) as url, aiohttp.ClientSession(url, headers=headers) as session:
         status, content = await call(session, "GET", EXPORT)
@@ -169,7 +169,7 @@ async def test_only_the_documented_authorization_opens(header: str | None) -> No
     ],
 )
 async def test_a_status_that_is_not_documented_is_refused(body: Any) -> None:
-    """As a whole: nothing of it is applied."""
+    """An undocumented status call is refused as a whole."""
     standin = ZenderaStandIn([seed_shipment()])
     async with client(standin) as session:
         status, content = await call(session, "POST", STATUS, body)
@@ -196,7 +196,7 @@ async def test_a_status_that_is_not_documented_is_refused(body: Any) -> None:
     ],
 )
 async def test_an_update_that_is_not_documented_is_refused(change: Any) -> None:
-    """One whose info is not that of its status loses the detail, so it is refused here."""
+    """A report whose info does not match its status would lose the detail, and is refused."""
     standin = ZenderaStandIn([seed_shipment()])
     async with client(standin) as session:
         assert (await call(session, "POST", UPDATE, {**REPORT, **change}))[0] == 400
@@ -204,7 +204,7 @@ async def test_an_update_that_is_not_documented_is_refused(change: Any) -> None:
 
 
 async def test_what_is_not_there_is_not_found() -> None:
-    """Without its base path too; an unknown order's timeline is refused, a known one's is empty."""
+    """Without the base path a route is 404; the timeline of an unknown order is refused."""
     async with client(ZenderaStandIn([seed_shipment()])) as session:
         for method, path in (
             ("GET", EXPORT[4:]),
@@ -229,7 +229,7 @@ async def test_a_body_that_is_not_json_is_refused() -> None:
 
 
 def test_generated_shipments() -> None:
-    """The same arguments give the same; ids rise, some orders come in two shipments to one place, some lack one."""
+    """The same arguments give the same shipments; ids rise, some orders have two shipments, some lack an address."""
     shipments = zendera_shipments(400, without_address=7)
     assert encode(shipments) == encode(zendera_shipments(400, without_address=7))
     assert encode(shipments) != encode(zendera_shipments(400, without_address=7, seed=2))
@@ -250,7 +250,7 @@ def test_generated_shipments() -> None:
 
 
 def test_its_port_is_its_own() -> None:
-    """`connector sandbox` serves all stand-ins side by side."""
+    """Each stand-in of `connector sandbox` has its own port."""
     import connector.sandbox
 
     ports = [getattr(connector.sandbox, name) for name in connector.sandbox.__all__ if name.endswith("_PORT")]
