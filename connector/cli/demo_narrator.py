@@ -131,7 +131,15 @@ def print_records(found: Sequence[Feed], vendors: Vendors) -> bool:
     """Print a table from the vendors' own records; return whether they are as expected."""
     click.echo("\nThe vendors' own records:")
     rows = [
-        (feed.source, len(feed.wanted), feed.once, feed.doubled, feed.marked, feed.strange, " and ".join(feed.there))
+        (
+            feed.source,
+            len(feed.wanted),
+            feed.once,
+            feed.surplus,
+            feed.marked,
+            feed.wrongly_marked,
+            " and ".join(feed.there),
+        )
         for feed in found
     ]
     click.echo(textwrap.indent(table(COLUMNS, rows, right=range(1, 6)), "  "))

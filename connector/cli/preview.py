@@ -52,7 +52,7 @@ def command(ctx: click.Context, *, source: str, order_id: str | None, receiver: 
     raise SystemExit(anyio.run(partial(_show, settings, source, order_id, wanted)))
 
 
-async def _show(settings: Settings, name: str, order_id: str | None, receivers: list[str]) -> int:
+async def _show(settings: Settings, name: str, order_id: str | None, wanted: list[str]) -> int:
     from connector.clock import SystemClock
     from connector.errors import Unmappable
     from connector.pipeline.route import request_of
@@ -61,17 +61,17 @@ async def _show(settings: Settings, name: str, order_id: str | None, receivers: 
     from connector.sources.reading import order_of
 
     clock = SystemClock()
-    sources, ends = make_sources(settings, clock, {}), make_receivers(settings, clock, {})
+    sources, receivers = make_sources(settings, clock, {}), make_receivers(settings, clock, {})
     async with AsyncExitStack() as stack:
         for each in sources.values():
             stack.push_async_callback(each.aclose)
-        for end in ends.values():
-            stack.push_async_callback(end.aclose)
-        ways = build(settings, sources, ends)
+        for built in receivers.values():
+            stack.push_async_callback(built.aclose)
+        routes = build(settings, sources, receivers)
         shown, held = 0, False
         async for item in _items(sources[name], order_id):
             shown += 1
-            for receiver in receivers:
+            for receiver in wanted:
                 head = f"{name} {item.order_id} -> {receiver}"
                 if item.skip:
                     click.echo(escaped(f"{head}: would be skipped: {item.skip}"))
@@ -81,7 +81,7 @@ async def _show(settings: Settings, name: str, order_id: str | None, receivers: 
                     if order.cancelled:
                         click.echo(escaped(f"{head}: would not be delivered: it is cancelled at {name}"))
                         continue
-                    body = request_of(ways[receiver][name], item.order_id, item.raw)
+                    body = request_of(routes[receiver][name], item.order_id, item.raw)
                 except Unmappable as exc:
                     held = True
                     click.echo(escaped(f"{head}: would be held: {exc}"))

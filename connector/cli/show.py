@@ -117,8 +117,8 @@ def _print_unknown(db: sqlite3.Connection, source: str, order_id: str, sources: 
     from connector.journal.views.orders import similar
 
     line = f"there is no order {order_id!r} of source {source!r} in the journal"
-    if meant := similar(db, source, order_id):
-        line += "; did you mean " + " or ".join(f"`connector show {name} {found}`" for name, found in meant) + "?"
+    if candidates := similar(db, source, order_id):
+        line += "; did you mean " + " or ".join(f"`connector show {name} {found}`" for name, found in candidates) + "?"
     elif source not in sources:
         line += f"; the sources are {', '.join(sources)}"
     click.echo(escaped(line), err=True)

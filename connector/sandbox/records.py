@@ -33,7 +33,7 @@ class Feed(NamedTuple):
         return sum(all(count[each] == 1 for count in self.there.values()) for each in self.wanted)
 
     @property
-    def doubled(self) -> int:
+    def surplus(self) -> int:
         """The number of surplus records: duplicates, and orders that should not be delivered."""
         return sum(sum((count - Counter(self.wanted)).values()) for count in self.there.values())
 
@@ -43,14 +43,14 @@ class Feed(NamedTuple):
         return sum(self.told[each] == 1 for each in self.wanted)
 
     @property
-    def strange(self) -> int:
+    def wrongly_marked(self) -> int:
         """The number of orders that were marked as exported but should not be."""
         return len(self.told.keys() - self.wanted)
 
     @property
     def good(self) -> bool:
         """True if each order is delivered and marked exactly once, and no other order is."""
-        return self.once == self.marked == len(self.wanted) and not self.doubled and not self.strange
+        return self.once == self.marked == len(self.wanted) and not self.surplus and not self.wrongly_marked
 
 
 def feeds(vendors: Vendors, archive: Path) -> list[Feed]:
