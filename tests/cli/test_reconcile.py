@@ -149,8 +149,9 @@ async def test_every_disagreement_is_found_repaired_where_that_is_safe_and_nothi
             "replaced": ("unknown_to_journal", "adopt"),
         }
         assert said["agreed"] == {"shop": {"warehouse": 1}}
-        assert "1 ghost_delivery (the journal says delivered, and the receiver does not have it): for an operator" in (
-            text.out
+        assert (
+            "1 ghost_delivery (delivered in the journal, but the receiver does not have it): for an operator"
+            in text.out
         )
 
         repaired = await vendors.reconcile("--repair")
