@@ -58,6 +58,7 @@ def change(folder: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new), "utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.fault(124)
 async def test_eight_mistakes_are_eight_lines(tmp_path: Path) -> None:
     """Every mistake is a line on stderr with its place, in the order of the file; the exit code is 78."""

@@ -26,6 +26,7 @@ def states(folder: Path) -> dict[str, str]:
             return {}  # it is just being made
 
 
+@pytest.mark.slow
 async def test_held_orders_are_released_by_cause(tmp_path: Path) -> None:
     """As long as the source is unchanged, a retry holds the orders again; after a skip the exit code is 0."""
     vendors = Vendors(tmp_path, 12, without_address=2)
@@ -44,6 +45,7 @@ async def test_held_orders_are_released_by_cause(tmp_path: Path) -> None:
     assert vendors.wanted == vendors.created == vendors.told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("command", "after"), [("retry", "new"), ("skip", "skipped")])
 async def test_a_decision_by_cause_is_about_that_cause(tmp_path: Path, command: str, after: str) -> None:
     """A decision by cause leaves parts of an order with other causes held; a decision by id covers all parts."""
@@ -117,6 +119,7 @@ async def _turn() -> None:
     await asyncio.sleep(0.02)  # the other process decides when; the test's own time limit ends it
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "code", "text"),
     [

@@ -120,6 +120,7 @@ async def _with_stderr(folder: Path, stderr: int) -> int:
         return await process.wait()
 
 
+@pytest.mark.slow
 async def test_an_output_on_a_full_disk_is_one_line(tmp_path: Path) -> None:
     """A full disk under stdout is one line on stderr, no traceback and exit 1; a run has still done its work."""
     vendors = Vendors(tmp_path, 8)

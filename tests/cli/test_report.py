@@ -123,6 +123,7 @@ async def test_a_report_is_sent_by_the_next_run_and_once(tmp_path: Path) -> None
     assert '"comment": "wet"' in text
 
 
+@pytest.mark.slow
 async def test_a_running_connector_takes_a_report_up_and_follows_the_warehouse(tmp_path: Path) -> None:
     """A running connector sends a report from another process, and reports a shipment as picked up."""
     carrier = Carrier(tmp_path)
@@ -142,6 +143,7 @@ async def test_a_running_connector_takes_a_report_up_and_follows_the_warehouse(t
     assert sorted(carrier.told()) == [(12345, "DAMAGE", "DELIVERY"), (12346, "COMPLETE", "PICKUP")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "fault", [Fault.LOSE_ANSWER, Fault.LOSE_REQUEST, Fault.SERVER_ERROR_APPLIED, Fault.SERVER_ERROR]
 )

@@ -222,6 +222,7 @@ async def test_orders_for_people(tmp_path: Path) -> None:
     assert all(row.endswith(MISSING) for row in rows)
 
 
+@pytest.mark.slow
 async def test_a_screenful_is_enough_unless_more_is_asked_for(tmp_path: Path) -> None:
     """A table has the first 1,000 orders and a note on stderr; JSON, or a limit, gives as many as requested."""
     async with in_use(tmp_path) as shop:
@@ -323,6 +324,7 @@ async def test_show_an_order_that_is_not_there(tmp_path: Path, source: str, orde
     assert 1 == len(found.err.splitlines())
 
 
+@pytest.mark.slow
 @pytest.mark.attack(16)
 async def test_foreign_text_does_not_steer_the_terminal(tmp_path: Path) -> None:
     """Control characters in text from a vendor are escaped, in tables and in JSON, and stay on their line."""
@@ -345,6 +347,7 @@ async def test_foreign_text_does_not_steer_the_terminal(tmp_path: Path) -> None:
     assert [EVIL] == ids
 
 
+@pytest.mark.slow
 async def test_reading_a_run_that_is_going_on(tmp_path: Path) -> None:
     """While `connector run` holds the journal, the reading commands work, and their counts add up."""
     vendors = Vendors(tmp_path, 30, without_address=2, quotations=1)

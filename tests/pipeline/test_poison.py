@@ -80,6 +80,7 @@ async def keep_busy(source: MemorySource, hours: float) -> None:
         await anyio.sleep(600)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("failure", [InDoubtError, TransientError])
 async def test_an_order_that_fails_while_others_are_taken_waits_for_a_person_after_an_hour(
     failure: type[ConnectorError], caplog: pytest.LogCaptureFixture
@@ -108,6 +109,7 @@ async def test_an_order_that_fails_while_others_are_taken_waits_for_a_person_aft
     assert " times in 15 minutes, in vain; the last: POST /orders: 500 xxxxxxxxx" in lines[0]
 
 
+@pytest.mark.slow
 async def test_where_nothing_else_goes_through_it_is_tried_on_and_said_again_and_again(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -127,6 +129,7 @@ async def test_where_nothing_else_goes_through_it_is_tried_on_and_said_again_and
     assert 5 == len(lines)
 
 
+@pytest.mark.slow
 async def test_one_that_cannot_be_looked_up_is_not_created_again() -> None:
     """Its look-up fails for it alone: it is held as what may be there."""
     bench, wms = ailing("create", "find")

@@ -11,6 +11,7 @@ from connector import Connector, JournalBusy, load_settings
 from tests.cli.process import Vendors, ended, run, said, started
 
 
+@pytest.mark.slow
 @pytest.mark.fault(108)
 async def test_a_second_instance_goes_away_and_takes_over_from_a_killed_one(tmp_path: Path) -> None:
     """

@@ -45,6 +45,7 @@ routes:
   - {{source: shop, receivers: [warehouse]}}
 """
 ORDERS = 130
+PLACES = [pytest.param(0, marks=pytest.mark.slow), 39, pytest.param(129, marks=pytest.mark.slow)]
 NOON = datetime(2026, 3, 24, 12, tzinfo=UTC)
 
 
@@ -57,7 +58,7 @@ def create_of(request: web.Request, body: bytes, *external_ids: str) -> bool:
 
 @pytest.mark.fault(133)
 @pytest.mark.parametrize("status", [403, 413, 404, 405, 415, 451, 302, 401, 418, 431])
-@pytest.mark.parametrize("place", [0, 39, 129], ids=["first", "amid", "last"])
+@pytest.mark.parametrize("place", PLACES, ids=["first", "amid", "last"])
 async def test_one_order_that_a_firewall_dislikes_waits_alone(tmp_path: Path, status: int, place: int) -> None:
     """129 of 130 are delivered and told; one is held as its own cause, and its source is told nothing."""
     shop = PropellerStandIn(propeller_orders(ORDERS))

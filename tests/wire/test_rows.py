@@ -10,6 +10,8 @@ import pytest
 from tests.wire.life import Life, life
 from tests.wire.mishaps import LOST, REFUSED, applied
 
+pytestmark = pytest.mark.slow  # the lives of all rows take longer than two seconds together
+
 AT_ONCE = 8
 """Lives at a time: they wait more than they do."""
 

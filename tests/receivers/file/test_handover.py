@@ -154,6 +154,7 @@ anyio.run(main)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.fault(129)
 @pytest.mark.parametrize("way", WAYS)
 async def test_a_crash_a_pick_up_and_a_restart(tmp_path: Path, way: str) -> None:

@@ -80,6 +80,7 @@ def test_ids_and_dates_rise_together_within_2026() -> None:
     assert sorted(order["uuid"] for order in orders) == [order["uuid"] for order in orders]
 
 
+@pytest.mark.slow
 def test_many_orders_still_fit_into_the_year() -> None:
     """The last order of a large benchmark is still in 2026."""
     assert propeller_orders(30_000)[-1]["date"][:7] == "2026-12"
