@@ -24,7 +24,7 @@ __all__ = ["command"]
     type=click.IntRange(1, 100_000),
     help="Number of orders in the shop; the other three sources have a quarter of it each.",
 )
-@click.option("--seed", default=1, show_default=True, help="Seed for the made-up orders; the same seed, same orders.")
+@click.option("--seed", default=1, show_default=True, help="Seed of the generated orders.")
 @click.pass_context
 def command(ctx: click.Context, *, orders: int, seed: int) -> None:
     """

@@ -25,7 +25,7 @@ MOST = 10
 @click.command("preview")
 @click.argument("source")
 @click.argument("order_id", required=False, metavar="[ID]")
-@click.option("--receiver", metavar="NAME", help="Only what would be sent to this receiver.")
+@click.option("--receiver", metavar="NAME", help="Only requests to this receiver.")
 @click.pass_context
 def command(ctx: click.Context, *, source: str, order_id: str | None, receiver: str | None) -> None:
     """

@@ -14,7 +14,7 @@ __all__ = ["command"]
 @click.pass_context
 def command(ctx: click.Context, *, source: str | None, order_ids: tuple[str, ...], cause: str | None) -> None:
     """
-    Make held or rejected orders due again, and with them parked acknowledgements, changes and reports.
+    Make held or rejected orders due again, together with their parked acknowledgements, changes and reports.
 
     Select orders by id (SOURCE ID ...), or by the cause that they share (--cause, exactly as `connector orders` shows
     it). With --cause, parts of these orders that are held for another cause stay held. Skipped parts are retried only

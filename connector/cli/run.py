@@ -49,7 +49,8 @@ def command(ctx: click.Context, *, once: bool, quiet: bool, accept: bool, restor
     SIGTERM or Ctrl-C lets calls in progress finish and exits with 0; a second one stops at once. SIGHUP reloads
     mappings, code tables and secrets, and logs which other changes need a restart.
 
-    Exit codes with --once: 0 everything is delivered and acknowledged; 1 an order is held or rejected, a report is
+    Exit codes: 0 stopped by a signal; 75 another instance is running, or the journal cannot be written; 1 the journal
+    is damaged. With --once: 0 everything is delivered and acknowledged; 1 an order is held or rejected, a report is
     parked, or an endpoint needs repair; 75 an endpoint failed in a way that may pass, so run it again later.
     """
     from connector.cli import gc_tuning, settings_of

@@ -19,13 +19,13 @@ class Feed(NamedTuple):
 
     - `wanted`: the orders that should be delivered.
     - `there`: for each receiver, the number of records of each order.
-    - `told`: the number of times each order was marked as exported.
+    - `marks`: the number of times each order was marked as exported.
     """
 
     source: str
     wanted: frozenset[str]
     there: dict[str, Counter[str]]
-    told: Counter[str]
+    marks: Counter[str]
 
     @property
     def once(self) -> int:
@@ -40,12 +40,12 @@ class Feed(NamedTuple):
     @property
     def marked(self) -> int:
         """The number of orders that were marked as exported exactly once."""
-        return sum(self.told[each] == 1 for each in self.wanted)
+        return sum(self.marks[each] == 1 for each in self.wanted)
 
     @property
     def wrongly_marked(self) -> int:
         """The number of orders that were marked as exported but should not be."""
-        return len(self.told.keys() - self.wanted)
+        return len(self.marks.keys() - self.wanted)
 
     @property
     def good(self) -> bool:
@@ -58,9 +58,9 @@ def feeds(vendors: Vendors, archive: Path) -> list[Feed]:
     warehouse = Counter(order["external_id"] for order in vendors.warehouse.orders.values())
     erp = Counter(record.external_id for record in vendors.erp.records)
     filed = Counter(decode(line)["external_id"] for line in archive.read_bytes().splitlines())
-    marks: dict[str, Counter[str]] = {"orders": Counter(), "production-orders": Counter()}
+    traede_marks: dict[str, Counter[str]] = {"orders": Counter(), "production-orders": Counter()}
     for word, mark in vendors.wholesale.marked:
-        marks[word][str(mark["order_id" if word == "orders" else "production_order_id"])] += 1
+        traede_marks[word][str(mark["order_id" if word == "orders" else "production_order_id"])] += 1
     listed = {
         "shop": [
             order_id
@@ -71,12 +71,12 @@ def feeds(vendors: Vendors, archive: Path) -> list[Feed]:
         "production": list(vendors.wholesale.production_orders),
         "transport": [shipment["orderId"] for shipment in vendors.transport.shipments],
     }
-    told = {
+    marks = {
         "shop": Counter(str(order_id) for order_id, _ in vendors.shop.marked),
-        "wholesale": marks["orders"],
-        "production": marks["production-orders"],
+        "wholesale": traede_marks["orders"],
+        "production": traede_marks["production-orders"],
         "transport": Counter(
-            str(entry["orderId"]) for entry in vendors.transport.told if entry["status"] == "EXPORTED_SUCCESSFULLY"
+            str(entry["orderId"]) for entry in vendors.transport.statuses if entry["status"] == "EXPORTED_SUCCESSFULLY"
         ),
     }
     found = []
@@ -91,7 +91,7 @@ def feeds(vendors: Vendors, archive: Path) -> list[Feed]:
                 source,
                 frozenset(external_id(source, str(order_id)) for order_id in ids),
                 own,
-                Counter({external_id(source, order_id): count for order_id, count in told[source].items()}),
+                Counter({external_id(source, order_id): count for order_id, count in marks[source].items()}),
             )
         )
     return found

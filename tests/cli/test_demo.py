@@ -136,12 +136,12 @@ def test_the_closing_check_asks_the_vendors_themselves(tmp_path: Path) -> None:
     archive.write_bytes(b'{"external_id": "production-3101"}\n')
     vendors.erp.put("production-3101")
     vendors.wholesale.marked += [("production-orders", {"production_order_id": 3101}), ("orders", {"order_id": 48202})]
-    vendors.transport.told += [{"orderId": 12345, "status": "FAILED"}]
+    vendors.transport.statuses += [{"orderId": 12345, "status": "FAILED"}]
 
     found = {feed.source: feed for feed in feeds(vendors, archive)}
 
     assert {"shop": 1, "wholesale": 2, "production": 1, "transport": 1} == {n: len(f.wanted) for n, f in found.items()}
     assert found["production"].good
-    assert Counter(["wholesale-48202"]) == found["wholesale"].told
-    assert not found["transport"].told
+    assert Counter(["wholesale-48202"]) == found["wholesale"].marks
+    assert not found["transport"].marks
     assert not found["shop"].good

@@ -91,8 +91,8 @@ async def test_zendera_hears_of_each_order_once(tmp_path: Path) -> None:
         assert isinstance(journal, SqliteJournal)
         failed = await journal.read(lambda db: orders(db, matching(db, source="transport", state="rejected")))
 
-    told = Counter(entry["status"] for entry in transport.told)
-    reasons = {entry["failureReason"] for entry in transport.told if entry["status"] == "FAILED"}
+    told = Counter(entry["status"] for entry in transport.statuses)
+    reasons = {entry["failureReason"] for entry in transport.statuses if entry["status"] == "FAILED"}
     assert {"EXPORTED_SUCCESSFULLY": 62, "FAILED": 2} == told
     assert {"missing field: delivery_address: shipment"} == {reason.rpartition(" ")[0] for reason in reasons}
     assert Counter({1: 2}) == Counter(transport.strikes.values())

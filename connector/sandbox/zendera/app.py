@@ -46,7 +46,7 @@ class ZenderaStandIn(StandIn):
     - `exported`: the ids of acknowledged orders, as text.
     - `strikes`: the number of failed exports by order id.
     - `timelines`: the events by order id.
-    - `told`: every applied entry of a status call.
+    - `statuses`: every applied entry of a status call.
     - `updates`: every applied progress report.
 
     Numbers with a fraction are `Decimal`.
@@ -66,7 +66,7 @@ class ZenderaStandIn(StandIn):
         self.exported: set[str] = set()
         self.strikes: Counter[str] = Counter()
         self.timelines: dict[str, list[dict[str, Any]]] = {}
-        self.told: list[dict[str, Any]] = []
+        self.statuses: list[dict[str, Any]] = []
         self.updates: list[dict[str, Any]] = []
         self._exported_at: dict[str, datetime] = {}
         self._key = f"apikey {api_key}"
@@ -148,7 +148,7 @@ class ZenderaStandIn(StandIn):
         for order_id, entry, moves in zip(found, entries, moved, strict=True):
             if not moves:
                 continue
-            self.told.append(entry)
+            self.statuses.append(entry)
             event = {"type": "EVENT_TYPE_ORDER_EXPORTED", "date": self._time(), "success": True}
             if entry["status"] == "FAILED":
                 self.strikes[order_id] += 1

@@ -84,7 +84,7 @@ async def test_the_seeds_loop() -> None:
     assert timeline["updates"][0] == {**export, "success": True}
     assert timeline["updates"][1]["type"] == "EVENT_TYPE_COMPLETE"
     assert other == {"updates": [{**export, "success": False, "failureReason": "Unknown postal code"}]}
-    assert (standin.told, standin.updates) == (both["create"], [decode(encode(REPORT))])
+    assert (standin.statuses, standin.updates) == (both["create"], [decode(encode(REPORT))])
 
 
 async def test_pages_end_and_what_is_empty_is_left_out() -> None:
@@ -174,7 +174,7 @@ async def test_a_status_that_is_not_documented_is_refused(body: Any) -> None:
     async with client(standin) as session:
         status, content = await call(session, "POST", STATUS, body)
     assert (status, sorted(content)) == (400, ["error"])
-    assert (standin.told, standin.exported, standin.timelines) == ([], set(), {})
+    assert (standin.statuses, standin.exported, standin.timelines) == ([], set(), {})
     assert not standin.history[0].applied
 
 
@@ -225,7 +225,7 @@ async def test_a_body_that_is_not_json_is_refused() -> None:
         for data, kind in ((b"{", "application/json"), (encode(ACK), "text/plain"), (b"\xff", "application/json")):
             async with session.post(STATUS, data=data, headers={"Content-Type": kind}) as response:
                 assert response.status == 400
-    assert standin.told == []
+    assert standin.statuses == []
 
 
 def test_generated_shipments() -> None:

@@ -42,7 +42,7 @@ class ZenderaHarness(SourceHarness):
 
     def acknowledged(self) -> list[str]:
         """Return the ids of the entries that were applied."""
-        return [str(entry["orderId"]) for entry in self.vendor.told]
+        return [str(entry["orderId"]) for entry in self.vendor.statuses]
 
     def spoil(self, order_id: str) -> None:
         """Give the order a parcel that weighs words."""

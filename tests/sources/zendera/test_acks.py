@@ -147,7 +147,7 @@ async def test_an_unknown_order_is_refused_and_the_call_applied_to_none() -> Non
     async with zendera([shipment(1)]) as h:
         with pytest.raises(RejectedError, match="order 7 not found"):
             await h.source.acknowledge([told("1", "exported"), told("7", "exported")])
-        assert h.vendor.told == []
+        assert h.vendor.statuses == []
         assert await h.acknowledge(["1"]) == {"1": Confirmed()}
 
 
