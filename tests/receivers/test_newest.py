@@ -80,7 +80,7 @@ async def test_a_file_that_was_taken_away(tmp_path: Path) -> None:
     async with receiver(tmp_path / "orders") as own:
         await own.create(delivery(own, "1"))
         (tmp_path / "orders").rename(tmp_path / "taken")
-        with pytest.raises(TransientError, match="was taken away, and nobody can say which orders it held"):
+        with pytest.raises(TransientError, match="was taken away, so its orders cannot be listed any more"):
             await own.newest(5)
         await own.create(delivery(own, "2"))
         assert [each for each, _ in await own.newest(5)] == ["shop-2"]

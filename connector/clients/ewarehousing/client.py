@@ -207,7 +207,7 @@ class EwarehousingClient:
         """As `get`, in the vendor's own bytes. Raises `TransientError` for a body that is not the order of that id."""
         answer = await self._calls.read(_path(order_id), one=True, expand=expand)
         if row_id(answer.body) != order_id:
-            raise answer.unusable("not the order that was asked for")
+            raise answer.unusable("not the requested order")
         return answer.body
 
     async def create(self, order: CreateOrder | bytes) -> OrderRecord:

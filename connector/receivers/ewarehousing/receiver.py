@@ -166,7 +166,7 @@ class EwarehousingReceiver:
         except ConnectorError as exc:
             raise ConflictError(f"{what} and no external id, and it could not be read: {exc}") from None
         if not record.external_id:
-            raise ConflictError(f"{what}, which has no external id: it does not keep what is sent")
+            raise ConflictError(f"{what}, which has no external id: the receiver does not store it")
         return record
 
     async def _matches(self, external_id: str) -> tuple[list[OrderRecord], set[str], bool]:

@@ -27,11 +27,11 @@ class EwarehousingSettings(ReceiverSettings, frozen=True, kw_only=True, forbid_u
     wms_code: WmsCode
     customer_code: CustomerCode
     delivery_days: Annotated[
-        int, Meta(ge=0, le=30, description="Days from an order's making to its requested delivery, if it names none.")
+        int, Meta(ge=0, le=30, description="Days from an order's creation to its delivery, if it names no date.")
     ] = 1
     timezone: Annotated[str, Meta(description="The warehouse's calendar, for that date.")] = "Europe/Amsterdam"
     line_price: Annotated[
-        mapping.LinePrice, Meta(description="What a line's price is counted in: cents, units of the currency, or none.")
+        mapping.LinePrice, Meta(description="The unit of a line's price: cents, the currency's units, or none.")
     ] = "cents"
 
     def __post_init__(self) -> None:

@@ -69,7 +69,7 @@ def problem(column: str, *, per_line: bool) -> str:
             here = _bare(fields[step])
         elif isinstance(here, inspect.CollectionType):
             if not step.isdecimal():
-                return f"{column!r} is no column: which one? {'.'.join([*steps[:number], '0', *steps[number:]])}"
+                return f"{column!r} is no column; name an element: {'.'.join([*steps[:number], '0', *steps[number:]])}"
             here = _bare(here.item_type)
         elif isinstance(here, inspect.DictType):
             return ""  # its keys are the source's, and may contain dots

@@ -106,9 +106,9 @@ class Handed:
         found = self._places.get(key)
         if found is not None and found[1] == UNKNOWN:
             raise ConflictError(
-                f"{external_id} was being written to {_shown(found[0])} when that was taken away, or the process ended:"
-                f" look whether its consumer has it, and skip it; or take its line, {key.hex()}, out of {self.path} and"
-                " retry"
+                f"{external_id} was being written to {_shown(found[0])} when the file was taken away, or the process "
+                f"ended. If its consumer has the order, skip it; else remove the line {key.hex()} from {self.path} and "
+                "retry"
             )
         return self.place(key)
 
@@ -182,7 +182,7 @@ class Handed:
             self._places[bytes.fromhex(key)] = file, int(at)
         except ValueError:
             raise EndpointError(
-                f"{self.path}: line {number} records no order that was handed over; mend it, or move the file away"
+                f"{self.path}: line {number} is no entry of this log; correct it, or move the file away"
             ) from None
 
 

@@ -152,10 +152,10 @@ def read(file: AppendFile, rows: Rows, index: Index, mark: Mark | None, *, mend:
         )
     elif ours:
         start = reader.half.start if reader.half else reader.end
-        logger.warning("%s: cut off the unfinished end that a crash left, from byte %d on", file.path, start)
+        logger.warning("%s: cut off the torn end that a crash left, from byte %d on", file.path, start)
         file.cut(start)
     else:
-        raise EndpointError(f"{file.path}: its last line does not end, and is not ours; end it, or move the file away")
+        raise EndpointError(f"{file.path}: its last line is not ours, and lacks its line break; move the file away")
     if reader.half is not None:
         return Mark(file.identity, reader.half.start, reader.half.line - 1)
     return read(file, rows, index, Mark(file.identity, reader.end, reader.lines), mend=mend)

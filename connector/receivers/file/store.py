@@ -141,7 +141,7 @@ class Store:
             path = self._path.with_name(written) if written else self.file_of(at)
             file = AppendFile.open(path, self._disk, writable=False)
             if file is None and written:
-                raise TransientError(f"{path} was taken away, and nobody can say which orders it held")
+                raise TransientError(f"{path} was taken away, so its orders cannot be listed any more")
             if file is None:
                 return []
             try:
@@ -215,7 +215,7 @@ class Store:
                 remove(path)
         except FileExistsError:
             raise EndpointError(
-                f"{path}: another file is in the place of the one that was being written, {hidden(path)}; move it away"
+                f"{path}: another file is at the place of the one being written, {hidden(path)}; move it away"
             ) from None
         finally:
             file.close()
@@ -302,14 +302,14 @@ class Store:
             file.close()
         except FileNotFoundError:
             self._leave(file)
-            said = f"{hidden(file.path)} was taken away while it was written; its name is hidden for a reason"
+            said = f"{hidden(file.path)} was taken away while it was written; a hidden file must stay at its place"
             if not fresh:
                 raise TransientError(said) from None
             self._handed.add(entry._replace(line=UNKNOWN) for entry in fresh)
             raise InDoubtError(said) from None
         except OSError as exc:
             self._leave(file)
-            said = f"{file.path}: what was written could not be put in its place: {exc.strerror}"
+            said = f"{file.path}: the written file could not be moved to its place: {exc.strerror}"
             raise InDoubtError(said) if fresh else TransientError(said) from None
 
     def _leave(self, file: AppendFile) -> None:

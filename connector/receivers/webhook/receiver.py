@@ -102,7 +102,7 @@ class WebhookReceiver:
         wrote.
         """
         if self._find_url is None:
-            raise EndpointError(f"{self.name} cannot be asked what it has: its settings name no find_url")
+            raise EndpointError(f"{self.name} has no look-up: its settings name no find_url")
         answer = await self.endpoint.call(
             "GET",
             self._find_url,
@@ -152,7 +152,7 @@ class WebhookReceiver:
     async def check(self) -> str:
         """Send an OPTIONS to prove that a server answers, and try the look-up; return one line. Sends no order."""
         await self.endpoint.call("OPTIONS", "", effect=Effect.READ, expected=REACHED)
-        line = f"{self._url}: answers; only an order can try the secret"
+        line = f"{self._url}: answers; only an order can prove the secret"
         if self._find_url is None:
             return line
         found = await self.find("connector-check")
@@ -183,7 +183,7 @@ def _judge_look_up(answer: Answer) -> None:
     if answer.status == 404:
         if is_page(answer.body):
             raise EndpointError(
-                f"{answer.what}: 404, and the answer is an HTML page: somebody else's, or a wrong find_url"
+                f"{answer.what}: 404 with an HTML page: it comes from another server, or find_url is wrong"
             )
     elif why := no_success(answer.body, answer.status, own={"status"}):
         raise answer.unusable(f"it {why}")

@@ -27,7 +27,7 @@ class WebhookSettings(ReceiverSettings, frozen=True, kw_only=True, forbid_unknow
     ]
     idempotent: Annotated[
         bool,
-        Meta(description="It recognises a repeated webhook-id: an order whose answer was lost is simply sent again."),
+        Meta(description="It recognises a repeated webhook-id: an order whose response was lost is sent again."),
     ] = False
     find_url: Annotated[
         Url | None,
@@ -36,7 +36,7 @@ class WebhookSettings(ReceiverSettings, frozen=True, kw_only=True, forbid_unknow
         ),
     ] = None
     success: Annotated[
-        SuccessSettings, Meta(description="Which 2xx answers are successes; any other leaves the order in doubt.")
+        SuccessSettings, Meta(description="The 2xx responses that are successes; any other leaves the order in doubt.")
     ] = SuccessSettings()
 
     def __post_init__(self) -> None:
@@ -48,7 +48,7 @@ class WebhookSettings(ReceiverSettings, frozen=True, kw_only=True, forbid_unknow
     def problems(self) -> list[tuple[str, str]]:
         """Return contradictions between keys: looking up first needs a `find_url`."""
         asked = self.look_up_first == "always" and self.find_url is None
-        return [("look_up_first", "it takes a find_url to look orders up")] if asked else []
+        return [("look_up_first", "looking orders up needs a find_url")] if asked else []
 
     @property
     def base_url(self) -> Url:

@@ -26,7 +26,7 @@ class SuccessSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     status: Annotated[
         Annotated[list[Status], Meta(min_length=1)] | None,
-        Meta(description="The statuses that say so; every 2xx, if left out."),
+        Meta(description="The statuses of a success; every 2xx, if left out."),
     ] = None
     when: Annotated[
         str | None,
@@ -71,7 +71,7 @@ class Success:
         try:
             body = _decode(in_utf8(answer.body))
         except (ValueError, RecursionError):
-            return "the body is not JSON, so success.when cannot be asked of it"
+            return "the body is not JSON, so success.when cannot be evaluated"
         try:
             value = self._when.find(body)
         except Exception as exc:  # noqa: BLE001 - the engine raises what its functions raise; the body is not ours

@@ -27,7 +27,7 @@ Moment = Annotated[str, Meta(pattern=r"^[0-9][0-9: -]{0,18}$", extra_json_schema
 class Filter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One condition on the orders of the feed; all conditions of a list must hold."""
 
-    key: Annotated[Literal["created_at", "updated_at"], Meta(description="What is compared.")]
+    key: Annotated[Literal["created_at", "updated_at"], Meta(description="The field that is compared.")]
     operator: Annotated[
         Literal["eq", "gt", "gte", "lt", "lte", "bt", "in", "ct", "sw", "ew"],
         Meta(description="bt is between two values, in is one of a list, ct, sw and ew are a part of the text."),

@@ -63,7 +63,7 @@ class TraedeSettings(SourceSettings, frozen=True, kw_only=True, forbid_unknown_f
         """Return contradictions between keys: the number and the size of a page need a parameter each."""
         found = super().problems()
         if self.limit_key == self.page_key:
-            found = [*found, ("limit_key", "this is page_key, too; the number and the size of a page need one each")]
+            found = [*found, ("limit_key", "page_key has this name, too; a page's number and size need one each")]
         return found
 
 
@@ -76,7 +76,7 @@ class TraedeOrdersSettings(TraedeSettings, frozen=True, kw_only=True, forbid_unk
     ]
     include_not_approved: Annotated[bool, Meta(description="Also drafts that nobody has approved.")] = False
     include_cancelled: Annotated[
-        bool, Meta(description="Export cancelled orders, too; the route's `cancelled` says what is done with them.")
+        bool, Meta(description="Export cancelled orders, too; the route's `cancelled` decides their treatment.")
     ] = False
     include_archived: bool = False
 

@@ -32,7 +32,7 @@ class ZenderaSettings(SourceSettings, frozen=True, kw_only=True, forbid_unknown_
     cash_on_delivery: Annotated[
         CashStated | None,
         Meta(
-            description="What several shipments of one order state: each its own amount, or all of them the order's "
+            description="The cash on delivery of several shipments of one order: each states its own, or the order's "
             "(once). Unset: such orders are held."
         ),
     ] = None

@@ -193,7 +193,7 @@ async def test_who_takes_the_hidden_file_leaves_its_orders_to_a_person(tmp_path:
     async with receiver(tmp_path / "o.jsonl", disk=Greedy()) as made:
         with pytest.raises(InDoubtError, match="taken away while it was written"):
             await made.create(delivery(made, "1"))
-        with pytest.raises(ConflictError, match="look whether its consumer has it"):
+        with pytest.raises(ConflictError, match="If its consumer has the order, skip it"):
             await made.find("shop-1")
         with pytest.raises(RejectedError) as caught:
             await made.create(delivery(made, "1"))
@@ -244,7 +244,7 @@ async def test_another_file_in_the_place_of_one_that_was_left_aside(tmp_path: Pa
     path.rename(tmp_path / ".o.jsonl.writing")
     path.write_bytes(b"{}\n")
     async with receiver(path) as made:
-        with pytest.raises(EndpointError, match="another file is in the place"):
+        with pytest.raises(EndpointError, match="another file is at the place"):
             await made.find("shop-1")
     path.unlink()
     async with receiver(path) as made:

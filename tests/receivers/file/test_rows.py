@@ -187,7 +187,10 @@ def test_settings_that_are_good(own: str) -> None:
         ("path: o, columns: [notes]", "columns: this is for format: csv"),
         ("path: o, rows: line", "rows: this is for format: csv"),
         ("path: o, format: csv, columns: [note]", "columns: 'note' is no column: there is external_id, source"),
-        ("path: o, format: csv, columns: [lines.sku]", "columns: 'lines.sku' is no column: which one? lines.0.sku"),
+        (
+            "path: o, format: csv, columns: [lines.sku]",
+            "columns: 'lines.sku' is no column; name an element: lines.0.sku",
+        ),
         ("path: o, format: csv, columns: [customer.city]", "columns: 'customer.city' is no column: there is id, name"),
         ("path: o, format: csv, columns: [notes.x]", "columns: 'notes.x' is no column: notes has no parts"),
         ("path: o, format: csv, columns: [notes, notes]", "columns: the same column is there twice"),

@@ -78,7 +78,7 @@ async def test_an_order_that_is_written_while_its_file_is_taken_away_is_left_to_
     async with receiver(path, disk=Taken(path), **FOLLOWED) as made:
         with pytest.raises(InDoubtError, match="taken away while it was written"):
             await made.create(delivery(made, "1"))
-        with pytest.raises(ConflictError, match="look whether its consumer has it"):
+        with pytest.raises(ConflictError, match="If its consumer has the order, skip it"):
             await made.find("shop-1")
 
 

@@ -73,7 +73,7 @@ IDS = ["orders", "production-orders"]
 def outcome(case: Case, raw: bytes) -> str:
     """Return all there is to an order, or to the reason why it cannot be mapped; not the bytes themselves."""
     try:
-        return repr(msgspec.structs.replace(case.to_order("shop", raw), raw=b""))
+        return msgspec.json.encode(msgspec.structs.replace(case.to_order("shop", raw), raw=b"")).decode()
     except Unmappable as exc:
         return f"{exc.cause} | {exc.detail}"
 
@@ -93,11 +93,11 @@ def whole(kind: Any) -> dict[str, Any]:
 
 def fields(case: Case) -> Iterator[tuple[Any, Callable[[Any], bytes]]]:
     """Yield the type of each field of each object, and a function that makes the order with a value in it."""
-    order = {**whole(case.kind), case.key: 7, "lines": [whole(wire.Line)]}
+    order = msgspec.json.encode({**whole(case.kind), case.key: 7, "lines": [whole(wire.Line)]})
 
     def put(path: tuple[str | int, ...]) -> Callable[[Any], bytes]:
         def made(value: Any) -> bytes:
-            copy = msgspec.json.decode(msgspec.json.encode(order))
+            copy = msgspec.json.decode(order)
             at = copy
             for step in path[:-1]:
                 at = at[step]
