@@ -1,4 +1,4 @@
-"""Carries orders from the systems they are born in to the systems that fulfil them: once, completely, origin told."""
+"""Carries orders from shop systems to fulfilment systems exactly once, and acknowledges them to their source."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used: `connector --help` need not wait for an HTTP client."""
+    """Import a public name on first use, so that `connector --help` does not load an HTTP client."""
     if name not in _HOMES:
         raise AttributeError(f"module 'connector' has no attribute {name!r}")
     from importlib import import_module

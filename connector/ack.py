@@ -1,4 +1,4 @@
-"""What a source is told about an order, and the four ways in which that can end."""
+"""The acknowledgement of an order to its source, and its four outcomes."""
 
 from __future__ import annotations
 
@@ -22,18 +22,20 @@ __all__ = [
 
 
 DENIED = "the answer was a success that calls itself a failure"
-"""The beginning of the reason for which such an acknowledgement is in doubt."""
+"""The beginning of the reason for which an acknowledgement with such a response is in doubt."""
 
 
 class Acknowledgement(msgspec.Struct, frozen=True, kw_only=True):
     """
-    What a source is to be told about one order.
+    The acknowledgement of one order to its source.
 
-    Everything in it was fixed when the order was delivered, so that a repeated call repeats the same bytes.
-    `key` is the order's row in the journal; `at` is the time of delivery (UTC); `message` names the receiver's
-    reference, or the reason of a failure. `failures`, of a failure, is how many others of the order the
-    source has confirmed before, where that is known. `terms` are the ones under which the source is told, if it is not
-    as its settings are now (`SupportsAckTerms`). `denied`: its last answer was a success that calls itself a failure.
+    All of it was fixed when the order was delivered, so that a repeated call repeats the same bytes.
+
+    - `key`: the order's row in the journal; `at`: the time of delivery (UTC).
+    - `message`: the receiver's reference, or the reason of a failure.
+    - `failures`: of a failure, the number of earlier failures of the order that the source has confirmed, if known.
+    - `terms`: the settings under which it is sent, if they differ from the present ones (`SupportsAckTerms`).
+    - `denied`: its last response was a success that calls itself a failure.
     """
 
     key: int
@@ -48,37 +50,37 @@ class Acknowledgement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Confirmed(msgspec.Struct, frozen=True):
-    """The source knows now."""
+    """The source has applied it."""
 
 
 class NotApplied(msgspec.Struct, frozen=True):
-    """The source does not know, and nothing was done there; try again."""
+    """The source has not applied it, and it had no effect there; send it again."""
 
     reason: str
     retry_after: float | None = None
 
 
 class Refused(msgspec.Struct, frozen=True):
-    """The source will not take this acknowledgement as it is; a person has to look."""
+    """The source refuses this acknowledgement as it is; an operator has to look."""
 
     reason: str
 
 
 class Unknown(msgspec.Struct, frozen=True):
-    """The source may know or not; read it back before repeating."""
+    """The source may have applied it; read it back before sending it again."""
 
     reason: str
 
 
 class Denied(Unknown, frozen=True):
-    """A success whose body calls itself a failure. Whoever must not tell twice leaves it to a person if it was not."""
+    """A success whose body calls itself a failure. If it was not applied, a repeat may have an effect of its own."""
 
 
 AckOutcome = Confirmed | NotApplied | Refused | Unknown
 
 
 def calls(acks: Sequence[Acknowledgement], limit: int) -> Iterator[list[Acknowledgement]]:
-    """Yield what goes into one call each: at most `limit`, and never two terms; otherwise in order."""
+    """Yield the acknowledgements of one call each: at most `limit`, and all of the same terms; otherwise in order."""
     under: dict[str, list[Acknowledgement]] = {}
     for ack in acks:
         under.setdefault(ack.terms, []).append(ack)

@@ -1,11 +1,11 @@
-"""The connector as an object: what an asyncio application, and the command line, hold in their hands."""
+"""The public API: `Connector`, which an asyncio application embeds and the command line runs."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any
 
@@ -19,14 +19,14 @@ from connector.journal.base import Journal
 from connector.journal.engine.stall import Stall, unless_stalled
 from connector.journal.sqlite import SqliteJournal
 from connector.mapping.code_tables import MISSING, known
+from connector.pipeline import assembly
 from connector.pipeline.drain import Drained, drain
-from connector.pipeline.lookup_rules import lookup_rules
-from connector.pipeline.pipeline import Pipeline, wired
-from connector.pipeline.receiver_witness import ask_receivers
-from connector.pipeline.routes import build
-from connector.plugins import BROKEN, BrokenReceiver, BrokenSource, broken_cause
+from connector.pipeline.pipeline import Pipeline
+from connector.pipeline.receiver_witness import check_receivers
+from connector.pipeline.routes import build as build_routes
+from connector.pipeline.routes import lookup_rules
 from connector.receivers.base import Receiver
-from connector.registry import make_receivers, make_sources
+from connector.registry import BROKEN, BrokenReceiver, BrokenSource, broken_cause, make_receivers, make_sources
 from connector.settings import Settings
 from connector.settings.reload import Reloaded, SupportsSecretRotation, changed_keys, with_new_parts
 from connector.sources.base import Source, SupportsAckTerms
@@ -36,22 +36,27 @@ __all__ = ["Connector"]
 logger = logging.getLogger(__name__)
 
 GRACE = 20.0
-"""Seconds that a stop may take before what is under way is left in doubt: less than the 30 that Kubernetes gives."""
+"""Seconds that a stop may take before calls under way are left in doubt: less than the 30 that Kubernetes grants."""
 STALLED = 4.0
-"""Seconds that a stop waits for a journal which cannot be written: as long as it cannot, nothing comes to its end."""
+"""Seconds that a stop waits for a journal that cannot be written: until it can, no call comes to its end."""
 
 
 class Connector:
     """
-    Carries orders from the sources to the receivers of `settings`, as its routes say.
+    Carries orders from the sources to the receivers of `settings`, along its routes.
 
-    Enter it (it opens the journal), then `run` it in a task group. `sources` and `receivers` take the place of what
-    the settings would build under the same names, `journal` that of the file. It installs no signal handlers and
-    configures no logging. Creating it raises `SettingsError` for a source or receiver that the settings do not have.
-    Entering raises `JournalBusy` when another process has the journal, `JournalStalled` when
-    it could not be written for a minute, and `JournalError` when it cannot be used; also when the one that was in use
-    is gone, unless `accept_new_journal`. `restored` takes the journal for an older copy: what it may not know is looked
-    up before it is created.
+    Enter it, which opens the journal, then `run` it in a task group. It installs no signal handlers and configures no
+    logging.
+
+    - `sources`, `receivers`: instances to use under these names; `journal`: the journal to use instead of the file.
+    - `accept_new_journal`: begin a new journal where the one that was in use is gone.
+    - `restored`: treat the journal as an older copy, and look up the orders that it may not know before creating them.
+
+    Raises:
+        SettingsError: (when created) `sources` or `receivers` has a name that the settings do not have.
+        JournalBusy: (when entered) another process holds the journal.
+        JournalStalled: (when entered) the journal could not be written for a minute.
+        JournalError: (when entered) the journal cannot be used, or the one that was in use is gone.
     """
 
     def __init__(
@@ -69,7 +74,7 @@ class Connector:
         self._accept = accept_new_journal
         self._restored = restored
         self.clock = clock or SystemClock()
-        self.bus = Bus()
+        self.bus = Bus(self.clock)
         self.sources = make_sources(settings, self.clock, sources or {})
         self.receivers = make_receivers(settings, self.clock, receivers or {})
         self._journal: Journal | None = journal
@@ -77,7 +82,7 @@ class Connector:
         self._running = anyio.Event()
         self._stop = anyio.Event()
         self.cut_short = ""
-        """Why the last stop did not wait for what was under way: the journal could not be written."""
+        """The reason why the last stop did not wait for calls under way: the journal could not be written."""
 
     async def __aenter__(self) -> Connector:
         if self._journal is None:
@@ -89,20 +94,21 @@ class Connector:
                 witness=self.settings.witness_file,
             )
         journal = self._journal
-        # What is sent and shown is by the machine's clock, whatever that is set to; what waits is not.
+        # Times that are sent or shown are the machine's; deadlines must not move when the machine's clock is set.
         steady = SteadyClock(self.clock)
         try:
             await unless_stalled(journal, self.clock, lambda: self._recover(journal, steady))
-            ways = build(self.settings, self.sources, self.receivers)
-            self._pipeline = wired(
-                self.settings, self.sources, self.receivers, ways, journal=journal, bus=self.bus, clock=steady
+            routes = build_routes(self.settings, self.sources, self.receivers)
+            stages = assembly.build(
+                self.settings, self.sources, self.receivers, routes, journal=journal, bus=self.bus, clock=steady
             )
+            self._pipeline = Pipeline(stages, timedelta(days=self.settings.history_days))
             self._announce_broken()
             await unless_stalled(journal, self.clock, lambda: self._release(journal, steady.now()))
         except BaseException:
             await self.aclose()
             raise
-        if self._stop.is_set():  # asked for while it was being entered
+        if self._stop.is_set():  # stopped while it was being entered
             self._pipeline.stop()
         return self
 
@@ -110,8 +116,8 @@ class Connector:
         """
         Run until `stop`, or until cancelled; native cancellation is safe at every await.
 
-        After a stop what is under way is finished, within `GRACE` seconds, or left where the journal cannot be written;
-        after a cancellation it is left. What is left is looked up at the next start.
+        After a stop, calls under way are finished within `GRACE` seconds, unless the journal cannot be written; after a
+        cancellation they are abandoned. The next start looks abandoned orders up.
         """
         pipeline = self._entered()
         try:
@@ -124,37 +130,37 @@ class Connector:
             self.bus.close()
 
     def stop(self) -> None:
-        """Ask the sources to end; `run` returns when everything behind them has. Idempotent."""
+        """Stop polling; `run` returns when all stages have ended. Idempotent."""
         self._stop.set()
         if self._pipeline is not None:
             self._pipeline.stop()
 
     async def drain(self) -> Drained:
         """
-        Walk every source until a walk finds nothing new and all that was found is settled; `run` must be running.
+        Poll every source until a poll finds nothing new and every order is settled; `run` must be running.
 
-        An endpoint that keeps failing is given up; the answer names it. What is held or rejected counts as settled.
-        Raises `JournalStalled` when the journal could not be written for a minute; `run` goes on to wait for it.
+        An endpoint that keeps failing is given up, and named in the result. Held and rejected orders count as settled.
+        Raises `JournalStalled` if the journal could not be written for a minute; `run` continues to wait for it.
         """
         stages = self._entered().stages
         await self._running.wait()
         return await drain(stages)
 
     def look(self) -> None:
-        """Look into the journal: somebody has made something due there."""
-        self._entered().look()
+        """Let every stage read the journal: something was made due there."""
+        self._entered().wake()
 
     async def reload(self, settings: Settings) -> Reloaded:
         """
-        Take the mappings, code tables and secrets of `settings`, and release what waited for a code that is there now.
+        Apply the mappings, code tables and secrets of `settings`, and release the orders that waited for a new code.
 
-        Everything else in them counts from the next start; the answer names both. Raises `SettingsError`, and changes
-        nothing, if a mapping cannot be used.
+        All other changes apply from the next start; the result names both. Raises `SettingsError`, and changes nothing,
+        if a mapping cannot be used.
         """
         before = self.settings
         rotated = {name: end for name, end in self._ends() if isinstance(end, SupportsSecretRotation)}
         now = with_new_parts(before, settings, lambda name: name in rotated)
-        self._entered().take(build(now, self.sources, self.receivers))
+        self._entered().replace_routes(build_routes(now, self.sources, self.receivers))
         own, former = {**now.sources, **now.receivers}, {**before.sources, **before.receivers}
         for name, end in rotated.items():
             if own[name] != former[name]:
@@ -168,11 +174,11 @@ class Connector:
 
     async def replay(self, source: str, since: datetime) -> PollFinished:
         """
-        Walk what `source` exported at or after `since` (with a zone) again; `run` must be running.
+        Poll `source` for the orders that were exported at or after `since` (with a zone); `run` must be running.
 
-        What the journal knows is left alone, or amended if it is different now; nothing is delivered twice. Raises
-        `SettingsError` for a source that cannot do that, or is not there, and `ValueError` for a time without a zone:
-        it would mean another one on another machine.
+        Orders that the journal has are left alone, or amended if they changed; none is delivered twice. Raises
+        `SettingsError` for a source that cannot list exported orders or does not exist, and `ValueError` for a time
+        without a zone, which would differ between machines.
         """
         if since.tzinfo is None:
             raise ValueError(f"replay since {since}: give the time with its zone, for example 2026-11-01T12:00:00Z")
@@ -184,60 +190,60 @@ class Connector:
 
     async def report(self, source: str, order_id: str, report: Any) -> bool:
         """
-        Tell `source` what happened to an order after its delivery; `report` is a `Progress`, or the source's own kind.
+        Report the progress of a delivered order to `source`; `report` is a `Progress`, or of the source's own kind.
 
-        Returns when the journal has it: `run`, now or later, tells the source, once, after what was reported of the
-        order before. Returns False if the very same report was made before. Raises `SettingsError` for a source that
-        is not there or takes no reports, and `Unmappable` for what it has no words for.
+        Returns when the journal has the report: `run` sends it, now or later, once and after earlier reports of the
+        order. Returns False if the very same report was made before. Raises `SettingsError` for a source that does not
+        exist or accepts no reports, and `Unmappable` for a report that the source has no words for.
         """
         reporter = self._entered().stages.reporters.get(source)
         if reporter is None:
-            what = "takes no reports" if source in self.sources else "is not there"
-            raise SettingsError([f"the source {source} {what}"])
+            problem = "takes no reports" if source in self.sources else "is not there"
+            raise SettingsError([f"the source {source} {problem}"])
         return await reporter.add(order_id, report)
 
     def events(self) -> AsyncIterator[Event]:
-        """Observe what happens from now on. A slow observer never slows the flow; it loses the oldest events."""
+        """Observe all events from now on. A slow observer never delays the flow; it loses the oldest events."""
         return self.bus.observe().__aiter__()
 
     @property
     def running(self) -> bool:
-        """Whether `run` is under way and no stop was asked for."""
+        """True while `run` is under way and was not stopped."""
         return self._running.is_set() and not self._stop.is_set()
 
     @property
     def distrusted(self) -> list[str]:
-        """The receivers that are paused because they refused several orders in a row and accepted none."""
+        """The receivers that are paused because they rejected several orders in a row and accepted none."""
         consumers = self._pipeline.stages.consumers if self._pipeline is not None else {}
-        return [name for name, consumer in consumers.items() if consumer.refusals.paused]
+        return [name for name, consumer in consumers.items() if consumer.rejections.paused]
 
     @property
     def broken(self) -> dict[str, str]:
-        """The sources and receivers whose plugin cannot be used, each with the reason; the others work."""
+        """The sources and receivers whose plugin cannot be used, each with the reason."""
         return {name: end.reason for name, end in self._ends() if isinstance(end, BrokenSource | BrokenReceiver)}
 
     @property
-    def in_vain(self) -> dict[str, str]:
-        """What is tried in vain at a source or receiver that works, in words, by its name."""
-        vain = self._pipeline.stages.vain() if self._pipeline is not None else ()
-        return {name: each.why for name, each in vain if each.stuck}
+    def keeps_failing(self) -> dict[str, str]:
+        """The items that keep failing at a source or receiver that works, in words, by its name."""
+        trackers = self._pipeline.stages.poison() if self._pipeline is not None else ()
+        return {name: each.summary for name, each in trackers if each.stuck}
 
     @property
     def stalled(self) -> Stall | None:
-        """Why everything waits for the journal, and since when; None while it does not."""
+        """The reason why everything waits for the journal, and since when; None while nothing does."""
         return self._journal.stalled if self._journal is not None else None
 
     @property
     def journal(self) -> Journal:
-        """The journal; it is there once the connector is entered."""
+        """The journal, once the connector is entered."""
         return self._entered().stages.journal
 
     async def aclose(self) -> None:
         """
-        Close every connection and the journal. Idempotent; leaving the context does it.
+        Close every connection, and the journal last. Idempotent; leaving the context does it.
 
-        One that fails, or is cut short by a native cancellation, which no shield keeps off, keeps none of the others
-        open; it is raised when all are closed, the journal last.
+        A failure, or a native cancellation, which no shield keeps off, leaves none of the others open: it is raised
+        when all are closed.
         """
         self.bus.close()
         with anyio.CancelScope(shield=True):
@@ -264,10 +270,10 @@ class Connector:
         return self._pipeline
 
     async def _recover(self, journal: Journal, clock: SteadyClock) -> None:
-        """Turn what was in flight when the last process ended into in-doubt."""
+        """Put in doubt what was in flight when the last process ended."""
         if moved := await journal.clock_steps.follow(clock):
             by = moved.total_seconds()
-            logger.info("the clock was set by %+.0f s since what waits was written; it waits as long as before", by)
+            logger.info("system clock was set by %+.0f s since the last run; pending deadlines are unaffected", by)
         now, own = clock.now(), self.settings
         ends = [*own.sources.values(), *own.receivers.values()]
         kept = await journal.ack_terms.keep(
@@ -278,8 +284,8 @@ class Connector:
             }
         )
         for name, count in kept.items():
-            logger.info("source %s: %d acknowledgements that wait are told as the settings were before", name, count)
-        await ask_receivers(own, self.receivers, journal, self.clock, self._stop)
+            logger.info("source %s: %d pending acknowledgements are sent under the former settings", name, count)
+        await check_receivers(own, self.receivers, journal, self.clock, self._stop)
         await journal.lookup_first.begin(lookup_rules(own, self.sources, self.receivers), now)
         await journal.recover(
             now,
@@ -293,14 +299,14 @@ class Connector:
         )
 
     async def _release(self, journal: Journal, now: datetime) -> int:
-        """Make due what was held for a code that is in its table by now, or for a plugin that works by now."""
+        """Release the orders that were held for a code that its table has now, or for a plugin that works now."""
         codes = [cause for cause in await journal.holds.causes(MISSING) if known(cause, self.settings.tables)]
         still = {broken_cause(name) for name in self.broken}
         plugins = [cause for cause in await journal.holds.causes(BROKEN) if cause not in still]
         return sum([await journal.holds.release(cause, now) for cause in (*codes, *plugins)])
 
     def _announce_broken(self) -> None:
-        """Let the log, the metrics and `status` show which sources and receivers are out of service."""
+        """Announce the sources and receivers that are out of service to the log, the metrics and `status`."""
         for _, end in self._ends():
             if isinstance(end, BrokenSource | BrokenReceiver):
                 end.breaker.announce()
@@ -313,8 +319,8 @@ class Connector:
             stall = self.stalled
             if stall is not None and stall.seconds >= STALLED:
                 self.cut_short = stall.why
-                logger.warning("%s, nor what is under way be noted; the next start looks it up", stall.why)
+                logger.warning("%s, so calls under way are abandoned; the next start looks them up", stall.why)
                 scope.cancel()
                 return
-        logger.warning("what is under way did not end within %g seconds; the next start looks it up", GRACE)
+        logger.warning("calls under way did not end within %g seconds; the next start looks them up", GRACE)
         scope.cancel()

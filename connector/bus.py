@@ -1,12 +1,13 @@
 """
-The event bus: in-process, typed, bounded, ordered; loud when it breaks, and quiet to its observers.
+The event bus: in-process, typed, bounded and ordered.
 
-Subscribers (stages of the flow) get every event of their types in order, and a full inbox makes the publisher wait:
-that is the back-pressure. When the last publisher of what an inbox hears has closed, the inbox ends, and with it the
-stage that reads it: that is the shutdown. Observers get copies and never make anybody wait; a slow one loses the
-oldest and is told how many.
+- Subscribers (stages of the flow) receive every event of their types in order. A full inbox makes its publishers wait:
+  that is the back-pressure.
+- When the last publisher to an inbox has closed, the inbox ends, and with it the stage that reads it: that is the
+  shutdown.
+- Observers receive copies and never make a publisher wait. A slow observer loses the oldest events, and counts them.
 
-What is on the bus can always be rebuilt from the journal, so a crash may take all of it.
+The journal can rebuild every event, so a crash may lose all of them.
 """
 
 from __future__ import annotations
@@ -19,25 +20,27 @@ from typing import Any, Generic, TypeVar
 import anyio
 from anyio.lowlevel import checkpoint
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+from msgspec.structs import force_setattr
 
-from connector.events import Event
+from connector.clock import Clock
+from connector.events import UNPUBLISHED, Event
 
 __all__ = ["Bus", "Inbox", "Observer", "Publisher"]
 
 E = TypeVar("E", bound=Event)
 
 OBSERVER_BUFFER = 10_000
-"""Events kept for an observer that is busy: a few megabytes, and minutes of a busy shop."""
+"""Events buffered for a slow observer: a few megabytes, and minutes of a busy shop."""
 
 
 class Inbox(Generic[E]):
-    """What one stage hears, in order: `take` what there is; it ends by itself."""
+    """The events for one stage, in order. It ends when its publishers have closed."""
 
     def __init__(self, stream: MemoryObjectReceiveStream[E]) -> None:
         self._stream = stream
 
     async def take(self, most: int) -> list[E]:
-        """Wait for an event; return it and up to `most` - 1 that are there already. An empty list is the end."""
+        """Wait for an event; return it with up to `most` - 1 further ones that are ready. An empty list is the end."""
         try:
             events = [await self._stream.receive()]
         except anyio.EndOfStream:
@@ -51,11 +54,11 @@ class Inbox(Generic[E]):
 
     @property
     def waiting(self) -> int:
-        """How many events are in it."""
+        """The number of events in it."""
         return self._stream.statistics().current_buffer_used
 
     def close(self) -> None:
-        """Stop listening; from now on a publisher that sends here fails."""
+        """Stop receiving; from now on a publisher that sends here fails."""
         self._stream.close()
 
     def __enter__(self) -> Inbox[E]:
@@ -66,7 +69,7 @@ class Inbox(Generic[E]):
 
 
 class Publisher:
-    """The right to publish some types of events. Closing it (it is a context manager) ends it."""
+    """The right to publish events of some types, until it is closed (it is a context manager)."""
 
     def __init__(self, bus: Bus, outlets: dict[tuple[type[Event], str], MemoryObjectSendStream[Any]]) -> None:
         self._bus = bus
@@ -76,7 +79,7 @@ class Publisher:
         """
         Send `event` to the inboxes for its type and `topics`, waiting while one is full; observers get a copy.
 
-        Raises `anyio.BrokenResourceError` when the stage that should hear it is gone: nothing is dropped in silence.
+        Raises `anyio.BrokenResourceError` if the subscriber has ended: no event is dropped silently.
         """
         self._bus.notice(event)
         for topic in topics or ("",):
@@ -87,12 +90,12 @@ class Publisher:
                 except anyio.WouldBlock:
                     await outlet.send(event)
             except anyio.BrokenResourceError:
-                await checkpoint()  # where everything is being cancelled, the stage is gone for that reason only
+                await checkpoint()  # during a cancellation the subscriber has ended for that reason only
                 raise
 
     async def offer(self, event: Event, topic: str) -> bool:
         """
-        Send `event` to one inbox if it has room now, and tell whether it had. Observers do not see it.
+        Send `event` to one inbox if it has room now; return whether it had. Observers do not see the event.
 
         Raises `anyio.BrokenResourceError` as `publish` does.
         """
@@ -119,7 +122,7 @@ class Publisher:
 
 
 class Observer:
-    """A copy of everything that happens, from now on. `missed` counts what a slow reader lost."""
+    """A copy of all events from now on. `missed` counts the events that a slow reader lost."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
@@ -129,14 +132,14 @@ class Observer:
         self.missed = 0
 
     def put(self, event: Event) -> None:
-        """Take a copy in; never waits."""
+        """Add a copy of an event; never waits."""
         if len(self._events) == OBSERVER_BUFFER:
             self.missed += 1
         self._events.append(event)
         self._there.set()
 
     def end(self) -> None:
-        """Let the reader finish what is there, and stop."""
+        """End after the events that are buffered."""
         self._ended = True
         self._there.set()
 
@@ -154,19 +157,20 @@ class Observer:
 
 
 class Bus:
-    """Where the stages meet. `capacity` is how many events an inbox holds before its publishers wait."""
+    """Connects publishers to subscribers. `capacity`: the events that fit into an inbox before its publishers wait."""
 
-    def __init__(self, capacity: int = 256) -> None:
+    def __init__(self, clock: Clock, capacity: int = 256) -> None:
+        self._clock = clock
         self._capacity = capacity
         self._inlets: dict[tuple[type[Event], str], MemoryObjectSendStream[Any]] = {}
         self._opened: list[Inbox[Any] | Publisher] = []
         self._observers: list[Observer] = []
         self._closed = False
         self.overflowed: set[str] = set()
-        """Topics to which something was offered in vain; their stages look into the journal and take themselves out."""
+        """Topics whose inbox had no room for an offered event; their stages read the journal and remove themselves."""
 
     def subscribe(self, *types: type[E], topic: str = "") -> Inbox[E]:
-        """Open an inbox for `types` under `topic`: one subscriber each, opened before its publishers."""
+        """Open an inbox for `types` under `topic`: the only one for them, and before their publishers are opened."""
         if taken := [kind.__name__ for kind in types if (kind, topic) in self._inlets]:
             raise LookupError(f"{', '.join(taken)} for {topic!r} has a subscriber already")
         send, receive = anyio.create_memory_object_stream[Any](self._capacity)
@@ -178,7 +182,7 @@ class Bus:
         return inbox
 
     def publisher(self, *types: type[Event], topics: Iterable[str] = ("",)) -> Publisher:
-        """Open the right to publish `types` to `topics`. Publishing to nobody is a mistake of the wiring."""
+        """Open a publisher of `types` to `topics`. Raises `LookupError` for a type and topic without a subscriber."""
         wanted = [(kind, topic) for kind in types for topic in topics]
         if unheard := [f"{kind.__name__} for {topic!r}" for kind, topic in wanted if (kind, topic) not in self._inlets]:
             raise LookupError(f"nobody subscribes to {', '.join(unheard)}")
@@ -187,12 +191,12 @@ class Bus:
         return publisher
 
     def seal(self) -> None:
-        """All publishers are open: from now on an inbox ends when its last one closes."""
+        """Declare that all publishers are open: from now on an inbox ends when its last publisher closes."""
         for inlet in self._inlets.values():
             inlet.close()
 
     def observe(self) -> Observer:
-        """Start to observe; what happened before is not seen. An observer of a closed bus ends at once."""
+        """Observe all events from now on. An observer of a closed bus ends at once."""
         observer = Observer(self)
         if self._closed:
             observer.end()
@@ -200,18 +204,25 @@ class Bus:
             self._observers.append(observer)
         return observer
 
+    def stamp(self, event: E) -> E:
+        """Set the time of an event that was not published before; return the event."""
+        if event.at is UNPUBLISHED:
+            force_setattr(event, "at", self._clock.now())
+        return event
+
     def notice(self, event: Event) -> None:
-        """Show `event` to the observers only."""
+        """Stamp `event`, and show it to the observers only."""
+        self.stamp(event)
         for observer in self._observers:
             observer.put(event)
 
     def forget(self, observer: Observer) -> None:
-        """Stop showing things to `observer`."""
+        """Remove an observer."""
         if observer in self._observers:
             self._observers.remove(observer)
 
     def close(self) -> None:
-        """End everything. Idempotent."""
+        """Close every inbox and publisher, and end the observers. Idempotent."""
         self._closed = True
         self.seal()
         for opened in self._opened:

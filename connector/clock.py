@@ -21,7 +21,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 import anyio
 
-__all__ = ["SLEWED", "Boot", "Clock", "KnowsBoot", "SteadyClock", "SystemClock", "backoff", "humanized", "wall_time"]
+__all__ = ["SLEWED", "Boot", "Clock", "KnowsBoot", "SteadyClock", "SystemClock", "humanized", "wall_time"]
 
 SLEWED = timedelta(seconds=0.5)
 """
@@ -149,19 +149,3 @@ def humanized(seconds: float) -> str:
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"
     return f"{seconds:.0f} seconds"
-
-
-def backoff(clock: Clock, attempt: int, *, first: float, longest: float, at_least: float | None = None) -> float:
-    """
-    Return the seconds to wait after failed attempt number `attempt` (1 is the first): full jitter.
-
-    Full jitter spreads a thousand orders that failed in the same second over the whole window, where equal waits
-    would send them back as one wave. `at_least` is what the other side asked for (`Retry-After`); it is kept, up to
-    an hour, and jittered upwards only.
-    """
-    ceiling = min(longest, first * 2.0 ** min(attempt - 1, 32))
-    wait = clock.uniform(ceiling / 10, ceiling)
-    if at_least is not None:
-        asked = min(max(at_least, 0.0), 3600.0)
-        wait = max(wait, asked + clock.uniform(0, asked / 10))
-    return wait

@@ -1,13 +1,13 @@
 """
-The vocabulary of the bus, in the order of an order's life.
+The events of the bus, in the sequence of an order's life.
 
-An event is a wake-up or a notice; the journal is the record. Whatever is lost here is found there again.
+An event is a wake-up or a notification; the journal is the record, from which a lost event is rebuilt.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal
 
 import msgspec
@@ -16,6 +16,7 @@ from connector.ack import Acknowledgement
 from connector.order import Order
 
 __all__ = [
+    "UNPUBLISHED",
     "AckEvent",
     "AcknowledgementsLate",
     "EndpointChanged",
@@ -34,10 +35,14 @@ __all__ = [
 ]
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Something that happened, at `at` (UTC)."""
+UNPUBLISHED = datetime.min.replace(tzinfo=UTC)
+"""The time of an event that no bus has published yet."""
 
-    at: datetime
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Something that happened. The bus sets `at` (UTC, by the machine's clock) when the event is published."""
+
+    at: datetime = UNPUBLISHED
 
 
 class OrderEvent(Event, frozen=True, kw_only=True):
@@ -50,10 +55,10 @@ class OrderEvent(Event, frozen=True, kw_only=True):
 
 class OrderFound(OrderEvent, frozen=True, kw_only=True):
     """
-    The journal holds a new order, or a new revision of one, for `receivers`.
+    The journal has a new order, or a new revision of one, for `receivers`.
 
-    Those in `look_up` are asked first whether they have it; the journal has it for them as in doubt. `version` counts
-    what the order was listed as.
+    The receivers in `look_up` may have it: their deliveries are in doubt in the journal, and look it up first.
+    `version` counts the different listings of the order.
     """
 
     order: Order
@@ -64,24 +69,24 @@ class OrderFound(OrderEvent, frozen=True, kw_only=True):
 
 
 class OrderSkipped(OrderEvent, frozen=True, kw_only=True):
-    """The order is none of ours (a quotation, say), and stays where it is."""
+    """The order is not meant for us (a quotation, say), and stays at its source."""
 
     cause: str
 
 
 class OrderVanished(OrderEvent, frozen=True, kw_only=True):
-    """The order waited, and its source lists it no more; it is left alone unless it is listed again."""
+    """The order waited here, and has left its source's feed; it is left alone unless it is listed again."""
 
 
 class OrderInDoubt(OrderEvent, frozen=True, kw_only=True):
-    """A create may or may not have been applied; it is looked up after the settle time."""
+    """The receiver may or may not have created the order; it is looked up after the settle time."""
 
     receiver: str
     reason: str
 
 
 class AckEvent(OrderEvent, frozen=True, kw_only=True):
-    """A delivery reached an end. `ack` is what the source is to be told now, if it is time to tell it."""
+    """A delivery has ended. `ack` is the acknowledgement that is due for it, if one is."""
 
     receiver: str
     ack: Acknowledgement | None = None
@@ -95,29 +100,29 @@ class OrderDelivered(AckEvent, frozen=True, kw_only=True):
 
 
 class OrderRejected(AckEvent, frozen=True, kw_only=True):
-    """The receiver refused the order, and a look-up found nothing."""
+    """The receiver rejected the order, and a look-up did not find it."""
 
     reason: str
 
 
 class OrderHeld(AckEvent, frozen=True, kw_only=True):
-    """The order waits for a person, or for a missing code; all that wait for the same thing share `cause`."""
+    """The order waits for an operator or a missing code. Orders that wait for the same thing share the `cause`."""
 
     cause: str
     detail: str = ""
 
 
 class OrderAcknowledged(OrderEvent, frozen=True, kw_only=True):
-    """The source confirmed that it knows."""
+    """The source has confirmed the acknowledgement of the order."""
 
     outcome: Literal["exported", "failed"]
 
 
 class ProgressReported(OrderEvent, frozen=True, kw_only=True):
     """
-    The source was told what happened to the order after its delivery, and has taken it.
+    The source has accepted a report about the progress of a delivered order.
 
-    `report` names the `status`, the `location` and the `date`. `key` is 0 for an order that the journal does not know.
+    `report` has the `status`, the `location` and the `date`. `key` is 0 for an order that is not in the journal.
     """
 
     report: Mapping[str, str]
@@ -125,8 +130,10 @@ class ProgressReported(OrderEvent, frozen=True, kw_only=True):
 
 class PollFinished(Event, frozen=True, kw_only=True):
     """
-    One walk over a source's feed ended. `error` is empty when it went through; `lasting` says that the same walk will
-    not go through later unless somebody mends something. `unreadable` counts the rows that could not be read.
+    A poll of a source's feed has ended.
+
+    - `error`: empty for a successful poll; `lasting`: it will not succeed later unless an operator acts.
+    - `unreadable`: the number of rows that could not be read.
     """
 
     source: str
@@ -139,7 +146,7 @@ class PollFinished(Event, frozen=True, kw_only=True):
 
 
 class AcknowledgementsLate(Event, frozen=True, kw_only=True):
-    """The oldest acknowledgement that a source has not confirmed is `seconds` old: `late`, or not any more."""
+    """The oldest unconfirmed acknowledgement of a source is `seconds` old: `late`, or not any more."""
 
     source: str
     seconds: float
@@ -147,7 +154,7 @@ class AcknowledgementsLate(Event, frozen=True, kw_only=True):
 
 
 class EndpointChanged(Event, frozen=True, kw_only=True):
-    """An endpoint's breaker moved: `open` means that it is paused, and `reason` says why."""
+    """The circuit breaker of an endpoint changed its state. `open`: the endpoint is paused, for `reason`."""
 
     endpoint: str
     state: Literal["closed", "open", "half_open"]

@@ -31,7 +31,7 @@ class Address(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     city: str = ""
     region: str = ""
     country: str = ""
-    """ISO 3166-1 alpha-2 code; as the source gave it where it is no country that anybody knows."""
+    """ISO 3166-1 alpha-2 code; the source's own text if it is no known country."""
     email: str = ""
     phone: str = ""
     mobile: str = ""
@@ -48,7 +48,7 @@ class Address(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Contact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Whom to ask about the order."""
+    """A contact person for the order."""
 
     name: str = ""
     email: str = ""
@@ -56,7 +56,7 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Customer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Who bought."""
+    """The buyer."""
 
     id: str = ""
     name: str = ""
@@ -75,7 +75,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     unit_price: Decimal | None = None
     tax_percentage: Decimal | None = None
     notes: str = ""
-    """What the customer wants of this line: an engraving, a colour."""
+    """The customer's wishes for this line: an engraving, a colour."""
     metadata: dict[str, str] = {}
 
 
@@ -113,7 +113,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     title: str
     content: bytes
     quantity: int = 1
-    """How many times it is to be printed."""
+    """The number of copies to print."""
     shipping_label: bool = False
 
 
@@ -126,7 +126,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The source's own id."""
     kind: Kind = "sales"
     reference: str = ""
-    """What people call the order: its number, or its id where the source has no number."""
+    """The name of the order for people: its number, or its id if the source has no number."""
     references: tuple[str, ...] = ()
     """Further references of the order, the best first, without `reference` itself."""
     purchase_order: str = ""
@@ -137,11 +137,11 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     customer: Customer = Customer()
     contact: Contact = Contact()
     contacts: tuple[Contact, ...] = ()
-    """Further people to ask, without `contact`."""
+    """Further contact persons, without `contact`."""
     delivery_address: Address | None = None
     invoice_address: Address | None = None
     sender: Address | None = None
-    """Where the goods are collected, with what the carrier has to know there as its `notes`."""
+    """The address of collection; its `notes` are the instructions for the carrier there."""
     lines: tuple[Line, ...] = ()
     totals: Totals = Totals()
     notes: str = ""
@@ -152,14 +152,14 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     pickup_location: str = ""
     """The id or name of the place where the customer collects the order."""
     partial_delivery: bool | None = None
-    """Whether the order may be delivered in parts; None where the source does not say."""
+    """True if the order may be delivered in parts; None if the source does not state it."""
     parcels: tuple[Parcel, ...] = ()
     cash_on_delivery: Decimal | None = None
     cash_on_delivery_currency: str = ""
     cash_on_delivery_reference: str = ""
     documents: tuple[Document, ...] = ()
     cancelled: bool = False
-    """The source says that the order is not to be fulfilled any more."""
+    """True if the source states that the order must not be fulfilled any more."""
     metadata: dict[str, str] = {}
     raw: bytes = b""
     """The order as the source sent it; kept for people and for mappings that need more."""
@@ -174,7 +174,7 @@ def external_id(source: str, order_id: str) -> str:
     """
     Return the identity of an order at every receiver: derived, never random.
 
-    It must come out the same after the journal was lost, or a look-up could not find what was created before.
+    It must be the same after the journal was lost, so that a look-up finds the orders that were created before.
     """
     return f"{source}-{order_id}"
 
@@ -186,8 +186,8 @@ def revision(order: Order) -> str:
     """
     Return the hash of the order's content; a changed order under the same id is a new revision.
 
-    How far the order is at its source, and its payment (`status`, `payment_status` in the metadata), is no content:
-    it moves on by itself.
+    The order's status at its source, and its payment (`status`, `payment_status` in the metadata), are no content:
+    they change by themselves.
     """
     metadata = order.metadata
     if "status" in metadata or "payment_status" in metadata:

@@ -1,4 +1,4 @@
-"""What is told to a source about an order after it was delivered, in one vocabulary for all sources."""
+"""The progress of an order after its delivery, in one vocabulary for all sources."""
 
 from __future__ import annotations
 
@@ -12,20 +12,23 @@ from msgspec.structs import force_setattr
 __all__ = ["Location", "Progress", "Status"]
 
 Status = Literal["COMPLETE", "DAMAGE", "NO_ONE_THERE", "OTHER", "CANNOT_HANDLE_ORDER"]
-"""What happened (seed 003, step 3)."""
+"""The kind of event (seed 003, step 3)."""
 
 Location = Literal["PICKUP", "DELIVERY"]
-"""The stop at which it did."""
+"""The stop at which it happened."""
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
     """
     One event of an order on its way: `status` at the stop `location`, at the time `at` (with its zone; kept in UTC).
 
-    `latitude` and `longitude` are degrees, both or none. Of what was completed, `signee` is who took the goods, at the
-    time `signed_at` if that is another one, and `contactless` says that nobody did. `pictures` are handed on as they
-    are. `price` with its `currency` is what the transport cost. A source that takes reports accepts this beside its
-    own, richer kinds. Raises `ValueError` for what cannot be told.
+    - `latitude`, `longitude`: degrees, both or none.
+    - `signee`: who received the goods, at `signed_at` if that differs from `at`; `contactless`: nobody
+      received them in person. Only for the status COMPLETE.
+    - `pictures`: passed on unchanged.
+    - `price`, `currency`: the cost of the transport, both or none.
+
+    A source that accepts reports accepts this beside its own, richer kinds. Raises `ValueError` if it is inconsistent.
     """
 
     status: Status

@@ -85,8 +85,7 @@ def command(ctx: click.Context, *, offline: bool, as_json: bool) -> None:
 
 async def _run_checks(settings: Settings, offline: bool) -> list[CheckResult]:
     from connector.clock import SystemClock
-    from connector.plugins import BrokenReceiver, BrokenSource
-    from connector.registry import make_receivers, make_sources
+    from connector.registry import BrokenReceiver, BrokenSource, make_receivers, make_sources
 
     clock = SystemClock()
     sources, receivers = make_sources(settings, clock, {}), make_receivers(settings, clock, {})

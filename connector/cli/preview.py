@@ -55,8 +55,7 @@ def command(ctx: click.Context, *, source: str, order_id: str | None, receiver: 
 async def _show(settings: Settings, name: str, order_id: str | None, wanted: list[str]) -> int:
     from connector.clock import SystemClock
     from connector.errors import Unmappable
-    from connector.pipeline.route import request_of
-    from connector.pipeline.routes import build
+    from connector.pipeline.routes import build, request_of
     from connector.registry import make_receivers, make_sources
     from connector.sources.reading import order_of
 

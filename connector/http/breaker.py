@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
-from connector.clock import Clock, backoff
+from connector.clock import Clock
+from connector.retry import backoff
 
 __all__ = ["Breaker", "BreakerState", "ProbeTurn"]
 

@@ -1,8 +1,8 @@
 """
-Checks of what a source or receiver returns, where the flow takes it over.
+Checks that the values which a source or receiver returns conform to the protocols.
 
-The protocols say what a source or receiver may return; a plugin is somebody else's code, and a wrong type in a row of
-the journal would end the run for everybody. The built-in vendors pass these checks by construction.
+A plugin is foreign code, and a wrong type in a row of the journal would end the run for all endpoints. The built-in
+vendors pass these checks by construction.
 """
 
 from __future__ import annotations
@@ -17,39 +17,39 @@ from connector.sources.base import FeedItem, Page
 
 __all__ = ["checked_outcomes", "checked_page", "checked_receipt"]
 
-MEND = "mend the source's code"
+FIX = "correct the source's code"
 LARGEST = 2**63 - 1
 
 
 def checked_page(page: Any, source: str) -> Page:
     """
-    Return a page of a feed as it is.
+    Return a page of a feed unchanged.
 
     Raises:
-        EndpointError: it is none, or an order in it has no id in text, or no bytes.
+        EndpointError: it is no page, or an order in it has no text as its id, or no bytes.
     """
     if not isinstance(page, Page):
-        raise EndpointError(f"{source}: its feed gave {_kind(page)} where a Page is due; {MEND}")
+        raise EndpointError(f"{source}: its feed gave {_kind(page)} where a Page is due; {FIX}")
     if page.total is not None and (type(page.total) is not int or not 0 <= page.total <= LARGEST):
-        raise EndpointError(f"{source}: its feed states the total {_shown(page.total)}, no whole number; {MEND}")
+        raise EndpointError(f"{source}: its feed states the total {_shown(page.total)}, no whole number; {FIX}")
     for item in page.items:
         if type(item) is not FeedItem:
-            raise EndpointError(f"{source}: a page of its feed holds {_kind(item)} where a FeedItem is due; {MEND}")
+            raise EndpointError(f"{source}: a page of its feed holds {_kind(item)} where a FeedItem is due; {FIX}")
         if type(item.order_id) is not str or not item.order_id:
-            raise EndpointError(f"{source}: its feed gave the order id {_shown(item.order_id)}, no text; {MEND}")
+            raise EndpointError(f"{source}: its feed gave the order id {_shown(item.order_id)}, no text; {FIX}")
         if type(item.raw) is not bytes or type(item.skip) is not str:
             wrong = "raw" if type(item.raw) is not bytes else "skip"
             said = f"order {item.order_id} of its feed has {_kind(getattr(item, wrong))} as {wrong}"
-            raise EndpointError(f"{source}: {said}; {MEND}")
+            raise EndpointError(f"{source}: {said}; {FIX}")
     return page
 
 
 def checked_receipt(receipt: Any) -> Receipt:
     """
-    Return the receipt of an order that a receiver has.
+    Return the receipt of an order unchanged.
 
     Raises:
-        TypeError: it is none, or a part of it is no text.
+        TypeError: it is no receipt, or a part of it is no text.
     """
     if not isinstance(receipt, Receipt):
         raise TypeError(f"{_kind(receipt)} came back where a Receipt is due")
@@ -60,7 +60,7 @@ def checked_receipt(receipt: Any) -> Receipt:
 
 def checked_outcomes(outcomes: Any) -> Mapping[str, AckOutcome]:
     """
-    Return what became of the orders of an acknowledgement, by order id.
+    Return the outcomes of acknowledgements by order id, unchanged.
 
     Raises:
         TypeError: it is no mapping of outcomes with reasons in text.

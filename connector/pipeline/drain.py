@@ -1,197 +1,154 @@
-"""Draining: walk every source until nothing is new and all is settled. What `run --once` does."""
+"""Drains the flow: polls every source until nothing is new and everything is settled (`run --once`)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
 
 import anyio
 import msgspec
 
-from connector.clock import Clock
 from connector.events import PollFinished
 from connector.http.breaker import Breaker
-from connector.journal.base import Journal
 from connector.journal.engine.stall import unless_stalled
-from connector.journal.records import OpenWork
-from connector.pipeline.acks.acknowledger import Acknowledger
-from connector.pipeline.delivery.amender import Amender
-from connector.pipeline.delivery.consumer import Consumer
-from connector.pipeline.ingest.producer import Producer
-from connector.pipeline.ingest.replays import ReplayServer
-from connector.pipeline.poison import PoisonTracker
-from connector.pipeline.reports.reporter import Reporter
-from connector.pipeline.reports.watcher import StatusWatcher
+from connector.pipeline.stages import Stages
 from connector.receivers.base import Receiver
 from connector.sources.base import Source
 
-__all__ = ["Drained", "Stages", "drain"]
+__all__ = ["Drained", "GiveUpPolicy", "drain"]
 
-GLANCE = 0.02
-"""Seconds between two looks at stages that are busy: a look reads a few flags."""
-LONGEST_WAIT = 0.5
-"""Seconds after which the journal is read again while something in it waits for its time, or for an endpoint."""
-MOST_WALKS = 50
-"""Walks after which a source that lists something new every time is left to the next run."""
-PAUSES = 3
+BUSY_INTERVAL = 0.02
+"""Seconds between two checks of busy stages; a check reads a few flags."""
+IDLE_INTERVAL = 0.5
+"""Seconds at most between two readings of the journal, while work in it waits for its time or for an endpoint."""
+MAX_POLLS = 50
+"""Polls after which a source that lists new orders every time is left to the next run."""
+MAX_PAUSES = 3
 """Pauses of an endpoint without a success between them, after which it is given up."""
-TRIES = 3
-"""Walks that may fail in a row before a source is given up, unless it is clear at once that more cannot help."""
+MAX_TRIES = 3
+"""Polls in a row that may fail before a source is given up, unless it is clear at once that more cannot help."""
 
 
 class Drained(msgspec.Struct, frozen=True):
     """
-    How a drain ended.
+    The result of a drain.
 
-    `failed` names the endpoints that were given up, with the reason; `later` is true when all of them may be back at
-    another time (nobody has to mend anything).
+    - `polls`: the rounds of polls.
+    - `failed`: the endpoints that were given up, with the reason.
+    - `later`: all of them may recover without an operator.
     """
 
-    walks: int
+    polls: int
     failed: Mapping[str, str]
     later: bool
 
 
-class Stages(msgspec.Struct, frozen=True, kw_only=True):
-    """The flow, as a drain sees it."""
-
-    sources: Mapping[str, Source]
-    receivers: Mapping[str, Receiver]
-    producers: Mapping[str, Producer]
-    consumers: Mapping[str, Consumer]
-    amenders: Mapping[str, Amender]
-    acknowledger: Acknowledger
-    reporters: Mapping[str, Reporter]
-    watchers: Sequence[StatusWatcher]
-    requests: ReplayServer
-    journal: Journal
-    clock: Clock
-
-    def vain(self) -> Iterator[tuple[str, PoisonTracker]]:
-        """Yield what is tried in vain, with the name of the source or receiver."""
-        for kind in self._vain():
-            yield from kind.items()
-
-    def unfinished(self, work: OpenWork) -> Iterator[str]:
-        """Yield the sources and receivers at which more is open than what is tried in vain."""
-        for counts, kind in zip((work.deliveries, work.changes, work.acks, work.reports), self._vain(), strict=True):
-            yield from (name for name, vain in kind.items() if counts.get(name, 0) > vain.stuck)
-
-    def _vain(self) -> tuple[Mapping[str, PoisonTracker], ...]:
-        return (
-            {name: consumer.vain for name, consumer in self.consumers.items()},
-            {name: amender.vain for name, amender in self.amenders.items()},
-            {name: self.acknowledger.vain(name) for name in self.producers},
-            {name: reporter.vain for name, reporter in self.reporters.items()},
-        )
-
-
 class GiveUpPolicy:
-    """Which endpoints have failed so often since the drain began that it does not wait for them."""
+    """Decides which endpoints have failed so often since the drain began that it does not wait for them."""
 
     def __init__(self, stages: Stages) -> None:
         ends: dict[str, Source | Receiver] = {**stages.sources, **stages.receivers}
-        self._vain = list(stages.vain())
+        self._poison = list(stages.poison())
         self._breakers = {name: end.endpoint.breakers for name, end in ends.items() if end.endpoint is not None}
         for name, consumer in stages.consumers.items():
-            self._breakers.setdefault(name, []).append(consumer.refusals.breaker)
+            self._breakers.setdefault(name, []).append(consumer.rejections.breaker)
         self._before = {breaker: breaker.opened for breakers in self._breakers.values() for breaker in breakers}
-        self._tired: dict[str, str] = {}
+        self._given_up: dict[str, str] = {}
         self._unreadable: dict[str, str] = {}
         self._lasting = False
 
-    def over(self, name: str) -> bool:
-        """Tell whether `name` has been given up."""
-        return name in self._tired or any(map(self._too_often, self._breakers.get(name, ())))
+    def gave_up(self, name: str) -> bool:
+        """Return whether the source or receiver `name` has been given up."""
+        return name in self._given_up or any(map(self._too_often, self._breakers.get(name, ())))
 
     def _too_often(self, breaker: Breaker) -> bool:
         if breaker.permanent:
             return True
         pauses = min(breaker.in_a_row, breaker.opened - self._before[breaker])
-        return pauses >= PAUSES or (breaker.hopeless and pauses > 0)
+        return pauses >= MAX_PAUSES or (breaker.hopeless and pauses > 0)
 
-    def give_up(self, walk: PollFinished) -> None:
-        """Give a source up whose walks fail."""
-        self._tired[walk.source] = walk.error
-        self._lasting = self._lasting or walk.lasting
+    def give_up(self, poll: PollFinished) -> None:
+        """Give up a source whose polls fail."""
+        self._given_up[poll.source] = poll.error
+        self._lasting = self._lasting or poll.lasting
 
-    def note(self, walk: PollFinished) -> None:
-        """Take note of a walk that went through, perhaps without rows that cannot be read."""
-        self._unreadable.pop(walk.source, None)
-        if walk.unreadable:
-            many = f"{walk.unreadable} row{'s' if walk.unreadable > 1 else ''}"
-            self._unreadable[walk.source] = f"{many} of its feed cannot be read; `connector status` names them"
+    def note(self, poll: PollFinished) -> None:
+        """Note a successful poll, and the rows of it that could not be read."""
+        self._unreadable.pop(poll.source, None)
+        if poll.unreadable:
+            rows = f"{poll.unreadable} row{'s' if poll.unreadable > 1 else ''}"
+            self._unreadable[poll.source] = f"{rows} of its feed cannot be read; `connector status` names them"
 
     def failed(self) -> dict[str, str]:
-        """Return what was given up, and why."""
+        """Return the endpoints that were given up, or have items that keep failing, each with the reason."""
         paused = {
             name: each.reason
             for name, breakers in self._breakers.items()
             for each in breakers
             if self._too_often(each) and each.reason
         }
-        stuck = {name: vain.why for name, vain in self._vain if vain.stuck}
-        return self._unreadable | stuck | self._tired | paused
+        stuck = {name: each.summary for name, each in self._poison if each.stuck}
+        return self._unreadable | stuck | self._given_up | paused
 
     def hopeless(self) -> bool:
-        """Tell whether somebody has to mend one of them."""
-        stuck = any(vain.stuck for _, vain in self._vain)
+        """Return whether one of them needs an operator."""
+        stuck = any(each.stuck for _, each in self._poison)
         paused = any(each.hopeless for name in self.failed() for each in self._breakers.get(name, ()))
         return self._lasting or stuck or paused or bool(self._unreadable)
 
 
 async def drain(stages: Stages) -> Drained:
-    """See `Connector.drain`."""
+    """Drain the stages; see `Connector.drain`."""
     return await unless_stalled(stages.journal, stages.clock, partial(_drain, stages))
 
 
 async def _drain(stages: Stages) -> Drained:
-    patience = GiveUpPolicy(stages)
+    policy = GiveUpPolicy(stages)
     for watcher in stages.watchers:
         await watcher.poll()
-    walks = 0
-    while walks < MOST_WALKS:
-        ended: list[PollFinished] = []
+    polls = 0
+    while polls < MAX_POLLS:
+        finished: list[PollFinished] = []
         async with anyio.create_task_group() as tg:
             for name in stages.producers:
-                if not patience.over(name):
-                    tg.start_soon(_walk, stages, name, patience, ended, name=f"walk {name}")
-        walks += 1
-        await _settled(stages, patience)
-        if not any(walk.new for walk in ended):
+                if not policy.gave_up(name):
+                    tg.start_soon(_poll, stages, name, policy, finished, name=f"poll {name}")
+        polls += 1
+        await _settled(stages, policy)
+        if not any(poll.new for poll in finished):
             break
-    failed = patience.failed()
-    return Drained(walks, failed, bool(failed) and not patience.hopeless())
+    failed = policy.failed()
+    return Drained(polls, failed, bool(failed) and not policy.hopeless())
 
 
-async def _walk(stages: Stages, name: str, patience: GiveUpPolicy, ended: list[PollFinished]) -> None:
-    for _ in range(TRIES):
-        walk = await stages.producers[name].walk()
-        if not walk.error:
-            patience.note(walk)
-            ended.append(walk)
+async def _poll(stages: Stages, name: str, policy: GiveUpPolicy, finished: list[PollFinished]) -> None:
+    for _ in range(MAX_TRIES):
+        poll = await stages.producers[name].poll()
+        if not poll.error:
+            policy.note(poll)
+            finished.append(poll)
             return
-        if patience.over(name) or walk.lasting:
+        if policy.gave_up(name) or poll.lasting:
             break
-    patience.give_up(walk)
+    policy.give_up(poll)
 
 
-async def _settled(stages: Stages, patience: GiveUpPolicy) -> None:
-    """Wait until nothing is in flight and nothing is due that an endpoint in working order would take."""
-    patient = GLANCE
+async def _settled(stages: Stages, policy: GiveUpPolicy) -> None:
+    """Wait until nothing is in flight, and nothing is due that an endpoint in working order would accept."""
+    interval = BUSY_INTERVAL
     while True:
-        consuming = any(consumer.busy for consumer in stages.consumers.values())
-        if not consuming:
+        delivering = any(consumer.busy for consumer in stages.consumers.values())
+        if not delivering:
             stages.acknowledger.flush()
-        if consuming or stages.acknowledger.busy or stages.requests.busy:
-            patient = GLANCE
-            await stages.clock.sleep(GLANCE)
+        if delivering or stages.acknowledger.busy or stages.replays.busy:
+            interval = BUSY_INTERVAL
+            await stages.clock.sleep(BUSY_INTERVAL)
             continue
         work = await stages.journal.open_work()
-        if all(map(patience.over, stages.unfinished(work))):
+        if all(map(policy.gave_up, stages.unfinished(work))):
             return
-        # What is due and yet not in hand waits for a paused endpoint, for longer and longer.
+        # Work that is due and not in hand waits for a paused endpoint, so the interval grows.
         left = timedelta() if work.next_due is None else work.next_due - stages.clock.now()
-        await stages.clock.sleep(min(max(left / timedelta(seconds=1), patient), LONGEST_WAIT))
-        patient = min(2 * patient, LONGEST_WAIT)
+        await stages.clock.sleep(min(max(left / timedelta(seconds=1), interval), IDLE_INTERVAL))
+        interval = min(2 * interval, IDLE_INTERVAL)

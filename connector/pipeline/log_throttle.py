@@ -1,4 +1,4 @@
-"""When to say again that a trouble goes on: seldom enough to be read, and never for the last time."""
+"""Throttles repeated warnings: after 15 minutes, then at doubling intervals, at least daily."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from connector.clock import Clock
 __all__ = ["LogThrottle"]
 
 FIRST = 900.0
-"""Seconds that a trouble lasts before it is said again; what passes by itself mostly has by then."""
+"""Seconds after which a warning is repeated; most transient trouble has passed by then."""
 LONGEST = 86_400.0
-"""Seconds between two lines at most: somebody reads the log of a day."""
+"""Seconds between two repeats at most: operators read the log of a day."""
 
 
 class LogThrottle:
-    """One trouble. It is due after `first` seconds, then whenever it has lasted twice as long, and once a day."""
+    """The repeats of one warning: the first after `first` seconds, then each time its age has doubled, or a day on."""
 
     def __init__(self, clock: Clock, first: float = FIRST) -> None:
         self._clock = clock
@@ -21,8 +21,8 @@ class LogThrottle:
         self._since: float | None = None
         self._next = first
 
-    def due(self) -> float | None:
-        """Take note that the trouble goes on; return its age in seconds if it is time to say so."""
+    def ongoing(self) -> float | None:
+        """Note that the trouble goes on; return its age in seconds if the warning is due again."""
         now = self._clock.monotonic()
         if self._since is None:
             self._since = now
@@ -30,13 +30,13 @@ class LogThrottle:
         return age if self.reached(age) else None
 
     def reached(self, age: float) -> bool:
-        """Tell whether it is time to say so, of a trouble that has lasted `age` seconds."""
+        """Return whether the warning is due again, for trouble that has lasted `age` seconds."""
         if age < self._next:
             return False
         while self._next <= age:
             self._next += min(self._next, LONGEST)
         return True
 
-    def over(self) -> None:
-        """The trouble has ended; the next one begins anew."""
+    def reset(self) -> None:
+        """The trouble has ended: the next one starts from the beginning."""
         self._since, self._next = None, self._first

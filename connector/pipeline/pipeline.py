@@ -1,183 +1,52 @@
-"""
-Read this first: the flow, and how it is wired.
-
-::
-
-     sources/                                   receivers/
-     propeller ┐                                ┌ ewarehousing
-               ┤ producer ─OrderFound─▶ event ─▶│ consumer: map, look up, deliver
-               ┘ (one per source)       bus     └──────┬─────────────────────────
-         ▲                               ▲             │ OrderDelivered · OrderRejected · OrderHeld
-         │                               └─────────────┘
-         └───────── acknowledger (one) ◀── ack events ── batches per source, at most its limit per call
-                            │
-                       journal (SQLite): every arrow above is a row before it is an event
-
-A stage ends when what it hears has ended: a stop ends the producers, their closed publishers end the consumers, and
-those end the acknowledger, which sends what it holds. A stage that raises takes the others down with it: what was in
-flight is in the journal, and the next start takes it up from there.
-"""
+"""Runs the stages of the flow, and their attendants (the flow is drawn in `connector.pipeline`)."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import timedelta
-from functools import partial
 
 import anyio
 
-from connector.bus import Bus
-from connector.clock import Clock
 from connector.errors import JournalError
-from connector.http.attribution import Attribution
-from connector.http.endpoint import Endpoint
 from connector.journal.base import Journal
-from connector.pipeline.acks.acknowledger import Acknowledger
-from connector.pipeline.acks.alarm import AckAlarm
-from connector.pipeline.delivery.amender import Amender
-from connector.pipeline.delivery.consumer import Consumer
-from connector.pipeline.drain import Stages
-from connector.pipeline.endpoint_status import EndpointStatus
-from connector.pipeline.ingest.producer import Producer
-from connector.pipeline.ingest.replays import ReplayServer
-from connector.pipeline.reports.reporter import reporters
-from connector.pipeline.reports.watcher import watchers
-from connector.pipeline.route import Route, changed_requests
-from connector.receivers.base import Receiver
-from connector.settings import Settings
-from connector.settings.model import RouteSettings
-from connector.sources.base import Source
+from connector.pipeline.routes import Route
+from connector.pipeline.stages import Stages
 
-__all__ = ["Pipeline", "wired"]
+__all__ = ["Pipeline"]
 
 logger = logging.getLogger(__name__)
 
-GLANCE = 1.0
-"""Seconds between two looks at whether another process wrote to the journal; each reads one number from memory."""
-PRUNED = 1000
-"""Lines of history that are removed at once: as many as hold nobody up."""
-STEP = 2.0
-"""Seconds by which the machine's clock has to jump before anybody is told: less is a leap second, or a clock slewed."""
-MARK = 60.0
-"""Seconds between two notes of how far the journal is: a copy from before the last one is known for what it is."""
-
-
-def wired(
-    settings: Settings,
-    sources: Mapping[str, Source],
-    receivers: Mapping[str, Receiver],
-    ways: dict[str, dict[str, Route]],
-    *,
-    journal: Journal,
-    bus: Bus,
-    clock: Clock,
-) -> Pipeline:
-    """Put the stages together, from the last to the first: nobody may publish to nobody."""
-    acknowledger = Acknowledger(
-        {name: (source, settings.sources[name]) for name, source in sources.items()},
-        journal=journal,
-        bus=bus,
-        clock=clock,
-    )
-    amenders = {
-        name: Amender(receiver, settings.receivers[name], ways[name], journal=journal, clock=clock)
-        for name, receiver in receivers.items()
-        if ways[name]
-    }
-    consumers = {
-        name: Consumer(
-            receivers[name],
-            settings.receivers[name],
-            ways[name],
-            journal=journal,
-            bus=bus,
-            clock=clock,
-            amend=amender.look,
-            acknowledge=acknowledger.look,
-        )
-        for name, amender in amenders.items()
-    }
-
-    def amend(route: RouteSettings) -> None:
-        for name in (*route.receivers, *route.optional):
-            amenders[name].look()
-
-    producers = {
-        route.source: Producer(
-            sources[route.source],
-            settings.sources[route.source],
-            route,
-            journal=journal,
-            bus=bus,
-            clock=clock,
-            confirmed=partial(acknowledger.confirmed, route.source),
-            acknowledge=partial(acknowledger.look, route.source),
-            amend=partial(amend, route),
-            changed=partial(changed_requests, ways, route.source),
-        )
-        for route in settings.routes
-    }
-    telling = reporters(sources, settings.sources, journal=journal, bus=bus, clock=clock)
-    bus.seal()
-    moves = EndpointStatus(journal=journal, bus=bus, clock=clock)
-    for name in producers:
-        moves.listen(name, *_pausing(sources[name].endpoint), keep=False)
-    for name in consumers:
-        moves.listen(name, *_pausing(receivers[name].endpoint), consumers[name].refusals, keep=True)
-    stages = Stages(
-        sources=sources,
-        receivers=receivers,
-        producers=producers,
-        consumers=consumers,
-        amenders=amenders,
-        acknowledger=acknowledger,
-        reporters=telling,
-        watchers=watchers(settings, telling, receivers, journal=journal, clock=clock),
-        requests=ReplayServer(producers, journal=journal, clock=clock),
-        journal=journal,
-        clock=clock,
-    )
-    lateness = AckAlarm({name: settings.sources[name] for name in producers}, journal=journal, bus=bus, clock=clock)
-    keep = timedelta(days=settings.history_days)
-    return Pipeline(stages, ways, moves, lateness, keep)
-
-
-def _pausing(endpoint: Endpoint | None) -> Sequence[Endpoint | Attribution]:
-    """Return all that may pause an endpoint, or calls of one kind there."""
-    return () if endpoint is None else (endpoint, *endpoint.blames.values())
+CHECK_INTERVAL = 1.0
+"""Seconds between two checks for writes of another process to the journal; each reads one number from memory."""
+PRUNE_BATCH = 1000
+"""Lines of history that are removed at once: few enough to hold nothing up."""
+MIN_STEP = 2.0
+"""Seconds by which the machine's clock has to jump for a log line: less is a leap second, or a clock slewed."""
+MARK_INTERVAL = 60.0
+"""Seconds between two notes of the journal's progress, by which an older copy is recognised."""
 
 
 class Pipeline:
-    """The stages at work. `ways` are the lanes that they deliver by; `keep` is how long history is kept."""
+    """The running stages. `keep` is the time for which history is kept; zero keeps it for ever."""
 
-    def __init__(
-        self,
-        stages: Stages,
-        ways: dict[str, dict[str, Route]],
-        moves: EndpointStatus,
-        lateness: AckAlarm,
-        keep: timedelta,
-    ) -> None:
+    def __init__(self, stages: Stages, keep: timedelta) -> None:
         self.stages = stages
         self._keep = keep
-        self._ways = ways
-        self._moves = moves
-        self._lateness = lateness
 
     async def run(self, started: Callable[[], None]) -> None:
-        """Run until the producers have ended, and everything behind them; call `started` once all are under way."""
+        """Run until the producers, and everything behind them, have ended; call `started` once all are under way."""
         stages = self.stages
         async with anyio.create_task_group() as attendants:
-            attendants.start_soon(self._watch_journal, name="see what other processes write")
-            attendants.start_soon(self._moves.keep, name="keep the breakers' moves")
-            attendants.start_soon(self._moves.repeat_warnings, name="say again what is paused")
-            attendants.start_soon(self._lateness.run, name="see whether sources hear in time")
+            attendants.start_soon(self._watch_journal, name="watch for writes of other processes")
+            attendants.start_soon(stages.endpoint_status.persist, name="store the states of the breakers")
+            attendants.start_soon(stages.endpoint_status.repeat_warnings, name="repeat warnings about paused endpoints")
+            attendants.start_soon(stages.alarm.run, name="raise the alarm for late acknowledgements")
             for watcher in stages.watchers:
-                attendants.start_soon(watcher.run, name="watch the progress of orders")
+                attendants.start_soon(watcher.run, name="watch the status of orders")
             for name, amender in stages.amenders.items():
                 attendants.start_soon(amender.run, name=f"amender of {name}")
-            attendants.start_soon(stages.requests.run, name="serve what other processes ask for")
+            attendants.start_soon(stages.replays.run, name="serve replays")
             async with anyio.create_task_group() as flow:
                 flow.start_soon(self._acknowledge, name="acknowledger")
                 for name, reporter in stages.reporters.items():
@@ -191,73 +60,62 @@ class Pipeline:
         await self._note_step(stages.journal)
 
     def stop(self) -> None:
-        """Ask the producers to end, and the consumers to take up nothing more. Idempotent."""
+        """Stop polling, and start no further delivery. Idempotent."""
         for producer in self.stages.producers.values():
             producer.stop()
         for consumer in self.stages.consumers.values():
             consumer.stop()
 
-    def look(self) -> None:
-        """Look into the journal: somebody has made something due there."""
-        stages = self.stages
-        for consumer in stages.consumers.values():
-            consumer.look()
-        for amender in stages.amenders.values():
-            amender.look()
-        for name in stages.sources:
-            stages.acknowledger.look(name)
-        for reporter in stages.reporters.values():
-            reporter.look()
-        stages.requests.look()
+    def wake(self) -> None:
+        """Let every stage read the journal: something was made due there."""
+        self.stages.wakeups.wake_all()
 
-    def take(self, ways: Mapping[str, Mapping[str, Route]]) -> None:
-        """Deliver by other lanes from now on."""
-        for name, way in self._ways.items():
-            way.clear()
-            way.update(ways[name])
+    def replace_routes(self, routes: Mapping[str, Mapping[str, Route]]) -> None:
+        """Deliver by other routes from now on."""
+        for name, by_source in self.stages.routes.items():
+            by_source.clear()
+            by_source.update(routes[name])
 
     async def _acknowledge(self) -> None:
-        """Run the acknowledger; when it has told all that it can, the reporters tell what follows, and end."""
+        """Run the acknowledger; once everything is acknowledged, let the reporters send what follows, and end."""
         await self.stages.acknowledger.run()
         for reporter in self.stages.reporters.values():
             reporter.finish()
 
     async def _watch_journal(self) -> None:
-        """Notice that another process has written to the journal, and look what is due now."""
+        """Wake every stage when another process has written to the journal; note steps of the machine's clock."""
         journal, clock = self.stages.journal, self.stages.clock
         before = await journal.changed_elsewhere()
-        mark_at = clock.monotonic() + MARK
+        mark_at = clock.monotonic() + MARK_INTERVAL
         while True:
-            await clock.sleep(GLANCE)
+            await clock.sleep(CHECK_INTERVAL)
             await self._note_step(journal)
             if clock.monotonic() >= mark_at:
-                mark_at = clock.monotonic() + MARK
+                mark_at = clock.monotonic() + MARK_INTERVAL
                 await self._tend(journal)
             now = await journal.changed_elsewhere()
             if now != before:
                 before = now
-                self.look()
+                self.wake()
 
     async def _note_step(self, journal: Journal) -> None:
-        """Let the journal know, for the next process and for who reads it, when the machine's clock was set."""
+        """Record a step of the machine's clock, for the next process and for those that show times."""
         try:
             by = (await journal.clock_steps.note()).total_seconds()
         except JournalError as exc:
             logger.warning("%s", exc)
             return
-        if abs(by) >= STEP:
+        if abs(by) >= MIN_STEP:
             how = f"ahead by {by:.0f} s, or the machine was suspended" if by > 0 else f"back by {-by:.0f} s"
             logger.warning(
-                "the machine's clock was set %s: what waits goes on to wait as long as it was meant to; times are "
-                "shown by the clock as it stands now",
-                how,
+                "system clock jumped %s; pending deadlines are unaffected, displayed times use the new clock", how
             )
 
     async def _tend(self, journal: Journal) -> None:
-        """Note how far the journal is, and let go of old history; a full disk is no reason to end."""
+        """Note the journal's progress, and remove old history; a full disk is no reason to end."""
         try:
             await journal.mark()
             if self._keep:
-                await journal.history.prune(self.stages.clock.now() - self._keep, PRUNED)
+                await journal.history.prune(self.stages.clock.now() - self._keep, PRUNE_BATCH)
         except JournalError as exc:
             logger.warning("%s", exc)

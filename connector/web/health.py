@@ -100,7 +100,7 @@ def readiness(connector: Connector, counters: EventCounters, ages: Mapping[str, 
     degraded = {name for name, each in sources.items() if each.paused or each.late or (each.polled and not each.fresh)}
     degraded |= {name for name, each in sources.items() if not each.polled and name in counters.unreachable}
     degraded |= {name for name, each in receivers.items() if each.paused}
-    degraded |= connector.in_vain.keys()
+    degraded |= connector.keeps_failing.keys()
     return Readiness(
         ready=not reasons,
         running=running,

@@ -44,7 +44,7 @@ async def _drain(settings_file: str, profile: cProfile.Profile | None) -> None:
             if profile is not None:
                 profile.disable()
             connector.stop()
-    say({**used, "walks": drained.walks, "failed": dict(drained.failed), "delivered": tally.total("delivered")})
+    say({**used, "walks": drained.polls, "failed": dict(drained.failed), "delivered": tally.total("delivered")})
 
 
 def main() -> None:

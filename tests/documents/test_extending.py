@@ -19,7 +19,7 @@ import msgspec
 import pytest
 from aiohttp import web
 
-from connector import Connector, load_settings, plugins
+from connector import Connector, load_settings, registry
 from connector.clock import SystemClock
 from connector.sandbox.server import Fault, serving
 from connector.settings import Secret, Url
@@ -211,7 +211,7 @@ async def test_the_examples_deliver_orders_as_plugins(tmp_path: Path, monkeypatc
     def entry_points(*, group: str) -> list[EntryPoint]:
         return [EntryPoint(name, value, group) for name, value in groups[group].items()]
 
-    monkeypatch.setattr(plugins, "entry_points", entry_points)
+    monkeypatch.setattr(registry, "entry_points", entry_points)
     (tmp_path / "settings.yaml").write_text(block(PAGE, "settings"), "utf-8")
     ids = numbers(120)
     orders, records = ShopStandIn(ids), ErpStandIn()

@@ -57,7 +57,7 @@ async def test_a_feed_that_shrinks_while_it_is_read_loses_nothing() -> None:
     drained = await bench.drained()
 
     assert 300 == len(bench.wms.orders)
-    assert drained.walks <= 3
+    assert drained.polls <= 3
 
 
 async def test_concurrency_is_kept() -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from connector.ack import NotApplied
 from connector.journal.sqlite import MemoryJournal
-from connector.plugins import BrokenReceiver, BrokenSource
 from connector.receivers.base import Delivery, Receipt
+from connector.registry import BrokenReceiver, BrokenSource
 from connector.sources.base import FeedItem, Page
 from tests.doubles import MemoryReceiver
 from tests.flow.bench import Bench
@@ -34,7 +34,7 @@ async def test_a_feed_of_wrong_types_stops_its_own_source_only(given: Any) -> No
         drained = await connector.drain()
 
     assert ["plugged"] == list(drained.failed)
-    assert "mend the source's code" in drained.failed["plugged"]
+    assert "correct the source's code" in drained.failed["plugged"]
     assert not drained.later
     assert ["shop-1", "shop-2"] == sorted(bench.wms.count())
 

@@ -122,7 +122,9 @@ def held(bench: Bench) -> list[tuple[str, str, str]]:
 
 
 @pytest.mark.parametrize(
-    ("kind", "where"), [(Broken, "it is not there"), (Repeatable, "it may be there: look")], ids=["finds", "repeatable"]
+    ("kind", "where"),
+    [(Broken, "it does not exist there"), (Repeatable, "it may exist there: look")],
+    ids=["finds", "repeatable"],
 )
 async def test_a_create_that_our_code_always_trips_over_is_tried_three_times(
     kind: type[Broken], where: str, caplog: pytest.LogCaptureFixture
@@ -133,8 +135,8 @@ async def test_a_create_that_our_code_always_trips_over_is_tried_three_times(
     drained = await bench.drained()
 
     (hold,) = held(bench)
-    assert ("bad", "unforeseen KeyError at wms") == hold[:2]
-    assert f"; {where}. The log has the traceback" in hold[2]
+    assert ("bad", "internal error KeyError at wms") == hold[:2]
+    assert f"; {where}; its source is not notified; fix the error (the log has its traceback)" in hold[2]
     assert hold[2].startswith("3 times while creating it, at test_internal_errors.py:")
     assert "canary" not in hold[2]
     assert 3 == Counter(wms.creates)["shop-bad"]
@@ -170,8 +172,8 @@ async def test_a_look_up_that_our_code_always_trips_over_is_tried_three_times(re
     drained = await bench.drained()
 
     (hold,) = held(bench)
-    assert ("bad", "unforeseen ZeroDivisionError at wms") == hold[:2]
-    assert "it may be there: look" in hold[2]
+    assert ("bad", "internal error ZeroDivisionError at wms") == hold[:2]
+    assert "it may exist there: look" in hold[2]
     assert 1 == Counter(wms.creates)["shop-bad"]
     assert "bad" not in source.told
     assert {} == drained.failed
@@ -185,7 +187,7 @@ async def test_a_fault_that_was_mended_lets_the_order_through_after_a_retry() ->
     async with bench.running(journal) as connector:
         await connector.drain()
         for tries in (6, 7):
-            assert 1 == await journal.holds.release("unforeseen KeyError at wms", bench.clock.now())
+            assert 1 == await journal.holds.release("internal error KeyError at wms", bench.clock.now())
             wms.where = wms.where if tries == 6 else ()
             looked_up = len(wms.finds_of)
             connector.look()

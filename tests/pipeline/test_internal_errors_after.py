@@ -82,7 +82,7 @@ async def test_one_that_our_code_cannot_acknowledge_is_parked_and_the_others_are
     ((order_id, why),) = await journal.read(parked)
     assert "bad" == order_id
     assert why.startswith(
-        "unforeseen KeyError at shop, 3 times while acknowledging it, at test_internal_errors_after.py:"
+        "internal error KeyError at shop: 3 times while acknowledging it, at test_internal_errors_after.py:"
     )
     assert "canary" not in why
     assert 3 == len([record for record in caplog.records if "while acknowledging order bad" in record.message])
@@ -117,7 +117,7 @@ async def test_one_that_our_code_cannot_read_back_does_not_keep_the_others_in_do
     assert {1} == set(source.told.values())
     ((order_id, why),) = await journal.read(parked)
     assert "bad" == order_id
-    assert why.startswith("unforeseen ZeroDivisionError at shop, 3 times while reading back it, at ")
+    assert why.startswith("internal error ZeroDivisionError at shop: 3 times while reading back it, at ")
 
 
 async def test_a_source_that_nothing_can_be_read_back_from_is_asked_a_bounded_number_of_times() -> None:
@@ -176,7 +176,7 @@ async def test_a_change_that_our_code_cannot_make_is_held_and_the_others_are_mad
         ((order_id, why),) = await journal.read(held)
         assert "bad" == order_id
         assert why.startswith(
-            "unforeseen KeyError in update at wms, 3 times while doing it, at test_internal_errors_after.py:"
+            "update: internal error KeyError at wms: 3 times while making it, at test_internal_errors_after.py:"
         )
 
         wms.mended = True
@@ -237,7 +237,7 @@ async def test_a_report_that_our_code_trips_over_is_parked_and_the_others_are_to
         assert {"1": ["confirmed"], "bad": ["parked"], "2": ["confirmed"]} == await states(journal)
         query = "SELECT reason FROM reports WHERE state = 'parked'"
         ((why,),) = await journal.read(lambda db: db.execute(query).fetchall())
-        assert why.startswith("unforeseen KeyError at shop, 3 times while ")
+        assert why.startswith("internal error KeyError at shop: 3 times while ")
 
         setattr(yard.source, where, real)
         if where == "report":  # of the other one a person sees that the source has it, and skips it

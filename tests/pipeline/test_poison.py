@@ -15,7 +15,7 @@ from connector.clock import humanized
 from connector.errors import ConnectorError, InDoubtError, TransientError
 from connector.journal.sqlite import MemoryJournal
 from connector.pipeline.log_throttle import LogThrottle
-from connector.pipeline.poison import MANY, PoisonTracker
+from connector.pipeline.poison import MIN_FAILURES, PoisonTracker
 from connector.receivers.base import Delivery, Receipt
 from tests.doubles import AmendableReceiver, LoopClock, MemorySource, OnceSource
 from tests.flow.bench import Bench
@@ -91,12 +91,12 @@ async def test_an_order_that_fails_while_others_are_taken_waits_for_a_person_aft
     async with bench.running(journal) as connector:
         await keep_busy(bench.shop, 0.8)
         assert [] == await journal.read(held)
-        assert "shop-bad: tried" in connector.in_vain["wms"]
+        assert "shop-bad: failed" in connector.keeps_failing["wms"]
         await keep_busy(bench.shop, 1)
         ((order_id, cause, detail),) = await journal.read(held)
-        assert ("bad", "tried in vain at wms") == (order_id, cause)
-        assert "while others went through; the last: POST /orders: 500 xxxxxxxxx. It is not there" in detail
-        assert {} == connector.in_vain
+        assert ("bad", "keeps failing at wms") == (order_id, cause)
+        assert "while others succeeded; last error: POST /orders: 500 xxxxxxxxx; it does not exist there" in detail
+        assert {} == connector.keeps_failing
         wms.where = ()
         assert 1 == await journal.holds.release(cause, bench.clock.now())
         connector.look()
@@ -104,9 +104,9 @@ async def test_an_order_that_fails_while_others_are_taken_waits_for_a_person_aft
 
     assert {1} == set(wms.count().values())
     assert 1 == bench.shop.told["bad"]
-    lines = [record.message for record in caplog.records if "wms: shop-bad: tried" in record.message]
+    lines = [record.message for record in caplog.records if "wms: shop-bad: failed" in record.message]
     assert 2 <= len(lines) <= 4
-    assert " times in 15 minutes, in vain; the last: POST /orders: 500 xxxxxxxxx" in lines[0]
+    assert " times in 15 minutes; last error: POST /orders: 500 xxxxxxxxx" in lines[0]
 
 
 @pytest.mark.slow
@@ -122,10 +122,10 @@ async def test_where_nothing_else_goes_through_it_is_tried_on_and_said_again_and
         assert [] == await journal.read(held)
         wms.where = ()
         await anyio.sleep(600)
-        assert {} == connector.in_vain
+        assert {} == connector.keeps_failing
 
     assert {"shop-bad": 1} == wms.count()
-    lines = [record.message for record in caplog.records if "wms: shop-bad: tried" in record.message]
+    lines = [record.message for record in caplog.records if "wms: shop-bad: failed" in record.message]
     assert 5 == len(lines)
 
 
@@ -137,8 +137,8 @@ async def test_one_that_cannot_be_looked_up_is_not_created_again() -> None:
     async with bench.running(journal):
         await keep_busy(bench.shop, 3)
         ((_, cause, detail),) = await journal.read(held)
-        assert cause == "tried in vain at wms"
-        assert "It may be there: look" in detail
+        assert cause == "keeps failing at wms"
+        assert "it may exist there: look" in detail
     assert 1 == Counter(wms.creates)["shop-bad"]
 
 
@@ -168,7 +168,7 @@ async def test_a_drain_does_not_wait_for_it(where: str) -> None:
 
     assert bench.clock.monotonic() - start < 1800
     assert ["wms"] == list(drained.failed)
-    assert drained.failed["wms"].startswith("shop-bad: tried 1")
+    assert drained.failed["wms"].startswith("shop-bad: failed 1")
     assert not drained.later
     assert 5 == len(wms.count())
 
@@ -190,7 +190,7 @@ async def test_a_change_that_fails_by_itself_is_held_after_an_hour_of_others() -
             await anyio.sleep(1500)
         ((order_id, why),) = await journal.read(lambda db: db.execute(query).fetchall())
     assert "bad" == order_id
-    assert why.startswith("update tried in vain at wms: ")
+    assert why.startswith("update: keeps failing at wms: ")
 
 
 class Deaf(MemorySource):
@@ -228,11 +228,11 @@ async def test_an_acknowledgement_that_fails_by_itself_is_parked_after_an_hour_o
         with anyio.fail_after(HOUR):
             drained = await connector.drain()
         assert ["shop"] == list(drained.failed)
-        assert "order bad: tried 10 times in " in drained.failed["shop"]
+        assert "order bad: failed 10 times in " in drained.failed["shop"]
         await keep_busy(source, 1.5)
         ((order_id, why),) = await journal.read(lambda db: db.execute(query).fetchall())
     assert "bad" == order_id
-    assert why.startswith("tried in vain at shop: ")
+    assert why.startswith("keeps failing at shop: ")
     assert {1} == set(source.told.values())
 
 
@@ -290,28 +290,28 @@ async def test_a_length_of_time_in_words(seconds: float, words: str) -> None:
 
 async def test_a_trouble_is_said_when_it_has_lasted_twice_as_long_and_once_a_day() -> None:
     """And the next one begins anew."""
-    reminder = LogThrottle(LoopClock())
+    throttle = LogThrottle(LoopClock())
     for _ in range(2):
         said = []
         for minute in range(4 * 1440):
-            if reminder.due() is not None:
+            if throttle.ongoing() is not None:
                 said.append(minute)
             await anyio.sleep(60)
         assert [15, 30, 60, 120, 240, 480, 960, 1920, 3360, 4800] == said
-        reminder.over()
+        throttle.reset()
 
 
 async def test_it_costs_the_same_however_many_fail(caplog: pytest.LogCaptureFixture) -> None:
     """Ten thousand that fail are one line, not ten thousand."""
     clock = LoopClock()
-    vain = PoisonTracker("wms", clock, None)
+    tracker = PoisonTracker("wms", clock, None)
     with caplog.at_level(logging.WARNING):
-        for _ in range(MANY):
+        for _ in range(MIN_FAILURES):
             for number in range(10_000):
-                vain.note(f"shop-{number}", "500")
+                tracker.failed(f"shop-{number}", "500")
             await anyio.sleep(100)
-    assert 10_000 == vain.stuck
+    assert 10_000 == tracker.stuck
     assert 1 == len(caplog.records)
     for number in range(10_000):
-        vain.passed(f"shop-{number}")
-    assert not vain
+        tracker.succeeded(f"shop-{number}")
+    assert not tracker

@@ -8,7 +8,7 @@ from hashlib import sha256
 import msgspec
 
 from connector.errors import Unmappable
-from connector.pipeline.route import Route, request_of
+from connector.pipeline.routes import Route, request_of
 from tests.doubles import EPOCH
 from tests.simulation.vendors.base import EVERY, Truth
 from tests.simulation.world import Call, World

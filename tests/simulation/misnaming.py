@@ -10,8 +10,7 @@ import msgspec
 
 from connector.clock import SystemClock
 from connector.order import Order
-from connector.pipeline.route import Route
-from connector.pipeline.routes import build
+from connector.pipeline.routes import Route, build
 from connector.registry import make_receivers, make_sources
 from connector.settings import Settings
 

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import msgspec
 
-from connector import plugins
+from connector import registry
 from connector.journal import decisions
 from connector.journal.engine import sentinel
 from connector.journal.engine.codec import millis
@@ -64,7 +64,10 @@ def run(seed: int, *, to_the_end: bool = True) -> Result:
 @contextmanager
 def quick() -> Iterator[None]:
     """Leave out what only costs time here: a look at each second for other processes, and at other packages."""
-    with mock.patch.object(pipeline, "GLANCE", 60.0), mock.patch.object(plugins, "entry_points", return_value=()):
+    with (
+        mock.patch.object(pipeline, "CHECK_INTERVAL", 60.0),
+        mock.patch.object(registry, "entry_points", return_value=()),
+    ):
         yield
 
 

@@ -13,6 +13,7 @@ from anyio.lowlevel import checkpoint
 
 from connector import bus as bus_module
 from connector.bus import Bus, Inbox, Observer, Publisher
+from connector.clock import SystemClock
 from connector.events import Event, OrderAcknowledged, OrderHeld, OrderInDoubt, PollFinished
 
 AT = datetime(2026, 3, 24, 9, 0, tzinfo=UTC)
@@ -21,7 +22,7 @@ AT = datetime(2026, 3, 24, 9, 0, tzinfo=UTC)
 @pytest.fixture
 def bus() -> Iterator[Bus]:
     """Make a bus whose inboxes hold three events."""
-    made = Bus(capacity=3)
+    made = Bus(SystemClock(), capacity=3)
     yield made
     made.close()
 
@@ -361,3 +362,17 @@ async def test_events_are_values(bus: Bus) -> None:
     with pytest.raises(AttributeError):
         event.reason = "other"  # type: ignore[misc]
     assert event == OrderInDoubt(at=AT, key=1, source="shop", order_id="1", receiver="wms", reason="lost")
+
+
+async def test_the_bus_stamps_an_event_when_it_is_published(bus: Bus) -> None:
+    """With the machine's clock, once; an event that has a time keeps the time."""
+    before = datetime.now(UTC)
+    observer = bus.observe()
+    fresh, dated = PollFinished(source="shop", seen=0, new=0, total=None), walk(1)
+    for event in (fresh, dated):
+        bus.notice(event)
+    first = fresh.at
+    bus.notice(fresh)
+    observer.end()
+    assert [first, AT, first] == [event.at for event in await observed(observer)]
+    assert before <= first <= datetime.now(UTC)

@@ -9,6 +9,7 @@ import anyio
 import pytest
 
 from connector.bus import Bus, Publisher
+from connector.clock import SystemClock
 from connector.events import PollFinished
 
 EVENT = PollFinished(at=datetime(2026, 1, 1, tzinfo=UTC), source="shop", seen=0, new=0, total=None)
@@ -16,7 +17,7 @@ EVENT = PollFinished(at=datetime(2026, 1, 1, tzinfo=UTC), source="shop", seen=0,
 
 def _unheard() -> Publisher:
     """Return a publisher whose only subscriber has gone."""
-    bus = Bus()
+    bus = Bus(SystemClock())
     inbox = bus.subscribe(PollFinished)
     publisher = bus.publisher(PollFinished)
     bus.seal()

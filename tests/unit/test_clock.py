@@ -1,93 +1,18 @@
-"""Clocks: jitter, chances that a seed repeats, and waits that survive a step of the machine's clock."""
+"""Clocks: chances that a seed repeats, and waits that survive a step of the machine's clock."""
 
 from __future__ import annotations
 
 import asyncio
-import math
 import sys
 from datetime import UTC, timedelta
 
 import anyio
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from connector.clock import SteadyClock, SystemClock, backoff, wall_time
+from connector.clock import SteadyClock, SystemClock, wall_time
 from tests.doubles import EPOCH, LoopClock, SteppingClock
 
-ATTEMPTS = st.integers(1, 10_000)
-FIRST = st.floats(0.001, 60)
-LONGEST = st.floats(0.001, 86_400)
 HOUR = 3600.0
-
-
-class Extreme(SystemClock):
-    """Chance that always falls on one side."""
-
-    def __init__(self, high: bool) -> None:
-        super().__init__()
-        self.high = high
-
-    def uniform(self, low: float, high: float) -> float:
-        """Return one end of the window."""
-        return high if self.high else low
-
-
-@given(ATTEMPTS, FIRST, LONGEST, st.integers())
-def test_a_wait_is_within_its_window(attempt: int, first: float, longest: float, seed: int) -> None:
-    """Never none at all, never longer than the longest, whatever the number of the attempt."""
-    ceiling = min(longest, first * 2.0 ** min(attempt - 1, 32))
-    wait = backoff(SystemClock(seed), attempt, first=first, longest=longest)
-    assert ceiling / 10 <= wait <= ceiling <= longest
-    assert wait > 0
-
-
-@given(ATTEMPTS, FIRST, LONGEST)
-def test_the_window_doubles_up_to_the_longest(attempt: int, first: float, longest: float) -> None:
-    """Each attempt's window is twice the one before, until the longest."""
-
-    def widest(number: int) -> float:
-        return backoff(Extreme(high=True), number, first=first, longest=longest)
-
-    assert widest(1) == min(first, longest)
-    assert widest(attempt) <= widest(attempt + 1) <= 2 * widest(attempt)
-    assert widest(attempt + 1) in (longest, 2 * widest(attempt)) or attempt > 32
-    assert backoff(Extreme(high=False), attempt, first=first, longest=longest) == widest(attempt) / 10
-
-
-@pytest.mark.fault(122)
-def test_a_thousand_that_failed_together_do_not_come_back_together() -> None:
-    """They spread over the whole window: no tenth of it has more than a fifth of them."""
-    clock = SystemClock(7)
-    waits = [backoff(clock, 5, first=1, longest=300) for _ in range(1000)]
-    tenths = [0] * 10
-    for wait in waits:
-        tenths[min(int((wait - 1.6) / (16 - 1.6) * 10), 9)] += 1
-    assert min(tenths) > 50
-    assert max(tenths) < 200
-
-
-@given(ATTEMPTS, FIRST, LONGEST, st.floats(0, HOUR), st.booleans())
-def test_what_was_asked_for_is_waited_for(attempt: int, first: float, longest: float, asked: float, high: bool) -> None:
-    """At least that long, at most a tenth longer, or our own wait if that is longer; never less than was asked."""
-    own = backoff(Extreme(high), attempt, first=first, longest=longest)
-    wait = backoff(Extreme(high), attempt, first=first, longest=longest, at_least=asked)
-    assert wait >= asked
-    assert wait == max(own, asked + (asked / 10 if high else 0))
-
-
-@pytest.mark.fault(46)
-@pytest.mark.parametrize("asked", [HOUR, HOUR + 1, 86_400.0, 1e9, math.inf])
-def test_nobody_makes_us_wait_for_more_than_an_hour(asked: float) -> None:
-    """An absurd `Retry-After` must not stop an endpoint for a year (faults.md #46); jitter adds a tenth at most."""
-    for high in (False, True):
-        assert HOUR <= backoff(Extreme(high), 1, first=1, longest=300, at_least=asked) <= HOUR * 1.1
-
-
-@pytest.mark.parametrize("asked", [-1e9, -1.0, 0.0, math.nan, None])
-def test_what_makes_no_sense_changes_nothing(asked: float | None) -> None:
-    """A time in the past, or none: our own wait."""
-    assert backoff(Extreme(high=True), 3, first=1, longest=300, at_least=asked) == 4
 
 
 def test_a_seed_repeats_its_chances() -> None:

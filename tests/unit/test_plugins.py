@@ -11,13 +11,21 @@ from unittest import mock
 
 import pytest
 
-from connector import plugins
+from connector import registry
 from connector.app import Connector
 from connector.clock import SystemClock
 from connector.errors import EndpointError, SettingsError, Unmappable
-from connector.plugins import BrokenReceiver, BrokenSource, broken_cause
 from connector.receivers.base import Delivery, Receipt
-from connector.registry import load_settings, make_receivers, make_sources, receiver_types, source_types
+from connector.registry import (
+    BrokenReceiver,
+    BrokenSource,
+    broken_cause,
+    load_settings,
+    make_receivers,
+    make_sources,
+    receiver_types,
+    source_types,
+)
 from connector.settings.json_schema import schema
 from connector.settings.model import SourceSettings
 from tests.doubles import MemorySource
@@ -86,7 +94,7 @@ def plugged(**values: str) -> Iterator[None]:
             if name.endswith("erp") == (family == "connector.receivers")
         ]
 
-    with mock.patch.object(plugins, "entry_points", entry_points):
+    with mock.patch.object(registry, "entry_points", entry_points):
         yield
 
 

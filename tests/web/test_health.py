@@ -172,7 +172,7 @@ async def test_what_is_tried_in_vain_degrades_it() -> None:
     async with served(Bench(ack_interval=0)) as site:
         await site.connector.drain()
         for _ in range(10):
-            site.connector._pipeline.stages.consumers["wms"].vain.note("shop-1", "500")  # type: ignore[union-attr]
+            site.connector._pipeline.stages.consumers["wms"].poison.failed("shop-1", "500")  # type: ignore[union-attr]
 
         status, said = await site.ready()
 

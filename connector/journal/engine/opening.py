@@ -7,9 +7,10 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
-from connector.clock import Clock, backoff
+from connector.clock import Clock
 from connector.errors import JournalError, JournalStalled
 from connector.journal.engine.stall import FIRST, GIVE_UP, LONGEST
+from connector.retry import backoff
 
 __all__ = ["check_folder", "patiently"]
 

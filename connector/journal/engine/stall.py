@@ -17,9 +17,10 @@ from typing import Protocol, TypeVar
 
 import anyio
 
-from connector.clock import Clock, backoff
+from connector.clock import Clock
 from connector.errors import JournalStalled
 from connector.journal.engine.disk_errors import cause_of
+from connector.retry import backoff
 
 __all__ = ["GIVE_UP", "Stall", "StallRetry", "Stalls", "passing", "unless_stalled"]
 

@@ -1,9 +1,9 @@
 """
-The acknowledger: groups what is to be told by source, tells it in batches, and forgets only what was confirmed.
+The acknowledger: groups acknowledgements by source, sends them in batches, and drops only what was confirmed.
 
-A batch closes on size (the vendor's limit), on age, or when nothing more is coming. What is in a call is marked so in
-the journal before it is sent; an answer that is lost leaves it in doubt, and it is read back from the source before
-it is repeated, unless the source takes a repeat without doing anything twice.
+A batch closes on size (the vendor's limit), on age, or when no more orders are coming. Acknowledgements are claimed in
+the journal before they are sent; a lost response leaves them in doubt, and they are read back from the source before
+they are sent again, unless the source's acknowledgements are idempotent.
 """
 
 from __future__ import annotations
@@ -17,236 +17,218 @@ import anyio
 
 from connector.ack import Acknowledgement, AckOutcome, Confirmed, Refused
 from connector.bus import Bus, Inbox
-from connector.clock import Clock, wall_time
+from connector.clock import Clock
 from connector.events import AckEvent, OrderAcknowledged, OrderDelivered, OrderHeld, OrderRejected
 from connector.http.breaker import ProbeTurn
 from connector.journal.base import Journal
-from connector.pipeline.acks.calls import AckCalls
+from connector.pipeline.acks.calls import AckCalls, Outcomes
 from connector.pipeline.poison import PoisonTracker
+from connector.pipeline.worker import Worker, seconds_until
 from connector.settings.model import SourceSettings
 from connector.sources.base import Source
 
-__all__ = ["Acknowledger"]
+__all__ = ["Acknowledger", "SourceAcknowledger"]
 
 logger = logging.getLogger(__name__)
 
 CALLS_A_COMMIT = 16
-"""Calls that share the commit which marks them as being sent: after a crash, that many are read back."""
+"""Calls that share the commit which claims them: after a crash, that many are read back."""
 KEPT = 10_000
-"""Acknowledgements kept in memory for a source that does not take any; the rest are found in the journal."""
+"""Acknowledgements kept in memory for a source that is paused; the others are found in the journal."""
 
 
 class Acknowledger:
-    """The one task that tells the sources."""
+    """Receives the events of ended deliveries, and hands each to the acknowledger of its source."""
 
     def __init__(
         self, sources: Mapping[str, tuple[Source, SourceSettings]], *, journal: Journal, bus: Bus, clock: Clock
     ) -> None:
         self._inbox: Inbox[AckEvent] = bus.subscribe(OrderDelivered, OrderRejected, OrderHeld)
-        self._tellers = {
+        self.by_source = {
             name: SourceAcknowledger(source, settings, journal=journal, bus=bus, clock=clock)
             for name, (source, settings) in sources.items()
         }
 
     @property
     def busy(self) -> bool:
-        """Whether anything waits to be told, or is being told."""
-        return self._inbox.waiting > 0 or any(teller.busy for teller in self._tellers.values())
+        """True while any acknowledgement waits, or is being sent."""
+        return self._inbox.waiting > 0 or any(each.busy for each in self.by_source.values())
+
+    @property
+    def poison(self) -> dict[str, PoisonTracker]:
+        """The trackers of acknowledgements that keep failing, by source."""
+        return {name: each.poison for name, each in self.by_source.items()}
 
     def confirmed(self, source: str) -> int:
-        """Return how many acknowledgements `source` has confirmed since the start."""
-        return self._tellers[source].confirmed
-
-    def vain(self, source: str) -> PoisonTracker:
-        """Return what is told to `source` in vain."""
-        return self._tellers[source].vain
-
-    def look(self, source: str) -> None:
-        """Look into the journal: there is something for `source`."""
-        self._tellers[source].look()
+        """Return the number of acknowledgements that `source` has confirmed since the start."""
+        return self.by_source[source].confirmed
 
     def flush(self) -> None:
-        """Close the batches that are open: nothing more is coming for now."""
-        for teller in self._tellers.values():
-            teller.flush()
+        """Close the open batches: no more orders are coming for now."""
+        for each in self.by_source.values():
+            each.flush()
 
     async def run(self) -> None:
-        """Tell until the inbox ends; then tell what is left, once, and end."""
+        """Acknowledge until the inbox ends; then send what is left, once, and end."""
         with self._inbox as inbox:
             async with anyio.create_task_group() as tg:
-                for name, teller in self._tellers.items():
-                    tg.start_soon(teller.run, name=f"acknowledge to {name}")
+                for name, each in self.by_source.items():
+                    tg.start_soon(each.run, name=f"acknowledge to {name}")
                 while events := await inbox.take(1000):
                     for event in events:
                         if event.ack is not None:
-                            self._tellers[event.source].add(event.ack)
-                for teller in self._tellers.values():
-                    teller.finish()
+                            self.by_source[event.source].add(event.ack)
+                for each in self.by_source.values():
+                    each.finish()
 
 
-class SourceAcknowledger:
-    """Tells one source: one call at a time, or, where a call carries one order only, a bounded number."""
+class SourceAcknowledger(Worker):
+    """Acknowledges to one source: one call at a time, or several where the vendor takes one order a call."""
 
     def __init__(self, source: Source, settings: SourceSettings, *, journal: Journal, bus: Bus, clock: Clock) -> None:
+        super().__init__()
         self._source = source
-        self._telling = AckCalls(source, settings, clock)
-        self.vain = self._telling.vain
-        self._settings = settings
+        self._calls = AckCalls(source, settings, clock)
+        self.poison = self._calls.poison
+        self._interval = float(settings.ack_interval)
         self._journal = journal
         self._bus = bus
         self._clock = clock
-        self._calls = settings.concurrency if source.ack_limit == 1 else 1
-        self._waiting: deque[tuple[float, Acknowledgement]] = deque()
+        self._concurrency = settings.concurrency if source.ack_limit == 1 else 1
+        self._batch: deque[tuple[float, Acknowledgement]] = deque()
         self._keys: set[int] = set()
         self._sending = False
         self._flush = False
-        self._ended = False
-        self._moved = anyio.Event()
-        # What an earlier process left is found in the journal.
-        self._behind = True
-        self._wake_at: datetime | None = None
-        self._believe_at = clock.monotonic() + float(settings.settle)
+        self._more_in_journal = True  # what an earlier process left
+        self._due_at: datetime | None = None
+        self._settled_at = clock.monotonic() + float(settings.settle)
         self.confirmed = 0
         self._turn = ProbeTurn(source.endpoint.breaker if source.endpoint is not None else None, clock)
 
     @property
     def busy(self) -> bool:
-        """Whether anything waits, or is being sent. What waits for a paused source does not count."""
-        return self._sending or (bool(self._behind or self._waiting) and not self._paused)
+        """True while any acknowledgement waits, or is being sent. Those that wait for a paused source do not count."""
+        return self._sending or (bool(self._more_in_journal or self._batch) and not self._paused)
 
     def add(self, ack: Acknowledgement) -> None:
-        """Take one in; it is in the journal already."""
-        if len(self._waiting) >= KEPT:
-            self._behind = True
+        """Add an acknowledgement that the journal has already."""
+        if len(self._batch) >= KEPT:
+            self._more_in_journal = True
             return
         if ack.key in self._keys:
             return
-        self._waiting.append((self._clock.monotonic(), ack))
+        self._batch.append((self._clock.monotonic(), ack))
         self._keys.add(ack.key)
-        if len(self._waiting) == 1 or len(self._waiting) >= self._source.ack_limit:
-            self._moved.set()
+        if len(self._batch) == 1 or len(self._batch) >= self._source.ack_limit:
+            super().wake()
 
-    def look(self) -> None:
-        """Look into the journal at the next turn."""
-        self._behind = True
-        self._moved.set()
+    def wake(self) -> None:
+        """Read the journal again: it may have more for this source."""
+        self._more_in_journal = True
+        super().wake()
 
     def flush(self) -> None:
         """Send what waits without waiting for more."""
-        if self._waiting:
+        if self._batch:
             self._flush = True
-            self._moved.set()
+            super().wake()
 
-    def finish(self) -> None:
-        """Send what waits, and end."""
-        self._ended = True
-        self._moved.set()
-
-    async def run(self) -> None:
-        """Tell until finished."""
-        while True:
-            self._moved = moved = anyio.Event()
-            wait = self._wait()
-            if wait is None and self._ended:
-                return
-            if wait != 0:
-                with anyio.move_on_after(wait):
-                    await moved.wait()
-                continue
-            if not self._waiting:
-                await self._load()
-                continue
-            self._sending = True
-            try:
-                await self._send()
-            finally:
-                self._sending = False
+    async def work(self) -> float | None:
+        """Read acknowledgements from the journal, or send those that wait, as soon as either is due."""
+        wait = self._wait()
+        if wait != 0:
+            return wait
+        if not self._batch:
+            await self._load()
+            return 0
+        self._sending = True
+        try:
+            await self._send()
+        finally:
+            self._sending = False
+        return 0
 
     def _wait(self) -> float | None:
-        """Return the seconds until there is something to do; None when only somebody else can tell, or at the end."""
+        """Return the seconds until there is work; None if only a wake-up can bring it, or at the end."""
         if paused := self._paused:
-            return None if self._ended else paused
-        if self._waiting:
-            full = len(self._waiting) >= self._source.ack_limit
-            return 0 if full or self._flush or self._ended else self._youth
+            return None if self._finishing else paused
+        if self._batch:
+            full = len(self._batch) >= self._source.ack_limit
+            return 0 if full or self._flush or self._finishing else self._open_for
         self._flush = False
-        if self._ended:
+        if self._finishing:
             return None
-        if self._behind:
-            return 0
-        if self._wake_at is None:
-            return None
-        return max(0.0, (self._wake_at - self._clock.now()).total_seconds())
+        return 0 if self._more_in_journal else seconds_until(self._due_at, self._clock.now())
 
     @property
-    def _youth(self) -> float:
-        """Seconds until the oldest that waits has waited long enough."""
-        return max(0.0, self._waiting[0][0] + float(self._settings.ack_interval) - self._clock.monotonic())
+    def _open_for(self) -> float:
+        """Seconds until the oldest acknowledgement of the open batch has waited long enough."""
+        return max(0.0, self._batch[0][0] + self._interval - self._clock.monotonic())
 
     async def _load(self) -> None:
-        """Read back what is due: what was in doubt is asked about first, then what is pending waits its turn."""
+        """Read what is due: first resolve what is in doubt, then add what is pending."""
         name, now = self._source.name, self._clock.now()
-        self._behind = False  # before anything is read: who calls `look` meanwhile means what is not read yet
-        doubtful = await self._journal.acks.due(name, "in_doubt", now)
-        askable = [ack for ack in doubtful if self._settled(ack)]
-        if askable:
-            await self._record(askable, await self._telling.asked(askable))
+        self._more_in_journal = False  # before the journal is read: a wake-up meanwhile is about something newer
+        in_doubt = await self._journal.acks.due(name, "in_doubt", now)
+        resolvable = [ack for ack in in_doubt if self._is_settled(ack)]
+        if resolvable:
+            await self._record(resolvable, await self._calls.resolve_doubts(resolvable))
         pending = await self._journal.acks.due(name, "pending", now)
-        self._wake_at = await self._journal.acks.next_due(name, now)
-        if len(askable) < len(doubtful):
-            self._wake_at = self._clock.now() + timedelta(seconds=self._believe_at - self._clock.monotonic())
+        self._due_at = await self._journal.acks.next_due(name, now)
+        if len(resolvable) < len(in_doubt):
+            self._due_at = self._clock.now() + timedelta(seconds=self._settled_at - self._clock.monotonic())
         for ack in pending:
             self.add(ack)
-        if pending or askable:
-            self._behind = True  # there may be more than one reading shows
+        if pending or resolvable:
+            self._more_in_journal = True  # one reading may not return all
             self._flush = bool(pending)
 
-    def _settled(self, ack: Acknowledgement) -> bool:
-        """Whether it can be asked about or repeated: what an earlier process sent shows by now, if it was applied."""
-        return self._clock.monotonic() >= self._believe_at or self._telling.repeatable(ack)
+    def _is_settled(self, ack: Acknowledgement) -> bool:
+        """Return whether the source shows by now what an earlier process sent, or it may be repeated anyway."""
+        return self._clock.monotonic() >= self._settled_at or self._calls.idempotent(ack)
 
     async def _send(self) -> None:
-        """Send as many calls as share a commit, and record what became of them."""
+        """Send as many calls as share a commit, and record the outcomes."""
         self._turn.take()
         limit = self._source.ack_limit
-        many = min(len(self._waiting), limit * max(CALLS_A_COMMIT, 4 * self._calls))
-        if not (self._flush or self._ended or self._youth == 0):
+        many = min(len(self._batch), limit * max(CALLS_A_COMMIT, 4 * self._concurrency))
+        if not (self._flush or self._finishing or self._open_for == 0):
             many -= many % limit  # the rest may yet share a call
-        batch = [self._waiting.popleft()[1] for _ in range(many)]
+        batch = [self._batch.popleft()[1] for _ in range(many)]
         failures = {ack.key: ack.at for ack in batch if ack.outcome == "failed"}
         granted = await self._journal.acks.claim([ack.key for ack in batch], self._clock.now(), failures)
         claimed = [ack for ack, grant in zip(batch, granted, strict=True) if grant]
-        self._behind = self._behind or len(claimed) < len(batch)  # the journal knows better: some are to be asked about
-        chunks = deque(self._telling.calls(claimed))
-        outcomes: dict[str, AckOutcome] = {}
+        self._more_in_journal = self._more_in_journal or len(claimed) < len(batch)  # some are in doubt there, it may be
+        chunks = deque(self._calls.calls(claimed))
+        outcomes: Outcomes = {}
 
-        async def call() -> None:
+        async def send_chunks() -> None:
             while chunks:
-                await self._telling.tell(chunks.popleft(), outcomes)
+                outcomes.update(await self._calls.send(chunks.popleft()))
 
         async with anyio.create_task_group() as tg:
-            for number in range(min(self._calls, len(chunks))):
-                tg.start_soon(call, name=f"acknowledge to {self._source.name}, {number + 1}")
+            for number in range(min(self._concurrency, len(chunks))):
+                tg.start_soon(send_chunks, name=f"acknowledge to {self._source.name}, {number + 1}")
         await self._record(claimed, outcomes)
         self._keys.difference_update(ack.key for ack in batch)
 
     async def _record(self, acks: Sequence[Acknowledgement], outcomes: Mapping[str, AckOutcome]) -> None:
-        now = self._clock.now()
-        results = [self._telling.result(ack, outcomes.get(ack.order_id), now) for ack in acks]
+        now, name = self._clock.now(), self._source.name
+        results = [self._calls.to_record(ack, outcomes.get(ack.order_id), now) for ack in acks]
         await self._journal.acks.settle(results, now)
-        self._behind = self._behind or any(result.failure for result in results)  # its order may be delivered by now
-        at, name = wall_time(self._clock, now), self._source.name
+        # The order of a failure may be delivered by now, and be due for another acknowledgement.
+        self._more_in_journal = self._more_in_journal or any(result.failure for result in results)
         for ack, result in zip(acks, results, strict=True):
             if isinstance(result.outcome, Confirmed):
                 self.confirmed += 1
                 self._bus.notice(
-                    OrderAcknowledged(at=at, key=ack.key, source=name, order_id=ack.order_id, outcome=ack.outcome)
+                    OrderAcknowledged(key=ack.key, source=name, order_id=ack.order_id, outcome=ack.outcome)
                 )
             elif isinstance(result.outcome, Refused):
-                why = result.outcome.reason
-                logger.warning("source %s refuses to be told about order %s: %s", name, ack.order_id, why)
-            elif self._wake_at is None or result.next_try_at < self._wake_at:
-                self._wake_at = result.next_try_at
+                reason = result.outcome.reason
+                logger.warning("source %s: the acknowledgement of order %s is parked: %s", name, ack.order_id, reason)
+            elif self._due_at is None or result.next_try_at < self._due_at:
+                self._due_at = result.next_try_at
 
     @property
     def _paused(self) -> float:

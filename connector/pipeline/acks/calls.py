@@ -1,10 +1,11 @@
 """
-The calls in which a source is told, and what became of each order in them: an answer, a refusal, or a doubt.
+Sends acknowledgements to one source, and classifies the result per order: confirmed, not applied, refused or unknown.
 
-A call that is refused is split until the order that is refused stands alone. While a source refuses every call in
-words that do not say whose fault it is, the calls get smaller, so that what it does take can be found. What is in doubt
-is read back from the source before it is told again, unless the source takes a repeat without doing anything twice. An
-order at which our own code fails has calls of its own from then on; after three of them it waits for a person.
+- A call that is refused is bisected until the refused order stands alone.
+- While a source refuses every call without naming an order, the calls get smaller, until one of them is accepted.
+- An order whose result is unknown is read back from the source before it is sent again, unless the source's
+  acknowledgements are idempotent.
+- An order for which our own code raises an exception gets calls of its own; after three of them it is given up.
 """
 
 from __future__ import annotations
@@ -16,22 +17,25 @@ from datetime import datetime, timedelta
 from itertools import chain
 
 from connector.ack import DENIED, Acknowledgement, AckOutcome, Confirmed, Denied, NotApplied, Refused, Unknown, calls
-from connector.clock import Clock, backoff
+from connector.clock import Clock
 from connector.errors import ConnectorError, InDoubtError, RejectedError, TransientError, UnattributedError
 from connector.http.attribution import about
 from connector.journal.records import AckResult
 from connector.pipeline.conformance import checked_outcomes
-from connector.pipeline.internal_errors import InternalError, InternalErrors
 from connector.pipeline.poison import PoisonTracker
+from connector.retry import RetryPolicy
 from connector.settings.model import SourceSettings
 from connector.sources.base import Source, SupportsAckLookup, SupportsAckTerms
 
-__all__ = ["AckCalls"]
+__all__ = ["AckCalls", "Outcomes"]
 
 logger = logging.getLogger(__name__)
 
-QUESTIONS = 64
-"""Calls in which a reading that our own code fails at is split at most, to find the order that it is about."""
+MAX_QUESTIONS = 64
+"""Calls in one go into which a reading back is bisected at most, to find the order that our own code fails for."""
+
+Outcomes = dict[str, AckOutcome]
+"""The outcomes of acknowledgements by order id."""
 
 
 class AckCalls:
@@ -39,207 +43,188 @@ class AckCalls:
 
     def __init__(self, source: Source, settings: SourceSettings, clock: Clock) -> None:
         self._source = source
-        self._settings = settings
-        self._clock = clock
-        self._unforeseen = InternalErrors(f"source {source.name}")
-        self.vain = PoisonTracker(f"source {source.name}", clock, source.endpoint)
-        self._most = source.ack_limit
-        """Orders in a call at most: fewer after a call of several was refused while the source is paused for that."""
-        self._alone: set[str] = set()
-        """
-        Orders that were in a call with others in which our own code failed, or that was answered by an error twice: one
-        of them is at fault.
-        """
+        self._settle = float(settings.settle)
+        self._retry = RetryPolicy(settings.retry, clock)
+        self.poison = PoisonTracker(source.name, clock, source.endpoint, label=f"source {source.name}")
+        self._limit = source.ack_limit
+        """The largest call: smaller than the vendor's limit after refusals that did not name an order."""
+        self._isolated: set[str] = set()
+        """Orders that get calls of their own, because a call with them failed in our code, or twice at the source."""
 
-    def repeatable(self, ack: Acknowledgement) -> bool:
-        """Whether it may be told again without asking."""
+    def idempotent(self, ack: Acknowledgement) -> bool:
+        """Return whether an acknowledgement may be sent again without reading back."""
         source = self._source
         if ack.terms and isinstance(source, SupportsAckTerms):
             return source.is_idempotent(ack)
         return source.traits.ack_idempotent
 
     def calls(self, acks: Sequence[Acknowledgement]) -> Iterator[Sequence[Acknowledgement]]:
-        """Yield what goes into one call each; what may be at fault goes alone."""
-        limit = min(self._source.ack_limit, self._most)
-        if not self._alone:
+        """Yield the acknowledgements of one call each; an isolated order gets a call of its own."""
+        limit = min(self._source.ack_limit, self._limit)
+        if not self._isolated:
             return calls(acks, limit)
-        suspects = [[ack] for ack in acks if ack.order_id in self._alone]
-        return chain(calls([ack for ack in acks if ack.order_id not in self._alone], limit), suspects)
+        alone = [[ack] for ack in acks if ack.order_id in self._isolated]
+        return chain(calls([ack for ack in acks if ack.order_id not in self._isolated], limit), alone)
 
-    async def asked(self, doubtful: Sequence[Acknowledgement]) -> dict[str, AckOutcome]:
-        """Find out what became of acknowledgements whose answer was lost."""
+    async def send(self, acks: Sequence[Acknowledgement]) -> Outcomes:
+        """Send one call, or parts of it; return the outcomes of the orders that the responses mention."""
+        return self._give_up(acks, await self._call(acks))
+
+    async def resolve_doubts(self, acks: Sequence[Acknowledgement]) -> Outcomes:
+        """Return the outcomes of acknowledgements whose responses were lost."""
         again = NotApplied("its answer was lost; this source takes a repeat", retry_after=0.0)
-        found: dict[str, AckOutcome] = {ack.order_id: again for ack in doubtful if self.repeatable(ack)}
-        repeated = [ack for ack in doubtful if ack.order_id in found]
-        doubtful = [ack for ack in doubtful if ack.order_id not in found]
-        if not doubtful:
-            return self._give_up(repeated, found, read_back=True)
-        if not isinstance(self._source, SupportsAckLookup):
+        outcomes: Outcomes = {ack.order_id: again for ack in acks if self.idempotent(ack)}
+        doubtful = [ack for ack in acks if ack.order_id not in outcomes]
+        if doubtful and isinstance(self._source, SupportsAckLookup):
+            outcomes |= await self._read_back(self._source, doubtful)
+        elif doubtful:
             lost = Refused("the answer was lost, and this source cannot be asked: look there, then retry or skip")
-            return found | {ack.order_id: lost for ack in doubtful}
-        found |= await self._read_back(self._source, doubtful)
-        return self._give_up([*repeated, *doubtful], found, read_back=True)
+            outcomes |= {ack.order_id: lost for ack in doubtful}
+        return self._give_up(acks, outcomes, read_back=True)
 
-    async def _read_back(self, source: SupportsAckLookup, doubtful: Sequence[Acknowledgement]) -> dict[str, AckOutcome]:
-        """Ask the source; a question that our own code fails at is split until the order that it is about is alone."""
-        applied = Confirmed()
-        found: dict[str, AckOutcome] = {}
-        parts = [doubtful]
-        for _ in range(QUESTIONS):
+    def to_record(self, ack: Acknowledgement, outcome: AckOutcome | None, now: datetime) -> AckResult:
+        """Return the journal's entry for an outcome; None: the response did not mention the order."""
+        if outcome is None:
+            outcome = Unknown("the answer does not mention it")
+        failure = ack.outcome == "failed"
+        if isinstance(outcome, Confirmed | Refused):
+            if self._isolated or self.poison:
+                self._ended(ack, outcome)
+            return AckResult(ack.key, outcome, now, failure)
+        retry_after = outcome.retry_after if isinstance(outcome, NotApplied) else None
+        if retry_after != 0:
+            self.poison.failed(_name(ack), outcome.reason, denied=isinstance(outcome, Denied))
+        wait = self._retry.delay(ack.attempts + 1, retry_after)
+        if isinstance(outcome, Unknown) and not self.idempotent(ack):
+            wait = max(wait, self._settle)
+        return AckResult(ack.key, outcome, now if retry_after == 0 else now + timedelta(seconds=wait), failure)
+
+    async def _call(self, acks: Sequence[Acknowledgement]) -> Outcomes:
+        if (refused := self._refused_alone(acks)) is not None:  # in doubt until it was read back
+            return _all(acks, refused)
+        try:
+            with self._about(acks):
+                outcomes = dict(checked_outcomes(await self._source.acknowledge(acks)))
+        except RejectedError as exc:
+            return _all(acks, Refused(str(exc))) if len(acks) == 1 else await self._bisect(acks)
+        except InDoubtError as exc:
+            if exc.status and len(acks) > 1 and all(ack.attempts for ack in acks):
+                self._isolate(acks)  # the second error response: one of the orders is at fault
+            return _all(acks, Unknown(str(exc)))
+        except UnattributedError as exc:
+            return await self._unattributed(acks, exc)
+        except ConnectorError as exc:
+            return _all(acks, NotApplied(str(exc), exc.retry_after if isinstance(exc, TransientError) else None))
+        except Exception as exc:
+            self._isolate(acks)
+            if len(acks) == 1:
+                return _all(acks, Unknown(self.poison.crashed(_name(acks[0]), exc, "acknowledging")))
+            logger.exception(
+                "source %s: internal error while acknowledging %d orders; each gets a call of its own",
+                self._source.name,
+                len(acks),
+            )
+            return _all(acks, Unknown(f"{type(exc).__name__} while acknowledging it"))
+        self._limit = min(2 * self._limit, self._source.ack_limit)
+        return outcomes
+
+    async def _bisect(self, acks: Sequence[Acknowledgement]) -> Outcomes:
+        """Send the halves of a refused call, to find the order that it is refused for."""
+        half = len(acks) // 2
+        return await self._call(acks[:half]) | await self._call(acks[half:])
+
+    async def _unattributed(self, acks: Sequence[Acknowledgement], exc: UnattributedError) -> Outcomes:
+        """Find the order that a call is refused for, if it is one; no part of the call was applied."""
+        if self._accepting and len(acks) > 1:
+            return await self._bisect(acks)
+        if not self._accepting:
+            self._limit = max(1, len(acks) // 2)
+        return _all(acks, self._refused_alone(acks) or NotApplied(str(exc), None))
+
+    async def _read_back(self, source: SupportsAckLookup, acks: Sequence[Acknowledgement]) -> Outcomes:
+        """Read back from the source; bisect a reading that our own code fails for."""
+        outcomes: Outcomes = {}
+        parts = [acks]
+        for _ in range(MAX_QUESTIONS):
             if not parts:
                 break
             part = parts.pop()
             try:
-                told = await source.is_acknowledged(part)
-                known = {ack.order_id: bool(told[ack.order_id]) for ack in part if ack.order_id in told}
+                shown = await source.is_acknowledged(part)
+                known = {ack.order_id: bool(shown[ack.order_id]) for ack in part if ack.order_id in shown}
             except ConnectorError as exc:
-                found |= {ack.order_id: Unknown(str(exc)) for ack in part}
-            except Exception as exc:  # noqa: BLE001 - logged by `note`
+                outcomes |= _all(part, Unknown(str(exc)))
+            except Exception as exc:  # noqa: BLE001 - logged by the tracker
                 if len(part) > 1:
                     parts += [part[: len(part) // 2], part[len(part) // 2 :]]
                 else:
-                    found |= self._failed(part[0], exc, "reading back")
+                    outcomes |= _all(part, Unknown(self.poison.crashed(_name(part[0]), exc, "reading back")))
             else:
-                found |= {
-                    ack.order_id: applied if known[ack.order_id] else self._missing(ack)
+                outcomes |= {
+                    ack.order_id: Confirmed() if known[ack.order_id] else self._missing(ack)
                     for ack in part
                     if ack.order_id in known
                 }
-        # What there was no time for is asked about the next time.
-        return found | {ack.order_id: Unknown("it could not be read back yet") for part in parts for ack in part}
+        for part in parts:  # these are read back the next time
+            outcomes |= _all(part, Unknown("it could not be read back yet"))
+        return outcomes
 
     def _missing(self, ack: Acknowledgement) -> AckOutcome:
-        """Tell again what the source does not show, unless it said no and a second time may do something twice."""
-        again = self._source.traits.export_idempotent and ack.outcome == "exported"
-        if ack.denied and not again:
+        """
+        Return the outcome of an acknowledgement that the source does not show: send it again.
+
+        Unless the source's last response was a denial and a repeat may have an effect of its own there.
+        """
+        if ack.denied and not (self._source.traits.export_idempotent and ack.outcome == "exported"):
             return Refused(
-                f"{DENIED}, and the source does not show it; telling it again may do something twice there: "
-                "look, then retry or skip"
+                f"{DENIED}, and the source does not show it; to send it again may do something twice there: look, then "
+                "retry or skip"
             )
         return NotApplied("the source does not show it", retry_after=0.0)
 
-    async def tell(self, chunk: Sequence[Acknowledgement], outcomes: dict[str, AckOutcome]) -> None:
-        """Make one call; put into `outcomes` what became of each order, of those that the answer mentions."""
-        if self._unforeseen and (fault := self._unforeseen.given_up(_name(chunk[0]))) is not None:
-            outcomes[chunk[0].order_id] = self._parked(fault)
-            return
-        if (refused := self._refused_alone(chunk)) is not None:  # in doubt until it was read back
-            outcomes[chunk[0].order_id] = refused
-            return
-        try:
-            with self._about(chunk, "tell"):
-                outcomes.update(checked_outcomes(await self._source.acknowledge(chunk)))
-            self._most = min(2 * self._most, self._source.ack_limit)
-        except RejectedError as exc:
-            if len(chunk) == 1:
-                outcomes[chunk[0].order_id] = Refused(str(exc))
-            else:
-                await self._tell_halves(chunk, outcomes)
-        except InDoubtError as exc:
-            if exc.status and len(chunk) > 1 and all(ack.attempts for ack in chunk):
-                self._alone.update(ack.order_id for ack in chunk)  # answered so again: one of them is at fault
-            outcomes.update({ack.order_id: Unknown(str(exc)) for ack in chunk})
-        except UnattributedError as exc:
-            await self._unattributed(chunk, exc, outcomes)
-        except ConnectorError as exc:
-            wait = exc.retry_after if isinstance(exc, TransientError) else None
-            outcomes.update({ack.order_id: NotApplied(str(exc), wait) for ack in chunk})
-        except Exception as exc:
-            if len(chunk) == 1:
-                # Given up only when it is due again: what was applied all the same has been read back by then.
-                outcomes[chunk[0].order_id] = Unknown(self._unforeseen.note(_name(chunk[0]), exc, "acknowledging"))
-                return
-            logger.exception("source %s: acknowledging failed in a way that nobody foresaw", self._source.name)
-            self._alone.update(ack.order_id for ack in chunk)
-            outcomes.update({ack.order_id: Unknown(f"{type(exc).__name__} while telling it") for ack in chunk})
-        if self.vain:
-            self._give_up(chunk, outcomes, read_back=False)
+    def _give_up(self, acks: Sequence[Acknowledgement], outcomes: Outcomes, *, read_back: bool = False) -> Outcomes:
+        """
+        Park the acknowledgements that keep failing while those of other orders are confirmed.
 
-    async def _tell_halves(self, chunk: Sequence[Acknowledgement], outcomes: dict[str, AckOutcome]) -> None:
-        half = len(chunk) // 2
-        await self.tell(chunk[:half], outcomes)
-        await self.tell(chunk[half:], outcomes)
-
-    async def _unattributed(
-        self, chunk: Sequence[Acknowledgement], exc: UnattributedError, outcomes: dict[str, AckOutcome]
-    ) -> None:
-        """Find the order that a call is refused for, if it is one; nothing of the call was applied."""
-        if len(chunk) > 1 and self._open:
-            await self._tell_halves(chunk, outcomes)
-            return
-        if not self._open:
-            self._most = max(1, len(chunk) // 2)
-        refused = self._refused_alone(chunk)
-        outcomes.update({ack.order_id: refused or NotApplied(str(exc), None) for ack in chunk})
-
-    @property
-    def _open(self) -> bool:
-        """Whether the source takes calls of this kind, as far as is known."""
-        return self._source.endpoint is None or self._source.endpoint.takes("ack")
-
-    def _about(self, acks: Sequence[Acknowledgement], action: str) -> AbstractContextManager[None]:
-        several = len(acks) > 1
-        return about("ack", "" if several else _name(acks[0]), action, several=several)
+        An acknowledgement that may have been applied is read back before it is given up.
+        """
+        for ack in acks if self.poison else ():
+            outcome = outcomes.get(ack.order_id)
+            is_open = not isinstance(outcome, Confirmed | Refused) if read_back else isinstance(outcome, NotApplied)
+            if is_open and (end := self.poison.give_up(_name(ack))) is not None:
+                outcomes[ack.order_id] = Refused(f"{end}; the source may show it: look, {end.remedy} or skip")
+        return outcomes
 
     def _refused_alone(self, acks: Sequence[Acknowledgement]) -> Refused | None:
-        """Park what is refused while others are taken; None for what may be tried again."""
+        """Park an order whose calls are refused while those of other orders are accepted; None for any other call."""
         endpoint = self._source.endpoint
         if endpoint is None or len(acks) > 1:
             return None
         found = endpoint.blames["ack"].alone(_name(acks[0]), self._source.name)
         return None if found is None else Refused(": ".join(found))
 
-    def _failed(self, ack: Acknowledgement, exc: Exception, doing: str) -> dict[str, AckOutcome]:
-        why = self._unforeseen.note(_name(ack), exc, doing)
-        fault = self._unforeseen.given_up(_name(ack))
-        return {ack.order_id: Unknown(why) if fault is None else self._parked(fault)}
-
-    def _parked(self, fault: InternalError) -> Refused:
-        """Leave to a person what our own code cannot tell; all that meet the same fault share the reason."""
-        return Refused(
-            f"unforeseen {fault.name} at {self._source.name}, {fault}; the source may know: look. The log has the "
-            "traceback; mend it, then retry or skip"
-        )
-
-    def _give_up(
-        self, acks: Sequence[Acknowledgement], outcomes: dict[str, AckOutcome], *, read_back: bool
-    ) -> dict[str, AckOutcome]:
-        """Leave to a person what fails by itself while others are told, if `read_back` or not applied for certain."""
-        for ack in acks if self.vain else ():
-            outcome = outcomes.get(ack.order_id)
-            open_still = not isinstance(outcome, Confirmed | Refused) if read_back else isinstance(outcome, NotApplied)
-            if open_still and (why := self.vain.given_up(_name(ack))) is not None:
-                said = f"tried in vain at {self._source.name}: {why}; see whether it knows, then retry or skip"
-                outcomes[ack.order_id] = Refused(said)
-        return outcomes
+    def _isolate(self, acks: Sequence[Acknowledgement]) -> None:
+        self._isolated.update(ack.order_id for ack in acks)
 
     def _ended(self, ack: Acknowledgement, outcome: Confirmed | Refused) -> None:
-        self._alone.discard(ack.order_id)
-        self._unforeseen.forget(_name(ack))
+        self._isolated.discard(ack.order_id)
         if isinstance(outcome, Confirmed):
-            self.vain.passed(_name(ack))
+            self.poison.succeeded(_name(ack))
         else:
-            self.vain.forget(_name(ack))
+            self.poison.forget(_name(ack))
 
-    def result(self, ack: Acknowledgement, outcome: AckOutcome | None, now: datetime) -> AckResult:
-        """Return what the journal is to keep of `outcome`; None: the answer did not mention the order."""
-        if outcome is None:
-            outcome = Unknown("the answer does not mention it")
-        failure = ack.outcome == "failed"
-        if isinstance(outcome, Confirmed | Refused):
-            if self._alone or self._unforeseen or self.vain:
-                self._ended(ack, outcome)
-            return AckResult(ack.key, outcome, now, failure)
-        asked = outcome.retry_after if isinstance(outcome, NotApplied) else None
-        if asked != 0:
-            self.vain.note(_name(ack), outcome.reason, denied=isinstance(outcome, Denied))
-        retry = self._settings.retry
-        wait = backoff(
-            self._clock, ack.attempts + 1, first=float(retry.first), longest=float(retry.longest), at_least=asked
-        )
-        if isinstance(outcome, Unknown) and not self.repeatable(ack):
-            wait = max(wait, float(self._settings.settle))
-        return AckResult(ack.key, outcome, now if asked == 0 else now + timedelta(seconds=wait), failure)
+    def _about(self, acks: Sequence[Acknowledgement]) -> AbstractContextManager[None]:
+        several = len(acks) > 1
+        return about("ack", "" if several else _name(acks[0]), "tell", several=several)
+
+    @property
+    def _accepting(self) -> bool:
+        """True if the source accepts calls of this kind, as far as is known."""
+        return self._source.endpoint is None or self._source.endpoint.takes("ack")
+
+
+def _all(acks: Sequence[Acknowledgement], outcome: AckOutcome) -> Outcomes:
+    return {ack.order_id: outcome for ack in acks}
 
 
 def _name(ack: Acknowledgement) -> str:

@@ -1,175 +1,157 @@
-"""The amender: does at one receiver what is due to orders that it has: updates, cancels, attaches documents."""
+"""The amender: updates, cancels, and attaches documents to, the orders that one receiver already has."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-import anyio
 from msgspec.structs import replace
 
-from connector.clock import Clock, backoff
+from connector.clock import Clock
 from connector.errors import (
     ConflictError,
     ConnectorError,
     InDoubtError,
     RejectedError,
-    TransientError,
     Unmappable,
     UnshownError,
 )
 from connector.http.attribution import about
 from connector.journal.base import Journal
 from connector.journal.records import Change, ChangeOutcome
-from connector.pipeline.internal_errors import InternalErrors
 from connector.pipeline.poison import PoisonTracker
-from connector.pipeline.route import Route
+from connector.pipeline.routes import Route
+from connector.pipeline.worker import Worker, seconds_until
 from connector.receivers.base import Delivery, Receipt, Receiver, SupportsAttachments, SupportsUpdate
+from connector.retry import RetryPolicy
 from connector.settings.model import ReceiverSettings
 from connector.sources.reading import order_of
 
 __all__ = ["Amender"]
 
-AT_ONCE = 50
-"""Changes read from the journal in one go; they are rare, and done one after the other."""
-LOOKS = 3
-"""Readings, each `settle` after what was sent, that have to agree before what they show counts as a conflict."""
+BATCH = 50
+"""Changes read from the journal at once; they are rare, and made one after the other."""
+READINGS = 3
+"""Readings, each `settle` after the request, that have to agree before a difference counts as a conflict."""
 
 
-class Amender:
+class Amender(Worker):
     """
-    Does the changes of one receiver, one at a time.
+    Makes the changes of one receiver, one at a time.
 
-    Each of them may be repeated: an update brings the order to a form, a cancellation to a state, and a document is
-    attached only if it is not there. So a lost answer needs no look-up, only another try. But each of them reads the
-    order first, and what is read may be older than what was sent. So a change is claimed in the journal before it is
-    sent, and nothing of its kind is done to the order again within `settle` of what was, or may have been, sent.
+    Every change is idempotent: an update brings the order to a form, a cancellation to a state, and a document is
+    attached only if it is missing. So a lost response needs no look-up, only another try. But each change reads the
+    order first, and may read an older state than the one that was sent. So a change is claimed in the journal before
+    it is sent, and no change of its kind is made to the order within `settle` of a request that was, or may have been,
+    sent. A change that is cut off is due again `settle` after the next start.
     """
 
     def __init__(
         self,
         receiver: Receiver,
         settings: ReceiverSettings,
-        lanes: Mapping[str, Route],
+        routes: Mapping[str, Route],
         *,
         journal: Journal,
         clock: Clock,
     ) -> None:
+        super().__init__()
         self._receiver = receiver
-        self._settings = settings
-        self._lanes = lanes
+        self._routes = routes
         self._journal = journal
         self._clock = clock
-        self._unforeseen = InternalErrors(receiver.name)
-        self.vain = PoisonTracker(receiver.name, clock, receiver.endpoint)
-        self._there = anyio.Event()
+        self._settle = timedelta(seconds=float(settings.settle))
+        self._retry = RetryPolicy(settings.retry, clock)
+        self.poison = PoisonTracker(receiver.name, clock, receiver.endpoint)
 
-    def look(self) -> None:
-        """Look into the journal: there is something to do."""
-        self._there.set()
-
-    async def run(self) -> None:
-        """Do what is due, until cancelled. A change that is cut off is due again `settle` after the next start."""
-        while True:
-            self._there = there = anyio.Event()
-            now = self._clock.now()
-            for change in await self._journal.changes.due(self._receiver.name, now, AT_ONCE):
-                if not await self._journal.changes.claim(self._receiver.name, change):
-                    continue  # another one has taken its place
-                outcome = await self._outcome(change)
-                await self._journal.changes.settle(self._receiver.name, change, outcome, self._clock.now())
-            at = await self._journal.changes.next_due(self._receiver.name)
-            wait = None if at is None else max(0.0, (at - self._clock.now()) / timedelta(seconds=1))
-            if wait == 0:
-                continue
-            with anyio.move_on_after(wait):
-                await there.wait()
+    async def work(self) -> float | None:
+        """Make the changes that are due."""
+        name = self._receiver.name
+        for change in await self._journal.changes.due(name, self._clock.now(), BATCH):
+            if not await self._journal.changes.claim(name, change):
+                continue  # replaced by another change
+            outcome = await self._outcome(change)
+            await self._journal.changes.settle(name, change, outcome, self._clock.now())
+        return seconds_until(await self._journal.changes.next_due(name), self._clock.now())
 
     async def _outcome(self, change: Change) -> ChangeOutcome:
-        what = f"the {change.what} of {change.external_id}"
+        item = f"the {change.what} of {change.external_id}"
         try:
-            with about("change", what, change.what):
-                outcome = await self._do(change)
+            with about("change", item, change.what):
+                outcome = await self._make(change)
         except UnshownError as exc:
+            self.poison.forget(item)
             return self._unshown(change, exc)
         except Unmappable as exc:
             outcome = ChangeOutcome("held", str(exc))
         except (RejectedError, ConflictError) as exc:
-            outcome = ChangeOutcome("held", str(exc), doubt_until=self._settled())
+            outcome = ChangeOutcome("held", str(exc), doubt_until=self._settled_at())
         except ConnectorError as exc:
-            if (why := self._alone(what)) is not None:
-                self.vain.forget(what)
-                return ChangeOutcome("held", why, doubt_until=self._doubt(exc))
-            self.vain.note(what, str(exc))
-            if (why := self.vain.given_up(what)) is None:
-                return self._again(change, exc)
-            held = f"{change.what} tried in vain at {self._receiver.name}: {why}"
-            return ChangeOutcome("held", held, doubt_until=self._doubt(exc))
-        except Exception as exc:  # noqa: BLE001 - logged by `note`
-            reason = self._unforeseen.note(what, exc, "doing")
-            if (fault := self._unforeseen.given_up(what)) is None:
-                return self._again(change, InDoubtError(reason))
-            # The receiver, and no order, is named: all that meet the same fault share the reason.
-            reason = f"unforeseen {fault.name} in {change.what} at {self._receiver.name}, {fault}"
-            reason += ". The log has the traceback; mend it, then retry"
-            outcome = ChangeOutcome("held", reason, doubt_until=self._settled())
-        if self._unforeseen or self.vain:
-            self._unforeseen.forget(what)
-            self.vain.passed(what)
+            if (why := self._refused_alone(item)) is not None:
+                self.poison.forget(item)
+                return ChangeOutcome("held", why, doubt_until=self._doubt_until(exc))
+            self.poison.failed(item, str(exc))
+            return self._given_up(change, item, exc) or self._again(change, exc)
+        except Exception as exc:  # noqa: BLE001 - logged by the tracker
+            # An error in a vendor module, before or after the request: the change may have been made.
+            doubt = InDoubtError(self.poison.crashed(item, exc, "making"))
+            return self._given_up(change, item, doubt) or self._again(change, doubt)
+        if self.poison:
+            self.poison.succeeded(item)
         return outcome
 
-    def _alone(self, what: str) -> str | None:
-        """Return why a change is refused while others are made; None for any other one."""
+    def _given_up(self, change: Change, item: str, exc: ConnectorError) -> ChangeOutcome | None:
+        """Hold a change that keeps failing alone; return None for a change that may be tried again."""
+        end = self.poison.give_up(item)
+        if end is None:
+            return None
+        return ChangeOutcome("held", f"{change.what}: {end}; {end.remedy}", doubt_until=self._doubt_until(exc))
+
+    def _refused_alone(self, item: str) -> str | None:
+        """Return why a change is refused while other changes succeed; None for any other change."""
         endpoint = self._receiver.endpoint
-        found = None if endpoint is None else endpoint.blames["change"].alone(what, self._receiver.name)
+        found = None if endpoint is None else endpoint.blames["change"].alone(item, self._receiver.name)
         return None if found is None else ": ".join(found)
 
-    async def _do(self, change: Change) -> ChangeOutcome:
+    async def _make(self, change: Change) -> ChangeOutcome:
         receiver, receipt = self._receiver, Receipt(id=change.receipt, reference=change.reference)
         if change.what == "cancel":
             if not isinstance(receiver, SupportsUpdate):
                 return ChangeOutcome("held", f"{receiver.name} cannot cancel an order")
             await receiver.cancel(receipt)
-            return ChangeOutcome("done", doubt_until=self._settled())
-        lane = self._lanes.get(change.source)
-        if lane is None:
+            return ChangeOutcome("done", doubt_until=self._settled_at())
+        route = self._routes.get(change.source)
+        if route is None:
             return ChangeOutcome("held", f"no route leads from {change.source} to {receiver.name} any more")
-        order = order_of(lane.source, change.order_id, change.raw)
+        order = order_of(route.source, change.order_id, change.raw)
         if change.what == "attach":
             if not isinstance(receiver, SupportsAttachments):
                 return ChangeOutcome("held", f"{receiver.name} takes no documents")
             await receiver.attach(receipt, order.documents)
-            return ChangeOutcome("done", doubt_until=self._settled())
+            return ChangeOutcome("done", doubt_until=self._settled_at())
         if not isinstance(receiver, SupportsUpdate):
             return ChangeOutcome("held", f"{receiver.name} cannot change an order")
-        await receiver.update(receipt, Delivery(change.external_id, lane.map(order), change.applied))
-        return ChangeOutcome("done", doubt_until=self._settled())
+        await receiver.update(receipt, Delivery(change.external_id, route.map(order), change.applied))
+        return ChangeOutcome("done", doubt_until=self._settled_at())
 
-    def _settled(self) -> datetime:
-        """Return from when on a reading is not older than what was sent until now."""
-        return self._clock.now() + timedelta(seconds=float(self._settings.settle))
+    def _settled_at(self) -> datetime:
+        """Return the time from which on a reading shows everything that was sent before now."""
+        return self._clock.now() + self._settle
 
-    def _doubt(self, exc: ConnectorError) -> datetime | None:
-        return self._settled() if isinstance(exc, InDoubtError) else None
+    def _doubt_until(self, exc: ConnectorError) -> datetime | None:
+        return self._settled_at() if isinstance(exc, InDoubtError) else None
 
     def _unshown(self, change: Change, exc: UnshownError) -> ChangeOutcome:
-        """Look again when the reading is certainly not older; a person has what that does not show either."""
-        self._unforeseen.forget(f"the {change.what} of {change.external_id}")
-        if change.unshown >= LOOKS:
-            return ChangeOutcome("held", str(exc), doubt_until=self._settled())
+        """Read again once the reading cannot be older than the change; hold the change after `READINGS` of them."""
+        if change.unshown >= READINGS:
+            return ChangeOutcome("held", str(exc), doubt_until=self._settled_at())
         again = self._again(change, exc)
         applied = change.applied or exc.applied
         return replace(again, applied=applied, unshown=change.unshown + 1)
 
     def _again(self, change: Change, exc: ConnectorError) -> ChangeOutcome:
-        retry = self._settings.retry
-        wait = backoff(
-            self._clock,
-            change.attempts + 1,
-            first=float(retry.first),
-            longest=float(retry.longest),
-            at_least=exc.retry_after if isinstance(exc, TransientError) else None,
+        again = self._retry.next_try(change.attempts + 1, exc)
+        # The journal defers the change until the doubt ends: an earlier reading may not show an earlier request.
+        return ChangeOutcome(
+            "due", str(exc), again, self._doubt_until(exc), applied=change.applied, unshown=change.unshown
         )
-        again = self._clock.now() + timedelta(seconds=wait)
-        # The journal puts it off until the doubt ends: before that, what is there does not show what was done.
-        return ChangeOutcome("due", str(exc), again, self._doubt(exc), applied=change.applied, unshown=change.unshown)

@@ -1,4 +1,4 @@
-"""One attempt to deliver one order: look it up where that is due, create it, and say which of the outcomes it was."""
+"""One attempt to deliver one order: look it up where that is due, create it, and classify the result."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 from connector.causes import may_be_at
-from connector.clock import Clock, backoff
+from connector.clock import Clock
 from connector.errors import (
     ConflictError,
     ConnectorError,
@@ -20,9 +20,9 @@ from connector.journal.records import Delivered, Held, InDoubt, NotSent, Outcome
 from connector.pipeline.conformance import checked_receipt
 from connector.pipeline.delivery.lookups import Lookups
 from connector.pipeline.delivery.task import DeliveryTask
-from connector.pipeline.internal_errors import InternalErrors
 from connector.pipeline.poison import PoisonTracker
 from connector.receivers.base import Delivery, Receiver
+from connector.retry import RetryPolicy
 from connector.settings.model import ReceiverSettings
 
 __all__ = ["Attempt"]
@@ -33,176 +33,153 @@ class Attempt:
 
     def __init__(self, receiver: Receiver, settings: ReceiverSettings, clock: Clock, lookups: Lookups) -> None:
         self._receiver = receiver
-        self._lookups = lookups
-        self._settings = settings
-        self._clock = clock
-        self._unforeseen = InternalErrors(receiver.name)
-        self.vain = PoisonTracker(receiver.name, clock, receiver.endpoint)
         self._traits = receiver.traits
+        self._lookups = lookups
+        self._clock = clock
+        self._settle = timedelta(seconds=float(settings.settle))
+        self._retry = RetryPolicy(settings.retry, clock)
+        self.poison = PoisonTracker(receiver.name, clock, receiver.endpoint)
 
-    async def first(self, delivery: Delivery, *, tell: bool) -> Outcome:
-        """Create an order whose intent is committed. `tell`: its source has a word for "refused"."""
-        self._lookups.forget(delivery.external_id)
-        looked_up = self._traits.can_find
-        if self._unforeseen and (held := self._given_up(delivery.external_id, looked_up=looked_up)) is not None:
+    async def create(self, delivery: Delivery, *, report_rejection: bool) -> Outcome:
+        """Create an order whose intent is committed. `report_rejection`: its source accepts failures."""
+        external_id = delivery.external_id
+        self._lookups.forget(external_id)
+        if self.poison and (held := self._given_up(external_id, may_exist=not self._traits.can_find)) is not None:
             return held
         try:
-            with about("create", delivery.external_id):
+            with about("create", external_id):
                 receipt = checked_receipt(await self._receiver.create(delivery))
         except (TransientError, UnattributedError) as exc:
-            return self._alone("create", delivery.external_id) or self._not_sent(delivery.external_id, exc, 1)
+            return self._refused_alone("create", external_id) or self._not_sent(external_id, exc, 1)
         except InDoubtError as exc:
-            return self._in_doubt(delivery.external_id, str(exc))
+            return self._in_doubt(external_id, str(exc))
         except ConflictError as exc:
             return Held(f"conflict at {self._receiver.name}", str(exc))
         except RejectedError as exc:
-            return await self._refused(delivery, exc, tell=tell)
-        except Exception as exc:  # noqa: BLE001 - logged by `note`
-            # A fault in a vendor file, at a point that nobody knows: the order may be there.
-            return self._in_doubt("", self._unforeseen.note(delivery.external_id, exc, "creating"))
-        if self._unforeseen or self.vain:
-            self._unforeseen.forget(delivery.external_id)
-            self.vain.passed(delivery.external_id)
+            return await self._rejected(delivery, exc, report_rejection=report_rejection)
+        except Exception as exc:  # noqa: BLE001 - logged by the tracker
+            # An error in a vendor module, before or after the request: the order may exist.
+            return InDoubt(self.poison.crashed(external_id, exc, "creating"), self._settled_at())
+        if self.poison:
+            self.poison.succeeded(external_id)
         return Delivered(receipt.id, receipt.reference)
 
-    async def again(self, work: DeliveryTask, grant: Callable[[], Awaitable[bool]], *, tell: bool) -> Outcome | None:
+    async def look_up_then_create(
+        self, task: DeliveryTask, grant: Callable[[], Awaitable[bool]], *, report_rejection: bool
+    ) -> Outcome | None:
         """
         Look an order up before it is created, or created again.
 
-        `grant` commits the intent and tells whether it was granted; None is returned when it was not. Where the
-        order may be there, a receiver that cannot be asked leaves it to a person, unless it says of itself that it
-        recognises what it is sent again (`idempotent`).
+        `grant` commits the intent; None is returned when it returns False. An order that may exist at a receiver
+        without a look-up is held for an operator, unless that receiver is idempotent.
         """
+        external_id = task.external_id
         if self._traits.can_find:
             try:
-                with about("find", work.external_id):
-                    found = await self._lookups.find(work.external_id)
+                with about("find", external_id):
+                    found = await self._lookups.find(external_id)
             except ConflictError as exc:
                 return Held(f"conflict at {self._receiver.name}", str(exc))
             except ConnectorError as exc:
-                if (held := self._alone("find", work.external_id)) is not None:
+                if (held := self._refused_alone("find", external_id)) is not None:
                     return held
-                again = self._not_sent(work.external_id, exc, work.attempts)
-                return self._tried_in_vain(work.external_id, looked_up=False) or again
-            except Exception as exc:  # noqa: BLE001 - logged by `note`
-                reason = self._unforeseen.note(work.external_id, exc, "looking up")
-                held = self._given_up(work.external_id, looked_up=False)
-                return held or self._not_sent("", TransientError(reason), work.attempts)
+                again = self._not_sent(external_id, exc, task.attempts)
+                return self._given_up(external_id, may_exist=True) or again
+            except Exception as exc:  # noqa: BLE001 - logged by the tracker
+                reason = self.poison.crashed(external_id, exc, "looking up")
+                again = NotSent(reason, self._retry.next_try(task.attempts))
+                return self._given_up(external_id, may_exist=True) or again
             if found is not None:
-                self._unforeseen.forget(work.external_id)
-                self.vain.forget(work.external_id)
+                self.poison.forget(external_id)
                 return Delivered(found.id, found.reference, adopted=True)
-        elif (work.ask or work.state == "in_doubt") and not self._traits.idempotent:
-            return self._unasked_doubt(work)
-        if work.delivery is None:
-            return work.unfit
-        if self._unforeseen and (held := self._given_up(work.external_id, looked_up=self._traits.can_find)) is not None:
+        elif (task.may_exist or task.state == "in_doubt") and not self._traits.idempotent:
+            return self._unverifiable(task)
+        if task.delivery is None:
+            return task.mapping_error
+        if (held := self._refused_alone("create", external_id)) is not None:  # in doubt until it was looked up
             return held
-        if (held := self._alone("create", work.external_id)) is not None:  # in doubt until it was looked up
-            return held
-        if self.vain and (held := self._tried_in_vain(work.external_id, looked_up=self._traits.can_find)) is not None:
+        if self.poison and (held := self._given_up(external_id, may_exist=not self._traits.can_find)) is not None:
             return held
         if not await grant():
             return None
-        return await self.first(work.delivery, tell=tell)
+        return await self.create(task.delivery, report_rejection=report_rejection)
 
-    def _given_up(self, external_id: str, *, looked_up: bool) -> Held | None:
-        """
-        Hold an order at which our own code fails too often; None for one that may be tried.
-
-        The cause is shared by all orders that meet the same fault, so that one `retry` releases them when it is mended.
-        """
-        fault = self._unforeseen.given_up(external_id)
-        if fault is None:
+    def _given_up(self, external_id: str, *, may_exist: bool) -> Held | None:
+        """Hold an order that keeps failing alone; return None for an order that may be tried again."""
+        end = self.poison.give_up(external_id)
+        if end is None:
             return None
-        where = "it is not there" if looked_up else "it may be there: look"
-        detail = f"{fault}; {where}. The log has the traceback; mend it, then retry"
-        return Held(f"unforeseen {fault.name} at {self._receiver.name}", detail)
+        where = "it may exist there: look" if may_exist else "it does not exist there"
+        return Held(end.cause, f"{end.detail}; {where}; its source is not notified; {end.remedy}")
 
-    def _alone(self, kind: Kind, external_id: str) -> Held | None:
-        """Hold an order that is refused while others are taken, for what nobody else is; None for any other one."""
+    def _refused_alone(self, kind: Kind, external_id: str) -> Held | None:
+        """Hold an order whose calls are refused while those of other orders succeed; None for any other order."""
         endpoint = self._receiver.endpoint
         if endpoint is None or (found := endpoint.blames[kind].alone(external_id, self._receiver.name)) is None:
             return None
-        self.vain.forget(external_id)
+        self.poison.forget(external_id)
         cause, detail = found
-        where = "; whether it is there could not be seen" if kind == "find" else ""
-        return Held(cause, f"{detail}; its source is told nothing{where}")
+        where = "; the look-up failed, so it may exist there" if kind == "find" else ""
+        return Held(cause, f"{detail}; its source is not notified{where}")
 
-    def _tried_in_vain(self, external_id: str, *, looked_up: bool) -> Held | None:
-        """Hold an order that fails by itself while others are taken; None for one that may be tried again."""
-        why = self.vain.given_up(external_id)
-        if why is None:
-            return None
-        where = "It is not there" if looked_up else "It may be there: look"
-        return Held(f"tried in vain at {self._receiver.name}", f"{why}. {where}; its source is not told. Then retry")
-
-    def _unasked_doubt(self, work: DeliveryTask) -> Held:
-        """Leave an order that may be there to a person, under the cause that says why."""
-        if work.ask and not work.attempts:
+    def _unverifiable(self, task: DeliveryTask) -> Held:
+        """Hold an order that may exist at a receiver without a look-up."""
+        if task.may_exist and not task.attempts:
             return Held(
                 may_be_at(self._receiver.name),
-                "the journal may not know that it was delivered, and this receiver cannot be asked: look there, then "
-                "retry or skip",
+                "an earlier journal may have delivered it, and this receiver has no look-up: look there, then retry or "
+                "skip",
             )
         return Held(
             f"in doubt at {self._receiver.name}",
-            "it may have been delivered, and this receiver cannot be asked: look there, then retry or skip",
+            "it may have been delivered, and this receiver has no look-up: look there, then retry or skip",
         )
 
-    async def _refused(self, delivery: Delivery, refusal: RejectedError, *, tell: bool) -> Outcome:
-        """Ask before believing a refusal: what was refused as a duplicate, or twice, may well be there."""
+    async def _rejected(self, delivery: Delivery, rejection: RejectedError, *, report_rejection: bool) -> Outcome:
+        """Look a rejected order up: one that was rejected as a duplicate, or twice, may well exist."""
         if not self._traits.can_find:
-            return self._unasked(delivery, refusal, tell=tell)
+            return self._rejected_without_lookup(delivery, rejection, report_rejection=report_rejection)
+        external_id = delivery.external_id
         try:
-            with about("find", delivery.external_id):
-                found = await self._receiver.find(delivery.external_id)
+            with about("find", external_id):
+                found = await self._receiver.find(external_id)
             found = None if found is None else checked_receipt(found)
         except ConflictError as exc:
-            return Held(f"conflict at {self._receiver.name}", f"{refusal}; {exc}")
+            return Held(f"conflict at {self._receiver.name}", f"{rejection}; {exc}")
         except ConnectorError as exc:
-            return self._in_doubt(delivery.external_id, f"refused ({refusal}), and it could not be looked up: {exc}")
-        except Exception as exc:  # noqa: BLE001 - logged by `note`
-            why = self._unforeseen.note(delivery.external_id, exc, "looking up")
-            return self._in_doubt("", f"refused ({refusal}), and it could not be looked up: {why}")
+            return self._in_doubt(external_id, f"rejected ({rejection}), and the look-up failed: {exc}")
+        except Exception as exc:  # noqa: BLE001 - logged by the tracker
+            why = self.poison.crashed(external_id, exc, "looking up")
+            return InDoubt(f"rejected ({rejection}), and the look-up failed: {why}", self._settled_at())
         if found is not None:
             return Delivered(found.id, found.reference, adopted=True)
-        if refusal.duplicate:
-            why = f"refused as a duplicate ({refusal}), but a look-up does not show it"
-            return self._in_doubt(delivery.external_id, why)
-        return Rejected(str(refusal), tell)
+        if rejection.duplicate:
+            return self._in_doubt(external_id, f"rejected as a duplicate ({rejection}), but a look-up does not find it")
+        return Rejected(str(rejection), report_rejection)
 
-    def _unasked(self, delivery: Delivery, refusal: RejectedError, *, tell: bool) -> Outcome:
+    def _rejected_without_lookup(
+        self, delivery: Delivery, rejection: RejectedError, *, report_rejection: bool
+    ) -> Outcome:
         """
-        Take the word of a receiver that has no look-up.
+        Classify a rejection by a receiver that has no look-up.
 
-        A refusal as a duplicate is never one to tell the source: there is a record. With a receiver that recognises
-        what it is sent again it is ours; whose it is at another, a person has to see.
+        A rejection as a duplicate is never reported to the source, because there is a record. At an idempotent
+        receiver that record is ours; at any other an operator has to see whose it is.
         """
-        if not refusal.duplicate:
-            return Rejected(str(refusal), tell)
+        if not rejection.duplicate:
+            return Rejected(str(rejection), report_rejection)
         if self._traits.idempotent:
             return Delivered(delivery.external_id, "", adopted=True)
-        return Held(f"duplicate at {self._receiver.name}", f"{refusal}: look there, then retry or skip")
+        return Held(f"duplicate at {self._receiver.name}", f"{rejection}: look there, then retry or skip")
 
     def _not_sent(self, external_id: str, exc: ConnectorError, attempts: int) -> NotSent:
-        """Try it again. An `external_id` counts as tried in vain; empty: it is counted already."""
-        if external_id:
-            self.vain.note(external_id, str(exc))
-        retry = self._settings.retry
-        wait = backoff(
-            self._clock,
-            max(attempts, 1),
-            first=float(retry.first),
-            longest=float(retry.longest),
-            at_least=exc.retry_after if isinstance(exc, TransientError) else None,
-        )
-        return NotSent(str(exc), self._in(wait))
+        self.poison.failed(external_id, str(exc))
+        return NotSent(str(exc), self._retry.next_try(attempts, exc))
 
     def _in_doubt(self, external_id: str, reason: str) -> InDoubt:
-        if external_id:
-            self.vain.note(external_id, reason)
-        return InDoubt(reason, self._in(float(self._settings.settle)))
+        self.poison.failed(external_id, reason)
+        return InDoubt(reason, self._settled_at())
 
-    def _in(self, seconds: float) -> datetime:
-        return self._clock.now() + timedelta(seconds=seconds)
+    def _settled_at(self) -> datetime:
+        """Return the time from which on a look-up shows everything that was sent before now."""
+        return self._clock.now() + self._settle

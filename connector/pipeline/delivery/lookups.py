@@ -1,4 +1,4 @@
-"""Looking many orders up at once, where the receiver can do that for fewer calls than one by one."""
+"""Looks up many orders at once, where the receiver can do that in fewer calls than one by one."""
 
 from __future__ import annotations
 
@@ -17,81 +17,81 @@ __all__ = ["Lookups"]
 
 logger = logging.getLogger(__name__)
 
-FEWEST = 4
-"""Look-ups for which it is worth a try."""
-MOST = 10_000
-"""Look-ups that share one reading: their ids and answers are kept until they are used."""
+MIN_BATCH = 4
+"""Look-ups for which a bulk look-up pays."""
+MAX_BATCH = 10_000
+"""Look-ups in one bulk look-up: their ids and results are kept until they are used."""
 
 
 class Lookups:
     """
-    Finds orders at `receiver`, with answers kept from one reading of many.
+    Finds orders at `receiver`, with a cache of the results of the last bulk look-up.
 
-    An answer holds until the order is created: only we write our external ids, and what an earlier process began has
-    settled before a look-up falls due. So each is used once, and forgotten when the order is created.
+    A cached result holds until the order is created: nobody else writes our external ids, and requests of an earlier
+    process have settled before a look-up falls due. So each result is used once, and dropped when the order is created.
     """
 
     def __init__(self, receiver: Receiver, journal: Journal, clock: Clock) -> None:
         self._receiver = receiver
         self._journal = journal
         self._clock = clock
-        self._known: dict[str, Receipt | None] = {}
+        self._cache: dict[str, Receipt | None] = {}
         self._tried: frozenset[str] = frozenset()
         self._scope: anyio.CancelScope | None = None
         self._outdated: set[str] = set()
-        self._ended = False
+        self._stopped = False
 
     async def find(self, external_id: str) -> Receipt | None:
-        """Return what is known of the order, or ask; see `Receiver.find`."""
-        if external_id in self._known:
-            return self._known.pop(external_id)
+        """Return the cached result for an order, or look it up; see `Receiver.find`."""
+        if external_id in self._cache:
+            return self._cache.pop(external_id)
         found = await self._receiver.find(external_id)
         return None if found is None else checked_receipt(found)
 
     def absent(self, external_id: str) -> bool:
-        """Tell, once, whether it is known that the receiver does not have the order."""
-        if self._known.get(external_id, self) is not None:
+        """Return whether the cache says that the receiver does not have the order; drop that result."""
+        if self._cache.get(external_id, self) is not None:
             return False
-        del self._known[external_id]
+        del self._cache[external_id]
         return True
 
     def forget(self, external_id: str) -> None:
-        """The order is about to be created, or left alone for some time."""
+        """Drop the result for an order that is about to be created, or left alone for some time."""
         if self._scope is not None:
             self._outdated.add(external_id)
-        if self._known:
-            self._known.pop(external_id, None)
+        if self._cache:
+            self._cache.pop(external_id, None)
 
     def stop(self) -> None:
-        """Leave a reading that is under way, and begin none. Idempotent."""
-        self._ended = True
+        """Cancel the bulk look-up that is under way, and start none. Idempotent."""
+        self._stopped = True
         if self._scope is not None:
             self._scope.cancel()
 
     async def prepare(self, external_ids: Iterable[str]) -> None:
         """
-        Ask about all that is due to be looked up, if `external_ids` are to be and have not been asked about.
+        Look up everything that is due for a look-up, if `external_ids` are and were not looked up together before.
 
-        What that does not answer is asked about one by one. It raises nothing: whoever asks alone hears what is wrong.
+        Orders without a result are looked up one by one later. Errors are not raised: the single look-up meets them.
         """
-        wanted = set(external_ids) - self._known.keys() - self._tried
-        if self._ended or len(wanted) < FEWEST or not isinstance(self._receiver, SupportsBulkFind):
+        wanted = set(external_ids) - self._cache.keys() - self._tried
+        if self._stopped or len(wanted) < MIN_BATCH or not isinstance(self._receiver, SupportsBulkFind):
             return
         self._outdated.clear()
-        # From before the journal is read: what is created while it is, is read as due, and is not.
+        # The scope opens before the journal is read: an order that is created meanwhile is read as due, and is not.
         with anyio.CancelScope() as self._scope:
-            due = await self._journal.lookup_first.due(self._receiver.name, self._clock.now(), MOST)
+            due = await self._journal.lookup_first.due(self._receiver.name, self._clock.now(), MAX_BATCH)
             self._tried = frozenset(due)
             try:
-                asked = await self._receiver.find_many(due)
-                found = {each: receipt and checked_receipt(receipt) for each, receipt in asked.items()}
+                results = await self._receiver.find_many(due)
+                found = {each: receipt and checked_receipt(receipt) for each, receipt in results.items()}
             except ConnectorError as exc:
-                logger.debug("%s: many could not be looked up at once: %s", self._receiver.name, exc)
+                logger.debug("%s: the bulk look-up failed: %s", self._receiver.name, exc)
             except Exception:
-                logger.exception("%s: looking many up at once failed", self._receiver.name)
+                logger.exception("%s: internal error in the bulk look-up", self._receiver.name)
             else:
-                waiting = self._known.keys() & set(due)
-                # What was created, or left alone, since the reading began may have changed behind it.
-                news = {each: receipt for each, receipt in found.items() if each not in self._outdated}
-                self._known = {each: self._known[each] for each in waiting} | news
+                waiting = self._cache.keys() & set(due)
+                # An order that was created, or left alone, since the look-up began may have changed after it.
+                fresh = {each: receipt for each, receipt in found.items() if each not in self._outdated}
+                self._cache = {each: self._cache[each] for each in waiting} | fresh
         self._scope = None

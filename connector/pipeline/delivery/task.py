@@ -1,31 +1,34 @@
-"""One delivery in hand, from the order that it is about to the bytes that are sent."""
+"""One delivery in hand: from the order that it carries to the request that is sent, and to the event of its end."""
 
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import msgspec
 
 from connector.errors import Unmappable
-from connector.events import OrderFound
-from connector.journal.records import Held, Job, Waiting
+from connector.events import AckEvent, OrderDelivered, OrderFound, OrderHeld, OrderInDoubt, OrderRejected
+from connector.journal.records import Delivered, Held, InDoubt, Job, NotSent, Outcome, Rejected, Settled, Waiting
 from connector.order import Order
-from connector.pipeline.route import Route
+from connector.pipeline.routes import Route
 from connector.receivers.base import Delivery
 from connector.sources.reading import order_of
 
-__all__ = ["DeliveryTask", "found", "prepared", "resumed"]
+__all__ = ["DeliveryTask", "event_for", "found", "prepared", "resumed"]
 
 logger = logging.getLogger(__name__)
 
 
 class DeliveryTask(msgspec.Struct, frozen=True):
     """
-    One delivery in hand. `state` is where it stood when it was taken up.
+    One delivery in hand.
 
-    `delivery` is there once it is mapped; `attach` says that documents come after it. `ask`: the receiver may have it
-    from before the journal knew; `asked`: it does not. `version` is that of what it is mapped from. `unfit`: it
-    cannot be mapped, and is held for that unless the receiver has it.
+    - `state`: its state in the journal when it was taken up; `version`: that of the listing it is mapped from.
+    - `delivery`: the request, once it is mapped; `attach`: documents follow it.
+    - `may_exist`: the receiver may have the order from before this journal.
+    - `confirmed_absent`: a look-up has shown that the receiver does not have the order.
+    - `mapping_error`: the order cannot be mapped, and is held for that unless the receiver has it.
     """
 
     key: int
@@ -38,19 +41,19 @@ class DeliveryTask(msgspec.Struct, frozen=True):
     delivery: Delivery | None = None
     attach: bool = False
     remark: str = ""
-    ask: bool = False
-    asked: bool = False
+    may_exist: bool = False
+    confirmed_absent: bool = False
     version: int = 0
-    unfit: Held | None = None
+    mapping_error: Held | None = None
 
     @property
-    def look_up(self) -> bool:
-        """Whether the receiver may have it, or was tried before: then it is asked first."""
-        return not self.asked and (self.state == "in_doubt" or self.attempts > 0 or self.ask)
+    def needs_lookup(self) -> bool:
+        """True if the receiver may have the order, or was sent it before: then it is looked up first."""
+        return not self.confirmed_absent and (self.state == "in_doubt" or self.attempts > 0 or self.may_exist)
 
 
 def found(event: OrderFound) -> DeliveryTask:
-    """Return the delivery that a source has just listed."""
+    """Return the task for an order that its source has just listed."""
     return DeliveryTask(
         key=event.key,
         source=event.source,
@@ -63,9 +66,9 @@ def found(event: OrderFound) -> DeliveryTask:
     )
 
 
-def resumed(job: Job, lane: Route | None, receiver: str) -> tuple[DeliveryTask, Order | Unmappable]:
-    """Return a delivery that was read back from the journal, and its order, or why there is none to be had."""
-    work = DeliveryTask(
+def resumed(job: Job, route: Route | None, receiver: str) -> tuple[DeliveryTask, Order | Unmappable]:
+    """Return the task for a delivery that was read from the journal, and its order, or the reason why it has none."""
+    task = DeliveryTask(
         key=job.key,
         source=job.source,
         order_id=job.order_id,
@@ -73,43 +76,65 @@ def resumed(job: Job, lane: Route | None, receiver: str) -> tuple[DeliveryTask, 
         revision=job.revision,
         state=job.state,
         attempts=job.attempts,
-        ask=job.ask,
+        may_exist=job.ask,
         version=job.version,
     )
-    if lane is None:
-        return work, Unmappable("no route", f"no route leads from {job.source} to {receiver} any more")
+    if route is None:
+        return task, Unmappable("no route", f"no route leads from {job.source} to {receiver} any more")
     try:
-        return work, order_of(lane.source, job.order_id, job.raw)
+        return task, order_of(route.source, job.order_id, job.raw)
     except Unmappable as exc:
-        return work, exc
+        return task, exc
     except Exception as exc:
-        logger.exception("%s: reading %s failed in a way that nobody foresaw", receiver, job.external_id)
-        return work, Unmappable("unreadable order", f"{type(exc).__name__} while reading it", ours=True)
+        logger.exception("%s: internal error while reading order %s", receiver, job.external_id)
+        return task, Unmappable("unreadable order", f"{type(exc).__name__} while reading it", ours=True)
 
 
-def prepared(lane: Route | None, work: DeliveryTask, order: Order | Unmappable) -> DeliveryTask | Held:
+def prepared(route: Route | None, task: DeliveryTask, order: Order | Unmappable) -> DeliveryTask | Held:
     """
-    Return `work` with what is to be sent, or what becomes of an order that cannot be mapped.
+    Return the task with its request; or the hold of an order that cannot be mapped.
 
-    What the source has to mend it is told in the end (`unfit`), where it has a word for that and nothing was ever sent.
+    An error in the order itself is reported to its source in the end (`Held.unfit`), if the source accepts failures
+    and nothing was ever sent. An order that may exist at the receiver is looked up before it is held for that.
     """
     try:
         if isinstance(order, Unmappable):
             raise order
-        if lane is None:
-            raise Unmappable("no route", f"no route leads from {work.source} to here any more", ours=True)
-        delivery = Delivery(work.external_id, lane.map(order))
-        remark = lane.remark(order) or ""
-        return msgspec.structs.replace(work, delivery=delivery, attach=bool(order.documents), remark=remark)
+        if route is None:
+            raise Unmappable("no route", f"no route leads from {task.source} to here any more", ours=True)
+        delivery = Delivery(task.external_id, route.map(order))
+        remark = route.remark(order) or ""
+        return msgspec.structs.replace(task, delivery=delivery, attach=bool(order.documents), remark=remark)
     except Unmappable as exc:
-        if lane is not None and lane.source.traits.accepts_failures and not exc.ours and not work.attempts:
-            unfit = Held(exc.cause, exc.detail, unfit=True)
-            if not work.look_up:
-                return unfit
-            if work.ask:
-                return msgspec.structs.replace(work, unfit=unfit)
+        if route is not None and route.source.traits.accepts_failures and not exc.ours and not task.attempts:
+            error = Held(exc.cause, exc.detail, unfit=True)
+            if not task.needs_lookup:
+                return error
+            if task.may_exist:
+                return msgspec.structs.replace(task, mapping_error=error)
         return Held(exc.cause, exc.detail)
     except Exception as exc:
-        # A fault in a mapping. One order that it trips over must not end the delivery of all the others.
-        logger.exception("mapping order %s failed in a way that nobody foresaw", work.external_id)
+        # An error in a mapping. The one order that it concerns must not end the delivery of all the others.
+        logger.exception("internal error while mapping order %s", task.external_id)
         return Held("mapping failed", f"{type(exc).__name__} while mapping it")
+
+
+def event_for(task: DeliveryTask, receiver: str, outcome: Outcome, settled: Settled) -> AckEvent | OrderInDoubt | None:
+    """Return the event for an outcome that was recorded; None for an order that is only due again."""
+    order: dict[str, Any] = {
+        "key": task.key,
+        "source": task.source,
+        "order_id": task.order_id,
+        "receiver": receiver,
+    }
+    match outcome:
+        case Delivered(receipt, reference, adopted):
+            return OrderDelivered(**order, ack=settled.ack, receipt=reference or receipt, adopted=adopted)
+        case Rejected(reason):
+            return OrderRejected(**order, ack=settled.ack, reason=reason)
+        case Held(cause, detail):
+            return OrderHeld(**order, cause=cause, detail=detail)
+        case InDoubt(reason):
+            return OrderInDoubt(**order, reason=reason)
+        case NotSent():
+            return None

@@ -1,82 +1,85 @@
-"""Orders that cannot be mapped: whose fault that is, as far as one receiver can tell."""
+"""Orders that cannot be mapped: decides when the error is in the order, so that its source may learn of it."""
 
 from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from connector.clock import Clock
 from connector.journal.base import Journal
 from connector.journal.records import Held, Outcome
 from connector.pipeline.delivery.task import DeliveryTask
-from connector.pipeline.route import Route
+from connector.pipeline.routes import Route
+from connector.pipeline.worker import Wakeups
 
-__all__ = ["UnfitOrders"]
+__all__ = ["UnmappableOrders"]
 
 logger = logging.getLogger(__name__)
 
 
-class UnfitOrders:
+class UnmappableOrders:
     """
-    Sees to it that a source is told of such orders once another one of it could be mapped, and not before.
+    Rejects the unmappable orders of a source at one receiver once another order of that source could be mapped.
 
-    `acknowledge` is called with a source when there is something to tell it.
+    Until then the error may be in our mapping, and the orders are only held. A source is woken to be acknowledged when
+    some of its orders were rejected.
     """
 
-    def __init__(self, receiver: str, journal: Journal, clock: Clock, acknowledge: Callable[[str], None]) -> None:
+    def __init__(self, receiver: str, journal: Journal, clock: Clock, wakeups: Wakeups) -> None:
         self._receiver = receiver
         self._journal = journal
         self._clock = clock
-        self._acknowledge = acknowledge
+        self._wakeups = wakeups
         self._mapped: Counter[str] = Counter()
-        """By source, how often some of its orders could be mapped."""
-        self._taken: dict[int, int] = {}
-        """By order, that number when it was taken up."""
+        """By source, the number of batches in which an order could be mapped."""
+        self._started: dict[int, int] = {}
+        """By order, that number when the order was taken up."""
         self._example: dict[str, int] = {}
-        self._said: set[str] = set()
+        self._warned: set[str] = set()
 
-    def taken(self, work: DeliveryTask) -> None:
-        """Take note of an order that cannot be mapped, and is looked up before it is held."""
-        self._taken[work.key] = self._mapped[work.source]
+    def started(self, task: DeliveryTask) -> None:
+        """Note an order that cannot be mapped, and is looked up before it is held."""
+        self._started[task.key] = self._mapped[task.source]
 
-    async def mapped(self, works: Iterable[DeliveryTask], lanes: Mapping[str, Route]) -> None:
-        """Take note of orders that could be mapped; reject those of their sources that could not."""
+    async def mapped(self, tasks: Iterable[DeliveryTask], routes: Mapping[str, Route]) -> None:
+        """Note orders that could be mapped; reject the held ones of their sources that could not."""
         found = {
-            work.source: work.key
-            for work in works
-            if work.delivery is not None and lanes[work.source].source.traits.accepts_failures
+            task.source: task.key
+            for task in tasks
+            if task.delivery is not None and routes[task.source].source.traits.accepts_failures
         }
         for source, key in found.items():
             self._mapped[source] += 1
             self._example[source] = key
-            self._said.discard(source)
+            self._warned.discard(source)
         if found:
-            await self._believe(list(found.values()))
+            await self._reject(list(found.values()))
 
     async def held(self, ended: Iterable[tuple[DeliveryTask, Outcome]]) -> None:
-        """Take note of what was held; of those that were held for this, say once that nobody is told yet."""
+        """Note the unmappable orders among those that were held; log the first one of each source."""
         late: set[str] = set()
-        for work, outcome in ended:
-            taken = self._taken.pop(work.key, self._mapped[work.source])
+        for task, outcome in ended:
+            started = self._started.pop(task.key, self._mapped[task.source])
             if not isinstance(outcome, Held) or not outcome.unfit:
                 continue
-            if taken < self._mapped[work.source]:
-                late.add(work.source)
-            elif work.source not in self._said:
-                self._said.add(work.source)
+            if started < self._mapped[task.source]:
+                late.add(task.source)
+            elif task.source not in self._warned:
+                self._warned.add(task.source)
                 logger.warning(
-                    "source %s: order %s cannot be mapped for %s (%s), and no other one could be since: it may be our "
-                    "reading or the mapping. Such orders are held, and their source is told nothing until another "
-                    "one can be mapped",
-                    work.source,
-                    work.order_id,
+                    "source %s: order %s cannot be mapped for %s (%s), and no other order could be mapped since: the "
+                    "error may be in our reading or in the mapping. Such orders are held, and their source is not "
+                    "notified until another order can be mapped",
+                    task.source,
+                    task.order_id,
                     self._receiver,
                     outcome.cause,
                 )
         if late:
-            await self._believe([self._example[source] for source in sorted(late)])
+            await self._reject([self._example[source] for source in sorted(late)])
 
-    async def _believe(self, mapped: list[int]) -> None:
+    async def _reject(self, mapped: list[int]) -> None:
+        """Reject the held orders of the sources of the orders `mapped`."""
         for source in await self._journal.deliveries.reject_unfit(self._receiver, mapped, self._clock.now()):
-            self._acknowledge(source)
+            self._wakeups.wake("acks", source)

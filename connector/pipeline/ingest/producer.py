@@ -1,4 +1,4 @@
-"""The producer: walks one source's feed, records what it lists, and puts what is new on the bus."""
+"""The producer: polls one source's feed, records the orders that it lists, and publishes the new ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import anyio
 
 from connector.bus import Bus, Publisher
 from connector.causes import LISTED_AGAIN
-from connector.clock import Clock, backoff, humanized, wall_time
+from connector.clock import Clock, humanized
 from connector.errors import ConnectorError, JournalError, SettingsError, lasts
 from connector.events import OrderFound, PollFinished
 from connector.http.breaker import ProbeTurn
@@ -20,12 +20,14 @@ from connector.journal.base import Journal
 from connector.journal.records import Arrival, Ingested, Listing, Relisted, RelistPolicy
 from connector.order import Order
 from connector.pipeline.conformance import checked_page
-from connector.pipeline.ingest.intake import arrival_of, notices_of, takes_cancelled
+from connector.pipeline.ingest.intake import arrival_of, events_for, takes_cancelled
 from connector.pipeline.ingest.shortfall import FeedShortfall
 from connector.pipeline.ingest.surplus import Stated
-from connector.pipeline.ingest.vanished import Absences, named
+from connector.pipeline.ingest.vanished import VanishedOrders, named
 from connector.pipeline.log_throttle import LogThrottle
-from connector.pipeline.poison import LONG, MANY
+from connector.pipeline.poison import MIN_FAILURES, MIN_SECONDS
+from connector.pipeline.worker import Wakeups
+from connector.retry import RetryPolicy
 from connector.settings.model import RouteSettings, SourceSettings
 from connector.sources.base import FeedItem, Page, Source, SupportsReplay, UnreadableRow
 from connector.sources.seen_ids import SeenIds
@@ -34,20 +36,18 @@ __all__ = ["Producer"]
 
 logger = logging.getLogger(__name__)
 
-KEPT = 256
-"""Orders that are kept as they were read: what is listed again before it is told is most often the same."""
+CACHED = 256
+"""Orders that are cached as they were read: one that is listed again before its acknowledgement is mostly unchanged."""
 SOON = 1.0
-"""Seconds to the next walk when the vendor says that the feed holds more than this walk listed."""
+"""Seconds to the next poll when the vendor states that the feed holds more than this poll listed."""
 
 
 class Producer:
     """
     Polls the source of `route` for its receivers.
 
-    `confirmed` counts the acknowledgements that the source has confirmed since the start, for a feed that shrinks
-    while it is read; `acknowledge` is called when the journal has acknowledgements that no delivery makes due, and
-    `amend` when it has changes of orders that were delivered. `changed` names the receivers whose request differs
-    between two listings of an order.
+    `confirmed` returns the number of acknowledgements that the source has confirmed since the start, for a feed that
+    shrinks while it is read. `changed` returns the receivers whose request differs between two listings of an order.
     """
 
     def __init__(
@@ -59,9 +59,8 @@ class Producer:
         journal: Journal,
         bus: Bus,
         clock: Clock,
+        wakeups: Wakeups,
         confirmed: Callable[[], int],
-        acknowledge: Callable[[], None],
-        amend: Callable[[], None],
         changed: Callable[[str, bytes, bytes], tuple[str, ...]],
     ) -> None:
         self.source = source
@@ -69,24 +68,24 @@ class Producer:
         self._route = route
         self._names = (*route.receivers, *route.optional)
         self._receivers = (*((name, True) for name in route.receivers), *((name, False) for name in route.optional))
-        self._read_before: dict[tuple[str, bytes, str], tuple[Arrival, Order | None]] = {}
+        self._cache: dict[tuple[str, bytes, str], tuple[Arrival, Order | None]] = {}
         self._takes_cancelled = takes_cancelled(source, route)
         self._journal = journal
         self._bus = bus
         self._clock = clock
-        self._absences = Absences(source, float(settings.settle), journal=journal, bus=bus, clock=clock)
+        self._retry = RetryPolicy(settings.retry, clock)
+        self._vanished = VanishedOrders(source, float(settings.settle), journal=journal, bus=bus, clock=clock)
         self._confirmed = confirmed
-        self._acknowledge = acknowledge
-        self._amend = amend
+        self._wakeups = wakeups
         self._changed = changed
         self._publisher = bus.publisher(OrderFound, topics=self._names)
-        self._tripped: set[tuple[str, str]] = set()
+        self._logged_errors: set[tuple[str, str]] = set()
         self._stopping = False
         self._nudge = anyio.Event()
-        self._asked: list[asyncio.Future[PollFinished]] = []
+        self._requests: list[asyncio.Future[PollFinished]] = []
         self._replays: list[tuple[datetime, asyncio.Future[PollFinished]]] = []
         self._failures = 0
-        self._reminder = LogThrottle(clock)
+        self._throttle = LogThrottle(clock)
         self._breaker = source.endpoint.breaker if source.endpoint is not None else None
         self._turn = ProbeTurn(self._breaker, clock)
         self._shortfall = FeedShortfall(source.name, clock)
@@ -95,14 +94,14 @@ class Producer:
             first=float(settings.retry.first),
             longest=float(settings.retry.longest),
             once=source.traits.confirms_once,
-            tries=MANY,
-            patience=LONG,
+            tries=MIN_FAILURES,
+            patience=MIN_SECONDS,
         )
-        self._said_unfit = False
+        self._warned_unmappable = False
 
     @property
     def stopped(self) -> bool:
-        """Whether it was asked to end: a walk that ended after that may have been cut off."""
+        """True once it was stopped: a poll that ended after that may have been cut off."""
         return self._stopping
 
     def stop(self) -> None:
@@ -111,49 +110,49 @@ class Producer:
         self._nudge.set()
 
     def poll_soon(self) -> None:
-        """Walk the feed without waiting for the poll interval: something was mended."""
+        """Poll without waiting for the poll interval: a cause of failures was corrected."""
         self._nudge.set()
 
-    async def walk(self) -> PollFinished:
-        """Ask for a walk that starts from now on, and return how it ended; once stopped, it ended in error."""
+    async def poll(self) -> PollFinished:
+        """Request a poll that starts from now on, and return its result: an error if the producer was stopped."""
         if self._stopping:
             return self._stopped()
-        asked: asyncio.Future[PollFinished] = asyncio.get_running_loop().create_future()
-        self._asked.append(asked)
+        request: asyncio.Future[PollFinished] = asyncio.get_running_loop().create_future()
+        self._requests.append(request)
         self._nudge.set()
-        return await asked
+        return await request
 
     async def replay(self, since: datetime) -> PollFinished:
         """
-        Ask for a walk over what was exported at or after `since` too, and return how it ended.
+        Request a poll that includes the orders exported at or after `since`, and return its result.
 
-        What the journal knows unchanged is left alone; what is different now is amended, and nothing is delivered
-        twice. Raises `SettingsError` for a source that cannot list what it has exported.
+        Orders that the journal has unchanged are left alone, changed ones are amended, and none is delivered twice.
+        Raises `SettingsError` for a source that cannot list exported orders.
         """
         if not isinstance(self.source, SupportsReplay):
             raise SettingsError([f"source {self.source.name} cannot list again what it has exported"])
         if self._stopping:
             return self._stopped()
-        asked: asyncio.Future[PollFinished] = asyncio.get_running_loop().create_future()
-        self._replays.append((since, asked))
+        request: asyncio.Future[PollFinished] = asyncio.get_running_loop().create_future()
+        self._replays.append((since, request))
         self._nudge.set()
-        return await asked
+        return await request
 
     async def run(self) -> None:
-        """Walk the feed at every poll interval, and when asked to, until stopped."""
+        """Poll at every poll interval, and on request, until stopped."""
         with self._publisher:
             try:
-                self._shortfall.recall(await self._journal.endpoints.shortfall(self.source.name))
+                self._shortfall.load(await self._journal.endpoints.shortfall(self.source.name))
                 while not self._stopping:
                     self._nudge = anyio.Event()
                     while self._replays:
                         since, replaying = self._replays[0]
-                        walk = await self._walk_once(self._publisher, since)
-                        self._answer([replaying], self._stopped() if self.stopped else walk)
+                        finished = await self._poll_once(self._publisher, since)
+                        self._answer([replaying], self._stopped() if self.stopped else finished)
                         self._replays.pop(0)
-                    walking = list(self._asked)
-                    finished = await self._walk_once(self._publisher)
-                    self._answer(walking, finished)
+                    requests = list(self._requests)
+                    finished = await self._poll_once(self._publisher)
+                    self._answer(requests, finished)
                     with anyio.move_on_after(self._pause(finished)):
                         await self._nudge.wait()
                     if (left := self._turn.wait()) and not self._nudge.is_set():
@@ -161,31 +160,30 @@ class Producer:
                             await self._nudge.wait()
             finally:
                 self.stop()
-                # Whoever waits is answered, one way or the other.
-                self._answer([*self._asked, *(replaying for _, replaying in self._replays)], self._stopped())
+                # Every request gets an answer, one way or the other.
+                self._answer([*self._requests, *(replaying for _, replaying in self._replays)], self._stopped())
 
-    def _answer(self, asked: Sequence[asyncio.Future[PollFinished]], answer: PollFinished) -> None:
-        for future in asked:
+    def _answer(self, requests: Sequence[asyncio.Future[PollFinished]], answer: PollFinished) -> None:
+        for future in requests:
             if not future.done():
                 future.set_result(answer)
-        self._asked = [future for future in self._asked if not future.done()]
+        self._requests = [future for future in self._requests if not future.done()]
 
     def _stopped(self) -> PollFinished:
         name = self.source.name
-        at = wall_time(self._clock, self._clock.now())
-        return PollFinished(at=at, source=name, seen=0, new=0, total=None, error="the connector stops")
+        error = "the connector stops"
+        return self._bus.stamp(PollFinished(source=name, seen=0, new=0, total=None, error=error))
 
     def _pause(self, finished: PollFinished) -> float:
         interval = float(self._settings.poll_interval)
         if finished.error:
-            retry = self._settings.retry
-            wait = backoff(self._clock, self._failures, first=float(retry.first), longest=float(retry.longest))
-            # The feed is read as soon as the pause is over: it may be an order that fails, and not the source.
+            wait = self._retry.delay(self._failures)
+            # The feed is read as soon as the pause ends: the failing calls may be about an order, not the source.
             paused = self._breaker.remaining if self._breaker is not None else 0.0
             return min(wait, paused) if paused else wait
         return min(interval, SOON) if self._shortfall.read_again else interval
 
-    async def _walk_once(self, publisher: Publisher, since: datetime | None = None) -> PollFinished:
+    async def _poll_once(self, publisher: Publisher, since: datetime | None = None) -> PollFinished:
         seen = SeenIds()
         new = 0
         stated = Stated()
@@ -203,46 +201,43 @@ class Producer:
                     stated = stated.with_page(page.total)
                     unreadable += page.unreadable
                     seen.update(item.order_id for item in page.items)
-                    new += await self._take(page.items, self._listing(asked_at, since), publisher)
+                    new += await self._record_page(page.items, self._listing(asked_at, since), publisher)
                     if self._stopping:
                         break
                     ended_at = self._clock.now()
-            # What leaves the feed moves what comes after it to a page that was read, where it may not have been seen.
+            # An order that leaves the feed moves the later ones up, perhaps to a page that was read before.
             still = self._confirmed() == base
             whole = still if stated.most is None else self._shortfall.listed_all(stated, len(seen), still=still)
             complete = whole and not unreadable and since is None and not self._stopping
             if complete:
-                await self._absences.walked(seen, began)
+                await self._vanished.polled(seen, began)
         except JournalError:
             raise
         except ConnectorError as exc:
             error, lasting = str(exc), lasts(exc)
         except (anyio.BrokenResourceError, anyio.ClosedResourceError):
-            raise  # the stage behind us is gone; so is the flow
+            raise  # the next stage has ended, and with it the flow
         except Exception as exc:
-            # A fault in a vendor file stops that source, and no other one.
-            logger.exception("source %s: its feed could not be read", self.source.name)
+            # An error in a vendor module stops that source, and no other one.
+            logger.exception("source %s: internal error while reading its feed", self.source.name)
             error, lasting = f"{type(exc).__name__} while reading the feed", True
         if error:
-            self._say(error.removeprefix(f"{self.source.name}: "))
+            self._warn(error.removeprefix(f"{self.source.name}: "))
         else:
-            self._reminder.over()
+            self._throttle.reset()
         self._failures = self._failures + 1 if error else 0
-        whole_walk = since is None and not error and not self._stopping
-        if whole_walk:
+        whole_poll = since is None and not error and not self._stopping
+        if whole_poll:
             self._shortfall.note(stated, len(seen), new, unreadable)
-        now = self._clock.now()
         await self._journal.endpoints.polled(
             self.source.name,
-            now,
+            self._clock.now(),
             error,
-            complete=complete and whole_walk,
-            shortfall=self._shortfall.found if whole_walk else None,
+            complete=complete and whole_poll,
+            shortfall=self._shortfall.found if whole_poll else None,
         )
-        at, name = wall_time(self._clock, now), self.source.name
         finished = PollFinished(
-            at=at,
-            source=name,
+            source=self.source.name,
             seen=len(seen),
             new=new,
             total=stated.most,
@@ -253,9 +248,9 @@ class Producer:
         self._bus.notice(finished)
         return finished
 
-    def _say(self, error: str) -> None:
-        """Log the first of walks that fail in a row, and then, ever more seldom, that they still do."""
-        age = self._reminder.due()
+    def _warn(self, error: str) -> None:
+        """Log the first of polls that fail in a row, and then at growing intervals that they still fail."""
+        age = self._throttle.ongoing()
         if not self._failures:
             logger.warning("source %s: %s", self.source.name, error)
         elif age is not None:
@@ -281,19 +276,19 @@ class Producer:
         )
 
     def _read(self, item: FeedItem) -> tuple[Arrival, Order | None]:
-        """Return what an item comes to. One that is listed again, byte for byte, while it is under way is read once."""
+        """Read an item of the feed, once for the same bytes while its order is under way."""
         key = (item.order_id, item.raw, item.skip)
-        found = self._read_before.get(key)
+        found = self._cache.get(key)
         if found is None:
-            found = arrival_of(self.source, item, self._receivers, self._tripped, cancelled=self._takes_cancelled)
+            found = arrival_of(self.source, item, self._receivers, self._logged_errors, cancelled=self._takes_cancelled)
             if found[1] is not None:
-                if len(self._read_before) >= KEPT:
-                    self._read_before.clear()
-                self._read_before[key] = found
+                if len(self._cache) >= CACHED:
+                    self._cache.clear()
+                self._cache[key] = found
         return found
 
-    async def _take(self, items: Sequence[FeedItem], listing: Listing, publisher: Publisher) -> int:
-        """Record a page, then publish what is new of it; return how many that were."""
+    async def _record_page(self, items: Sequence[FeedItem], listing: Listing, publisher: Publisher) -> int:
+        """Record a page, then publish its new orders; return their number."""
         if not items:
             return 0
         arrivals: list[Arrival] = []
@@ -305,26 +300,27 @@ class Producer:
         now = self._clock.now()
         ingested = await self._journal.orders.ingest(self.source.name, arrivals, listing, now)
         ingested = await self._relist(arrivals, ingested, now)
-        self._say_unfit(arrivals, ingested)
-        new, at = 0, wall_time(self._clock, now)
+        self._warn_unmappable(arrivals, ingested)
+        new = 0
         for arrival, order, taken in zip(arrivals, orders, ingested, strict=True):
             if taken.what in ("new", "changed"):
                 new += 1
-                await self._publish(arrival, order, taken, at, publisher)
+                await self._publish(arrival, order, taken, publisher)
             elif taken.what == "amended":
-                self._amend()
+                for receiver in self._names:
+                    self._wakeups.wake("changes", receiver)
             if taken.what == "reacknowledge" or taken.ack is not None:
-                self._acknowledge()
-        self._say_left(
+                self._wakeups.wake("acks", self.source.name)
+        self._warn_left(
             [arrival.order_id for arrival, taken in zip(arrivals, ingested, strict=True) if taken.what == "left"]
         )
         return new
 
     async def _relist(self, arrivals: Sequence[Arrival], ingested: list[Ingested], now: datetime) -> list[Ingested]:
         """
-        Keep what orders that wait for a person are listed as now; return the answers with what became of those.
+        Record the new listing of orders that wait for an operator; return the results with theirs.
 
-        One whose request is another one by that is tried again, though its revision does not show the change.
+        An order whose request changes by that is tried again, though its revision does not show the change.
         """
         waiting = {
             taken.key: Relisted(
@@ -339,10 +335,10 @@ class Producer:
         done = {answer.key: answer for answer in answers}
         return [done.get(taken.key, taken) if taken.kept is not None else taken for taken in ingested]
 
-    def _say_left(self, order_ids: Sequence[str]) -> None:
+    def _warn_left(self, order_ids: Sequence[str]) -> None:
         if order_ids:
             logger.warning(
-                "source %s: lists %s again although it had confirmed %s; left to a person: see "
+                "source %s: lists %s again although it had confirmed %s; held for an operator: see "
                 "`connector orders --cause '%s'`",
                 self.source.name,
                 named(order_ids),
@@ -350,28 +346,26 @@ class Producer:
                 LISTED_AGAIN,
             )
 
-    def _say_unfit(self, arrivals: Sequence[Arrival], ingested: Sequence[Ingested]) -> None:
-        """Log once that orders cannot be read, none could be since, and nobody is told."""
+    def _warn_unmappable(self, arrivals: Sequence[Arrival], ingested: Sequence[Ingested]) -> None:
+        """Log the first order that cannot be mapped since another one could."""
         for arrival, taken in zip(arrivals, ingested, strict=True):
             if not arrival.unfit:
-                self._said_unfit = self._said_unfit and arrival.state != "new"
-            elif taken.what in ("new", "changed") and not self._said_unfit:
-                self._said_unfit = True
+                self._warned_unmappable = self._warned_unmappable and arrival.state != "new"
+            elif taken.what in ("new", "changed") and not self._warned_unmappable:
+                self._warned_unmappable = True
                 logger.warning(
-                    "source %s: order %s cannot be mapped (%s), and no other one could be since: it may be our "
-                    "reading. Such orders are held, and their source is told nothing until another one can be mapped",
+                    "source %s: order %s cannot be mapped (%s), and no other order could be mapped since: the error "
+                    "may be in our reading. Such orders are held, and their source is not notified until another order "
+                    "can be mapped",
                     self.source.name,
                     arrival.order_id,
                     arrival.cause,
                 )
 
-    async def _publish(
-        self, arrival: Arrival, order: Order | None, taken: Ingested, at: datetime, publisher: Publisher
-    ) -> None:
+    async def _publish(self, arrival: Arrival, order: Order | None, taken: Ingested, publisher: Publisher) -> None:
         name = self.source.name
         if order is not None:
             found = OrderFound(
-                at=at,
                 key=taken.key,
                 source=name,
                 order_id=arrival.order_id,
@@ -383,7 +377,7 @@ class Producer:
             )
             await publisher.publish(found, *self._route.receivers)
             for receiver in self._route.optional:
-                await publisher.offer(found, receiver)  # no room is no matter: the consumer finds it in the journal
+                await publisher.offer(found, receiver)  # without room the consumer finds it in the journal
         else:
-            for event in notices_of(arrival, taken.key, name, at):
+            for event in events_for(arrival, taken.key, name):
                 self._bus.notice(event)

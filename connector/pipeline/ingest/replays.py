@@ -1,4 +1,4 @@
-"""What other processes ask of the running connector: read from the journal, done, and answered there."""
+"""Serves the replays that other processes request through the journal, and records their results there."""
 
 from __future__ import annotations
 
@@ -6,77 +6,86 @@ import logging
 from collections.abc import Mapping
 
 import anyio
+from anyio.abc import TaskGroup
 
 from connector.clock import Clock
 from connector.errors import SettingsError
 from connector.journal.base import Journal
 from connector.journal.records import ReplayAnswer, ReplayRequest
 from connector.pipeline.ingest.producer import Producer
+from connector.pipeline.worker import Worker
 
 __all__ = ["ReplayServer"]
 
 logger = logging.getLogger(__name__)
 
 
-class ReplayServer:
+class ReplayServer(Worker):
     """
-    Serves the requests that stand in the journal, those of one source one after the other.
+    Serves the open requests, those of one source one after the other.
 
-    One that is cut off by a stop stays there, and is done at the next start.
+    A request that is cut off by a stop stays open, and is served after the next start.
     """
 
     def __init__(self, producers: Mapping[str, Producer], *, journal: Journal, clock: Clock) -> None:
+        super().__init__()
         self._producers = producers
         self._journal = journal
         self._clock = clock
-        self._there = anyio.Event()
-        # What nobody answered in an earlier run is found in the journal.
-        self._behind = True
+        self._unread = True  # an earlier run may have left requests
         self._in_hand: set[int] = set()
+        self._tasks: TaskGroup | None = None
 
     @property
     def busy(self) -> bool:
-        """Whether a request is being served, or there may be one."""
-        return self._behind or bool(self._in_hand)
+        """True while a request is being served, or one may be waiting."""
+        return self._unread or bool(self._in_hand)
 
-    def look(self) -> None:
-        """Look into the journal: somebody may have asked for something."""
-        self._behind = True
-        self._there.set()
+    def wake(self) -> None:
+        """Read the journal again: another process may have requested a replay."""
+        self._unread = True
+        super().wake()
 
     async def run(self) -> None:
         """Serve requests until cancelled."""
-        async with anyio.create_task_group() as tg:
-            while True:
-                self._there = there = anyio.Event()
-                for request in await self._journal.replays.unanswered():
-                    if request.id not in self._in_hand:
-                        self._in_hand.add(request.id)
-                        tg.start_soon(self._serve, request, name=f"replay {request.source}")
-                self._behind = there.is_set()
-                await there.wait()
+        async with anyio.create_task_group() as self._tasks:
+            await super().run()
+
+    async def work(self) -> float | None:
+        """Start to serve the requests that are not in hand yet."""
+        woken = self._woken
+        for request in await self._journal.replays.unanswered():
+            if request.id not in self._in_hand and self._tasks is not None:
+                self._in_hand.add(request.id)
+                self._tasks.start_soon(self._serve, request, name=f"replay {request.source}")
+        self._unread = woken.is_set()
+        return None
 
     async def _serve(self, request: ReplayRequest) -> None:
         try:
-            answer = await self._replayed(request)
+            answer = await self._replay(request)
             if answer is not None:
                 await self._journal.replays.answer(request.id, answer, self._clock.now())
         finally:
             self._in_hand.discard(request.id)
 
-    async def _replayed(self, request: ReplayRequest) -> ReplayAnswer | None:
-        """Walk; return None if the walk was cut off by a stop."""
+    async def _replay(self, request: ReplayRequest) -> ReplayAnswer | None:
+        """Run a replay; return None if a stop cut it off."""
         producer = self._producers.get(request.source)
         if producer is None:
-            return ReplayAnswer(error=f"the running connector knows no source {request.source}; restart it")
+            return ReplayAnswer(error=f"the running connector has no source {request.source}; restart it")
         try:
-            walk = await producer.replay(request.since)
+            finished = await producer.replay(request.since)
         except SettingsError as exc:
             return ReplayAnswer(error=str(exc))
         if producer.stopped:
             return None
         logger.info(
-            "source %s: replayed since %s as asked: %d listed, %d of them new%s",
-            *(request.source, request.since.isoformat(), walk.seen, walk.new, walk.error and f"; {walk.error}"),
+            "source %s: replayed since %s on request: %d listed, %d of them new%s",
+            request.source,
+            request.since.isoformat(),
+            finished.seen,
+            finished.new,
+            finished.error and f"; {finished.error}",
         )
-        return ReplayAnswer(listed=walk.seen, fresh=walk.new, error=walk.error)
+        return ReplayAnswer(listed=finished.seen, fresh=finished.new, error=finished.error)

@@ -1,4 +1,4 @@
-"""What the polls of one source cannot see, as it is told to people: each thing once, and now and then again."""
+"""Tracks and logs the orders of one source that its polls miss: orders stated and not listed, and unreadable rows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["FeedShortfall"]
 logger = logging.getLogger(__name__)
 
 NAMED = 5
-"""Unreadable rows that a line of the log names."""
+"""Unreadable rows that a log line names."""
 KEPT = 100
 """Unreadable rows that the journal keeps for `status`."""
 
@@ -24,58 +24,58 @@ class FeedShortfall:
     """
     Follows one source from poll to poll.
 
-    `read_again` says that the last poll may have missed orders, so that the next one is not to wait.
+    `read_again`: the last poll may have missed orders, so the next one starts at once. `found`: the last result.
     """
 
     def __init__(self, source: str, clock: Clock) -> None:
         self._source = source
         self._surplus = Surplus()
-        self._reminder = LogThrottle(clock)
-        self._told_unlisted = False
-        self._told_unreadable = 0
+        self._throttle = LogThrottle(clock)
+        self._warned_unlisted = False
+        self._logged_unreadable = 0
         self.read_again = False
         self.found = Shortfall()
 
-    def recall(self, before: Shortfall) -> None:
-        """Go on where an earlier process ended."""
+    def load(self, before: Shortfall) -> None:
+        """Continue from the result of an earlier process."""
         self._surplus = Surplus(before.baseline)
 
     def listed_all(self, stated: Stated, listed: int, *, still: bool) -> bool:
         """
-        Tell whether a poll listed every order that the source has for us, going by the totals it stated.
+        Return whether a poll listed every order that the source has for us, by the totals that its pages stated.
 
-        `still`: none was acknowledged meanwhile.
+        `still`: no order was acknowledged during the poll.
         """
         return listed >= (stated.most or 0) or (still and self._surplus.settled(stated, listed))
 
     def note(self, stated: Stated, listed: int, new: int, unreadable: Sequence[UnreadableRow]) -> None:
-        """Take note of a poll that went through, and say what is worth saying."""
+        """Note a successful poll, and log what is new about its shortfall."""
         self.read_again = self._surplus.read_again(stated, listed + len(unreadable), new)
         self.found = Shortfall(self._surplus.unlisted, self._surplus.baseline, tuple(unreadable[:KEPT]))
-        if self._surplus.unlisted and not self._told_unlisted:
-            self._told_unlisted = True
+        if self._surplus.unlisted and not self._warned_unlisted:
+            self._warned_unlisted = True
             logger.warning(
                 "source %s: states %d orders and lists %d fewer, poll after poll: another tenant's, or hidden from "
-                "these credentials? It is polled at its poll_interval all the same. Should that number grow, it is not "
-                "noticed any more when an order leaves the feed",
+                "these credentials? It is still polled at its poll_interval. If that number grows, an order that "
+                "leaves the feed is not detected any more",
                 self._source,
                 stated.most,
                 self._surplus.unlisted,
             )
-        self._tell_unreadable(unreadable)
+        self._log_unreadable(unreadable)
 
-    def _tell_unreadable(self, rows: Sequence[UnreadableRow]) -> None:
+    def _log_unreadable(self, rows: Sequence[UnreadableRow]) -> None:
         if not rows:
-            if self._told_unreadable:
+            if self._logged_unreadable:
                 logger.info("source %s: every row of its feed can be read again", self._source)
-            self._told_unreadable = 0
-            self._reminder.over()
+            self._logged_unreadable = 0
+            self._throttle.reset()
             return
-        age = self._reminder.due()
-        if len(rows) > self._told_unreadable:
+        age = self._throttle.ongoing()
+        if len(rows) > self._logged_unreadable:
             more = f" and {len(rows) - NAMED} more" if len(rows) > NAMED else ""
             logger.warning(
-                "source %s: %s%s cannot be read, and has to be mended there; the rest of the feed is taken: %s",
+                "source %s: %s%s cannot be read, and must be corrected there; the rest of the feed is processed: %s",
                 self._source,
                 "; ".join(map(str, rows[:NAMED])),
                 more,
@@ -89,4 +89,4 @@ class FeedShortfall:
                 humanized(age),
                 rows[0],
             )
-        self._told_unreadable = len(rows)
+        self._logged_unreadable = len(rows)

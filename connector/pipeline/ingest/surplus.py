@@ -1,4 +1,4 @@
-"""How many more orders a source states than it lists for us, and what a poll makes of that."""
+"""The surplus of a feed: the orders that a source states in its totals and does not list for us."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import msgspec
 __all__ = ["Stated", "Surplus"]
 
 IDLE = 2
-"""Polls that list fewer than are stated and bring nothing new, after which the rest is not meant for us."""
+"""Polls that list fewer orders than stated and no new one, after which the rest is taken to be hidden from us."""
 MOST = 10
-"""Such polls in a row, whatever they bring, after which the poll interval is kept all the same."""
+"""Such polls in a row, with or without new orders, after which the poll interval is kept in any case."""
 
 
 class Stated(msgspec.Struct, frozen=True):
-    """The totals that the pages of one poll stated: the most, and whether all of them stated the same."""
+    """The totals on the pages of one poll: the highest, and whether all pages stated the same (`steady`)."""
 
     most: int | None = None
     steady: bool = True
 
     def with_page(self, total: int | None) -> Stated:
-        """Take the total of one more page in; None is none."""
+        """Return the totals with those of one more page; None is no total."""
         if total is None:
             return self
         if self.most is None:
@@ -31,10 +31,10 @@ class Surplus:
     """
     The orders of one source that are counted and not listed: another tenant's, or hidden from these credentials.
 
-    A total that exceeds what a poll listed may also mean that pages shifted while they were read, and that orders were
-    missed: then the feed is read once more at once. `unlisted` is the part of it that later polls have shown to stay,
-    and `baseline` the least that it ever was; None before the first poll. An order of ours that is hidden from one day
-    on adds to that number.
+    A total above the number of listed orders may also mean that pages shifted while being read, and orders were
+    missed: then the feed is read again at once. `unlisted` is the part of the difference that later polls have shown
+    to be permanent, and `baseline` its minimum so far; None before the first poll. An order of ours that gets hidden
+    adds to that number.
     """
 
     def __init__(self, baseline: int | None = None) -> None:
@@ -45,17 +45,17 @@ class Surplus:
 
     def settled(self, stated: Stated, listed: int) -> bool:
         """
-        Tell whether a poll listed all of our orders although more are stated.
+        Return whether a poll listed all of our orders although more are stated.
 
-        No page stated another total, so that nothing moved meanwhile, and no more is missing than ever was: of what was
-        listed once, nothing can be among it.
+        All pages stated the same total, so the feed did not change meanwhile; and no more orders are missing than the
+        minimum so far, so none that was listed once is among them.
         """
         if stated.most is None or self.baseline is None or not stated.steady:
             return False
         return stated.most - listed <= self.baseline
 
     def read_again(self, stated: Stated, listed: int, new: int) -> bool:
-        """Take note of a poll; tell whether the feed is to be read again at once, and not after the poll interval."""
+        """Note a poll; return whether the feed is to be read again at once instead of after the poll interval."""
         missing = max((stated.most or 0) - listed, 0)
         if missing <= self.unlisted:
             self._accept(missing)

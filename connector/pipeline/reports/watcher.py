@@ -1,9 +1,9 @@
 """
-The watcher: follows how far orders are at a receiver, and turns a new status into a report to their source.
+The watcher: follows the status of delivered orders at a receiver, and turns a new status into a report to the source.
 
-It goes by the status of the order alone. What a warehouse knows of the parcels (eWarehousing's shipments, with their
-tracking codes) is not in the vendor's document that the receiver is built to (seed 004); who wants it told reads
-`EwarehousingClient.shipments` and makes the report (`Connector.report`).
+It reads the status of the order only. The parcels that a warehouse knows (eWarehousing's shipments with their tracking
+codes) are not in the vendor document that the receiver is built to (seed 004); an application that wants them reported
+reads `EwarehousingClient.shipments` and makes the report (`Connector.report`).
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ __all__ = ["FollowingReceiver", "StatusWatcher", "watchers"]
 logger = logging.getLogger(__name__)
 
 PAGE = 50
-"""Orders about which a receiver is asked in one go."""
+"""Orders whose status is read in one call."""
 FOLLOWED_FOR = timedelta(days=90)
-"""How long after its delivery an order is followed: one that was forgotten there is not asked about for ever."""
+"""Time after its delivery for which an order is followed: one that was forgotten there is not read for ever."""
 
 
 class FollowingReceiver(Receiver, SupportsStatus, Protocol):
-    """A receiver that can be asked how far its orders are."""
+    """A receiver that returns the status of its orders."""
 
 
 class StatusWatcher:
     """
     Follows the orders of one source at one receiver.
 
-    Only what was delivered and acknowledged is followed, until its status is a final one. A status and the report that
-    it makes due are kept in one transaction, so that neither a restart nor a crash repeats a report or loses one.
+    An order is followed from its acknowledgement until its status is a final one. A status and the report that it makes
+    due are recorded in one transaction, so that neither a restart nor a crash repeats a report or loses one.
     """
 
     def __init__(
@@ -64,20 +64,20 @@ class StatusWatcher:
         self._rules = {status.lower(): rule for status, rule in settings.statuses.items()}
 
     async def run(self) -> None:
-        """Look as often as the settings say, until cancelled."""
+        """Poll at the interval of the settings, until cancelled."""
         while True:
             await self.poll()
             await self._clock.sleep(float(self._settings.interval))
 
     async def poll(self) -> None:
-        """Ask about every order that is followed, once; a receiver that fails is asked again the next time."""
+        """Read the status of every order that is followed, once; a receiver that fails is polled again next time."""
         async with self._polling:
             try:
                 await self._poll()
             except ConnectorError as exc:
-                logger.warning("the progress of orders at %s could not be read: %s", self._receiver.name, exc)
+                logger.warning("the status of orders at %s could not be read: %s", self._receiver.name, exc)
             except Exception:
-                logger.exception("reading the progress of orders at %s failed", self._receiver.name)
+                logger.exception("internal error while reading the status of orders at %s", self._receiver.name)
 
     async def _poll(self) -> None:
         waiting: list[Followed] = []
@@ -93,19 +93,19 @@ class StatusWatcher:
             )
             waiting += found
             if waiting and (len(waiting) == PAGE or after is None):
-                await self._ask(waiting)
+                await self._read(waiting)
                 waiting = []
 
-    async def _ask(self, followed: list[Followed]) -> None:
-        """Ask about some orders, and keep what is new."""
+    async def _read(self, followed: list[Followed]) -> None:
+        """Read the status of some orders, and record the new ones."""
         receipts = [Receipt(id=each.receipt, reference=each.reference) for each in followed]
         try:
             statuses = await self._receiver.progress(receipts)
         except ConnectorError:
             raise
         except Exception:
-            logger.exception("reading the progress of %d orders at %s failed", len(followed), self._receiver.name)
-            return  # one of them, it may be: the others are asked about all the same
+            logger.exception("internal error while reading %d orders at %s", len(followed), self._receiver.name)
+            return  # perhaps for one of them: the next page is read all the same
         seen = [
             new
             for each in followed
@@ -113,7 +113,7 @@ class StatusWatcher:
             if (new := self._seen(each, status)) is not None
         ]
         if seen and await self._journal.reports.progressed(self._receiver.name, seen, self._clock.now()):
-            self._reporter.look()
+            self._reporter.wake()
 
     def _seen(self, followed: Followed, status: str) -> NewStatus | None:
         rule = self._rules.get(status.lower(), "ignore")
@@ -129,11 +129,13 @@ class StatusWatcher:
         try:
             body = source.encode_report(followed.order_id, report)
         except Unmappable as exc:
-            # Not kept as seen: it is due as soon as the table or the source is mended.
-            logger.warning("%s of order %s cannot be told to %s: %s", status, followed.order_id, source.name, exc)
+            # Not recorded as seen: it is due as soon as the table or the source is corrected.
+            logger.warning("%s of order %s cannot be reported to %s: %s", status, followed.order_id, source.name, exc)
             return None
         except Exception:
-            logger.exception("%s of order %s cannot be told to %s", status, followed.order_id, source.name)
+            logger.exception(
+                "internal error while reporting %s of order %s to %s", status, followed.order_id, source.name
+            )
             return None
         return NewStatus(followed.key, followed.progress, status, body)
 
@@ -146,7 +148,7 @@ def watchers(
     journal: Journal,
     clock: Clock,
 ) -> list[StatusWatcher]:
-    """Return a watcher for each route from a source that takes reports to a receiver that can be followed."""
+    """Return a watcher for each route from a source that accepts reports to a receiver that can be followed."""
     found = []
     for route in settings.routes:
         for name in route.receivers:

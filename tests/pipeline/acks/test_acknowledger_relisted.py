@@ -124,7 +124,7 @@ async def test_where_a_repeat_does_something_twice_a_person_decides(caplog: pyte
         assert 1 == outcome(await connector.drain(), now)
         (line,) = [each.message for each in caplog.records if "lists" in each.message]
         assert line == (
-            "source shop: lists 1 again although it had confirmed it; left to a person: see "
+            "source shop: lists 1 again although it had confirmed it; held for an operator: see "
             f"`connector orders --cause '{LISTED_AGAIN}'`"
         )
         shop.ignored = frozenset()
@@ -252,11 +252,11 @@ async def test_an_answer_that_calls_itself_a_failure_is_no_confirmation(others: 
         if others:
             shop.put("2")
         assert 1700 < (await journal.acks.oldest(bench.clock.now()))["shop"]
-        assert "order 1: tried" in connector.in_vain["shop"]
+        assert "order 1: failed" in connector.keeps_failing["shop"]
         await anyio.sleep(HOUR)
     ((order_id, why),) = await parked(journal)
     assert "1" == order_id
-    assert why.startswith("tried in vain at shop: ")
+    assert why.startswith("keeps failing at shop: ")
     assert [Cause("held", REFUSED, 1)] == await journal.read(causes)
 
 

@@ -60,11 +60,11 @@ async def test_a_source_that_does_not_listen_is_one_warning_and_stops_no_deliver
         await connector.drain()
 
     assert [True, False] == [event.late for event in bench.events if isinstance(event, AcknowledgementsLate)]
-    lines = [record.message for record in caplog.records if "was delivered" in record.message]
+    lines = [record.message for record in caplog.records if "cknowledgement" in record.message]
     assert 3 == len(lines)
-    assert "does not know after 1" in lines[0]
-    assert "does not know after 3" in lines[1]
-    assert "knows again" in lines[2]
+    assert "unconfirmed after 1" in lines[0]
+    assert "unconfirmed after 3" in lines[1]
+    assert "up to date again" in lines[2]
     assert Counter([*ids(30), "late"]) == bench.shop.told
 
 
@@ -95,7 +95,7 @@ async def test_a_short_age_is_told_in_seconds(caplog: pytest.LogCaptureFixture, 
     bench.shop.put("1")
     async with bench.running(MemoryJournal()):
         await anyio.sleep(alarm * 1.5 + 20)
-    (line, *_) = [record.message for record in caplog.records if "was delivered" in record.message]
+    (line, *_) = [record.message for record in caplog.records if "cknowledgement" in record.message]
     assert f"(ack_alarm is {said})" in line
     assert " 0 minutes" not in line
 

@@ -12,7 +12,7 @@ from connector.errors import UnshownError
 from connector.journal import decisions
 from connector.journal.sqlite import MemoryJournal
 from connector.order import Document
-from connector.pipeline.delivery.amender import LOOKS
+from connector.pipeline.delivery.amender import READINGS
 from connector.receivers.base import Delivery, Receipt
 from tests.doubles import AmendableReceiver, LoopClock
 from tests.flow.bench import Bench
@@ -143,7 +143,7 @@ async def test_a_change_that_never_shows_is_left_to_a_person() -> None:
         after = await states(journal)
 
     assert [("update", "held", "it is shown as something else")] == found
-    assert LOOKS == len(looks)
+    assert READINGS == len(looks)
     assert all(late - early >= SETTLE for early, late in zip(wms.reads[1:], looks, strict=False))
     assert [("update", "done", None)] == after
     assert 2 == len(wms.updates)

@@ -86,11 +86,14 @@ async def test_a_receiver_that_refuses_everything_is_paused_and_no_source_is_tol
     assert {} == failed(source)
     assert [] == [event for event in bench.events if isinstance(event, OrderRejected)]
     assert ["wms"] == list(drained.failed)
-    assert "orders refused in a row and none accepted: most likely our settings or its account" in drained.failed["wms"]
+    assert (
+        "orders rejected in a row and none accepted, so most likely our settings or our account"
+        in drained.failed["wms"]
+    )
     assert "X-Wms-Code is unknown" in drained.failed["wms"]
     assert not drained.later
     said = [record.message for record in caplog.records if record.levelno == logging.WARNING]
-    assert 1 == len([line for line in said if line.startswith("wms is paused: 5 orders refused in a row")])
+    assert 1 == len([line for line in said if line.startswith("wms is paused: 5 orders rejected in a row")])
     assert len(wms.creates) <= 4 + 5 + 3  # four at a time until it was seen, then one with each probe
 
 
@@ -104,7 +107,7 @@ async def test_after_the_mistake_is_mended_everything_is_delivered() -> None:
 
     def breakers(db: sqlite3.Connection) -> list[tuple[str, int]]:
         return db.execute(
-            "SELECT breaker, reason LIKE '% orders refused in a row and none accepted: %' FROM receivers"
+            "SELECT breaker, reason LIKE '% orders rejected in a row and none accepted, so %' FROM receivers"
         ).fetchall()
 
     async with bench.running(journal) as connector:

@@ -50,13 +50,13 @@ async def test_each_is_held_with_its_reason_after_a_bounded_number_of_probes(
         await anyio.sleep(2 * 3600)
         found = await journal.read(held)
         assert set(ids(count)) == found.keys()
-        assert all(each.startswith("X-Wms-Code is unknown; its source was told nothing.") for each in found.values())
+        assert all(each.startswith("X-Wms-Code is unknown; its source is not notified.") for each in found.values())
         assert {f"shop-{number}": 3 for number in ids(count)} == Counter(wms.creates)
         assert max(held_at(bench)) < 3600
         stand, why = await journal.read(status), await journal.read(causes)
         text = as_text(bench.settings, stand, why, bench.clock.now())
         assert f"{count} held: {CAUSE}" in text
-        assert f"wms: paused, {count} orders refused in a row and none accepted" in text
+        assert f"wms: paused, {count} orders rejected in a row and none accepted" in text
         assert ["wms"] == connector.distrusted
         await anyio.sleep(3 * 3600)
 

@@ -30,10 +30,10 @@ async def test_what_waits_is_read_once_until_it_changes() -> None:
     async with bench.running(MemoryJournal()) as connector:
         producer = connector._entered().stages.producers["shop"]
         for _ in range(3):
-            await producer.walk()
+            await producer.poll()
         shop.put("1", notes="as it is")
         for _ in range(3):
-            await producer.walk()
+            await producer.poll()
         walks = dict(read)
 
     assert {"as it was": 1, "as it is": 1} == {msgspec.json.decode(raw)["notes"]: times for raw, times in walks.items()}

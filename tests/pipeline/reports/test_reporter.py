@@ -475,4 +475,4 @@ async def test_a_defect_of_a_source_is_a_lost_answer(caplog: pytest.LogCaptureFi
 
     assert ["a"] == yard.source.said("1")
     assert ["1"] == yard.source.read_back
-    assert "nobody foresaw" in caplog.text
+    assert "internal error" in caplog.text

@@ -51,6 +51,6 @@ def tells_what_it_cannot_map(stack: ExitStack) -> None:
     async def held(self: Any, ended: Any) -> None:
         for work, outcome in ended:
             if isinstance(outcome, Held) and outcome.unfit:
-                await self._believe([work.key])
+                await self._reject([work.key])
 
-    put(stack, unmappable.UnfitOrders, "held", held)
+    put(stack, unmappable.UnmappableOrders, "held", held)

@@ -12,6 +12,8 @@ from hashlib import sha256
 from typing import Any
 from unittest import mock
 
+import msgspec
+
 from connector import order
 from connector.ack import Confirmed, NotApplied, Unknown
 from connector.clock import SteadyClock
@@ -27,7 +29,7 @@ from connector.journal.records import AckResult, Delivered, InDoubt, NotSent, Re
 from connector.journal.tables import acks, deliveries, lookup_first
 from connector.journal.tables import orders as arrivals
 from connector.pipeline.acks import acknowledger
-from connector.pipeline.acks import calls as telling
+from connector.pipeline.acks import calls as ack_calls
 from connector.pipeline.delivery import attempt, consumer
 from connector.pipeline.ingest import intake, producer
 from connector.receivers.base import Receipt
@@ -85,20 +87,16 @@ class _Told:
 def nolookup(stack: ExitStack) -> None:
     """Creates again without asking first."""
 
-    async def again(self: Any, work: Any, grant: Any, *, tell: bool) -> Any:
-        return await self.first(work.delivery, tell=tell) if await grant() else None
+    async def create(self: Any, task: Any, grant: Any, *, report_rejection: bool) -> Any:
+        return await self.create(task.delivery, report_rejection=report_rejection) if await grant() else None
 
-    put(stack, attempt.Attempt, "again", again)
+    put(stack, attempt.Attempt, "look_up_then_create", create)
 
 
 @bug
 def nosettle(stack: ExitStack) -> None:
     """Asks at once, when what was sent may yet be applied."""
-
-    def in_doubt(self: Any, _external_id: str, reason: str) -> InDoubt:
-        return InDoubt(reason, self._in(0.0))
-
-    put(stack, attempt.Attempt, "_in_doubt", in_doubt)
+    put(stack, attempt.Attempt, "_settled_at", lambda self: self._clock.now())
 
 
 @bug
@@ -180,23 +178,23 @@ def believes_a_failure(stack: ExitStack) -> None:
 def ack_blind(stack: ExitStack) -> None:
     """Repeats an acknowledgement whose answer was lost, without asking."""
 
-    async def asked(_self: Any, doubtful: Any) -> Any:
-        return {ack.order_id: NotApplied("lost", retry_after=0.0) for ack in doubtful}
+    async def resolve_doubts(_self: Any, acks: Any) -> Any:
+        return {ack.order_id: NotApplied("lost", retry_after=0.0) for ack in acks}
 
-    put(stack, telling.AckCalls, "asked", asked)
+    put(stack, ack_calls.AckCalls, "resolve_doubts", resolve_doubts)
 
 
 @bug
 def ack_nosettle(stack: ExitStack) -> None:
     """Asks about an acknowledgement whose answer was lost before it can have been applied."""
-    real = telling.AckCalls.result
+    real = ack_calls.AckCalls.to_record
 
-    def result(self: Any, ack: Any, outcome: Any, now: Any) -> Any:
+    def to_record(self: Any, ack: Any, outcome: Any, now: Any) -> Any:
         found = real(self, ack, outcome, now)
         return AckResult(found.key, found.outcome, now, found.failure) if isinstance(outcome, Unknown) else found
 
-    put(stack, telling.AckCalls, "result", result)
-    put(stack, acknowledger.SourceAcknowledger, "_settled", lambda _self, _ack: True)
+    put(stack, ack_calls.AckCalls, "to_record", to_record)
+    put(stack, acknowledger.SourceAcknowledger, "_is_settled", lambda _self, _ack: True)
 
 
 @bug
@@ -214,9 +212,9 @@ def bigbatch(stack: ExitStack) -> None:
 
 def _first(stack: ExitStack, error: type[Exception], outcome: Callable[..., Any]) -> None:
     """Let a first attempt that raises `error` have this outcome."""
-    real = attempt.Attempt.first
+    real = attempt.Attempt.create
 
-    async def first(self: Any, delivery: Any, *, tell: bool) -> Any:
+    async def attempted(self: Any, delivery: Any, *, report_rejection: bool) -> Any:
         create = self._receiver.create
         heard: list[Any] = []
 
@@ -224,14 +222,14 @@ def _first(stack: ExitStack, error: type[Exception], outcome: Callable[..., Any]
             try:
                 return await create(delivery)
             except error as exc:
-                heard.append(outcome(str(exc), tell))
+                heard.append(outcome(str(exc), report_rejection))
                 raise
 
         with mock.patch.object(self._receiver, "create", listening):
-            found = await real(self, delivery, tell=tell)
+            found = await real(self, delivery, report_rejection=report_rejection)
         return heard[0] if heard else found
 
-    put(stack, attempt.Attempt, "first", first)
+    put(stack, attempt.Attempt, "create", attempted)
 
 
 @bug
@@ -269,7 +267,7 @@ def fuzzy(stack: ExitStack) -> None:
 @bug
 def cursor(stack: ExitStack) -> None:
     """Goes on from the highest id that it has seen."""
-    real = producer.Producer._take
+    real = producer.Producer._record_page
 
     async def take(self: Any, items: Any, *rest: Any) -> Any:
         mark = self.__dict__.setdefault("mark", 0)
@@ -277,7 +275,7 @@ def cursor(stack: ExitStack) -> None:
         self.mark = max([mark, *(int(item.order_id) for item in fresh)])
         return await real(self, fresh, *rest)
 
-    put(stack, producer.Producer, "_take", take)
+    put(stack, producer.Producer, "_record_page", take)
 
 
 @bug
@@ -441,7 +439,7 @@ def sleepy(stack: ExitStack) -> None:
 
     async def take_in(self: Any, inbox: Any) -> None:
         signal = self._signal
-        self._signal = lambda: None if self.refusals.probing else signal()
+        self._signal = lambda: None if self.rejections.probing else signal()
         await partial(real, self)(inbox)
 
     real = consumer.Consumer._receive
@@ -547,7 +545,7 @@ def repeats_unasked(stack: ExitStack) -> None:
 
     def init(self: Any, *args: Any) -> None:
         real(self, *args)
-        self._repeatable = True
+        self._traits = msgspec.structs.replace(self._traits, idempotent=True)
 
     put(stack, attempt.Attempt, "__init__", init)
 
@@ -556,10 +554,10 @@ def repeats_unasked(stack: ExitStack) -> None:
 def duplicate_is_refused(stack: ExitStack) -> None:
     """Takes "I have it already" for a refusal."""
 
-    def unasked(_self: Any, _delivery: Any, refusal: Any, *, tell: bool) -> Any:
-        return Rejected(str(refusal), tell)
+    def rejected(_self: Any, _delivery: Any, rejection: Any, *, report_rejection: bool) -> Any:
+        return Rejected(str(rejection), report_rejection)
 
-    put(stack, attempt.Attempt, "_unasked", unasked)
+    put(stack, attempt.Attempt, "_rejected_without_lookup", rejected)
 
 
 @bug

@@ -21,7 +21,7 @@ def the_newest_record_is_not_asked_for(stack: ExitStack) -> None:
     async def deaf(*_: Any) -> None:
         """Ask nobody."""
 
-    put(stack, app, "ask_receivers", deaf)
+    put(stack, app, "check_receivers", deaf)
 
 
 @bug
