@@ -102,5 +102,5 @@ async def test_another_order_is_no_answer_where_bytes_are_kept() -> None:
     """What is kept as somebody's order must be that order."""
     async with scripted() as (made, vendor):
         vendor.script("GET", f"{ORDERS}1/", (200, CREATED))
-        with pytest.raises(TransientError, match="not the order"):
+        with pytest.raises(TransientError, match="not the requested order"):
             await made.get_raw("1")

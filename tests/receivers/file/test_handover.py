@@ -266,7 +266,7 @@ async def test_an_unfinished_record_is_cut_off(tmp_path: Path) -> None:
     assert len(record.read_bytes().splitlines()) == 2
     record.write_bytes(b"notes\n")
     async with receiver(path) as made:
-        with pytest.raises(EndpointError, match="line 1 records no order"):
+        with pytest.raises(EndpointError, match="line 1 is no entry of this log"):
             await made.find("shop-2")
 
 
