@@ -1,5 +1,5 @@
 """
-Certificates for tests, good for a hundred years but for those that are not; and the keys of their servers.
+Certificates for tests and the keys of their servers; all but the expired and the future ones are valid for a century.
 
 All but `SELF_SIGNED` are signed by `AUTHORITY`, whose own key nobody has. Nothing outside the tests trusts any of them.
 Made by certificates.sh.
@@ -21,7 +21,7 @@ AgNIADBFAiBDoiaLlqwF0qzR7GHwrBE3F3J5F5kw2cAzVh74IClNCQIhAL/Oo4Gj
 szGCEDFyw4JE0d6wWVWlisZusl5ioAdQgevS
 -----END CERTIFICATE-----
 """
-"""Its certificate only."""
+"""The certificate alone."""
 
 GOOD = """\
 -----BEGIN CERTIFICATE-----
@@ -42,7 +42,7 @@ EvFNLmgZKeuon3Jw5iYwQzzZa5ehRANCAAQR23shs6U+D1ZrhZkr3PYKFnRX9lRT
 EkEDf2Kzo+IGKDNMQ66Jvtxhqb/sqUBSA18+exL1ZnKw68heT+jh2nRF
 -----END PRIVATE KEY-----
 """
-"""For vendor.example and 127.0.0.1, as all others but one."""
+"""Issued to vendor.example and 127.0.0.1, like all others but one."""
 
 OTHER_HOST = """\
 -----BEGIN CERTIFICATE-----
@@ -63,7 +63,7 @@ n2evqjFMrlIc4tSqH4CG2X3Nfh+hRANCAAQ4wRgj+uBZO+opr+09D5n8Lp5emc4E
 ZzTmvv0T3dixFubjbBj21bW4GMMy5ZTNJjJkTJgpBQMr/2IdkB5k/Yq1
 -----END PRIVATE KEY-----
 """
-"""For other.example."""
+"""Issued to other.example."""
 
 EXPIRED = """\
 -----BEGIN CERTIFICATE-----
@@ -84,7 +84,7 @@ xkUeKra13TIv86TpqxIrZSrp4fOhRANCAASsE2+0WkZdF+G6IXH2wCe6eFIv41GF
 Ruloak2WheqGHeki2zZa4gww2FHC2++hSMgO/73GpALTn8RlKETqhQ8w
 -----END PRIVATE KEY-----
 """
-"""Until 2021."""
+"""Expired in 2021."""
 
 EARLY = """\
 -----BEGIN CERTIFICATE-----
@@ -105,7 +105,7 @@ MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg5EJY7m4KYBHNgo2P
 6UXubPtWOVhfDvscrqI4T0WtRm/Jd1edOib80vhBN9jEliZwfJVS3KDm
 -----END PRIVATE KEY-----
 """
-"""From 2119 on."""
+"""Valid from 2119."""
 
 SELF_SIGNED = """\
 -----BEGIN CERTIFICATE-----

@@ -1,4 +1,4 @@
-"""An endpoint on a server of the test's own making, over a real socket."""
+"""An endpoint that is connected to a test server over a real socket."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ async def serving(
 
 
 def answering(status: int = 200, text: str = "{}", **headers: str) -> Handler:
-    """Return a handler that always says the same."""
+    """Return a handler that always sends the same response."""
 
     async def handler(request: web.Request) -> web.Response:
         return web.Response(status=status, text=text, headers=headers)
@@ -56,7 +56,7 @@ def answering(status: int = 200, text: str = "{}", **headers: str) -> Handler:
 
 
 async def failure(endpoint: Endpoint, effect: Effect = Effect.WRITE) -> ConnectorError:
-    """Make one call that fails; return how."""
+    """Make one call that fails; return its error."""
     with pytest.raises(ConnectorError) as caught:
         await endpoint.call("POST", "/orders", effect=effect, body=b"{}")
     return caught.value

@@ -1,4 +1,4 @@
-"""A clock for tests of things that wait for minutes."""
+"""A clock for tests of waits that last minutes."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ __all__ = ["Hands"]
 
 
 class Hands:
-    """A clock that is moved by hand, and chance that always takes the longest wait."""
+    """A clock that is moved by hand, with chance that always chooses the longest wait."""
 
     def __init__(self) -> None:
         self.at = 1000.0
         self.tick = 0.0
-        """Seconds that pass with every look at it."""
+        """Seconds that pass with every reading."""
 
     def now(self) -> datetime:
-        """Return a time of day."""
+        """Return a fixed date with the time of the hands."""
         return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=self.at)
 
     def monotonic(self) -> float:
-        """Return where the hands are."""
+        """Return the position of the hands."""
         self.at += self.tick
         return self.at
 
@@ -29,5 +29,5 @@ class Hands:
         self.at += seconds
 
     def uniform(self, low: float, high: float) -> float:
-        """Return the longest."""
+        """Return the upper bound."""
         return high

@@ -1,4 +1,4 @@
-"""Whose fault a refusal is that names no culprit: the evidence of other orders decides."""
+"""A rejection that leaves open who is at fault is attributed by the evidence of other orders."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.fault(133)
 
 
 class Bench:
-    """The evidence about creates at one endpoint, and how many calls it took."""
+    """The evidence about creates at one endpoint, and the number of calls that it accepted."""
 
     def __init__(self) -> None:
         self.clock = Hands()
@@ -25,23 +25,23 @@ class Bench:
         self.blame.passed(Subject("create", name, action), "POST")
 
     def refuse(self, name: str, status: int = 403, action: str = "", *, several: bool = False) -> None:
-        """Let an order be refused."""
+        """Let an order be rejected."""
         exc: ConnectorError = AuthError("blocked") if status in (401, 403) else EndpointError("blocked")
         exc.status = status
         self.blame.refused(Subject("create", name, action, several), "POST", exc, self.taken)
 
     @property
     def open(self) -> bool:
-        """Whether the endpoint is taken to be in order."""
+        """True if the endpoint is not considered at fault."""
         return self.blame.breaker.state == "closed"
 
     def alone(self, name: str) -> bool:
-        """Tell whether an order is to be held."""
+        """Return True if an order is to be held."""
         return self.blame.alone(name, "wms") is not None
 
 
 def test_an_order_refused_three_times_while_others_pass_is_at_fault() -> None:
-    """Once may be an accident, twice too; the endpoint is not paused."""
+    """One or two rejections may be accidents; the endpoint is not paused."""
     bench = Bench()
     bench.take("a")
     for _ in range(2):
@@ -63,7 +63,10 @@ def test_an_order_refused_three_times_while_others_pass_is_at_fault() -> None:
 
 
 def test_nothing_that_passed_yet_makes_it_the_endpoint() -> None:
-    """At a start with a wrong password the first refusal pauses it; a pass opens it, and forgets what was refused."""
+    """
+    After a start with a wrong password, the first rejection pauses it; a
+    success opens it and clears the evidence.
+    """
     bench = Bench()
     bench.refuse("a")
     assert not bench.open
@@ -75,7 +78,7 @@ def test_nothing_that_passed_yet_makes_it_the_endpoint() -> None:
 
 
 def test_many_different_orders_in_a_row_make_it_the_endpoint() -> None:
-    """Four of five refused in a row may be bad orders; the fifth shows that it is not they."""
+    """Four rejected in a row may be bad orders; the fifth shows that the endpoint is at fault."""
     bench = Bench()
     bench.take("good")
     for number in range(MANY - 1):
@@ -87,7 +90,10 @@ def test_many_different_orders_in_a_row_make_it_the_endpoint() -> None:
 
 
 def test_only_a_pass_of_the_same_call_is_evidence() -> None:
-    """Whoever may cancel may not be allowed to update: that a cancellation passed says nothing about an update."""
+    """
+    The right to cancel does not imply the right to update, so an accepted
+    cancellation is no evidence for updates.
+    """
     bench = Bench()
     bench.take("a", "cancel")
     bench.refuse("b", action="update")
@@ -95,7 +101,7 @@ def test_only_a_pass_of_the_same_call_is_evidence() -> None:
 
 
 def test_with_no_other_to_compare_it_with_it_is_the_order_but_for_a_401() -> None:
-    """A 401 is about who asks, unless another call with the same credentials was taken meanwhile."""
+    """A 401 is about credentials, unless another call with the same credentials was accepted in between."""
     for status, look_up, open_ in ((403, False, True), (413, False, True), (401, False, False), (401, True, True)):
         bench = Bench()
         bench.take("good")
@@ -107,7 +113,7 @@ def test_with_no_other_to_compare_it_with_it_is_the_order_but_for_a_401() -> Non
 
 
 def test_a_batch_proves_nothing_about_one_order() -> None:
-    """It is split; only while the endpoint is paused does it count as another failed try."""
+    """A batch is split; only while the endpoint is paused does its rejection count as another failed probe."""
     bench = Bench()
     for _ in range(10):
         bench.refuse("", several=True)
@@ -122,7 +128,7 @@ def test_a_batch_proves_nothing_about_one_order() -> None:
 
 
 def test_the_order_refused_longest_ago_goes_first() -> None:
-    """Probes rotate: who was not refused has no number, and numbers grow."""
+    """Probes rotate: orders never rejected have number 0, and numbers grow."""
     bench = Bench()
     for name in ("a", "b", "a"):
         bench.refuse(name)
@@ -130,7 +136,7 @@ def test_the_order_refused_longest_ago_goes_first() -> None:
 
 
 def test_its_memory_is_bounded() -> None:
-    """Ten thousand refused orders are not ten thousand entries."""
+    """Ten thousand rejected orders do not take ten thousand entries."""
     bench = Bench()
     for number in range(10_000):
         bench.refuse(str(number))

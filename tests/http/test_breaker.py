@@ -9,7 +9,7 @@ FIRST, LONGEST = 1.0, 300.0
 
 
 class Watched:
-    """A breaker on a clock moved by hand, with what it told its listener."""
+    """A breaker on a manual clock, with the events that its listener received."""
 
     def __init__(self) -> None:
         self.clock = Hands()
@@ -22,18 +22,18 @@ class Watched:
         )
 
     def pause(self) -> float:
-        """Open it for a fault that no repetition cures; return the pause."""
+        """Open it for a fault that no retry fixes; return the pause."""
         self.breaker.failed("wrong key", hopeless=True)
         return self.breaker.wait()
 
     def probe(self) -> None:
-        """Let the pause pass and take the turn."""
+        """Let the pause pass and claim the probe."""
         self.clock.at += self.breaker.wait()
         assert self.breaker.wait() == 0
 
 
 def test_a_few_failures_do_not_open_it() -> None:
-    """One failure less than the threshold leaves the endpoint alone; the threshold opens it."""
+    """One failure less than the threshold leaves it closed; the threshold opens it."""
     w = Watched()
     for _ in range(THRESHOLD - 1):
         w.breaker.failed("500")
@@ -45,7 +45,7 @@ def test_a_few_failures_do_not_open_it() -> None:
 
 
 def test_only_failures_in_a_row_count() -> None:
-    """A success between them starts the count again."""
+    """A success in between restarts the count."""
     w = Watched()
     for _ in range(THRESHOLD):
         for _ in range(THRESHOLD - 1):
@@ -55,21 +55,21 @@ def test_only_failures_in_a_row_count() -> None:
 
 
 def test_what_no_repetition_cures_opens_it_at_once() -> None:
-    """Refused credentials open it at the first failure."""
+    """Rejected credentials open it at the first failure."""
     w = Watched()
     w.breaker.failed("401", hopeless=True)
     assert w.moves == [("open", "401")]
 
 
 def test_it_waits_as_long_as_it_was_asked() -> None:
-    """A Retry-After is a lower bound for the pause."""
+    """`Retry-After` is a lower bound for the pause."""
     w = Watched()
     w.breaker.failed("429", at_once=True, at_least=500)
     assert w.breaker.wait() >= 500
 
 
 def test_one_call_finds_out_whether_it_is_back() -> None:
-    """After the pause one caller gets leave; the next waits until that one has reported."""
+    """After the pause one caller may probe; the next waits for its result."""
     w = Watched()
     w.pause()
     w.probe()
@@ -113,7 +113,7 @@ def test_a_success_forgets_the_earlier_pauses() -> None:
 
 
 def test_a_burst_of_failures_is_one_opening() -> None:
-    """Eight calls that were in flight together fail together: the pause is that of one failure."""
+    """Eight calls in flight together fail together: the pause is that of one failure."""
     alone, burst = Watched(), Watched()
     for _ in range(8):
         burst.breaker.failed("wrong key", hopeless=True)
@@ -121,7 +121,7 @@ def test_a_burst_of_failures_is_one_opening() -> None:
 
 
 def test_a_later_request_for_a_longer_pause_is_kept() -> None:
-    """While it is open a Retry-After that reaches further extends the pause, and a shorter one does not shorten it."""
+    """While it is open, a longer `Retry-After` extends the pause, and a shorter one does not shorten it."""
     w = Watched()
     w.breaker.failed("429", at_once=True, at_least=60)
     w.breaker.failed("429", at_once=True, at_least=600)
@@ -131,7 +131,7 @@ def test_a_later_request_for_a_longer_pause_is_kept() -> None:
 
 
 def test_the_success_of_an_older_call_does_not_end_the_pause() -> None:
-    """The endpoint asked for a minute; a call that was already on its way and went through is no reason to go on."""
+    """The endpoint demanded a minute; the success of a call that was already in flight does not end it."""
     w = Watched()
     w.breaker.failed("429", at_once=True, at_least=60)
     w.breaker.succeeded()
@@ -139,7 +139,7 @@ def test_the_success_of_an_older_call_does_not_end_the_pause() -> None:
 
 
 def test_it_says_whether_waiting_helps() -> None:
-    """Refused credentials stay refused until a call goes through, whatever calls from before come to."""
+    """Rejected credentials stay `hopeless` until a call succeeds, whatever the results of earlier calls."""
     w = Watched()
     w.breaker.failed("429", at_once=True, at_least=1)
     assert not w.breaker.hopeless
@@ -155,7 +155,7 @@ def test_it_says_whether_waiting_helps() -> None:
 
 
 def test_pauses_are_counted() -> None:
-    """Each pause counts once, however many calls fail in it or make it longer; a recovery does not undo the count."""
+    """Each pause counts once, however many calls fail in it or extend it; a recovery does not reset the count."""
     w = Watched()
     counts = []
     for _ in range(3):
@@ -168,7 +168,7 @@ def test_pauses_are_counted() -> None:
 
 
 def test_looking_at_the_pause_takes_no_turn() -> None:
-    """`remaining` shows the pause; only `wait` gives leave."""
+    """`remaining` reads the pause; only `wait` claims the probe."""
     w = Watched()
     assert w.breaker.remaining == 0
     pause = w.pause()
@@ -180,7 +180,7 @@ def test_looking_at_the_pause_takes_no_turn() -> None:
 
 
 def test_the_users_of_a_paused_endpoint_take_turns_at_its_probe() -> None:
-    """Whose call failed last leaves the next turn to the others; for a short time, if none come."""
+    """The user of the last failed probe leaves the next one to the others, or makes it after a short time."""
     w = Watched()
     acks, feed = ProbeTurn(w.breaker, w.clock), ProbeTurn(w.breaker, w.clock)
     w.pause()

@@ -1,4 +1,4 @@
-"""One call to one endpoint, with the policy around it, over real sockets on loopback."""
+"""One call to one endpoint, with its policy, over real sockets on loopback."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BEARER = "b3arer-of-the-hour"
 
 
 async def test_what_is_sent() -> None:
-    """The base address keeps its path; query, body, and the endpoint's own headers go with the call."""
+    """The base address keeps its path; query, body and the endpoint's own headers are sent with the call."""
     seen: list[tuple[str, str, str | None, bytes]] = []
 
     async def handler(request: web.Request) -> web.Response:
@@ -52,7 +52,7 @@ async def test_an_id_stays_one_segment_of_the_path(order_id: str) -> None:
 @pytest.mark.attack(22)
 @pytest.mark.parametrize("order_id", ["", ".", ".."])
 def test_an_id_that_cannot_be_a_segment_is_refused(order_id: str) -> None:
-    """Dots are resolved by servers even when they are encoded."""
+    """Servers resolve dots even when they are encoded."""
     with pytest.raises(EndpointError):
         segment(order_id)
 
@@ -61,7 +61,7 @@ def test_an_id_that_cannot_be_a_segment_is_refused(order_id: str) -> None:
 @pytest.mark.fault(83)
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_no_redirect_is_followed(status: int) -> None:
-    """A customer's address and our keys go to the host in the settings, and to no other."""
+    """Customers' addresses and our keys go to the host in the settings and to no other."""
     strangers: list[str] = []
 
     async def stranger(request: web.Request) -> web.Response:
@@ -77,7 +77,7 @@ async def test_no_redirect_is_followed(status: int) -> None:
 
 @pytest.mark.attack(32)
 async def test_no_cookie_is_sent_back() -> None:
-    """What one answer plants does not come back with the next call."""
+    """A cookie set by one response is not sent with the next call."""
     cookies: list[str | None] = []
 
     async def handler(request: web.Request) -> web.Response:
@@ -95,7 +95,7 @@ async def test_no_cookie_is_sent_back() -> None:
 
 @pytest.mark.attack(8)
 async def test_no_proxy_is_taken_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A proxy in the environment sees nothing of ours."""
+    """A proxy in the environment gets none of our traffic."""
     for name in ("http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
         monkeypatch.setenv(name.upper(), "http://127.0.0.1:9")
@@ -106,7 +106,7 @@ async def test_no_proxy_is_taken_from_the_environment(monkeypatch: pytest.Monkey
 
 
 async def test_an_expected_status_is_an_answer() -> None:
-    """A caller that knows what a 404 means here gets it whole, and the endpoint counts as well."""
+    """A caller that expects a 404 gets it whole, and it counts as a success of the endpoint."""
     page = '{"n": 404}' + " " * 10_000
     async with serving(answering(404, page)) as (endpoint, _):
         answer = await endpoint.call("PATCH", "/", effect=Effect.WRITE, body=b"{}", expected={404})
@@ -119,7 +119,7 @@ async def test_an_expected_status_is_an_answer() -> None:
     "body", [b"", b"<html></html>", b'{"a": 1', b'{"a": "x"}', b"\xff\xfe{}", b'\xef\xbb\xbf{"a": 1}', b"[" * 100_000]
 )
 async def test_an_answer_that_is_not_what_is_documented(body: bytes) -> None:
-    """200 alone proves nothing: a write is in doubt, a read is tried again."""
+    """A 200 alone proves nothing: a write is in doubt, a read is retried."""
 
     async def handler(request: web.Request) -> web.Response:
         return web.Response(body=body)
@@ -134,7 +134,7 @@ async def test_an_answer_that_is_not_what_is_documented(body: bytes) -> None:
 @pytest.mark.attack(24)
 @pytest.mark.parametrize("status", [200, 301, 400, 401, 409, 422, 429, 500])
 async def test_no_error_repeats_a_key(status: int) -> None:
-    """A server that echoes what it got cannot make us print it; neither can the client's own exceptions."""
+    """Neither a server that echoes the request nor an exception of the client can put a key into our errors."""
 
     async def handler(request: web.Request) -> web.Response:
         said = "\n".join(f"{name}: {value}" for name, value in request.headers.items())
@@ -155,7 +155,7 @@ async def test_no_error_repeats_a_key(status: int) -> None:
 
 @pytest.mark.attack(24)
 async def test_a_lost_answer_repeats_no_key() -> None:
-    """The client's exceptions hold the request with its headers; none of it is in ours."""
+    """The client's exceptions contain the request with its headers; ours contain none of it."""
 
     async def handler(request: web.Request) -> web.Response:
         assert request.transport is not None

@@ -1,4 +1,4 @@
-"""When an endpoint is left alone: by its breaker, by its own wish, by its limits."""
+"""An endpoint is paused by its breaker, at its own request, and by its limits."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.http.manual_clock import Hands
 
 @pytest.mark.fault(46, 65)
 async def test_a_throttled_endpoint_is_left_alone_for_as_long_as_it_asked() -> None:
-    """After 429 nothing is sent before the time has come, then one call is."""
+    """After a 429 nothing is sent until the time has passed, then a single call."""
     calls = 0
 
     async def handler(request: web.Request) -> web.Response:
@@ -41,7 +41,7 @@ async def test_a_throttled_endpoint_is_left_alone_for_as_long_as_it_asked() -> N
 
 
 async def test_calls_in_the_queue_respect_a_pause_too() -> None:
-    """Calls that waited for a slot when the endpoint asked for peace are not sent, and do not lengthen the pause."""
+    """Calls that waited for a slot when the endpoint demanded a pause are not sent, and do not extend the pause."""
     calls = 0
 
     async def handler(request: web.Request) -> web.Response:
@@ -59,7 +59,7 @@ async def test_calls_in_the_queue_respect_a_pause_too() -> None:
 
 
 async def test_rejected_orders_do_not_pause_the_endpoint() -> None:
-    """A 400 is about the order: the endpoint is well."""
+    """A 400 is about the order: the endpoint works."""
     async with serving(answering(400)) as (endpoint, _):
         for _ in range(20):
             assert type(await failure(endpoint)) is RejectedError
@@ -67,7 +67,7 @@ async def test_rejected_orders_do_not_pause_the_endpoint() -> None:
 
 
 async def test_a_broken_endpoint_is_paused() -> None:
-    """Five failures in a row and nothing more is sent."""
+    """After five failures in a row nothing more is sent."""
     calls = 0
 
     async def handler(request: web.Request) -> web.Response:
@@ -85,7 +85,7 @@ async def test_a_broken_endpoint_is_paused() -> None:
 @pytest.mark.fault(45, 61, 62)
 @pytest.mark.parametrize("status", [401, 403, 404, 405, 301])
 async def test_a_wrong_key_or_address_pauses_it_at_once(status: int) -> None:
-    """No second order is spent on what no repetition cures; whoever listens hears why."""
+    """No second order is spent on a fault that no retry fixes; the listener gets the reason."""
     heard: list[tuple[str, str]] = []
     async with serving(answering(status, "no such thing")) as (endpoint, _):
         endpoint.listen = lambda state, reason: heard.append((state, reason))
@@ -116,7 +116,7 @@ async def test_concurrency_is_bounded() -> None:
     [("7", 7, 7), ("1000000000", 86_400, 86_400), ("soon", None, None), ("-5", None, None)],
 )
 async def test_retry_after_in_seconds(asked: str, least: float | None, most: float | None) -> None:
-    """The error carries what the endpoint asked for, at most a day; nonsense counts as nothing."""
+    """The error carries the demanded time, at most a day; invalid values are ignored."""
     async with serving(answering(429, **{"Retry-After": asked})) as (endpoint, _):
         error = await failure(endpoint)
     assert isinstance(error, TransientError)
@@ -126,7 +126,7 @@ async def test_retry_after_in_seconds(asked: str, least: float | None, most: flo
 @pytest.mark.fault(46)
 @pytest.mark.parametrize("ahead", [timedelta(), timedelta(hours=1), timedelta(days=-1)])
 async def test_retry_after_as_a_date(ahead: timedelta) -> None:
-    """A date is turned into seconds from the time of the answer, whatever our own clock shows."""
+    """A date is converted to seconds from the time of the response, whatever our own clock shows."""
 
     async def handler(request: web.Request) -> web.Response:
         theirs = clock.now() + ahead
@@ -140,7 +140,7 @@ async def test_retry_after_as_a_date(ahead: timedelta) -> None:
 
 
 async def test_a_caller_that_reads_a_refusal_out_of_an_answer_keeps_the_endpoint_paused() -> None:
-    """An expected answer that its caller judges to be a fault of the endpoint is no success: the pauses grow."""
+    """An expected response that its caller judges to be a fault of the endpoint is no success: the pauses grow."""
     moves: list[str] = []
 
     def judge(answer: Answer) -> None:
@@ -158,7 +158,7 @@ async def test_a_caller_that_reads_a_refusal_out_of_an_answer_keeps_the_endpoint
 
 
 def alternating(clock: Hands, asked: list[tuple[str, float]], allowed: Callable[[], bool] = lambda: False) -> Handler:
-    """Return a handler that answers reads, and throttles writes unless they are `allowed`; it notes each call."""
+    """Return a handler that answers reads, and throttles writes unless they are `allowed`; it records each call."""
 
     async def handler(request: web.Request) -> web.Response:
         asked.append((request.method, clock.at))
@@ -168,7 +168,7 @@ def alternating(clock: Hands, asked: list[tuple[str, float]], allowed: Callable[
 
 
 async def tried(endpoint: Endpoint, clock: Hands, name: str) -> bool:
-    """Look an order up and create it, as soon as the endpoint takes calls; return whether it was created."""
+    """Look an order up and create it as soon as the endpoint accepts calls; return True if it was created."""
     clock.at += endpoint.remaining("find", "create")
     with about("find", name):
         await endpoint.call("GET", "/orders", effect=Effect.READ)
@@ -183,7 +183,10 @@ async def tried(endpoint: Endpoint, clock: Hands, name: str) -> bool:
 
 @pytest.mark.fault(134)
 async def test_a_throttled_endpoint_waits_longer_each_time_whatever_lies_between() -> None:
-    """429 without Retry-After: the wait doubles from `first` to `longest` although each look-up between succeeds."""
+    """
+    For a 429 without `Retry-After` the wait doubles from `first` to `longest`,
+    although look-ups in between succeed.
+    """
     asked: list[tuple[str, float]] = []
     clock = Hands()
     async with serving(alternating(clock, asked), clock=clock) as (endpoint, _):
@@ -197,7 +200,7 @@ async def test_a_throttled_endpoint_waits_longer_each_time_whatever_lies_between
 
 @pytest.mark.fault(134)
 async def test_what_was_throttled_and_goes_through_ends_the_wait() -> None:
-    """A create that is taken shows that creates are taken: the next 429 begins with the first wait again."""
+    """An accepted create shows that creates are accepted: the next 429 starts with the first wait again."""
     asked: list[tuple[str, float]] = []
     clock = Hands()
     taken = False
@@ -214,7 +217,7 @@ async def test_what_was_throttled_and_goes_through_ends_the_wait() -> None:
 
 @pytest.mark.fault(134)
 async def test_a_throttled_endpoint_gets_one_call_at_a_time() -> None:
-    """Until a create goes through, look-ups follow each other and nothing is sent beside them."""
+    """Until a create succeeds, look-ups are sent one after the other, and nothing beside them."""
     asked: list[tuple[str, float]] = []
     clock = Hands()
     async with serving(alternating(clock, asked), clock=clock) as (endpoint, _):

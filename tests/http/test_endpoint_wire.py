@@ -1,4 +1,4 @@
-"""One failed call: what happens on the wire, and what it means (each row of the table in faults.md 4.3)."""
+"""Failed calls: the events on the wire and their meaning (each row of the table in faults.md 4.3)."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def endpoint(base: str, *, patience: Duration = LONG, concurrency: int = 8
 
 
 async def failure(base: str, effect: Effect, *, patience: Duration = LONG) -> type[ConnectorError]:
-    """Make one call that fails; return what kind of failure it was."""
+    """Make one call that fails; return the class of its error."""
     async with endpoint(base, patience=patience) as vendor:
         with pytest.raises(ConnectorError) as caught:
             await vendor.call("POST", "/orders", effect=effect, body=BODY)
@@ -45,20 +45,20 @@ async def failure(base: str, effect: Effect, *, patience: Duration = LONG) -> ty
 
 
 async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Take the request and never answer."""
+    """Read the request and never respond."""
     await request(reader)
     await asyncio.Event().wait()
 
 
 async def hang_in_the_body(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Answer with a head and half a body, and never finish."""
+    """Send the head and half a body, and never finish."""
     await request(reader)
     writer.write(b'HTTP/1.1 201 Created\r\nContent-Length: 50\r\n\r\n{"id":')
     await asyncio.Event().wait()
 
 
 async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Send one byte of the body at a time, each well within any time-out for a read."""
+    """Send one byte of the body at a time, each well within any read timeout."""
     await request(reader)
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
     while True:
@@ -68,7 +68,7 @@ async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
 
 
 async def flood_of_hints(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Say "100 Continue" for ever."""
+    """Send "100 Continue" forever."""
     await request(reader)
     while True:
         writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -94,7 +94,7 @@ async def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 async def reset_in_the_body(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Reset the connection in the middle of the answer."""
+    """Reset the connection in the middle of the response."""
     await request(reader)
     writer.write(b'HTTP/1.1 201 Created\r\nContent-Length: 50\r\n\r\n{"id":')
     await writer.drain()
@@ -139,7 +139,7 @@ TIMED_OUT: dict[str, Session] = {
 @pytest.mark.fault(52, 80, 81)
 @pytest.mark.parametrize("session", LOST.values(), ids=LOST)
 async def test_a_lost_answer(session: Session) -> None:
-    """Whatever breaks after the request left: a write is in doubt, a read is simply tried again."""
+    """After the request was sent, any failure leaves a write in doubt; a read is simply retried."""
     async with wire(session) as base:
         assert await failure(base, Effect.WRITE) is InDoubtError
         assert await failure(base, Effect.READ) is TransientError
@@ -149,7 +149,7 @@ async def test_a_lost_answer(session: Session) -> None:
 @pytest.mark.fault(82, 84)
 @pytest.mark.parametrize("session", TIMED_OUT.values(), ids=TIMED_OUT)
 async def test_a_late_answer(session: Session) -> None:
-    """An answer that takes too long is a lost one, however busily it trickles."""
+    """A response that takes too long counts as lost, however busily it trickles."""
     async with wire(session) as base:
         assert await failure(base, Effect.WRITE, patience=SHORT) is InDoubtError
         assert await failure(base, Effect.READ, patience=SHORT) is TransientError
@@ -158,7 +158,7 @@ async def test_a_late_answer(session: Session) -> None:
 @pytest.mark.fault(78)
 @pytest.mark.parametrize("effect", Effect)
 async def test_a_refused_connection(effect: Effect) -> None:
-    """Nothing listens: not sent."""
+    """If nothing listens, the request was not sent."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         base = f"http://127.0.0.1:{taken.getsockname()[1]}"
@@ -168,7 +168,7 @@ async def test_a_refused_connection(effect: Effect) -> None:
 @pytest.mark.fault(78)
 @pytest.mark.parametrize("effect", Effect)
 async def test_a_failed_tls_handshake(effect: Effect) -> None:
-    """The other side does not speak TLS: not sent."""
+    """If the other side does not speak TLS, the request was not sent."""
 
     async def plain(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1)
@@ -181,7 +181,7 @@ async def test_a_failed_tls_handshake(effect: Effect) -> None:
 @pytest.mark.fault(79)
 @pytest.mark.parametrize("effect", Effect)
 async def test_a_connection_that_is_not_accepted_in_time(effect: Effect, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A host that swallows the first packet: not sent, though a time-out."""
+    """If a host drops the first packet, the request was not sent, although the error is a timeout."""
     monkeypatch.setattr(http, "CONNECT_SECONDS", float(SHORT))
     with socket.socket() as full:
         full.bind(("127.0.0.1", 0))
@@ -198,7 +198,7 @@ async def test_a_connection_that_is_not_accepted_in_time(effect: Effect, monkeyp
 
 
 async def test_a_cancelled_call_frees_its_slot() -> None:
-    """Cancellation passes through untouched, and the next call gets the only slot."""
+    """A cancellation propagates, and the next call gets the only slot."""
     hanging = asyncio.Event()
     calls = 0
 
@@ -222,7 +222,7 @@ async def test_a_cancelled_call_frees_its_slot() -> None:
 
 @pytest.mark.fault(80)
 async def test_a_post_is_never_sent_twice() -> None:
-    """The client may replay a GET when a kept connection turns out dead; a write that is in doubt stays one write."""
+    """The client may repeat a GET when a kept connection turns out dead; a write in doubt is sent only once."""
     heard: list[bytes] = []
 
     async def once_then_close(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -249,7 +249,7 @@ def bomb(encoding: str, size: int) -> Session:
 @pytest.mark.fault(48)
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
 async def test_a_decompression_bomb_is_not_unpacked(encoding: str) -> None:
-    """64 MiB in 64 KiB: reading stops at the cap, which counts what was unpacked."""
+    """64 MiB in 64 KiB: reading stops at the limit, which counts decompressed bytes."""
     async with wire(bomb(encoding, 64 * 1024 * 1024)) as base:
         assert await failure(base, Effect.WRITE) is InDoubtError
         assert await failure(base, Effect.READ) is TransientError
@@ -258,7 +258,7 @@ async def test_a_decompression_bomb_is_not_unpacked(encoding: str) -> None:
 @pytest.mark.attack(10)
 @pytest.mark.fault(48)
 async def test_a_body_without_end_is_left_at_the_cap() -> None:
-    """An endless answer costs no more than the cap."""
+    """An endless response costs no more than the limit."""
     sent = 0
 
     async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -276,7 +276,7 @@ async def test_a_body_without_end_is_left_at_the_cap() -> None:
 
 
 async def test_an_error_without_end_counts_by_its_status() -> None:
-    """The status of an error says enough; its body is not waited for."""
+    """The status of an error decides; its body is not awaited."""
 
     async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await request(reader)

@@ -1,4 +1,4 @@
-"""What a failed call means: the table that decides (faults.md 4.3)."""
+"""The meaning of a failed call: the table that decides (faults.md 4.3)."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ SENT_OR_NOT = """
     DecompressSizeError HttpBadRequest InvalidHeader InvalidURLError LineTooLong PayloadEncodingError
     TransferEncodingError
 """.split()  # noqa: SIM905 - a table of words
-"""The exceptions that leave it open whether the request was applied. After a write they are in doubt."""
+"""Exceptions after which it is unknown if the request was applied. After a write they are in doubt."""
 
 UNSENT = """
     ClientConnectorError ClientConnectorDNSError ClientConnectorSSLError ClientConnectorCertificateError
     ClientProxyConnectionError ClientSSLError UnixClientConnectorError ConnectionTimeoutError InvalidURL
     InvalidUrlClientError InvalidUrlRedirectClientError NonHttpUrlClientError NonHttpUrlRedirectClientError
 """.split()  # noqa: SIM905 - a table of words
-"""The exceptions that prove that nothing left. (The two redirect ones cannot come: redirects are not followed.)"""
+"""Exceptions that prove that nothing was sent. (The two about redirects cannot occur: redirects are not followed.)"""
 
 NO_CALL_RAISES = """
     WSMessageTypeError WebSocketError WSHandshakeError EofStream LookupError BadContentDispositionHeader
     BadContentDispositionParam
 """.split()  # noqa: SIM905 - a table of words
-"""Websockets, multipart reading, the payload registry, and the stream's end, which `readany` gives as b''."""
+"""Websockets, multipart reading, the payload registry, and the end of the stream, which `readany` returns as b''."""
 
 SERVER_SIDE = ("aiohttp.web", "aiohttp.test_utils", "aiohttp.pytest_plugin", "aiohttp.worker")
 
@@ -65,13 +65,16 @@ def exceptions() -> dict[str, type[BaseException]]:
 
 
 def test_every_exception_of_the_client_is_in_the_table() -> None:
-    """A release that adds an exception fails here until somebody decides what it means."""
+    """A release that adds an exception fails here until its meaning is decided."""
     assert set(exceptions()) == {*SENT_OR_NOT, *UNSENT, *NO_CALL_RAISES}
 
 
 @pytest.mark.parametrize("name", [*SENT_OR_NOT, *UNSENT])
 def test_the_table_is_what_the_code_does(name: str) -> None:
-    """What proves that nothing left is transient; everything else is in doubt after a write, transient after a read."""
+    """
+    Exceptions that prove that nothing was sent are transient; all others are in doubt after a write, transient after a
+    read.
+    """
     kind = exceptions()[name]
     exc = kind.__new__(kind)  # their constructors want live connections; only the class decides
 
@@ -84,7 +87,7 @@ def test_the_table_is_what_the_code_does(name: str) -> None:
 
 @pytest.mark.parametrize("exc", [TimeoutError(), ConnectionResetError(), ValueError(), OSError(), UnicodeError()])
 def test_an_exception_of_python_is_in_doubt_after_a_write(exc: Exception) -> None:
-    """A bare time-out cannot be told from a sent request."""
+    """A bare timeout does not prove that nothing was sent."""
     assert isinstance(exc, MAYBE_SENT)
     assert type(from_exception(exc, Effect.WRITE, "call")) is InDoubtError
     assert type(from_exception(exc, Effect.READ, "call")) is TransientError
@@ -92,7 +95,7 @@ def test_an_exception_of_python_is_in_doubt_after_a_write(exc: Exception) -> Non
 
 @pytest.mark.attack(24)
 def test_the_text_of_an_exception_is_dropped() -> None:
-    """The client puts request headers and addresses into its texts."""
+    """The client's messages contain request headers and addresses."""
     assert "hunter2" not in str(from_exception(ValueError("Bearer hunter2"), Effect.WRITE, "call"))
 
 
@@ -143,14 +146,14 @@ def test_what_a_status_means(status: int, write: type[ConnectorError], read: typ
 @pytest.mark.parametrize("status", [400, 409, 422])
 @pytest.mark.parametrize("effect", Effect)
 def test_a_page_is_no_refusal_of_the_record(status: int, effect: Effect) -> None:
-    """A firewall or a proxy answered: it says nothing about the order."""
+    """A page comes from a firewall or a proxy, and is no statement about the order."""
     page = "<!DOCTYPE html><html><body>The request was blocked</body></html>"
     assert type(from_status(status, effect, "call", page, None)) is EndpointError
     assert type(from_status(422, effect, "call", "<error>the postal code is wrong</error>", None)) is RejectedError
 
 
 def test_a_conflict_says_that_there_is_such_a_record() -> None:
-    """409 after a write tells the caller to look it up."""
+    """A 409 after a write makes the caller look the record up."""
     error = from_status(409, Effect.WRITE, "call", "", None)
     assert isinstance(error, RejectedError)
     assert error.duplicate
@@ -189,7 +192,7 @@ def test_what_the_other_side_said_is_one_short_line() -> None:
     ],
 )
 def test_retry_after(value: str | None, seconds: float | None) -> None:
-    """Seconds or a date, never negative, at most a day; what makes no sense is as if it were not there."""
+    """Seconds or a date, never negative, at most a day; invalid values are ignored."""
     assert retry_after(value, None, NOW) == seconds
 
 
@@ -206,7 +209,7 @@ def test_retry_after(value: str | None, seconds: float | None) -> None:
     ],
 )
 def test_retry_after_goes_by_the_clock_of_whoever_asks(date: str, seconds: float) -> None:
-    """It is compared with the time of the answer, where that has one: our clock may be hours off."""
+    """A date is compared with the time of the response if it has one, as our clock may be hours off."""
     assert retry_after("Tue, 24 Mar 2026 10:01:30 GMT", date, NOW) == seconds
 
 
@@ -215,6 +218,6 @@ DATES = st.one_of(st.text(), st.datetimes().map(str), st.from_regex(r"\w{3}, \d+
 
 @given(DATES, DATES)
 def test_no_retry_after_does_harm(value: str, date: str) -> None:
-    """Whatever a server sends, the result is nothing or up to a day."""
+    """For any header, the result is None or at most a day."""
     found = retry_after(value, date, NOW)
     assert found is None or 0 <= found <= timedelta(days=1).total_seconds()

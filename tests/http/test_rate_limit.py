@@ -22,7 +22,7 @@ RATES = ["60/min", "1/s", "2/s", "5/s", "1000/hour", "7/min", "1/min"]
 @pytest.mark.looptime
 @pytest.mark.parametrize("rate", RATES)
 async def test_no_window_holds_more_calls_than_the_rate(rate: str) -> None:
-    """Over any span of the rate's length, however the calls come: in bursts, after pauses, one by one."""
+    """In any window of the rate's length, however the calls arrive: in bursts, after pauses, one by one."""
     allowed = Rate.parse(rate)
     pace = RateLimiter(allowed, SystemClock())
     loop = asyncio.get_running_loop()
@@ -47,7 +47,7 @@ async def test_no_window_holds_more_calls_than_the_rate(rate: str) -> None:
 @pytest.mark.looptime
 @pytest.mark.parametrize("rate", RATES)
 async def test_the_rate_is_used_up(rate: str) -> None:
-    """A backlog goes out at the rate, and not at half of it."""
+    """A backlog is sent at the full rate, not at half of it."""
     allowed = Rate.parse(rate)
     pace = RateLimiter(allowed, SystemClock())
     loop = asyncio.get_running_loop()
@@ -58,7 +58,7 @@ async def test_the_rate_is_used_up(rate: str) -> None:
 
 @pytest.mark.looptime
 async def test_a_cancelled_caller_uses_nothing_up() -> None:
-    """Of those who waited, only those who went count."""
+    """Only callers that made their call count."""
     pace = RateLimiter(Rate.parse("1/min"), SystemClock())
     loop = asyncio.get_running_loop()
     await pace.wait()
@@ -72,7 +72,7 @@ async def test_a_cancelled_caller_uses_nothing_up() -> None:
 
 
 async def test_without_a_rate_nobody_waits() -> None:
-    """Nothing waits for a limit that nobody set."""
+    """Without a limit nothing waits."""
     clock = Hands()
     before = clock.monotonic()
     pace = RateLimiter(None, clock)
@@ -82,7 +82,7 @@ async def test_without_a_rate_nobody_waits() -> None:
 
 
 async def test_an_endpoint_keeps_its_pace() -> None:
-    """Every request of an endpoint counts, by the clock that it was given."""
+    """Every request of an endpoint counts, by its injected clock."""
 
     async def handler(request: web.Request) -> web.Response:
         return web.Response(text="{}")

@@ -1,4 +1,7 @@
-"""A body that calls itself a failure, or was cut off, is told from one that does not, in all the known forms."""
+"""
+Bodies that report a failure, or are truncated, are recognised in all known
+forms, and others are not mistaken for them.
+"""
 
 from __future__ import annotations
 
@@ -129,13 +132,13 @@ TEXTS = [*FAILURES, *SUCCESSES, *BROKEN]
 @pytest.mark.fault(128)
 @pytest.mark.parametrize("body", FAILURES)
 def test_a_body_that_calls_itself_a_failure_is_one(body: bytes) -> None:
-    """A page, an error, a false success, a status of 4xx or 5xx: in whatever place an application puts it."""
+    """A page, an error, a false success, a status of 4xx or 5xx, wherever an application puts it."""
     assert reported_failure(body)
 
 
 @pytest.mark.parametrize("body", SUCCESSES)
 def test_a_body_that_does_not_is_none(body: bytes) -> None:
-    """An empty error is none, what an order says of itself is its own, and a text of no form says nothing."""
+    """Empty errors, the status of an order itself, and texts of unknown form report nothing."""
     assert not reported_failure(body)
     assert not no_success(body)
 
@@ -143,7 +146,7 @@ def test_a_body_that_does_not_is_none(body: bytes) -> None:
 @pytest.mark.fault(128)
 @pytest.mark.parametrize("body", BROKEN)
 def test_a_body_that_is_cut_off_says_nothing_of_a_success(body: bytes) -> None:
-    """What begins as JSON, or as XML, and cannot be read as that may have been about to report a failure."""
+    """A body that begins as JSON or XML and cannot be parsed may have been about to report a failure."""
     assert not reported_failure(body)
     assert no_success(body).startswith("cannot be parsed: it begins as ")
 
@@ -153,7 +156,7 @@ def test_a_body_that_is_cut_off_says_nothing_of_a_success(body: bytes) -> None:
     "encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"]
 )
 def test_the_encoding_of_a_body_changes_nothing(encoding: str) -> None:
-    """A body says the same in UTF-8, UTF-16 and UTF-32, with a byte order mark and without one."""
+    """The result is the same in UTF-8, UTF-16 and UTF-32, with a byte order mark and without."""
     for body in TEXTS:
         if body.isascii():
             there = body.decode().encode(encoding)
@@ -162,36 +165,36 @@ def test_the_encoding_of_a_body_changes_nothing(encoding: str) -> None:
 
 
 def test_half_a_character_is_no_end() -> None:
-    """A body that is cut off in the midst of a character is broken, even where the rest would be whole."""
+    """A body truncated within a character is broken, even if the rest is complete."""
     assert no_success('{"success": true}x'.encode("utf-16-le")[:-1])
     assert in_utf8(b"{\x00\xff") == "{\N{REPLACEMENT CHARACTER}".encode()
 
 
 @pytest.mark.parametrize("body", [b'[{"id": 1, "status": 201}, {"id": 2, "status": 422}]', b'{"x": [{"status": 422}]}'])
 def test_each_item_of_a_207_has_a_status_of_its_own(body: bytes) -> None:
-    """One item that failed is enough; of any other answer only what is known to be its envelope is opened."""
+    """One failed item is enough; in any other response only known envelopes are examined."""
     assert reported_failure(body, 207) == '"status" is 422'
     assert not reported_failure(body, 200)
 
 
 def test_a_key_that_means_something_else_is_left_out() -> None:
-    """An order's own status says nothing about the call that shows it."""
+    """An order's own status is no statement about the call that shows it."""
     assert not reported_failure(b'{"id": "1", "status": "failed"}', own={"status"})
 
 
 def test_no_text_of_the_body_is_repeated() -> None:
-    """An error may send back what it was sent, a signature included."""
+    """An error may echo the request, including a signature."""
     assert reported_failure(b'{"error": "bad signature v1,canary"}') == '"error" is not empty'
 
 
 def test_a_page_is_told_from_xml() -> None:
-    """Some systems answer XML; a page is for people."""
+    """XML may be the answer of a system; a page is for people."""
     assert is_page(b"<p>Hello</p>")
     assert not is_page(b"<ok/>")
     assert not is_page(b"{}")
 
 
 def test_depth_is_bounded() -> None:
-    """Nothing that is sent can exhaust the stack."""
+    """No body can exhaust the stack."""
     assert not reported_failure(b'{"data":' * 500 + b"1" + b"}" * 500)
     assert not reported_failure(b"[" * 100_000)

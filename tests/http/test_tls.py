@@ -1,4 +1,4 @@
-"""Endpoints over TLS: who the other side is, is always proved, and nothing tells anybody the keys."""
+"""Endpoints over TLS: the other side always proves its identity, and no keys leak."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ made_anew = tls.context.__wrapped__
 
 
 def trusting() -> ssl.SSLContext:
-    """Return a context as in production, that trusts the tests' authority too."""
+    """Return a production context that also trusts the tests' authority."""
     context = made_anew()
     context.load_verify_locations(cadata=AUTHORITY)
     return context
 
 
 class Loopback(AbstractResolver):
-    """A name server that says of every name that it is this machine."""
+    """A name server that resolves every name to this machine."""
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
@@ -49,12 +49,12 @@ class Loopback(AbstractResolver):
         ]
 
     async def close(self) -> None:
-        """Nothing to close."""
+        """Do nothing."""
 
 
 @pytest.fixture(autouse=True)
 def the_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let every name be this machine, and trust the tests' authority beside no other."""
+    """Resolve every name to this machine, and trust no authority but the tests' own."""
     context = trusting()
     monkeypatch.setattr(tls, "context", lambda: context)
     connector = aiohttp.TCPConnector
@@ -92,7 +92,7 @@ async def secured(session: Session, pem: str, folder: Path, **limits: Any) -> As
 
 
 async def call(base: str, ca_file: str | None = None) -> Answer:
-    """Send an order there."""
+    """Send an order to `endpoint`."""
     endpoint = Endpoint(
         "vendor",
         base,
@@ -107,7 +107,7 @@ async def call(base: str, ca_file: str | None = None) -> Answer:
 
 
 async def test_a_good_certificate_is_taken(tmp_path: Path) -> None:
-    """The other tests would pass for any reason if this did not."""
+    """Without this test, the others could pass for any reason."""
     async with secured(OK, GOOD, tmp_path) as port:
         assert (await call(f"https://vendor.example:{port}")).status == 200
 
@@ -116,7 +116,7 @@ async def test_a_good_certificate_is_taken(tmp_path: Path) -> None:
 @pytest.mark.fault(78)
 @pytest.mark.parametrize("pem", [SELF_SIGNED, EXPIRED, OTHER_HOST], ids=["self-signed", "expired", "another host's"])
 async def test_a_certificate_that_proves_nothing(pem: str, tmp_path: Path) -> None:
-    """The order is not sent, and that is known for certain."""
+    """The order is certainly not sent."""
     heard: list[bytes] = []
 
     async def listening(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -131,7 +131,7 @@ async def test_a_certificate_that_proves_nothing(pem: str, tmp_path: Path) -> No
 @pytest.mark.attack(7)
 @pytest.mark.fault(137)
 async def test_an_authority_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`ca_file` names authorities for one endpoint: what they sign is taken there and nowhere else."""
+    """`ca_file` adds authorities for one endpoint: certificates signed by them are accepted there and nowhere else."""
     monkeypatch.setattr(tls, "context", made_anew)
     (tmp_path / "authority.pem").write_text(AUTHORITY, "utf-8")
     ours = str(tmp_path / "authority.pem")
@@ -148,7 +148,7 @@ async def test_an_authority_of_its_own(tmp_path: Path, monkeypatch: pytest.Monke
 
 @pytest.mark.attack(6)
 async def test_a_name_that_leads_into_the_private_network(tmp_path: Path) -> None:
-    """A name server that was turned against us finds nobody there who can prove to be the vendor."""
+    """A compromised name server finds no host in the private network that can prove to be the vendor."""
     async with secured(OK, OTHER_HOST, tmp_path) as port:
         with pytest.raises(TransientError):
             await call(f"https://vendor.example:{port}")
@@ -157,7 +157,7 @@ async def test_a_name_that_leads_into_the_private_network(tmp_path: Path) -> Non
 @pytest.mark.attack(7)
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1:DeprecationWarning")
 async def test_an_old_protocol(tmp_path: Path) -> None:
-    """TLS 1.1 and below are not spoken; nothing was sent."""
+    """TLS 1.1 and below are rejected; nothing is sent."""
     old = {"minimum_version": ssl.TLSVersion.TLSv1, "maximum_version": ssl.TLSVersion.TLSv1_1}
     async with secured(OK, GOOD, tmp_path, **old) as port:
         with pytest.raises(TransientError):
@@ -167,7 +167,7 @@ async def test_an_old_protocol(tmp_path: Path) -> None:
 @pytest.mark.attack(3)
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_no_redirect_leads_out_of_tls(status: int, tmp_path: Path) -> None:
-    """A vendor that sends us to plain http, at its own name even, is not followed."""
+    """A redirect to plain http, even at the vendor's own name, is not followed."""
     heard: list[bytes] = []
 
     async def plain(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -184,7 +184,7 @@ async def test_no_redirect_leads_out_of_tls(status: int, tmp_path: Path) -> None
 
 @pytest.mark.attack(8)
 async def test_no_key_is_logged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A variable that makes other programs write down the keys of their connections does nothing here."""
+    """The variable that makes other programs log the keys of their connections has no effect here."""
     keys = tmp_path / "keys"
     monkeypatch.setenv("SSLKEYLOGFILE", str(keys))
     assert ssl.create_default_context().keylog_filename == str(keys), "this is what is not used"
@@ -198,7 +198,7 @@ async def test_no_key_is_logged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.attack(7)
 def test_the_context_checks() -> None:
-    """Certificate, host name, and a protocol that is not broken; it is made once."""
+    """The context verifies certificate and host name, excludes broken protocols, and is made once."""
     made = tls.context()
     assert (made.verify_mode, made.check_hostname) == (ssl.CERT_REQUIRED, True)
     assert made.minimum_version >= ssl.TLSVersion.TLSv1_2

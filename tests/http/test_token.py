@@ -14,7 +14,7 @@ from tests.http.manual_clock import Hands
 
 
 class Login:
-    """A token that changes with each log-in, and the calls that use it."""
+    """A server whose token changes with each log-in, and the calls that use it."""
 
     def __init__(self) -> None:
         self.issued = 0
@@ -27,7 +27,7 @@ class Login:
         self.asked = asyncio.Event()
 
     async def handler(self, request: web.Request) -> web.Response:
-        """Issue tokens at `/api/login`; elsewhere take only the newest."""
+        """Issue tokens at `/api/login`; elsewhere accept only the newest."""
         if request.path == "/api/login":
             self.asked.set()
             await self.hold.wait()
@@ -40,7 +40,7 @@ class Login:
         return web.Response(text="{}")
 
     def give(self, endpoint: Endpoint, clock: Hands, effect: Effect = Effect.READ) -> None:
-        """Let `endpoint` log in here."""
+        """Make `endpoint` log in at this server."""
 
         async def fetch() -> tuple[str, float]:
             answer = await endpoint.call("POST", "/login", effect=effect, body=b"", authorized=False)
@@ -50,7 +50,7 @@ class Login:
 
 
 async def test_fifty_calls_share_one_token() -> None:
-    """Whoever comes while the token is being fetched waits for it."""
+    """Calls that arrive while the token is being fetched wait for it."""
     login = Login()
     async with serving(login.handler) as (endpoint, clock):
         login.give(endpoint, clock)
@@ -72,7 +72,7 @@ async def test_fifty_calls_renew_an_expired_token_once() -> None:
 
 
 async def test_a_token_is_renewed_before_its_end() -> None:
-    """Five minutes before the end, or at half of a short life."""
+    """Five minutes before its expiry, or at half of a short lifetime."""
     login = Login()
     async with serving(login.handler) as (endpoint, clock):
         login.give(endpoint, clock)
@@ -92,7 +92,7 @@ async def test_a_token_is_renewed_before_its_end() -> None:
 
 
 async def test_a_refused_call_is_repeated_once_only() -> None:
-    """401 to a fresh token is a matter of rights."""
+    """A 401 with a fresh token is a matter of rights."""
     calls: list[str | None] = []
 
     async def handler(request: web.Request) -> web.Response:
@@ -109,7 +109,7 @@ async def test_a_refused_call_is_repeated_once_only() -> None:
 
 
 async def test_403_renews_nothing() -> None:
-    """Missing rights do not come with a new token."""
+    """A new token does not add rights."""
     fetched = 0
 
     async def fetch() -> tuple[str, float]:
@@ -135,7 +135,7 @@ async def test_403_renews_nothing() -> None:
     ],
 )
 async def test_a_failed_log_in_is_not_the_orders_fault(status: int, effect: Effect, kind: type[ConnectorError]) -> None:
-    """The order was never sent: it is neither rejected nor in doubt. All who waited fail with the one log-in."""
+    """The order was never sent, so it is neither rejected nor in doubt. All waiting calls share the failed log-in."""
     login = Login()
     login.status = status
     login.hold.clear()
@@ -149,7 +149,7 @@ async def test_a_failed_log_in_is_not_the_orders_fault(status: int, effect: Effe
 
 
 async def test_an_endpoint_recovers_when_it_needs_a_new_token_too() -> None:
-    """The log-in of the one call that may try after a pause is a part of it, and is not paused."""
+    """The log-in belongs to the probe after a pause, and is not paused itself."""
     login = Login()
     async with serving(login.handler) as (endpoint, clock):
         login.give(endpoint, clock)

@@ -25,7 +25,7 @@ async def request(reader: asyncio.StreamReader) -> bytes:
 
 
 def said(*parts: bytes) -> Session:
-    """Return a session that reads a request, says `parts`, and closes."""
+    """Return a session that reads a request, sends `parts`, and closes."""
 
     async def session(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await request(reader)
@@ -40,7 +40,7 @@ def said(*parts: bytes) -> Session:
 async def wire(
     session: Session, *, taken: socket.socket | None = None, tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[str]:
-    """Serve `session` to every connection, on a free port or the one that is `taken`; yield the base address."""
+    """Serve `session` on every connection, on a free port or on `taken`; yield the base address."""
     running: set[asyncio.Task[None]] = set()
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

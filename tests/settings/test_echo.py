@@ -1,4 +1,4 @@
-"""The echo of the settings loads again; the JSON Schema says what the loader accepts."""
+"""The echo of the settings loads again; the JSON Schema accepts the same settings as the loader."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ journal: "0"
 
 
 def again(settings: Settings) -> Settings:
-    """Return what the echo of these settings is understood as."""
+    """Load the echo of these settings."""
     return good(echo(settings))
 
 
 @pytest.mark.attack(25)
 def test_echo_loads_again() -> None:
-    """What is echoed is what was understood: only the secrets differ when it is loaded again."""
+    """The echo loads as the same settings, except for the secrets."""
     settings = good(FULL)
     assert echo(again(settings)) == echo(settings)
     found, before = again(settings).sources["shop"], settings.sources["shop"]
@@ -59,7 +59,7 @@ def test_echo_loads_again() -> None:
     ],
 )
 def test_durations(written: object, seconds: float, printed: str) -> None:
-    """A duration is seconds, and prints in the largest unit that it is a whole number of."""
+    """A duration is in seconds, and prints in the largest unit that divides it."""
     assert (Duration.parse(written), str(Duration.parse(written))) == (seconds, printed)
 
 
@@ -74,7 +74,7 @@ def test_a_printed_duration_is_the_same_duration(seconds: float) -> None:
     [("60/min", 60, 60), ("5/s", 5, 1), ("1000 / hour", 1000, 3600), ("1/second", 1, 1)],
 )
 def test_rates(written: str, calls: int, seconds: float) -> None:
-    """A rate is calls in seconds, and prints as a rate that is the same."""
+    """A rate is a number of calls in a number of seconds, and prints as an equal rate."""
     found = Rate.parse(written)
     assert (found.calls, found.seconds) == (calls, seconds)
     assert Rate.parse(str(found)) == found
@@ -88,7 +88,7 @@ def validator() -> Draft202012Validator:
 
 
 def test_the_schema_accepts_what_the_loader_accepts() -> None:
-    """The schema is for the file as written: references stand where numbers, rates and durations are wanted."""
+    """The schema describes the file as written: references may replace numbers, rates and durations."""
     more = "\n    page_size: ${P:-7}\n    archived: ${A:-true}\n    timeout: ${T:-90}\n    rate_limit: ${R:-5/s}"
     for text in (GOOD, FULL, changed(TOKEN, TOKEN + more).replace("sandbox", "${E:-sandbox}"), echo(good(FULL))):
         good(text, ENVIRON)
@@ -109,12 +109,12 @@ def test_the_schema_accepts_what_the_loader_accepts() -> None:
     ],
 )
 def test_the_schema_refuses_mistakes(old: str, new: str) -> None:
-    """An editor that has the schema sees such a mistake while it is typed."""
+    """An editor with the schema shows such a mistake while it is typed."""
     assert list(validator().iter_errors(read(changed(old, new)).values))
 
 
 def keys(found: Any) -> set[str]:
-    """Return every key of a schema, at any depth, that is not the name of a setting."""
+    """Return every keyword of a schema, at any depth, that is not the name of a setting."""
     if isinstance(found, list):
         return set().union(*(keys(each) for each in found))
     if not isinstance(found, dict):
@@ -124,7 +124,7 @@ def keys(found: Any) -> set[str]:
 
 
 def test_the_schema_is_plain_json_schema() -> None:
-    """Secrets are texts that are not to be shown, without a default; marks of our own are left out."""
+    """Secrets are write-only and have no default; the keywords of our own are left out."""
     found = schema(SOURCES, RECEIVERS)
     password = found["$defs"]["receivers.wms"]["properties"]["password"]
     assert (password["type"], password["writeOnly"], "default" in password) == ("string", True, False)
@@ -133,7 +133,7 @@ def test_the_schema_is_plain_json_schema() -> None:
 
 
 def test_every_common_key_has_a_description() -> None:
-    """An editor can explain each key that all endpoints have, and each of the top level."""
+    """An editor can explain each key at the top level, and each key that all endpoints have."""
     found = schema(SOURCES, RECEIVERS)
     parts = [found["properties"], found["$defs"]["receivers.wms"]["properties"]]
     own = {"base_url", "username", "password", "code", "zone", "price_unit"}

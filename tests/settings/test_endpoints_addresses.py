@@ -1,4 +1,4 @@
-"""Addresses of endpoints: read in one way only, by https, and not on a private network unless that is said."""
+"""Addresses of endpoints are unambiguous, use https, and are on a private network only if the settings allow it."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ REFUSED = [
 @pytest.mark.fault(124)
 @pytest.mark.parametrize("address", REFUSED)
 def test_an_address_that_is_no_plain_https_one_is_refused(address: str) -> None:
-    """Whatever two programs could read in two ways, and whatever is not encrypted."""
+    """Addresses that two programs could read in two ways, and addresses without encryption, are rejected."""
     with pytest.raises(ValueError, match=r"address|host|plain http"):
         Url.parse(address)
 
@@ -106,7 +106,7 @@ def test_an_address_that_is_no_plain_https_one_is_refused(address: str) -> None:
     ],
 )
 def test_how_far_an_address_is(address: str, reach: str) -> None:
-    """On this machine, on a private network, or anywhere, as far as that can be read off it."""
+    """The reach of an address is this machine, a private network, or the public internet."""
     assert Url.parse(address).reach == reach
 
 
@@ -116,7 +116,7 @@ def test_how_far_an_address_is(address: str, reach: str) -> None:
 @example("https://0[::]")
 @settings(max_examples=1000, deadline=None)
 def test_the_client_reads_the_host_that_we_read(address: str) -> None:
-    """An address that is let through has one host, for the check and for the client that calls it."""
+    """An accepted address has one host, for the check and for the client that calls it."""
     try:
         accepted = Url.parse(address)
     except ValueError:
@@ -127,7 +127,7 @@ def test_the_client_reads_the_host_that_we_read(address: str) -> None:
 @pytest.mark.attack(5)
 @pytest.mark.parametrize("address", ["https://10.0.0.5", "http://erp.lan", "https://169.254.169.254/latest"])
 def test_a_private_address_has_to_be_meant(address: str) -> None:
-    """It is a mistake at its place, until the endpoint says `allow_private: true`."""
+    """A private address is a mistake until the endpoint has `allow_private: true`."""
     text = changed(SHOP_URL, f"base_url: {address}")
     (said,) = problems(text)
     assert said.startswith("settings.yaml:5:15: sources.shop.base_url: this address is on a private network")
@@ -137,7 +137,7 @@ def test_a_private_address_has_to_be_meant(address: str) -> None:
 
 @pytest.mark.attack(5)
 def test_in_production_this_machine_has_to_be_meant() -> None:
-    """A variable that is missing there would send orders to a stand-in; in a sandbox it is the usual thing."""
+    """In production a missing variable would send orders to a stand-in; in the sandbox loopback is normal."""
     text = changed(SHOP_URL, "base_url: http://127.0.0.1:18081")
     assert good(text).sources["shop"]
     production = text.replace("environment: sandbox", "environment: production")
@@ -147,6 +147,6 @@ def test_in_production_this_machine_has_to_be_meant() -> None:
 
 
 def test_allow_private_does_not_allow_plain_http_to_anybody() -> None:
-    """What is public is always encrypted."""
+    """Calls to public addresses are always encrypted."""
     with pytest.raises(SettingsError, match="plain http"):
         good(changed(SHOP_URL, "base_url: http://shop.example\n    allow_private: true"))

@@ -1,4 +1,4 @@
-"""The settings.yaml that the project comes with works as it stands."""
+"""The project's settings.yaml works as it is."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def example(environ: dict[str, str] | None = None) -> Settings:
 
 
 def test_it_loads_in_an_empty_environment() -> None:
-    """Without a single variable set, it names the stand-ins on this machine, on their ports."""
+    """Without any variable set, it names the stand-ins on this machine, on their ports."""
     settings = example()
     ends = {**settings.sources, **settings.receivers}
     assert settings.environment == "sandbox"
@@ -50,7 +50,7 @@ def test_it_loads_in_an_empty_environment() -> None:
 
 
 def test_it_has_every_kind_of_source_and_receiver() -> None:
-    """At work, all but eWarehousing as a source: that is commented out, or each order would come back as another."""
+    """All types are in use, except eWarehousing as a source, which would feed each order back as another one."""
     settings = example()
     kinds = [{type(own) for own in part.values()} for part in (settings.sources, settings.receivers)]
     assert kinds == [set(FROM.values()) - {FROM["ewarehousing"]}, set(TO.values())]
@@ -58,12 +58,12 @@ def test_it_has_every_kind_of_source_and_receiver() -> None:
 
 
 def test_it_moves_no_stock() -> None:
-    """`regulate_inventory` is said, because it has to be, and as what can be undone."""
+    """`regulate_inventory` is written out because it is required, with the value that can be undone."""
     assert example().sources["wholesale"].regulate_inventory is False
 
 
 def test_its_variables_reach_the_endpoints() -> None:
-    """Each variable that it names goes where it says."""
+    """Each variable that the file names reaches its key."""
     names = set(re.findall(r"\$\{([A-Z]+_\w+):-", EXAMPLE.read_text("utf-8"))) - {"CONNECTOR_ENVIRONMENT"}
     given = {name: f"https://{name.lower().replace('_', '-')}.example" for name in names}
     given |= {"CONNECTOR_JOURNAL": "/var/lib/connector/journal.db", "ARCHIVE_PATH": "/srv/orders.jsonl"}
@@ -96,7 +96,7 @@ def test_its_variables_reach_the_endpoints() -> None:
 
 
 def test_production_needs_real_secrets() -> None:
-    """In production the secrets and the addresses of the stand-ins are refused, each at its place."""
+    """In production the secrets and addresses of the stand-ins are rejected, each at its place."""
     with pytest.raises(SettingsError, match="in production a secret must not be written in this file") as caught:
         example({"CONNECTOR_ENVIRONMENT": "production"})
     assert [problem.split(": ")[1] for problem in caught.value.problems if "needs allow_private" in problem] == [
@@ -128,7 +128,7 @@ def test_the_schema_accepts_it() -> None:
 
 
 def test_every_commented_out_key_works() -> None:
-    """What is commented out works too, once the # is taken away; `token` excludes what stands beside it."""
+    """Commented-out keys work once the # is removed, except `token`, which excludes the keys beside it."""
     text = EXAMPLE.read_text("utf-8")
     uncommented = [KEY.sub(r"\1\2", line) for line in text.splitlines() if "token: ${PROPELLER_TOKEN}" not in line]
     settings = parse("\n".join(uncommented), sources=FROM, receivers=TO, environ={})
@@ -144,7 +144,7 @@ def test_every_commented_out_key_works() -> None:
 
 
 def test_what_is_commented_out_as_the_default_is_the_default() -> None:
-    """A comment that shows the value of a key that is left out shows the right one."""
+    """A comment that shows a key's default shows the right value."""
     examples = [
         "token",
         "rate_limit",
@@ -172,10 +172,10 @@ def test_what_is_commented_out_as_the_default_is_the_default() -> None:
 
 
 KEY = re.compile(r"^( *)# ((?:(?<=^  # )  )?(?:- \{)?[a-z_]+:(?: .*)?)$", re.MULTILINE)
-"""A key that is commented out: after a # and one space, or three within a block."""
+"""A commented-out key: after a # and one space, or three within a block."""
 
 
 def test_the_template_is_the_example() -> None:
-    """`connector init` writes the very file that is tested here."""
+    """`connector init` writes exactly the file that is tested here."""
     template = resources.files("connector.settings").joinpath("template.yaml")
     assert template.read_bytes() == EXAMPLE.read_bytes()

@@ -1,4 +1,4 @@
-"""What settings.yaml means once it has no mistake."""
+"""The meaning of a settings.yaml without mistakes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def wms(text: str, **environ: str) -> WmsSettings:
 
 
 def test_endpoints_are_their_vendors_structs() -> None:
-    """Sources and receivers come as the structs that their `type` names, with the defaults of the family."""
+    """Sources and receivers are instances of the structs that their `type` names, with the defaults of the family."""
     settings = good()
     assert shop(GOOD).token == Secret(ENVIRON["SHOP_TOKEN"])
     assert wms(GOOD).settle == Duration(60)
@@ -42,12 +42,12 @@ def test_endpoints_are_their_vendors_structs() -> None:
 @pytest.mark.attack(26)
 @pytest.mark.parametrize("text", ["NO", "22:30", "2026-01-01", "on", "y", '"0123"', "0x", "1.2.3", "="])
 def test_yaml_1_2_text_is_text(text: str) -> None:
-    """Country codes, times, dates and quoted numbers stay the text that is written."""
+    """Country codes, times, dates and quoted numbers stay text as written."""
     assert wms(changed(USER, f"username: {text}")).username == text.strip('"')
 
 
 def test_byte_order_mark_and_line_ends() -> None:
-    """A byte order mark and Windows line ends are no mistake, and move no place."""
+    """A byte order mark and Windows line ends are accepted, and do not move the places of mistakes."""
     assert good("\ufeff" + GOOD.replace("\n", "\r\n")) == good()
     assert problems("\ufeff" + changed("sandbox", "prod").replace("\n", "\r\n"))[0].startswith("settings.yaml:1:14: ")
 
@@ -71,12 +71,12 @@ def test_byte_order_mark_and_line_ends() -> None:
     ],
 )
 def test_references(written: str, environ: dict[str, str], expected: str) -> None:
-    """References are filled in once, in values, and what is filled in is never read as YAML."""
+    """References are filled in once, in values, and the result is never parsed as YAML."""
     assert wms(changed(USER, f"username: {written}"), **environ).username == expected
 
 
 def test_filled_in_text_takes_the_wanted_type() -> None:
-    """Where a number, a switch or a duration is wanted, the text that is filled in becomes one."""
+    """Where a number, a boolean or a duration is required, filled-in text is converted to it."""
     more = "\n    page_size: ${P:-7}\n    archived: ${A:-True}\n    timeout: ${T:-90}\n    concurrency: ${C}"
     found = shop(changed(TOKEN, TOKEN + more), C=" 3 ")
     assert (found.page_size, found.archived, found.timeout, found.concurrency) == (7, True, 90.0, 3)
@@ -84,7 +84,7 @@ def test_filled_in_text_takes_the_wanted_type() -> None:
 
 
 def test_references_in_keys_are_not_filled_in() -> None:
-    """A key is taken as it is written."""
+    """A key stays as it is written."""
     assert any("${SHOP_TOKEN}" in line for line in problems(changed("  wms:", "  ${SHOP_TOKEN}:")))
 
 
@@ -103,7 +103,7 @@ def test_secret_from_a_file(tmp_path: Path) -> None:
     [(b"x" * 65537, "larger than 64 KiB"), (b"\xff\xfe", "not text in UTF-8"), (b"a\0b", "not text in UTF-8")],
 )
 def test_unusable_secret_file(tmp_path: Path, content: bytes, words: str) -> None:
-    """A file that cannot be a secret is refused by name, not by what is in it."""
+    """A file that cannot be a secret is reported by name, without its content."""
     (tmp_path / "token").write_bytes(content)
     (problem,) = problems(changed(TOKEN, f"token: ${{file:{tmp_path / 'token'}}}"))
     assert problem.startswith("settings.yaml:6:12: sources.shop.token: the file ")
@@ -111,14 +111,14 @@ def test_unusable_secret_file(tmp_path: Path, content: bytes, words: str) -> Non
 
 
 def test_folder_as_secret_file(tmp_path: Path) -> None:
-    """A folder, a pipe or a device is no secret; a pipe would be waited for without end."""
+    """A folder, a pipe or a device is not a secret; reading a pipe could block forever."""
     (problem,) = problems(changed(TOKEN, f"token: ${{file:{tmp_path}}}"))
     assert problem.endswith("is not a regular file")
 
 
 @pytest.mark.attack(25)
 def test_production_refuses_literal_secrets() -> None:
-    """In production a secret comes from outside the file: neither a literal one nor a default is accepted."""
+    """In production a secret must come from outside the file: literals and defaults are rejected."""
     text = changed("sandbox", "production").replace("${SHOP_TOKEN}", "plain").replace("${WMS_PASSWORD}", "${NO:-plain}")
     first, second = problems(text)
     assert first.startswith(
@@ -134,7 +134,7 @@ def test_production_refuses_literal_secrets() -> None:
 
 @pytest.mark.attack(25)
 def test_a_secret_in_the_file_hides_no_mistake_of_a_route() -> None:
-    """A route from a production source to a test system is reported beside the secrets that are written here."""
+    """A route from a production source to a test system is reported beside the secrets written in the file."""
     text = changed("sandbox", "production").replace("${SHOP_TOKEN}", "plain").replace("${WMS_PASSWORD}", "plain")
     *secrets, route = problems(text.replace("wms.example", "test.wms.example"))
     assert 2 == len(secrets)
@@ -148,7 +148,7 @@ def test_a_secret_in_the_file_hides_no_mistake_of_a_route() -> None:
 @pytest.mark.parametrize("environment", ["production", "sandbox"])
 @pytest.mark.parametrize("address", ["//TEST.wms.example", "//127.0.0.1"])
 def test_a_production_source_with_a_sandbox_receiver_is_refused(environment: str, address: str) -> None:
-    """It is never acknowledged because a test system, or a stand-in on this machine, took the order."""
+    """A production source is never acknowledged because a test system, or a stand-in on this machine, has the order."""
     text = changed("sandbox", environment).replace("//wms.example", address)
     assert any("receivers.0: orders of a production source would be acknowledged" in each for each in problems(text))
     if "test" in address.lower():
@@ -163,7 +163,7 @@ def test_a_production_source_with_a_sandbox_receiver_is_refused(environment: str
 
 
 def test_a_receiver_can_say_that_it_is_a_test_system() -> None:
-    """Its address need not show it."""
+    """`test_system` marks a test system whose address does not show it."""
     text = GOOD.replace("    type: wms\n", "    type: wms\n    test_system: true\n")
     (problem,) = problems(text)
     assert "orders of a production source would be acknowledged" in problem
@@ -176,7 +176,7 @@ def test_unused_receiver() -> None:
 
 
 def test_load_reads_a_file(tmp_path: Path) -> None:
-    """A file is loaded, its paths are those of its folder, and its mistakes carry its name as the user gave it."""
+    """Relative paths start in the folder of the file, and mistakes carry its name as the user wrote it."""
     path = tmp_path / "my.yaml"
     path.write_text(GOOD, encoding="utf-8")
     expected = msgspec.structs.replace(good(), journal=str(tmp_path / "connector.db"))
@@ -196,7 +196,7 @@ def test_load_reads_a_file(tmp_path: Path) -> None:
     ],
 )
 def test_unreadable_file(tmp_path: Path, content: bytes | None, words: str) -> None:
-    """A file that cannot be read as text says so in one line."""
+    """A file that cannot be read as text is reported in one line."""
     path = tmp_path / "settings.yaml"
     if content is not None:
         path.write_bytes(content)
@@ -220,13 +220,13 @@ def test_folder_as_settings(tmp_path: Path) -> None:
     ],
 )
 def test_a_route_in_words(receivers: list[str], optional: list[str], summary: str) -> None:
-    """As `check` and the log name it: the optional receivers, too."""
+    """`check` and the log describe a route with its optional receivers."""
     assert RouteSettings(source="shop", receivers=receivers, optional=optional).summary == summary
 
 
 @pytest.mark.fault(125)
 def test_two_sources_whose_orders_could_share_an_external_id_are_refused() -> None:
-    """`shop` with order `a-1` and `shop-a` with order `1` would be one; ids that are whole numbers cannot."""
+    """`shop` with order `a-1` and `shop-a` with order `1` would share an id; numeric order ids cannot collide."""
     more = "  shop-a: {type: shop, base_url: https://a.example, token: x}\nreceivers:"
     routes = "    receivers: [wms]\n  - {source: shop-a, receivers: [wms]}\n"
     text = GOOD.replace("receivers:", more, 1).replace("    receivers: [wms]\n", routes)

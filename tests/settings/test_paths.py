@@ -1,4 +1,4 @@
-"""Paths in a settings file begin in its folder, from wherever the connector is started."""
+"""Paths in a settings file start in its folder, wherever the connector is started."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def written(folder: Path, top: str = "", path: str = "out.jsonl") -> Path:
 @pytest.mark.fault(131)
 @pytest.mark.parametrize("top", ["", "journal: state/j.db", "journal: ./j.db", "witness: ../other/seen"])
 def test_the_folder_of_a_command_means_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, top: str) -> None:
-    """Journal, its default, the witness and a receiver's file are the same ones from every working directory."""
+    """Journal, its default, the witness and a receiver's file do not depend on the working directory."""
     file = written(tmp_path / "own", top)
     found = []
     for folder, name in ((tmp_path, "own/settings.yaml"), (tmp_path / "own", "settings.yaml"), (Path("/"), str(file))):
@@ -57,7 +57,7 @@ def test_the_folder_of_a_command_means_nothing(tmp_path: Path, monkeypatch: pyte
 
 @pytest.mark.fault(131)
 def test_absolute_paths_and_filled_in_ones(tmp_path: Path) -> None:
-    """An absolute path stays, and one that an environment variable gives begins in the folder of the file as well."""
+    """Absolute paths stay; relative paths from environment variables start in the folder of the file as well."""
     file = written(tmp_path, "journal: ${J}", "/srv/out.jsonl")
     assert load_settings(file, {"J": "a/j.db"}).journal == str(tmp_path / "a" / "j.db")
     assert load_settings(file, {"J": "/var/j.db"}).journal == "/var/j.db"
@@ -65,14 +65,14 @@ def test_absolute_paths_and_filled_in_ones(tmp_path: Path) -> None:
 
 
 def test_a_settings_file_that_is_a_link(tmp_path: Path) -> None:
-    """What counts is where it is named: a mounted configuration is a link into a folder that changes its name."""
+    """The folder of the link counts: a mounted configuration links into a folder whose name changes."""
     file = written(tmp_path / "..data")
     (tmp_path / "settings.yaml").symlink_to(file)
     assert load_settings(tmp_path / "settings.yaml").journal == str(tmp_path / "connector.db")
 
 
 def test_a_plugin_marks_its_paths(tmp_path: Path) -> None:
-    """Also inside lists; a text that is not marked is left alone."""
+    """Marked paths are resolved, also inside lists; unmarked text stays as it is."""
 
     class WithPaths(ReceiverSettings, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="wms"):
         username: str
@@ -102,7 +102,7 @@ def test_a_plugin_marks_its_paths(tmp_path: Path) -> None:
 )
 @pytest.mark.parametrize("form", ["witness: {}", "witness: {{path: {}}}"])
 def test_a_witness_is_a_file_of_its_own(tmp_path: Path, witness: str, said: str, form: str) -> None:
-    """One that is the journal's, or the settings file, is reported at its place: it would be written over."""
+    """A witness that is a file of the journal, or the settings file, would be overwritten; it is reported."""
     key, column = ("witness.path", 17) if "path" in form else ("witness", 10)
     with pytest.raises(
         SettingsError, match=rf"settings.yaml:2:{column}: {key}: this path is {said}; name a file on another"
@@ -111,7 +111,7 @@ def test_a_witness_is_a_file_of_its_own(tmp_path: Path, witness: str, said: str,
 
 
 def test_a_witness_that_is_a_mapping(tmp_path: Path) -> None:
-    """Its path begins in the folder of the settings file, as the one that stands alone does."""
+    """Its path starts in the folder of the settings file, as a plain one does."""
     top = "witness: {path: w/seen, receivers: [archive]}"
     settings = load_settings(written(tmp_path, top))
     assert (settings.witness_file, settings.witness_receivers) == (str(tmp_path / "w" / "seen"), ["archive"])
@@ -140,7 +140,7 @@ def test_a_witness_that_is_a_mapping(tmp_path: Path) -> None:
 )
 @pytest.mark.fault(130)
 def test_receivers_that_cannot_be_witnesses(tmp_path: Path, witness: str, said: str) -> None:
-    """Each is refused at its place."""
+    """Each is reported at its place."""
     hook = '  hook: {type: webhook, url: "https://h.example", secret: s3cr3t-s3cr3t-s3cr3t}'
     more = f"{hook}\n  spare: {{type: file, path: s.jsonl}}"
     text = TEXT.format(top=f"witness: {witness}", path="out.jsonl").replace("\nroutes", f"\n{more}\nroutes")
@@ -161,13 +161,13 @@ def test_receivers_that_cannot_be_witnesses(tmp_path: Path, witness: str, said: 
     ],
 )
 def test_a_receiver_writes_into_no_other_file(tmp_path: Path, path: str, said: str) -> None:
-    """It would append its orders to the settings or to the journal."""
+    """A receiver must not append its orders to the settings or the journal."""
     with pytest.raises(SettingsError, match=rf"settings.yaml:6:31: receivers.archive.path: {said}"):
         load_settings(written(tmp_path / "w", "witness: seen", path))
 
 
 def test_two_receivers_write_two_files(tmp_path: Path) -> None:
-    """One of them would wait for the other's lock for ever."""
+    """Two receivers with one file would wait forever for each other's lock."""
     copy = "  copy: {type: file, path: ./out.jsonl}"
     text = TEXT.format(top="", path="out.jsonl").replace("\nroutes", f"\n{copy}\nroutes")
     (tmp_path / "settings.yaml").write_text(text, "utf-8")
@@ -179,6 +179,6 @@ def test_two_receivers_write_two_files(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", ["orders/", "..", '"a\\nb"'])
 def test_what_is_no_file(tmp_path: Path, path: str) -> None:
-    """A folder's name is still no file's, although it was put behind another one."""
+    """A trailing slash, which names a folder, survives the resolution and is still reported."""
     with pytest.raises(SettingsError, match=r"receivers.archive.path"):
         load_settings(written(tmp_path, "", path))

@@ -1,4 +1,4 @@
-"""What a reload takes of changed settings, secrets among it, and what it leaves to a restart."""
+"""A reload applies some changes of the settings, secrets included, and reports those that need a restart."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def settings(**more: Any) -> Settings:
 
 @pytest.mark.parametrize("family", [SOURCES, RECEIVERS], ids=["sources", "receivers"])
 async def test_every_vendor_with_secrets_takes_new_ones(family: Any) -> None:
-    """The next call has them, in place of the old; both are hidden in errors."""
+    """The next call uses the new secrets; errors mask both the old and the new ones."""
     for name, kind in family.items():
         if not any("Secret" in str(field.type) for field in msgspec.structs.fields(kind.settings)):
             continue
@@ -85,7 +85,7 @@ async def test_every_vendor_with_secrets_takes_new_ones(family: Any) -> None:
 
 
 def test_a_webhook_is_signed_with_the_new_secret() -> None:
-    """The other side verifies with what it was given today."""
+    """The receiver verifies with the secret that it has now."""
     kind = RECEIVERS["webhook"]
     before = kind.settings(**KEYS["webhook"])
     end: Any = kind("it", before, SystemClock())
@@ -97,7 +97,10 @@ def test_a_webhook_is_signed_with_the_new_secret() -> None:
 
 
 def test_what_can_be_taken_is_taken_and_the_rest_is_named() -> None:
-    """Tables, a route's mapping and totals, secrets and the names beside them: by path, never by value."""
+    """
+    Tables, a route's mapping and totals, and secrets with their account names
+    apply; paths are reported, never values.
+    """
     old = settings()
     route = RouteSettings(source="shop", receivers=["wms"], mapping={"note": "x"}, split_street=True, on_cancel="hold")
     new = settings(
@@ -134,7 +137,7 @@ def test_what_can_be_taken_is_taken_and_the_rest_is_named() -> None:
 
 
 def test_a_route_that_leads_elsewhere_waits_for_a_restart_as_a_whole() -> None:
-    """Its mapping may be by receiver; nothing of it is mixed with what runs."""
+    """Its mapping may be per receiver, so no part of it is combined with the running route."""
     old = settings()
     route = RouteSettings(source="shop", receivers=["wms", "erp"], mapping={"wms": {}, "erp": {}})
     new = settings(routes=[route, RouteSettings(source="new", receivers=["wms"])])
@@ -146,7 +149,7 @@ def test_a_route_that_leads_elsewhere_waits_for_a_restart_as_a_whole() -> None:
 
 
 def test_a_source_of_another_type_waits_for_a_restart() -> None:
-    """Nothing of it fits what runs."""
+    """None of its keys fit the running source."""
     old = settings()
     new = settings(sources={"shop": ZenderaSettings(base_url=BASE, api_key=Secret("k"))})
 

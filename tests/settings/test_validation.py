@@ -1,4 +1,4 @@
-"""Every mistake in settings.yaml is reported, at its line and column, in words that say what to do."""
+"""Every mistake in settings.yaml is reported with its line and column, and with the remedy."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ USER = "username: me"
 TOKEN = "token: ${SHOP_TOKEN}"
 
 WRONG = [
-    # What YAML would quietly make of it, or could be made to do.
+    # Surprises of YAML, and attacks by it.
     ("tab", USER, "\tusername: me", "11:5", "indent with spaces"),
     ("not yaml", "[wms]", "[wms", "16:1", "this is not YAML"),
     ("flow braces", TOKEN, "retry: {first: ${X:-1s}}", "6:21", "needs quotes"),
@@ -129,19 +129,19 @@ WRONG = [
 @pytest.mark.fault(124)
 @pytest.mark.parametrize(("old", "new", "place", "words"), [each[1:] for each in WRONG], ids=[e[0] for e in WRONG])
 def test_a_mistake_is_reported_at_its_place(old: str, new: str, place: str, words: str) -> None:
-    """A mistake is reported at the line and column where it is, in words that say what to do."""
+    """A mistake is reported with its line and column, and with the remedy."""
     found = [line for line in problems(changed(old, new)) if line.startswith(f"settings.yaml:{place}: ")]
     assert len(found) == 1, problems(changed(old, new))
     assert words in found[0]
 
 
 FOLLOW_UP = {"number as key", "alias", "merge", "tag", "name"}
-"""Here the rest of the file does not fit what is left once the mistake is out."""
+"""Mistakes after whose removal the rest of the file does not fit."""
 
 
 @pytest.mark.parametrize(("old", "new"), [e[1:3] for e in WRONG if e[0] not in FOLLOW_UP])
 def test_one_mistake_is_one_line(old: str, new: str) -> None:
-    """A mistake is reported once, and nothing that only follows from it."""
+    """A mistake is reported once, without its consequences."""
     assert len(problems(changed(old, new))) == 1, problems(changed(old, new))
 
 
@@ -180,20 +180,20 @@ def test_every_mistake_at_once() -> None:
 
 @pytest.mark.attack(26)
 def test_several_aliases_do_not_blow_up() -> None:
-    """A file that doubles itself with each alias is refused without being expanded."""
+    """A file that doubles in size with each alias is rejected without being expanded."""
     lines = ["a0: &a0 [x]", *(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 40))]
     assert any("aliases are not accepted" in line for line in problems("\n".join(lines)))
 
 
 @pytest.mark.attack(26)
 def test_nested_too_deeply() -> None:
-    """A file nested deeper than any settings are is refused, not recursed into."""
+    """A file nested more deeply than settings ever are is rejected, without recursion into it."""
     assert problems("a: " + "[" * 3000)[0].endswith("nested more than 24 levels deep")
 
 
 @pytest.mark.parametrize("text", ["", "# only a comment\n", "- a\n- b\n", "hello", "null"])
 def test_not_a_mapping(text: str) -> None:
-    """A file that holds no mapping is told what to hold."""
+    """A file that is not a mapping is reported with the keys that it needs."""
     (problem,) = problems(text)
     assert problem.startswith("settings.yaml:1:1: the file is ")
     assert "write sources:, receivers:, routes:" in problem
@@ -230,7 +230,7 @@ PIECES = [
 @given(st.lists(st.sampled_from(PIECES), max_size=40).map("".join))
 @example("&a : &a ")
 def test_no_text_breaks_the_loader(text: str) -> None:
-    """Whatever the file holds, the only error is `SettingsError`, and each line of it has a place."""
+    """For any content, the only error is `SettingsError`, and each line of it has a place."""
     with pytest.raises(SettingsError) as caught:
         good(text)
     assert all(line.startswith("settings.yaml:") for line in caught.value.problems)
@@ -238,7 +238,7 @@ def test_no_text_breaks_the_loader(text: str) -> None:
 
 @given(st.data())
 def test_no_change_breaks_the_loader(data: st.DataObject) -> None:
-    """Whatever is spliced into good settings, they load or there is a `SettingsError`, which has no secret in it."""
+    """For any text spliced into good settings, they load, or there is a `SettingsError` that contains no secret."""
     at = data.draw(st.integers(0, len(GOOD)))
     end = data.draw(st.integers(at, min(len(GOOD), at + 12)))
     text = GOOD[:at] + data.draw(st.lists(st.sampled_from(PIECES), max_size=4).map("".join)) + GOOD[end:]
@@ -251,7 +251,7 @@ def test_no_change_breaks_the_loader(data: st.DataObject) -> None:
 
 
 def test_a_source_and_a_receiver_do_not_share_a_name() -> None:
-    """Breakers, logs and `status` call an endpoint by its name alone; the mistake is told at the source."""
+    """Breakers, logs and `status` identify an endpoint by its name alone; the mistake is reported at the source."""
     (problem,) = problems(GOOD.replace("  wms:", "  shop:").replace("[wms]", "[shop]"))
 
     assert problem.startswith("settings.yaml:3:3: sources.shop: a receiver has the same name")
@@ -259,7 +259,7 @@ def test_a_source_and_a_receiver_do_not_share_a_name() -> None:
 
 @pytest.mark.fault(137)
 def test_a_file_of_authorities_is_read_with_the_settings(tmp_path: Path) -> None:
-    """It is relative to the settings file; one that is missing or no PEM is a mistake at its place."""
+    """The path is relative to the settings file; a missing file, or one that is not PEM, is reported at its place."""
     (tmp_path / "authority.pem").write_text(AUTHORITY, "utf-8")
     (tmp_path / "notes.txt").write_text("the key is under the mat", "utf-8")
     name = str(tmp_path / "settings.yaml")

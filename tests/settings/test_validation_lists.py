@@ -1,4 +1,4 @@
-"""What stands in a list of the settings is checked as what stands beside it."""
+"""Values in a list are checked like values outside of lists."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Mirror(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     last: int = 9
 
     def problems(self) -> list[tuple[str, str]]:
-        """The last one does not come before the first."""
+        """Report a last number before the first."""
         return [("last", "it comes before the first")] if self.last < self.first else []
 
 
@@ -60,7 +60,7 @@ def parsed(keys: str) -> Settings:
     ],
 )
 def test_a_mistake_in_a_list_is_found_at_its_place(keys: str, mistake: str) -> None:
-    """An address on a private network, and what a part says of its own keys."""
+    """An address on a private network, and the problems that a nested struct reports."""
     with pytest.raises(SettingsError) as caught:
         parsed(keys)
     (line,) = caught.value.problems
@@ -68,5 +68,5 @@ def test_a_mistake_in_a_list_is_found_at_its_place(keys: str, mistake: str) -> N
 
 
 def test_a_list_without_a_mistake_is_taken() -> None:
-    """And `allow_private` holds for the addresses in it."""
+    """`allow_private` applies to the addresses in it."""
     assert "shop" in parsed("    hosts: [https://10.0.0.5]\n    allow_private: true\n").sources

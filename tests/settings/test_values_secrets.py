@@ -50,7 +50,7 @@ WRONG = {
 @pytest.mark.attack(24, 25)
 @pytest.mark.parametrize(("old", "new"), WRONG.values(), ids=WRONG)
 def test_no_mistake_shows_a_secret(old: str, new: str) -> None:
-    """A wrong value that is or may be a secret is named by its place and never shown, not even in the traceback."""
+    """A wrong value that is or may be a secret is reported by its place and never shown, not even in the traceback."""
     with pytest.raises(SettingsError) as caught:
         good(changed(old, new), {**ENVIRON, "BROKEN": f"{CANARY}\n"})
     assert CANARY not in "".join(traceback.format_exception(caught.value))
@@ -58,7 +58,7 @@ def test_no_mistake_shows_a_secret(old: str, new: str) -> None:
 
 
 def test_a_filled_in_value_is_shown_as_written() -> None:
-    """A wrong value that was filled in is shown as the reference that is in the file."""
+    """A wrong value from a reference is shown as the reference in the file."""
     (problem,) = problems(
         changed(USER, USER + "\n    timeout: ${WMS_TIMEOUT:-30s}"), {**ENVIRON, "WMS_TIMEOUT": CANARY}
     )
@@ -67,7 +67,7 @@ def test_a_filled_in_value_is_shown_as_written() -> None:
 
 @pytest.mark.attack(25)
 def test_settings_print_without_secrets() -> None:
-    """Settings can be printed, formatted and echoed: a secret is `***` in all of them."""
+    """Settings can be printed, formatted and echoed: a secret is always `***`."""
     settings = good()
     console = rich.console.Console(width=200, record=True, file=None, quiet=True)
     console.print(rich.pretty.Pretty(settings))
@@ -77,5 +77,5 @@ def test_settings_print_without_secrets() -> None:
 
 
 def test_the_secret_is_there_all_the_same() -> None:
-    """The wire gets the secret itself."""
+    """`reveal` returns the secret itself, for the wire."""
     assert good(GOOD).sources["shop"].token.reveal() == CANARY

@@ -1,4 +1,4 @@
-"""Two small vendors for the tests of the settings, with every kind of key that a real one has."""
+"""Two small vendors for the tests of the settings, with every type of key that real vendors have."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class ShopSettings(SourceSettings, frozen=True, kw_only=True, forbid_unknown_fie
     filters: list[Filter] = msgspec.field(default_factory=list)
 
     def problems(self) -> list[tuple[str, str]]:
-        """Either the one or the other."""
+        """Report two keys that exclude each other."""
         return [] if (self.token is None) != (self.client_id is None) else [("token", "give token or client_id")]
 
 
@@ -80,7 +80,7 @@ RECEIVERS: dict[str, type[ReceiverSettings]] = {"wms": WmsSettings}
 
 
 def good(text: str = GOOD, environ: Mapping[str, str] = ENVIRON, name: str = "settings.yaml") -> Settings:
-    """Parse settings that have no mistake."""
+    """Parse settings without mistakes."""
     return parse(text, name, sources=SOURCES, receivers=RECEIVERS, environ=environ)
 
 
