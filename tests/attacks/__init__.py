@@ -1,1 +1,1 @@
-"""The security list: what an attacker, or a broken vendor, may try, and what then holds."""
+"""The security list: attempts of an attacker or a broken vendor, and the properties that withstand them."""

@@ -1,4 +1,4 @@
-"""Addresses in answers are data: whatever a vendor lists, calls go to the address in the settings and nowhere else."""
+"""Addresses in responses are data: whatever a vendor lists, calls go only to the address in the settings."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ RECEIVERS: dict[str, Any] = {
 
 @pytest.fixture
 async def strangers(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[str]]:
-    """Let every answer of every stand-in name another server, wherever it can; yield what that server heard."""
+    """Make every response of every stand-in name another server wherever it can; yield the requests that server got."""
     heard: list[str] = []
 
     async def stranger(request: web.Request) -> web.Response:
@@ -70,7 +70,7 @@ async def strangers(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[str]]
 
 
 def plant(value: Any, there: str) -> Any:
-    """Return an answer with addresses under every key that a client might follow."""
+    """Return a response with addresses under every key that a client might follow."""
     if isinstance(value, list):
         return [plant(inner, there) for inner in value]
     if not isinstance(value, dict):
@@ -87,7 +87,7 @@ def plant(value: Any, there: str) -> Any:
 @pytest.mark.attack(4)
 @pytest.mark.parametrize("name", SOURCES)
 async def test_no_address_in_a_feed_is_called(name: str, strangers: list[str]) -> None:
-    """Pages are counted by us, and an order's links are kept as they are."""
+    """The connector counts pages itself, and stores an order's links as they are."""
     bench: Any = SOURCES[name]()
     async with bench.make(numbers(bench.page_limit + 1)) as h:
         items = await h.listed()
@@ -136,7 +136,7 @@ PATHS = [
 @pytest.mark.attack(22)
 @pytest.mark.parametrize("order_id", PATHS)
 def test_no_id_is_a_path(order_id: str) -> None:
-    """An id that a vendor lists stands in an address as one segment, or not at all."""
+    """An id that a vendor lists is one segment of an address, or not in it at all."""
     try:
         inside = segment(order_id)
     except EndpointError:

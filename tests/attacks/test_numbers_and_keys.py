@@ -1,4 +1,4 @@
-"""Numbers beyond all measure in every place of every vendor's order, and keys that are there twice."""
+"""Numbers out of range in every field of every vendor's order, and duplicate keys."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def with_at(sample: bytes, path: tuple[Any, ...], value: bytes) -> bytes:
 @pytest.mark.fault(44)
 @pytest.mark.parametrize("name", READERS)
 async def test_no_number_anywhere_breaks_the_reading(name: str) -> None:
-    """In every place: the order is read, or held, at once; reckoning with such a number would take for ever."""
+    """In every field, the order is read or held at once; calculating with such a number would take forever."""
     target = READERS[name]
     started = time.process_time()
     tried = 0
@@ -76,7 +76,7 @@ async def test_no_number_anywhere_breaks_the_reading(name: str) -> None:
 
 
 def listed(name: str, source: Any, body: bytes) -> str:
-    """Return the id under which a walk lists an order."""
+    """Return the id under which a poll lists an order."""
     if name.startswith("propeller"):
         search = Search(source.endpoint, ["NEW"], "status", 50, LoopClock())
         item = search._item(body, Wanted([]), SeenIds())
@@ -105,7 +105,7 @@ def listed(name: str, source: Any, body: bytes) -> str:
     ],
 )
 def test_a_key_that_is_there_twice_is_one_identity(name: str, key: bytes) -> None:
-    """Whichever of two ids counts, it is the same one for the list and for the order: nothing is told of another."""
+    """Whichever of two ids counts, the list and the order use the same one: no other order is acknowledged."""
     target = READERS[name]
     sample = target.samples[0] if name != "zendera.order" else single(target.samples[0])
     at = sample.index(key, sample.index(b"shipments") if name == "zendera.order" else 0)
@@ -117,13 +117,13 @@ def test_a_key_that_is_there_twice_is_one_identity(name: str, key: bytes) -> Non
 
 
 def single(group: bytes) -> bytes:
-    """Return the group with its first shipment only."""
+    """Return the group with only its first shipment."""
     found = msgspec.json.decode(group)
     return msgspec.json.encode({**found, "shipments": found["shipments"][:1]})
 
 
 def as_group(body: bytes, order_id: str) -> bytes:
-    """Return the shipments of `body` as the feed puts them together."""
+    """Return the shipments of `body` as the feed groups them."""
     shipments = msgspec.json.decode(body, type=dict[str, msgspec.Raw])["shipments"]
     return b'{"orderId":%b,"shipments":%b}' % (msgspec.json.encode(order_id), bytes(shipments))
 
@@ -142,7 +142,7 @@ def as_group(body: bytes, order_id: str) -> bytes:
     ],
 )
 def test_what_is_no_text_is_held(name: str, spoil: Any) -> None:
-    """It is listed as it is, and waits for a person under one cause; nothing of it reaches a receiver."""
+    """It is listed as it is, and held under one cause; nothing of it reaches a receiver."""
     target = READERS[name]
     body = spoil(target.samples[0])
     if body == target.samples[0]:
@@ -153,7 +153,7 @@ def test_what_is_no_text_is_held(name: str, spoil: Any) -> None:
 
 
 def test_the_samples_are_orders() -> None:
-    """Else nothing above would show anything."""
+    """Otherwise the tests above would prove nothing."""
     for target in READERS.values():
         source: Any = target.owner
         assert revision(source.to_order(target.samples[0]))

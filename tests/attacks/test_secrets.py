@@ -1,4 +1,4 @@
-"""A vendor that says everything back that it was sent, in whatever form, brings no secret into an error."""
+"""A vendor that echoes everything that it was sent, in any form, puts no secret into an error."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ STATUSES = (200, 201, 400, 401, 403, 404, 409, 422, 429, 500)
 
 @asynccontextmanager
 async def echoing(status: int, session: bytes = b"") -> AsyncIterator[Url]:
-    """Serve what says everything back, as text and as JSON; a log-in is answered with `session`, if there is one."""
+    """Serve a vendor that echoes everything as text and as JSON; with `session`, it answers a log-in with it."""
 
     async def echo(request: web.Request) -> web.Response:
         if session and "auth" in request.path:
@@ -45,7 +45,7 @@ async def echoing(status: int, session: bytes = b"") -> AsyncIterator[Url]:
 
 
 async def printed(call: Any) -> str:
-    """Return all that an error of this call can print."""
+    """Return everything that an error of this call can print."""
     try:
         await call
     except ConnectorError as exc:
@@ -56,7 +56,7 @@ async def printed(call: Any) -> str:
 @pytest.mark.attack(24)
 @pytest.mark.parametrize("status", STATUSES)
 async def test_a_form_that_is_said_back(status: int) -> None:
-    """Propeller's client secret goes out in a form, written otherwise than it is."""
+    """Propeller's client secret is sent form-encoded, so it differs from its plain form."""
     async with echoing(status) as base:
         settings = PropellerSettings(base_url=base, client_id="client", client_secret=Secret(CANARY))
         source = PropellerSource("shop", settings, SystemClock())
@@ -70,7 +70,7 @@ async def test_a_form_that_is_said_back(status: int) -> None:
 @pytest.mark.parametrize("status", STATUSES)
 @pytest.mark.parametrize("logged_in", [False, True])
 async def test_a_password_that_is_said_back(status: int, logged_in: bool) -> None:
-    """EWarehousing's goes out as JSON, and its tokens in a header."""
+    """EWarehousing's password is sent as JSON, and its tokens in a header."""
     session = msgspec.json.encode({"token": "t0ken-cAnArY", "refresh_token": "r3fresh", "iat": 0, "exp": 3600})
     kind = receiver_types()["ewarehousing"]
     async with echoing(status, session if logged_in else b"") as base:

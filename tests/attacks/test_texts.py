@@ -1,4 +1,4 @@
-"""Text from a vendor that would be more than text: to a terminal, a log, a header, a format, a database."""
+"""Text from a vendor that attacks a terminal, a log, a header, a format or a database."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from tests.sources.traede import test_source as test_traede
 from tests.sources.zendera import test_source as test_zendera
 
 EVIL = "a\x00b\r\nc\x1b[31md\x07\u202ee\x85\u2028f\x9b2J"
-"""NUL, a line's end, two ways to steer a terminal, a bell, a text that runs backwards, and two line ends of Unicode."""
+"""NUL, a line end, two terminal escapes, a bell, right-to-left text, and two line ends of Unicode."""
 FORGED = '\n2026-06-11T10:00:00Z ERROR paid\n{"event": "paid", "level": "info"}'
 FORMATS = "%s %(a)s %n %d {} {0.__class__} ${jndi:ldap://evil.example/x} {{7*7}} $(id) `id`"
 SQL = "'; DROP TABLE deliveries; -- \" ) OR 1=1 /*"
 
 
 def texts(value: Any) -> Iterator[str]:
-    """Yield every text in `value`, keys too."""
+    """Yield every text in `value`, including keys."""
     if isinstance(value, dict):
         for key, inner in value.items():
             yield key
@@ -58,7 +58,7 @@ def texts(value: Any) -> Iterator[str]:
     ],
 )
 async def test_what_a_source_is_told_is_one_short_line(bench: Any, outcome: str) -> None:
-    """A receiver's reference, or its reason, reaches the source's screens."""
+    """A receiver's reference, or its reason, is shown on the source's screens."""
     async with bench().make(["1"]) as h:
         await h.source.acknowledge(
             [msgspec.structs.replace(h.acknowledgement("1"), outcome=outcome, message="ORD " + EVIL + "x" * 5000)]
@@ -71,7 +71,7 @@ async def test_what_a_source_is_told_is_one_short_line(bench: Any, outcome: str)
 
 @pytest.mark.attack(16)
 def test_a_warehouse_gets_no_control_characters() -> None:
-    """Labels are printed from these; a line break in a note is one."""
+    """Labels are printed from these texts; a line break in a note is allowed."""
     address = msgspec.structs.replace(
         ADDRESS,
         **{name: getattr(ADDRESS, name) + EVIL for name in ("company", "first_name", "street", "city", "email")},
@@ -97,9 +97,9 @@ def test_a_warehouse_gets_no_control_characters() -> None:
 @pytest.mark.looptime
 async def test_text_stays_text_on_its_whole_way(evil: str, capsys: pytest.CaptureFixture[str]) -> None:
     """
-    As an id, a note, a cause, a refusal and a conflict: it comes out as it went in, and a record stays one line.
+    As an id, a note, a cause, a rejection and a conflict: it stays unchanged, and a record stays one line.
 
-    An id with characters that do not show is held, for a receiver may drop them, and would not find the order again.
+    An id with invisible characters is held: a receiver may drop them, and would not find the order again.
     """
     bench = Bench(poll_interval=3600)
     mark = evil if evil.isprintable() else "1"
@@ -143,7 +143,7 @@ async def test_text_stays_text_on_its_whole_way(evil: str, capsys: pytest.Captur
 
 
 def states(journal: MemoryJournal) -> dict[str, str]:
-    """Return what the journal says of each order."""
+    """Return the state of each order in the journal."""
     database = journal.store.database
     assert isinstance(database, InlineDatabase)
     found = database._db.execute("SELECT o.order_id, s.state FROM orders o JOIN order_states s ON s.key = o.key")
@@ -155,7 +155,7 @@ def states(journal: MemoryJournal) -> dict[str, str]:
 @pytest.mark.parametrize("key", ["wms_code", "customer_code", "password"])
 @pytest.mark.parametrize("evil", ["\r\nX-Evil: 1", "\n", "\x00", "\x7f"])
 def test_no_setting_holds_a_header(key: str, evil: str) -> None:
-    """What goes into a header is refused with a line break in it, at its place, before any call."""
+    """A value for a header that contains a line break is rejected at its place, before any call."""
     own = {"type": "ewarehousing", "username": "u", "password": "p" * 8, "wms_code": "D", "customer_code": "C"}
     receivers = {**SETTINGS["receivers"], "erp": {**own, key: f"{own[key]}{evil}"}}
     with pytest.raises(SettingsError, match=rf"receivers\.erp\.{key}: "):
@@ -184,7 +184,7 @@ TRAEDE = {"type": "traede_orders", "token": "t" * 9, "app_key": "k" * 9, "system
     ],
 )
 def test_no_key_holds_a_header(source: dict[str, Any], key: str) -> None:
-    """Nor do the keys of the sources, whatever they come from; and the mistake does not repeat them."""
+    """The same for the keys of sources, wherever they come from; and the message does not repeat them."""
     transport = SETTINGS["sources"]["transport"]
     evil = {**source, key: f"{source[key]}\r\nX-Evil: canary"}
     with pytest.raises(SettingsError, match=rf"sources\.shop\.{key}: ") as caught:
@@ -215,12 +215,12 @@ def loaded(settings: dict[str, Any]) -> Any:
     ],
 )
 def test_a_text_that_would_be_a_format_is_found(text: str, found: bool) -> None:
-    """See the architecture's own check, which every module passes."""
+    """The architecture's own check finds it, and every module passes that check."""
     assert bool([*formatting({"m": parsed("m", text)})]) == found
 
 
 @pytest.mark.attack(20)
 def test_html_is_data() -> None:
-    """What a receiver gets is the text as it was: whoever shows it escapes it, and nobody has done so before."""
+    """A receiver gets the text unchanged: escaping is up to the program that shows it."""
     order = msgspec.structs.replace(EXAMPLE, notes="<script>alert(1)</script>")
     assert plain_order(order).notes == "<script>alert(1)</script>"

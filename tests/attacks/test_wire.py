@@ -1,4 +1,4 @@
-"""Answers made to use up memory, time or patience, over a real socket."""
+"""Responses made to exhaust memory, time or patience, over a real socket."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.http.wire import Session, request, said, wire
 
 
 async def failure(session: Session, *, patience: float = 20) -> ConnectorError:
-    """Write something there, which fails; return how."""
+    """Make a write that fails; return its error."""
     async with wire(session) as base:
         settings = EndpointSettings(timeout=Duration(patience))
         endpoint = Endpoint("vendor", base, settings, SystemClock(), largest=1024 * 1024)
@@ -30,7 +30,7 @@ async def failure(session: Session, *, patience: float = 20) -> ConnectorError:
 
 
 def packed(body: bytes, encoding: str = "gzip") -> Session:
-    """Return a session that answers with `body`, which is compressed as `encoding` says."""
+    """Return a session that responds with `body`, compressed by `encoding`."""
     head = f"HTTP/1.1 200 OK\r\nContent-Encoding: {encoding}\r\nContent-Length: {len(body)}\r\n\r\n"
     return said(head.encode(), body)
 
@@ -46,7 +46,7 @@ def packed(body: bytes, encoding: str = "gzip") -> Session:
     ],
 )
 async def test_a_compressed_answer_costs_no_more_than_it_should(body: bytes) -> None:
-    """However it is packed, it is not an answer, and it takes seconds at the most."""
+    """However it is compressed, it is not a usable response, and it takes seconds at most."""
     started = time.process_time()
     outcome = await answer(packed(body))
     assert outcome is None or len(outcome) <= 1024 * 1024
@@ -54,7 +54,7 @@ async def test_a_compressed_answer_costs_no_more_than_it_should(body: bytes) -> 
 
 
 async def answer(session: Session) -> bytes | None:
-    """Write something there; return the answer's bytes, or None when it was in doubt."""
+    """Make a write; return the bytes of the response, or None if it is in doubt."""
     async with wire(session) as base:
         endpoint = Endpoint("vendor", base, EndpointSettings(), SystemClock(), largest=1024 * 1024)
         try:
@@ -68,7 +68,7 @@ async def answer(session: Session) -> bytes | None:
 @pytest.mark.attack(10)
 @pytest.mark.fault(82)
 async def test_headers_byte_by_byte() -> None:
-    """They count into the time of the call."""
+    """Their time counts towards the timeout of the call."""
 
     async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await request(reader)
@@ -85,14 +85,14 @@ async def test_headers_byte_by_byte() -> None:
 @pytest.mark.fault(81)
 @pytest.mark.parametrize("status", [200, 400, 401])
 async def test_a_bomb_of_headers_is_no_answer(status: int) -> None:
-    """Not even its status counts: the client itself would call it a 400."""
+    """Not even its status counts: the client would call it a 400."""
     head = f"HTTP/1.1 {status} Here\r\n".encode() + b"".join(b"X-%d: y\r\n" % n for n in range(5000))
     assert type(await failure(said(head, b"\r\n"))) is InDoubtError
 
 
 @pytest.mark.attack(23)
 async def test_no_header_is_injected() -> None:
-    """What would end a header's line and begin another is never sent, and nothing has left."""
+    """A value that would end a header and begin another is never sent, and nothing else is sent either."""
     heard: list[bytes] = []
 
     async def listening(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

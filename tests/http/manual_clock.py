@@ -16,7 +16,7 @@ class Hands:
         """Seconds that pass with every reading."""
 
     def now(self) -> datetime:
-        """Return a fixed date with the time of the hands."""
+        """Return the time that the hands show."""
         return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=self.at)
 
     def monotonic(self) -> float:

@@ -54,7 +54,7 @@ class Loopback(AbstractResolver):
 
 @pytest.fixture(autouse=True)
 def the_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Resolve every name to this machine, and trust no authority but the tests' own."""
+    """Resolve every name to this machine, and trust the tests' authority as well."""
     context = trusting()
     monkeypatch.setattr(tls, "context", lambda: context)
     connector = aiohttp.TCPConnector

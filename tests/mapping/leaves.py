@@ -1,4 +1,4 @@
-"""Every leaf of an order: orders with all fields filled, made from their structs, and where a leaf is in a request."""
+"""The leaves of an order: makes orders with all fields filled, and finds each leaf in a request."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ MEANT: dict[str, Any] = {
     "kind": "shipment",
     "country": "NL",
 }
-"""Fields that take no other text than a code; all others get one that nothing else has."""
+"""Fields that accept only a code; all other texts get a value that occurs nowhere else."""
 
 
 def filled() -> Order:
     """
     Return an order with every field filled, each with a value of its own: a text, a number, a time, `True`.
 
-    A new field of the order, or of a part of it, is filled by itself. Quantities are whole, codes are codes.
+    New fields of the order and its parts are filled automatically. Quantities are whole, codes are codes.
     """
     order = _filled(Order, "order", count(1001))
     assert isinstance(order, Order)
@@ -68,7 +68,7 @@ def _filled(kind: Any, name: str, numbers: Iterator[int]) -> Any:
 
 
 def leaves(value: Any, path: str = "") -> Iterator[Leaf]:
-    """Yield each leaf of an order that is not as it is by default, with its path."""
+    """Yield each leaf of an order that differs from its default, with its path."""
     if isinstance(value, msgspec.Struct):
         for field in msgspec.structs.fields(type(value)):
             part = getattr(value, field.name)
@@ -85,7 +85,7 @@ def leaves(value: Any, path: str = "") -> Iterator[Leaf]:
 
 
 def absent(order: Order, request: Any) -> list[str]:
-    """Return the leaves of `order` that are nowhere in `request`, which was read from JSON."""
+    """Return the leaves of `order` that are nowhere in `request`, which was decoded from JSON."""
     said = list(_scalars(request))
     texts = [" ".join(each.split()) for each in said if isinstance(each, str)]
     numbers = {Decimal(each) for each in said if isinstance(each, int | Decimal) and not isinstance(each, bool)}

@@ -1,4 +1,7 @@
-"""Orders in their vendors' form that once came out wrong (tests/cases/orders.json): what each receiver gets of them."""
+"""
+Orders in their vendors' form that were once mapped wrongly (tests/cases/orders.json), and the requests expected for
+them.
+"""
 
 from __future__ import annotations
 
@@ -81,7 +84,7 @@ REQUESTS: dict[str, dict[str, Any]] = {
     },
     "ean_only": {"order_lines": [{"article_code": "8712345678906", "description": "Lamp", "price": 100}]},
 }
-"""What eWarehousing is sent by default; None is what it is not sent."""
+"""The request to eWarehousing by the default mapping; None marks keys that are not sent."""
 HELD = {
     "unknown_row_class": "unknown row class: configuration",
     "pickup_and_request_date": PICKUP,
@@ -100,7 +103,7 @@ def order_of(name: str) -> Order:
 
 
 def differences(expected: Any, found: Any, path: str = "") -> list[str]:
-    """Return where `found` is not as expected; it may say more, but no more elements of a list."""
+    """Return the places where `found` differs; additional keys are accepted, additional list elements are not."""
     if isinstance(expected, dict) and isinstance(found, dict):
         return [each for key, part in expected.items() for each in differences(part, found.get(key), f"{path}.{key}")]
     if isinstance(expected, list) and isinstance(found, list) and len(expected) == len(found):
@@ -119,7 +122,7 @@ def test_every_case_is_here() -> None:
 @pytest.mark.fault(147)
 @pytest.mark.parametrize("name", REQUESTS)
 def test_a_case_is_sent_as_it_must_be(name: str) -> None:
-    """By the default mapping, and nothing of the order is lost on the way; its plain form has all of it, too."""
+    """The default mapping sends all of the order, and so does its plain form."""
     order = order_of(name)
     request = _read(encode(create_order(order)))
     assert differences(REQUESTS[name], request) == []
@@ -131,20 +134,20 @@ def test_a_case_is_sent_as_it_must_be(name: str) -> None:
 
 @pytest.mark.parametrize("name", HELD)
 def test_a_case_is_held_under_its_cause(name: str) -> None:
-    """Rather than sent without a part of it."""
+    """An order is held rather than sent without a part of it."""
     with pytest.raises(Unmappable) as caught:
         create_order(order_of(name))
     assert caught.value.cause == HELD[name]
 
 
 def test_a_unit_price_in_units_has_its_fraction_of_a_cent() -> None:
-    """As the number that it is: not rounded, no float, no exponent."""
+    """The exact number: not rounded, not a float, without an exponent."""
     request = encode(create_order(order_of("unit_price_below_a_cent"), line_price="units"))
     assert b'"price":0.0045' in request
 
 
 def test_a_pick_up_order_says_so_in_its_plain_form() -> None:
-    """Method, place, carrier, date, and that it goes in one delivery; to the warehouse they go with a method."""
+    """Method, place, carrier, date and a single delivery; the warehouse gets them together with a shipping method."""
     plain = _read(msgspec.json.encode(plain_order(order_of("pickup_and_request_date"))))
     expected = {
         "delivery_method": "PICKUP",

@@ -1,4 +1,4 @@
-"""Code lists: what a missing code does, and how the orders that wait for it are known."""
+"""Code tables: a missing code holds orders, and the orders that wait for it are recognised."""
 
 from __future__ import annotations
 
@@ -23,24 +23,27 @@ def cause(table: str, code: str) -> str:
 
 
 def test_a_code_gives_its_value() -> None:
-    """A text or a number; a number with a fraction has the digits that were written."""
+    """Text or a number; a number with a fraction has exactly the digits that were written."""
     assert [look_up(TABLES, "methods", code) for code in ("post", "1", "rate")] == ["P", 7, Decimal("0.1")]
 
 
 @pytest.mark.parametrize("code", ["Post", "post ", "", "10"])
 def test_codes_are_compared_exactly(code: str) -> None:
-    """A code that is nearly there is not there."""
+    """A similar code is not a match."""
     with pytest.raises(Unmappable):
         look_up(TABLES, "methods", code)
 
 
 def test_a_missing_code_names_itself() -> None:
-    """All that wait for the same row share the cause, and it is ours to mend: the source is not told."""
+    """
+    All orders that wait for the same row share the cause; the settings are at
+    fault, so the source gets no report.
+    """
     assert cause("methods", "dhl") == "missing code: methods/dhl"
 
 
 def test_a_code_that_was_added_is_known() -> None:
-    """Then what waits for it may go on; other causes, tables and codes are not concerned."""
+    """Orders that wait for it may continue; other causes, tables and codes are unaffected."""
     waiting = cause("methods", "dhl")
     assert not known(waiting, TABLES)
     assert known(waiting, {"methods": {"dhl": "D"}})
@@ -52,6 +55,6 @@ def test_a_code_that_was_added_is_known() -> None:
 
 @given(st.text(min_size=1, max_size=300))
 def test_any_code_that_was_added_is_known(code: str) -> None:
-    """Whatever is in it: what is cut or cleaned in a cause is found again."""
+    """For any code: even one that was cut or cleaned in the cause is recognised."""
     if code not in TABLES["empty"]:
         assert known(cause("empty", code), {"empty": {code: "x"}})

@@ -1,4 +1,4 @@
-"""A mapping as a tree in settings.yaml: what it makes of an order, and where its mistakes are."""
+"""A mapping as a tree in settings.yaml: its results, and the places of its mistakes."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ LINES = {"article_code": "=item.sku", "quantity": "=item.quantity", "description
 
 
 def sent(tree: dict[str, Any], order: Order = PROPELLER) -> dict[str, Any]:
-    """Return what a tree makes of an order, for eWarehousing."""
+    """Return the request that a tree makes of an order, for eWarehousing."""
     found: dict[str, Any] = msgspec.json.decode(mapper(tree, CreateOrder, create_order, TABLES)(order))
     return found
 
 
 def held(tree: dict[str, Any], order: Order = PROPELLER) -> Unmappable:
-    """Return why a tree holds an order."""
+    """Return the cause under which a tree holds an order."""
     with pytest.raises(Unmappable) as caught:
         sent(tree, order)
     return caught.value
@@ -46,7 +46,7 @@ DEFAULT = sent({})
 
 
 def test_an_empty_tree_is_the_default() -> None:
-    """Byte for byte."""
+    """The request is the same, byte for byte."""
     body = msgspec.json.encode(create_order(PROPELLER))
     assert (
         mapper({}, CreateOrder, create_order)(PROPELLER) == mapper(None, CreateOrder, create_order)(PROPELLER) == body
@@ -71,7 +71,7 @@ def test_an_empty_tree_is_the_default() -> None:
     ],
 )
 def test_a_leaf_is_a_literal_or_an_expression(value: str, note: str) -> None:
-    """A text that begins with = is one; with a backslash before it, it is not. Numbers and dates become text."""
+    """Text that begins with = is an expression, unless a backslash precedes it. Numbers and dates become text."""
     assert sent({"note": value}) == {**DEFAULT, "note": note}
 
 
@@ -86,7 +86,7 @@ def test_what_the_tree_does_not_name_stays() -> None:
 
 @pytest.mark.parametrize("value", [None, "=metadata.nothing", "=vat", "=customer.vat_number"])
 def test_null_is_not_sent(value: str | None) -> None:
-    """Written so, or the result of an expression; an empty text of the order is nothing, too."""
+    """A null, written or computed, is not sent; neither is an empty text of the order."""
     without = {key: each for key, each in DEFAULT.items() if key != "shipping_email"}
     if value == "=vat":
         value = "=default(customer.vat_number, metadata.vat)"
@@ -94,7 +94,7 @@ def test_null_is_not_sent(value: str | None) -> None:
 
 
 def test_what_the_default_made_can_be_used() -> None:
-    """It is `mapped`, as it was before the tree changed anything."""
+    """`mapped` is the result of the default mapping, before the tree changes anything."""
     tree = {
         "shipping_email": "=default(metadata.email, mapped.shipping_email)",
         "note": "=mapped.shipping_address.city",
@@ -108,7 +108,7 @@ def test_what_the_default_made_can_be_used() -> None:
 
 @pytest.mark.parametrize(("country", "state"), [("NL", "NH"), ("BE", None)])
 def test_a_branch_whose_when_is_false_is_not_written(country: str, state: str | None) -> None:
-    """So the default stays, or nothing is there."""
+    """The default's value stays, or the key is absent."""
     found = sent({"shipping_address": {"when": f"=delivery_address.country == '{country}'", "state": "NH"}})
     assert found["shipping_address"].get("state") == state
     assert found["shipping_address"]["city"] == "Amsterdam"
@@ -129,12 +129,12 @@ def test_a_branch_whose_when_is_false_is_not_written(country: str, state: str | 
     ],
 )
 def test_a_leaf_may_depend(tree: dict[str, Any], language: str | None) -> None:
-    """`then` or `else`; what is not there leaves the default. A number is true, as everywhere in JMESPath."""
+    """`then` or `else`; without the branch the default's value stays. A number is true, as everywhere in JMESPath."""
     assert sent({"language": tree}).get("language") == language
 
 
 def test_each_makes_an_element_for_each() -> None:
-    """The element is `item`; the order is there as well."""
+    """The element is `item`; the order's fields remain available."""
     order = msgspec.structs.replace(
         PROPELLER,
         lines=(
@@ -161,7 +161,7 @@ def test_each_makes_an_element_for_each() -> None:
 
 
 def test_each_may_be_left_out() -> None:
-    """By its own `when`, or because there is nothing to go over."""
+    """If its own `when` is false, or if its list is empty."""
     lines = {"when": "=notes", "each": "=lines", "do": {**LINES}}
     assert sent({"order_lines": lines}) == DEFAULT
     assert held({"order_lines": {"each": "=metadata.nothing", "do": {**LINES}}}).cause == "missing field: order_lines"
@@ -171,7 +171,7 @@ def test_each_may_be_left_out() -> None:
 
 
 def test_an_expression_may_make_a_whole_branch() -> None:
-    """Its numbers fit, and what is null in it is left out."""
+    """Its numbers are converted, and its nulls are left out."""
     text = "=lines[].{article_code: sku, quantity: quantity, description: name, price: metadata.nothing}"
     assert sent({"order_lines": text})["order_lines"] == [
         {"article_code": "#117", "quantity": 2, "description": "voorbeeld artikel"}
@@ -180,7 +180,7 @@ def test_an_expression_may_make_a_whole_branch() -> None:
 
 
 def test_from_nothing() -> None:
-    """`defaults: false` serves orders that the default holds; what is required has to be there."""
+    """`defaults: false` handles orders that the default would hold; required keys must be written."""
     order = msgspec.structs.replace(PROPELLER, delivery_address=None)
     assert held({"note": "x"}, order).cause == "missing field: shipping_address"
     address = {"addressed_to": "=customer.name", "street": "=invoice_address.street", "city": "Depot", "country": "NL"}
@@ -206,7 +206,7 @@ def test_from_nothing() -> None:
 
 
 def test_a_missing_code_holds_until_its_row_is_there() -> None:
-    """The order waits under a cause that names the code; with the row it goes out."""
+    """The order waits under a cause that names the code; once the row is added it is sent."""
     tree = {"shipping_method": "=lookup('methods', metadata.payment_method)"}
     assert sent(tree)["shipping_method"] == METHOD
     waiting = held(tree, msgspec.structs.replace(PROPELLER, metadata={"payment_method": "ideal"}))
@@ -230,13 +230,13 @@ def test_a_missing_code_holds_until_its_row_is_there() -> None:
     ],
 )  # fmt: skip
 def test_what_cannot_be_sent_is_held(tree: dict[str, Any], cause: str, ours: bool) -> None:
-    """The cause names the key. A wrong type is the mapping's fault, which no source is told; a wrong value is not."""
+    """The cause names the key. A wrong type is the mapping's fault and not reported to the source; a wrong value is."""
     found = held(tree)
     assert (found.cause, found.ours) == (cause, ours)
 
 
 class Wide(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A request with a field of every kind."""
+    """A request with a field of every type."""
 
     amount: Decimal | None = None
     number: float | None = None
@@ -277,7 +277,7 @@ class Wide(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     ],
 )
 def test_a_value_takes_the_type_that_is_wanted(key: str, value: Any, wire: bytes) -> None:
-    """Where nothing is lost by it; an amount is never a float on its way."""
+    """A value is converted where nothing is lost; an amount never becomes a float on its way."""
     body = mapper({key: value}, Wide, lambda _: Wide())(PROPELLER)
     assert dict(msgspec.json.decode(body, type=dict[str, msgspec.Raw]))[key] == msgspec.Raw(wire)
 
@@ -330,7 +330,7 @@ words = st.one_of(st.text(max_size=6), st.sampled_from(["NL", "EUR", "\ud800", "
     )
 )
 def test_any_order_becomes_a_request_or_is_held(order: Order) -> None:
-    """Whatever is in it; nothing but `Unmappable` comes out."""
+    """For any order, `Unmappable` is the only error."""
     body = b""
     try:
         body = with_every_function()(order)
@@ -340,7 +340,7 @@ def test_any_order_becomes_a_request_or_is_held(order: Order) -> None:
 
 
 def test_the_order_is_the_same_afterwards() -> None:
-    """And so is what the default made: the tree works on copies."""
+    """The tree works on copies of the order and of the default's result."""
     mapped = {"meta_data": {"a": "b"}, "note": "x"}
     tree, _ = compile_mapping({"meta_data": {"c": "d"}, "note": None}, CreateOrder, {})
     assert tree.apply(PROPELLER, mapped) == {"meta_data": {"a": "b", "c": "d"}}
@@ -348,7 +348,7 @@ def test_the_order_is_the_same_afterwards() -> None:
 
 
 def test_a_route_splits_streets_and_holds_what_does_not_add_up() -> None:
-    """Before its mapping, and only if it is told to."""
+    """Before the mapping, and only if the route is set to do so."""
     address = Address(company="A", street="Keizersgracht 100-2", postal_code="1015AA", city="Amsterdam", country="NL")
     order = msgspec.structs.replace(PROPELLER, delivery_address=address)
     plain = RouteSettings(source="shop", receivers=["warehouse"])
@@ -368,7 +368,7 @@ def test_a_route_splits_streets_and_holds_what_does_not_add_up() -> None:
 
 
 def test_a_tree_that_nobody_checked_is_refused_when_it_is_used() -> None:
-    """As by an app that makes its settings itself."""
+    """For applications that construct their settings themselves."""
     with pytest.raises(SettingsError) as caught:
         mapper({"noet": "x", "order_lines": {"each": "=lins", "do": LINES}}, CreateOrder, create_order)
     assert [line.split(": ")[1] for line in caught.value.problems] == ["noet", "order_lines.each"]

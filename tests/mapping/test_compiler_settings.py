@@ -1,4 +1,4 @@
-"""A mapping in settings.yaml: every mistake in it is reported at its line and column, before the first order."""
+"""A mapping in settings.yaml: every mistake is reported with its line and column, before the first order."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ routes:
 
 @pytest.fixture
 def load(tmp_path: Path) -> Callable[..., Settings]:
-    """Load settings with something after their route."""
+    """Load settings with extra text after their route."""
 
     def with_text(after: str, receivers: str = "[warehouse]", **environ: str) -> Settings:
         path = tmp_path / "settings.yaml"
@@ -47,14 +47,14 @@ Load = Callable[..., Settings]
 
 
 def lines_of(load: Load, after: str, receivers: str = "[warehouse]", **environ: str) -> list[str]:
-    """Return the mistakes of settings with something after their route, without the file's name."""
+    """Return the mistakes of settings with extra text after their route, without the file's name."""
     with pytest.raises(SettingsError) as caught:
         load(after, receivers, **environ)
     return [line.partition("settings.yaml:")[2] for line in caught.value.problems]
 
 
 def test_a_tree_of_the_settings_is_used(load: Load) -> None:
-    """With the tables beside it; the echo of it loads again."""
+    """The tree works with the tables beside it, and its echo loads again."""
     after = (
         "    mapping:\n      shipping_method: =lookup('methods', metadata.payment_method)\n      assured_amount: 5\n"
     )
@@ -103,7 +103,7 @@ MISTAKES = [
 
 @pytest.mark.parametrize(("line", "place", "words"), MISTAKES)
 def test_a_mistake_is_reported_at_its_leaf(load: Load, line: str, place: str, words: str) -> None:
-    """With the line and column in the file, and what to do."""
+    """With its line and column in the file, and the remedy."""
     environ = {"NOTE": "reference", "EQUALS": "=reference", "SECRET": "canary-7f3a"}
     found = lines_of(load, f"    mapping:\n      {line}\n", **environ)
     assert [each for each in found if each.startswith(f"{place}: routes.0.mapping") and words in each], found
@@ -111,7 +111,7 @@ def test_a_mistake_is_reported_at_its_leaf(load: Load, line: str, place: str, wo
 
 
 def test_every_mistake_of_a_mapping_at_once(load: Load) -> None:
-    """In the order of the file, together with those elsewhere."""
+    """In the order of the file, together with mistakes elsewhere."""
     after = "    mapping:\n      note: =a\n      noet: x\n      language: =b(\nserver: {port: x}\n"
     places = [line.split(": ")[0] for line in lines_of(load, after)]
     assert places == ["12:13", "13:7", "14:17", "15:16"]
@@ -148,7 +148,7 @@ def test_mistakes_beside_the_tree(load: Load, after: str, place: str, words: str
     ],
 )
 def test_mistakes_in_a_table(tmp_path: Path, rows: str, words: str) -> None:
-    """A table gives a text or a number for each code."""
+    """A table maps each code to text or a number."""
     path = tmp_path / "settings.yaml"
     path.write_text(SETTINGS.replace("tables:\n", f"tables:\n  more: {rows}\n"), "utf-8")
     with pytest.raises(SettingsError) as caught:
@@ -157,7 +157,7 @@ def test_mistakes_in_a_table(tmp_path: Path, rows: str, words: str) -> None:
 
 
 def test_several_receivers_have_a_mapping_each(load: Load) -> None:
-    """Under their names; a receiver without one has its default. A function may stand there as well."""
+    """Under their names; a receiver without one has its default. A function is possible there as well."""
     found = load("    mapping: {other: {note: x}}\n", "[warehouse, other]")
     route = found.routes[0]
     assert (route.mapping_for("warehouse"), route.mapping_for("other")) == (None, {"note": "x"})
@@ -170,7 +170,7 @@ def test_several_receivers_have_a_mapping_each(load: Load) -> None:
 
 
 def test_with_several_receivers_a_tree_says_which_it_is_for(load: Load) -> None:
-    """It is not guessed; and each tree is checked against its own receiver."""
+    """The receiver is not guessed, and each tree is checked against its own receiver."""
     (line,) = lines_of(load, "    mapping: {note: x}\n", "[warehouse, other]")
     assert line.startswith("11:15: routes.0.mapping.note: a route with several receivers has its mappings")
     (line,) = lines_of(load, "    mapping: {other: {noet: x}}\n", "[warehouse, other]")
@@ -178,7 +178,7 @@ def test_with_several_receivers_a_tree_says_which_it_is_for(load: Load) -> None:
 
 
 def test_the_tree_in_the_comments_of_the_example_works(tmp_path: Path) -> None:
-    """Who takes the # away has a mapping that does what the comments say."""
+    """Uncommented, the mapping does what its comments describe."""
     head, routes, rest = (Path(__file__).parents[2] / "settings.yaml").read_text("utf-8").partition("\nroutes:\n")
     path = tmp_path / "settings.yaml"
     path.write_text(head + routes + rest.replace("#   ", ""), "utf-8")
@@ -192,13 +192,13 @@ def test_the_tree_in_the_comments_of_the_example_works(tmp_path: Path) -> None:
 @pytest.mark.fault(125)
 @pytest.mark.parametrize("given", ["null", "=reference", "=external_id", "x"])
 def test_a_mapping_that_sets_the_identity_is_refused(load: Load, given: str) -> None:
-    """At its line, whatever it says: the receiver is asked for an order by that."""
+    """It is reported at its line, because receivers are looked up by that id."""
     (line,) = lines_of(load, f"    mapping:\n      note: x\n      external_id: {given}\n")
     assert line.startswith("13:7: routes.0.mapping.external_id: the connector sets external_id itself")
 
 
 @pytest.mark.fault(125)
 def test_what_receivers_call_external_id_further_in_is_free(load: Load) -> None:
-    """Only the request's own is the identity."""
+    """Only the request's own `external_id` is the identity."""
     settings = load("    mapping: {meta_data: {external_id: =reference}}\n")
     assert settings.routes[0].mapping == {"meta_data": {"external_id": "=reference"}}

@@ -1,4 +1,4 @@
-"""Examples of a mapping: those that come with the project, and what is told of one that comes out differently."""
+"""Examples of a mapping: those of the project, and the report for one that fails."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ async def mistakes(folder: Path, text: str, settings: Settings | None = None) ->
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 async def test_the_examples_come_out_as_they_say(path: Path) -> None:
-    """With the settings beside them, from the order as it is listed to what is sent, or to the cause of its hold."""
+    """With the settings beside them: from the order as listed to the request, or to the cause of its hold."""
     results = await examples_of(path)
     assert [(result.name, result.differences) for result in results] == [(result.name, ()) for result in results]
     assert results
@@ -105,14 +105,14 @@ ALL = """\
     ],
 )
 async def test_a_difference_is_a_line(tmp_path: Path, old: str, new: str, differences: list[str]) -> None:
-    """Where it is, what was expected, and what would be sent."""
+    """The path, the value expected, and the value that would be sent."""
     found = await said(tmp_path, ORDER + ALL.replace(old, new, 1))
     assert len(found) == len(differences)
     assert all(line.startswith(expected) for line, expected in zip(found, differences, strict=True))
 
 
 async def test_some_of_it_is_enough(tmp_path: Path) -> None:
-    """`contains` leaves open what it does not name, at any depth."""
+    """`contains` ignores keys that it does not name, at any depth."""
     assert await said(tmp_path, ORDER + "    contains: {order_lines: [{price: 10}], currency: EUR}\n") == []
     found = await said(tmp_path, ORDER + "    contains: {order_lines: [{price: 11}], note: x}\n")
     assert found == ["order_lines[0].price: expected 11, sent 10", 'note: expected "x", not sent']
@@ -126,13 +126,13 @@ async def test_some_of_it_is_enough(tmp_path: Path) -> None:
     ],
 )
 async def test_an_order_that_goes_out(tmp_path: Path, expected: str, words: str) -> None:
-    """Where it should have been held, or otherwise."""
+    """Although it should be held, or with another request."""
     (line,) = await said(tmp_path, ORDER + f"    {expected}\n")
     assert line.startswith(words)
 
 
 async def test_an_order_that_is_held(tmp_path: Path) -> None:
-    """For another cause than expected, or when it should have gone out."""
+    """For another cause than expected, or although it should be sent."""
     order = "  - name: mine\n    order: {id: 1, items: []}\n"
     assert await said(tmp_path, order + "    held: x\n") == [
         "expected to be held for 'x', it was held for 'missing field: shipping_address'"
@@ -172,7 +172,7 @@ async def test_a_mistake_in_the_file_has_its_place(tmp_path: Path, text: str, li
 
 
 async def test_an_example_says_which_ends_it_is_for_where_there_are_several(tmp_path: Path) -> None:
-    """It is not guessed."""
+    """The source and the receiver are not guessed."""
     settings = load_settings(SETTINGS, {})
     several = msgspec.structs.replace(
         settings,
@@ -188,7 +188,7 @@ async def test_an_example_says_which_ends_it_is_for_where_there_are_several(tmp_
 
 
 async def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    """Is named."""
+    """The message names the file."""
     with pytest.raises(SettingsError, match=r"mine\.yaml: the file cannot be read: No such file"):
         await examples_of(tmp_path / "mine.yaml")
 
@@ -196,14 +196,14 @@ async def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 @click.group()
 @click.option("--settings")
 def root(settings: str) -> None:
-    """Stand where the real command line stands."""
+    """Stand in for the root group of the real command line."""
 
 
 root.add_command(cli.command)
 
 
 def test_the_command_tells_and_exits_1_when_one_fails(tmp_path: Path) -> None:
-    """One line for each that comes out, the differences under each that does not."""
+    """One line for each example that passes; the differences for each that fails."""
     path = tmp_path / "mine.yaml"
     path.write_text("examples:\n" + ORDER + "    contains: {po_number: x}\n" + ORDER + ALL, "utf-8")
     found = CliRunner().invoke(root, ["--settings", str(SETTINGS), "test", str(path)])

@@ -1,4 +1,4 @@
-"""Expressions: what they find, what they can call, and what is wrong with one before there is an order."""
+"""Expressions: the fields they read, the functions they call, and the mistakes found before there is an order."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def found(text: str, order: Order = ORDER) -> Any:
 
 
 def mistakes(text: str) -> list[str]:
-    """Return what is wrong with an expression."""
+    """Return the mistakes of an expression."""
     with pytest.raises(ExpressionError) as caught:
         ExpressionParser(TABLES).read(text, ROOT)
     return caught.value.mistakes
@@ -89,7 +89,7 @@ def mistakes(text: str) -> list[str]:
     ],
 )
 def test_expressions_find(text: str, value: Any) -> None:
-    """By the names of the canonical order, with what a default left out."""
+    """By the names of the canonical order, including fields that have their default."""
     assert found(text) == value
 
 
@@ -114,7 +114,7 @@ def test_expressions_find(text: str, value: Any) -> None:
     ],
 )
 def test_numbers_are_exact(text: str, value: str) -> None:
-    """Every digit is there, and no float on the way."""
+    """Every digit is kept, and no float is involved."""
     number = found(text)
     assert str(number) == value
     assert not isinstance(number, float)
@@ -162,12 +162,12 @@ def test_numbers_are_exact(text: str, value: str) -> None:
     ],
 )
 def test_functions(text: str, value: Any) -> None:
-    """Each does what its name says; null in is null out."""
+    """Each does what its name promises; null in is null out."""
     assert found(text) == value
 
 
 def test_an_address_with_a_number_of_its_own_is_not_split() -> None:
-    """The source told them apart."""
+    """The source has already separated street and number."""
     address = Address(street="Plein 1944", number="12", number_addition="a", country="NL")
     order = msgspec.structs.replace(ORDER, delivery_address=address)
     names = ("street", "house_number", "house_number_addition")
@@ -175,7 +175,7 @@ def test_an_address_with_a_number_of_its_own_is_not_split() -> None:
 
 
 def test_a_code_that_is_missing_holds() -> None:
-    """Under a cause that names the table and the code; it is ours to mend."""
+    """Under a cause that names the table and the code; the settings are at fault."""
     with pytest.raises(Unmappable) as caught:
         found("lookup('methods', reference)")
     assert (caught.value.cause, caught.value.ours) == ("missing code: methods/R-7", True)
@@ -199,7 +199,7 @@ def test_a_code_that_is_missing_holds() -> None:
     ],
 )
 def test_a_function_says_what_it_cannot_take(text: str, words: str) -> None:
-    """In words, with what it got."""
+    """The message names the expected type and the type it got."""
     with pytest.raises(TypeError) as caught:
         found(text)
     assert words in str(caught.value)
@@ -272,7 +272,7 @@ def test_numbers_beyond_all_measure_hold_the_order(text: str) -> None:
     ],
 )
 def test_a_mistake_is_found_before_there_is_an_order(text: str, words: str) -> None:
-    """With the column, counted from the `=`, a `^` before the place, and what was probably meant."""
+    """With the column, counted from the `=`, a `^` before the position, and the probable intention."""
     (line,) = mistakes(text)
     assert words in line
     assert "\n" not in line
@@ -285,12 +285,12 @@ def test_every_mistake_of_an_expression_at_once() -> None:
 
 @pytest.mark.parametrize("text", ["metadata.x.y", "raw.a.b.c", "`{}`.a", "lines[].metadata.x", "values(metadata)[0]"])
 def test_beyond_what_is_known_everything_may_be(text: str) -> None:
-    """What a vendor adds has names of its own."""
+    """Fields that a vendor adds have names of their own."""
     assert ExpressionParser(TABLES).read(text, ROOT).text == text
 
 
 def test_reading_twice_gives_the_same() -> None:
-    """The library's own cache is not changed by us."""
+    """The library's cache is not modified."""
     assert [found("mul(`1.10`, `2`)") for _ in range(2)] == [Decimal("2.2"), Decimal("2.2")]
 
 
@@ -320,7 +320,7 @@ PIECES = [
 @settings(max_examples=300)
 @given(st.one_of(st.text(max_size=12), st.lists(st.sampled_from(PIECES), max_size=10).map(" ".join)))
 def test_no_text_breaks_the_reader(text: str) -> None:
-    """It is an expression, or what is wrong with it is said; nothing else comes out."""
+    """Any text is an expression or is reported as a mistake; nothing else is raised."""
     wrong: list[str] | None = None
     try:
         ExpressionParser(TABLES).read(text, ROOT)
@@ -343,7 +343,7 @@ def test_no_text_breaks_the_reader(text: str) -> None:
     ],
 )
 def test_a_not_before_a_path_is_refused(text: str, meant: str) -> None:
-    """JMESPath binds ! before the dot, so `!a.b` is null whatever the order says; the mistake says what is meant."""
+    """JMESPath binds ! before the dot, so `!a.b` is null for every order; the message shows the correct form."""
     with pytest.raises(ExpressionError) as caught:
         ExpressionParser({}).read(text, root(None))
     assert f"! binds before . and [], so this is always null; write {meant}" in str(caught.value)
@@ -353,5 +353,5 @@ def test_a_not_before_a_path_is_refused(text: str, meant: str) -> None:
     "text", ["!(customer.name)", "!notes", "lines[?!sku]", "!contains(notes, 'x')", "!notes == !raw"]
 )
 def test_a_not_before_what_it_is_about_is_taken(text: str) -> None:
-    """Parentheses say what is negated."""
+    """With parentheses the negation applies to the whole path."""
     ExpressionParser({}).read(text, root(None))

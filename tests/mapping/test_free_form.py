@@ -1,4 +1,4 @@
-"""A mapping to a receiver that takes any JSON object: a webhook, a file."""
+"""A mapping to a receiver that accepts any JSON object: a webhook, a file."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ routes:
 
 
 def sent(tree: dict[str, Any]) -> bytes:
-    """Return what would be sent with this mapping."""
+    """Return the request that this mapping makes."""
     return mapper(tree, PlainOrder, plain_order)(PROPELLER)
 
 
 def wire(value: Any) -> bytes:
-    """Return how a value is sent under a key of one's own."""
+    """Return the JSON of a value under a new key."""
     return bytes(msgspec.json.decode(sent({"defaults": False, "x": value}), type=dict[str, msgspec.Raw])["x"])
 
 
@@ -68,13 +68,13 @@ def wire(value: Any) -> bytes:
     ],
 )
 def test_any_shape_with_any_values(value: Any, expected: bytes) -> None:
-    """An amount is a text with its digits unless it is said to be a number; no float is made of it."""
+    """An amount is text with its digits unless `number()` makes it a number; no float is involved."""
     found = mapper({"x": value}, PlainOrder, plain_order)(PROPELLER)
     assert bytes(msgspec.json.decode(found, type=dict[str, msgspec.Raw])["x"]) == expected
 
 
 def test_it_lies_over_the_plain_order() -> None:
-    """Keys of one's own are added, those of the order may have other types, and what is not named stays."""
+    """New keys are added, existing keys may change their type, and other keys stay."""
     plain = msgspec.json.decode(mapper(None, PlainOrder, plain_order)(PROPELLER))
     found = msgspec.json.decode(sent({"kind": None, "lines": "=length(lines)", "customer": {"tier": "gold"}, "own": 1}))
     assert found == {
@@ -89,7 +89,7 @@ def test_it_lies_over_the_plain_order() -> None:
     ("value", "cause"), [("=number(reference.x)", ""), ("=number('two')", "mapping failed: x"), ("=number(lines)", "m")]
 )
 def test_what_is_no_number(value: str, cause: str) -> None:
-    """Nothing stays nothing; anything else holds the order."""
+    """Null stays null; anything else holds the order."""
     if not cause:
         assert sent({"defaults": False, "x": "=number(notes)"}) == b'{"external_id":"shop-20106"}'
         return
@@ -108,7 +108,7 @@ def test_it_is_read_from_settings_and_written_as_a_row(tmp_path: Path) -> None:
 
 
 def test_a_mistake_in_an_expression_is_found(tmp_path: Path) -> None:
-    """At its line and column; the keys are the user's own."""
+    """At its line and column; keys are free."""
     text = SETTINGS.replace("=reference", "=refrence").replace("'units'", "'unit'")
     (tmp_path / "settings.yaml").write_text(text, "utf-8")
     with pytest.raises(SettingsError) as caught:

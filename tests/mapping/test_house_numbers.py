@@ -1,4 +1,4 @@
-"""House numbers in streets: split where there is no doubt, and no word lost in either case."""
+"""House numbers in streets are split off where unambiguous, and no word is lost in any case."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_a_number_is_split_off(street: str, country: str, expected: tuple[str, s
     ],
 )
 def test_a_street_that_leaves_a_doubt_is_left_whole(street: str, country: str) -> None:
-    """To the letter, spaces included."""
+    """To the letter, including spaces."""
     assert split(street, country) == SplitStreet(street)
 
 
@@ -89,12 +89,12 @@ WORDS = st.sampled_from(
     st.sampled_from(["", "NL", "FR", "US", "nl", "??"]),
 )
 def test_no_word_is_lost_changed_or_moved(street: str, country: str) -> None:
-    """Whatever the street: put together again, the parts are the words that it had, in their order."""
+    """For any street: put together again, the parts are its words in their order."""
     assert split(street, country).whole.split() == street.split()
 
 
 def test_an_address_with_a_number_of_its_own_stays() -> None:
-    """The source has told them apart already."""
+    """The source has already separated them."""
     address = Address(street="Plein 1944 12", number="3", country="NL")
     assert split_address(address) is address
     other = Address(street="Keizersgracht 100", number_addition="II")

@@ -1,4 +1,4 @@
-"""Countries, currencies and postal codes: membership in the standard's list, and countries by name."""
+"""Countries, currencies and postal codes: membership in the standards' lists, and countries by name."""
 
 from __future__ import annotations
 
@@ -61,19 +61,19 @@ def test_the_lists_are_those_of_the_standards() -> None:
     ],
 )
 def test_a_country_is_read_by_code_and_by_name(text: str, code: str) -> None:
-    """In English and in the vendors' languages; a name without its accents or article is the same name."""
+    """In English and in the vendors' languages; accents and articles may be missing."""
     assert country_code(text) == read_country(text) == code
 
 
 @pytest.mark.parametrize("text", ["", "QQ", "XX", "EU", "N", "Atlantis", "N L", "1", "x" * 1000])
 def test_what_is_no_country_stays_as_it_is(text: str) -> None:
-    """It is held by its own name later on."""
+    """It is held later, under its own name."""
     assert country_code(text) is None
     assert read_country(text) == text
 
 
 def test_every_english_name_is_read() -> None:
-    """All of ISO 3166-1, by each name that the standard has."""
+    """All of ISO 3166-1, by each name that the standard lists."""
     for country in pycountry.countries:
         for name in (country.name, getattr(country, "common_name", ""), getattr(country, "official_name", "")):
             assert not name or country_code(name) == country.alpha_2, name
@@ -93,12 +93,12 @@ def test_every_english_name_is_read() -> None:
     ],
 )
 def test_a_postal_code_that_came_as_a_number(number: int, country: str, code: str | None) -> None:
-    """It is filled up to the country's fixed length; where there is none, nobody can tell."""
+    """It is padded to the country's fixed length; without a fixed length it cannot be restored."""
     assert postal_code_of(number, country) == code
 
 
 def test_names_are_loaded_when_one_is_read() -> None:
-    """A start does not wait for them."""
+    """The names do not slow a start down."""
     told = (
         "import sys, connector.cli, connector.mapping.iso_codes as codes\n"
         "codes.read_country('NL'); print('pycountry' in sys.modules)"

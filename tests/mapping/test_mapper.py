@@ -1,4 +1,4 @@
-"""A route's own mapping: a function by name, whose every failure holds one order and nothing else."""
+"""A route's own mapping as a Python function, each failure of which holds one order and has no other effect."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ ORDER = Order(source="shop", order_id="1", notes="Ring twice.")
 
 
 class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the receiver takes."""
+    """The request of the receiver."""
 
     external_id: str
     quantity: int = 1
 
 
 class Other(msgspec.Struct, frozen=True):
-    """What another receiver takes."""
+    """The request of another receiver."""
 
     external_id: str
 
 
 def default(order: Order) -> Request:
-    """Map as the receiver would."""
+    """Map as the receiver does by default."""
     return Request(order.external_id)
 
 
 @pytest.fixture
 def own(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """Make a module of the user's."""
+    """Install a module of the user's."""
     module = ModuleType("users_mapping")
     monkeypatch.setitem(sys.modules, "users_mapping", module)
     return module
@@ -51,12 +51,12 @@ def result(own: ModuleType, function: Callable[[Order], Any]) -> bytes:
 
 
 def test_without_a_function_the_receivers_default_is_used() -> None:
-    """And encoded as it is."""
+    """Its result is encoded as it is."""
     assert mapper(None, Request, default)(ORDER) == b'{"external_id":"shop-1","quantity":1}'
 
 
 def test_what_the_default_cannot_map_is_held() -> None:
-    """Its cause comes through."""
+    """The order is held under the default's cause."""
 
     def fails(_order: Order) -> Request:
         raise Unmappable("missing field: street")
@@ -75,12 +75,12 @@ def test_what_the_default_cannot_map_is_held() -> None:
     ],
 )
 def test_a_function_returns_the_request_or_its_keys(own: ModuleType, function: Callable[[Order], Any]) -> None:
-    """The bytes are the same."""
+    """Both result in the same bytes."""
     assert result(own, function) == b'{"external_id":"shop-1","quantity":2}'
 
 
 def test_a_function_may_hold_an_order(own: ModuleType) -> None:
-    """Under a cause of its own, which all that wait for the same thing share."""
+    """Under a cause of its own, shared by all orders that wait for the same thing."""
 
     def fails(_order: Order) -> Request:
         raise Unmappable("no article code", "line 3")
@@ -108,7 +108,7 @@ def test_a_function_may_hold_an_order(own: ModuleType) -> None:
     ],
 )
 def test_what_is_not_the_receivers_request_is_not_sent(own: ModuleType, returned: Any) -> None:
-    """It is checked against the documented fields, however it was made; the cause names the function."""
+    """The result is checked against the documented fields; the cause names the function."""
     with pytest.raises(Unmappable) as caught:
         result(own, lambda _order: returned)
     assert caught.value.cause == "mapping users_mapping:to_request failed"
@@ -117,7 +117,7 @@ def test_what_is_not_the_receivers_request_is_not_sent(own: ModuleType, returned
 
 @pytest.mark.parametrize("returned", [{"quantity": 2}, {"external_id": None, "quantity": 2}, Request(None, 2)])  # type: ignore[arg-type]
 def test_the_identity_need_not_be_set(own: ModuleType, returned: Any) -> None:
-    """The connector puts it in, and checks the rest as ever."""
+    """The connector sets it, and validates the rest as always."""
     assert result(own, lambda _order: returned) == b'{"external_id":"shop-1","quantity":2}'
 
 
@@ -133,7 +133,7 @@ def test_the_identity_need_not_be_set(own: ModuleType, returned: Any) -> None:
     ],
 )
 def test_another_identity_is_not_sent(own: ModuleType, returned: Any) -> None:
-    """The receiver is asked by the order's own, so the cause names the field; nothing else is looked at."""
+    """Receivers are looked up by the order's own id, so the cause names the field; nothing else is checked."""
     with pytest.raises(Unmappable) as caught:
         result(own, lambda _order: returned)
     assert caught.value.cause == "mapping users_mapping:to_request sets external_id"
@@ -145,7 +145,7 @@ def test_another_identity_is_not_sent(own: ModuleType, returned: Any) -> None:
     "error", [KeyError("street"), ZeroDivisionError(), AttributeError("no such thing"), RecursionError(), OSError("x")]
 )
 def test_a_fault_in_a_function_holds_the_order(own: ModuleType, error: Exception) -> None:
-    """The others go on; the person who looks finds the type of the fault."""
+    """The other orders continue; the detail names the type of the exception."""
 
     def fails(_order: Order) -> Request:
         raise error
@@ -157,7 +157,7 @@ def test_a_fault_in_a_function_holds_the_order(own: ModuleType, error: Exception
 
 
 def test_a_stop_is_no_fault(own: ModuleType) -> None:
-    """Ctrl-C in the middle of a mapping stops the process."""
+    """Ctrl-C during a mapping stops the process."""
 
     def interrupted(_order: Order) -> Request:
         raise KeyboardInterrupt
@@ -182,7 +182,7 @@ def test_a_stop_is_no_fault(own: ModuleType) -> None:
     ],
 )
 def test_a_name_that_names_nothing_is_a_mistake_in_the_settings(own: ModuleType, spec: str) -> None:
-    """Found at the start, and quoted."""
+    """It is found at the start, and quoted."""
     with pytest.raises(SettingsError) as caught:
         mapper(spec, Request, default)
     assert repr(spec) in caught.value.problems[0]
@@ -190,7 +190,7 @@ def test_a_name_that_names_nothing_is_a_mistake_in_the_settings(own: ModuleType,
 
 
 def test_what_is_no_function_is_a_mistake_in_the_settings(own: ModuleType) -> None:
-    """A constant, say."""
+    """For example, a constant."""
     own.to_request = 7  # type: ignore[attr-defined]
     with pytest.raises(SettingsError, match="is not a function"):
         mapper("users_mapping:to_request", Request, default)
@@ -200,7 +200,7 @@ def test_what_is_no_function_is_a_mistake_in_the_settings(own: ModuleType) -> No
 def test_a_module_that_cannot_be_imported_is_a_mistake_in_the_settings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str
 ) -> None:
-    """Whatever goes wrong in it: one line, and no traceback of ours."""
+    """Any failure in it is one line, without a traceback."""
     (tmp_path / "users_broken.py").write_text(source)
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(SettingsError, match="cannot be loaded"):

@@ -1,4 +1,4 @@
-"""Amounts on the wire, and whether the lines of an order add up to its total."""
+"""Amounts on the wire, and the check that the lines of an order add up to its total."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_rounding_moves_an_amount_by_half_a_unit_at_most(amount: Decimal, curren
 
 
 def test_the_callers_decimal_context_does_not_matter() -> None:
-    """An app that rounds its decimals another way gets the same cents."""
+    """An application that rounds its decimals differently gets the same cents."""
     with localcontext(prec=3, rounding=ROUND_DOWN):
         assert minor_units(Decimal("123456.785"), "EUR") == 12345679
 
@@ -115,19 +115,19 @@ def stated(**changes: Any) -> Order:
     ],
 )
 def test_lines_and_shipping_make_the_total(changes: dict[str, Decimal | None], fits: bool) -> None:
-    """Within the tolerance, in both directions; a discount may be in the prices already, or not."""
+    """Within the tolerance in both directions; the prices may or may not include a discount."""
     assert (check_totals(stated(**changes), CENT) is None) == fits
 
 
 def test_a_mismatch_is_told_in_numbers() -> None:
-    """What the lines make, and what the order says."""
+    """The sum of the lines and the stated total."""
     assert check_totals(stated(excluding_tax=Decimal("99.5")), CENT) == (
         "lines 100.00 and shipping 10 make 110.00, the order says 99.5 EUR"
     )
 
 
 def test_the_seed_adds_up_within_two_cents() -> None:
-    """Seed 000's own example misses by one (vendors.md 6/000 #5)."""
+    """Seed 000's own example is off by one (vendors.md 6/000 #5)."""
     order = to_order("shop", SEED_000)
     assert check_totals(order, CENT) is None
     assert check_totals(order, Decimal("0.001")) is not None
@@ -145,5 +145,5 @@ def test_the_seed_adds_up_within_two_cents() -> None:
     ],
 )
 def test_what_cannot_be_compared_is_no_mismatch(order: Order) -> None:
-    """No total, no lines, a line without a price, rows that are no lines, numbers beyond all measure."""
+    """No total, no lines, a line without a price, rows that are not lines, numbers out of range."""
     assert check_totals(order, CENT) is None

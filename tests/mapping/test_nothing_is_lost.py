@@ -1,4 +1,4 @@
-"""Whatever an order says is in what every receiver gets of it, or the order is held."""
+"""All content of an order is in the request to every receiver, or the order is held."""
 
 from __future__ import annotations
 
@@ -37,19 +37,19 @@ LATER = ("documents[",)
 """Documents are added to an order after it was created (`SupportsAttachments.attach`)."""
 
 SAID_TWICE = ("cash_on_delivery_currency", "sender_country", "invoice_country", "partial_delivery", "cancelled")
-"""Codes and flags that are the same in another place of an order in which everything is filled."""
+"""Codes and flags that occur elsewhere in an order in which everything is filled."""
 
 _read = msgspec.json.Decoder(float_hook=exact).decode
 _encode = msgspec.json.encode
 
 
 def warehouse(order: Order, tree: dict[str, Any] | None = None) -> Any:
-    """Return what eWarehousing would be sent, as it reads it."""
+    """Return the request to eWarehousing, as eWarehousing decodes it."""
     return _read(mapper(tree, CreateOrder, create_order, {}, partial_order)(order))
 
 
 def plain(order: Order) -> Any:
-    """Return what a webhook or a file would be sent."""
+    """Return the request to a webhook or a file."""
     return _read(mapper(None, PlainOrder, plain_order, {}, partial_plain)(order))
 
 
@@ -76,13 +76,13 @@ EXAMPLES = dict(examples())
 
 
 def lost(order: Order, request: Any) -> list[str]:
-    """Return the leaves of an order that are nowhere in a request, but for those that follow it."""
+    """Return the leaves of an order that are nowhere in a request, except those that follow it."""
     return [leaf for leaf in absent(order, request) if not leaf.startswith(LATER)]
 
 
 @pytest.mark.fault(147)
 def test_every_field_of_an_order_reaches_the_warehouse() -> None:
-    """Each in a field of the request or in its meta data; a new field of the order fails here until it does."""
+    """Each is in a field of the request or in its meta data; a new field of the order fails here until it is."""
     order = filled()
     assert len(list(leaves(order))) > 100
     with pytest.raises(Unmappable, match=PICKUP):
@@ -93,7 +93,7 @@ def test_every_field_of_an_order_reaches_the_warehouse() -> None:
 
 @pytest.mark.fault(147)
 def test_every_field_of_an_order_is_in_its_plain_form() -> None:
-    """Under the same path: nothing stands for something else. Documents are base64."""
+    """Under the same path, without substitutions. Documents are base64."""
     order = filled()
     content = plain(order)
     assert lost(order, content) == []
@@ -104,7 +104,10 @@ def test_every_field_of_an_order_is_in_its_plain_form() -> None:
 @pytest.mark.fault(147)
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_every_leaf_of_an_example_reaches_every_receiver(name: str) -> None:
-    """Of each vendor's own examples, and of orders of many kinds; what the warehouse cannot take is held."""
+    """
+    For each vendor's own examples, and for orders of many kinds; orders that
+    the warehouse cannot accept are held.
+    """
     order = EXAMPLES[name]
     assert lost(order, plain(order)) == []
     if name == "seed 002":
@@ -115,7 +118,7 @@ def test_every_leaf_of_an_example_reaches_every_receiver(name: str) -> None:
 
 
 def test_a_leaf_that_is_dropped_is_found() -> None:
-    """What this test goes by: a request without one of its texts lacks that leaf."""
+    """The method of this test works: a request without one of its texts lacks that leaf."""
     order = filled()
     request = warehouse(order, {"shipping_method": METHOD})
     elsewhere = {"source", "source_order_id", *SAID_TWICE}
@@ -127,7 +130,7 @@ def test_a_leaf_that_is_dropped_is_found() -> None:
 @pytest.mark.parametrize("currency", ["", "EUR"])
 @pytest.mark.parametrize("line_price", ["cents", "units"])
 def test_no_amount_is_lost(currency: str, line_price: Any) -> None:
-    """With a currency in a field, without one as text; fractions of a cent too."""
+    """With a currency in a field, without one as text; also fractions of a cent."""
     line = Line(sku="A", quantity=Decimal(2), unit_price=Decimal("0.0045"), tax_percentage=Decimal("8.1"))
     order = replace(PROPELLER, currency=currency, lines=(line,), totals=Totals(including_tax=Decimal("129.24")))
     request = msgspec.json.decode(_encode(msgspec.to_builtins(create_order(order, line_price=line_price))))
@@ -139,7 +142,7 @@ def test_no_amount_is_lost(currency: str, line_price: Any) -> None:
 
 @pytest.mark.fault(153)
 def test_two_rows_of_one_article_are_two_rows() -> None:
-    """Neither merged nor dropped, also where they have one id: the sums of what was sent are those of the order."""
+    """Neither merged nor dropped, even with the same id: the sums sent are those of the order."""
     row = Line(line_id="7", sku="A-1", name="one", quantity=Decimal(2), unit_price=Decimal(10))
     order = replace(PROPELLER, lines=(row, row, replace(row, quantity=Decimal(3), line_id="")))
     for request in (warehouse(order)["order_lines"], plain(order)["lines"]):
@@ -153,7 +156,7 @@ def test_two_rows_of_one_article_are_two_rows() -> None:
 
 @pytest.mark.fault(147)
 def test_what_the_source_calls_by_a_name_of_ours_is_kept_beside_it() -> None:
-    """The same text once, another one as `metadata_NAME`."""
+    """Equal texts are sent once, others as `metadata_NAME`."""
     pairs = {"source": "google", "carrier": "DHL", "kind": "gift", "metadata_kind": "b", "total_tax": "23.26"}
     order = replace(PROPELLER, metadata=pairs, carrier="DHL", kind="shipment")
     sent = warehouse(order)["meta_data"]
@@ -165,7 +168,7 @@ def test_what_the_source_calls_by_a_name_of_ours_is_kept_beside_it() -> None:
 
 @pytest.mark.fault(149)
 def test_a_phone_of_somebody_else_is_not_put_on_the_address() -> None:
-    """Whom to ask is called where they are; their number is in the meta data, with their name."""
+    """The contact's number goes into the meta data with the contact's name, and not to the address."""
     buyer = Contact(name="The Buyer", email="buyer@example.com", phone="+31 20")
     sent = warehouse(replace(PROPELLER, contact=buyer))
     assert "phone_number" not in sent["shipping_address"]
@@ -176,7 +179,7 @@ def test_a_phone_of_somebody_else_is_not_put_on_the_address() -> None:
 
 
 def test_further_lines_of_an_address_are_read_on_the_label() -> None:
-    """In whose care, the building, the floor: all in the second line, in this order."""
+    """Care-of, building and floor are in the second line, in this order."""
     where = replace(
         PROPELLER.delivery_address or Address(), attention="c/o Hansen", street2="Gebouw C", extra="3e etage"
     )
@@ -189,7 +192,7 @@ def test_further_lines_of_an_address_are_read_on_the_label() -> None:
 
 @pytest.mark.parametrize("method", ["PICKUP", "Pick-up", "pick_up", "Click & Collect", "CLICK_AND_COLLECT", "Afhalen"])
 def test_an_order_that_its_customer_collects_is_held_without_a_shipping_method(method: str) -> None:
-    """Else it would be shipped as a parcel; the mapping's method, or an explicit null, sends it."""
+    """Otherwise it would be shipped as a parcel; a method from the mapping, or an explicit null, sends it."""
     for order in (replace(PROPELLER, delivery_method=method), replace(PROPELLER, pickup_location="12")):
         with pytest.raises(Unmappable) as caught:
             warehouse(order)
@@ -211,7 +214,7 @@ def test_an_order_that_its_customer_collects_is_held_without_a_shipping_method(m
     ],
 )
 def test_cash_on_delivery_has_the_decimals_of_its_currency(amount: str, currency: str, expected: str) -> None:
-    """Its amount is what the driver asks for; the currency is its own, else the order's."""
+    """The amount is what the driver collects; the currency is its own, or else the order's."""
     own = replace(PROPELLER, cash_on_delivery=Decimal(amount), cash_on_delivery_currency=currency)
     shared = replace(PROPELLER, cash_on_delivery=Decimal(amount), currency=currency)
     for order in (own, shared):

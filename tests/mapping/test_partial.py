@@ -1,4 +1,4 @@
-"""What a mapping replaces, the default mapping need not be able to map: for each receiver that has parts."""
+"""The default mapping need not be able to map parts that a mapping replaces, for each receiver that maps in parts."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ LINES = {"each": "=lines", "do": {"article_code": "=item.sku", "quantity": 1, "d
 
 
 def receiver(kind: str) -> Any:
-    """Return a receiver of this kind; it makes no call."""
+    """Return a receiver of this type; it makes no calls."""
     if kind == "webhook":
         return WebhookReceiver("erp", WebhookSettings(url=Url("http://127.0.0.1:1"), secret=SECRET), SystemClock())
     if kind == "file":
@@ -45,7 +45,7 @@ def receiver(kind: str) -> Any:
 
 
 def sent(kind: str, tree: dict[str, Any], order: Order) -> dict[str, Any]:
-    """Return what would be sent with this mapping."""
+    """Return the request that this mapping makes."""
     made = receiver(kind)
     body = mapper(tree, made.request, made.default, {}, made.partial)(order)
     found: dict[str, Any] = msgspec.json.decode(body)
@@ -53,7 +53,7 @@ def sent(kind: str, tree: dict[str, Any], order: Order) -> dict[str, Any]:
 
 
 def held(kind: str, tree: dict[str, Any], order: Order) -> str:
-    """Return the cause that the order is held for."""
+    """Return the cause under which the order is held."""
     with pytest.raises(Unmappable) as caught:
         sent(kind, tree, order)
     return caught.value.cause
@@ -72,7 +72,7 @@ def elsewhere(**more: Any) -> Order:
 
 @pytest.mark.parametrize("kind", sorted(RECEIVERS))
 def test_every_receiver_maps_in_parts(kind: str) -> None:
-    """Of an order that lacks nothing, the parts are the whole; the rest of them are holes, and never an error."""
+    """For a complete order the parts are the whole; for others there are missing parts, and never an error."""
     made = receiver(kind)
     parted: object = made
     assert isinstance(parted, SupportsPartialMapping)
@@ -111,7 +111,10 @@ def test_every_receiver_maps_in_parts(kind: str) -> None:
     ],
 )
 def test_what_is_replaced_for_the_warehouse_need_not_be_there(order: Order, tree: dict[str, Any]) -> None:
-    """Without `defaults: false`: the order is held without the mapping, and with it everything else is the default."""
+    """
+    Without `defaults: false`: the order is held without the mapping, and with
+    it all other parts are the default's.
+    """
     assert held("ewarehousing", {}, order)
     found = sent("ewarehousing", tree, order)
     usual = sent("ewarehousing", {}, EXAMPLE)
@@ -135,7 +138,7 @@ def test_what_is_replaced_for_the_warehouse_need_not_be_there(order: Order, tree
     ],
 )
 def test_what_is_replaced_in_a_plain_order_need_not_be_there(kind: str, order: Order, tree: dict[str, Any]) -> None:
-    """As for the warehouse; what is not replaced stays, the other sums too."""
+    """As for the warehouse; parts that are not replaced stay, including the other totals."""
     assert held(kind, {}, order)
     found, usual = sent(kind, tree, order), sent(kind, {}, EXAMPLE)
     assert {key for key in usual if found.get(key) != usual[key]} <= {*tree}
@@ -163,31 +166,31 @@ def test_what_is_replaced_in_a_plain_order_need_not_be_there(kind: str, order: O
     ],
 )
 def test_what_is_needed_holds_the_order(order: Order, tree: dict[str, Any], cause: str) -> None:
-    """A part that nothing replaces, or that an expression reads, holds it under the default's own cause."""
+    """A part that nothing replaces, or that an expression reads, holds the order under the default's own cause."""
     assert held("ewarehousing", tree, order).startswith(cause)
 
 
 def test_what_no_mapping_replaces() -> None:
-    """An id that cannot be a webhook-id is in a header, and not in what is mapped."""
+    """An id that cannot be a webhook-id is in a header, not in the mapped request."""
     assert held("webhook", {"order_id": "1"}, changed(order_id="1 2")) == "id cannot be sent"
 
 
 def test_documents_survive(tmp_path: Path) -> None:
-    """What a plain order has beside its holes is the same as without them."""
+    """The rest of a plain order is the same with and without missing parts."""
     order = changed(documents=(Document(title="label", content=b"%PDF"),), lines=(Line(quantity=Decimal("NaN")),))
     found = sent("file", {"lines": []}, order)
     assert found["documents"] == [{"title": "label", "content": "JVBERg=="}]
 
 
 def test_a_receiver_without_parts_is_as_it_was() -> None:
-    """Its default mapping says what is held."""
+    """Its default mapping decides about the hold."""
     made = receiver("ewarehousing")
     with pytest.raises(Unmappable, match="missing field: order_lines"):
         mapper({"order_lines": []}, made.request, made.default)(changed(lines=()))
 
 
 def test_holes_are_found_wherever_they_are() -> None:
-    """In lists and mappings, each with its place."""
+    """In lists and mappings, each with its path."""
     hole = MissingPart(Unmappable("x"))
     found = dict(missing_parts({"a": hole, "b": {"c": [1, hole]}, "d": Address().city}))
     assert found == {"a": hole, "b.c.1": hole}

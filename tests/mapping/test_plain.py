@@ -1,4 +1,4 @@
-"""The plain order: the canonical order as JSON for receivers that have no form of their own."""
+"""The plain order: the canonical order as JSON, for receivers without a format of their own."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from tests.contracts.receiver_harness import EXAMPLE
 
 
 def shown(**more: Any) -> dict[str, Any]:
-    """Return the example order with changes, as JSON has it."""
+    """Return the example order with changes, decoded from its JSON."""
     content = json.loads(msgspec.json.encode(plain_order(msgspec.structs.replace(EXAMPLE, **more))))
     assert isinstance(content, dict)
     return content
 
 
 def test_every_field_of_the_canonical_order_is_there_but_the_raw_bytes() -> None:
-    """Under its own name; the external id comes first, and what an order does not have is left out."""
+    """Under its own name; the external id comes first, and absent fields are left out."""
     fields = set(PlainOrder.__struct_fields__)
     assert fields == {"external_id", *Order.__struct_fields__} - {"raw"}
     content = shown(raw=b"secret of the source")
@@ -47,7 +47,7 @@ def test_every_field_of_the_canonical_order_is_there_but_the_raw_bytes() -> None
     ],
 )
 def test_an_amount_is_a_text_with_its_digits(amount: str, text: str) -> None:
-    """No float, no exponent: whatever reads it finds the same number."""
+    """No float, no exponent: every reader finds the same number."""
     content = shown(lines=(Line(sku="A", quantity=Decimal(amount), unit_price=Decimal(amount)),))
     assert content["lines"] == [{"sku": "A", "quantity": text, "unit_price": text}]
 
@@ -55,7 +55,7 @@ def test_an_amount_is_a_text_with_its_digits(amount: str, text: str) -> None:
 @pytest.mark.attack(13)
 @pytest.mark.parametrize("amount", ["NaN", "Infinity", "-Infinity", "1E+400000000", "1E-400000000", "0E-400000000"])
 def test_an_amount_that_is_no_number_or_beyond_all_measure_holds_the_order(amount: str) -> None:
-    """Wherever it stands, and before anything is made of it."""
+    """In any field, and before any calculation."""
     for more in (
         {"lines": (Line(quantity=Decimal(amount)),)},
         {"parcels": (Parcel(weight=Decimal(amount)),)},
@@ -66,7 +66,7 @@ def test_an_amount_that_is_no_number_or_beyond_all_measure_holds_the_order(amoun
 
 
 def test_a_time_is_utc() -> None:
-    """Also one of another zone."""
+    """Times of other zones are converted."""
     east = timezone(timedelta(hours=2))
     assert shown(created_at=datetime(2026, 3, 24, 11, 26, 7, tzinfo=east))["created_at"] == "2026-03-24T09:26:07Z"
     for odd in (datetime(2026, 3, 24), datetime.min.replace(tzinfo=east)):  # noqa: DTZ001 - without a zone on purpose
@@ -75,7 +75,7 @@ def test_a_time_is_utc() -> None:
 
 
 def test_documents_travel_as_base64() -> None:
-    """A label reaches the one who prints it."""
+    """Labels arrive unchanged."""
     content = shown(documents=(Document(title="label", content=b"%PDF", shipping_label=True),), cancelled=True)
     assert content["documents"] == [{"title": "label", "content": "JVBERg==", "shipping_label": True}]
     assert content["cancelled"] is True
@@ -83,6 +83,6 @@ def test_documents_travel_as_base64() -> None:
 
 @pytest.mark.attack(15)
 def test_text_that_is_not_unicode_holds_the_order() -> None:
-    """Half a character cannot be written."""
+    """A lone surrogate cannot be encoded."""
     with pytest.raises(Unmappable, match="unwritable order"):
         shown(notes="\ud800")

@@ -1,4 +1,4 @@
-"""Texts made fit for a label, and how to tell that there is nothing to do."""
+"""Texts are cleaned for labels, and clean texts are recognised."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ odd = st.text(alphabet=st.one_of(st.sampled_from(" \n\t\x00\x7f\xa0\u200b\u2028\
 
 
 def test_of_all_kinds_of_space_only_one_can_be_printed() -> None:
-    """What `are_clean` goes by: so it need not look for the others."""
+    """`are_clean` relies on this and does not check the others."""
     spaces = [chr(n) for n in range(sys.maxunicode + 1) if chr(n).isspace()]
 
     assert [space for space in spaces if space.isprintable()] == [" "]
@@ -27,7 +27,7 @@ def test_of_all_kinds_of_space_only_one_can_be_printed() -> None:
 @settings(max_examples=500, deadline=None)
 @given(st.lists(odd, max_size=4))
 def test_clean_texts_are_those_that_cleaning_leaves_alone(texts: list[str]) -> None:
-    """For any texts together: clean if, and only if, neither way of cleaning changes any."""
+    """For any texts together: they are clean if and only if neither way of cleaning changes one."""
     assert are_clean(texts) == all(one_line(text) == text == block(text) for text in texts)
 
 
@@ -42,14 +42,17 @@ def test_clean_texts_are_those_that_cleaning_leaves_alone(texts: list[str]) -> N
     ],
 )
 def test_a_sign_that_this_python_does_not_know_stays(text: str) -> None:
-    """Signs of Unicode 16 and 17, private ones, joined ones: an order is the same order in every version of Python."""
+    """
+    Characters of Unicode 16 and 17, private and joined ones stay, so an order
+    is the same in every Python version.
+    """
     assert one_line(text) == block(text) == text
     assert one_line(f"{text}\n") == text
     assert are_clean(["a", text, "b"])
 
 
 def test_what_nobody_sees_is_left_out() -> None:
-    """Marks and overrides of direction, a soft hyphen, a byte order mark, tags; none parts a word."""
+    """Direction marks and overrides, a soft hyphen, a byte order mark, tags; none separates words."""
     assert one_line("\ufeffDonau\xaddampf \u202e\u2066schiff\u2069\u202c\U000e0041 ") == "Donaudampf schiff"
 
 
@@ -58,19 +61,19 @@ def test_what_nobody_sees_is_left_out() -> None:
     "unseen", ["\x00", "\x07", "\x1b", "\x7f", "\x9f", "\u200b", "\xad", "\u2060", "\ufeff", "\u202e"]
 )
 def test_what_has_no_width_parts_no_word(unseen: str) -> None:
-    """Neither a blank nor a sign comes of it; between two words there is the blank that was there."""
+    """They become neither a space nor a character; a space between two words stays."""
     assert one_line(f"Søn{unseen}dergade{unseen} 4{unseen}") == "Søndergade 4"
     assert block(f"Søn{unseen}dergade\n{unseen}4") == "Søndergade\n4"
 
 
 @pytest.mark.parametrize("broken", ["\t", "\n", "\r\n", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\xa0", "\u3000"])
 def test_what_has_width_stays_a_blank(broken: str) -> None:
-    """A tab, the end of a line and every kind of space part two words."""
+    """A tab, a line end and every kind of space separate words."""
     assert one_line(f"Dam{broken}1") == "Dam 1"
 
 
 def test_half_a_sign_is_shown_as_lost() -> None:
-    """It cannot be written, and is not left out in silence."""
+    """A lone surrogate cannot be encoded, and is not dropped silently."""
     assert one_line("a\ud83db") == "a\ufffdb"
 
 
@@ -85,7 +88,7 @@ def test_one_unclean_text_is_found_among_others(text: str, others: list[str]) ->
 
 
 def test_a_clean_order_is_not_copied() -> None:
-    """Nearly all orders are clean, and the hot path does nothing to them."""
+    """Nearly all orders are clean, and take the fast path."""
     assert tidied(EXAMPLE) is EXAMPLE
     bare = Order(source="s", order_id="1")
     assert tidied(bare) is bare
@@ -93,7 +96,7 @@ def test_a_clean_order_is_not_copied() -> None:
 
 @pytest.mark.parametrize("text", [" x\ty  z ", "\x1b[31mx", "a\r\nb\x00"])
 def test_every_text_that_people_read_is_tidied(text: str) -> None:
-    """One by one: each is found, and nothing else changes."""
+    """One at a time: each is found, and nothing else changes."""
     line, address = EXAMPLE.lines[0], EXAMPLE.delivery_address
     assert address is not None
 

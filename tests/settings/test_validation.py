@@ -136,7 +136,7 @@ def test_a_mistake_is_reported_at_its_place(old: str, new: str, place: str, word
 
 
 FOLLOW_UP = {"number as key", "alias", "merge", "tag", "name"}
-"""Mistakes after whose removal the rest of the file does not fit."""
+"""Mistakes whose part of the file is dropped, so that the rest no longer fits."""
 
 
 @pytest.mark.parametrize(("old", "new"), [e[1:3] for e in WRONG if e[0] not in FOLLOW_UP])

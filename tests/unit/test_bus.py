@@ -1,4 +1,4 @@
-"""The bus: bounded, ordered, loud when it breaks; it ends by itself, and its observers hold nobody up."""
+"""The bus: bounded, ordered, and loud on misuse; it ends by itself, and observers never delay it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def numbers(events: list[PollFinished]) -> list[int]:
 
 
 async def turns(count: int = 20) -> None:
-    """Let everybody else run until they wait for something."""
+    """Let all other tasks run until they wait."""
     for _ in range(count):
         await checkpoint()
 
@@ -54,7 +54,7 @@ async def observed(observer: Observer) -> list[Event]:
 
 
 async def test_events_come_in_order(bus: Bus) -> None:
-    """As they were published, however many publishers wait for room."""
+    """In the order of publishing, however many publishers wait for room."""
     inbox = bus.subscribe(PollFinished)
     publishers = [bus.publisher(PollFinished) for _ in range(2)]
     bus.seal()
@@ -77,7 +77,7 @@ async def test_events_come_in_order(bus: Bus) -> None:
 
 
 async def test_a_full_inbox_makes_its_publisher_wait(bus: Bus) -> None:
-    """That is the back-pressure: one event taken makes room for one, and no more than the capacity is in memory."""
+    """This is the back-pressure: one event taken makes room for one, and memory never holds more than the capacity."""
     inbox, publisher = bus.subscribe(PollFinished), bus.publisher(PollFinished)
     sent: list[int] = []
 
@@ -101,7 +101,7 @@ async def test_a_full_inbox_makes_its_publisher_wait(bus: Bus) -> None:
 
 
 async def test_only_the_full_inbox_is_waited_for(bus: Bus) -> None:
-    """A slow receiver keeps the orders for others back only when they come from the same publisher."""
+    """A slow receiver delays the orders for others only if they come from the same publisher."""
     slow, quick = (bus.subscribe(PollFinished, topic=topic) for topic in ("slow", "quick"))
     publisher = bus.publisher(PollFinished, topics=["slow", "quick"])
     for number in range(3):
@@ -117,7 +117,7 @@ async def test_only_the_full_inbox_is_waited_for(bus: Bus) -> None:
 
 
 async def test_take_waits_for_one_and_returns_what_there_is(bus: Bus) -> None:
-    """At least one event, at most as many as were asked for, without waiting for more."""
+    """At least one event, at most the requested number, without waiting for more."""
     inbox, publisher = bus.subscribe(PollFinished), bus.publisher(PollFinished)
     taking = asyncio.create_task(inbox.take(2))
     await turns()
@@ -129,7 +129,7 @@ async def test_take_waits_for_one_and_returns_what_there_is(bus: Bus) -> None:
 
 
 async def test_an_inbox_ends_when_its_last_publisher_closes(bus: Bus) -> None:
-    """Not before, and not before it has been read to its end: that is the shutdown."""
+    """Not earlier, and not before it has been read to its end: this is the shutdown."""
     inbox = bus.subscribe(PollFinished)
     one, other = bus.publisher(PollFinished), bus.publisher(PollFinished)
     bus.seal()
@@ -152,7 +152,7 @@ async def test_an_inbox_ends_when_its_last_publisher_closes(bus: Bus) -> None:
 
 
 async def test_the_end_runs_down_the_stages(bus: Bus) -> None:
-    """A stage that reads until the end, and then closes what it publishes, ends the next one."""
+    """A stage that reads to the end and then closes its publisher ends the next stage."""
     first, second = bus.subscribe(PollFinished), bus.subscribe(OrderHeld)
     source, middle = bus.publisher(PollFinished), bus.publisher(OrderHeld)
     bus.seal()
@@ -178,7 +178,7 @@ async def test_the_end_runs_down_the_stages(bus: Bus) -> None:
 
 
 async def test_a_bus_that_is_not_sealed_ends_nothing(bus: Bus) -> None:
-    """Until all publishers are open, another may come."""
+    """Until all publishers are open, more may follow."""
     inbox = bus.subscribe(PollFinished)
     bus.publisher(PollFinished).close()
     ended = asyncio.create_task(inbox.take(9))
@@ -189,7 +189,7 @@ async def test_a_bus_that_is_not_sealed_ends_nothing(bus: Bus) -> None:
 
 
 def test_publishing_to_nobody_is_a_mistake_of_the_wiring(bus: Bus) -> None:
-    """It is found when the flow is put together, and it names all of what nobody hears."""
+    """It is found when the flow is assembled, and the error names all events without a subscriber."""
     bus.subscribe(PollFinished, topic="wms")
     with pytest.raises(LookupError, match="nobody subscribes to PollFinished for 'erp', OrderHeld for 'erp'"):
         bus.publisher(PollFinished, OrderHeld, topics=["erp"])
@@ -200,7 +200,7 @@ def test_publishing_to_nobody_is_a_mistake_of_the_wiring(bus: Bus) -> None:
 
 
 def test_two_that_want_the_same_events_are_a_mistake_of_the_wiring(bus: Bus) -> None:
-    """Each event has one stage that acts on it; the one that was first keeps its inbox."""
+    """Each event has one stage that acts on it; the first one keeps its inbox."""
     bus.subscribe(PollFinished, topic="wms")
     bus.subscribe(PollFinished, topic="erp")
     with pytest.raises(LookupError, match="PollFinished for 'wms' has a subscriber already"):
@@ -210,7 +210,7 @@ def test_two_that_want_the_same_events_are_a_mistake_of_the_wiring(bus: Bus) -> 
 
 
 async def test_a_publisher_publishes_what_it_was_opened_for(bus: Bus) -> None:
-    """Neither another type nor another topic; nothing of it gets through."""
+    """Other types and topics are rejected, as a whole."""
     inbox = bus.subscribe(PollFinished, OrderHeld)
     publisher = bus.publisher(PollFinished)
     with pytest.raises(LookupError):
@@ -223,7 +223,7 @@ async def test_a_publisher_publishes_what_it_was_opened_for(bus: Bus) -> None:
 
 
 async def test_an_inbox_hears_its_types_and_no_other(bus: Bus) -> None:
-    """And its topic; several types come in one order."""
+    """And only its topic; several types arrive in one order."""
     both: Inbox[Event] = bus.subscribe(PollFinished, OrderHeld)
     other = bus.subscribe(PollFinished, topic="wms")
     publisher = bus.publisher(PollFinished, OrderHeld)
@@ -236,7 +236,7 @@ async def test_an_inbox_hears_its_types_and_no_other(bus: Bus) -> None:
 
 @pytest.mark.parametrize("full", [False, True])
 async def test_a_dead_stage_breaks_its_publisher(bus: Bus, full: bool) -> None:
-    """What nobody will read is not dropped in silence; one that waits for room is woken to hear it."""
+    """Events without a reader are not dropped silently; a publisher that waits for room gets the error."""
     inbox, publisher = bus.subscribe(PollFinished), bus.publisher(PollFinished)
     if full:
         for number in range(3):
@@ -255,7 +255,7 @@ async def test_a_dead_stage_breaks_its_publisher(bus: Bus, full: bool) -> None:
 
 
 async def test_a_closed_publisher_is_closed(bus: Bus) -> None:
-    """Publishing with it is a mistake, and not a silent one."""
+    """Publishing with it raises."""
     bus.subscribe(PollFinished)
     publisher = bus.publisher(PollFinished)
     publisher.close()
@@ -264,7 +264,7 @@ async def test_a_closed_publisher_is_closed(bus: Bus) -> None:
 
 
 async def test_an_offer_never_waits(bus: Bus) -> None:
-    """What finds no room is marked: its stage looks into the journal, and takes the mark away itself."""
+    """An event that finds no room sets a mark; its stage reads the journal, and clears the mark itself."""
     inbox, publisher = bus.subscribe(PollFinished, topic="wms"), bus.publisher(PollFinished, topics=["wms"])
     observer = bus.observe()
     assert [await publisher.offer(walk(number), "wms") for number in range(5)] == [True] * 3 + [False] * 2
@@ -277,7 +277,7 @@ async def test_an_offer_never_waits(bus: Bus) -> None:
 
 
 async def test_an_observer_sees_everything_from_now_on(bus: Bus) -> None:
-    """What is published and what is only noticed, in order; what was before is not seen."""
+    """Published and noticed events, in order; earlier events are not seen."""
     bus.subscribe(PollFinished)
     publisher = bus.publisher(PollFinished)
     await publisher.publish(walk(0))
@@ -291,7 +291,7 @@ async def test_an_observer_sees_everything_from_now_on(bus: Bus) -> None:
 
 
 async def test_an_event_for_many_topics_is_one_to_observers(bus: Bus) -> None:
-    """They see what happened, not who was told."""
+    """Observers see the event, not its recipients."""
     for topic in ("wms", "erp"):
         bus.subscribe(PollFinished, topic=topic)
     observer = bus.observe()
@@ -301,7 +301,7 @@ async def test_an_event_for_many_topics_is_one_to_observers(bus: Bus) -> None:
 
 
 async def test_a_slow_observer_loses_the_oldest_and_is_told(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It holds nobody up and fills no memory; `missed` says how many it lost."""
+    """It delays nobody and fills no memory; `missed` counts the events that it lost."""
     monkeypatch.setattr(bus_module, "OBSERVER_BUFFER", 4)
     slow = bus.observe()
     for number in range(10):
@@ -312,7 +312,7 @@ async def test_a_slow_observer_loses_the_oldest_and_is_told(bus: Bus, monkeypatc
 
 
 async def test_an_observer_wakes_up_for_each_event(bus: Bus) -> None:
-    """It reads along while things happen, and misses nothing."""
+    """It reads along as events occur, and misses none."""
     observer = bus.observe()
     reading = asyncio.create_task(observed(observer))
     for number in range(5):
@@ -327,7 +327,7 @@ async def test_an_observer_wakes_up_for_each_event(bus: Bus) -> None:
 
 
 async def test_an_observer_that_has_left_is_forgotten(bus: Bus) -> None:
-    """Nothing is kept for it any more."""
+    """Nothing more is kept for it."""
     observer = bus.observe()
     bus.notice(walk(1))
     events = observer.__aiter__()
@@ -338,7 +338,7 @@ async def test_an_observer_that_has_left_is_forgotten(bus: Bus) -> None:
 
 
 def observer_of_nothing(observer: Observer) -> Observer:
-    """End an observer, so that reading it ends, too."""
+    """End an observer, so that reading it ends as well."""
     observer.end()
     return observer
 
@@ -357,7 +357,7 @@ async def test_a_closed_bus_is_closed_for_everybody(bus: Bus) -> None:
 
 
 async def test_events_are_values(bus: Bus) -> None:
-    """They cannot be changed on the way, and keep their type on the wire of the console."""
+    """They are immutable, and carry their type on the console's wire."""
     event = OrderInDoubt(at=AT, key=1, source="shop", order_id="1", receiver="wms", reason="lost")
     with pytest.raises(AttributeError):
         event.reason = "other"  # type: ignore[misc]

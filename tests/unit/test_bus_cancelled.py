@@ -1,4 +1,4 @@
-"""The bus while everything is being cancelled."""
+"""The bus during a cancellation."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ both = pytest.mark.parametrize("tell", [_publish, _offer])
 
 @both
 async def test_telling_nobody_is_loud(tell: Callable[[Publisher], Awaitable[None]]) -> None:
-    """An event for a stage that has gone raises: nothing is dropped in silence."""
+    """An event for a stage that has gone raises: nothing is dropped silently."""
     with _unheard() as publisher, pytest.raises(anyio.BrokenResourceError):
         await tell(publisher)
 
@@ -47,7 +47,10 @@ async def test_telling_nobody_is_loud(tell: Callable[[Publisher], Awaitable[None
 async def test_telling_nobody_while_cancelled_is_the_cancellation(
     tell: Callable[[Publisher], Awaitable[None]],
 ) -> None:
-    """A stage that is being cancelled with the one it tells ends cancelled, and not with that one's absence."""
+    """
+    A stage that is cancelled together with its subscriber ends as cancelled,
+    without an error about the subscriber.
+    """
     with _unheard() as publisher, anyio.CancelScope() as scope:
         scope.cancel()
         await tell(publisher)

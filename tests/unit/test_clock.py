@@ -1,4 +1,4 @@
-"""Clocks: chances that a seed repeats, and waits that survive a step of the machine's clock."""
+"""Clocks: reproducible chance, and waits that are unaffected by a step of the machine's clock."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_a_seed_repeats_its_chances() -> None:
 
 @pytest.mark.looptime
 async def test_the_systems_clock_waits_on_the_event_loop() -> None:
-    """So that a test, or a simulation, owns the time."""
+    """So a test, or a simulation, controls the time."""
     clock = SystemClock()
     start, loop_start = clock.monotonic(), asyncio.get_running_loop().time()
     await clock.sleep(3600)
@@ -35,12 +35,12 @@ async def test_the_systems_clock_waits_on_the_event_loop() -> None:
 
 
 def test_the_wall_clock_has_a_zone() -> None:
-    """All times are UTC, and say so."""
+    """All times are in UTC, with a zone."""
     assert SystemClock().now().tzinfo is UTC
 
 
 def after(seconds: float) -> object:
-    """Return the time so many seconds after the start, as nearly as a clock tells it."""
+    """Return the time this many seconds after the start."""
     return EPOCH + timedelta(seconds=seconds)
 
 
@@ -48,7 +48,7 @@ def after(seconds: float) -> object:
 @pytest.mark.looptime
 @pytest.mark.parametrize("steps", [(HOUR,), (-HOUR,), (600, -86_400), (HOUR, HOUR, -2 * HOUR)])
 async def test_a_step_moves_what_is_shown_and_nothing_that_waits(steps: tuple[float, ...]) -> None:
-    """`now` goes on evenly; what is shown is the machine's clock, from the first moment after a step."""
+    """`now` advances evenly; shown times follow the machine's clock from the moment of the step."""
     machine = SteppingClock()
     clock = SteadyClock(machine)
     for number, step in enumerate(steps, 1):
@@ -62,7 +62,7 @@ async def test_a_step_moves_what_is_shown_and_nothing_that_waits(steps: tuple[fl
 
 @pytest.mark.looptime
 async def test_a_clock_that_is_slewed_adds_up() -> None:
-    """Less than half a second is no step; nothing of it is forgotten, and nothing of it cuts a wait short."""
+    """Less than half a second is not a step; it adds up, and shortens no wait."""
     machine = SteppingClock()
     clock = SteadyClock(machine)
     for _ in range(4):
@@ -75,7 +75,7 @@ async def test_a_clock_that_is_slewed_adds_up() -> None:
 
 @pytest.mark.looptime
 async def test_a_machine_that_was_suspended_looks_as_if_its_clock_was_set() -> None:
-    """What the event loop goes by stood still, and so does what waits: it is never cut short."""
+    """The event loop's clock stops, and so do waits: they are never shortened."""
     machine = SteppingClock()
     clock = SteadyClock(machine)
     due = clock.now() + timedelta(seconds=60)
@@ -87,7 +87,7 @@ async def test_a_machine_that_was_suspended_looks_as_if_its_clock_was_set() -> N
 
 @pytest.mark.looptime
 async def test_another_clock_shows_its_own_time() -> None:
-    """A stage that is given the machine's own clock, as in most tests, shows what that says; the rest is passed on."""
+    """With the machine's own clock, as in most tests, `wall_time` changes nothing; other methods are passed on."""
     machine = LoopClock(3)
     assert wall_time(machine, after(5)) == after(5)  # type: ignore[arg-type]
     clock = SteadyClock(machine)
@@ -100,7 +100,7 @@ async def test_another_clock_shows_its_own_time() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux says how long it has run, and since which start")
 @pytest.mark.looptime
 async def test_the_system_says_how_long_it_has_run() -> None:
-    """The same start for all processes, and seconds that never run backwards; so the next process sees a step."""
+    """All processes see the same boot, and seconds that never run backwards; so the next process detects a step."""
     one, other = SystemClock().boot(), SystemClock().boot()
     assert one is not None
     assert other is not None
@@ -110,6 +110,6 @@ async def test_the_system_says_how_long_it_has_run() -> None:
 
 @pytest.mark.looptime
 async def test_a_system_that_does_not_say_it_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Then the next process knows only of the steps that were noted."""
+    """Then the next process knows only the steps that were recorded."""
     monkeypatch.setattr("pathlib.Path.readlink", lambda _self: (_ for _ in ()).throw(OSError("no such file")))
     assert SystemClock().boot() is None

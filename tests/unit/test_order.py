@@ -1,4 +1,4 @@
-"""The canonical order: its identity is derived, and its revision is its content."""
+"""The canonical order: its identity is derived, and its revision depends on its content."""
 
 from __future__ import annotations
 
@@ -77,18 +77,18 @@ def test_the_identity_is_derived() -> None:
 
 @given(st.text(), st.text(), st.text())
 def test_two_orders_of_a_source_have_two_identities(source: str, one: str, other: str) -> None:
-    """Whatever their ids are."""
+    """For any two ids."""
     assert (external_id(source, one) == external_id(source, other)) == (one == other)
 
 
 def test_every_field_has_a_value_to_change_it_to() -> None:
-    """A new field of the order belongs into the next test."""
+    """A new field of the order belongs in the next test."""
     assert set(OTHER) == set(Order.__struct_fields__) - {"raw"}
 
 
 @pytest.mark.parametrize("field", sorted(OTHER))
 def test_a_change_is_a_new_revision(field: str) -> None:
-    """Whatever a mapping may read: a change that no revision showed would never be delivered."""
+    """In every field that a mapping may read: a change without a new revision would never be delivered."""
     assert getattr(ORDER, field) != OTHER[field]
     assert revision(msgspec.structs.replace(ORDER, **{field: OTHER[field]})) != revision(ORDER)
 
@@ -116,25 +116,25 @@ def test_a_change_inside_a_part_is_a_new_revision(part: Any) -> None:
 
 
 def test_the_vendors_bytes_are_no_revision() -> None:
-    """A vendor may order its keys, or count its views, as it likes."""
+    """A vendor may reorder its keys, or count views, without a new revision."""
     assert revision(msgspec.structs.replace(ORDER, raw=b"")) == revision(ORDER)
 
 
 def test_the_order_of_keys_is_no_revision() -> None:
-    """The same metadata in another order is the same."""
+    """Metadata in another order is the same."""
     shuffled = dict(reversed(ORDER.metadata.items()))
     assert list(shuffled) != list(ORDER.metadata)
     assert revision(msgspec.structs.replace(ORDER, metadata=shuffled)) == revision(ORDER)
 
 
 def test_a_revision_outlives_the_process() -> None:
-    """It is in the journal: a release that computes another one would make every known order a changed one."""
+    """It is stored in the journal: a release with another formula would turn every known order into a changed one."""
     assert revision(ORDER) == revision(msgspec.structs.replace(ORDER))
     assert revision(ORDER) == "a56229f8ce83e4f3987205dd211597eb"
 
 
 def test_an_order_is_a_value() -> None:
-    """Nothing changes it on its way from the bus to two receivers."""
+    """It is immutable on its way from the bus to two receivers."""
     with pytest.raises(AttributeError):
         ORDER.notes = "other"  # type: ignore[misc]
 
@@ -149,5 +149,5 @@ def test_an_order_is_a_value() -> None:
     ],
 )
 def test_a_person_is_what_there_is_of_the_name(names: dict[str, str], person: str) -> None:
-    """Without gaps where a part is missing."""
+    """Missing parts leave no gaps."""
     assert Address(**names).person == person

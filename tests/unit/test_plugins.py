@@ -1,4 +1,4 @@
-"""Sources and receivers of other packages: found by entry point, and out of service by themselves when broken."""
+"""Sources and receivers of other packages are found by entry point, and are out of service alone when broken."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ routes:
 
 
 class LameSettings(SourceSettings, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="lame_shop"):
-    """Settings of a plugin that works until it is set up."""
+    """Settings of a plugin that fails when it is created."""
 
 
 class LameShop:
-    """A source that cannot be set up."""
+    """A source that cannot be created."""
 
     settings = LameSettings
 
@@ -84,7 +84,7 @@ class Unsettled:
 
 @contextmanager
 def plugged(**values: str) -> Iterator[None]:
-    """Let these entry points be installed: `odd_shop="module:Class"`; names that end with `erp` are receivers."""
+    """Install these entry points: `odd_shop="module:Class"`; names that end with `erp` are receivers."""
 
     def entry_points(*, group: str) -> list[EntryPoint]:
         family = "connector.receivers" if group == "connector.receivers" else "connector.sources"
@@ -100,7 +100,7 @@ def plugged(**values: str) -> Iterator[None]:
 
 @pytest.mark.fault(138)
 def test_a_source_that_is_out_is_no_production_source_of_a_stand_in(tmp_path: Path) -> None:
-    """It is told nothing, so its route to a test system is no mistake for which the others would stop."""
+    """It is never acknowledged, so its route to a test system is not a mistake that would stop the others."""
     (tmp_path / "settings.yaml").write_text(
         """
 sources:
@@ -121,7 +121,7 @@ routes:
 
 @pytest.mark.fault(138)
 def test_a_plugin_that_cannot_be_imported_puts_only_its_own_source_or_receiver_out(tmp_path: Path) -> None:
-    """The settings load, all others are built, and the one that is out says why in every call."""
+    """The settings load, all other endpoints are created, and every call of the broken one raises the reason."""
     (tmp_path / "settings.yaml").write_text(SETTINGS, "utf-8")
     with plugged(odd_shop="no_such_module:Shop", odd_erp="no_such_module:Erp"):
         settings = load_settings(tmp_path / "settings.yaml", {})
@@ -141,7 +141,7 @@ def test_a_plugin_that_cannot_be_imported_puts_only_its_own_source_or_receiver_o
 
 @pytest.mark.fault(138)
 async def test_a_stand_in_fails_every_call_as_not_applied() -> None:
-    """What is asked of it raises the reason; nothing is in doubt, and nothing is taken for done."""
+    """Every call raises the reason; nothing is in doubt, and nothing counts as done."""
     with plugged(odd_erp="no_such_module:Erp"):
         kind = receiver_types()["odd_erp"]
     erp = kind("erp", kind.settings(), SystemClock())
@@ -172,7 +172,7 @@ async def test_a_stand_in_fails_every_call_as_not_applied() -> None:
     ],
 )
 def test_a_plugin_that_is_none_says_what_it_lacks(value: str, said: str) -> None:
-    """Its type is known all the same, so that `schema` and the settings of others do not depend on it."""
+    """Its type stays known, so that `schema` and the settings of others do not depend on it."""
     with plugged(odd_shop=value):
         kind = source_types()["odd_shop"]
         whole = schema({"odd_shop": kind.settings}, {})
@@ -182,7 +182,7 @@ def test_a_plugin_that_is_none_says_what_it_lacks(value: str, said: str) -> None
 
 
 def test_a_plugin_that_cannot_be_set_up_is_out(tmp_path: Path) -> None:
-    """An exception while the source is made is its own."""
+    """An exception during creation affects that source alone."""
     (tmp_path / "settings.yaml").write_text(SETTINGS.replace("odd_shop, whatever: 1", "lame_shop"), "utf-8")
     with plugged(lame_shop="tests.unit.test_plugins:LameShop", odd_erp="no_such_module:Erp"):
         sources = make_sources(load_settings(tmp_path / "settings.yaml", {}), SystemClock(), {})
@@ -205,7 +205,7 @@ def test_a_plugin_that_cannot_be_set_up_is_out(tmp_path: Path) -> None:
     ],
 )
 def test_a_plugin_that_lacks_attributes_names_all_of_them(tmp_path: Path, value: str, said: str) -> None:
-    """Its author reads what to add; a plugin of an older protocol is out of service instead of half in it."""
+    """The message lists the missing attributes; a plugin for an older protocol is out of service as a whole."""
     (tmp_path / "settings.yaml").write_text(SETTINGS.replace("odd_shop, whatever: 1", "bare_shop"), "utf-8")
     with plugged(bare_shop=f"tests.unit.test_plugins:{value}", odd_erp="no_such_module:Erp"):
         sources = make_sources(load_settings(tmp_path / "settings.yaml", {}), SystemClock(), {})
@@ -215,7 +215,7 @@ def test_a_plugin_that_lacks_attributes_names_all_of_them(tmp_path: Path, value:
 
 
 def test_the_name_of_a_source_that_is_handed_in_has_to_be_in_the_settings() -> None:
-    """`Connector(sources={"typo": ...})` is a mistake, not silence; nor is a receiver's."""
+    """`Connector(sources={"typo": ...})` is an error, and so is an unknown receiver."""
     bench = Bench()
     with pytest.raises(SettingsError, match="sources: 'shopp' is given, and the settings do not have it, did you mean"):
         Connector(bench.settings, sources={"shopp": MemorySource("shopp", bench.clock)})
@@ -224,5 +224,5 @@ def test_the_name_of_a_source_that_is_handed_in_has_to_be_in_the_settings() -> N
 
 
 def test_the_cause_of_a_held_order_names_the_source_alone() -> None:
-    """All orders of it share the cause, whatever is wrong with the plugin today."""
+    """All its orders share the cause, whatever is wrong with the plugin today."""
     assert "plugin of shop cannot be used" == broken_cause("shop")

@@ -1,4 +1,4 @@
-"""The work-around in tests/conftest.py is to go as soon as it can."""
+"""Detects when the work-around for aioresponses in tests/conftest.py can be removed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ URL = "https://vendor.example.com/"
 
 
 async def test_aioresponses_still_needs_its_shim() -> None:
-    """Without the shim it cannot answer: when this fails, delete the shim in tests/conftest.py, and this file."""
+    """Without the shim it cannot answer. When this test fails, delete the shim in tests/conftest.py and this file."""
     with aioresponses() as vendor:
         vendor.get(URL, response_class=aiohttp.ClientResponse)
         async with aiohttp.ClientSession() as session:

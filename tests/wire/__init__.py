@@ -1,1 +1,1 @@
-"""What breaks on the wire, byte by byte, and what becomes of the order that was on its way."""
+"""Failures on the wire, byte by byte, and their effect on the order that was being sent."""

@@ -1,4 +1,4 @@
-"""A raw server between the connector and a stand-in: the first creates go wrong, everything else goes through."""
+"""A raw server between the connector and a stand-in: the first creates fail, everything else is forwarded."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from tests.http.wire import request, wire
 __all__ = ["Between", "Forward", "Mishap", "is_create"]
 
 Forward = Callable[[], Awaitable[bytes]]
-"""Have the stand-in carry the request out; return its answer, byte for byte."""
+"""Forwards the request to the stand-in and returns its response, byte for byte."""
 
 Mishap = Callable[[asyncio.StreamWriter, Forward], Awaitable[None]]
-"""What happens to the create in the place of its answer."""
+"""Takes the place of the response to a create."""
 
 
 def is_create(head: bytes) -> bool:
-    """Tell whether a request creates an order in the warehouse."""
+    """Return True if a request creates an order in the warehouse."""
     return head.startswith(b"POST /wms/orders/ ")
 
 
 class Between:
     """
-    Forwards to the server at `there`. The first create has `mishap` instead, and its connection is closed after it;
-    so have as many creates as `times` says.
+    Forwards to the server at `there`, except for the first creates, whose response is `mishap`.
 
-    `asked` is the first line of every request that came, in order.
+    The connection is closed after a mishap. `times` is the number of creates that fail; `asked` lists the first line of
+    every request in order.
     """
 
     def __init__(self, there: str, mishap: Mishap | None = None, *, times: int = 1) -> None:
@@ -43,7 +43,7 @@ class Between:
     async def serving(
         self, *, taken: socket.socket | None = None, tls: ssl.SSLContext | None = None
     ) -> AsyncIterator[str]:
-        """Serve on a free port, or the one that is `taken`; yield the address."""
+        """Serve on a free port, or on `taken`; yield the address."""
         async with wire(self._session, taken=taken, tls=tls) as base:
             yield base
 
@@ -63,7 +63,7 @@ class Between:
             await writer.drain()
 
     async def forward(self, content: bytes) -> bytes:
-        """Pass a request on; return the answer."""
+        """Forward a request; return the response."""
         reader, writer = await asyncio.open_connection(self._there.hostname, self._there.port)
         try:
             writer.write(content)

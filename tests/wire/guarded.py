@@ -1,4 +1,4 @@
-"""A firewall before a vendor: it refuses some requests by itself, and lets the others through to a stand-in."""
+"""A firewall in front of a vendor: it rejects some requests itself, and forwards the others to a stand-in."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from connector.sandbox.server import StandIn, serving
 __all__ = ["Guarded", "Rule", "drained", "running", "states"]
 
 Rule = Callable[[web.Request, bytes], int]
-"""Return the status with which the firewall answers a request; 0 lets it through."""
+"""Return the status with which the firewall rejects a request; 0 forwards it."""
 
 
 class Guarded(StandIn):
-    """Answers as `inner` does, but for what `rule` refuses; `refused` is what it refused, as method and path."""
+    """Answers as `inner` does, except for requests that `rule` rejects; `refused` lists those by method and path."""
 
     def __init__(self, inner: StandIn, rule: Rule) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class Guarded(StandIn):
         self.refused: list[str] = []
 
     def answer(self, request: web.Request, body: bytes) -> web.Response:
-        """Refuse, or let through."""
+        """Reject or forward."""
         if not (status := self.rule(request, body)):
             return self.inner.answer(request, body)
         self.refused.append(f"{request.method} {request.path}")
@@ -40,13 +40,13 @@ class Guarded(StandIn):
         return web.Response(status=status, text="<html>The request was blocked.</html>", headers=headers)
 
     def unauthorized(self) -> web.Response:
-        """See `StandIn.unauthorized`."""
+        """Reject as the stand-in does, see `StandIn.unauthorized`."""
         return self.inner.unauthorized()
 
 
 @asynccontextmanager
 async def running(folder: Path, text: str, journal: MemoryJournal, **ends: StandIn) -> AsyncIterator[Connector]:
-    """Serve `ends` and run a connector between them; `text` is its settings, with the name of each for its address."""
+    """Serve `ends` and run a connector between them; `text` is its settings, with the ends' names as addresses."""
     where: dict[str, str] = {}
 
     @asynccontextmanager
@@ -67,14 +67,14 @@ async def running(folder: Path, text: str, journal: MemoryJournal, **ends: Stand
 
 
 async def drained(folder: Path, text: str, **ends: StandIn) -> tuple[Drained, list[tuple[str, int, str, str]]]:
-    """Run until nothing is new and all is settled; return how that ended, and the `states`."""
+    """Run until nothing is new and all is settled; return the result and the `states`."""
     journal = MemoryJournal()
     async with running(folder, text, journal, **ends) as connector:
         return await connector.drain(), await journal.read(states)
 
 
 def states(db: sqlite3.Connection) -> list[tuple[str, int, str, str]]:
-    """Return each state of a delivery with its acknowledgement's, how many are in it, and the causes."""
+    """Return each state of a delivery with its acknowledgement's, the number of orders in it, and the causes."""
     return db.execute(
         "SELECT d.state || ' ' || o.ack_state, count(*), coalesce(min(d.cause), ''), coalesce(min(o.ack_reason), '')"
         " FROM deliveries d JOIN orders o USING (key) GROUP BY 1 ORDER BY 1"

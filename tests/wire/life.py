@@ -1,4 +1,4 @@
-"""The life of one order between a shop and a warehouse, while something on the wire breaks."""
+"""The life of one order between a shop and a warehouse, while something on the wire fails."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.wire.between import Between, Mishap
 __all__ = ["Ends", "Life", "ends", "life", "lived"]
 
 PATIENCE = 30.0
-"""Seconds after which an order that has come to no end has failed its test."""
+"""Seconds after which an order without a final state fails its test."""
 
 SETTINGS = """
 sources:
@@ -51,31 +51,31 @@ routes:
 
 
 class Life(NamedTuple):
-    """How it ended: the delivery's state, what was noted on the way, and what the two vendors have."""
+    """The result: the delivery's state, the history on the way, and the records of both vendors."""
 
     state: str
     noted: list[str]
     why: list[str]
-    """The details of these notes."""
+    """The details of the history."""
     asked: list[str]
-    """The first lines of the requests that the warehouse got, in order."""
+    """The first lines of the requests that the warehouse received, in order."""
     records: int
     told: bool
 
     @property
     def creates(self) -> int:
-        """How many creates went out."""
+        """The number of creates sent."""
         return sum(line.startswith("POST /wms/orders/ ") for line in self.asked)
 
     @property
     def looked_up_between(self) -> bool:
-        """Whether no create followed another one without a look-up between them."""
+        """True if between any two creates there was a look-up."""
         steps = [line.split()[0] for line in self.asked if line.split()[1].startswith("/wms/orders/")]
         return all(pair != ("POST", "POST") for pair in pairwise(steps))
 
 
 class Ends(NamedTuple):
-    """The two ends of a route. The warehouse would take an order twice."""
+    """The two ends of a route. The warehouse would accept an order twice."""
 
     shop: PropellerStandIn
     warehouse: EwarehousingStandIn
@@ -98,7 +98,7 @@ async def life(
     times: int = 1,
     timeout: str = "20s",  # noqa: ASYNC109 - a setting's text
 ) -> Life:
-    """Let the one order live, with `mishap` at its first `times` creates; `timeout` is that of the calls there."""
+    """Let the one order live, with `mishap` at its first `times` creates; `timeout` applies to the calls there."""
     async with ends() as both:
         between = Between(both.warehouse_at, mishap, times=times)
         async with between.serving() as address:
@@ -115,9 +115,9 @@ async def lived(
     not_sent: Callable[[], Awaitable[None]] | None = None,
 ) -> Life:
     """
-    Run a connector, whose warehouse is at `address`, until the order has come to an end.
+    Run a connector, whose warehouse is at `address`, until the order has a final state.
 
-    `not_sent` is called once when it is on record that the order could not be sent.
+    `not_sent` is called once when the journal records that the order could not be sent.
     """
     (folder / "settings.yaml").write_text(
         SETTINGS.format(shop=both.shop_at, warehouse=address, timeout=timeout), "utf-8"

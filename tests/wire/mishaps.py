@@ -1,4 +1,4 @@
-"""The mishaps: every row of the table in faults.md 4.3 that an answer, or none, can bring about."""
+"""The mishaps: every row of the table in faults.md 4.3 that a response, or its absence, can cause."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ SHORT = "300ms"
 
 class Row(NamedTuple):
     """
-    One mishap, the cases of the catalogue that it is, and the time-out that it needs.
+    A mishap, the cases of the catalogue that it covers, and the timeout that it needs.
 
-    `applied`: the warehouse has carried the create out before.
+    `applied`: the warehouse has executed the create before.
     """
 
     mishap: Mishap
@@ -26,13 +26,13 @@ class Row(NamedTuple):
 
 
 def answer(status: str, body: bytes = b"", *headers: str) -> bytes:
-    """Return a whole answer."""
+    """Return a complete response."""
     head = "\r\n".join([f"HTTP/1.1 {status}", *headers, f"Content-Length: {len(body)}", "Connection: close"])
     return f"{head}\r\n\r\n".encode() + body
 
 
 def said(*parts: bytes) -> Mishap:
-    """Say this in the place of the answer, and close."""
+    """Send these bytes in place of the response, and close."""
 
     async def mishap(writer: asyncio.StreamWriter, _forward: Forward) -> None:
         for part in parts:
@@ -50,18 +50,18 @@ async def reset(writer: asyncio.StreamWriter, _forward: Forward) -> None:
 
 
 async def reset_in_the_body(writer: asyncio.StreamWriter, forward: Forward) -> None:
-    """Reset the connection in the middle of the answer."""
+    """Reset the connection in the middle of the response."""
     await said(HALF)(writer, forward)
     await reset(writer, forward)
 
 
 async def nothing(_writer: asyncio.StreamWriter, _forward: Forward) -> None:
-    """Answer nothing, and keep the connection."""
+    """Send nothing, and keep the connection open."""
     await asyncio.Event().wait()
 
 
 def then_for_ever(head: bytes, part: bytes) -> Mishap:
-    """Say `head`, and then `part` again and again, each time well within any time-out for a read."""
+    """Send `head`, and then `part` forever, each time well within any read timeout."""
 
     async def mishap(writer: asyncio.StreamWriter, _forward: Forward) -> None:
         writer.write(head)
@@ -74,7 +74,7 @@ def then_for_ever(head: bytes, part: bytes) -> Mishap:
 
 
 async def stalls(writer: asyncio.StreamWriter, _forward: Forward) -> None:
-    """Send half of an answer, and never the rest."""
+    """Send half of a response, and never the rest."""
     writer.write(HALF)
     await asyncio.Event().wait()
 
@@ -121,7 +121,7 @@ LOST: dict[str, Row] = {
     "504": Row(said(answer("504 Gateway Timeout")), (66,)),
     "599": Row(said(answer("599 Odd")), ()),
 }
-"""After these nobody knows whether the create was applied."""
+"""After these it is unknown if the create was applied."""
 
 REFUSED: dict[str, Row] = {
     "401": Row(said(answer("401 Unauthorized", b'{"code": 401, "message": "Expired JWT Token"}', JSON)), (59,)),
@@ -132,11 +132,11 @@ REFUSED: dict[str, Row] = {
     "415": Row(said(answer("415 Unsupported Media Type")), (63,)),
     "429": Row(said(answer("429 Too Many Requests")), (65,)),
 }
-"""These say that it was not applied, and that the order is not to blame."""
+"""These prove that the create was not applied, and that the order is not at fault."""
 
 
 def applied(mishap: Mishap) -> Mishap:
-    """Have the warehouse carry the create out before the mishap."""
+    """Let the warehouse execute the create before the mishap."""
 
     async def after(writer: asyncio.StreamWriter, forward: Forward) -> None:
         await forward()

@@ -1,4 +1,4 @@
-"""Answers to a create that decide something else than whether it is tried again."""
+"""Responses to a create that decide more than a retry."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DUPLICATE = b'{"errors": [{"propertyPath": "external_reference", "message": "Ref
 @pytest.mark.fault(54)
 @pytest.mark.attack(34)
 async def test_an_answer_about_somebody_elses_order_holds_ours(tmp_path: Path) -> None:
-    """A 201 that echoes another external id is a conflict: a person has to see it, and the source hears nothing."""
+    """A 201 that echoes another external id is a conflict: it needs a decision, and the source gets no report."""
     stranger = b'{"id": "019d1f2a-6cbb-7590-9f18-bf40ce127ec4", "external_id": "shop-1", "reference": "ORD1"}'
     found = await life(tmp_path, said(answer("201 Created", stranger, JSON)))
 
@@ -29,7 +29,7 @@ async def test_an_answer_about_somebody_elses_order_holds_ours(tmp_path: Path) -
 @pytest.mark.fault(56)
 @pytest.mark.parametrize("status", ["400 Bad Request", "422 Unprocessable Content"])
 async def test_a_refusal_counts_when_it_comes_again_and_a_look_up_shows_nothing(tmp_path: Path, status: str) -> None:
-    """The order is rejected with what the warehouse said twice, looked up after each time; it is not tried again."""
+    """The order is rejected after the warehouse has said so twice, with a look-up after each; it is not retried."""
     found = await life(tmp_path, said(answer(status, REFUSAL, JSON)), times=2)
 
     assert ("rejected", ["not sent", "rejected"], 0, False) == (found.state, found.noted, found.records, found.told)
@@ -39,7 +39,7 @@ async def test_a_refusal_counts_when_it_comes_again_and_a_look_up_shows_nothing(
 
 @pytest.mark.fault(56)
 async def test_a_refusal_that_does_not_come_again_is_none(tmp_path: Path) -> None:
-    """Nothing bears out what was said once: the order is looked up, created again, and the source is told of that."""
+    """A rejection that does not recur has no effect: the order is looked up, created again, and acknowledged."""
     found = await life(tmp_path, said(answer("400 Bad Request", REFUSAL, JSON)))
 
     assert ("delivered", ["not sent"], 1, True) == (found.state, found.noted, found.records, found.told)
@@ -49,7 +49,7 @@ async def test_a_refusal_that_does_not_come_again_is_none(tmp_path: Path) -> Non
 @pytest.mark.fault(56, 57)
 @pytest.mark.parametrize("body", [REFUSAL, DUPLICATE], ids=["refusal", "duplicate"])
 async def test_a_refusal_of_what_is_there_is_a_delivery(tmp_path: Path, body: bytes) -> None:
-    """A refusal whose order a look-up shows was applied all the same (a gateway had sent it twice, say)."""
+    """If a look-up shows the rejected order, it was applied all the same (for example, a gateway had sent it twice)."""
     found = await life(tmp_path, applied(said(answer("400 Bad Request", body, JSON))))
 
     assert ("delivered", ["found"], 1, True) == (found.state, found.noted, found.records, found.told)
@@ -58,7 +58,7 @@ async def test_a_refusal_of_what_is_there_is_a_delivery(tmp_path: Path, body: by
 
 @pytest.mark.fault(57)
 async def test_a_duplicate_that_is_nowhere_is_in_doubt(tmp_path: Path) -> None:
-    """The warehouse says that it has it, and a look-up does not show it: it is looked up again, then created."""
+    """The warehouse reports a duplicate and a look-up does not show it: it is looked up again, then created."""
     found = await life(tmp_path, said(answer("422 Unprocessable Content", DUPLICATE, JSON)))
 
     assert ("delivered", 1, True) == (found.state, found.records, found.told)
@@ -70,7 +70,7 @@ async def test_a_duplicate_that_is_nowhere_is_in_doubt(tmp_path: Path) -> None:
 @pytest.mark.attack(1, 2)
 @pytest.mark.parametrize("status", ["301 Moved", "302 Found", "303 See Other", "307 Temporary", "308 Permanent"])
 async def test_a_redirect_is_not_followed(tmp_path: Path, status: str) -> None:
-    """No byte reaches the other host; the order is not to blame, and is delivered when the address is right again."""
+    """No byte reaches the other host; the order is not at fault, and is delivered once the address is right again."""
     reached: list[bytes] = []
 
     async def elsewhere(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:

@@ -1,4 +1,4 @@
-"""Connections that do not come about: no byte of the order has left, so nothing is in doubt."""
+"""Connections that fail: no byte of the order was sent, so nothing is in doubt."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.wire.test_one_order import SETTINGS
 
 @contextmanager
 def a_port() -> Iterator[socket.socket]:
-    """Take a port on which nobody listens."""
+    """Return a port without a listener."""
     with closing(socket.socket()) as taken:
         taken.bind(("127.0.0.1", 0))
         yield taken
@@ -40,9 +40,9 @@ async def cured(
     secure: ssl.SSLContext | None = None,
 ) -> Life:
     """
-    Let an order live whose warehouse cannot be reached at first; `cure` what is wrong when that was noticed.
+    Let an order live whose warehouse cannot be reached at first; `cure` fixes that once it was noticed.
 
-    `listen`: somebody does so from the beginning.
+    `listen`: the port has a listener from the beginning.
     """
     async with ends() as both, AsyncExitStack() as stack:
         between = Between(both.warehouse_at)
@@ -60,7 +60,7 @@ async def cured(
 
 
 def ended_well(found: Life, kind: str) -> bool:
-    """Tell whether the order was not sent for such a reason, was never in doubt, and then delivered once."""
+    """Return True if the order was not sent for such a reason, was never in doubt, and was then delivered once."""
     assert {"not sent"} == set(found.noted)
     assert all(kind in why or "is paused" in why for why in found.why), found.why
     return ("delivered", 1, True, 1) == (found.state, found.records, found.told, found.creates)
@@ -68,7 +68,7 @@ def ended_well(found: Life, kind: str) -> bool:
 
 @pytest.mark.fault(78)
 async def test_a_refused_connection(tmp_path: Path) -> None:
-    """Nobody listens: it is not sent, and delivered once somebody does."""
+    """Without a listener it is not sent, and it is delivered once there is one."""
     with a_port() as taken:
         found = await cured(tmp_path, taken, lambda: None)
 
@@ -77,7 +77,7 @@ async def test_a_refused_connection(tmp_path: Path) -> None:
 
 @pytest.mark.fault(78)
 async def test_a_name_that_is_not_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The name of the warehouse is unknown for a while."""
+    """The warehouse's name is unknown for a while."""
     lost = True
     find = socket.getaddrinfo
 
@@ -105,7 +105,7 @@ async def test_a_name_that_is_not_found(tmp_path: Path, monkeypatch: pytest.Monk
 
 @pytest.mark.fault(79)
 async def test_a_connection_that_is_not_accepted_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The host swallows the first packet: a time-out, and yet not sent."""
+    """The host drops the first packet: a timeout, and yet not sent."""
     monkeypatch.setattr(http, "CONNECT_SECONDS", 0.2)
     with a_port() as taken:
         taken.listen(0)
@@ -124,7 +124,7 @@ async def test_a_connection_that_is_not_accepted_in_time(tmp_path: Path, monkeyp
 
 
 def certified(pem: str, folder: Path, context: ssl.SSLContext | None = None) -> ssl.SSLContext:
-    """Return a server's side of TLS with a certificate, or put it in the place of the one that `context` has."""
+    """Return a TLS server context with a certificate, or replace the certificate of `context`."""
     context = context or ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     (folder / "server.pem").write_text(pem, "utf-8")
     context.load_cert_chain(folder / "server.pem")
@@ -137,7 +137,7 @@ def certified(pem: str, folder: Path, context: ssl.SSLContext | None = None) -> 
     "pem", [SELF_SIGNED, EXPIRED, EARLY, OTHER_HOST], ids=["self-signed", "expired", "early", "another host's"]
 )
 async def test_a_certificate_that_is_not_good(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pem: str) -> None:
-    """The order waits, nothing is in doubt, and it is delivered as soon as the certificate is a good one."""
+    """The order waits, nothing is in doubt, and it is delivered as soon as the certificate is valid."""
     client = tls.context.__wrapped__()
     client.load_verify_locations(cadata=AUTHORITY)
     monkeypatch.setattr(tls, "context", lambda: client)
@@ -163,7 +163,7 @@ async def test_a_certificate_that_is_not_good(tmp_path: Path, monkeypatch: pytes
 async def test_a_certificate_that_waiting_does_not_mend(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pem: str, why: str
 ) -> None:
-    """`run --once` does not say that a later try would help: it names what is wrong, and what to do."""
+    """`run --once` does not promise that a retry helps: it names the problem and the remedy."""
     client = tls.context.__wrapped__()
     client.load_verify_locations(cadata=AUTHORITY)
     monkeypatch.setattr(tls, "context", lambda: client)
@@ -183,7 +183,7 @@ async def test_a_certificate_that_waiting_does_not_mend(
 async def test_a_host_name_that_does_not_exist(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, later: bool
 ) -> None:
-    """A misspelt name is mended by a person; a name server that does not answer mends itself."""
+    """An operator must correct a misspelt name; a name server that does not respond may recover."""
     real = socket.getaddrinfo
 
     def getaddrinfo(host: Any, *args: Any, **more: Any) -> Any:
@@ -201,7 +201,7 @@ async def test_a_host_name_that_does_not_exist(
 
 @pytest.mark.fault(137)
 async def test_a_source_whose_host_does_not_exist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its walk fails in a way that lasts, and the drain says so after the first one."""
+    """Its poll fails in a lasting way, and the drain reports that after the first one."""
 
     def getaddrinfo(*_: Any, **__: Any) -> Any:
         raise socket.gaierror(socket.EAI_NONAME, "no")

@@ -1,4 +1,7 @@
-"""A refusal that names no culprit, for one order of many: the others flow, and that order waits under its own cause."""
+"""
+A rejection that names no culprit, for one order of many: the others flow,
+and that order waits under its own cause.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +53,7 @@ NOON = datetime(2026, 3, 24, 12, tzinfo=UTC)
 
 
 def create_of(request: web.Request, body: bytes, *external_ids: str) -> bool:
-    """Tell whether a request creates one of these orders."""
+    """Return True if a request creates one of these orders."""
     if request.method != "POST" or request.path != "/wms/orders/":
         return False
     return any(f'"external_id":"{each}"'.encode() in body for each in external_ids)
@@ -60,7 +63,7 @@ def create_of(request: web.Request, body: bytes, *external_ids: str) -> bool:
 @pytest.mark.parametrize("status", [403, 413, 404, 405, 415, 451, 302, 401, 418, 431])
 @pytest.mark.parametrize("place", PLACES, ids=["first", "amid", "last"])
 async def test_one_order_that_a_firewall_dislikes_waits_alone(tmp_path: Path, status: int, place: int) -> None:
-    """129 of 130 are delivered and told; one is held as its own cause, and its source is told nothing."""
+    """129 of 130 are delivered and acknowledged; one is held under its own cause, and its source gets no report."""
     shop = PropellerStandIn(propeller_orders(ORDERS))
     bad = f"shop-{list(shop.orders)[place]}"
     warehouse = EwarehousingStandIn()
@@ -75,7 +78,7 @@ async def test_one_order_that_a_firewall_dislikes_waits_alone(tmp_path: Path, st
 
 
 async def test_a_look_up_that_is_refused_for_one_order_holds_that_order(tmp_path: Path) -> None:
-    """Whether it is there cannot be seen: it is never created, the others are looked up and delivered."""
+    """Its presence is unknown, so it is never created; the others are looked up and delivered."""
     shop = PropellerStandIn(propeller_orders(3))  # more would be looked up in one reading
     bad = f"shop-{list(shop.orders)[1]}"
     guarded = Guarded(EwarehousingStandIn(), lambda request, _: 403 if request.query.get("external_id") == bad else 0)
@@ -92,7 +95,7 @@ async def test_a_look_up_that_is_refused_for_one_order_holds_that_order(tmp_path
 @pytest.mark.fault(82)
 @pytest.mark.parametrize("status", [401, 403])
 async def test_when_every_order_is_refused_the_receiver_is_paused(tmp_path: Path, status: int) -> None:
-    """Nothing is held and nothing told; each probe is another order, and the reason names the status."""
+    """Nothing is held or reported; each probe is another order, and the reason names the status."""
     shop = PropellerStandIn(propeller_orders(20))
     tried: list[str] = []
 
@@ -103,7 +106,7 @@ async def test_when_every_order_is_refused_the_receiver_is_paused(tmp_path: Path
         return status
 
     def probes() -> list[str]:
-        """The first four were under way at once; a 401 is asked again with a new token."""
+        """The first four were in flight together; a 401 is repeated with a new token."""
         return [order for order, _ in groupby(tried)][4:]
 
     journal = MemoryJournal()
@@ -138,7 +141,7 @@ routes:
 @pytest.mark.fault(133)
 @pytest.mark.parametrize("place", [0, 7, 29], ids=["first", "amid", "last"])
 async def test_a_webhook_that_is_refused_for_one_order(tmp_path: Path, place: int) -> None:
-    """A receiver without a look-up, likewise: what was refused was not taken, so it is not in doubt."""
+    """The same for a receiver without look-ups: the rejected order was not applied, so it is not in doubt."""
     shop = PropellerStandIn(propeller_orders(30))
     bad = f"shop-{list(shop.orders)[place]}"
     guarded = Guarded(WebhookStandIn(), lambda request, _: 413 if request.headers.get("webhook-id") == bad else 0)
@@ -152,7 +155,7 @@ async def test_a_webhook_that_is_refused_for_one_order(tmp_path: Path, place: in
 
 @pytest.mark.fault(133)
 async def test_a_change_that_is_refused_for_one_order(tmp_path: Path) -> None:
-    """Of eight orders that changed, seven are updated, and the change of one is held with what was said about it."""
+    """Of eight changed orders, seven are updated, and the change of one is held with the message of the rejection."""
     shop = PropellerStandIn(propeller_orders(8))
     warehouse = EwarehousingStandIn()
     guarded = Guarded(warehouse, lambda request, body: 403 if request.method == "PATCH" and bad in request.path else 0)
@@ -194,7 +197,7 @@ routes:
 @pytest.mark.fault(133)
 @pytest.mark.parametrize("status", [403, 413, 302])
 async def test_an_acknowledgement_that_is_refused_for_one_order_of_a_batch(tmp_path: Path, status: int) -> None:
-    """The call is split until that order stands alone; the others are told, and it is parked with what was said."""
+    """The batch is split until that order is alone; the others are acknowledged, and it is parked with the message."""
     transport = ZenderaStandIn(zendera_shipments(60))
     bad = str(transport.shipments[0]["orderId"])
 
@@ -215,7 +218,10 @@ async def test_an_acknowledgement_that_is_refused_for_one_order_of_a_batch(tmp_p
 @pytest.mark.fault(133)
 @pytest.mark.parametrize("status", [500, 418])
 async def test_an_acknowledgement_that_fails_for_one_order_of_a_batch(tmp_path: Path, status: int) -> None:
-    """An error twice for the same batch: each of its orders gets a call of its own, and the others are told."""
+    """
+    After two errors for the same batch, each of its orders gets a call of its
+    own, and the others are acknowledged.
+    """
     transport = ZenderaStandIn(zendera_shipments(12))
     bad = str(transport.shipments[0]["orderId"])
 
@@ -230,7 +236,7 @@ async def test_an_acknowledgement_that_fails_for_one_order_of_a_batch(tmp_path: 
 
 @pytest.mark.fault(133)
 async def test_a_batch_that_is_too_large_is_told_in_smaller_ones(tmp_path: Path) -> None:
-    """A limit on the size of a call, and no order's fault: all are told, and none is parked."""
+    """The size of a call is limited, and no order is at fault: all are acknowledged, and none is parked."""
     transport = ZenderaStandIn(zendera_shipments(60))
 
     def rule(request: web.Request, body: bytes) -> int:
@@ -244,7 +250,7 @@ async def test_a_batch_that_is_too_large_is_told_in_smaller_ones(tmp_path: Path)
 
 @pytest.mark.fault(133)
 async def test_a_report_that_is_refused_for_one_order(tmp_path: Path) -> None:
-    """It is parked, the reports of the other orders are told."""
+    """It is parked, and the reports of the other orders are sent."""
     transport = ZenderaStandIn(zendera_shipments(12))
     ids = sorted(transport._ids())
 

@@ -1,4 +1,4 @@
-"""A call is one request: what the HTTP client would repeat by itself on a broken connection."""
+"""A call is one request, although the HTTP client would repeat some by itself on a broken connection."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ METHODS = ("PUT", "DELETE", "PATCH", "POST", "GET", "HEAD", "OPTIONS")
 
 
 class Breaking:
-    """Answers the first request of each connection, reads the second, and breaks the connection; it counts both."""
+    """Answers the first request of each connection, reads the second, breaks the connection, and counts both."""
 
     def __init__(self, *, reset: bool) -> None:
         self.asked: list[str] = []
@@ -55,7 +55,7 @@ async def test_a_write_is_sent_once_whatever_its_method(method: str, reset: bool
 
 
 async def test_a_read_may_be_repeated() -> None:
-    """Reading twice changes nothing: an idle connection that the server has closed is no failure of the endpoint."""
+    """Reading twice changes nothing: an idle connection that the server closed is not a failure of the endpoint."""
     server = Breaking(reset=False)
     async with wire(server.session) as base:
         endpoint = Endpoint("vendor", base, EndpointSettings(), SystemClock())

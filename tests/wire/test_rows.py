@@ -1,4 +1,4 @@
-"""An order whose create went wrong on the wire ends at the warehouse once, whatever the answer was."""
+"""An order whose create failed on the wire reaches the warehouse once, whatever the response was."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.wire.mishaps import LOST, REFUSED, applied
 pytestmark = pytest.mark.slow  # the lives of all rows take longer than two seconds together
 
 AT_ONCE = 8
-"""Lives at a time: they wait more than they do."""
+"""The number of lives at a time: they mostly wait."""
 
 Lives = Mapping[str, Life]
 
@@ -47,7 +47,7 @@ REFUSED_ROWS = [pytest.param(name, id=name, marks=pytest.mark.fault(*row.cases))
 
 @pytest.mark.parametrize("name", LOST_ROWS)
 def test_a_create_that_was_not_applied_is_made_again_once(name: str, lives: Lives) -> None:
-    """It is in doubt, a look-up does not find it, and only then it is created, and its source told."""
+    """It is in doubt, a look-up does not find it, and only then it is created and acknowledged."""
     found = lives[name]
     assert "in doubt" in found.noted
     assert ("delivered", 1, True) == (found.state, found.records, found.told)
@@ -57,7 +57,7 @@ def test_a_create_that_was_not_applied_is_made_again_once(name: str, lives: Live
 
 @pytest.mark.parametrize("name", LOST_ROWS)
 def test_a_create_that_was_applied_is_found(name: str, lives: Lives) -> None:
-    """It is in doubt until a look-up finds it; it is not created again, and its source is told."""
+    """It is in doubt until a look-up finds it; it is not created again, and it is acknowledged."""
     found = lives[f"{name}, applied"]
     assert "found" == found.noted[-1]
     assert ("delivered", 1, True) == (found.state, found.records, found.told)
@@ -66,7 +66,7 @@ def test_a_create_that_was_applied_is_found(name: str, lives: Lives) -> None:
 
 @pytest.mark.parametrize("name", REFUSED_ROWS)
 def test_a_create_that_was_refused_for_our_fault_is_made_again(name: str, lives: Lives) -> None:
-    """It was not applied, the order is not to blame, and nothing is in doubt; still it is looked up before."""
+    """It was not applied, the order is not at fault, and nothing is in doubt; still it is looked up first."""
     found = lives[name]
     assert ["not sent"] == found.noted if name != "401" else [] == found.noted  # a 401 renews the token, no more
     assert ("delivered", 1, True) == (found.state, found.records, found.told)
