@@ -75,7 +75,7 @@ class Breaker:
             return left
         # The probe claims the turn for one more pause only, in case it is cancelled and never reports.
         self._until = self._clock.monotonic() + self._first
-        self._move("half_open", self.reason)
+        self._set_state("half_open", self.reason)
         return 0.0
 
     @property
@@ -104,19 +104,19 @@ class Breaker:
             return
         self._openings = self._throttles = 0
         self.hopeless = False
-        self._move("closed", "")
+        self._set_state("closed", "")
 
     def close(self) -> None:
         """End the pause at once, because its reason proved wrong or no longer applies."""
         self._failures = self._openings = self._throttles = 0
         self.hopeless = False
-        self._move("closed", "")
+        self._set_state("closed", "")
 
     def resume(self, reason: str) -> None:
         """Start paused, because of the state that an earlier process recorded; one call may be tried at once."""
         self._openings = 1
         self.opened += 1
-        self._move("open", reason)
+        self._set_state("open", reason)
 
     def throttled(self, reason: str, kind: str, *, at_least: float | None = None) -> None:
         """
@@ -170,9 +170,9 @@ class Breaker:
             self._until = self._clock.monotonic() + pause
             self.hopeless = hopeless
             self.opened += fresh
-            self._move("open", reason)
+            self._set_state("open", reason)
 
-    def _move(self, state: BreakerState, reason: str) -> None:
+    def _set_state(self, state: BreakerState, reason: str) -> None:
         moved = state != self.state
         self.state, self.reason = state, reason
         if moved:

@@ -253,8 +253,8 @@ class Endpoint:
         elif isinstance(exc, TransientError) and exc.throttled:
             self.breaker.throttled(str(exc), request.kind, at_least=exc.retry_after)
         elif isinstance(exc, TransientError | InDoubtError | UnattributedError):
-            asked = exc.retry_after if isinstance(exc, TransientError) else None
-            self.breaker.failed(str(exc), hopeless=lasts(exc), at_once=asked is not None, at_least=asked)
+            demanded = exc.retry_after if isinstance(exc, TransientError) else None
+            self.breaker.failed(str(exc), hopeless=lasts(exc), at_once=demanded is not None, at_least=demanded)
 
     def _passed(self, request: _Request) -> None:
         self._taken += 1
@@ -302,11 +302,11 @@ class Endpoint:
     def _judge(self, request: _Request, reply: _Reply) -> Answer:
         if request.takes(reply.status):
             return Answer(reply.status, reply.body, request.what, request.effect)
-        said = reply.body[:ERROR_BYTES].decode("utf-8", "replace")
+        text = reply.body[:ERROR_BYTES].decode("utf-8", "replace")
         for secret in sorted(self._secrets | _keys(request.headers), key=len, reverse=True):
-            said = said.replace(secret, "***")
-        asked = retry_after(reply.headers.get("Retry-After"), reply.headers.get("Date"), self._clock.now())
-        raise from_status(reply.status, request.effect, request.what, said, asked)
+            text = text.replace(secret, "***")
+        demanded = retry_after(reply.headers.get("Retry-After"), reply.headers.get("Date"), self._clock.now())
+        raise from_status(reply.status, request.effect, request.what, text, demanded)
 
     def _blame(self, about: Subject | None) -> Attribution | None:
         return None if about is None else self.blames[about.kind]

@@ -84,23 +84,23 @@ def from_status(status: int, effect: Effect, what: str, text: str, wait: float |
 
 
 def _of_status(status: int, effect: Effect, what: str, text: str, wait: float | None) -> ConnectorError:
-    said = f"{what}: {status}" + (f": {readable(text)}" if text else "")
+    message = f"{what}: {status}" + (f": {readable(text)}" if text else "")
     if status in (401, 403):
-        return AuthError(said)
+        return AuthError(message)
     if status == 429:
-        return TransientError(said, retry_after=wait, throttled=True)
+        return TransientError(message, retry_after=wait, throttled=True)
     if 300 <= status < 400 or status in NOT_TAKEN:
-        return EndpointError(said)
+        return EndpointError(message)
     if status in (400, 409, 422) and is_page(text.encode()):
         # An API refuses a record in its own form. A page comes from a firewall or a proxy, which read no order.
-        return EndpointError(said)
+        return EndpointError(message)
     if status in (400, 422):
-        return RejectedError(said)
+        return RejectedError(message)
     if status == 409:
-        return RejectedError(said, duplicate=True) if effect is Effect.WRITE else TransientError(said)
+        return RejectedError(message, duplicate=True) if effect is Effect.WRITE else TransientError(message)
     if effect is Effect.READ:
-        return TransientError(said, retry_after=wait, reached=wait is None)
-    return InDoubtError(said)
+        return TransientError(message, retry_after=wait, reached=wait is None)
+    return InDoubtError(message)
 
 
 def retry_after(value: str | None, date: str | None, now: datetime) -> float | None:
@@ -116,8 +116,8 @@ def retry_after(value: str | None, date: str | None, now: datetime) -> float | N
         return float(min(int(value.strip()[:12]), 86_400))
     if (at := _moment(value)) is None:
         return None
-    said = _moment(date) if date else None
-    return min(max((at - (said or now)).total_seconds(), 0.0), 86_400.0)
+    sent_at = _moment(date) if date else None
+    return min(max((at - (sent_at or now)).total_seconds(), 0.0), 86_400.0)
 
 
 def _moment(value: str) -> datetime | None:

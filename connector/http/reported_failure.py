@@ -120,9 +120,9 @@ def reported_failure(body: bytes, status: int = 200, *, own: Container[str] = ()
     return _read(body, status, own)[0]
 
 
-def failure_in(said: Any, status: int = 200, *, own: Container[str] = ()) -> str:
-    """Return how a decoded body reports a failure, as `reported_failure` does; `said` may be nested to any depth."""
-    return next(_in_value(said, status == MULTI_STATUS, own, 0), "")
+def failure_in(decoded: Any, status: int = 200, *, own: Container[str] = ()) -> str:
+    """Return how a decoded body reports a failure, as `reported_failure` does; `decoded` may be nested to any depth."""
+    return next(_in_value(decoded, status == MULTI_STATUS, own, 0), "")
 
 
 def is_page(body: bytes) -> bool:
@@ -160,12 +160,12 @@ def _read(body: bytes, status: int, own: Container[str]) -> tuple[str, str]:
         return _in_markup(text)
     if start in b'{["fFnt0123456789-':
         try:
-            said = _decoded(text)
+            decoded = _decoded(text)
         except (ValueError, RecursionError):
             if _begins_as_json(text) and not _is_json(text):
                 return "", "it begins as JSON and is broken or truncated"
         else:
-            return failure_in(said, status, own=own), ""
+            return failure_in(decoded, status, own=own), ""
     return _in_text(text[:LARGEST].decode("utf-8", "replace")), ""
 
 
@@ -213,32 +213,32 @@ def _in_text(text: str) -> str:
     return "its text begins with an error" if _text_of_failure(line) else ""
 
 
-def _in_value(said: Any, multi: bool, own: Container[str], depth: int) -> Iterator[str]:
+def _in_value(decoded: Any, multi: bool, own: Container[str], depth: int) -> Iterator[str]:
     """Yield the ways in which a decoded value reports a failure."""
-    if said is False and not depth:
+    if decoded is False and not depth:
         yield "it is false"
-    elif isinstance(said, str) and not depth:
-        if found := _in_text(said):
+    elif isinstance(decoded, str) and not depth:
+        if found := _in_text(decoded):
             yield found
-    elif depth < DEEPEST and isinstance(said, list):
-        for item in said:
+    elif depth < DEEPEST and isinstance(decoded, list):
+        for item in decoded:
             # In a list of records each has a status of its own; an error in place of a record has no id.
             if multi or not (isinstance(item, dict) and item.get("id")):
                 yield from _in_value(item, multi, own, depth + 1)
-    elif depth < DEEPEST and isinstance(said, dict):
-        yield from _in_object(said, multi, own, depth)
+    elif depth < DEEPEST and isinstance(decoded, dict):
+        yield from _in_object(decoded, multi, own, depth)
 
 
-def _in_object(said: dict[str, Any], multi: bool, own: Container[str], depth: int) -> Iterator[str]:
-    for key, value in said.items():
-        if key in own and said.get("id"):
+def _in_object(decoded: dict[str, Any], multi: bool, own: Container[str], depth: int) -> Iterator[str]:
+    for key, value in decoded.items():
+        if key in own and decoded.get("id"):
             continue
         name, words = _spelt(key) if len(key) <= LONGEST_KEY else _parts(key)
-        if found := _by_key(key, name, words, value, said):
+        if found := _by_key(key, name, words, value, decoded):
             yield found
         elif (multi or name in ENVELOPES) and isinstance(value, dict | list):
             yield from _in_value(value, multi, own, depth + 1)
-    if "title" in said and "detail" in said and not said.get("id"):
+    if "title" in decoded and "detail" in decoded and not decoded.get("id"):
         yield "it is a problem document"
 
 
@@ -251,14 +251,14 @@ def _parts(key: str) -> tuple[str, list[str]]:
 _spelt = lru_cache(maxsize=1024)(_parts)  # a vendor's answers have the same few keys
 
 
-def _by_key(key: str, name: str, words: list[str], value: Any, said: dict[str, Any]) -> str:
+def _by_key(key: str, name: str, words: list[str], value: Any, decoded: dict[str, Any]) -> str:
     """Return how one key reports a failure; `name` is the key without case and separators."""
     if name in SUCCESS_KEYS and (value is False or (_flat(value) in ("0", "false", "no") and value is not None)):
         return f'"{_shown(key)}" is {_flat(value)}'
     if name in ERROR_KEYS or name.startswith(ERROR_PREFIXES) or (words and words[-1] in ("error", "errors")):
         negated = words[0] in ("no", "without", "ignore", "ignored")
         return "" if negated or _nothing(value) else f'"{_shown(key)}" is not empty'
-    if name in CODE_KEYS and _is_error_code(value) and (name != "code" or not said.get("id")):
+    if name in CODE_KEYS and _is_error_code(value) and (name != "code" or not decoded.get("id")):
         return f'"{_shown(key)}" is {_flat(value)}'
     if name in OUTCOME_KEYS and _plain(_flat(value)) in FAILURES:
         return f'"{_shown(key)}" is {_shown(_flat(value))}'

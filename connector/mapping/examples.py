@@ -95,7 +95,7 @@ def run(
     results = []
     for index, example in enumerate(examples):
         at: Path = ("examples", index)
-        ends = _ends(example, at, settings, problems)
+        ends = _source_and_receiver(example, at, settings, problems)
         order = _order(example, at, ends[0] if ends else "", problems)
         if ends and order is not None:
             line, _ = problems.document.place(at)
@@ -128,7 +128,7 @@ def _read(name: str) -> tuple[Problems, list[Example]]:
     return problems, msgspec.convert(values, _File).examples
 
 
-def _ends(example: Example, at: Path, settings: Settings, problems: Problems) -> tuple[str, str] | None:
+def _source_and_receiver(example: Example, at: Path, settings: Settings, problems: Problems) -> tuple[str, str] | None:
     """Return the names of the source and the receiver of an example."""
     source = example.source or (next(iter(settings.sources)) if len(settings.sources) == 1 else None)
     route = next((route for route in settings.routes if route.source == source), None)

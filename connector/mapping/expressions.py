@@ -23,7 +23,7 @@ from jmespath.parser import Parser
 from jmespath.visitor import Options, TreeInterpreter
 
 from connector.mapping.code_tables import Tables
-from connector.mapping.field_types import FieldType, check_fields, names
+from connector.mapping.field_types import FieldType, check_fields, nodes
 from connector.mapping.functions import MappingFunctions, arity, known_functions, takes_expression
 from connector.settings.problems import did_you_mean
 
@@ -89,7 +89,7 @@ class ExpressionParser:
         """Return the mistakes in function calls: the function's name and the message."""
         found = []
         known = known_functions()
-        for call in names(node, "function_expression"):
+        for call in nodes(node, "function_expression"):
             name, arguments = call["value"], call["children"]
             if name not in known:
                 hint = did_you_mean(name, known) or f"; the functions are {', '.join(known)}"
@@ -132,51 +132,51 @@ def _parsed(text: str) -> dict[str, Any]:
     except EmptyExpressionError:
         raise ExpressionError(["the expression is empty; write \\= for text that begins with ="]) from None
     except ParseError as exc:
-        raise ExpressionError([_marked(text, _why(exc), exc.lex_position)]) from None
+        raise ExpressionError([_marked(text, _explain(exc), exc.lex_position)]) from None
     except PendingDeprecationWarning:
         raise ExpressionError(["the content of backquotes must be JSON; write text in single quotes: 'x'"]) from None
     except RecursionError:
         raise ExpressionError(["the expression is nested too deeply"]) from None
-    if any(_looks_into_a_not(node) for node in _all(node)):
-        raise ExpressionError([_negated(text)])
-    for literal in names(node, "literal"):
+    if any(_reads_a_negation(node) for node in _descendants(node)):
+        raise ExpressionError([_negation_message(text)])
+    for literal in nodes(node, "literal"):
         literal["value"] = _exact(literal["value"])
-    if _strays(node):
+    if _has_stray_reference(node):
         (first, *more) = [token["start"] for token in Lexer().tokenize(text) if token["type"] == "expref"]
         raise ExpressionError([_marked(text, NO_EXPRESSION, None if more else first)])
     return node
 
 
-LOOKS_INTO = frozenset(
+READING = frozenset(
     {"subexpression", "index_expression", "projection", "filter_projection", "value_projection", "flatten"}
 )
 ENDS = frozenset({"and", "or", "pipe", "comma", "colon", "eq", "ne", "lt", "lte", "gt", "gte", "eof"})
 OPENS, CLOSES = frozenset({"lparen", "lbracket", "lbrace", "filter"}), frozenset({"rparen", "rbracket", "rbrace"})
 
 
-def _all(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _descendants(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield a node and all its descendants."""
     yield node
     for child in node["children"]:
         if isinstance(child, dict):
-            yield from _all(child)
+            yield from _descendants(child)
 
 
-def _looks_into_a_not(node: dict[str, Any]) -> bool:
+def _reads_a_negation(node: dict[str, Any]) -> bool:
     """Return True if a node reads a field of the result of `!`, which is true or false and has no fields."""
-    return node["type"] in LOOKS_INTO and bool(node["children"]) and node["children"][0]["type"] == "not_expression"
+    return node["type"] in READING and bool(node["children"]) and node["children"][0]["type"] == "not_expression"
 
 
-def _negated(text: str) -> str:
+def _negation_message(text: str) -> str:
     """Return the message for a `!` before a path: it binds before dots and brackets, so the result is always null."""
-    for place, path in _after_nots(text):
+    for place, path in _negated_paths(text):
         with suppress(ParseError):
-            if any(_looks_into_a_not(node) for node in _all(dict(Parser().parse(f"!{path}").parsed))):
+            if any(_reads_a_negation(node) for node in _descendants(dict(Parser().parse(f"!{path}").parsed))):
                 return _marked(text, f"! binds before . and [], so this is always null; write !({path})", place)
     return _marked(text, "! binds before . and [], so this is always null; write !( ) around the whole path", None)
 
 
-def _after_nots(text: str) -> Iterator[tuple[int, str]]:
+def _negated_paths(text: str) -> Iterator[tuple[int, str]]:
     """Yield the position of each `!` and the path that follows it."""
     tokens = list(Lexer().tokenize(text))
     for number, token in enumerate(tokens):
@@ -190,13 +190,13 @@ def _after_nots(text: str) -> Iterator[tuple[int, str]]:
             depth += (after["type"] in OPENS) - (after["type"] in CLOSES)
 
 
-def _strays(node: dict[str, Any], *, wanted: bool = False) -> bool:
+def _has_stray_reference(node: dict[str, Any], *, wanted: bool = False) -> bool:
     """Return True if an expression reference (`&x`) is in a place where no function expects one."""
     if node["type"] == "expref" and not wanted:
         return True
     call = node["type"] == "function_expression"
     return any(
-        _strays(child, wanted=call and takes_expression(node["value"], number))
+        _has_stray_reference(child, wanted=call and takes_expression(node["value"], number))
         for number, child in enumerate(node["children"])
         if isinstance(child, dict)
     )
@@ -215,20 +215,20 @@ def _exact(value: Any) -> Any:
     return number
 
 
-def _why(exc: ParseError) -> str:
+def _explain(exc: ParseError) -> str:
     kind = str(exc.token_type or "").upper()
-    said = str(getattr(exc, "message", None) or getattr(exc, "msg", ""))
+    message = str(getattr(exc, "message", None) or getattr(exc, "msg", ""))
     if type(exc).__name__ == "IncompleteExpressionError":
         return "the expression ends too soon"
     if kind == "NUMBER":
         return f"write numbers in backquotes: `{exc.token_value}`"
-    if said.startswith("Unclosed"):
-        return f"the {said.split()[1]} is not closed"
-    if said.startswith("Quoted identifier"):
+    if message.startswith("Unclosed"):
+        return f"the {message.split()[1]} is not closed"
+    if message.startswith("Quoted identifier"):
         return "write the name of a function without quotes"
-    if said == "Unknown token '='":
+    if message == "Unknown token '='":
         return "write == to compare"
-    if said.startswith("Unknown token"):
+    if message.startswith("Unknown token"):
         return "this character is not allowed here"
     return f"'{exc.token_value}' is not allowed here" if exc.token_value else "the expression cannot be parsed"
 

@@ -182,10 +182,10 @@ def check_fields(node: dict[str, Any], start: FieldType) -> tuple[FieldType, lis
     return found, walk.unknown, walk.used
 
 
-def names(node: dict[str, Any], kind: str) -> Iterator[dict[str, Any]]:
+def nodes(node: dict[str, Any], kind: str) -> Iterator[dict[str, Any]]:
     """Yield every node of the given kind in the expression."""
     if node["type"] == kind:
         yield node
     for child in node["children"]:
         if isinstance(child, dict):
-            yield from names(child, kind)
+            yield from nodes(child, kind)

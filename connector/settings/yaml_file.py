@@ -64,14 +64,14 @@ def read(text: str) -> YamlDocument:
     document = YamlDocument()
     text = text.removeprefix("\ufeff")
     try:
-        if not _screen(text, document):
+        if not _find_unsupported(text, document):
             return document
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ReusedAnchorWarning)  # every anchor has already been reported
             root = YAML(typ="safe", pure=True).compose(text)
     except YAMLError as exc:
         if not document.problems:
-            document.problems.append((_where(exc, text), (), _why(exc)))
+            document.problems.append((_place_of(exc, text), (), _explain(exc)))
         return document
     if not isinstance(root, MappingNode):
         state = "the file is empty" if root is None else "the file is not a mapping"
@@ -83,7 +83,7 @@ def read(text: str) -> YamlDocument:
     return document
 
 
-def _screen(text: str, document: YamlDocument) -> bool:
+def _find_unsupported(text: str, document: YamlDocument) -> bool:
     """Record everything that is valid YAML but not allowed in settings; return True if the tree may be built."""
     depth = documents = 0
     for event in YAML(typ="safe", pure=True).parse(text):
@@ -169,7 +169,7 @@ def _scalar(node: ScalarNode, path: Path, document: YamlDocument) -> object:
         number = _number(kind, text)
     except ValueError:
         number = math.nan
-    if number is None:  # a custom tag, reported by _screen
+    if number is None:  # a custom tag, reported by _find_unsupported
         document.broken.add(path)
     elif len(text) > 40 or not math.isfinite(number):
         document.problems.append((_start(node), path, "this number cannot be used; if it is text, write it in quotes"))
@@ -189,7 +189,7 @@ def _start(thing: Any) -> Place:
     return thing.start_mark.line + 1, thing.start_mark.column + 1
 
 
-def _where(exc: YAMLError, text: str) -> Place:
+def _place_of(exc: YAMLError, text: str) -> Place:
     mark = getattr(exc, "problem_mark", None) or getattr(exc, "context_mark", None)
     if mark is not None:
         return mark.line + 1, mark.column + 1
@@ -197,7 +197,7 @@ def _where(exc: YAMLError, text: str) -> Place:
     return before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
 
 
-def _why(exc: YAMLError) -> str:
+def _explain(exc: YAMLError) -> str:
     """Describe a syntax error without the library's excerpt of the line, which may show a secret."""
     if not isinstance(exc, MarkedYAMLError):
         return "the file contains a control character; remove it"
