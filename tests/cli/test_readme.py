@@ -43,7 +43,7 @@ async def test_the_example_of_embedding_runs(tmp_path: Path) -> None:
         )
         out, err = await asyncio.wait_for(process.communicate(), 30)
 
-    assert re.fullmatch(r"\d walks, failed: \{\}\n", out.decode()), err.decode()
+    assert re.fullmatch(r"\d polls, failed: \{\}\n", out.decode()), err.decode()
     assert vendors.wanted == vendors.created == vendors.told
 
 
