@@ -50,7 +50,7 @@ class Connector:
 
     - `sources`, `receivers`: instances to use under these names; `journal`: the journal to use instead of the file.
     - `accept_new_journal`: begin a new journal where the one that was in use is gone.
-    - `restored`: treat the journal as an older copy, and look up the orders that it may not know before creating them.
+    - `restored`: treat the journal as an older copy, and look up the orders that it may lack before creating them.
 
     Raises:
         SettingsError: (when created) `sources` or `receivers` has a name that the settings do not have.
@@ -270,7 +270,7 @@ class Connector:
         return self._pipeline
 
     async def _recover(self, journal: Journal, clock: SteadyClock) -> None:
-        """Put in doubt what was in flight when the last process ended."""
+        """Put the calls in doubt that were in flight when the last process ended."""
         if moved := await journal.clock_steps.follow(clock):
             by = moved.total_seconds()
             logger.info("system clock was set by %+.0f s since the last run; pending deadlines are unaffected", by)

@@ -185,7 +185,7 @@ class Bus:
         """Open a publisher of `types` to `topics`. Raises `LookupError` for a type and topic without a subscriber."""
         wanted = [(kind, topic) for kind in types for topic in topics]
         if unheard := [f"{kind.__name__} for {topic!r}" for kind, topic in wanted if (kind, topic) not in self._inlets]:
-            raise LookupError(f"nobody subscribes to {', '.join(unheard)}")
+            raise LookupError(f"no stage subscribes to {', '.join(unheard)}")
         publisher = Publisher(self, {key: self._inlets[key].clone() for key in wanted})
         self._opened.append(publisher)
         return publisher

@@ -39,7 +39,7 @@ class Address(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     attention: str = ""
     """For whose attention, or in whose care (`c/o`), beside a person with a name of their own."""
     notes: str = ""
-    """Instructions for whoever delivers to, or collects from, this address."""
+    """Instructions for the carrier at this address."""
 
     @property
     def person(self) -> str:
@@ -166,7 +166,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def external_id(self) -> str:
-        """The identity under which every receiver knows the order."""
+        """The identity of the order at every receiver."""
         return external_id(self.source, self.order_id)
 
 

@@ -54,7 +54,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
         if (self.latitude is None) != (self.longitude is None):
             raise ValueError("a place has a latitude and a longitude")
         if (self.signee or self.signed_at or self.contactless) and self.status != "COMPLETE":
-            raise ValueError("only what was completed has been signed for")
+            raise ValueError("only a COMPLETE event has a signature")
         if self.signed_at is not None and self.signed_at.utcoffset() is None:
             raise ValueError("a time needs its zone")
         if (self.price is None) != (not self.currency):

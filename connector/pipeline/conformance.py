@@ -39,8 +39,8 @@ def checked_page(page: Any, source: str) -> Page:
             raise EndpointError(f"{source}: its feed gave the order id {_shown(item.order_id)}, no text; {FIX}")
         if type(item.raw) is not bytes or type(item.skip) is not str:
             wrong = "raw" if type(item.raw) is not bytes else "skip"
-            said = f"order {item.order_id} of its feed has {_kind(getattr(item, wrong))} as {wrong}"
-            raise EndpointError(f"{source}: {said}; {FIX}")
+            problem = f"order {item.order_id} of its feed has {_kind(getattr(item, wrong))} as {wrong}"
+            raise EndpointError(f"{source}: {problem}; {FIX}")
     return page
 
 

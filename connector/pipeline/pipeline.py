@@ -77,7 +77,7 @@ class Pipeline:
             by_source.update(routes[name])
 
     async def _acknowledge(self) -> None:
-        """Run the acknowledger; once everything is acknowledged, let the reporters send what follows, and end."""
+        """Run the acknowledger; once everything is acknowledged, let the reporters send their reports, and end."""
         await self.stages.acknowledger.run()
         for reporter in self.stages.reporters.values():
             reporter.finish()

@@ -34,7 +34,7 @@ TIMEOUT = 30.0
 TRIES = 3
 """Calls to a receiver that fails: fewer than pause it."""
 
-LOOKED_UP = "orders that it may not know are looked up before they are created, until each source was polled once"
+LOOKED_UP = "orders that it may lack are looked up before they are created, until each source was polled once"
 
 
 async def check_receivers(

@@ -1,4 +1,4 @@
-"""The loop of a worker (wake up, do what is due, sleep until more is due), and the wake-ups between stages."""
+"""The loop of a worker (wake up, work, sleep until more work is due), and the wake-ups between stages."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Worker(ABC):
         self._woken.set()
 
     def finish(self) -> None:
-        """Do what is due now, and end."""
+        """Do the work that is due now, and end."""
         self._finishing = True
         self._woken.set()
 
@@ -45,14 +45,14 @@ class Worker(ABC):
 
     @abstractmethod
     async def work(self) -> float | None:
-        """Do what is due; return the seconds until more is due, 0 for more at once, or None to wait for a wake-up."""
+        """Do the work that is due; return the seconds until more is due (0 for now), or None to wait for a wake-up."""
 
 
 class Wakeups:
     """
     Wakes the workers of other stages by the kind of work and the name of the endpoint.
 
-    A stage that records work for another one in the journal need not know that stage: `wake("acks", "shop")`.
+    A stage that records work for another stage in the journal needs no reference to it: `wake("acks", "shop")`.
     """
 
     def __init__(self) -> None:

@@ -179,7 +179,7 @@ MISTAKES = [
     (["transport", "12345", *DAMAGED, "--at", "yesterday"], 2, "not a time"),
     (["transport", "12345", *DAMAGED, "--latitude", "59.9"], 2, "a latitude and a longitude"),
     (["transport", "12345", *DAMAGED, "--latitude", "159.9", "--longitude", "10"], 2, "latitude is from -90 to 90"),
-    (["transport", "12345", *DAMAGED, "--signee", "John"], 2, "only what was completed"),
+    (["transport", "12345", *DAMAGED, "--signee", "John"], 2, "only a COMPLETE event"),
 ]
 
 

@@ -11,10 +11,8 @@ import anyio
 import pytest
 
 from connector.ack import Acknowledgement, AckOutcome, NotApplied
-from connector.clock import humanized
 from connector.errors import ConnectorError, InDoubtError, TransientError
 from connector.journal.sqlite import MemoryJournal
-from connector.pipeline.log_throttle import LogThrottle
 from connector.pipeline.poison import MIN_FAILURES, PoisonTracker
 from connector.receivers.base import Delivery, Receipt
 from tests.doubles import AmendableReceiver, LoopClock, MemorySource, OnceSource
@@ -277,28 +275,6 @@ async def test_a_feed_that_cannot_be_read_is_said_again(caplog: pytest.LogCaptur
     assert "source shop: not what the vendor documents" == lines[0]
     said = [line.split(" now: ")[0].removeprefix("source shop: its feed could not be read for ") for line in lines[1:]]
     assert [said[0] in ("15 minutes", "16 minutes"), *said[1:]] == [True, "30 minutes", "60 minutes"]
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(66, "66 seconds"), (120, "2 minutes"), (7199, "120 minutes"), (7200, "2 hours"), (200_000, "2 days")],
-)
-async def test_a_length_of_time_in_words(seconds: float, words: str) -> None:
-    """In the unit that says enough."""
-    assert words == humanized(seconds)
-
-
-async def test_a_trouble_is_said_when_it_has_lasted_twice_as_long_and_once_a_day() -> None:
-    """And the next one begins anew."""
-    throttle = LogThrottle(LoopClock())
-    for _ in range(2):
-        said = []
-        for minute in range(4 * 1440):
-            if throttle.ongoing() is not None:
-                said.append(minute)
-            await anyio.sleep(60)
-        assert [15, 30, 60, 120, 240, 480, 960, 1920, 3360, 4800] == said
-        throttle.reset()
 
 
 async def test_it_costs_the_same_however_many_fail(caplog: pytest.LogCaptureFixture) -> None:

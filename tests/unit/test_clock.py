@@ -9,7 +9,7 @@ from datetime import UTC, timedelta
 import anyio
 import pytest
 
-from connector.clock import SteadyClock, SystemClock, wall_time
+from connector.clock import SteadyClock, SystemClock, humanized, wall_time
 from tests.doubles import EPOCH, LoopClock, SteppingClock
 
 HOUR = 3600.0
@@ -113,3 +113,12 @@ async def test_a_system_that_does_not_say_it_is_none(monkeypatch: pytest.MonkeyP
     """Then the next process knows only the steps that were recorded."""
     monkeypatch.setattr("pathlib.Path.readlink", lambda _self: (_ for _ in ()).throw(OSError("no such file")))
     assert SystemClock().boot() is None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(66, "66 seconds"), (120, "2 minutes"), (7199, "120 minutes"), (7200, "2 hours"), (200_000, "2 days")],
+)
+def test_a_length_of_time_in_words(seconds: float, words: str) -> None:
+    """In the unit that says enough."""
+    assert words == humanized(seconds)

@@ -1,1 +1,1 @@
-"""The third stage: tells sources which of their orders were exported, or failed."""
+"""The third stage: acknowledges orders to their sources, as exported or as failed."""

@@ -1,5 +1,5 @@
 """
-The acknowledger: groups acknowledgements by source, sends them in batches, and drops only what was confirmed.
+The acknowledger: groups acknowledgements by source, sends them in batches, and drops each only when it is confirmed.
 
 A batch closes on size (the vendor's limit), on age, or when no more orders are coming. Acknowledgements are claimed in
 the journal before they are sent; a lost response leaves them in doubt, and they are read back from the source before
@@ -69,7 +69,7 @@ class Acknowledger:
             each.flush()
 
     async def run(self) -> None:
-        """Acknowledge until the inbox ends; then send what is left, once, and end."""
+        """Acknowledge until the inbox ends; then send the rest, once, and end."""
         with self._inbox as inbox:
             async with anyio.create_task_group() as tg:
                 for name, each in self.by_source.items():
@@ -99,7 +99,7 @@ class SourceAcknowledger(Worker):
         self._keys: set[int] = set()
         self._sending = False
         self._flush = False
-        self._more_in_journal = True  # what an earlier process left
+        self._more_in_journal = True  # an earlier process may have left some
         self._due_at: datetime | None = None
         self._settled_at = clock.monotonic() + float(settings.settle)
         self.confirmed = 0
@@ -128,7 +128,7 @@ class SourceAcknowledger(Worker):
         super().wake()
 
     def flush(self) -> None:
-        """Send what waits without waiting for more."""
+        """Send the open batch without waiting for more."""
         if self._batch:
             self._flush = True
             super().wake()
@@ -166,7 +166,7 @@ class SourceAcknowledger(Worker):
         return max(0.0, self._batch[0][0] + self._interval - self._clock.monotonic())
 
     async def _load(self) -> None:
-        """Read what is due: first resolve what is in doubt, then add what is pending."""
+        """Read the acknowledgements that are due: resolve those in doubt, then add the pending ones."""
         name, now = self._source.name, self._clock.now()
         self._more_in_journal = False  # before the journal is read: a wake-up meanwhile is about something newer
         in_doubt = await self._journal.acks.due(name, "in_doubt", now)
@@ -184,7 +184,7 @@ class SourceAcknowledger(Worker):
             self._flush = bool(pending)
 
     def _is_settled(self, ack: Acknowledgement) -> bool:
-        """Return whether the source shows by now what an earlier process sent, or it may be repeated anyway."""
+        """Return whether the source shows calls of an earlier process by now, or a repeat has no effect."""
         return self._clock.monotonic() >= self._settled_at or self._calls.idempotent(ack)
 
     async def _send(self) -> None:

@@ -72,20 +72,20 @@ class AckCalls:
 
     async def resolve_doubts(self, acks: Sequence[Acknowledgement]) -> Outcomes:
         """Return the outcomes of acknowledgements whose responses were lost."""
-        again = NotApplied("its answer was lost; this source takes a repeat", retry_after=0.0)
+        again = NotApplied("the response was lost, and a repeat has no further effect at this source", retry_after=0.0)
         outcomes: Outcomes = {ack.order_id: again for ack in acks if self.idempotent(ack)}
         doubtful = [ack for ack in acks if ack.order_id not in outcomes]
         if doubtful and isinstance(self._source, SupportsAckLookup):
             outcomes |= await self._read_back(self._source, doubtful)
         elif doubtful:
-            lost = Refused("the answer was lost, and this source cannot be asked: look there, then retry or skip")
+            lost = Refused("the response was lost, and this source cannot be read back: look there, then retry or skip")
             outcomes |= {ack.order_id: lost for ack in doubtful}
         return self._give_up(acks, outcomes, read_back=True)
 
     def to_record(self, ack: Acknowledgement, outcome: AckOutcome | None, now: datetime) -> AckResult:
         """Return the journal's entry for an outcome; None: the response did not mention the order."""
         if outcome is None:
-            outcome = Unknown("the answer does not mention it")
+            outcome = Unknown("the response does not mention it")
         failure = ack.outcome == "failed"
         if isinstance(outcome, Confirmed | Refused):
             if self._isolated or self.poison:
@@ -215,7 +215,7 @@ class AckCalls:
 
     def _about(self, acks: Sequence[Acknowledgement]) -> AbstractContextManager[None]:
         several = len(acks) > 1
-        return about("ack", "" if several else _name(acks[0]), "tell", several=several)
+        return about("ack", "" if several else _name(acks[0]), "acknowledge", several=several)
 
     @property
     def _accepting(self) -> bool:

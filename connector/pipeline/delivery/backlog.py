@@ -1,4 +1,4 @@
-"""The part of a receiver's orders that its consumer knows to be in the journal only, and when to read them."""
+"""Decides when a consumer reads the orders for its receiver from the journal instead of the bus."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["Backlog"]
 
 class Backlog:
     """
-    Decides when a consumer reads the journal.
+    The state of the orders that are only in the journal, as far as the consumer has seen.
 
     - `more`: new orders were left in the journal. They are read once the consumer is idle, so that the orders on the
       bus come first.
@@ -25,12 +25,12 @@ class Backlog:
         self.next_look: datetime | None = now
 
     def look_now(self, now: datetime) -> None:
-        """Read everything: somebody else made something due."""
+        """Read everything: another stage or process made something due."""
         self.more = True
         self.next_look = now
 
     def look_at(self, at: datetime | None) -> None:
-        """Read what is due again at `at`, if not before; None changes nothing."""
+        """Read the orders that are due again at `at`, if not before; None changes nothing."""
         if at is not None and (self.next_look is None or at < self.next_look):
             self.next_look = at
 
@@ -48,7 +48,7 @@ class Backlog:
         """
         Begin a reading; return whether it includes new orders.
 
-        Call it before the journal is read: a wake-up during the reading is about something newer than what is read.
+        Call it before the journal is read: a wake-up during the reading is about newer work.
         """
         fresh = self.more and idle
         self.more = self.more and not fresh

@@ -6,7 +6,7 @@ The consumer: receives the orders for one receiver from the bus, or reads them f
     bus ─▶ receive ─▶ prepare: map, commit the intents of a batch ─▶ queue ─▶ N workers: deliver: look up, create
                          ▲                                                                   │
     journal ─▶ resume ───┘   (`Backlog` decides when)          bus ◀─ record: settle a batch ◀─┘
-               what is due again, and what was not received while the receiver was paused
+               orders that are due again, and orders that were not received during a pause
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class Consumer:
         return bool(self._in_hand or self._reading or self._inbox.waiting)
 
     def wake(self) -> None:
-        """Read the journal: somebody made something due there."""
+        """Read the journal: another stage or process made something due there."""
         self._backlog.look_now(self._clock.now())
         self._signal()
 
@@ -101,7 +101,7 @@ class Consumer:
         self._signal()
 
     async def run(self) -> None:
-        """Deliver until the inbox ends; then finish what is under way."""
+        """Deliver until the inbox ends; then finish the deliveries under way."""
         name = self.receiver.name
         await self.rejections.load(self._journal)
         with self._inbox, self._out:
@@ -109,7 +109,7 @@ class Consumer:
                 for number in range(self._concurrency):
                     tg.start_soon(self._deliver, name=f"deliver to {name}, {number + 1}")
                 tg.start_soon(self._record, name=f"record the outcomes at {name}")
-                tg.start_soon(self._resume_loop, name=f"resume what is due at {name}")
+                tg.start_soon(self._resume_loop, name=f"resume deliveries to {name}")
                 await self._receive(self._inbox)
                 self._stopping = True
                 while self._in_hand or self._reading:
@@ -153,7 +153,7 @@ class Consumer:
         return self.rejections.pause or self._backlog.wait(self._clock.now(), idle=not self.busy)
 
     async def _read_backlog(self) -> None:
-        """Resume what is due again, and what is new if some of that was left behind and nothing else is in hand."""
+        """Resume orders that are due again; and new ones, if some were left behind and nothing else is in hand."""
         now = self._clock.now()
         fresh = self._backlog.begin(idle=not self.busy)
         probing = self.rejections.probing
@@ -210,7 +210,7 @@ class Consumer:
         for task, grant in zip(fresh, granted, strict=True):
             if grant:
                 self._queue.put_nowait(task)
-            else:  # taken up meanwhile, tried before, or superseded by a newer revision: the journal has what is due
+            else:  # taken up meanwhile, tried before, or superseded by a newer revision: the journal decides
                 self._in_hand.discard(task.key)
                 self._backlog.left_behind()
         for task in (each for each in ready if each.needs_lookup):
@@ -290,7 +290,7 @@ class Consumer:
             # Perhaps its source lists it differently by now: then the new version is due.
             self._backlog.left_behind()
             self._backlog.look_at(now)
-        for _, outcome in ended:  # not before: a reading passes over what is in hand
+        for _, outcome in ended:  # not before: a reading skips the orders in hand
             if isinstance(outcome, NotSent | InDoubt):
                 self._backlog.look_at(outcome.next_try_at if isinstance(outcome, NotSent) else outcome.settled_at)
         self._signal()

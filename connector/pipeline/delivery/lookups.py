@@ -27,8 +27,9 @@ class Lookups:
     """
     Finds orders at `receiver`, with a cache of the results of the last bulk look-up.
 
-    A cached result holds until the order is created: nobody else writes our external ids, and requests of an earlier
-    process have settled before a look-up falls due. So each result is used once, and dropped when the order is created.
+    A cached result holds until the order is created: no other program writes our external ids, and requests of an
+    earlier process have settled before a look-up falls due. So each result is used once, and dropped when the order is
+    created.
     """
 
     def __init__(self, receiver: Receiver, journal: Journal, clock: Clock) -> None:
@@ -49,7 +50,7 @@ class Lookups:
         return None if found is None else checked_receipt(found)
 
     def absent(self, external_id: str) -> bool:
-        """Return whether the cache says that the receiver does not have the order; drop that result."""
+        """Return whether the receiver does not have the order according to the cache; drop that result."""
         if self._cache.get(external_id, self) is not None:
             return False
         del self._cache[external_id]

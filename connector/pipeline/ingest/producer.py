@@ -130,7 +130,7 @@ class Producer:
         Raises `SettingsError` for a source that cannot list exported orders.
         """
         if not isinstance(self.source, SupportsReplay):
-            raise SettingsError([f"source {self.source.name} cannot list again what it has exported"])
+            raise SettingsError([f"source {self.source.name} cannot list exported orders again"])
         if self._stopping:
             return self._stopped()
         request: asyncio.Future[PollFinished] = asyncio.get_running_loop().create_future()

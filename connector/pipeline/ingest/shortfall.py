@@ -49,7 +49,7 @@ class FeedShortfall:
         return listed >= (stated.most or 0) or (still and self._surplus.settled(stated, listed))
 
     def note(self, stated: Stated, listed: int, new: int, unreadable: Sequence[UnreadableRow]) -> None:
-        """Note a successful poll, and log what is new about its shortfall."""
+        """Note a successful poll, and log changes of its shortfall."""
         self.read_again = self._surplus.read_again(stated, listed + len(unreadable), new)
         self.found = Shortfall(self._surplus.unlisted, self._surplus.baseline, tuple(unreadable[:KEPT]))
         if self._surplus.unlisted and not self._warned_unlisted:

@@ -1,9 +1,9 @@
 """
-Whether a source has a report whose answer was lost: the report compared with what the source shows.
+Decides from the source's timeline whether a report whose response was lost has arrived.
 
-How a source shows reports may not be published (Zendera's timeline is not, vendors.md section 3), so they are compared
-by what must be there in any shape: the status, the stop and the time. What could be the report, and could be another,
-is no answer: telling twice is seen by people, and so is not telling.
+The format of the timeline may not be documented (Zendera's is not, vendors.md section 3), so reports are compared by
+the parts that any format must have: the status, the stop and the time. An entry that could be this report or another
+one decides nothing, because people see a duplicate report as well as a missing one.
 """
 
 from __future__ import annotations
@@ -21,17 +21,18 @@ __all__ = ["contains", "summary"]
 
 WORDS: dict[str, tuple[str, ...]] = {"status": get_args(Status), "location": get_args(Location)}
 ACKNOWLEDGED = "ORDER_EXPORTED"
-"""Stands in the timeline entries that are about an acknowledgement, and not about a report (seed 003)."""
-DEEPEST = 8
-CLOSE = 1.0
-"""Seconds by which a time that was kept without its fraction may differ."""
+"""The text in timeline entries about an acknowledgement, which are no reports (seed 003)."""
+MAX_DEPTH = 8
+"""Levels of nesting that are read in a timeline entry."""
+TOLERANCE = 1.0
+"""Seconds by which a time that is stored without its fraction may differ."""
 
 
 def summary(body: bytes) -> dict[str, str]:
     """
     Return the `status`, `location` and `date` of a report's body, as far as it has them.
 
-    It is what is kept of a report that has arrived: the rest holds people's names, and nobody needs it any more.
+    Only these are kept of a report that has arrived: the rest holds people's names, and has no further use.
     """
     found = {key: values[0] for key in WORDS if (values := [v for v in _under(_read(body), key) if v in WORDS[key]])}
     dates = [text for text in _under(_read(body), "date") if _instant(text) is not None]
@@ -40,9 +41,9 @@ def summary(body: bytes) -> dict[str, str]:
 
 def contains(body: bytes, events: Sequence[Mapping[str, Any]], others: Sequence[bytes] = ()) -> bool | None:
     """
-    Tell whether `events`, which the source shows, hold the report; None when that is not certain.
+    Return whether the timeline entries `events` contain the report; None if that is uncertain.
 
-    `others` are the reports (or their outlines) that the source is known to have: each accounts for one event.
+    `others` are the reports (or their summaries) that the source certainly has: each accounts for one entry.
     """
     left = list(events)
     for other in others:
@@ -54,30 +55,30 @@ def contains(body: bytes, events: Sequence[Mapping[str, Any]], others: Sequence[
 
 
 def _is(report: Mapping[str, str], event: Mapping[str, Any]) -> bool | None:
-    """Tell whether an event is the report; None if it could be."""
+    """Return whether a timeline entry is the report; None if that is uncertain."""
     texts = [text for _, text in _leaves(event)]
     if any(ACKNOWLEDGED in text for text in texts):
         return False
     for key, words in WORDS.items():
-        # Enums are often written with what they are of before them: STATUS_DAMAGE, LOCATION_PICKUP.
-        said = {word for text in texts for word in words if _says(text, word)}
-        if said and report.get(key) not in said:
+        # Enum values often have a prefix: STATUS_DAMAGE, LOCATION_PICKUP.
+        named = {word for text in texts for word in words if _names(text, word)}
+        if named and report.get(key) not in named:
             return False
     date = _instant(report.get("date", ""))
     dates = [at for text in _under(event, "date") if (at := _instant(text)) is not None]
     if date is None or (dates and not any(_same(at, date) for at in dates)):
         return None if date is None else False
-    says_all = all(any(_says(text, report.get(key, "?")) for text in texts) for key in WORDS)
+    complete = all(any(_names(text, report.get(key, "?")) for text in texts) for key in WORDS)
     times = [at for text in texts if (at := _instant(text)) is not None]
-    return True if says_all and any(_same(at, date) for at in times) else None
+    return True if complete and any(_same(at, date) for at in times) else None
 
 
-def _says(text: str, word: str) -> bool:
+def _names(text: str, word: str) -> bool:
     return text == word or text.endswith(f"_{word}")
 
 
 def _same(one: datetime, other: datetime) -> bool:
-    return abs((one - other).total_seconds()) < CLOSE
+    return abs((one - other).total_seconds()) < TOLERANCE
 
 
 def _under(content: Any, key: str) -> list[str]:
@@ -85,8 +86,8 @@ def _under(content: Any, key: str) -> list[str]:
 
 
 def _leaves(content: Any, name: str = "", depth: int = 0) -> Iterator[tuple[str, str]]:
-    """Yield the texts and numbers in `content`, each with the key that it stands under."""
-    if depth > DEEPEST:
+    """Yield the texts and numbers in `content`, each with its key."""
+    if depth > MAX_DEPTH:
         return
     if isinstance(content, Mapping):
         for key, inner in content.items():
@@ -99,7 +100,7 @@ def _leaves(content: Any, name: str = "", depth: int = 0) -> Iterator[tuple[str,
 
 
 def _instant(text: str) -> datetime | None:
-    """Read a time: ISO 8601, or the milliseconds since 1970 that sister feeds of Zendera's write (vendors.md 3)."""
+    """Parse a time: ISO 8601, or the milliseconds since 1970 of Zendera's sister feeds (vendors.md 3)."""
     if re.fullmatch(r"1\d{12}", text, re.ASCII):
         return datetime.fromtimestamp(int(text) / 1000, UTC)
     try:

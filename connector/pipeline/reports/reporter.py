@@ -156,7 +156,7 @@ class Reporter(Worker):
 
     async def _read_back(self, report: Report) -> ReportOutcome:
         """Look for a report whose response was lost in the source's timeline."""
-        lost = "the answer was lost, and the source does not show for certain whether it has the report"
+        lost = "the response was lost, and the source does not show for certain whether it has the report"
         try:
             with about("report", _name(report), "read back"):
                 events = await self._source.reported(report.order_id)
@@ -175,7 +175,9 @@ class Reporter(Worker):
             return ReportOutcome("parked", f"{lost}; look there, then retry")
         if has:
             return self._confirmed(report)
-        return ReportOutcome("pending", "the answer was lost, and the source does not show it", self._clock.now())
+        return ReportOutcome(
+            "pending", "the response was lost, and the source does not show the report", self._clock.now()
+        )
 
     def _refused_alone(self, report: Report) -> str | None:
         """Return why a report is refused while other reports are accepted; None for any other report."""

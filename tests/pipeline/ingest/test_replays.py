@@ -123,7 +123,7 @@ async def test_what_cannot_be_done_is_the_answer() -> None:
         said = [await answer_to(journal, request) for request in wishes]
     assert [each.error if each else None for each in said] == [
         "the running connector has no source nowhere; restart it",
-        "source depot cannot list again what it has exported",
+        "source depot cannot list exported orders again",
         "the shop is away",
     ]
 

@@ -110,9 +110,9 @@ def test_only_the_outline_is_kept() -> None:
         ({"location": "ROAD"}, "location is one of PICKUP"),
         ({"at": datetime(2026, 6, 11)}, "a time needs its zone"),  # noqa: DTZ001 - that is the mistake
         ({"latitude": 59.9}, "a latitude and a longitude"),
-        ({"signee": "John"}, "only what was completed"),
-        ({"contactless": True}, "only what was completed"),
-        ({"signed_at": AT}, "only what was completed"),
+        ({"signee": "John"}, "only a COMPLETE event"),
+        ({"contactless": True}, "only a COMPLETE event"),
+        ({"signed_at": AT}, "only a COMPLETE event"),
         ({"status": "COMPLETE", "signed_at": datetime(2026, 6, 11)}, "needs its zone"),  # noqa: DTZ001 - the mistake
         ({"price": Decimal("49.5")}, "an amount and a currency"),
         ({"currency": "NOK"}, "an amount and a currency"),

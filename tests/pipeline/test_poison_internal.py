@@ -137,7 +137,7 @@ async def test_a_create_that_our_code_always_trips_over_is_tried_three_times(
     (hold,) = held(bench)
     assert ("bad", "internal error KeyError at wms") == hold[:2]
     assert f"; {where}; its source is not notified; fix the error (the log has its traceback)" in hold[2]
-    assert hold[2].startswith("3 times while creating it, at test_internal_errors.py:")
+    assert hold[2].startswith("3 times while creating it, at test_poison_internal.py:")
     assert "canary" not in hold[2]
     assert 3 == Counter(wms.creates)["shop-bad"]
     assert {"shop-bad": 0} | wms.count() == {"shop-bad": 0} | {f"shop-{number}": 1 for number in range(1, 8)}

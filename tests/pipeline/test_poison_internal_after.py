@@ -82,7 +82,7 @@ async def test_one_that_our_code_cannot_acknowledge_is_parked_and_the_others_are
     ((order_id, why),) = await journal.read(parked)
     assert "bad" == order_id
     assert why.startswith(
-        "internal error KeyError at shop: 3 times while acknowledging it, at test_internal_errors_after.py:"
+        "internal error KeyError at shop: 3 times while acknowledging it, at test_poison_internal_after.py:"
     )
     assert "canary" not in why
     assert 3 == len([record for record in caplog.records if "while acknowledging order bad" in record.message])
@@ -176,7 +176,7 @@ async def test_a_change_that_our_code_cannot_make_is_held_and_the_others_are_mad
         ((order_id, why),) = await journal.read(held)
         assert "bad" == order_id
         assert why.startswith(
-            "update: internal error KeyError at wms: 3 times while making it, at test_internal_errors_after.py:"
+            "update: internal error KeyError at wms: 3 times while making it, at test_poison_internal_after.py:"
         )
 
         wms.mended = True
