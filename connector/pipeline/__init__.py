@@ -4,7 +4,7 @@ The flow. Read this first: the folders are the stages of the picture.
 ::
 
     sources/                                       receivers/
-    propeller ┐                                    ┌ ewarehousing
+    propeller ┐                                    ┌ ewarehousing, webhook, file
     traede    ┤ ingest/ ────OrderFound───▶ bus ───▶│ delivery/: map, look up, create ◀── due again ── journal
     zendera   ┘ one producer a source        ▲     └──┬──────────────────────────────
         ▲ ▲                                  └────────┤ OrderDelivered · OrderRejected · OrderHeld

@@ -8,6 +8,7 @@ import shlex
 import sqlite3
 from itertools import pairwise
 from pathlib import Path
+from textwrap import dedent
 
 import click
 import msgspec
@@ -15,6 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 import connector
+from connector import pipeline
 from connector.cli import main
 from connector.cli.init import command as init
 from connector.journal.engine.connection import schema_files
@@ -173,6 +175,15 @@ def test_the_examples_of_a_mapping_come_out(tmp_path: Path) -> None:
     )
 
     assert 0 == ended.exit_code, ended.output
+
+
+def test_the_picture_is_the_same_everywhere() -> None:
+    """README.md and docs/architecture.md show the picture of `connector/pipeline/__init__.py`."""
+    assert pipeline.__doc__ is not None
+    picture = dedent(pipeline.__doc__.split("::\n\n", 1)[1].split("\n\n- ", 1)[0])
+
+    assert f"```\n{picture}\n```" in document("README.md")
+    assert f"```\n{picture}\n```" in document("docs/architecture.md")
 
 
 def edges(title: str) -> dict[str, set[str]]:
