@@ -81,7 +81,7 @@ class SourceTraits(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def confirms_once(self) -> bool:
-        """Whether a confirmed order that is listed again is left to an operator, because another export may do harm."""
+        """True if a confirmed order that is listed again is left to an operator, because another export may do harm."""
         return not (self.ack_idempotent or self.export_idempotent)
 
 

@@ -78,7 +78,7 @@ class AppendFile:
         self.fd = fd
         self._disk = disk
         self.made = False
-        """Whether the file was created by opening it."""
+        """True if the file was created by opening it."""
         info = os.fstat(fd)
         self.identity = (info.st_dev, info.st_ino)
 

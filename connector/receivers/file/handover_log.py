@@ -52,7 +52,7 @@ class Handed:
 
     @property
     def is_open(self) -> bool:
-        """Whether the log is open, and still at its place."""
+        """True if the log is open, and still at its place."""
         if self._fd < 0:
             return False
         try:

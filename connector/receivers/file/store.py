@@ -69,7 +69,7 @@ class Store:
         self._index: Index | None = None
         self._marks: dict[str, Mark] = {}
         self._left = True
-        """Whether a file may be hidden that was not moved to its place."""
+        """True if a file may be hidden that was not moved to its place."""
         self.syncs = 0
         """The number of groups that were written."""
 

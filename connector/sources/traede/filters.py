@@ -54,7 +54,7 @@ class FilterGroup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     @property
     def moves(self) -> bool:
-        """Whether an order may leave the group when it is changed."""
+        """True if an order may leave the group when it is changed."""
         return any(each.key == "updated_at" for each in self.filters)
 
 

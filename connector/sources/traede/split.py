@@ -60,7 +60,7 @@ class Split:
 
     @property
     def needed(self) -> bool:
-        """Whether the list is to be read by time now."""
+        """True if the list is to be read by time now."""
         return not self._useless and (bool(self._bad) or self._attempts >= ATTEMPTS)
 
     def failed(self, exc: ConnectorError) -> None:

@@ -39,7 +39,7 @@ class FeedPage(msgspec.Struct, rename="camel"):
 
     @property
     def is_one(self) -> bool:
-        """Whether this is a page, and not an error with a status of 200."""
+        """True for a page, and not for an error with a status of 200."""
         return self.shipments is not None or not (self.error or self.message)
 
 
@@ -82,7 +82,7 @@ class Reading:
 
     @property
     def certain(self) -> bool:
-        """Whether a shipment that is not listed is not in the feed."""
+        """True if a shipment that is not listed is certainly not in the feed."""
         return self.whole and not self.unreadable
 
     def add(self, page: FeedPage) -> int:

@@ -1,5 +1,5 @@
 """
-Parses an order's external-updates timeline: which exports Zendera knows (seed 003; faults.md #95).
+Parses an order's external-updates timeline: the exports that Zendera has recorded (seed 003; faults.md #95).
 
 The seed names the route, the event type `EVENT_TYPE_ORDER_EXPORTED` and its `success`; the rest of the form is not
 published, so any list of objects counts as the timeline [INF].
@@ -66,7 +66,7 @@ def exports(timeline: Sequence[Mapping[str, Any]]) -> list[Export]:
 
 def told_exported(attempts: Sequence[Export], *, listed: bool | None) -> bool | None:
     """
-    Return whether Zendera knows that an order was exported; None if that is not certain.
+    Return whether Zendera has recorded the export of an order; None if that is not certain.
 
     - An order in the feed (`listed`) is not exported, whatever the timeline shows of an earlier export.
     - Otherwise it is exported if the timeline shows an export.
@@ -82,7 +82,7 @@ def told_exported(attempts: Sequence[Export], *, listed: bool | None) -> bool | 
 
 def told_failed(attempts: Sequence[Export], *, since: datetime, reason: str, before: int | None = None) -> bool | None:
     """
-    Return whether Zendera knows of a failure at or after `since`; None if that is not certain.
+    Return whether Zendera has recorded a failure at or after `since`; None if that is not certain.
 
     - If the number of confirmed failures `before` is known, one more than these is the failure, whatever the clocks
       show.
