@@ -17,7 +17,7 @@ from connector.clock import Clock
 from connector.errors import ConnectorError, RejectedError, TransientError
 from connector.journal.records import UnreadableRow
 
-__all__ = ["LoneFailures", "Narrowing", "UnreadableRow", "parts_of", "reached"]
+__all__ = ["Bisection", "SingleReads", "UnreadableRow", "parts_of", "reached"]
 
 T = TypeVar("T")
 
@@ -58,7 +58,7 @@ def parts_of(size: int) -> int:
     return max((part for part in range(1, int(size**0.5) + 1) if size % part == 0 and part < size), default=1)
 
 
-class LoneFailures:
+class SingleReads:
     """
     Orders that are read by a call each, some of which fail.
 
@@ -89,7 +89,7 @@ class LoneFailures:
         self._known.pop(order_id, None)
 
 
-class Narrowing(Generic[T]):
+class Bisection(Generic[T]):
     """
     Reads the pages of one list. `key` returns the order id of a row, by which its neighbours are named.
 

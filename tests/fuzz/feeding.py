@@ -34,7 +34,7 @@ from connector.receivers.file.rows import CsvRows, JsonLines
 from connector.receivers.webhook.receiver import WebhookReceiver
 from connector.settings.values import Secret, Url
 from connector.sources.base import FeedItem, Page
-from connector.sources.bisection import LoneFailures, Narrowing
+from connector.sources.bisection import Bisection, SingleReads
 from tests.fuzz.target import Line, Target, sound
 
 __all__ = [
@@ -173,12 +173,12 @@ def walked(name: str, source: Any, line: Line, walk: Callable[[], AsyncGenerator
 
 
 def _forget(source: Any) -> None:
-    getattr(getattr(source, "_search", source), "_narrowings", {}).clear()
-    narrowing, lone = getattr(source, "_narrowing", None), getattr(source, "_lone", None)
-    if isinstance(narrowing, Narrowing):
-        narrowing._known.clear()
-        narrowing._suspect = -1
-    if isinstance(lone, LoneFailures):
+    getattr(getattr(source, "_search", source), "_bisections", {}).clear()
+    bisection, lone = getattr(source, "_bisection", None), getattr(source, "_single_reads", None)
+    if isinstance(bisection, Bisection):
+        bisection._known.clear()
+        bisection._suspect = -1
+    if isinstance(lone, SingleReads):
         lone._known.clear()
 
 

@@ -22,7 +22,7 @@ from connector.journal.views.status import causes, open_reader, status
 from connector.journal.views.timeline import timeline
 from connector.pipeline.reports.comparison import contains, summary
 from connector.receivers.file.disk import AppendFile, Disk
-from connector.receivers.file.handover_log import UNKNOWN, Entry, Handed
+from connector.receivers.file.handover_log import UNKNOWN, Entry, HandoverLog
 from connector.receivers.file.index import Index, read
 from connector.receivers.file.rows import CsvRows, JsonLines, Rows
 from connector.sources.traede.settings import MarkTerms
@@ -66,7 +66,7 @@ def _files() -> Iterator[Target]:
     async def lines(body: bytes, status: int) -> object:
         del status
         return [
-            [rows.seen(line), rows.torn(line), rows.lacks_end(line)]
+            [rows.parsed(line), rows.torn(line), rows.lacks_end(line)]
             for rows in forms
             for line in body.splitlines(keepends=True)
         ]
@@ -77,7 +77,7 @@ def _files() -> Iterator[Target]:
 
     yield Target("file.lines", (JSON, CSV, ROWS), lines, (), spoil=respelt)
     yield Target("file.index", (JSON, CSV, ROWS), index, (), spoil=respelt)
-    yield Target("file.handed", (HANDED,), _handed(), (), spoil=respelt)
+    yield Target("file.handed", (HANDED,), _log(), (), spoil=respelt)
 
 
 def _indexed(path: Path, rows: Rows, body: bytes) -> object:
@@ -98,14 +98,14 @@ def _indexed(path: Path, rows: Rows, body: bytes) -> object:
         file.close()
 
 
-def _handed() -> Callable[[bytes, int], Awaitable[object]]:
+def _log() -> Callable[[bytes, int], Awaitable[object]]:
     """Return what reads the record of what was handed over, as at a start; what is added to it is read as well."""
     path = folder() / ".orders.handed"
 
     async def record(body: bytes, status: int) -> object:
         del status
         path.write_bytes(body)
-        handed, again = Handed(path, _Unsynced()), Handed(path, _Unsynced())
+        handed, again = HandoverLog(path, _Unsynced()), HandoverLog(path, _Unsynced())
         try:
             handed.open()
         except EndpointError:

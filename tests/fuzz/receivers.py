@@ -95,7 +95,7 @@ def _warehouse() -> Iterator[Target]:
     for name, path in (("login", "/auth/refresh/"), ("refresh", "/auth/login/")):
         line = Line({path: SESSION} if name == "refresh" else {})
         receiver = wms(line)
-        session = receiver._client._calls._session
+        session = receiver._client._transport._session
 
         async def fetch(session: Any = session, refresh: bool = name == "refresh") -> object:
             session._refresh_token = "refresh-1" if refresh else ""

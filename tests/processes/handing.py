@@ -18,7 +18,7 @@ from connector.cli import main
 from connector.journal.tables.deliveries import DeliveriesTable
 from connector.receivers.file import store as file_store
 from connector.receivers.file.disk import AppendFile, Disk
-from connector.receivers.file.handover_log import Entry, Handed
+from connector.receivers.file.handover_log import Entry, HandoverLog
 from connector.receivers.file.store import Store
 
 __all__ = ["BUGS", "POINTS", "arm"]
@@ -43,7 +43,7 @@ def arm(point: str, number: int) -> None:
     _after(file_store, "take_aside", lambda: reached("aside"))
     _after(Disk, "write", lambda: reached("half written"))
     _after(AppendFile, "append", lambda: reached("written"))
-    _after(Handed, "add", lambda: reached("recorded"))
+    _after(HandoverLog, "add", lambda: reached("recorded"))
     _after(file_store, "put_in_place", lambda: reached("in place"))
     _halve()
     settle = DeliveriesTable.settle
@@ -81,8 +81,8 @@ def _in_place() -> None:
 
 def _forgets() -> None:
     """An order is looked up in the file alone, which may have been taken away."""
-    Handed.find = lambda _self, _key, _external_id: None  # type: ignore[method-assign,assignment]
-    Handed.place = lambda _self, _key: None  # type: ignore[method-assign,assignment]
+    HandoverLog.find = lambda _self, _key, _external_id: None  # type: ignore[method-assign,assignment]
+    HandoverLog.place = lambda _self, _key: None  # type: ignore[method-assign,assignment]
 
 
 def _recorded_early() -> None:
@@ -90,7 +90,7 @@ def _recorded_early() -> None:
 
     def write(self: Store, file: AppendFile, data: bytes, entries: Sequence[Entry]) -> None:
         self.syncs += 1
-        self._handed.add(entries)
+        self._log.add(entries)
         file.append(data)
 
     Store._write = write  # type: ignore[method-assign]

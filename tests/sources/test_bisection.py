@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from connector.errors import AuthError, ConnectorError, RejectedError, TransientError
-from connector.sources.bisection import Narrowing, UnreadableRow, parts_of
+from connector.sources.bisection import Bisection, UnreadableRow, parts_of
 from tests.doubles import LoopClock
 
 BROKEN = TransientError("500", reached=True)
@@ -37,7 +37,7 @@ class List:
         self.calls: list[tuple[int, int]] = []
         self.size = size
         self.clock = HandClock()
-        self.narrowing: Narrowing[str] = Narrowing(self.clock, str)
+        self.bisection: Bisection[str] = Bisection(self.clock, str)
 
     async def read(self, number: int, size: int) -> Sequence[str]:
         """Return a page."""
@@ -50,10 +50,10 @@ class List:
     async def poll(self) -> list[str | UnreadableRow]:
         """Read page after page."""
         self.calls.clear()
-        self.narrowing.begin()
+        self.bisection.begin()
         found: list[str | UnreadableRow] = []
         for number in range(1000):
-            rows = await self.narrowing.page(self.read, number, self.size)
+            rows = await self.bisection.page(self.read, number, self.size)
             found += rows
             if not rows:
                 break
@@ -179,7 +179,7 @@ async def test_what_goes_first_after_a_pause_is_another_call_each_time(bad: int)
     feed = List(149, f"o{bad}", f"o{bad + 1}")
     firsts = []
     for _ in range(4):
-        feed.narrowing.begin()
+        feed.bisection.begin()
         allowed = 1
 
         async def read(number: int, size: int) -> Sequence[str]:
@@ -196,7 +196,7 @@ async def test_what_goes_first_after_a_pause_is_another_call_each_time(bad: int)
 
         feed.calls.clear()
         try:
-            rows = [*await feed.narrowing.page(read, 0, 50), *await feed.narrowing.page(read, 1, 50)]
+            rows = [*await feed.bisection.page(read, 0, 50), *await feed.bisection.page(read, 1, 50)]
         except TransientError:
             firsts.append(feed.calls[0])
         else:
@@ -227,9 +227,9 @@ async def test_an_endpoint_that_goes_down_meanwhile_blames_no_row() -> None:
         feed.down = None if left >= 0 else BROKEN
         return await feed.read(number, size)
 
-    feed.narrowing.begin()
+    feed.bisection.begin()
     with pytest.raises(TransientError):
-        await feed.narrowing.page(read, 0, 50)
+        await feed.bisection.page(read, 0, 50)
     feed.down = None
     feed.bad.clear()
     assert await feed.poll() == feed.rows
@@ -258,10 +258,10 @@ async def test_a_refused_page_is_narrowed_like_one_that_fails() -> None:
         except TransientError:
             raise refused from None
 
-    feed.narrowing.begin()
+    feed.bisection.begin()
     with pytest.raises(RejectedError):
-        await feed.narrowing.page(read, 0, 50)
-    assert len(read_of(await feed.narrowing.page(read, 0, 50))) == 49
+        await feed.bisection.page(read, 0, 50)
+    assert len(read_of(await feed.bisection.page(read, 0, 50))) == 49
 
 
 async def test_a_vendor_that_ignores_the_size_is_not_narrowed() -> None:
@@ -276,11 +276,11 @@ async def test_a_vendor_that_ignores_the_size_is_not_narrowed() -> None:
             raise BROKEN
         return rows
 
-    narrowing: Narrowing[str] = Narrowing(HandClock(), str)
+    bisection: Bisection[str] = Bisection(HandClock(), str)
     for _ in range(2):
-        narrowing.begin()
+        bisection.begin()
         with pytest.raises(TransientError, match="500"):
-            await narrowing.page(read, 0, 50)
+            await bisection.page(read, 0, 50)
     assert calls == 3
 
 

@@ -27,7 +27,7 @@ from connector.clients.ewarehousing.paging import MOST_PAGES, PAGE_SIZE, Filters
 from connector.clients.ewarehousing.requests import CreateOrder, NewDocument, UpdateOrder, encoded
 from connector.clients.ewarehousing.responses import DocumentRecord, OrderRecord, ShipmentRecord, row_id
 from connector.clients.ewarehousing.settings import EwarehousingAccess
-from connector.clients.ewarehousing.transport import Calls, NotFound
+from connector.clients.ewarehousing.transport import NotFound, Transport
 from connector.clock import Clock, SystemClock
 from connector.http.endpoint import Answer, segment
 from connector.http.reported_failure import in_utf8
@@ -114,8 +114,8 @@ class EwarehousingClient:
                 concurrency=concurrency,
                 rate_limit=rate_limit,
             )
-        self._calls = Calls(name, access, clock or SystemClock())
-        self.endpoint = self._calls.endpoint
+        self._transport = Transport(name, access, clock or SystemClock())
+        self.endpoint = self._transport.endpoint
 
     async def __aenter__(self) -> EwarehousingClient:
         return self
@@ -127,7 +127,7 @@ class EwarehousingClient:
 
     def rotate_secrets(self, settings: EndpointSettings) -> None:
         """Log in with the user and password of `settings` from the next call on."""
-        self._calls.rotate_secrets(EwarehousingAccess.of(settings))
+        self._transport.rotate_secrets(EwarehousingAccess.of(settings))
 
     async def aclose(self) -> None:
         """Release the connections. Idempotent."""
@@ -150,7 +150,7 @@ class EwarehousingClient:
         """
         shape = {"limit": limit, "page": page, "direction": direction, "sort": sort}
         query = filtered(filters) + [(name, str(value)) for name, value in shape.items() if value is not None]
-        return _decoded(await self._calls.read(ORDERS, query), _orders)
+        return _decoded(await self._transport.read(ORDERS, query), _orders)
 
     async def scan(
         self, *, page_size: int = PAGE_SIZE, **filters: Unpack[Filters]
@@ -172,7 +172,7 @@ class EwarehousingClient:
         """As `scan`, page by page, and at most `most` pages."""
 
         async def read(query: Query) -> Sequence[tuple[str, OrderRecord]]:
-            return [(order.id, order) for order in _decoded(await self._calls.read(ORDERS, query), _orders)]
+            return [(order.id, order) for order in _decoded(await self._transport.read(ORDERS, query), _orders)]
 
         return paged(read, filtered(filters), size=page_size, most=most)
 
@@ -182,7 +182,7 @@ class EwarehousingClient:
         """As `pages`, each row in the vendor's own bytes, so that an unreadable one does not lose its page."""
 
         async def read(query: Query) -> Sequence[tuple[str, bytes]]:
-            answer = await self._calls.read(ORDERS, query)
+            answer = await self._transport.read(ORDERS, query)
             return [(row_id(bytes(row)), bytes(row)) for row in answer.decode(_rows)]
 
         return paged(read, filtered(filters), size=page_size)
@@ -192,12 +192,12 @@ class EwarehousingClient:
     ) -> Sequence[tuple[str, bytes]]:
         """Return one page, oldest first: the id of each row, and the row in the vendor's own bytes."""
         query = [*filtered(filters), ("limit", str(limit)), ("sort", "createdAt"), ("direction", "asc")]
-        answer = await self._calls.read(ORDERS, query if page is None else [*query, ("page", str(page))])
+        answer = await self._transport.read(ORDERS, query if page is None else [*query, ("page", str(page))])
         return [(row_id(bytes(row)), bytes(row)) for row in answer.decode(_rows)]
 
     async def get(self, order_id: str, *, expand: Sequence[str] = ()) -> OrderRecord:
         """Return one order with the groups of `expand` (see `EXPAND`). Raises `NotFound`."""
-        answer = await self._calls.read(_path(order_id), one=True, expand=expand)
+        answer = await self._transport.read(_path(order_id), one=True, expand=expand)
         record = answer.decode(_order)
         if not record.id:
             raise answer.unusable("no id")
@@ -205,7 +205,7 @@ class EwarehousingClient:
 
     async def get_raw(self, order_id: str, *, expand: Sequence[str] = ()) -> bytes:
         """As `get`, in the vendor's own bytes. Raises `TransientError` for a body that is not the order of that id."""
-        answer = await self._calls.read(_path(order_id), one=True, expand=expand)
+        answer = await self._transport.read(_path(order_id), one=True, expand=expand)
         if row_id(answer.body) != order_id:
             raise answer.unusable("not the requested order")
         return answer.body
@@ -218,7 +218,7 @@ class EwarehousingClient:
         exists.
         """
         body = order if isinstance(order, bytes) else encoded(order)
-        answer = await self._calls.write("POST", ORDERS, body)
+        answer = await self._transport.write("POST", ORDERS, body)
         if answer.status not in (200, 201):
             raise answer.unusable("neither 200 nor 201")
         record = answer.decode(_order)
@@ -232,7 +232,7 @@ class EwarehousingClient:
 
         `order_lines` replace all lines of the order. Raises `NotFound`, `RejectedError`.
         """
-        answer = await self._calls.write("PATCH", _path(order_id), encoded(change), one=True)
+        answer = await self._transport.write("PATCH", _path(order_id), encoded(change), one=True)
         return answer.decode(_order)
 
     async def cancel(self, order_id: str) -> None:
@@ -242,22 +242,22 @@ class EwarehousingClient:
         The vendor allows it while the order is created, planned or invalid_address, and returns no body. Raises
         `NotFound`, `RejectedError`.
         """
-        answer = await self._calls.write("PATCH", f"{_path(order_id)}cancel/", None, one=True)
+        answer = await self._transport.write("PATCH", f"{_path(order_id)}cancel/", None, one=True)
         if in_utf8(answer.body).lstrip().startswith(b"<"):
             raise answer.unusable("a page")
 
     async def documents(self, order_id: str) -> Documents:
         """Return the documents of an order, without their content. Raises `NotFound`."""
-        return _decoded(await self._calls.read(f"{_path(order_id)}documents/", one=True), _documents)
+        return _decoded(await self._transport.read(f"{_path(order_id)}documents/", one=True), _documents)
 
     async def document(self, document_id: str) -> DocumentRecord:
         """Return one document; `GET /wms/documents/:id/`. Raises `NotFound`."""
-        return (await self._calls.read(f"{DOCUMENTS}{segment(document_id)}/", one=True)).decode(_document)
+        return (await self._transport.read(f"{DOCUMENTS}{segment(document_id)}/", one=True)).decode(_document)
 
     async def order_document(self, order_id: str, document_id: str) -> DocumentRecord:
         """As `document`, by the route that the vendor has deprecated (seed 004)."""
         path = f"{_path(order_id)}documents/{segment(document_id)}/"
-        return (await self._calls.read(path, one=True)).decode(_document)
+        return (await self._transport.read(path, one=True)).decode(_document)
 
     async def add_document(
         self,
@@ -278,7 +278,7 @@ class EwarehousingClient:
         new = NewDocument(
             file=file, title=title, quantity=quantity, order_price=order_price, shipping_label=shipping_label
         )
-        answer = await self._calls.write("POST", f"{_path(order_id)}documents/", encoded(new), one=True)
+        answer = await self._transport.write("POST", f"{_path(order_id)}documents/", encoded(new), one=True)
         record = answer.decode(_document)
         if not record.id:
             raise answer.unusable("no id")
@@ -292,7 +292,7 @@ class EwarehousingClient:
         wanted = list(dict.fromkeys(external_references))
 
         async def read(query: Query) -> Sequence[tuple[str, ShipmentRecord]]:
-            answer = await self._calls.read(SHIPMENTS, query, expand=expand)
+            answer = await self._transport.read(SHIPMENTS, query, expand=expand)
             return [(one.id, one) for one in _decoded(answer, _shipments)]
 
         for start in range(0, len(wanted), MOST_REFERENCES):

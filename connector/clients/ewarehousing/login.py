@@ -9,7 +9,7 @@ from connector.errors import ConnectorError
 from connector.http.endpoint import Effect, Endpoint
 from connector.settings.values import Secret, spellings
 
-__all__ = ["LoggedIn"]
+__all__ = ["LoginSession"]
 
 LOGIN = "/wms/auth/login/"
 REFRESH = "/wms/auth/refresh/"
@@ -17,7 +17,7 @@ REFRESH = "/wms/auth/refresh/"
 _session = msgspec.json.Decoder(Session)
 
 
-class LoggedIn:
+class LoginSession:
     """
     The source of the tokens of `connector.http.endpoint.BearerToken`.
 

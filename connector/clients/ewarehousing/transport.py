@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from connector.clients.ewarehousing.errors import is_duplicate, is_ours, reason
-from connector.clients.ewarehousing.login import LoggedIn
+from connector.clients.ewarehousing.login import LoginSession
 from connector.clients.ewarehousing.settings import EwarehousingAccess
 from connector.clock import Clock
 from connector.errors import AuthError, EndpointError, RejectedError, TransientError
 from connector.http.endpoint import Answer, BearerToken, Effect, Endpoint
 from connector.http.reported_failure import in_utf8, no_success
 
-__all__ = ["Calls", "NotFound"]
+__all__ = ["NotFound", "Transport"]
 
 REFUSALS = frozenset({400, 409, 422})
 OWN = frozenset({"status", "title"})
@@ -23,7 +23,7 @@ class NotFound(RejectedError):
     """No order, or document, has that id."""
 
 
-class Calls:
+class Transport:
     """
     Calls to the middleware.
 
@@ -41,7 +41,7 @@ class Calls:
             headers={"X-Wms-Code": settings.wms_code},
             secrets=[settings.password.reveal()],
         )
-        self._session = LoggedIn(self.endpoint, settings.username, settings.password)
+        self._session = LoginSession(self.endpoint, settings.username, settings.password)
         self.endpoint.token = BearerToken(self._session.fetch, clock)
 
     def rotate_secrets(self, settings: EwarehousingAccess) -> None:

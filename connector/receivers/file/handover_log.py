@@ -19,7 +19,7 @@ from typing import NamedTuple
 from connector.errors import ConflictError, EndpointError, InDoubtError, TransientError, readable
 from connector.receivers.file.disk import Disk, sync_folder
 
-__all__ = ["Entry", "Handed"]
+__all__ = ["Entry", "HandoverLog"]
 
 UNKNOWN = 0
 """The line of an order that its consumer may or may not have."""
@@ -37,7 +37,7 @@ class Entry(NamedTuple):
         return f"{self.key.hex()} {self.line} {self.file}\n".encode("utf-8", "surrogateescape")
 
 
-class Handed:
+class HandoverLog:
     """The log of the orders that were handed over. All methods block, and raise `OSError` or a named error."""
 
     def __init__(self, path: Path, disk: Disk) -> None:

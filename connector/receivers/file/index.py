@@ -10,7 +10,7 @@ from typing import NamedTuple
 from connector.errors import ConflictError, EndpointError
 from connector.receivers.file.disk import AppendFile
 from connector.receivers.file.handover_log import Entry
-from connector.receivers.file.rows import LARGEST, Rows, Seen
+from connector.receivers.file.rows import LARGEST, RowRecord, Rows
 
 __all__ = ["Index", "Mark", "hash_of", "last", "read"]
 
@@ -95,20 +95,20 @@ class _Reader:
             if line.rstrip() != self._rows.header.rstrip():
                 raise EndpointError(f"{self._file.path}: its columns are not those of the settings; move it away")
             return
-        seen = self._rows.seen(line)
-        if self.half is not None and self.half.seen == seen._replace(row=seen.row - 1):
-            self.half = self.half._replace(seen=seen)
+        record = self._rows.parsed(line)
+        if self.half is not None and self.half.record == record._replace(row=record.row - 1):
+            self.half = self.half._replace(record=record)
         else:
             short = self.half  # rows are missing in the middle of the file: somebody removed them
             self._settle()
-            self.half = _Half(seen, self.end, self.lines + 1, short.line if short is not None else None)
-        if seen.row == seen.rows:
+            self.half = _Half(record, self.end, self.lines + 1, short.line if short is not None else None)
+        if record.row == record.rows:
             self._settle()
 
     def _settle(self) -> None:
         half, self.half = self.half, None
-        if half is not None and half.seen.external_id:
-            self._index.add(half.seen.external_id, self._file.path.name, half.line)
+        if half is not None and half.record.external_id:
+            self._index.add(half.record.external_id, self._file.path.name, half.line)
 
 
 class _Half(NamedTuple):
@@ -118,7 +118,7 @@ class _Half(NamedTuple):
     `behind` is the line of the order before it, if that one lacks rows.
     """
 
-    seen: Seen
+    record: RowRecord
     start: int
     line: int
     behind: int | None = None
@@ -169,7 +169,7 @@ def last(file: AppendFile, rows: Rows, limit: int) -> list[str]:
         lines = os.pread(file.fd, size - start, start).split(b"\n")[:-1]  # an end without a line break is no order
         if start or rows.header:
             lines = lines[1:]  # the line in whose middle the reading began, or the header
-        found = dict.fromkeys(rows.seen(line + b"\n").external_id for line in reversed(lines))
+        found = dict.fromkeys(rows.parsed(line + b"\n").external_id for line in reversed(lines))
         found.pop("", None)  # another program's
         if start == 0 or len(found) >= limit or span >= LARGEST:
             return [*found][:limit]

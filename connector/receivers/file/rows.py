@@ -18,7 +18,7 @@ from connector.errors import RejectedError
 from connector.receivers.base import Delivery
 from connector.receivers.file.columns import Kind, kind, value
 
-__all__ = ["LARGEST", "CsvRows", "Formulas", "JsonLines", "Rows", "Seen"]
+__all__ = ["LARGEST", "CsvRows", "Formulas", "JsonLines", "RowRecord", "Rows"]
 
 ID = "external_id"
 LARGEST = 64 * 1024 * 1024
@@ -29,7 +29,7 @@ Formulas = Literal["escape", "refuse", "allow"]
 """The treatment of a text that a spreadsheet would read as a formula."""
 
 
-class Seen(NamedTuple):
+class RowRecord(NamedTuple):
     """One record of a file: its external id (empty: not ours), its number and the count among the order's."""
 
     external_id: str
@@ -49,7 +49,7 @@ class Rows(Protocol):
     def cell(self, external_id: str) -> str:
         """Return an external id in its form in the file."""
 
-    def seen(self, line: bytes) -> Seen:
+    def parsed(self, line: bytes) -> RowRecord:
         """Return the record of a whole line."""
 
     def torn(self, tail: bytes) -> bool:
@@ -89,12 +89,12 @@ class JsonLines:
         """Return the id: it is written as it is."""
         return external_id
 
-    def seen(self, line: bytes) -> Seen:
+    def parsed(self, line: bytes) -> RowRecord:
         """Return the record; any object with an external id counts, whoever wrote it."""
         try:
-            return Seen(self._named.decode(line).external_id)
+            return RowRecord(self._named.decode(line).external_id)
         except (ValueError, RecursionError):
-            return Seen("")
+            return RowRecord("")
 
     def torn(self, tail: bytes) -> bool:
         """Return whether the tail starts like every line of ours."""
@@ -102,7 +102,7 @@ class JsonLines:
 
     def lacks_end(self, tail: bytes) -> bool:
         """Return whether the tail ends with the bracket of its object."""
-        return bool(self.seen(tail).external_id)
+        return bool(self.parsed(tail).external_id)
 
 
 class CsvRows:
@@ -157,14 +157,14 @@ class CsvRows:
         """Return the id as a cell."""
         return _cell(external_id)
 
-    def seen(self, line: bytes) -> Seen:
+    def parsed(self, line: bytes) -> RowRecord:
         """Return the record; the first cell has the id, even if somebody has changed the others."""
         found = _first(line.decode("utf-8", "replace"))
         external_id = found["plain"] or (found["quoted"] or "").replace('""', '"') if found else ""
         if not self._per_line or found is None:
-            return Seen(external_id)
+            return RowRecord(external_id)
         number, count = int(found["row"] or 0), int(found["rows"] or 0)
-        return Seen(external_id, number, count) if 1 <= number <= count else Seen("")
+        return RowRecord(external_id, number, count) if 1 <= number <= count else RowRecord("")
 
     def torn(self, tail: bytes) -> bool:
         """Return True: the header is ours, and so is the end."""

@@ -27,7 +27,7 @@ from pathlib import Path
 from connector.errors import EndpointError, InDoubtError, RejectedError, TransientError
 from connector.receivers.base import Receipt
 from connector.receivers.file.disk import AppendFile, Disk, failure, sync_folder
-from connector.receivers.file.handover_log import UNKNOWN, Entry, Handed
+from connector.receivers.file.handover_log import UNKNOWN, Entry, HandoverLog
 from connector.receivers.file.index import Index, Mark, hash_of, last, read
 from connector.receivers.file.rows import Rows
 from connector.receivers.file.staging import hidden, left_aside, put_in_place, remove, take_aside
@@ -65,7 +65,7 @@ class Store:
         self._mode = mode
         self._disk = disk or Disk()
         self._mutex = threading.Lock()
-        self._handed = Handed(path.with_name(f".{path.name}.handed"), self._disk)
+        self._log = HandoverLog(path.with_name(f".{path.name}.handed"), self._disk)
         self._index: Index | None = None
         self._marks: dict[str, Mark] = {}
         self._left = True
@@ -76,7 +76,7 @@ class Store:
     def file_of(self, at: datetime) -> Path:
         """Return the file for writes at a time (UTC)."""
         if self._batches:
-            return self._named(f"-{at:%Y%m%dT%H%M%SZ}-{len(self._handed) + 1:06}")
+            return self._named(f"-{at:%Y%m%dT%H%M%SZ}-{len(self._log) + 1:06}")
         return self._named(f"-{at:%Y-%m-%d}") if self._daily else self._path
 
     def append(self, orders: Sequence[tuple[str, bytes]], at: datetime) -> list[Receipt | RejectedError]:
@@ -100,7 +100,7 @@ class Store:
                 if fresh:
                     new = [entry for _, entry in fresh]
                     if self._follow:
-                        self._handed.add(index.unrecorded)
+                        self._log.add(index.unrecorded)
                         self._write_in_place(file, data, new)
                     else:
                         self._write(file, data, [*index.unrecorded, *new])
@@ -126,7 +126,7 @@ class Store:
             self._open()
             cell = self._rows.cell(external_id)
             place = None if self._batches else self._current(self.file_of(at)).find(cell)
-            place = place or self._handed.find(hash_of(cell), external_id)
+            place = place or self._log.find(hash_of(cell), external_id)
             return None if place is None else Receipt(id=external_id, reference=place)
 
     def newest(self, limit: int, at: datetime) -> list[tuple[str, Receipt]]:
@@ -137,7 +137,7 @@ class Store:
         """
         with self._mutex, self._translated(self._path):
             self._open()
-            written = self._handed.last_file
+            written = self._log.last_file
             path = self._path.with_name(written) if written else self.file_of(at)
             file = AppendFile.open(path, self._disk, writable=False)
             if file is None and written:
@@ -170,7 +170,7 @@ class Store:
     def close(self) -> None:
         """Release the lock. Idempotent; the index is kept."""
         with self._mutex:
-            self._handed.close()
+            self._log.close()
 
     @contextmanager
     def _translated(self, path: Path) -> Iterator[None]:
@@ -184,15 +184,15 @@ class Store:
 
     def _open(self) -> None:
         """Open the log, and move hidden files to their places."""
-        if not self._handed.is_open:
-            self._handed.open()
+        if not self._log.is_open:
+            self._log.open()
             self._left = True
         if self._left:
             for path in left_aside(self._path.parent):
                 if path == self._path or self._ours(DAY).fullmatch(path.name) or self._ours(BATCH).fullmatch(path.name):
                     self._recover(path)
-            if self._batches and not len(self._handed):
-                self._handed.add(self._read_all(self._others(BATCH)))
+            if self._batches and not len(self._log):
+                self._log.add(self._read_all(self._others(BATCH)))
             self._index, self._left = None, False
 
     def _recover(self, path: Path) -> None:
@@ -208,7 +208,7 @@ class Store:
                 put_in_place(path)  # nothing of ours was written to it, and it is unchanged
                 return
             self._disk.sync(file.fd)
-            self._handed.add(index.unrecorded)
+            self._log.add(index.unrecorded)
             if len(index) or file.size() > len(self._rows.header):
                 put_in_place(path)
             else:
@@ -232,7 +232,7 @@ class Store:
         for external_id, record in orders:
             cell = self._rows.cell(external_id)
             key = hash_of(cell)
-            place = index.place(cell) or self._handed.place(key)
+            place = index.place(cell) or self._log.place(key)
             if place is None and cell in fresh:
                 place = f"{file.path.name}:{fresh[cell].line}"
             if place is not None:
@@ -256,12 +256,12 @@ class Store:
     def _write_in_place(self, file: AppendFile, data: bytes, entries: Sequence[Entry]) -> None:
         """Write a group to a file that stays at its place; log it once the file is seen there."""
         self.syncs += 1
-        size = self._handed.size
-        self._handed.add(entry._replace(line=UNKNOWN) for entry in entries)
+        size = self._log.size
+        self._log.add(entry._replace(line=UNKNOWN) for entry in entries)
         try:
             file.append(data)
         except TransientError:
-            self._handed.take_back((entry.key for entry in entries), size)
+            self._log.take_back((entry.key for entry in entries), size)
             raise
         try:
             info = self._disk.look(file.path)
@@ -272,7 +272,7 @@ class Store:
             raise InDoubtError(
                 f"{file.path} was taken away while it was written; for a consumer that does that, leave out hand_over"
             )
-        self._handed.add(entries)
+        self._log.add(entries)
 
     def _write(self, file: AppendFile, data: bytes, entries: Sequence[Entry]) -> None:
         """Write and log a group, or neither."""
@@ -280,9 +280,9 @@ class Store:
         before = file.size()
         file.append(data)
         try:
-            self._handed.add(entries)
+            self._log.add(entries)
         except OSError as exc:
-            said = f"{self._handed.path}: {exc.strerror or type(exc).__name__}"
+            said = f"{self._log.path}: {exc.strerror or type(exc).__name__}"
             try:
                 file.cut(before)
             except OSError:
@@ -305,7 +305,7 @@ class Store:
             said = f"{hidden(file.path)} was taken away while it was written; a hidden file must stay at its place"
             if not fresh:
                 raise TransientError(said) from None
-            self._handed.add(entry._replace(line=UNKNOWN) for entry in fresh)
+            self._log.add(entry._replace(line=UNKNOWN) for entry in fresh)
             raise InDoubtError(said) from None
         except OSError as exc:
             self._leave(file)

@@ -152,7 +152,7 @@ class WebhookReceiver:
     async def check(self) -> str:
         """Send an OPTIONS to prove that a server answers, and try the look-up; return one line. Sends no order."""
         await self.endpoint.call("OPTIONS", "", effect=Effect.READ, expected=REACHED)
-        line = f"{self._url}: answers; only an order can prove the secret"
+        line = f"{self._url}: answers; only an order can try the secret"
         if self._find_url is None:
             return line
         found = await self.find("connector-check")

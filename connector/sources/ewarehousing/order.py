@@ -61,7 +61,7 @@ def to_order(source: str, raw: bytes, zone: ZoneInfo = ZONE) -> Order:
     if not wire.id:
         raise Unmappable("unreadable order", "it has no id")
     if wire.order_lines is None:
-        raise Unmappable("the order came without its lines", "order_lines were requested, and are missing")
+        raise Unmappable("the order came without its lines", "order_lines were asked for, and did not come")
     address = wire.shipping_address
     amount = _money(number_of(stated.order_amount, "order_amount"), wire.currency)
     assured = _money(number_of(stated.assured_amount, "assured_amount"), wire.currency)

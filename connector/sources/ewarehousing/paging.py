@@ -14,7 +14,7 @@ from connector.clients.ewarehousing.paging import MOST_PAGES, EndlessList
 from connector.clock import Clock
 from connector.errors import ConnectorError
 from connector.sources.base import UnreadableRow
-from connector.sources.bisection import Narrowing, reached
+from connector.sources.bisection import Bisection, reached
 
 __all__ = ["OrderList"]
 
@@ -29,7 +29,7 @@ class OrderList:
         self._size = size
         self._base: int | None = None
         """The number of the first page; None while it is unknown."""
-        self._narrowing: Narrowing[Row] = Narrowing(clock, lambda row: row[0])
+        self._bisection: Bisection[Row] = Bisection(clock, lambda row: row[0])
 
     async def pages(self, filters: Filters) -> AsyncGenerator[tuple[list[bytes], list[UnreadableRow]], None]:
         """
@@ -44,7 +44,7 @@ class OrderList:
             return await self._client.raw_page(limit=size, page=page, **filters)
 
         seen: set[str] = set()
-        self._narrowing.begin()
+        self._bisection.begin()
         number = 0
         for _ in range(MOST_PAGES):
             rows = await self._page(read, number, filters)
@@ -68,7 +68,7 @@ class OrderList:
         self, read: Callable[[int, int], Awaitable[Sequence[Row]]], number: int, filters: Filters
     ) -> Sequence[Row | UnreadableRow]:
         try:
-            return await self._narrowing.page(read, number, self._size)
+            return await self._bisection.page(read, number, self._size)
         except ConnectorError as exc:
             if self._base is None and reached(exc):
                 await self._count_from(filters)

@@ -23,7 +23,7 @@ from connector.clock import Clock
 from connector.errors import ConnectorError, TransientError
 from connector.order import Order
 from connector.sources.base import Acknowledgement, AckOutcome, Confirmed, FeedItem, Page, SourceTraits, UnreadableRow
-from connector.sources.bisection import LoneFailures, reached
+from connector.sources.bisection import SingleReads, reached
 from connector.sources.ewarehousing.order import to_order
 from connector.sources.ewarehousing.paging import OrderList
 from connector.sources.ewarehousing.settings import EwarehousingSourceSettings
@@ -54,7 +54,7 @@ class EwarehousingSource:
         self._client = EwarehousingClient(settings, name=name, clock=clock)
         self.endpoint = self._client.endpoint
         self._clock = clock
-        self._lone = LoneFailures(clock)
+        self._single_reads = SingleReads(clock)
         self._lists: dict[str, OrderList] = {}
         self._filters: Filters = {}
         if settings.is_business_to_business is not None:
@@ -124,7 +124,7 @@ class EwarehousingSource:
         order_id = row_id(row)
         if order_id.startswith("unreadable-"):
             return FeedItem(order_id, row)
-        if (known := self._lone.left_alone(order_id)) is not None:
+        if (known := self._single_reads.left_alone(order_id)) is not None:
             return known
         try:
             raw = await self._client.get_raw(order_id, expand=EXPAND)
@@ -133,8 +133,8 @@ class EwarehousingSource:
         except ConnectorError as exc:
             if not reached(exc):
                 raise
-            return self._lone.failed(order_id, exc) or exc
-        self._lone.read(order_id)
+            return self._single_reads.failed(order_id, exc) or exc
+        self._single_reads.read(order_id)
         return FeedItem(order_id, raw) if self._wanted(raw) else None
 
     def _unreadable(self, found: Sequence[FeedItem | UnreadableRow | ConnectorError | None]) -> list[UnreadableRow]:

@@ -53,7 +53,7 @@ def to_order(source: str, raw: bytes, cancelled: frozenset[str] = frozenset(), z
     if key is None:
         raise Unmappable("unreadable order", "the id is not a number from 1 to 2^63-1")
     if found.items is None:
-        raise Unmappable("the order came without its lines", "ORDER_ITEMS were requested, and are missing")
+        raise Unmappable("the order came without its lines", "the search asks for ORDER_ITEMS, and got none")
     lines, other_rows = lines_of(found.items)
     delivery, invoice, other_addresses = _addresses(found.addresses or ())
     postage = found.postage_data or NO_POSTAGE

@@ -16,7 +16,7 @@ from connector.clock import Clock
 from connector.errors import ConnectorError, RejectedError
 from connector.http.endpoint import Effect, Endpoint
 from connector.sources.base import FeedItem, Page, UnreadableRow, next_page
-from connector.sources.bisection import Narrowing, reached
+from connector.sources.bisection import Bisection, reached
 from connector.sources.parsing import count, unreadable_id, whole_number_id
 from connector.sources.propeller.wire import Head
 from connector.sources.seen_ids import SeenIds
@@ -72,7 +72,7 @@ class Search:
     def __init__(self, endpoint: Endpoint, statuses: Sequence[str], status_key: str, size: int, clock: Clock) -> None:
         self._endpoint = endpoint
         self._clock = clock
-        self._narrowings: dict[bool, Narrowing[msgspec.Raw]] = {}
+        self._bisections: dict[bool, Bisection[msgspec.Raw]] = {}
         """One for the feed, one for replays."""
         self._filter = {status_key: list(statuses)}
         self._statuses = {status.casefold() for status in statuses}
@@ -86,11 +86,11 @@ class Search:
         halved; a size that it states is used. A page that fails is read around the row that makes it fail.
         """
         size, number, stale = self._size, 0, 0
-        narrowing = self._narrowing(wanted)
+        bisection = self._bisection(wanted)
         seen = SeenIds()
         for _ in range(MOST_PAGES):
             try:
-                found, unreadable = await self._page(narrowing, wanted, number, size)
+                found, unreadable = await self._page(bisection, wanted, number, size)
             except RejectedError as exc:
                 if not _too_large(exc) or size == 1:
                     raise
@@ -117,15 +117,15 @@ class Search:
         """Return the number of orders, if the vendor states it."""
         return count((await self._ask(wanted, 1, 1)).items_found)
 
-    def _narrowing(self, wanted: Wanted) -> Narrowing[msgspec.Raw]:
+    def _bisection(self, wanted: Wanted) -> Bisection[msgspec.Raw]:
         again = wanted.since is not None
-        if again not in self._narrowings:
-            self._narrowings[again] = Narrowing(self._clock, _name, lambda exc: reached(exc) and not _too_large(exc))
-        self._narrowings[again].begin()
-        return self._narrowings[again]
+        if again not in self._bisections:
+            self._bisections[again] = Bisection(self._clock, _name, lambda exc: reached(exc) and not _too_large(exc))
+        self._bisections[again].begin()
+        return self._bisections[again]
 
     async def _page(
-        self, narrowing: Narrowing[msgspec.Raw], wanted: Wanted, number: int, size: int
+        self, bisection: Bisection[msgspec.Raw], wanted: Wanted, number: int, size: int
     ) -> tuple[_Found, list[UnreadableRow]]:
         """Return a page, or its readable part, and its unreadable rows."""
         answers: list[tuple[int, _Found]] = []
@@ -134,7 +134,7 @@ class Search:
             answers.append((size, await self._ask(wanted, number + 1, size)))
             return answers[-1][1].items
 
-        rows = await narrowing.page(read, number, size)
+        rows = await bisection.page(read, number, size)
         asked, last = answers[-1] if answers else (0, _Found([]))
         if rows is last.items and asked == size:
             return last, []

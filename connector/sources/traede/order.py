@@ -202,7 +202,7 @@ def _joined(*texts: str | None) -> str:
 def listed_lines(found: wire.Order | wire.Production) -> list[wire.Line]:
     """Return the order's lines; raise `Unmappable` if they are missing, none, or not a list of objects."""
     if found.lines is None:
-        raise Unmappable("missing field: lines", "includes[]=lines was requested, and no lines came")
+        raise Unmappable("missing field: lines", "the export was asked for includes[]=lines, and gave none")
     if not isinstance(found.lines, list):
         raise Unmappable("unreadable order", "lines is not a list of lines")
     if not found.lines:

@@ -15,11 +15,11 @@ import msgspec
 
 from connector.errors import ConnectorError, TransientError
 from connector.sources.base import FeedItem, Page, UnreadableRow, next_page
-from connector.sources.bisection import Narrowing
+from connector.sources.bisection import Bisection
 from connector.sources.parsing import unreadable_id, whole_number_id
 from connector.sources.seen_ids import SeenIds
 from connector.sources.traede.parsing import first
-from connector.sources.traede.split import Read, Split
+from connector.sources.traede.time_bisection import Read, TimeBisection
 
 __all__ = ["items", "walk"]
 
@@ -47,8 +47,8 @@ async def walk(
     read: Callable[[int, int], Awaitable[Sequence[FeedItem]]],
     gone: Callable[[], int],
     limit: int,
-    narrowing: Narrowing[FeedItem],
-    split: Split,
+    bisection: Bisection[FeedItem],
+    time_bisection: TimeBisection,
     created: Read,
 ) -> AsyncGenerator[Page, None]:
     """
@@ -60,24 +60,24 @@ async def walk(
     A page without a new order ends the poll, unless it was read again because the feed has shrunk: then the next page
     may have new ones. Raises as `read`, and `TransientError` for a feed that does not end.
     """
-    if split.needed and (parts := await split.read(created)) is not None:
+    if time_bisection.needed and (parts := await time_bisection.read(created)) is not None:
         found, unread = parts
         for start in range(0, max(len(found), bool(unread)), limit):
             yield Page(found[start : start + limit], continued=start > 0, unreadable=() if start else unread)
         return
     seen = SeenIds()
-    narrowing.begin()
+    bisection.begin()
     number, farthest, size = 0, -1, 1
     for _ in range(MOST_PAGES):
         before = gone()
         # If the vendor's pages are smaller than requested, rows are counted by the vendor's size.
         try:
-            rows = await narrowing.page(read, number, limit, size if number and size < limit else limit)
+            rows = await bisection.page(read, number, limit, size if number and size < limit else limit)
         except ConnectorError as exc:
             if not number:
-                split.failed(exc)
+                time_bisection.failed(exc)
             raise
-        split.succeeded()
+        time_bisection.succeeded()
         listed = [row for row in rows if not isinstance(row, UnreadableRow)]
         unreadable = [row for row in rows if isinstance(row, UnreadableRow) and seen.add(f"row {row.position}")]
         fresh = list({row.order_id: row for row in listed if row.order_id not in seen}.values())

@@ -24,11 +24,11 @@ from connector.http.endpoint import Effect, Endpoint
 from connector.order import Order, external_id
 from connector.sources.ack_text import filled
 from connector.sources.base import Acknowledgement, AckOutcome, FeedItem, Page, Refused, SourceTraits
-from connector.sources.bisection import Narrowing
+from connector.sources.bisection import Bisection
 from connector.sources.parsing import whole_number_id
 from connector.sources.seen_ids import SeenIds
 from connector.sources.traede import order as traede_order
-from connector.sources.traede import production_order, split
+from connector.sources.traede import production_order, time_bisection
 from connector.sources.traede.acks import judge, outcomes
 from connector.sources.traede.filters import encoded
 from connector.sources.traede.paging import items, walk
@@ -80,8 +80,8 @@ class TraedeSource(ABC):
         self.name = name
         self._own = settings
         self._clock = clock
-        self._narrowings: dict[str, Narrowing[FeedItem]] = {}
-        self._splits: dict[str, split.Split] = {}
+        self._bisections: dict[str, Bisection[FeedItem]] = {}
+        self._time_bisections: dict[str, time_bisection.TimeBisection] = {}
         self._zone = ZoneInfo(settings.timezone)
         self._terms = MarkTerms(settings.system_id)
         headers, secrets = _credentials(settings)
@@ -216,7 +216,7 @@ class TraedeSource(ABC):
         `created` are the seconds from which, and before which, the orders were created.
         """
         filters = [each for each in self._own.filters if not (everything and each.key == "updated_at")]
-        filters += split.created(*created) if created else []
+        filters += time_bisection.created(*created) if created else []
         flags = self._flags(again=again)
         return [
             ("system_id", system or self._own.system_id),
@@ -233,13 +233,13 @@ class TraedeSource(ABC):
     ) -> AsyncGenerator[Page, None]:
         """Poll the list of `query`; its unreadable rows are remembered by `purpose`."""
         size = self._own.page_size
-        narrowing = self._narrowings.setdefault(purpose, Narrowing(self._clock, attrgetter("order_id")))
-        by_time = self._splits.setdefault(purpose, split.Split(self._clock))
+        bisection = self._bisections.setdefault(purpose, Bisection(self._clock, attrgetter("order_id")))
+        by_time = self._time_bisections.setdefault(purpose, time_bisection.TimeBisection(self._clock))
 
         async def created(number: int, start: int, end: int) -> list[FeedItem]:
             return await self._read(query(created=(start, end)), number, size)
 
-        return walk(partial(self._read, query()), gone, size, narrowing, by_time, created)
+        return walk(partial(self._read, query()), gone, size, bisection, by_time, created)
 
     async def _read(self, query: Sequence[tuple[str, str]], number: int, limit: int) -> list[FeedItem]:
         own = self._own

@@ -28,7 +28,7 @@ from connector.sources.base import (
     SourceTraits,
     UnreadableRow,
 )
-from connector.sources.bisection import Narrowing
+from connector.sources.bisection import Bisection
 from connector.sources.parsing import count
 from connector.sources.zendera import paging as feed
 from connector.sources.zendera import timeline
@@ -77,7 +77,7 @@ class ZenderaSource:
         self._settings = settings
         self._zone = ZoneInfo(settings.timezone)
         self._still = anyio.Lock()
-        self._narrowing: Narrowing[msgspec.Raw] = Narrowing(clock, feed.order_of)
+        self._bisection: Bisection[msgspec.Raw] = Bisection(clock, feed.order_of)
         self._pitch = settings.page_size
         """Rows from one page to the next, as the vendor stated last."""
         headers, secrets = _credentials(settings)
@@ -156,13 +156,15 @@ class ZenderaSource:
             if ack is not None and ack.outcome == "failed":
                 attempts = await self._attempts(order_id)
                 if attempts is not None:
-                    told = timeline.told_failed(attempts, since=ack.at, reason=reason(ack.message), before=ack.failures)
+                    told = timeline.failure_recorded(
+                        attempts, since=ack.at, reason=reason(ack.message), before=ack.failures
+                    )
             else:
                 if reading is None:
                     reading, _ = await self._read()
                 listed = True if order_id in reading else False if reading.certain else None
                 attempts = None if ack and listed else await self._attempts(order_id)
-                told = timeline.told_exported(attempts or [], listed=listed)
+                told = timeline.export_recorded(attempts or [], listed=listed)
                 if ack is None and attempts != [] and not told:
                     told = None  # the meaning of its attempts depends on the outcome that was sent
             if told is not None:
@@ -217,7 +219,7 @@ class ZenderaSource:
             last: feed.Reading | None = None
             agreed: set[str] = set()
             for _ in range(READINGS):
-                self._narrowing.begin()
+                self._bisection.begin()
                 reading = await feed.read(self._page)
                 if reading.whole:
                     return reading, set(reading)
@@ -237,7 +239,7 @@ class ZenderaSource:
             answers.append(await self._listed(number + 1, many))
             return answers[-1].shipments or []
 
-        rows = await self._narrowing.page(read, number - 1, size, min(size, self._pitch))
+        rows = await self._bisection.page(read, number - 1, size, min(size, self._pitch))
         last = answers[-1] if answers else feed.FeedPage()
         if rows is last.shipments or not (rows or last.shipments):
             self._pitch = count(last.per_page) or size

@@ -15,7 +15,7 @@ import msgspec
 
 from connector.sources.zendera.wire import moment
 
-__all__ = ["EXPORTED", "Export", "events", "exports", "told_exported", "told_failed"]
+__all__ = ["EXPORTED", "Export", "events", "export_recorded", "exports", "failure_recorded"]
 
 EXPORTED = "EVENT_TYPE_ORDER_EXPORTED"
 TIMES = ("date", "timestamp", "time", "createdAt", "eventDate", "eventTime", "occurredAt", "receivedAt")
@@ -64,7 +64,7 @@ def exports(timeline: Sequence[Mapping[str, Any]]) -> list[Export]:
     ]
 
 
-def told_exported(attempts: Sequence[Export], *, listed: bool | None) -> bool | None:
+def export_recorded(attempts: Sequence[Export], *, listed: bool | None) -> bool | None:
     """
     Return whether Zendera has recorded the export of an order; None if that is not certain.
 
@@ -80,7 +80,9 @@ def told_exported(attempts: Sequence[Export], *, listed: bool | None) -> bool | 
     return None if listed is None else not attempts
 
 
-def told_failed(attempts: Sequence[Export], *, since: datetime, reason: str, before: int | None = None) -> bool | None:
+def failure_recorded(
+    attempts: Sequence[Export], *, since: datetime, reason: str, before: int | None = None
+) -> bool | None:
     """
     Return whether Zendera has recorded a failure at or after `since`; None if that is not certain.
 

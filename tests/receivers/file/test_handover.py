@@ -134,7 +134,7 @@ def dying(function):
 
 file_store.take_aside = dying(file_store.take_aside)
 file_store.put_in_place = dying(file_store.put_in_place)
-file_store.Handed.add = dying(file_store.Handed.add)
+file_store.HandoverLog.add = dying(file_store.HandoverLog.add)
 file_store.AppendFile.append = dying(file_store.AppendFile.append)
 
 async def main() -> None:

@@ -19,7 +19,7 @@ from connector.mapping.mapper import mapper
 from connector.order import Customer
 from connector.receivers.base import Delivery
 from connector.receivers.file.receiver import FileReceiver
-from connector.receivers.file.rows import CsvRows, JsonLines, Seen
+from connector.receivers.file.rows import CsvRows, JsonLines, RowRecord
 from connector.receivers.file.settings import FileSettings
 from connector.settings import parse
 from tests.receivers.file.bench import delivery, order
@@ -104,7 +104,7 @@ def test_a_row_is_known_again_by_its_external_id(external_id: str, per_line: boo
     rows = CsvRows(["external_id", "notes"], per_line=per_line)
     assert rows.header.startswith(b"external_id,row,rows,notes" if per_line else b"external_id,notes")
     written = rows.written(Delivery(external_id, b'{"notes": "a, \\"b\\""}'))
-    assert rows.seen(written) == Seen(rows.cell(external_id), 1, 1)
+    assert rows.parsed(written) == RowRecord(rows.cell(external_id), 1, 1)
 
 
 def test_a_json_line_is_one_line() -> None:

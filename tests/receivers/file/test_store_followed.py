@@ -89,16 +89,16 @@ async def test_an_order_that_could_not_be_written_can_be_written_again(tmp_path:
     disk = FailingDisk()
     async with receiver(path, disk=disk, **FOLLOWED) as made:
         await made.create(delivery(made, "1"))
-        original = made.store._handed.add
+        original = made.store._log.add
 
         def add(entries: Any) -> None:
             original(entries)
             disk.failing.append(failing)
 
-        made.store._handed.add = add  # type: ignore[method-assign]
+        made.store._log.add = add  # type: ignore[method-assign]
         with pytest.raises(TransientError):
             await made.create(delivery(made, "2"))
-        made.store._handed.add = original  # type: ignore[method-assign]
+        made.store._log.add = original  # type: ignore[method-assign]
         disk.failing.clear()
 
         assert await made.find("shop-2") is None

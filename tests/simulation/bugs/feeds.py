@@ -23,7 +23,7 @@ def stops_at_a_row(stack: ExitStack) -> None:
     async def page(_self: Any, read: Any, number: int, size: int, _pitch: int) -> Any:
         return await read(number, size)
 
-    put(stack, bisection.Narrowing, "_page", page)
+    put(stack, bisection.Bisection, "_page", page)
 
 
 @bug

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from connector.clients.ewarehousing.errors import reason
-from connector.clients.ewarehousing.transport import REFUSALS, Calls
+from connector.clients.ewarehousing.transport import REFUSALS, Transport
 from connector.errors import RejectedError, lasts
 from connector.http import failures
 from connector.http.attribution import Attribution
@@ -67,12 +67,12 @@ def always_the_same_probe(stack: ExitStack) -> None:
 @bug
 def believes_a_page(stack: ExitStack) -> None:
     """Takes 400 and 422 for the vendor's own refusal of an order, whoever answered."""
-    real = Calls._judge
+    real = Transport._judge
 
     def judge(self: Any, answer: Any) -> None:
         if answer.status in REFUSALS:
             raise RejectedError(reason(answer.status, answer.body), duplicate=answer.status == 409)
         real(self, answer)
 
-    put(stack, Calls, "_judge", judge)
+    put(stack, Transport, "_judge", judge)
     put(stack, failures, "is_page", lambda _body: False)

@@ -12,9 +12,9 @@ import pytest
 
 from connector.errors import TransientError, Unmappable
 from connector.sources.base import FeedItem
-from connector.sources.bisection import Narrowing
+from connector.sources.bisection import Bisection
 from connector.sources.traede.paging import items, walk
-from connector.sources.traede.split import Split
+from connector.sources.traede.time_bisection import TimeBisection
 from tests.doubles import LoopClock
 from tests.sources.traede.bench import Export, order, production_order, queries, told, traede
 
@@ -154,8 +154,8 @@ async def ids(read: Callable[[int], list[int]], gone: Callable[[], int] = lambda
     async def created(_number: int, _start: int, _end: int) -> list[FeedItem]:
         raise AssertionError("no page fails")
 
-    narrowing: Narrowing[FeedItem] = Narrowing(LoopClock(), attrgetter("order_id"))
-    pages = walk(answer, gone, limit, narrowing, Split(LoopClock()), created)
+    bisection: Bisection[FeedItem] = Bisection(LoopClock(), attrgetter("order_id"))
+    pages = walk(answer, gone, limit, bisection, TimeBisection(LoopClock()), created)
     return [item.order_id async for page in pages for item in page.items]
 
 

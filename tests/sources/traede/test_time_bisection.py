@@ -73,8 +73,8 @@ async def test_what_is_known_costs_no_failing_call_and_is_listed_once_it_can_be(
 
         bad.clear()
         assert isinstance(h.source, TraedeOrders)
-        for split in h.source._splits.values():
-            for known in split._bad.values():
+        for each in h.source._time_bisections.values():
+            for known in each._bad.values():
                 known.due = 0.0
         items, unreadable = await polled(h)
         assert (len(items), unreadable) == (49, [])

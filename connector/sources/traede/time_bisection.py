@@ -22,7 +22,7 @@ from connector.sources.bisection import FIRST, IN_A_ROW, LONGEST, MOST_FAILURES,
 from connector.sources.seen_ids import SeenIds
 from connector.sources.traede.filters import Filter
 
-__all__ = ["Read", "Split", "created"]
+__all__ = ["Read", "TimeBisection", "created"]
 
 Read = Callable[[int, int, int], Awaitable[Sequence[FeedItem]]]
 """Reads the page of this number, counted from 0, of the orders created from one second to before another."""
@@ -44,7 +44,7 @@ class _Bad(msgspec.Struct):
     due: float
 
 
-class Split:
+class TimeBisection:
     """
     Reads one list by time, and remembers from poll to poll which seconds are unreadable.
 
