@@ -1,4 +1,4 @@
-"""A whole connector between in-memory ends, on the event loop's own time."""
+"""A whole connector between in-memory endpoints, in virtual time."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["Bench"]
 
 
 class Bench:
-    """One source `shop`, receivers (`wms` if nothing else is said), and connectors that run between them."""
+    """One source `shop`, receivers (`wms` by default), and connectors that run between them."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class Bench:
 
     @asynccontextmanager
     async def running(self, journal: Journal) -> AsyncIterator[Connector]:
-        """Run a connector; leaving the block stops it and waits for its end."""
+        """Run a connector; leaving the block stops it and waits until it has ended."""
         connector = Connector(
             self.settings, sources=self.sources, receivers=self.receivers, journal=journal, clock=self.clock
         )
@@ -96,5 +96,5 @@ class Bench:
                 return await connector.drain()
 
     def journal(self, folder: Path) -> Callable[[], Any]:
-        """Return what opens the journal in `folder`."""
+        """Return a context that opens the journal in `folder`."""
         return lambda: SqliteJournal.open(folder / "journal.db", self.clock)

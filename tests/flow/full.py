@@ -1,4 +1,4 @@
-"""A journal whose disk fills up, or is made read-only, at a moment of the test's choice."""
+"""A journal whose disk fills up, or becomes read-only, at a chosen moment."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ GROWS = [
 
 
 class Filling(MemoryJournal):
-    """The disk is in `trouble` from the call of `method` number `call` on, until `mend`."""
+    """The disk is in `trouble` from call number `call` of `method` on, until `mend`."""
 
     def __init__(self, trouble: Trouble = "full", method: str = "", call: int = 1) -> None:
         super().__init__()
@@ -58,11 +58,11 @@ class Filling(MemoryJournal):
         self.store.database.submit(run).result()
 
     def _stalled(self, stall: Stall | None) -> None:
-        """Hear of a stall."""
+        """Note a stall."""
         self._there.set()
 
     async def until_stalled(self) -> None:
-        """Wait until something waits for the disk."""
+        """Wait until a write waits for the disk."""
         with anyio.fail_after(600):
             await self._there.wait()
 
@@ -74,5 +74,5 @@ class Filling(MemoryJournal):
             self._sql("PRAGMA query_only = ON")
 
     def mend(self) -> None:
-        """Make room."""
+        """Free the disk."""
         self._sql("PRAGMA max_page_count = 1000000", "PRAGMA query_only = OFF")

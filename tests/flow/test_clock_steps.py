@@ -1,4 +1,4 @@
-"""The machine's clock is set while the connector runs: nothing waits longer for it, and nothing less."""
+"""Steps of the machine's clock while the connector runs: no deadline moves in either direction."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DAY = 86_400.0
 
 
 class Machine(Bench):
-    """A bench on a machine whose clock may be set."""
+    """A bench on a machine whose clock can be set."""
 
     clock: SteppingClock
 
@@ -35,7 +35,7 @@ class Machine(Bench):
 @pytest.mark.fault(69, 121)
 @pytest.mark.parametrize("jumps", [(HOUR,), (-HOUR,), (DAY, -DAY), (-600, 1200), (HOUR, HOUR)])
 async def test_a_doubt_settles_in_its_own_time_whatever_the_clock_is_set_to(jumps: tuple[float, ...]) -> None:
-    """Not a look-up before the settle time has passed, and one as soon as it has; so there is one record."""
+    """The look-up comes as soon as the settle time has passed, and no sooner; so there is one record."""
     bench = Machine(settle=30)
     bench.shop.put("1")
     bench.wms.lost.append(lost_answer())
@@ -58,7 +58,7 @@ async def test_a_doubt_settles_in_its_own_time_whatever_the_clock_is_set_to(jump
 @pytest.mark.parametrize("jump", [HOUR, -HOUR])
 @pytest.mark.parametrize("noted", [True, False])
 async def test_the_next_process_lets_a_doubt_settle_too(jump: float, noted: bool) -> None:
-    """Whether or not the step was noted before the process died."""
+    """The doubt settles whether or not the step was recorded before the process died."""
     bench = Machine(settle=30)
     bench.shop.put("1")
     bench.wms.lost.append(lost_answer())
@@ -81,7 +81,7 @@ async def test_the_next_process_lets_a_doubt_settle_too(jump: float, noted: bool
 @pytest.mark.fault(121)
 @pytest.mark.parametrize("jump", [HOUR, -HOUR])
 async def test_a_retry_comes_when_it_was_to_come(jump: float) -> None:
-    """A receiver that was down for a moment has the order within its longest wait, and no sooner than asked."""
+    """A receiver that was down for a moment has the order within its longest delay, and no sooner than requested."""
     bench = Machine()
     bench.shop.put("1")
     bench.wms.failures.append(TransientError("busy", retry_after=20))
@@ -98,7 +98,7 @@ async def test_a_retry_comes_when_it_was_to_come(jump: float) -> None:
 
 @pytest.mark.fault(98, 121)
 async def test_a_step_ahead_is_no_alarm_for_what_is_to_be_told() -> None:
-    """It waited for a minute and not for an hour; an alarm comes when that much time has passed."""
+    """The acknowledgement has waited for a minute, not an hour; the alarm comes when that time has really passed."""
     bench = Machine()
     bench.shop.failures.extend(TransientError("busy") for _ in range(1000))
     bench.shop.put("1")
@@ -113,7 +113,7 @@ async def test_a_step_ahead_is_no_alarm_for_what_is_to_be_told() -> None:
 
 
 async def test_people_and_vendors_get_the_time_of_the_clock_on_the_wall() -> None:
-    """From the first order after the step."""
+    """Times that are sent and shown are those of the machine's clock, from the first order after the step."""
     bench = Machine()
     async with bench.running(MemoryJournal()):
         await anyio.sleep(5)
@@ -126,7 +126,7 @@ async def test_people_and_vendors_get_the_time_of_the_clock_on_the_wall() -> Non
 
 @pytest.mark.parametrize("jump", [HOUR, -HOUR])
 async def test_a_step_is_one_line_of_the_log(jump: float, caplog: pytest.LogCaptureFixture) -> None:
-    """It says which way, how far, and what was done about it; a clock that is slewed is no line."""
+    """The line states direction, size and effect; a clock that is slewed is not logged."""
     bench = Machine()
     async with bench.running(MemoryJournal()):
         for _ in range(10):
@@ -142,15 +142,15 @@ async def test_a_step_is_one_line_of_the_log(jump: float, caplog: pytest.LogCapt
 
 
 class Suspended(SteppingClock):
-    """A machine that says how long it has run, suspended or not."""
+    """A machine that counts its running time, suspensions included."""
 
     def boot(self) -> Boot | None:
-        """Return how long the machine has run: here only a suspension moves the clock on the wall."""
+        """Return the running time; only a suspension moves the wall clock here."""
         return Boot("once", self.monotonic() + self.skew)
 
 
 async def test_a_machine_that_was_suspended_cuts_nothing_short() -> None:
-    """What was to be waited for is waited for afterwards, here and in the next process."""
+    """Deadlines continue after the suspension, in this process and in the next one."""
     bench = Machine(settle=30)
     bench.clock = Suspended()
     bench.shop.put("1")

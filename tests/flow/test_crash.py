@@ -1,4 +1,4 @@
-"""Stopping dead at any moment, and starting again on the same journal, loses nothing and doubles nothing."""
+"""A crash at any moment, and a start on the same journal, loses no order and duplicates none."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ pytestmark = pytest.mark.looptime
 
 
 class Kept(MemoryJournal):
-    """A journal that outlives its connector, as a file does."""
+    """A journal that survives its connector, as a file does."""
 
     async def aclose(self) -> None:
         """Stay open for the next connector."""
 
 
 class Early(MemoryReceiver):
-    """A receiver that takes an order before it answers, so that whoever is stopped meanwhile cannot know."""
+    """A receiver that creates an order before it responds, so that a caller stopped meanwhile cannot see the result."""
 
     async def create(self, delivery: Delivery) -> Receipt:
-        """Take the order, then let time pass."""
+        """Create the order, then let time pass."""
         self._link.guard()
         self.creates.append(delivery.external_id)
         if self.failures:
@@ -57,7 +57,7 @@ async def stopped_dead(bench: Bench, journal: Kept, after: float) -> None:
 
 @pytest.mark.parametrize("seed", range(60))
 async def test_stopped_dead_again_and_again(seed: int) -> None:
-    """However often the flow is stopped dead, each order ends at the receiver once, and the source knows."""
+    """After any number of crashes each order is at the receiver once, and acknowledged."""
     chance = random.Random(seed)
     bench = Bench(
         concurrency=chance.choice([1, 3, 8]), settle=20, page_size=chance.choice([3, 10, 50]), ack_interval=0.5
@@ -85,7 +85,7 @@ async def test_stopped_dead_again_and_again(seed: int) -> None:
 
 
 async def test_a_graceful_stop_finishes_what_is_under_way_and_leaves_nothing_in_doubt() -> None:
-    """After a stop in the middle nothing is in doubt, what was delivered is told, and the next run does the rest."""
+    """After a stop in the middle nothing is in doubt, deliveries are acknowledged, and the next run does the rest."""
     bench = Bench(concurrency=2, settle=3000)
     bench.wms.delay = 0.5
     bench.shop.put(*(str(number) for number in range(40)))

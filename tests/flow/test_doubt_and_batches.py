@@ -1,4 +1,4 @@
-"""Creates that are applied late, or shown late; a refusal that nobody got to write down; and who is told together."""
+"""Creates that are applied or shown late, rejections that were not recorded, and the orders that share a call."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.sources.traede.bench import order, traede
 
 
 class Tardy(MemoryReceiver):
-    """A receiver that answers a create with nothing, applies it `applies` seconds later, and shows it `lags` after."""
+    """A receiver that loses the response to a create, applies it after `applies` seconds, and shows it `lags` later."""
 
     applies = 25.0
     lags = 0.0
@@ -30,7 +30,7 @@ class Tardy(MemoryReceiver):
         self.clock = clock
 
     async def create(self, delivery: Delivery) -> Receipt:
-        """Lose the answer to the first create of each order."""
+        """Lose the response to the first create of each order."""
         if self.creates.count(delivery.external_id):
             return await super().create(delivery)
         self.creates.append(delivery.external_id)
@@ -38,7 +38,7 @@ class Tardy(MemoryReceiver):
         raise InDoubtError("no answer")
 
     async def find(self, external_id: str) -> Receipt | None:
-        """Look among what is applied and shown by now."""
+        """Find the orders that are applied and shown by now."""
         now = self.clock.monotonic()
         for due, delivery in [*self.late]:
             if now >= due + self.lags:
@@ -58,7 +58,7 @@ class Tardy(MemoryReceiver):
     ],
 )
 async def test_what_is_applied_late_is_not_created_again(applies: float, lags: float) -> None:
-    """Within the settle time (A1 and A2 of the README) a look-up comes late enough: one record, adopted."""
+    """Within the settle time (A1 and A2 of docs/guarantees.md) a look-up comes late enough: one record, adopted."""
     bench = Bench(settle=30)
     bench.receivers["wms"] = receiver = Tardy("wms", bench.clock)
     receiver.applies, receiver.lags = applies, lags
@@ -74,7 +74,7 @@ async def test_what_is_applied_late_is_not_created_again(applies: float, lags: f
 @pytest.mark.looptime
 @pytest.mark.fault(14)
 async def test_a_refusal_that_was_not_written_down_is_heard_again() -> None:
-    """Stopped dead between the refusal and its commit: looked up, created again, refused again, told as failed once."""
+    """A crash between rejection and commit: looked up, created again, rejected again, reported as failed once."""
     bench = Bench(settle=5)
     bench.sources["shop"] = source = FailingSource("shop", bench.clock)
     source.put("1")
@@ -105,7 +105,7 @@ async def test_a_refusal_that_was_not_written_down_is_heard_again() -> None:
 @pytest.mark.looptime
 @pytest.mark.fault(100, 102)
 async def test_a_source_is_told_in_one_call_at_a_time_and_of_its_own_orders() -> None:
-    """However many wait: batches of two sources run beside each other, those of one source never; none mixes two."""
+    """Batches of two sources run in parallel, those of one source never; no batch mixes two sources."""
     bench = Bench(sources=("shop", "depot"))
     at_once: dict[str, int] = {"shop": 0, "depot": 0}
     most = dict(at_once)
@@ -134,7 +134,7 @@ async def test_a_source_is_told_in_one_call_at_a_time_and_of_its_own_orders() ->
 
 @pytest.mark.fault(49)
 async def test_a_feed_in_one_piece_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Traede's export may ignore its paging: what is yielded is no larger for it, and what has no end is not read."""
+    """Traede's export may ignore its paging: pages grow no larger for it, and an endless response is not read."""
     async with traede([order(number) for number in range(1, 301)], pages=False, page_size=20) as h:
         pages = await h.pages()
         assert sorted(int(item.order_id) for page in pages for item in page.items) == [*range(1, 301)]

@@ -1,4 +1,4 @@
-"""What is on the disk when something happens on the wire. Real file, real thread, real time."""
+"""The state of the disk at each event on the wire. Real file, real thread, real time."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ async def test_the_intent_is_on_disk_before_the_first_byte_of_a_create(tmp_path:
 
 
 async def test_the_acknowledgement_is_marked_as_being_sent_before_it_is(tmp_path: Path) -> None:
-    """When the source is told, another connection to the file sees the delivery, and its acknowledgement on its way."""
+    """When the source is called, another connection to the file sees the delivery, and its acknowledgement as sent."""
     bench = Bench()
     bench.shop.put("1", "2", "3")
     seen: list[tuple[str, str]] = []
@@ -68,7 +68,7 @@ async def test_the_acknowledgement_is_marked_as_being_sent_before_it_is(tmp_path
 @pytest.mark.fault(115, 117)
 @pytest.mark.parametrize("broken", [None, OSError("the plug is gone")])
 async def test_what_does_not_close_keeps_nothing_else_open(tmp_path: Path, broken: OSError | None) -> None:
-    """Natively cancelled while a connection takes its time to close, or one fails: all others and the file are free."""
+    """After a native cancellation while one connection closes slowly, or fails, all others and the file are closed."""
     bench = Bench("wms", "erp", sources=("shop", "depot"))
     closing_it = asyncio.Event()
     closed: list[str] = []

@@ -23,7 +23,7 @@ def ids(count: int, first: int = 1) -> list[str]:
 
 
 async def test_every_order_is_delivered_once_and_told_once() -> None:
-    """Each order of the feed is at the receiver once, and the source is told once, naming the receiver's reference."""
+    """Each order of the feed is at the receiver once, and acknowledged once with the receiver's reference."""
     bench = Bench()
     bench.shop.put(*ids(120))
 
@@ -50,7 +50,7 @@ async def test_acknowledgements_are_batched() -> None:
 
 @pytest.mark.fault(28)
 async def test_a_feed_that_shrinks_while_it_is_read_loses_nothing() -> None:
-    """Pages shift up while orders are acknowledged; every order is delivered, in two walks more at the most."""
+    """Pages shift up while orders are acknowledged; every order is delivered, within two more polls."""
     bench = Bench(page_size=10, ack_interval=0)
     bench.shop.put(*ids(300))
 
@@ -61,7 +61,7 @@ async def test_a_feed_that_shrinks_while_it_is_read_loses_nothing() -> None:
 
 
 async def test_concurrency_is_kept() -> None:
-    """There are never more creates under way than the settings allow, and there are that many when there is work."""
+    """As many creates are under way as the settings allow while there is work, and never more."""
     bench = Bench(concurrency=3)
     bench.shop.put(*ids(60))
 
@@ -72,7 +72,7 @@ async def test_concurrency_is_kept() -> None:
 
 @pytest.mark.fault(42)
 async def test_an_order_that_cannot_be_mapped_is_held_and_the_rest_flows() -> None:
-    """A bad order is held under its cause, wherever it is found to be bad; it is not told, and the page is not lost."""
+    """A bad order is held under its cause, at any stage; it is not acknowledged, and its page is not lost."""
     bench = Bench()
     bench.shop.put(*ids(5))
     bench.shop.put("bad1", missing="items")
@@ -89,7 +89,7 @@ async def test_an_order_that_cannot_be_mapped_is_held_and_the_rest_flows() -> No
 
 
 async def test_a_second_run_writes_nothing() -> None:
-    """What is settled, held or skipped stays as it is when the feed lists it again."""
+    """Settled, held and skipped orders stay as they are when the feed lists them again."""
     bench = Bench()
     bench.shop.put(*ids(5))
     bench.shop.put("bad", notes="unmappable")
@@ -105,7 +105,7 @@ async def test_a_second_run_writes_nothing() -> None:
 
 @pytest.mark.fault(67)
 async def test_a_lost_answer_is_looked_up_after_the_settle_time_and_adopted() -> None:
-    """A create whose answer is lost is not repeated: after the settle time a look-up finds it."""
+    """A create whose response is lost is not repeated: after the settle time a look-up finds it."""
     bench = Bench(settle=30)
     bench.shop.put(*ids(3))
     bench.wms.lost.append(lost_answer())
@@ -122,7 +122,7 @@ async def test_a_lost_answer_is_looked_up_after_the_settle_time_and_adopted() ->
 
 @pytest.mark.fault(68)
 async def test_a_request_that_was_lost_is_repeated_after_a_look_up() -> None:
-    """A create that was never applied is looked up, not found, and created again: once."""
+    """A create that was never applied is looked up, not found, and created again, once."""
     bench = Bench(settle=30)
     bench.shop.put(*ids(3))
     bench.wms.failures.append(lost_answer())
@@ -135,7 +135,7 @@ async def test_a_request_that_was_lost_is_repeated_after_a_look_up() -> None:
 
 
 async def test_what_was_provably_not_sent_is_tried_again_after_a_look_up() -> None:
-    """A refused connection leads to another try, soon, and the receiver is asked before it."""
+    """After a refused connection the order is tried again soon, and looked up before."""
     bench = Bench(settle=3000)
     bench.shop.put(*ids(3))
     bench.wms.failures.append(TransientError("refused"))
@@ -150,7 +150,7 @@ async def test_what_was_provably_not_sent_is_tried_again_after_a_look_up() -> No
 
 @pytest.mark.fault(56)
 async def test_a_refusal_is_believed_only_after_a_look_up() -> None:
-    """A refused order is looked up; only what is not there is rejected, and a source without the word is not told."""
+    """A rejected order is looked up; it is rejected only if absent, and only a source that accepts failures gets it."""
     bench = Bench()
     bench.shop.put("1")
     bench.wms.failures.extend([RejectedError("no such article")] * 2)
@@ -179,7 +179,7 @@ async def test_a_refusal_of_a_duplicate_is_an_adoption_when_the_order_is_there()
 
 @pytest.mark.fault(72)
 async def test_two_records_under_one_identity_are_held_for_a_person() -> None:
-    """More than one match is a conflict: nothing is created, and the source is not told."""
+    """More than one match is a conflict: no order is created, and none is acknowledged."""
     bench = Bench()
     bench.shop.put("1")
     bench.wms.orders += [("shop-1", b"{}"), ("shop-1", b"{}")]
@@ -192,7 +192,7 @@ async def test_two_records_under_one_identity_are_held_for_a_person() -> None:
 
 
 async def test_the_source_is_told_when_the_slowest_receiver_has_it() -> None:
-    """With two receivers, nothing is acknowledged while one of them is down, and everything once it is back."""
+    """With two receivers, no order is acknowledged while one of them is down, and all are once it is back."""
     bench = Bench("wms", "erp")
     bench.receivers["erp"].down = True
     bench.shop.put(*ids(4))
@@ -212,7 +212,7 @@ async def test_the_source_is_told_when_the_slowest_receiver_has_it() -> None:
 
 
 async def test_a_paused_receiver_holds_up_nobody_else() -> None:
-    """A receiver that is down does not stop the sources that deliver elsewhere, nor the walk over its own."""
+    """A receiver that is down stops neither the sources that deliver elsewhere, nor the polls of its own."""
     bench = Bench("wms", "erp", sources=("shop", "depot"), concurrency=2)
     bench.settings.routes[0].receivers[:] = ["erp"]
     bench.settings.routes[1].receivers[:] = ["wms"]
@@ -229,7 +229,7 @@ async def test_a_paused_receiver_holds_up_nobody_else() -> None:
 
 @pytest.mark.fault(87)
 async def test_a_receiver_that_is_down_is_left_alone_and_caught_up_with_later() -> None:
-    """A day of outage costs a call now and then, no order is failed, and afterwards all are delivered once."""
+    """A day of outage costs a call now and then; no order fails, and afterwards all are delivered once."""
     bench = Bench(concurrency=4, poll_interval=600)
     bench.wms.down = True
     bench.shop.put(*ids(200))
@@ -246,7 +246,7 @@ async def test_a_receiver_that_is_down_is_left_alone_and_caught_up_with_later() 
 
 
 async def test_a_paused_receiver_is_seen_in_the_journal() -> None:
-    """`status` in another process learns from the journal that a receiver is paused, and why; and when it is back."""
+    """`status` in another process reads from the journal that a receiver is paused, why, and when it is back."""
     bench = Bench()
     bench.wms.down = True
     bench.shop.put(*ids(20))
@@ -264,7 +264,7 @@ async def test_a_paused_receiver_is_seen_in_the_journal() -> None:
 
 
 async def test_a_drain_gives_up_on_an_endpoint_that_stays_down() -> None:
-    """`run --once` ends although the receiver does not answer, and says that later may be better."""
+    """`run --once` ends although the receiver does not respond, and reports that a later run may succeed."""
     bench = Bench()
     bench.wms.down = True
     bench.shop.put(*ids(20))
@@ -277,7 +277,7 @@ async def test_a_drain_gives_up_on_an_endpoint_that_stays_down() -> None:
 
 
 async def test_a_fault_in_a_vendor_file_stops_its_source_only_and_does_not_call_for_a_later_try() -> None:
-    """A source whose code fails is given up by the drain, the others flow, and waiting is not what helps."""
+    """A source whose code fails is given up by the drain, the others flow, and a later run is not suggested."""
     bench = Bench(sources=("shop", "depot"))
     for source in bench.sources.values():
         source.put("1")
@@ -294,7 +294,7 @@ async def test_a_fault_in_a_vendor_file_stops_its_source_only_and_does_not_call_
 
 
 async def test_a_drain_says_why_it_gave_a_source_up() -> None:
-    """A source whose walks fail is given up with the last walk's reason, also while its breaker still waits."""
+    """A source whose polls fail is given up with the reason of the last poll, also while its breaker is open."""
     bench = Bench()
     bench.shop.fetch_failures.extend(TransientError("502") for _ in range(4))  # one before the drain, and its three
 
@@ -305,7 +305,7 @@ async def test_a_drain_says_why_it_gave_a_source_up() -> None:
 
 @pytest.mark.fault(47)
 async def test_a_failed_walk_concludes_nothing_and_is_repeated() -> None:
-    """A feed that answers with an error once is walked again; nothing is lost."""
+    """A feed that responds with an error once is polled again; no order is lost."""
     bench = Bench()
     bench.shop.put(*ids(5))
     bench.shop.fetch_failures.append(TransientError("502"))
@@ -318,7 +318,7 @@ async def test_a_failed_walk_concludes_nothing_and_is_repeated() -> None:
 
 @pytest.mark.fault(93, 94)
 async def test_a_lost_answer_to_an_acknowledgement_is_settled() -> None:
-    """What was told and lost its answer ends confirmed, and so does what was not told."""
+    """Acknowledgements with a lost response end confirmed, whether they were applied or not."""
     bench = Bench()
     bench.shop.put(*ids(25))
     bench.shop.lost.append(lost_answer())
@@ -334,7 +334,7 @@ async def test_a_lost_answer_to_an_acknowledgement_is_settled() -> None:
 @pytest.mark.fault(93, 94)
 @pytest.mark.parametrize("applied", [True, False])
 async def test_what_must_not_be_told_twice_is_read_back_first(applied: bool) -> None:
-    """After a lost answer the source is asked, once it has settled; only what it does not know is told again."""
+    """After a lost response the source is read back once it has settled; only missing acknowledgements are repeated."""
     bench = Bench(ack_interval=5)
     source = OnceSource("shop", bench.clock)
     bench.sources["shop"] = source
@@ -385,7 +385,7 @@ async def test_a_changed_order_that_was_held_is_tried_again() -> None:
 
 @pytest.mark.fault(36)
 async def test_an_order_that_is_listed_again_after_it_was_confirmed_is_told_again() -> None:
-    """The source took the mark back: the order is not created again, and the source is told again."""
+    """The source took the mark back: the order is not created again, and is acknowledged again."""
     bench = Bench()
     bench.shop.put("1")
     async with bench.running(MemoryJournal()) as connector:
@@ -412,7 +412,7 @@ async def test_two_sources_with_the_same_id_are_two_orders() -> None:
 
 
 async def test_back_pressure_stops_the_paging() -> None:
-    """A slow receiver stops the walk: only what the bus and the hands hold is read ahead."""
+    """A slow receiver stops the poll: no more is read ahead than the bus and the workers hold."""
     bench = Bench(page_size=50, concurrency=1)
     bench.wms.delay = 10
     bench.shop.put(*ids(5000))
@@ -425,7 +425,7 @@ async def test_back_pressure_stops_the_paging() -> None:
 
 
 async def test_poll_interval_is_kept() -> None:
-    """A quiet feed is walked once per interval."""
+    """A quiet feed is polled once per interval."""
     bench = Bench(poll_interval=60)
     async with bench.running(MemoryJournal()):
         await anyio.sleep(600)

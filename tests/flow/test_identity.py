@@ -1,4 +1,4 @@
-"""The identity of an order is the connector's: no mapping and no plugin changes it, or leaves it out."""
+"""The connector owns the identity of an order: no mapping and no plugin changes or omits it."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ pytestmark = [pytest.mark.looptime, pytest.mark.fault(125)]
 
 
 def with_mapping(bench: Bench, mapping: Any) -> None:
-    """Let the route map in a way of its own."""
+    """Let the route use a mapping of its own."""
     bench.settings.routes[0] = msgspec.structs.replace(bench.settings.routes[0], mapping=mapping)
 
 
 def causes(bench: Bench) -> Counter[str]:
-    """Return how many orders were held for what."""
+    """Return the number of held orders by cause."""
     return Counter(event.cause for event in bench.events if isinstance(event, OrderHeld))
 
 
 @pytest.fixture
 def own(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """A module of mappings that can be imported."""
+    """An importable module of mappings."""
     module = ModuleType("own_mappings")
     monkeypatch.setitem(sys.modules, "own_mappings", module)
     return module
@@ -39,7 +39,7 @@ def own(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 @pytest.mark.parametrize("mapping", [{"defaults": False, "notes": "x"}, "own_mappings:silent"])
 async def test_a_mapping_that_leaves_the_identity_out_is_given_it(mapping: Any, own: ModuleType) -> None:
-    """What is sent carries the identity that is asked about, so that a lost answer is found and nothing doubled."""
+    """A request carries the identity that look-ups use, so that an order with a lost response is found."""
     own.silent = lambda order: {"notes": "x"}  # type: ignore[attr-defined]
     bench = Bench()
     with_mapping(bench, mapping)
@@ -54,7 +54,7 @@ async def test_a_mapping_that_leaves_the_identity_out_is_given_it(mapping: Any, 
 
 
 async def test_a_function_that_gives_another_identity_holds_its_orders(own: ModuleType) -> None:
-    """Nothing is sent; the cause names the mapping, and one retry releases all of them when it is mended."""
+    """No request is sent; the cause names the mapping, and one retry releases all orders once it is corrected."""
     own.other = lambda order: {"external_id": order.reference or "R-1", "notes": "x"}  # type: ignore[attr-defined]
     bench = Bench()
     with_mapping(bench, "own_mappings:other")
@@ -66,10 +66,10 @@ async def test_a_function_that_gives_another_identity_holds_its_orders(own: Modu
 
 
 class Misnaming(MemorySource):
-    """A plugin that takes some orders for those of another source, or for other orders."""
+    """A plugin that reads some orders as those of another source, or as other orders."""
 
     def to_order(self, raw: bytes) -> Order:
-        """Read an order; of the first two, get the identity wrong."""
+        """Read an order; get the identity of the first two wrong."""
         order = super().to_order(raw)
         if order.order_id == "1":
             return msgspec.structs.replace(order, source="elsewhere")
@@ -77,12 +77,12 @@ class Misnaming(MemorySource):
 
 
 class FailingMisnaming(Misnaming, FailingSource):
-    """As it is, with a word for orders that failed."""
+    """The same for a source that accepts failures."""
 
 
 @pytest.mark.parametrize("kind", [Misnaming, FailingMisnaming])
 async def test_an_order_that_its_source_takes_for_another_is_held(kind: type[MemorySource]) -> None:
-    """The identity is the configured name and the id in the feed; a mismatch is ours, and its source is not told."""
+    """The identity is the configured name and the id in the feed; a mismatch is our error and reports no failure."""
     bench = Bench()
     clock = LoopClock()
     bench.sources["shop"] = source = kind("shop", clock)
@@ -96,7 +96,7 @@ async def test_an_order_that_its_source_takes_for_another_is_held(kind: type[Mem
 
 @pytest.mark.parametrize("order_id", [" 1", "1 ", "1\u200b", "1\n"])
 async def test_an_id_that_a_receiver_may_store_differently_is_held(order_id: str) -> None:
-    """White space at its ends and characters that do not show are dropped here and there; nothing is sent."""
+    """White space at the ends and invisible characters are dropped by some systems; such an order is held."""
     bench = Bench()
     bench.shop.put(order_id, "2")
     await bench.drained()

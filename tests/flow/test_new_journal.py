@@ -1,4 +1,4 @@
-"""Nothing is doubled by a journal that does not know all: one that is new, that was lost, or that was restored."""
+"""No order is duplicated by a journal that lacks some of them: a new, a lost, or a restored one."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.looptime
 
 
 class Kept(MemoryJournal):
-    """A journal that outlives its connector; `kind` is how it came to be, as the sentinel would have found."""
+    """A journal that survives its connector; `kind` is its origin, as the sentinel would have found."""
 
     def __init__(self, kind: str = "first") -> None:
         super().__init__()
@@ -48,13 +48,13 @@ class Kept(MemoryJournal):
 
 
 class Unasked(MemoryReceiver):
-    """A receiver that cannot be asked."""
+    """A receiver without a look-up."""
 
     traits = ReceiverTraits(can_find=False)
 
 
 class Many(MemoryReceiver):
-    """A receiver that can be asked about many orders at once; `readings` counts how often it was."""
+    """A receiver with a bulk look-up; `readings` counts its calls."""
 
     readings = 0
     pause = 0.001
@@ -83,7 +83,7 @@ def ids(count: int, first: int = 1) -> list[str]:
 
 
 def there(receiver: MemoryReceiver, *order_ids: str) -> None:
-    """Put orders of the shop into the receiver, as an earlier journal's connector did."""
+    """Put orders of the shop into the receiver, as the connector of an earlier journal did."""
     receiver.orders += [(f"shop-{order_id}", b"") for order_id in order_ids]
 
 
@@ -119,7 +119,7 @@ def once(*order_ids: str) -> Counter[str]:
 
 @pytest.mark.fault(111)
 async def test_a_lost_journal_doubles_nothing() -> None:
-    """A hundred orders were delivered, the source not told, then the journal was lost: they are found, and told."""
+    """A hundred orders were delivered, not acknowledged, and the journal was lost: they are found and acknowledged."""
     bench = Bench(settle=30)
     bench.shop.put(*ids(100))
     bench.shop.failures.extend([TransientError("down")] * 1000)
@@ -139,7 +139,7 @@ async def test_a_lost_journal_doubles_nothing() -> None:
 
 @pytest.mark.fault(111)
 async def test_a_create_that_is_under_way_when_the_journal_is_lost_is_found() -> None:
-    """What the last process sent may be applied late: nothing is believed before the settle time."""
+    """Requests of the last process may be applied late: no look-up counts before the settle time."""
     bench = Bench(settle=30)
     bench.shop.put("1")
 
@@ -156,7 +156,7 @@ async def test_a_create_that_is_under_way_when_the_journal_is_lost_is_found() ->
 
 @pytest.mark.fault(111)
 async def test_the_wait_of_a_lost_journal_is_kept_over_restarts() -> None:
-    """It is a time of day in the journal: starting again neither shortens nor repeats it."""
+    """It is a time of day in the journal: a restart neither shortens nor repeats it."""
     bench = Bench(settle=30)
     bench.shop.put(*ids(5))
     journal = Kept("lost")
@@ -172,7 +172,7 @@ async def test_the_wait_of_a_lost_journal_is_kept_over_restarts() -> None:
 
 
 async def test_a_new_journal_asks_at_once_and_until_the_first_walk_has_ended() -> None:
-    """What another connector delivered is adopted; what is listed after the first complete walk was made later."""
+    """Orders of another connector are adopted; orders listed after the first complete poll are newer."""
     bench = Bench(settle=30, poll_interval=5)
     bench.shop.put(*ids(10))
     there(bench.wms, *ids(3))
@@ -194,7 +194,7 @@ async def test_a_new_journal_asks_at_once_and_until_the_first_walk_has_ended() -
 
 @pytest.mark.parametrize("what", ["fails", "is stopped"])
 async def test_a_walk_that_does_not_end_vouches_for_nothing(what: str) -> None:
-    """What it did not list may be older than the journal: the next walk's orders are looked up, too."""
+    """Orders that an incomplete poll did not list may be older than the journal: the next poll's are looked up, too."""
     bench = Bench(page_size=5)
     bench.shop.put(*ids(10))
     journal = Kept()
@@ -219,7 +219,7 @@ async def test_a_walk_that_does_not_end_vouches_for_nothing(what: str) -> None:
 
 
 async def test_it_can_be_read_why_an_order_is_looked_up() -> None:
-    """Whoever asks `show` in the meantime reads that it is looked up first, and why."""
+    """`show` states meanwhile that the order is looked up first, and why."""
     bench = Bench(settle=30)
     bench.shop.put("1")
     journal = Kept("lost")
@@ -240,7 +240,7 @@ async def test_it_can_be_read_why_an_order_is_looked_up() -> None:
 
 @pytest.mark.fault(112)
 async def test_a_restored_journal_doubles_nothing() -> None:
-    """What it holds as new, as due again or as held may have been delivered since: all of it is looked up first."""
+    """Its new, due and held orders may have been delivered since: all of them are looked up first."""
     bench = Bench(settle=30)
     bench.shop.put(*ids(6))
     bench.shop.put("bad", notes="unmappable")
@@ -286,7 +286,7 @@ async def test_what_a_restored_journal_holds_for_a_code_is_looked_up_when_it_is_
 
 @pytest.mark.fault(112)
 async def test_a_restored_journal_asks_before_it_tells_again() -> None:
-    """Where telling twice does something twice, what it holds for not told is asked about."""
+    """Where a repeat has an effect, orders that the journal has as not acknowledged are read back."""
     bench = Bench(settle=30)
     shop = OnceSource("shop", bench.clock)
     bench.sources["shop"] = shop
@@ -308,7 +308,7 @@ async def test_a_restored_journal_asks_before_it_tells_again() -> None:
 
 @pytest.mark.fault(77, 111)
 async def test_a_receiver_that_cannot_be_asked_leaves_it_to_a_person() -> None:
-    """After a loss each order is held under a cause that says so; a person who has looked there lets it go."""
+    """After a loss each order is held under a cause of its own; an operator who has looked there releases it."""
     bench = Bench(settle=30)
     wms = put(bench, Unasked("wms", bench.clock))
     bench.shop.put("1", "2")
@@ -328,7 +328,7 @@ async def test_a_receiver_that_cannot_be_asked_leaves_it_to_a_person() -> None:
 
 
 async def test_a_new_journal_creates_where_nobody_can_be_asked() -> None:
-    """The first of all journals starts like that: nothing says that anything was delivered before."""
+    """The first of all journals starts like that: nothing indicates an earlier delivery."""
     bench = Bench()
     wms = put(bench, Unasked("wms", bench.clock))
     bench.shop.put(*ids(3))
@@ -340,7 +340,7 @@ async def test_a_new_journal_creates_where_nobody_can_be_asked() -> None:
 
 @pytest.mark.fault(111)
 async def test_a_receiver_that_recognises_a_repeat_is_sent_it() -> None:
-    """It needs no person, and no look-up."""
+    """An idempotent receiver needs no operator, and no look-up."""
     bench = Bench()
     wms = put(bench, Unasked("wms", bench.clock))
     wms.traits = ReceiverTraits(can_find=False, idempotent=True)
@@ -353,7 +353,7 @@ async def test_a_receiver_that_recognises_a_repeat_is_sent_it() -> None:
 
 
 async def test_always_asks_before_every_create() -> None:
-    """Also long after the first walk; what somebody else put there under our id is taken for ours."""
+    """Also long after the first poll; a record that another program made under our id is adopted."""
     bench = Bench()
     first_ask(bench, "always")
     bench.shop.put(*ids(3))
@@ -369,7 +369,7 @@ async def test_always_asks_before_every_create() -> None:
 
 
 async def test_never_asks_nobody() -> None:
-    """Whoever knows better is obeyed, also after a loss."""
+    """The operator's setting wins, also after a loss."""
     bench = Bench()
     first_ask(bench, "never")
     bench.shop.put(*ids(3))
@@ -381,7 +381,7 @@ async def test_never_asks_nobody() -> None:
 
 
 async def test_a_replay_asks_about_what_the_journal_does_not_know() -> None:
-    """It lists what was exported before the journal was there."""
+    """It lists orders that were exported before the journal existed."""
     bench = Bench()
     bench.shop.put(*ids(3))
     async with bench.running(Kept()) as connector:
@@ -415,7 +415,7 @@ async def test_the_source_hears_that_an_order_failed_only_after_a_look_up(delive
 
 
 async def test_many_are_looked_up_at_once() -> None:
-    """Two hundred orders at a new journal cost a receiver that can do that a handful of readings."""
+    """Two hundred orders in a new journal cost a receiver with a bulk look-up a handful of calls."""
     bench = Bench()
     wms = Many("wms", bench.clock)
     put(bench, wms)
@@ -431,7 +431,7 @@ async def test_many_are_looked_up_at_once() -> None:
 
 
 async def test_what_many_cannot_say_is_asked_one_by_one() -> None:
-    """What a reading found twice, or does not know for certain, is for a look-up to say; it is read once."""
+    """Duplicates and uncertain results of a bulk look-up are looked up one by one; the bulk look-up runs once."""
     bench = Bench()
     wms = Many("wms", bench.clock)
     wms.certain = False
@@ -449,7 +449,7 @@ async def test_what_many_cannot_say_is_asked_one_by_one() -> None:
 
 @pytest.mark.parametrize("fault", [TransientError("down"), InDoubtError("lost"), ZeroDivisionError()])
 async def test_a_reading_that_fails_is_no_answer(fault: Exception) -> None:
-    """The orders are looked up one by one; a fault in a vendor file stops nothing."""
+    """The orders are looked up one by one; an error in a vendor module stops nothing."""
     bench = Bench()
     wms = Many("wms", bench.clock)
     wms.broken = fault
@@ -463,7 +463,7 @@ async def test_a_reading_that_fails_is_no_answer(fault: Exception) -> None:
 
 
 async def test_a_stop_does_not_wait_for_a_long_reading() -> None:
-    """It is left, and nothing is concluded from it."""
+    """It is cancelled, and has no result."""
     bench = Bench()
     wms = Many("wms", bench.clock)
     wms.pause = 500
@@ -483,7 +483,7 @@ async def test_a_stop_does_not_wait_for_a_long_reading() -> None:
 
 
 async def test_what_was_known_to_be_absent_is_not_believed_after_a_create() -> None:
-    """An answer from a reading is used once: a create whose answer is lost is looked up anew."""
+    """A cached result is used once: after a create with a lost response the order is looked up anew."""
     bench = Bench(settle=10)
     wms = Many("wms", bench.clock)
     put(bench, wms)
@@ -504,7 +504,7 @@ class Account(MemoryReceiver):
 
 @pytest.mark.fault(76)
 async def test_what_is_in_doubt_is_not_looked_up_in_another_account() -> None:
-    """A look-up there would find nothing, and create a second order; it is held until a person has looked."""
+    """A look-up there would find nothing, and create a second order; it is held until an operator has looked."""
     bench = Bench(settle=30)
     wms = Account("wms", bench.clock)
     put(bench, wms)
@@ -527,7 +527,7 @@ async def test_what_is_in_doubt_is_not_looked_up_in_another_account() -> None:
 
 @pytest.mark.fault(76)
 async def test_another_account_gets_what_was_never_sent() -> None:
-    """A wrong code that is mended on the first day holds nothing."""
+    """Correcting a wrong account code on the first day holds nothing."""
     bench = Bench()
     wms = Account("wms", bench.clock)
     wms.down = True

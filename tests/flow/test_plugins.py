@@ -41,7 +41,7 @@ async def test_a_feed_of_wrong_types_stops_its_own_source_only(given: Any) -> No
 
 @pytest.mark.parametrize("given", [None, True, Receipt(id=5), Receipt(id="5", reference=7)])  # type: ignore[arg-type]
 async def test_a_receipt_of_a_wrong_type_leaves_the_order_in_doubt(given: Any) -> None:
-    """The order may be there: it is looked up, and the orders of another receiver go on."""
+    """The order may exist: it is looked up, and the orders of another receiver continue."""
 
     class Odd(MemoryReceiver):
         async def create(self, delivery: Delivery) -> Receipt:
@@ -60,7 +60,7 @@ async def test_a_receipt_of_a_wrong_type_leaves_the_order_in_doubt(given: Any) -
 
 @pytest.mark.parametrize("given", [None, [], {"1": True}, {"1": NotApplied(5)}, {"1": NotApplied("x", "soon")}])  # type: ignore[arg-type]
 async def test_outcomes_of_a_wrong_type_are_no_answer(given: Any) -> None:
-    """The acknowledgement is in doubt, three times; then it waits for a person, and the run goes on."""
+    """The acknowledgement is in doubt three times, then parked for an operator, and the run goes on."""
     bench = Bench(sources=("shop", "plugged"))
     bench.shop.put("2")
     bench.sources["plugged"].put("1")
@@ -78,7 +78,7 @@ async def test_outcomes_of_a_wrong_type_are_no_answer(given: Any) -> None:
 
 
 async def test_orders_wait_for_a_receiver_whose_plugin_is_missing() -> None:
-    """Nothing is mapped, sent or told; the next start with the plugin delivers them, once."""
+    """No order is mapped, sent or acknowledged; the next start with the plugin delivers them, once."""
     bench = Bench("wms", "erp")
     bench.shop.put("1")
     there = bench.receivers["erp"]
@@ -100,7 +100,7 @@ async def test_orders_wait_for_a_receiver_whose_plugin_is_missing() -> None:
 
 
 async def test_orders_of_a_source_whose_plugin_is_missing_are_held_and_released() -> None:
-    """What waits in the journal cannot be read without the plugin: it is held until a start with it."""
+    """Without the plugin the waiting orders cannot be read: they are held until a start with it."""
     bench = Bench()
     bench.shop.put("1")
     shop = bench.shop
@@ -124,6 +124,6 @@ async def test_orders_of_a_source_whose_plugin_is_missing_are_held_and_released(
 
 
 def test_the_odd_things_are_many() -> None:
-    """One for each attribute that the flow reads of a page."""
+    """One for each attribute of a page that the flow reads."""
     assert len(ODD) >= 9
     assert isinstance(ODD[0].items[0], FeedItem)

@@ -1,4 +1,4 @@
-"""A journal that cannot be written: everything waits, goes on when it can, and nothing is lost or done twice."""
+"""A journal that cannot be written: everything waits, continues when it can, and no order is lost or duplicated."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def ids(count: int) -> list[str]:
 
 
 def first_of(failure: BaseException) -> BaseException:
-    """Return what is at the bottom of a group."""
+    """Return the root cause in an exception group."""
     return first_of(failure.exceptions[0]) if isinstance(failure, BaseExceptionGroup) else failure
 
 
@@ -39,7 +39,7 @@ def first_of(failure: BaseException) -> BaseException:
 async def test_everything_waits_for_the_disk_and_goes_on(
     trouble: Trouble, method: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whichever transaction finds the disk full, or read-only: all is done once when it is not any more."""
+    """Every transaction may find the disk full, or read-only: all work is done once when it is writable again."""
     bench = Bench()
     bench.shop.put(*ids(60))
     journal = Filling(trouble, method, call=2)
@@ -69,7 +69,7 @@ async def test_everything_waits_for_the_disk_and_goes_on(
 
 @pytest.mark.fault(105)
 async def test_a_disk_that_stays_full_is_asked_now_and_then() -> None:
-    """Pauses of up to five seconds, for all that wait together: an hour costs a thousand tries or two, and no more."""
+    """Pauses of up to five seconds, shared by all that wait: an hour costs a thousand or two tries, and no more."""
     bench = Bench(concurrency=16)
     bench.shop.put(*ids(400))
     journal = Filling("full", "deliveries.settle")
@@ -84,7 +84,7 @@ async def test_a_disk_that_stays_full_is_asked_now_and_then() -> None:
 @pytest.mark.fault(105)
 @pytest.mark.parametrize("method", WRITES)
 async def test_a_drain_gives_up_after_a_minute(method: str) -> None:
-    """`run --once` ends with 75, and says which file and why; another run, with room, finishes without a double."""
+    """`run --once` ends with 75, and states file and reason; another run with space finishes without a duplicate."""
     bench = Bench()
     bench.shop.put(*ids(60))
     journal = Filling("full", method, call=2)
@@ -102,7 +102,7 @@ async def test_a_drain_gives_up_after_a_minute(method: str) -> None:
 
 @pytest.mark.fault(105)
 async def test_a_start_gives_up_after_a_minute() -> None:
-    """A connector that finds the disk full when it starts says so and ends; whoever started it tries again later."""
+    """A connector that finds the disk full at its start reports it and ends, so that it can be started again later."""
     bench = Bench()
     bench.shop.put("1")
     journal = Filling("read-only")
@@ -119,7 +119,7 @@ async def test_a_start_gives_up_after_a_minute() -> None:
 @pytest.mark.fault(105, 139)
 @pytest.mark.parametrize("method", WRITES)
 async def test_a_stop_ends_in_time_although_the_disk_is_full(method: str) -> None:
-    """What is under way cannot come to its end, so nobody waits for that: it is left, said, and looked up later."""
+    """Calls under way cannot be recorded, so the stop does not wait: they are logged, and looked up later."""
     bench = Bench()
     bench.shop.put(*ids(60))
     journal = Filling("full", method, call=2)
@@ -138,7 +138,7 @@ async def test_a_stop_ends_in_time_although_the_disk_is_full(method: str) -> Non
 
 @pytest.mark.fault(139)
 async def test_a_stall_that_passes_costs_a_stop_nothing() -> None:
-    """A lock of a second keeps nothing that is under way from its end."""
+    """A lock of a second keeps no call under way from its end."""
     bench = Bench()
     bench.shop.put(*ids(60))
     journal = Filling("full", "deliveries.settle", call=2)
@@ -158,7 +158,7 @@ async def test_a_stall_that_passes_costs_a_stop_nothing() -> None:
 
 @pytest.mark.fault(146)
 async def test_opening_is_tried_for_a_minute(caplog: pytest.LogCaptureFixture) -> None:
-    """The cause is said at once, and once; what does not pass in a minute ends the start, with 75."""
+    """The cause is logged at once, and once; trouble of more than a minute ends the start, with 75."""
     bench = Bench()
     tries = 0
 
@@ -182,7 +182,7 @@ async def test_opening_is_tried_for_a_minute(caplog: pytest.LogCaptureFixture) -
 
 @pytest.mark.fault(105)
 async def test_a_caller_that_is_cancelled_does_not_wait_for_the_disk() -> None:
-    """It leaves at once, and what it wanted to write is not written later behind its back."""
+    """It returns at once, and its write is not made later behind its back."""
     journal = Filling("full")
     journal.spoil()
     bench = Bench()
@@ -203,7 +203,7 @@ async def test_a_caller_that_is_cancelled_does_not_wait_for_the_disk() -> None:
 
 @pytest.mark.fault(105, 116)
 async def test_what_does_not_pass_ends_the_run() -> None:
-    """A journal that breaks its own rules, or lost its table, is no matter of waiting: the run ends with an error."""
+    """A journal that breaks its own rules, or lost its table, cannot recover: the run ends with an error."""
     bench = Bench()
     bench.shop.put("1")
     journal = MemoryJournal()
@@ -224,7 +224,7 @@ async def test_what_does_not_pass_ends_the_run() -> None:
 
 @pytest.mark.fault(116)
 async def test_a_connection_that_was_closed_by_mistake_ends_the_run() -> None:
-    """Without its memory the connector does not go on."""
+    """Without its journal the connector does not continue."""
     bench = Bench()
     bench.shop.put("1")
     journal = MemoryJournal()

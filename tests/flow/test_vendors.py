@@ -1,4 +1,4 @@
-"""Whole routes between the stand-ins of real vendors, over real HTTP: what each seed's feed comes to."""
+"""Whole routes between the stand-ins of real vendors, over real HTTP, with the feed of each seed."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def read(text: str, folder: Path, **addresses: str) -> Settings:
 
 @asynccontextmanager
 async def flowing(text: str, folder: Path, **standins: StandIn) -> AsyncIterator[Connector]:
-    """Run a connector between `standins`, and stop it when the block is left."""
+    """Run a connector between `standins`, and stop it when the block ends."""
     async with AsyncExitStack() as stack:
         addresses = {name: await stack.enter_async_context(serving(each)) for name, each in standins.items()}
         connector = await stack.enter_async_context(Connector(read(text, folder, **addresses)))
@@ -119,7 +119,7 @@ SINCE = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 async def test_an_order_that_changed_is_updated_and_one_that_was_cancelled_is_cancelled(tmp_path: Path) -> None:
-    """Seeds 001 and 004: delivered, changed, replayed: updated, not doubled; cancelled as long as that is allowed."""
+    """Seeds 001 and 004: delivered, changed, replayed: updated, not duplicated; cancelled while that is allowed."""
     wholesale, warehouse = TraedeStandIn(traede_orders(3)), EwarehousingStandIn()
     changed, cancelled, late = wholesale.orders
     async with flowing(WAREHOUSE + TRAEDE, tmp_path, wholesale=wholesale, warehouse=warehouse) as connector:
@@ -228,7 +228,7 @@ async def test_the_order_of_the_seed_is_carried_from_propeller_to_the_warehouse(
 
 
 async def test_an_order_that_propeller_shows_as_cancelled(tmp_path: Path) -> None:
-    """Seed 000: not delivered if it was cancelled before; cancelled at the warehouse if a replay shows it later."""
+    """Seed 000: not delivered if it was cancelled before; cancelled at the warehouse if a later replay shows it."""
     shop, warehouse = PropellerStandIn([{**seed_order(), "id": number} for number in (1, 2, 3)]), EwarehousingStandIn()
     shop.orders[3]["status"] = "GEANNULEERD"
     text = (WAREHOUSE + PROPELLER).replace("client_id", "cancelled_statuses: [geannuleerd, GEANNULEERD]\n    client_id")
@@ -260,7 +260,7 @@ ERP = """
 
 
 async def cancelled_orders(tmp_path: Path, route: str) -> tuple[TraedeStandIn, list[str], list[Any], Any]:
-    """Carry three orders, the last of them cancelled; return Traede, who is at the warehouse, the ERP's, and states."""
+    """Carry three orders, the last of them cancelled; return Traede, the orders at both receivers, and states."""
     wholesale, warehouse, erp = TraedeStandIn(traede_orders(3)), EwarehousingStandIn(), WebhookStandIn()
     last = [*wholesale.orders][-1]
     wholesale.orders[last] |= {"status": "cancelled", "cancelled_at": "2026-03-24 09:00:00"}
@@ -280,7 +280,7 @@ async def cancelled_orders(tmp_path: Path, route: str) -> tuple[TraedeStandIn, l
 
 @pytest.mark.fault(142)
 async def test_a_cancelled_order_is_held_for_a_warehouse(tmp_path: Path) -> None:
-    """Seed 001: `include_cancelled` exports them; but a warehouse would send it off, so it does not get it."""
+    """Seed 001: `include_cancelled` exports cancelled orders; a warehouse would ship them, so they are held."""
     wholesale, there, _, row = await cancelled_orders(tmp_path, "[warehouse]")
     assert 2 == len(there) == len(wholesale.marked)
     assert ("held", "cancelled at the source") == (row.state, row.cause)
@@ -288,7 +288,7 @@ async def test_a_cancelled_order_is_held_for_a_warehouse(tmp_path: Path) -> None
 
 @pytest.mark.fault(142)
 async def test_a_webhook_gets_a_cancelled_order_marked_as_such(tmp_path: Path) -> None:
-    """And Traede is told that it has it."""
+    """And it is acknowledged to Traede."""
     wholesale, _, received, row = await cancelled_orders(tmp_path, "[erp]")
     assert 3 == len(received) == len(wholesale.marked)
     assert [False, False, True] == [bool(order.get("cancelled")) for order in received]
@@ -302,7 +302,7 @@ async def test_a_webhook_gets_a_cancelled_order_marked_as_such(tmp_path: Path) -
 async def test_the_route_says_what_becomes_of_cancelled_orders(
     tmp_path: Path, cancelled: str, created: int, state: str
 ) -> None:
-    """Delivered like any other, held, or left in the feed."""
+    """Delivered like any other order, held, or left in the feed."""
     wholesale, there, _, row = await cancelled_orders(tmp_path, f"[warehouse]\n    cancelled: {cancelled}")
     assert created == len(there) == len(wholesale.marked)
     assert state == row.state
@@ -323,7 +323,7 @@ async def test_traede_orders_are_marked_in_tens_and_one_without_lines_is_held(tm
 
 @pytest.mark.fault(90, 96)
 async def test_one_order_that_traede_does_not_know_costs_its_neighbours_nothing(tmp_path: Path) -> None:
-    """Seed 001: a mark call that holds one unknown id: nine are marked, and the one alone is refused."""
+    """Seed 001: a mark call with one unknown id: nine are marked, and that one alone is refused."""
     wholesale, warehouse = TraedeStandIn(traede_orders(10)), EwarehousingStandIn()
     text = (WAREHOUSE + TRAEDE).replace("    regulate", "    ack_interval: 1s\n    regulate")
     async with flowing(text, tmp_path, wholesale=wholesale, warehouse=warehouse) as connector:

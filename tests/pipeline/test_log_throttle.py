@@ -12,7 +12,7 @@ pytestmark = pytest.mark.looptime
 
 
 async def test_a_trouble_is_logged_when_it_has_lasted_twice_as_long_and_once_a_day() -> None:
-    """And the next one begins anew."""
+    """And the next trouble starts from the beginning."""
     throttle = LogThrottle(LoopClock())
     for _ in range(2):
         logged = []

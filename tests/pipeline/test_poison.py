@@ -1,4 +1,4 @@
-"""One order that fails by itself, for ever, while all else works: it is said, a drain ends, and a person gets it."""
+"""One order that keeps failing while everything else works: it is logged, a drain ends, and an operator gets it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ HOUR = 3600.0
 
 
 class Ailing(AmendableReceiver):
-    """A receiver that fails for the order `bad` alone, in the way of `failure`, at what `where` names."""
+    """A receiver that fails for the order `bad` alone, with `failure`, in the calls of `where`."""
 
     failure: type[ConnectorError] = InDoubtError
     where: tuple[str, ...] = ("create",)
@@ -38,12 +38,12 @@ class Ailing(AmendableReceiver):
             raise self.failure(f"POST /orders: 500 {'x' * 9}")
 
     async def find(self, external_id: str) -> Receipt | None:
-        """Fail, or look."""
+        """Fail, or look it up."""
         self._ail("find", external_id)
         return await super().find(external_id)
 
     async def create(self, delivery: Delivery) -> Receipt:
-        """Fail, or take."""
+        """Fail, or create it."""
         if "create" in self.where and delivery.external_id == "shop-bad":
             self.creates.append(delivery.external_id)
         self._ail("create", delivery.external_id)
@@ -56,7 +56,7 @@ class Ailing(AmendableReceiver):
 
 
 def ailing(*where: str, failure: type[ConnectorError] = InDoubtError) -> tuple[Bench, Ailing]:
-    """Return a bench with such a receiver and an order that it fails for."""
+    """Return a bench with such a receiver and the order `bad`."""
     bench = Bench(poll_interval=60)
     wms = Ailing("wms", bench.clock)
     wms.where, wms.failure = where, failure
@@ -66,7 +66,7 @@ def ailing(*where: str, failure: type[ConnectorError] = InDoubtError) -> tuple[B
 
 
 def held(db: sqlite3.Connection) -> list[tuple[str, str, str]]:
-    """Return what is held."""
+    """Return the held orders."""
     query = "SELECT order_id, cause, detail FROM deliveries JOIN orders USING (key) WHERE state = 'held'"
     return db.execute(query).fetchall()
 
@@ -83,7 +83,7 @@ async def keep_busy(source: MemorySource, hours: float) -> None:
 async def test_an_order_that_fails_while_others_are_taken_waits_for_a_person_after_an_hour(
     failure: type[ConnectorError], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is looked up, held under a cause that all such share, and its source is told nothing; `retry` sends it on."""
+    """It is looked up, held under a shared cause, and its source is not notified; `retry` delivers it."""
     bench, wms = ailing("create", failure=failure)
     journal = MemoryJournal()
     async with bench.running(journal) as connector:
@@ -111,7 +111,7 @@ async def test_an_order_that_fails_while_others_are_taken_waits_for_a_person_aft
 async def test_where_nothing_else_goes_through_it_is_tried_on_and_said_again_and_again(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Nobody can tell whose fault it is, and it may pass: no hold in five hours, but a line at rising intervals."""
+    """The fault is unknown and may pass: no hold in five hours, but a log line at growing intervals."""
     bench, wms = ailing("create")
     bench.shop.feed = {"bad": {"id": "bad"}}
     journal = MemoryJournal()
@@ -129,7 +129,7 @@ async def test_where_nothing_else_goes_through_it_is_tried_on_and_said_again_and
 
 @pytest.mark.slow
 async def test_one_that_cannot_be_looked_up_is_not_created_again() -> None:
-    """Its look-up fails for it alone: it is held as what may be there."""
+    """Its look-up fails, too: it is held as one that may exist."""
     bench, wms = ailing("create", "find")
     journal = MemoryJournal()
     async with bench.running(journal):
@@ -141,7 +141,7 @@ async def test_one_that_cannot_be_looked_up_is_not_created_again() -> None:
 
 
 async def test_a_receiver_that_is_down_for_all_makes_nobody_wait_for_a_person() -> None:
-    """Hours of it: its breaker pauses it, and that is said; afterwards all are delivered."""
+    """For hours its breaker pauses it, which is logged; afterwards all orders are delivered."""
     bench, wms = ailing()
     wms.down = True
     journal = MemoryJournal()
@@ -158,7 +158,7 @@ async def test_a_receiver_that_is_down_for_all_makes_nobody_wait_for_a_person() 
 
 @pytest.mark.parametrize("where", ["create", "find"])
 async def test_a_drain_does_not_wait_for_it(where: str) -> None:
-    """`run --once` ends, names the receiver for a person to look at, and has done all the rest."""
+    """`run --once` ends, names the receiver for an operator, and has done all the rest."""
     bench, wms = ailing("create", where)
     start = bench.clock.monotonic()
 
@@ -172,7 +172,7 @@ async def test_a_drain_does_not_wait_for_it(where: str) -> None:
 
 
 async def test_a_change_that_fails_by_itself_is_held_after_an_hour_of_others() -> None:
-    """As an order is; a drain ends before that."""
+    """Like an order; a drain ends before that."""
     bench, _ = ailing("update", failure=TransientError)
     journal = MemoryJournal()
     query = "SELECT order_id, reason FROM changes JOIN orders USING (key) WHERE state = 'held'"
@@ -192,12 +192,12 @@ async def test_a_change_that_fails_by_itself_is_held_after_an_hour_of_others() -
 
 
 class Deaf(MemorySource):
-    """A source that does not take the acknowledgement of the order `bad`, each time for another time."""
+    """A source that does not confirm the order `bad`; each response delays it again."""
 
     answer: AckOutcome | None = NotApplied("try again later")
 
     async def acknowledge(self, batch: Sequence[Acknowledgement]) -> Mapping[str, AckOutcome]:
-        """Take all others."""
+        """Confirm all others."""
         taken = [ack for ack in batch if ack.order_id != "bad"]
         found = dict(await super().acknowledge(taken)) if taken else {}
         if len(taken) < len(batch) and self.answer is not None:
@@ -206,7 +206,7 @@ class Deaf(MemorySource):
 
 
 class DeafOnce(OnceSource, Deaf):
-    """The same where telling twice does something twice."""
+    """The same where a repeat has an effect of its own."""
 
 
 @pytest.mark.parametrize("kind", [Deaf, DeafOnce])
@@ -214,7 +214,7 @@ class DeafOnce(OnceSource, Deaf):
 async def test_an_acknowledgement_that_fails_by_itself_is_parked_after_an_hour_of_others(
     kind: type[Deaf], answer: AckOutcome | None
 ) -> None:
-    """Whether it is answered with "later" or not at all; a drain ends before that, and names the source."""
+    """Whether the response is "later" or lacks it; a drain ends before that, and names the source."""
     bench = Bench(poll_interval=60, settle=1)
     source = kind("shop", bench.clock)
     source.answer = answer
@@ -235,7 +235,7 @@ async def test_an_acknowledgement_that_fails_by_itself_is_parked_after_an_hour_o
 
 
 async def test_a_report_that_fails_by_itself_is_parked_after_an_hour_of_others() -> None:
-    """As an acknowledgement is."""
+    """Like an acknowledgement."""
     yard = Yard()
     yard.source.put("1", "bad")
     journal = MemoryJournal()
@@ -264,7 +264,7 @@ async def test_a_report_that_fails_by_itself_is_parked_after_an_hour_of_others()
 
 @pytest.mark.fault(45)
 async def test_a_feed_that_cannot_be_read_is_said_again(caplog: pytest.LogCaptureFixture) -> None:
-    """Once at the first failed walk, then at rising intervals, as long as it lasts."""
+    """Once at the first failed poll, then at growing intervals, as long as it lasts."""
     bench = Bench()
     bench.shop.fetch_failures.extend(TransientError("shop: not what the vendor documents") for _ in range(1000))
     async with bench.running(MemoryJournal()):
@@ -278,7 +278,7 @@ async def test_a_feed_that_cannot_be_read_is_said_again(caplog: pytest.LogCaptur
 
 
 async def test_it_costs_the_same_however_many_fail(caplog: pytest.LogCaptureFixture) -> None:
-    """Ten thousand that fail are one line, not ten thousand."""
+    """Ten thousand failing items are one line, not ten thousand."""
     clock = LoopClock()
     tracker = PoisonTracker("wms", clock, None)
     with caplog.at_level(logging.WARNING):

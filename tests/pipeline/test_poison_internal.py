@@ -1,4 +1,4 @@
-"""One order that our own code trips over costs no other order anything."""
+"""An order for which our own code raises an exception affects no other order."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def tripping(function: Any, *, after: int = 0) -> Any:
 @pytest.mark.fault(42)
 @pytest.mark.parametrize("where", ["reading", "reading it again", "mapping"])
 async def test_an_order_that_our_code_trips_over_is_held(where: str, caplog: pytest.LogCaptureFixture) -> None:
-    """A fault in a vendor file or a mapping is logged and holds that order, at whatever stage; the rest flows."""
+    """The error is logged and holds that order, at any stage; the other orders flow."""
     bench = Bench(poll_interval=3600)
     if where == "mapping":
         bench.wms.default = tripping(bench.wms.default)  # type: ignore[method-assign]
@@ -59,7 +59,7 @@ async def test_an_order_that_our_code_trips_over_is_held(where: str, caplog: pyt
 
 
 async def test_a_fault_of_ours_is_never_told_as_failed() -> None:
-    """A source that counts strikes hears nothing of an order that our own code tripped over."""
+    """A source that counts strikes gets no failure for an internal error."""
     bench = Bench()
     source = FailingSource("shop", bench.clock)
     bench.sources["shop"] = source
@@ -72,14 +72,14 @@ async def test_a_fault_of_ours_is_never_told_as_failed() -> None:
 
 
 class Broken(MemoryReceiver):
-    """A receiver whose own code fails for the order `bad`, at what `where` names; `applied`: after it was done."""
+    """A receiver whose code fails for the order `bad` in the calls of `where`; `applied`: after the effect."""
 
     where: tuple[str, ...] = ()
     applied = False
     refuses = False
 
     async def create(self, delivery: Delivery) -> Receipt:
-        """Fail before, or after, or take it."""
+        """Fail before or after, or create it."""
         bad = delivery.external_id == "shop-bad"
         if bad and "create" in self.where and not self.applied:
             self.creates.append(delivery.external_id)
@@ -93,7 +93,7 @@ class Broken(MemoryReceiver):
         return receipt
 
     async def find(self, external_id: str) -> Receipt | None:
-        """Fail, or look."""
+        """Fail, or look it up."""
         if external_id == "shop-bad" and "find" in self.where:
             self.finds_of.append(external_id)
             raise ZeroDivisionError("canary")
@@ -101,7 +101,7 @@ class Broken(MemoryReceiver):
 
 
 class Repeatable(Broken):
-    """One that cannot be asked, and recognises what it is sent again."""
+    """An idempotent one without a look-up."""
 
     traits = ReceiverTraits(can_find=False, idempotent=True)
 
@@ -117,7 +117,7 @@ def broken(kind: type[Broken], *where: str) -> tuple[Bench, FailingSource, Broke
 
 
 def held(bench: Bench) -> list[tuple[str, str, str]]:
-    """Return what was held."""
+    """Return the held orders."""
     return [(event.order_id, event.cause, event.detail) for event in bench.events if isinstance(event, OrderHeld)]
 
 
@@ -129,7 +129,7 @@ def held(bench: Bench) -> list[tuple[str, str, str]]:
 async def test_a_create_that_our_code_always_trips_over_is_tried_three_times(
     kind: type[Broken], where: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A drain ends: the order is held under the fault's name, one traceback is logged, and its source hears nothing."""
+    """A drain ends: the order is held under the error's name, one traceback is logged, and no failure is reported."""
     bench, source, wms = broken(kind, "create")
 
     drained = await bench.drained()
@@ -149,7 +149,7 @@ async def test_a_create_that_our_code_always_trips_over_is_tried_three_times(
 
 
 async def test_what_our_code_trips_over_after_it_was_done_is_found() -> None:
-    """The look-up comes before the hold: what is there is delivered, however the create ended."""
+    """The look-up comes before the hold: an existing order is delivered, whatever the end of the create."""
     bench, source, wms = broken(Broken, "create")
     wms.applied = True
 
@@ -162,7 +162,7 @@ async def test_what_our_code_trips_over_after_it_was_done_is_found() -> None:
 
 @pytest.mark.parametrize("refuses", [False, True], ids=["lost", "refused"])
 async def test_a_look_up_that_our_code_always_trips_over_is_tried_three_times(refuses: bool) -> None:
-    """Where the order may be, nobody can tell: it is held, not created again, and its source hears nothing."""
+    """The order may exist: it is held, not created again, and no failure is reported."""
     bench, source, wms = broken(Broken, "find")
     wms.refuses = refuses
     if not refuses:
@@ -180,7 +180,7 @@ async def test_a_look_up_that_our_code_always_trips_over_is_tried_three_times(re
 
 
 async def test_a_fault_that_was_mended_lets_the_order_through_after_a_retry() -> None:
-    """All that met it share its cause; they are looked up before they are created again, and have three tries more."""
+    """Orders with the same error share a cause; they are looked up before their create, and have three more tries."""
     bench, source, wms = broken(Broken, "create")
     journal = MemoryJournal()
 
@@ -200,7 +200,7 @@ async def test_a_fault_that_was_mended_lets_the_order_through_after_a_retry() ->
 
 
 async def test_an_order_that_our_code_trips_over_is_logged_once_a_revision(caplog: pytest.LogCaptureFixture) -> None:
-    """A feed that lists it at every walk does not fill the log; another form of it is worth another traceback."""
+    """A feed that lists it at every poll does not fill the log; another revision is logged again."""
     bench = Bench(poll_interval=60)
     bench.shop.to_order = tripping(bench.shop.to_order)  # type: ignore[method-assign]
     bench.shop.put("bad", "1")

@@ -1,4 +1,4 @@
-"""One order that our own code trips over after its delivery: it waits for a person, and all others are told."""
+"""An internal error after the delivery of an order: an operator gets that order, and all others are acknowledged."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.looptime
 
 
 class Tripping(MemorySource):
-    """A source whose own code fails in a call with the order `bad`; `applied`: after it has told."""
+    """A source whose code fails in a call with the order `bad`; `applied`: after the effect."""
 
     applied = False
     deaf = False
@@ -34,7 +34,7 @@ class Tripping(MemorySource):
     mended = False
 
     async def acknowledge(self, batch: Sequence[Acknowledgement]) -> Mapping[str, AckOutcome]:
-        """Fail before, or after, or tell."""
+        """Fail before or after, or acknowledge."""
         bad = not self.mended and any(ack.order_id == "bad" for ack in batch)
         if bad and not self.applied:
             raise KeyError("canary")
@@ -44,14 +44,14 @@ class Tripping(MemorySource):
         return told
 
     async def is_acknowledged(self, acks: Sequence[Acknowledgement]) -> Mapping[str, bool]:
-        """Fail, or tell."""
+        """Fail, or return the state."""
         if self.deaf and any(ack.order_id == "bad" for ack in acks):
             raise ZeroDivisionError("canary")
         return await super().is_acknowledged(acks)
 
 
 class TrippingOnce(OnceSource, Tripping):
-    """The same where telling twice does something twice."""
+    """The same where a repeat has an effect of its own."""
 
 
 def tripping(kind: type[Tripping]) -> tuple[Bench, Tripping, Kept]:
@@ -64,7 +64,7 @@ def tripping(kind: type[Tripping]) -> tuple[Bench, Tripping, Kept]:
 
 
 def parked(db: sqlite3.Connection) -> list[tuple[str, str]]:
-    """Return which acknowledgements are parked, and why."""
+    """Return the parked acknowledgements, with their reasons."""
     return db.execute("SELECT order_id, ack_reason FROM orders WHERE ack_state = 'parked'").fetchall()
 
 
@@ -72,7 +72,7 @@ def parked(db: sqlite3.Connection) -> list[tuple[str, str]]:
 async def test_one_that_our_code_cannot_acknowledge_is_parked_and_the_others_are_told(
     kind: type[Tripping], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It shared a call with nine others: each is told alone, that one is given up after three, and `retry` mends it."""
+    """It shared a call with nine others: each gets its own call, `bad` is given up after three, `retry` sends it."""
     bench, source, journal = tripping(kind)
 
     drained = await bench.drained(journal)
@@ -95,7 +95,7 @@ async def test_one_that_our_code_cannot_acknowledge_is_parked_and_the_others_are
 
 
 async def test_what_was_told_all_the_same_is_read_back_before_it_is_given_up() -> None:
-    """The fault came after the source had taken it: that is seen there, and nothing is told twice."""
+    """The error came after the source had applied it: the source shows that, and no order is acknowledged twice."""
     bench, source, journal = tripping(TrippingOnce)
     source.applied = True
 
@@ -107,7 +107,7 @@ async def test_what_was_told_all_the_same_is_read_back_before_it_is_given_up() -
 
 
 async def test_one_that_our_code_cannot_read_back_does_not_keep_the_others_in_doubt() -> None:
-    """The question is split until it is alone; it is parked, and the process lives on."""
+    """The reading back is bisected until it stands alone; it is parked, and the process lives on."""
     bench, source, journal = tripping(TrippingOnce)
     source.deaf = source.applied = True
 
@@ -121,7 +121,7 @@ async def test_one_that_our_code_cannot_read_back_does_not_keep_the_others_in_do
 
 
 async def test_a_source_that_nothing_can_be_read_back_from_is_asked_a_bounded_number_of_times() -> None:
-    """Our code fails for every order: at most 64 questions a go; each is parked after three of its own."""
+    """Our code fails for every order: at most 64 calls in one go; each order is parked after three of its own."""
     bench, source, journal = tripping(TrippingOnce)
     asked: list[int] = []
 
@@ -143,19 +143,19 @@ async def test_a_source_that_nothing_can_be_read_back_from_is_asked_a_bounded_nu
 
 
 class TrippingReceiver(AmendableReceiver):
-    """A receiver whose own code fails when it updates the order `shop-bad`."""
+    """A receiver whose code fails when it updates the order `shop-bad`."""
 
     mended = False
 
     async def update(self, receipt: Receipt, delivery: Delivery) -> Receipt:
-        """Fail, or update."""
+        """Fail, or update it."""
         if delivery.external_id == "shop-bad" and not self.mended:
             raise KeyError("canary")
         return await super().update(receipt, delivery)
 
 
 async def test_a_change_that_our_code_cannot_make_is_held_and_the_others_are_made() -> None:
-    """Three tries; then it waits for a person under a cause that all share who meet the same fault."""
+    """Three tries; then it is held under a cause that all changes with the same error share."""
     bench = Bench()
     wms = TrippingReceiver("wms", bench.clock)
     bench.receivers["wms"] = wms
@@ -188,7 +188,7 @@ async def test_a_change_that_our_code_cannot_make_is_held_and_the_others_are_mad
 
 
 async def test_a_change_for_which_no_route_is_left_is_held() -> None:
-    """The settings changed while it waited: nobody can map the order any more, and somebody should know."""
+    """The settings changed while it waited: the order cannot be mapped any more, and an operator should see that."""
     bench = Bench("wms", "archive")
     wms = bench.receivers["wms"] = AmendableReceiver("wms", bench.clock)
     bench.shop.put("1", notes="first")
@@ -213,7 +213,7 @@ async def test_a_change_for_which_no_route_is_left_is_held() -> None:
 
 @pytest.mark.parametrize("where", ["report", "reported"])
 async def test_a_report_that_our_code_trips_over_is_parked_and_the_others_are_told(where: str) -> None:
-    """Telling it, or reading it back: three tries, and then it waits for a person; the rest flows."""
+    """Sending it, or reading it back: three tries, and then it is parked; the others are sent."""
     yard = Yard()
     yard.source.put("1", "bad", "2")
     journal = Kept()
@@ -248,7 +248,7 @@ async def test_a_report_that_our_code_trips_over_is_parked_and_the_others_are_to
 
 
 async def test_a_report_that_was_taken_all_the_same_is_seen_before_it_is_given_up() -> None:
-    """The fault comes after it was taken: it is read back, and told once."""
+    """The error comes after it was accepted: it is read back, and sent once."""
     yard = Yard()
     yard.source.put("1")
     async with yard.running(MemoryJournal()) as connector:
@@ -263,7 +263,7 @@ async def test_a_report_that_was_taken_all_the_same_is_seen_before_it_is_given_u
 async def test_an_order_whose_progress_our_code_trips_over_keeps_no_other_from_being_followed(
     where: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is logged at every look, and those beside it and behind it are told."""
+    """It is logged at every poll, and the orders beside and behind it are reported."""
     yard = Yard(interval=60)
     ids = [*map(str, range(60)), "bad", *map(str, range(60, 130))]
     yard.source.put(*ids)

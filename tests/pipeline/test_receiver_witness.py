@@ -1,4 +1,4 @@
-"""A receiver is a witness: at a start its newest orders tell whether the journal is an older copy."""
+"""A receiver as a witness: at a start its newest orders show whether the journal is an older copy."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.looptime, pytest.mark.fault(130)]
 
 
 class Witness(MemoryReceiver):
-    """A receiver that lists its newest orders, unless it fails; `asked` counts how often it was asked to."""
+    """A receiver that lists its newest orders, unless it fails; `asked` counts the calls."""
 
     def __init__(self, name: str, clock: LoopClock) -> None:
         super().__init__(name, clock)
@@ -73,7 +73,7 @@ class Numbered(
 
 
 async def test_an_order_that_the_journal_never_sent(caplog: pytest.LogCaptureFixture) -> None:
-    """Ten orders were delivered by a newer journal, and are listed again: none is doubled, and the log names one."""
+    """Ten orders were delivered by a newer journal, and are listed again: none is duplicated, and the log names one."""
     bench = witnessed()
     journal = await used(bench)
     there(bench.wms, *ids(10, first=4))
@@ -89,7 +89,7 @@ async def test_an_order_that_the_journal_never_sent(caplog: pytest.LogCaptureFix
 
 
 async def test_a_record_is_reported_once(caplog: pytest.LogCaptureFixture) -> None:
-    """What a newer journal delivered may never be listed again: the next start is as any other, until there is more."""
+    """Orders of a newer journal may never be listed again: the next start is normal, until there is another one."""
     bench = witnessed()
     journal = await used(bench)
     there(bench.wms, "4")
@@ -104,7 +104,7 @@ async def test_a_record_is_reported_once(caplog: pytest.LogCaptureFixture) -> No
 
 
 async def test_a_journal_that_knows_all(caplog: pytest.LogCaptureFixture) -> None:
-    """Nothing is doubted, and new orders are created at once."""
+    """Nothing is in doubt, and new orders are created at once."""
     bench = witnessed()
     journal = await used(bench)
     bench.wms.finds_of.clear()
@@ -117,7 +117,7 @@ async def test_a_journal_that_knows_all(caplog: pytest.LogCaptureFixture) -> Non
 
 @pytest.mark.parametrize("other", ["store-7", "shop-b-7", "shop-", "shop", "7"])
 async def test_orders_of_another_connector(caplog: pytest.LogCaptureFixture, other: str) -> None:
-    """Who shares the receiver and has other names for its sources is not taken for us."""
+    """Another connector at the same receiver, with other names for its sources, is not mistaken for this one."""
     bench = witnessed()
     bench.settings = msgspec.structs.replace(bench.settings, sources={"shop": Numbered()})
     journal = await used(bench)
@@ -127,7 +127,7 @@ async def test_orders_of_another_connector(caplog: pytest.LogCaptureFixture, oth
 
 
 async def test_a_receiver_that_is_down_for_a_moment(caplog: pytest.LogCaptureFixture) -> None:
-    """It is asked again, and its answer counts."""
+    """The call is repeated, and its result counts."""
     bench = witnessed()
     journal = await used(bench)
     witness_of(bench).newest_failures.extend([TransientError("down")] * 2)
@@ -147,7 +147,7 @@ async def test_a_receiver_that_is_down_for_a_moment(caplog: pytest.LogCaptureFix
 async def test_a_receiver_that_cannot_be_asked(
     caplog: pytest.LogCaptureFixture, failure: Exception, said: str, times: int
 ) -> None:
-    """Nobody knows, so what is listed is looked up before it is created; the start after it asks again."""
+    """Without an answer, listed orders are looked up before their create; the next start calls again."""
     bench = witnessed()
     journal = await used(bench)
     there(bench.wms, "4")
@@ -162,7 +162,7 @@ async def test_a_receiver_that_cannot_be_asked(
 
 
 async def test_a_new_journal_beside_old_orders(caplog: pytest.LogCaptureFixture) -> None:
-    """It took the place of one that is lost: orders are looked up first, once what is under way has settled."""
+    """It replaced a lost one: orders are looked up first, once calls under way have settled."""
     bench = witnessed()
     there(bench.wms, *ids(3))
     bench.shop.put(*ids(5))
@@ -175,7 +175,7 @@ async def test_a_new_journal_beside_old_orders(caplog: pytest.LogCaptureFixture)
 
 
 async def test_a_start_that_is_told_asks_as_well(caplog: pytest.LogCaptureFixture) -> None:
-    """So that the start after `--restored` does not take the same orders for a second loss."""
+    """So that the start after `--restored` does not treat the same orders as a second loss."""
     bench = witnessed()
     journal = await used(bench)
     there(bench.wms, "4")
@@ -187,7 +187,7 @@ async def test_a_start_that_is_told_asks_as_well(caplog: pytest.LogCaptureFixtur
 
 
 async def test_a_stop_waits_for_no_answer(caplog: pytest.LogCaptureFixture) -> None:
-    """The receiver is slow: the start ends at once, and the journal counts as an older copy, for nobody knows."""
+    """The receiver is slow: the start ends at once, and the journal counts as an older copy."""
     bench = witnessed()
     journal = await used(bench)
     witness_of(bench).newest_delay = 3600.0

@@ -1,4 +1,4 @@
-"""What is due again is taken up again, however slowly the journal answers meanwhile."""
+"""Due work is resumed, however slowly the journal responds meanwhile."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.looptime
 
 
 class SlowDeliveries(DeliveriesTable):
-    """Reads at once what is due, and takes its time to say so."""
+    """Reads the due deliveries at once, and returns them late."""
 
     async def due(self, receiver: str, states: Sequence[Waiting], now: datetime, limit: int) -> list[Job]:
         """Answer late."""
@@ -42,7 +42,7 @@ class SlowDeliveries(DeliveriesTable):
 
 @pytest.mark.parametrize("delay", [0.1, 0.2, 0.4, 0.5, 0.7])
 async def test_what_falls_in_doubt_while_the_journal_is_read_is_not_forgotten(delay: float) -> None:
-    """The answer that nothing is due is older than the order that is."""
+    """A result without due deliveries is older than the delivery that falls due meanwhile."""
     bench = Bench(settle=1)
     bench.shop.put("1")
     bench.wms.delay = delay
@@ -57,7 +57,7 @@ async def test_what_falls_in_doubt_while_the_journal_is_read_is_not_forgotten(de
 
 
 async def test_an_order_that_comes_in_while_the_receiver_is_paused_is_taken_up_after_the_pause() -> None:
-    """Also if something else paused it (a log-in, a look at statuses), so that the consumer waits for nothing."""
+    """Also if another caller paused it (a log-in, a poll of statuses), so that the consumer waits for nothing."""
     bench = Bench()
     async with bench.running(MemoryJournal()):
         await anyio.sleep(10)
@@ -70,7 +70,7 @@ async def test_an_order_that_comes_in_while_the_receiver_is_paused_is_taken_up_a
 
 
 class SlowAcks(AcksTable):
-    """Reads at once which acknowledgements are due, and takes its time to say so."""
+    """Reads the due acknowledgements at once, and returns them late."""
 
     async def due(self, source: str, state: Literal["pending", "in_doubt"], now: datetime) -> list[Acknowledgement]:
         """Answer late."""
@@ -80,7 +80,7 @@ class SlowAcks(AcksTable):
 
 
 class Counting(MemorySource):
-    """A source that does something each time that it is told."""
+    """A source where each acknowledgement has an effect of its own."""
 
     traits = replace(MemorySource.traits, ack_idempotent=False)
 
@@ -91,9 +91,9 @@ async def test_an_acknowledgement_that_becomes_askable_while_the_journal_is_read
     settle: float,
 ) -> None:
     """
-    What a crash left in doubt is asked about once the source can have applied it, not at the next start.
+    A call that a crash left in doubt is read back once the source must have applied it, not at the next start.
 
-    That time may come while the journal is read, after it was decided that it has not come yet.
+    That time may come while the journal is read, after the check that it has not come yet.
     """
     bench = Bench()
     journal = MemoryJournal()

@@ -50,17 +50,17 @@ async def test_it_works_again_when_work_is_due() -> None:
 
 
 async def test_a_wake_up_ends_the_wait() -> None:
-    """Whether it waits for a time or for a wake-up."""
+    """Both a wait for a time and a wait for a wake-up."""
     assert [0, 3, 50] == await times(Scripted(10, None), 3, 50)
 
 
 async def test_a_wake_up_while_it_works_is_not_lost() -> None:
-    """What it is about may be newer than what was read."""
+    """The new work may be missing from the last reading."""
     assert [0, 0] == await times(Scripted(meanwhile=Worker.wake))
 
 
 async def test_it_finishes_what_is_due_and_ends() -> None:
-    """What is due later waits in the journal."""
+    """Work that is due later waits in the journal."""
     worker = Scripted(0, 0, 5, meanwhile=Worker.finish)
     with anyio.fail_after(1):
         await worker.run()
@@ -68,7 +68,7 @@ async def test_it_finishes_what_is_due_and_ends() -> None:
 
 
 async def test_wake_ups_go_by_kind_and_name() -> None:
-    """To one worker, or to all; a name that nobody registered is an error of the assembly."""
+    """To one worker, or to all; an unregistered name is an error of the assembly."""
     heard: list[str] = []
     wakeups = Wakeups()
     wakeups.register("acks", "shop", lambda: heard.append("acks of shop"))

@@ -1,4 +1,4 @@
-"""A failure that its source has not heard of, of an order that is tried again: it may yet be delivered."""
+"""Failures that are not acknowledged yet, of orders that are tried again and may be delivered after all."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.looptime
 
 
 class Shop(FailingSource):
-    """A source that takes `pause` seconds to hear of a failure, which then ends as `ending`, or `down` at once."""
+    """A source that takes `pause` seconds for a failure, with the outcome `ending`, or is `down`."""
 
     ack_limit: ClassVar[int] = 1
     pause = 0.0
@@ -33,7 +33,7 @@ class Shop(FailingSource):
     down: ConnectorError | None = None
 
     async def acknowledge(self, batch: Sequence[Acknowledgement]) -> Mapping[str, AckOutcome]:
-        """Hear of one order."""
+        """Acknowledge one order."""
         if batch[0].outcome == "failed":
             if self.down is not None:
                 raise self.down
@@ -44,17 +44,17 @@ class Shop(FailingSource):
 
     @property
     def heard(self) -> list[str]:
-        """What it heard of the order."""
+        """The acknowledgements of the order."""
         return [outcome for order_id, outcome, _ in self.outcomes if order_id == "1"]
 
 
 class Wms(MemoryReceiver):
-    """A receiver that refuses one order as long as it has a reason."""
+    """A receiver that rejects one order while it has a reason to."""
 
     refusal = "no such article"
 
     async def create(self, delivery: Delivery) -> Receipt:
-        """Take an order, or refuse it."""
+        """Create an order, or reject it."""
         if delivery.external_id == "shop-1" and self.refusal:
             self.creates.append(delivery.external_id)
             await anyio.sleep(self.delay)
@@ -63,7 +63,7 @@ class Wms(MemoryReceiver):
 
 
 def failing() -> tuple[Bench, Shop, Wms, Kept]:
-    """Return a bench whose receiver refuses one of its orders."""
+    """Return a bench whose receiver rejects one of its orders."""
     bench = Bench(settle=30)
     shop, wms = Shop("shop", bench.clock), Wms("wms", bench.clock)
     bench.sources["shop"], bench.receivers["wms"] = shop, wms
@@ -72,13 +72,13 @@ def failing() -> tuple[Bench, Shop, Wms, Kept]:
 
 
 def try_again(bench: Bench, journal: Kept) -> None:
-    """Do what `connector retry` does, in another process."""
+    """Do the same as `connector retry` in another process."""
     keys = decisions.keys_of("shop", ["1"], None, journal.db)
     assert keys == decisions.retry(keys, millis(bench.clock.now()), journal.db)
 
 
 async def try_again_in_time(bench: Bench, journal: Kept) -> None:
-    """Try the order again while its source is being told that it failed, which is refused; and once that is over."""
+    """Retry the order while its failure is being acknowledged, which is refused, and again after that."""
     keys = decisions.keys_of("shop", ["1"], None, journal.db)
     assert [] == decisions.retry(keys, millis(bench.clock.now()), journal.db)
     assert keys == decisions.telling_failure(keys, journal.db)
@@ -88,7 +88,7 @@ async def try_again_in_time(bench: Bench, journal: Kept) -> None:
 
 
 async def until(journal: Kept, question: str) -> None:
-    """Wait until the journal says so."""
+    """Wait until the journal has that state."""
     with anyio.fail_after(600):
         while not journal.db.execute(question).fetchone():  # noqa: ASYNC110 - no event tells of it
             await anyio.sleep(0.01)
@@ -98,7 +98,7 @@ FAILED = "SELECT 1 FROM orders WHERE order_id = '1' AND ack_outcome = 'failed' A
 
 
 async def again(bench: Bench, journal: Kept, connector: Connector) -> None:
-    """Try the order again, tell the connector, and wait until everything is done."""
+    """Retry the order, wake the connector, and wait until everything is done."""
     try_again(bench, journal)
     connector.look()
     with anyio.fail_after(36_000):
@@ -106,7 +106,7 @@ async def again(bench: Bench, journal: Kept, connector: Connector) -> None:
 
 
 async def test_a_failure_that_is_not_told_yet_is_withdrawn() -> None:
-    """The source is down, and a person mends the article at the receiver: the source hears of the delivery alone."""
+    """The source is down, and the article is corrected at the receiver: only the delivery is acknowledged."""
     bench, shop, wms, journal = failing()
     shop.down = TransientError("down")
     async with bench.running(journal) as connector:
@@ -122,7 +122,7 @@ async def test_a_failure_that_is_not_told_yet_is_withdrawn() -> None:
 
 @pytest.mark.slow
 async def test_a_failure_that_waits_for_its_call_is_told_as_it_is_by_then() -> None:
-    """The order was tried again meanwhile, and refused for something else: that is what its source hears."""
+    """The order was retried meanwhile, and rejected for another reason: that reason is acknowledged."""
     bench, shop, wms, journal = failing()
     shop.put("1")
     bench.settings.sources["shop"] = replace(bench.settings.sources["shop"], ack_interval=Duration(600))
@@ -149,7 +149,7 @@ async def test_a_failure_that_waits_for_its_call_is_told_as_it_is_by_then() -> N
 async def test_what_is_delivered_while_its_source_is_told_that_it_failed(
     ending: ConnectorError | None, heard: list[str]
 ) -> None:
-    """It is tried again once that call is settled; then the source hears, once, that the order is exported."""
+    """It is retried once that call is settled; then the order is acknowledged as exported, once."""
     bench, shop, wms, journal = failing()
     shop.pause, shop.ending = 5, ending
     async with bench.running(journal) as connector:
@@ -166,7 +166,7 @@ async def test_what_is_delivered_while_its_source_is_told_that_it_failed(
 
 
 async def test_what_came_back_and_was_delivered_meanwhile_is_told_at_once() -> None:
-    """The source lists it again while it hears that it failed: nobody decides anything, and no command writes."""
+    """The source lists it again while the failure is being acknowledged: no operator and no command is needed."""
     bench, shop, wms, journal = failing()
     shop.pause = 90
     async with bench.running(journal):
@@ -183,7 +183,7 @@ async def test_what_came_back_and_was_delivered_meanwhile_is_told_at_once() -> N
 
 @pytest.mark.parametrize("ending", [TransientError("down"), InDoubtError("no answer")])
 async def test_a_failure_that_was_not_taken_is_withdrawn_while_its_order_waits(ending: ConnectorError) -> None:
-    """The receiver is down when the order is tried again: nobody knows whether it fails, and nobody says so."""
+    """The receiver is down when the order is retried: whether it fails is unknown, and not acknowledged."""
     bench, shop, wms, journal = failing()
     shop.pause, shop.ending = 5, ending
     async with bench.running(journal) as connector:
@@ -206,7 +206,7 @@ async def test_a_failure_that_was_not_taken_is_withdrawn_while_its_order_waits(e
 async def test_what_failed_in_a_journal_that_was_put_back_is_looked_up_before_its_source_hears(
     notes: str, delivered: bool, heard: str, down: ConnectorError
 ) -> None:
-    """A newer journal may have delivered it, mended, and be lost: of that order the source is told no failure."""
+    """A newer journal may have delivered it, and be lost: no failure of that order is acknowledged."""
     bench, shop, wms, journal = failing()
     shop.put("1", notes=notes)
     shop.down = down
@@ -231,7 +231,7 @@ async def test_what_failed_in_a_journal_that_was_put_back_is_looked_up_before_it
 
 
 async def test_what_an_optional_receiver_is_given_again_leaves_the_failure_as_it_is() -> None:
-    """The source waits for the others, and they refused it."""
+    """The acknowledgement depends on the other receivers, which rejected the order."""
     bench, shop, _, journal = failing()
     shop.down = TransientError("down")
     async with bench.running(journal):

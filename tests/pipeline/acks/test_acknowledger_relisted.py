@@ -1,4 +1,4 @@
-"""What a source confirmed and lists all the same: its list is behind, or its success changed nothing."""
+"""Orders that a source confirmed and lists all the same: its list is behind, or its success had no effect."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ HOUR = 3600.0
 
 
 class Behind(MemorySource):
-    """A source whose list is `lag` seconds behind its marks; those of `ignored` orders change nothing."""
+    """A source whose list is `lag` seconds behind its marks; marks of `ignored` orders have no effect."""
 
     lag = 0.0
     ignored: frozenset[str] = frozenset()
@@ -46,7 +46,7 @@ class Behind(MemorySource):
         self.at: list[float] = []
 
     async def fetch(self, gone: Callable[[], int]) -> AsyncGenerator[Page]:
-        """List what is not marked, and what was marked just now."""
+        """List the orders that are not marked, and those that were marked just now."""
         now = anyio.current_time()
         late = [each for each, at in self.marked.items() if now - at < self.lag and each in self.archive]
         async for page in super().fetch(gone):
@@ -55,7 +55,7 @@ class Behind(MemorySource):
             yield Page([FeedItem(each, msgspec.json.encode(self.archive[each])) for each in late])
 
     async def acknowledge(self, batch: Sequence[Acknowledgement]) -> Mapping[str, AckOutcome]:
-        """Mark, or say so."""
+        """Mark the orders, or deny it."""
         kept = {ack.order_id: self.feed.get(ack.order_id) for ack in batch if ack.order_id in self.ignored}
         answers = dict(await super().acknowledge(batch))
         self.at.append(anyio.current_time())
@@ -70,13 +70,13 @@ class Behind(MemorySource):
 
 
 class OnceBehind(Behind):
-    """One at which marking twice moves stock twice."""
+    """The same where a second mark moves stock a second time."""
 
     traits = replace(Behind.traits, ack_idempotent=False)
 
 
 def bench_with(kind: type[Behind], *ids: str, poll: float = 60, **how: object) -> tuple[Bench, Behind]:
-    """Return a bench whose source is of that kind, and the source."""
+    """Return a bench with a source of that kind, and the source."""
     bench = Bench(poll_interval=poll)
     shop = kind("shop", bench.clock)
     for name, value in how.items():
@@ -87,7 +87,7 @@ def bench_with(kind: type[Behind], *ids: str, poll: float = 60, **how: object) -
 
 
 async def parked(journal: MemoryJournal) -> list[tuple[str, str]]:
-    """Return what is left to a person of the acknowledgements, and why."""
+    """Return the parked acknowledgements, with their reasons."""
     return await journal.read(
         lambda db: db.execute("SELECT order_id, ack_reason FROM orders WHERE ack_state = 'parked'").fetchall()
     )
@@ -97,7 +97,7 @@ async def parked(journal: MemoryJournal) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("kind", [Behind, OnceBehind])
 @pytest.mark.parametrize("poll", [1, 5])
 async def test_a_list_that_is_behind_the_marks_makes_nobody_be_told_twice(kind: type[Behind], poll: float) -> None:
-    """A confirmation stands until `settle` after it; one process ends meanwhile, and the next keeps to that."""
+    """A confirmation stands until `settle` after it; one process ends meanwhile, and the next observes that."""
     bench, shop = bench_with(kind, *map(str, range(12)), poll=poll, lag=8.0)
     journal = Kept()
     await stopped_dead(bench, journal, 3)
@@ -110,7 +110,7 @@ async def test_a_list_that_is_behind_the_marks_makes_nobody_be_told_twice(kind: 
 
 @pytest.mark.fault(126)
 async def test_where_a_repeat_does_something_twice_a_person_decides(caplog: pytest.LogCaptureFixture) -> None:
-    """It is listed after `settle`: it waits under a cause that says so, exit 1; `retry` tells it once more."""
+    """The order is listed after `settle`: it is held under a cause of its own, exit 1; `retry` sends it once more."""
     bench, shop = bench_with(OnceBehind, "1", "2", ignored=frozenset({"1"}))
     journal = Kept()
     async with bench.running(journal) as connector:
@@ -138,7 +138,7 @@ async def test_where_a_repeat_does_something_twice_a_person_decides(caplog: pyte
 
 
 async def test_what_was_left_to_a_person_is_told_when_it_is_not_listed_any_more() -> None:
-    """The list was behind by more than `settle`: a complete walk without the order ends the hold by itself."""
+    """The list was behind by more than `settle`: a complete poll without the order ends the hold by itself."""
     bench, shop = bench_with(OnceBehind, "1", poll=10, lag=100.0)
     journal = MemoryJournal()
     async with bench.running(journal):
@@ -153,7 +153,7 @@ async def test_what_was_left_to_a_person_is_told_when_it_is_not_listed_any_more(
 
 
 async def test_a_person_says_that_the_source_has_it() -> None:
-    """`skip` takes it for told, and leaves it so for as long as the list is what it was."""
+    """`skip` treats it as acknowledged, for as long as the list stays the same."""
     bench, shop = bench_with(OnceBehind, "1", poll=3600, ignored=frozenset({"1"}))
     journal = MemoryJournal()
     async with bench.running(journal) as connector:
@@ -177,7 +177,7 @@ async def test_a_person_says_that_the_source_has_it() -> None:
 
 @pytest.mark.fault(127)
 async def test_a_success_that_changes_nothing_is_told_again_ever_more_seldom_and_then_by_nobody() -> None:
-    """Attempts and age go on through every confirmation: the alarm, health's and `status`' age, exit 1, then a hold."""
+    """Attempts and age accumulate over all confirmations: the alarm, the ages, exit 1, then a hold."""
     bench, shop = bench_with(Behind, "1", poll=60, ignored=frozenset({"1"}))
     patient = RetrySettings(first=Duration(1), longest=Duration(300))
     bench.settings.sources["shop"] = msgspec.structs.replace(bench.settings.sources["shop"], retry=patient)
@@ -212,7 +212,7 @@ async def test_a_success_that_changes_nothing_is_told_again_ever_more_seldom_and
 
 @pytest.mark.fault(127)
 async def test_the_count_outlives_the_process() -> None:
-    """Each `run --once` sees the order again, says so with exit 1, and the last one leaves it to a person."""
+    """Each `run --once` finds the order again, exits with 1, and the last one holds it for an operator."""
     bench, shop = bench_with(Behind, "1", ignored=frozenset({"1"}))
     journal = Kept()
     codes = []
@@ -227,7 +227,7 @@ async def test_the_count_outlives_the_process() -> None:
 
 
 async def test_what_was_taken_back_once_is_told_once_and_is_well_again() -> None:
-    """The next complete walk does not list it: nothing is the matter any more."""
+    """The next complete poll does not list it, and the trouble is over."""
     bench, shop = bench_with(Behind, "1")
     journal = MemoryJournal()
     async with bench.running(journal) as connector:
@@ -244,7 +244,7 @@ async def test_what_was_taken_back_once_is_told_once_and_is_well_again() -> None
 @pytest.mark.fault(127)
 @pytest.mark.parametrize("others", [False, True])
 async def test_an_answer_that_calls_itself_a_failure_is_no_confirmation(others: bool) -> None:
-    """The order is not told, its age counts, and after the usual budget a person has it, whatever becomes of others."""
+    """The order is not acknowledged, its age counts, and after the usual budget it is parked in any case."""
     bench, shop = bench_with(Behind, "1", ignored=frozenset({"1"}), denies=True)
     journal = Kept()
     async with bench.running(journal) as connector:
@@ -262,7 +262,7 @@ async def test_an_answer_that_calls_itself_a_failure_is_no_confirmation(others: 
 
 @pytest.mark.fault(127)
 async def test_one_that_must_not_be_told_twice_is_read_back_and_then_left_to_a_person() -> None:
-    """The answer says that it failed, and the source does not show the order as told; a repeat might move it twice."""
+    """The response is a failure, and the source does not show the order as marked; a repeat might move stock twice."""
     bench, shop = bench_with(OnceBehind, "1", "2", ignored=frozenset({"1"}), denies=True)
     journal = Kept()
     await stopped_dead(bench, journal, 10)

@@ -1,4 +1,4 @@
-"""Acknowledgements in trouble: late, mixed, misnamed; deliveries go on, nothing is told twice, one line says so."""
+"""Late, mixed and misnamed acknowledgements: deliveries continue, none is repeated needlessly, one line reports it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def ids(count: int) -> list[str]:
 
 
 def troubled(failure: ConnectorError, **options: float) -> Bench:
-    """Return a bench whose source takes no acknowledgement."""
+    """Return a bench whose source accepts no acknowledgements."""
     bench = Bench(**options)  # type: ignore[arg-type]
     bench.shop.failures.extend(failure for _ in range(10_000))
     return bench
@@ -40,9 +40,9 @@ async def test_a_source_that_does_not_listen_is_one_warning_and_stops_no_deliver
     failure: ConnectorError, caplog: pytest.LogCaptureFixture
 ) -> None:
     """
-    Deliveries go on; after `ack_alarm` one line and one event say it, and one of each when it is over.
+    Deliveries continue; after `ack_alarm` one line and one event report it, and one of each the end.
 
-    As long as it lasts, the line comes again when it has lasted twice as long.
+    While it lasts, the line is repeated each time its age has doubled.
     """
     bench = troubled(failure)
     bench.shop.put(*ids(30))
@@ -70,7 +70,7 @@ async def test_a_source_that_does_not_listen_is_one_warning_and_stops_no_deliver
 
 @pytest.mark.fault(98)
 async def test_the_age_is_a_setting_and_status_tells_it() -> None:
-    """`ack_alarm: 1m`: after a minute, not after fifteen; `status` has a line for it."""
+    """`ack_alarm: 1m`: the alarm comes after a minute, not after fifteen, and `status` has a line for it."""
     bench = troubled(TransientError("busy"))
     settings = bench.settings.sources["shop"]
     bench.settings.sources["shop"] = msgspec.structs.replace(settings, ack_alarm=Duration(60))
@@ -88,7 +88,7 @@ async def test_the_age_is_a_setting_and_status_tells_it() -> None:
 @pytest.mark.fault(98)
 @pytest.mark.parametrize(("alarm", "said"), [(15, "15 seconds"), (60, "60 seconds"), (180, "3 minutes")])
 async def test_a_short_age_is_told_in_seconds(caplog: pytest.LogCaptureFixture, alarm: int, said: str) -> None:
-    """Both the age and its limit; "0 minutes" says nothing."""
+    """Both the age and its limit; "0 minutes" would be useless."""
     bench = troubled(TransientError("busy"))
     settings = bench.settings.sources["shop"]
     bench.settings.sources["shop"] = msgspec.structs.replace(settings, ack_alarm=Duration(alarm))
@@ -102,7 +102,7 @@ async def test_a_short_age_is_told_in_seconds(caplog: pytest.LogCaptureFixture, 
 
 @pytest.mark.fault(89)
 async def test_a_call_with_mixed_outcomes_confirms_what_was_taken_and_repeats_the_rest() -> None:
-    """Seven taken, three not: the three are told again, the seven are not."""
+    """Seven are confirmed, three are not: only the three are sent again."""
     bench = Bench(ack_interval=5)
     bench.shop.put(*ids(10))
     acknowledge = bench.shop.acknowledge
@@ -126,7 +126,7 @@ async def test_a_call_with_mixed_outcomes_confirms_what_was_taken_and_repeats_th
 @pytest.mark.fault(92)
 @pytest.mark.parametrize("names", [[], [""], ["unknown"], ["1 "], ["01", "None"]])
 async def test_an_answer_that_names_the_wrong_orders_confirms_nothing(names: list[str]) -> None:
-    """Empty, unknown and misnamed ids: what was told stays in doubt, and is settled by another call."""
+    """Empty, unknown and misnamed ids: the orders of the call stay in doubt, and another call settles them."""
     bench = Bench(ack_interval=1)
     bench.shop.put("1", "2")
     acknowledge = bench.shop.acknowledge
@@ -147,7 +147,7 @@ async def test_an_answer_that_names_the_wrong_orders_confirms_nothing(names: lis
 
 @pytest.mark.fault(92)
 async def test_more_ids_than_were_told_and_in_another_order() -> None:
-    """Matched by id: the strangers are passed over, and one that is missing is unknown."""
+    """Outcomes are matched by id: unknown ids are ignored, and a missing one is unknown."""
     bench = Bench(ack_interval=5)
     bench.shop.put("1", "2", "3")
     acknowledge = bench.shop.acknowledge

@@ -1,4 +1,4 @@
-"""A journal that does not know all that was told: the source is asked before it is told what it may know."""
+"""A journal that lacks earlier acknowledgements: the source is read back before they are sent."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.pipeline.acks.test_calls_terms import restarted
 @pytest.mark.parametrize("told", [True, False])
 @pytest.mark.fault(111, 112)
 async def test_what_a_lost_journal_may_have_told_is_asked_about(told: bool) -> None:
-    """It was listed as the call that tells it was on its way; a second one would move stock again."""
+    """The order was listed while its acknowledgement was under way; a second one would move stock again."""
     bench, journal = Bench(), Kept()
     shop = restarted(bench, "moves")
     shop.put("1")
@@ -43,12 +43,12 @@ async def test_what_a_lost_journal_may_have_told_is_asked_about(told: bool) -> N
 
 
 class Striking(FailingSource):
-    """A source that counts how often it hears that an order failed."""
+    """A source that counts the failures of an order."""
 
     traits = replace(FailingSource.traits, ack_idempotent=False)
 
     async def is_acknowledged(self, acks: Sequence[Acknowledgement]) -> Mapping[str, bool]:
-        """Tell whether more failures are known than the journal knows of."""
+        """Return whether more failures are recorded than the journal has."""
         return {ack.order_id: self.told[ack.order_id] > (ack.failures or 0) for ack in acks}
 
 
@@ -60,7 +60,7 @@ class Striking(FailingSource):
 async def test_a_failure_that_a_lost_journal_may_have_told_is_no_second_strike(
     doubt: str, where: str, told: bool
 ) -> None:
-    """The source counts to five: what it shows of the time before is not told again, what it does not show is."""
+    """The source allows five: failures that it shows are not repeated, the others are sent."""
     bench, journal = Bench(), Kept()
     shop = bench.sources["shop"] = Striking("shop", bench.clock)
     shop.put("1", "2", missing="street" if where == "as it is listed" else "")

@@ -1,4 +1,4 @@
-"""Settings that change while acknowledgements wait: each is told as they were when it fell due, in calls of its own."""
+"""Settings that change while acknowledgements wait: each is sent under the settings of its time, in its own calls."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.sources.traede.bench import marks, order, settings
 
 
 class Stock(MemorySource):
-    """A source that is told under `terms`; what is told under any of them but "calm" does something each time."""
+    """A source with `terms`; an acknowledgement under any terms but "calm" has an effect each time."""
 
     def __init__(self, name: str, clock: LoopClock, terms: str) -> None:
         super().__init__(name, clock)
@@ -40,16 +40,16 @@ class Stock(MemorySource):
         self._clock = clock
 
     def is_idempotent(self, ack: Acknowledgement) -> bool:
-        """Under its own."""
+        """True under its own terms."""
         return (ack.terms or self.terms) == "calm"
 
     async def acknowledge(self, batch: Sequence[Acknowledgement]) -> Mapping[str, AckOutcome]:
-        """Note the terms."""
+        """Record the terms."""
         self.under.append({ack.order_id: ack.terms or self.terms for ack in batch})
         return await super().acknowledge(batch)
 
     async def is_acknowledged(self, acks: Sequence[Acknowledgement]) -> Mapping[str, bool]:
-        """Note who asks, and when."""
+        """Record the orders, and the time."""
         self.asked.append((self._clock.monotonic(), tuple(ack.order_id for ack in acks)))
         return await super().is_acknowledged(acks)
 
@@ -65,7 +65,7 @@ def restarted(bench: Bench, terms: str) -> Stock:
 @pytest.mark.looptime
 @pytest.mark.fault(102, 103)
 async def test_what_waits_keeps_its_terms_and_shares_no_call_with_what_comes() -> None:
-    """However often they change; what falls due later is told as the settings are by then."""
+    """However often they change; later acknowledgements are sent under the settings of then."""
     bench = Bench(ack_interval=60)
     bench.receivers["wms"].delay = 0.001
     journal = Kept()
@@ -92,7 +92,7 @@ async def test_what_waits_keeps_its_terms_and_shares_no_call_with_what_comes() -
 @pytest.mark.looptime
 @pytest.mark.fault(103)
 async def test_a_lost_answer_is_judged_by_the_terms_of_then() -> None:
-    """One that does something each time is asked about, after the settle time, though the settings are calm by now."""
+    """One that is not idempotent is read back after the settle time, though the settings are calm by now."""
     bench = Bench()
     journal = Kept()
     shop = restarted(bench, "moves")
@@ -115,7 +115,7 @@ async def test_a_lost_answer_is_judged_by_the_terms_of_then() -> None:
 
 @pytest.mark.looptime
 async def test_a_lost_answer_of_calm_terms_is_not_asked_about_for_those_of_now() -> None:
-    """It is told again, as it was told, beside what has to be asked about."""
+    """It is sent again under its own terms, beside those that have to be read back."""
     bench = Bench()
     journal = Kept()
     shop = restarted(bench, "calm")
@@ -132,7 +132,7 @@ async def test_a_lost_answer_of_calm_terms_is_not_asked_about_for_those_of_now()
 
 @pytest.mark.looptime
 async def test_what_is_listed_again_is_told_under_the_terms_of_now() -> None:
-    """It may be these that list it: to another system nothing is exported yet, and told as before it would stay so."""
+    """The new settings may be the reason: another system has no export yet, and needs an acknowledgement of its own."""
     bench = Bench()
     journal = Kept()
     shop = restarted(bench, "one system")
@@ -184,7 +184,7 @@ class Traede:
         )
 
     async def stopped_dead_at_the_second_mark(self, **changes: Any) -> None:
-        """Let the first mark be applied and its answer lost, and end while the second one is under way."""
+        """Let the first mark be applied and its response lost, and end while the second one is under way."""
         second = asyncio.Event()
 
         def mark(request: web.Request) -> bool:
@@ -226,7 +226,7 @@ async def wholesale(count: int) -> AsyncIterator[Traede]:
 
 @pytest.mark.fault(102, 103)
 async def test_stock_moves_once_though_the_settings_changed_between() -> None:
-    """Traede: what fell due when marks moved stock moves it, once, and what comes when they do not moves none."""
+    """Traede: orders of the time when marks moved stock move it, once; later orders move none."""
     async with wholesale(25) as h:
         await h.stopped_dead_at_the_second_mark(regulate_inventory=True)
         (first,) = [len(call["orders"]) for call in marks(h.vendor)[:1]]
@@ -244,7 +244,7 @@ async def test_stock_moves_once_though_the_settings_changed_between() -> None:
 
 @pytest.mark.fault(102, 103)
 async def test_a_mark_for_one_system_is_made_and_looked_for_in_its_own_feed() -> None:
-    """Under another `system_id` Traede lists all again: that is told then, and stock that was moved is left alone."""
+    """Under another `system_id` Traede lists all again: they are marked there, and moved stock is left alone."""
     async with wholesale(15) as h:
         await h.stopped_dead_at_the_second_mark(system_id="old", regulate_inventory=True)
 

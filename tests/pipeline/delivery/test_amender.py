@@ -1,4 +1,4 @@
-"""What happens to orders after they were delivered, and to those that never can be."""
+"""Changes of orders after their delivery, and of orders that are never delivered."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.looptime
 
 
 def amendable() -> tuple[Bench, AmendableReceiver]:
-    """Return a bench whose receiver takes changes."""
+    """Return a bench whose receiver accepts changes."""
     bench = Bench(concurrency=1)
     receiver = AmendableReceiver("wms", bench.clock)
     bench.receivers["wms"] = receiver
@@ -28,14 +28,14 @@ def amendable() -> tuple[Bench, AmendableReceiver]:
 
 
 async def replayed(bench: Bench, connector: Connector) -> None:
-    """Replay everything, and wait until what that makes due is done."""
+    """Replay everything, and wait until the resulting work is done."""
     with anyio.fail_after(36_000):
         await connector.replay("shop", EPOCH - timedelta(days=30))
         await connector.drain()
 
 
 async def test_a_replay_since_a_time_without_a_zone_is_refused() -> None:
-    """It would mean another time on another machine."""
+    """It would mean different times on different machines."""
     bench = Bench()
     async with bench.running(MemoryJournal()) as connector:
         with pytest.raises(ValueError, match="with its zone"):
@@ -61,7 +61,7 @@ async def test_a_changed_order_is_updated_and_not_doubled() -> None:
 
 
 async def test_a_cancelled_order_is_cancelled_where_the_receiver_allows_it() -> None:
-    """One that is open is cancelled; one that is processing is held with the receiver's reason."""
+    """An open order is cancelled; one in progress is held with the receiver's reason."""
     bench, wms = amendable()
     bench.shop.put("1", "2")
     journal = MemoryJournal()
@@ -84,7 +84,7 @@ async def test_a_cancelled_order_is_cancelled_where_the_receiver_allows_it() -> 
 
 @pytest.mark.parametrize("again", [False, True])
 async def test_a_cancellation_that_is_revoked_before_it_was_sent_is_held(again: bool) -> None:
-    """The list may be an older one, so it is not dropped; it goes on once the order is listed as cancelled again."""
+    """The list may be an older one, so it is kept; it continues once the order is listed as cancelled again."""
     bench, wms = amendable()
     bench.shop.put("1")
     journal = MemoryJournal()
@@ -107,7 +107,7 @@ async def test_a_cancellation_that_is_revoked_before_it_was_sent_is_held(again: 
 
 @pytest.mark.parametrize(("policy", "state"), [("hold", [("held",)]), ("ignore", [])])
 async def test_settings_decide_what_a_change_leads_to(policy: str, state: list[tuple[str]]) -> None:
-    """`on_change: hold` leaves it to a person, `ignore` to nobody; neither touches the receiver's order."""
+    """`on_change: hold` holds it for an operator, `ignore` drops it; neither touches the receiver's order."""
     bench, wms = amendable()
     bench.settings.routes[0] = msgspec.structs.replace(bench.settings.routes[0], on_change=policy)
     bench.shop.put("1")
@@ -123,7 +123,7 @@ async def test_settings_decide_what_a_change_leads_to(policy: str, state: list[t
 
 @pytest.mark.fault(33)
 async def test_an_order_that_is_cancelled_before_it_was_delivered_is_not_delivered() -> None:
-    """The source says that it is cancelled: nothing is created, and nothing is told."""
+    """The source states that it is cancelled: it is neither created nor acknowledged."""
     bench = Bench()
     bench.shop.put("1", cancelled=True)
     bench.shop.put("2")
@@ -135,7 +135,7 @@ async def test_an_order_that_is_cancelled_before_it_was_delivered_is_not_deliver
 
 
 async def test_an_order_that_stays_cancelled_is_no_news() -> None:
-    """A source that lists cancelled orders lists them for ever: once they are known, a walk over them is quiet."""
+    """A source that lists cancelled orders lists them for ever: later polls of them are quiet."""
     bench = Bench()
     bench.shop.put("1", cancelled=True)
     journal = MemoryJournal()
@@ -151,7 +151,7 @@ async def test_an_order_that_stays_cancelled_is_no_news() -> None:
 
 
 async def test_documents_are_attached_once() -> None:
-    """Documents follow the order; a lost answer on the way attaches none of them twice."""
+    """Documents follow the order; a lost response on the way attaches none of them twice."""
     bench, wms = amendable()
     bench.shop.put("1", documents=["label", "slip", "customs"])
     wms.amend_failures.append(lost_answer())
@@ -163,7 +163,7 @@ async def test_documents_are_attached_once() -> None:
 
 
 async def test_an_optional_receiver_does_not_hold_up_the_source() -> None:
-    """The source is told when the required receiver has it; the optional one gets it when it is back."""
+    """The order is acknowledged when the required receiver has it; the optional one gets it later."""
     bench = Bench("wms", "archive")
     bench.settings.routes[0].receivers[:] = ["wms"]
     bench.settings.routes[0].optional.append("archive")
@@ -181,7 +181,7 @@ async def test_an_optional_receiver_does_not_hold_up_the_source() -> None:
 
 @pytest.mark.fault(37, 38)
 async def test_failed_is_told_once_a_revision() -> None:
-    """What the source has to mend is told as failed, once, however often it is listed; corrected, it is delivered."""
+    """An error in the order is reported as a failure once, however often it is listed; corrected, it is delivered."""
     bench = Bench()
     source = FailingSource("shop", bench.clock)
     bench.sources["shop"] = source
@@ -206,7 +206,7 @@ async def test_failed_is_told_once_a_revision() -> None:
 
 
 async def test_a_source_that_is_not_there_cannot_be_replayed() -> None:
-    """The mistake is told, and nothing is walked."""
+    """The error is raised, and no feed is polled."""
     bench = Bench()
     async with bench.running(MemoryJournal()) as connector:
         with pytest.raises(SettingsError, match="no source depot"):

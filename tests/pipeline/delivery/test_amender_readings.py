@@ -1,4 +1,4 @@
-"""Changes at a receiver whose answers to a reading are older than what it was sent (assumption A2)."""
+"""Changes at a receiver whose readings are older than the requests it was sent (assumption A2)."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ LAG = 20.0
 
 class Behind(AmendableReceiver):
     """
-    A receiver that shows an order and its documents as they were `lag` seconds ago, and adds what it is sent.
+    A receiver that shows an order and its documents as they were `lag` seconds ago, and appends every request.
 
-    It is driven as a receiver file drives its vendor: read, write what that does not show, read again.
+    Its calls are those of a real receiver: read, write the difference, read again.
     """
 
     lag = LAG
@@ -69,7 +69,7 @@ class Behind(AmendableReceiver):
             raise UnshownError("it is shown as open", applied=True)
 
     async def attach(self, receipt: Receipt, documents: Sequence[Document]) -> None:
-        """List the documents, and add what is not there."""
+        """List the documents, and add the missing ones."""
         self.reads.append(anyio.current_time())
         there = [title for at, title in self.added if at <= anyio.current_time() - self.lag]
         for document in documents:
@@ -78,7 +78,7 @@ class Behind(AmendableReceiver):
                 await anyio.sleep(self.dies)
 
     def now(self, receipt_id: str) -> bytes:
-        """Return what it has."""
+        """Return its present state."""
         return self.bodies[receipt_id][-1][1]
 
     def _shown(self, receipt: Receipt) -> bytes:
@@ -98,18 +98,18 @@ def behind() -> tuple[Bench, Behind]:
 
 
 async def change(bench: Bench, connector: Connector, notes: str) -> None:
-    """Let the order change, and be listed."""
+    """Change the order, and list it."""
     bench.shop.archive["1"]["notes"] = notes
     await connector.replay("shop", bench.clock.now().replace(year=2020))
 
 
 async def states(journal: MemoryJournal) -> list[tuple[str, str, str | None]]:
-    """Return what the journal says of the changes."""
+    """Return the states of the changes in the journal."""
     return await journal.read(lambda db: db.execute("SELECT what, state, reason FROM changes").fetchall())
 
 
 async def test_a_change_that_does_not_show_yet_is_no_conflict() -> None:
-    """It is looked at again `settle` later, and not sent a second time."""
+    """It is read again `settle` later, and not sent a second time."""
     bench, wms = behind()
     journal = MemoryJournal()
     async with bench.running(journal) as connector:
@@ -152,7 +152,7 @@ async def test_a_change_that_never_shows_is_left_to_a_person() -> None:
 @pytest.mark.parametrize("blind", [True, False])
 @pytest.mark.parametrize("wait", [0.0, 5.0, LAG - 1, SETTLE + 1])
 async def test_an_order_that_is_changed_and_changed_back_ends_as_it_was(wait: float, blind: bool) -> None:
-    """A reading that is older than the first change does not prove that the second one is there already."""
+    """A reading older than the first change does not prove that the second one is applied already."""
     bench, wms = behind()
     wms.blind = blind
     journal = MemoryJournal()
@@ -184,7 +184,7 @@ async def test_documents_are_not_attached_again_after_a_crash(after: float) -> N
 
 
 async def test_a_cancellation_that_does_not_show_yet_is_looked_at_again() -> None:
-    """`settle` later; it does not wait for the doubt of an update."""
+    """It is read again `settle` later, without waiting for the doubt of an update."""
     bench, wms = behind()
     journal = MemoryJournal()
     async with bench.running(journal) as connector:

@@ -1,4 +1,4 @@
-"""The backlog of a consumer: when the journal is read, and for what."""
+"""The backlog of a consumer: when the journal is read, and for which orders."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_everything_is_read_at_the_start() -> None:
 
 
 def test_new_orders_wait_until_the_consumer_is_idle() -> None:
-    """What is due again does not: a busy consumer reads that alone, and keeps in mind that there is more."""
+    """Due orders do not wait: a busy consumer reads those alone, and reads new ones later."""
     backlog = Backlog(NOW)
     read(backlog)
     backlog.left_behind()
@@ -43,7 +43,7 @@ def test_new_orders_wait_until_the_consumer_is_idle() -> None:
 
 
 def test_the_earliest_time_counts() -> None:
-    """Whatever the order in which the times become known; one in the past is due at once."""
+    """In whatever sequence the times arrive; one in the past is due at once."""
     backlog = Backlog(NOW)
     read(backlog)
     for seconds in (30, 10, 20):

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.looptime
 
 @pytest.mark.fault(31)
 async def test_an_order_that_changes_while_it_is_looked_up_is_delivered_as_it_is_now() -> None:
-    """Its event comes while the old revision is in hand, and is not the last word about it (faults.md #31)."""
+    """Its event comes while the old revision is in hand, and is not the last one (faults.md #31)."""
     bench = Bench(poll_interval=2)
     bench.shop.put("1", notes="old")
     bench.wms.failures.append(TransientError("busy"))
@@ -35,7 +35,7 @@ async def test_an_order_that_changes_while_it_is_looked_up_is_delivered_as_it_is
 
 @pytest.mark.fault(38)
 async def test_an_order_that_was_tried_is_looked_up_before_its_correction_is_created() -> None:
-    """The receiver may have it, although it is held (faults.md #38, S6): a correction must not double it."""
+    """The receiver may have it, although it is held (faults.md #38, S6): a correction must not duplicate it."""
     bench = Bench(poll_interval=2)
     bench.shop.put("1", notes="old")
     bench.wms.lost.append(ConflictError("the answer names another order"))

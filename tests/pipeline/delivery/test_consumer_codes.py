@@ -1,4 +1,4 @@
-"""Orders that wait for a code, and the ways in which they are released."""
+"""Orders that wait for a code, and the ways to release them."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ pytestmark = pytest.mark.looptime
 
 
 class Kept(MemoryJournal):
-    """A journal that outlives its connector, as a file does."""
+    """A journal that survives its connector, as a file does."""
 
     async def aclose(self) -> None:
         """Stay open for the next connector."""
 
 
 def with_table(bench: Bench, table: dict[str, str]) -> None:
-    """Let the route look the order's note up in a table."""
+    """Let the route look up the order's note in a table."""
     mapping: Any = {"notes": "=lookup('methods', notes)"}
     bench.settings.routes[0] = msgspec.structs.replace(bench.settings.routes[0], mapping=mapping)
     bench.settings = msgspec.structs.replace(bench.settings, tables={"methods": table})
@@ -58,7 +58,7 @@ async def test_a_missing_code_holds_all_that_need_it_and_adding_it_releases_them
 
 
 async def test_a_mapping_that_cannot_be_used_changes_nothing() -> None:
-    """A reload with a mistake leaves the mappings as they were."""
+    """A reload with an error leaves the mappings unchanged."""
     bench = Bench()
     with_table(bench, {"post": "P"})
     bench.shop.put("1", notes="post")
@@ -72,7 +72,7 @@ async def test_a_mapping_that_cannot_be_used_changes_nothing() -> None:
 
 
 async def test_a_missing_code_is_never_told_as_failed() -> None:
-    """What is to be mended in our own settings costs no strike at a source that counts them."""
+    """An error in our own settings costs no strike at a source that counts them."""
     from tests.doubles import FailingSource
 
     bench = Bench()
@@ -86,7 +86,7 @@ async def test_a_missing_code_is_never_told_as_failed() -> None:
 
 
 async def test_sums_that_do_not_add_up_are_noted_or_hold() -> None:
-    """`report` delivers the order and notes it in its history; what that says is the check's."""
+    """`report` delivers the order and adds a note to its history."""
     bench = Bench()
     bench.settings.routes[0] = msgspec.structs.replace(bench.settings.routes[0], totals=TotalsSettings())
     bench.shop.put("1", unit_price="5.00", total="7.00")

@@ -1,4 +1,4 @@
-"""Answers that are kept from one reading of many orders, and what makes them out of date."""
+"""The cache of a bulk look-up, and the events that invalidate it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DUE = ["shop-1", "shop-2", "shop-3", "shop-4"]
 
 
 class Reading(MemoryReceiver):
-    """Reads all that it has, then takes a second to say so."""
+    """Returns all that it has, after a second."""
 
     async def find_many(self, external_ids: Sequence[str]) -> Mapping[str, Receipt | None]:
         """Find all of them at once."""
@@ -29,7 +29,7 @@ class Reading(MemoryReceiver):
 
 
 class Due:
-    """As much of a journal as is asked here."""
+    """The part of a journal that is needed here."""
 
     @property
     def lookup_first(self) -> Due:
@@ -37,13 +37,13 @@ class Due:
         return self
 
     async def due(self, receiver: str, now: datetime, most: int) -> list[str]:
-        """Return what is due."""
+        """Return the orders that are due."""
         return DUE
 
 
 @pytest.mark.fault(70)
 async def test_an_order_that_is_created_while_many_are_read_is_asked_about_again() -> None:
-    """The reading began before: what it says of that order is older than the order."""
+    """The bulk look-up began before: its result for that order is older than the order."""
     clock = LoopClock()
     receiver: Any = Reading("wms", clock)
     journal: Any = Due()
@@ -62,7 +62,7 @@ async def test_an_order_that_is_created_while_many_are_read_is_asked_about_again
 
 @pytest.mark.fault(69)
 async def test_an_order_that_is_created_while_the_journal_says_what_is_due_is_asked_about_again() -> None:
-    """What is due is read while its create goes out: the answer of then must not stand for the look-up after it."""
+    """The journal is read while the create goes out: that result must not stand for the look-up after it."""
 
     class Slow(Due):
         async def due(self, receiver: str, now: datetime, most: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""Whose fault a refusal is: one order's, which is told; or ours, which pauses the receiver and tells nobody."""
+"""The fault of a rejection: one order's, which is reported; or ours, which pauses the receiver and reports nothing."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.looptime
 
 
 class Choosy(MemoryReceiver):
-    """A receiver that refuses what `refuses` says; a refusal is a sign of life to its endpoint, as in `Endpoint`."""
+    """A receiver that rejects the orders of `refuses`; its endpoint takes a rejection for a sign of life."""
 
     def __init__(self, name: str, clock: LoopClock) -> None:
         super().__init__(name, clock)
@@ -33,7 +33,7 @@ class Choosy(MemoryReceiver):
         self._clock = clock
 
     async def create(self, delivery: Delivery) -> Receipt:
-        """Refuse, or take."""
+        """Reject the order, or create it."""
         self.times.append(self._clock.monotonic())
         if self.refuses(delivery.external_id):
             self._link.guard()
@@ -54,7 +54,7 @@ class Bare(Choosy):
 
 
 def bench_of(kind: type[Choosy] = Choosy, **options: float) -> tuple[Bench, FailingSource, Choosy]:
-    """Return a bench with a source that has the word for "failed", and a choosy receiver."""
+    """Return a bench with a source that accepts failures, and a choosy receiver."""
     bench = Bench(**options)  # type: ignore[arg-type]
     source, receiver = FailingSource("shop", bench.clock), kind("wms", bench.clock)
     bench.sources["shop"], bench.receivers["wms"] = source, receiver
@@ -67,7 +67,7 @@ def ids(count: int, first: int = 1) -> list[str]:
 
 
 def failed(source: FailingSource) -> Counter[str]:
-    """Return how often each order was told as failed."""
+    """Return the number of failures reported for each order."""
     return Counter(order_id for order_id, outcome, _ in source.outcomes if outcome == "failed")
 
 
@@ -76,7 +76,7 @@ def failed(source: FailingSource) -> Counter[str]:
 async def test_a_receiver_that_refuses_everything_is_paused_and_no_source_is_told(
     kind: type[Choosy], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A wrong code of ours makes 400 of every order: not one is told as failed, and the drain says what is wrong."""
+    """A wrong code of ours makes every response a 400: no failure is reported, and the drain names the cause."""
     bench, source, wms = bench_of(kind)
     wms.refuses = lambda _: True
     source.put(*ids(100))
@@ -99,7 +99,7 @@ async def test_a_receiver_that_refuses_everything_is_paused_and_no_source_is_tol
 
 @pytest.mark.fault(58)
 async def test_after_the_mistake_is_mended_everything_is_delivered() -> None:
-    """An hour of refusals costs a probe now and then; then one is accepted, and all are, the suspects too."""
+    """An hour of rejections costs a probe now and then; then one is accepted, and so are all the suspects."""
     bench, source, wms = bench_of()
     wms.refuses = lambda _: True
     source.put(*ids(100))
@@ -133,7 +133,7 @@ async def test_after_the_mistake_is_mended_everything_is_delivered() -> None:
 
 @pytest.mark.fault(58)
 async def test_probes_go_one_at_a_time() -> None:
-    """While it is paused, no two orders are on their way, and a pause lies between them."""
+    """During the pause no two orders are under way, and a pause lies between them."""
     bench, source, wms = bench_of(concurrency=8)
     wms.refuses = lambda _: True
     source.put(*ids(100))
@@ -151,7 +151,7 @@ async def test_probes_go_one_at_a_time() -> None:
 
 @pytest.mark.fault(56)
 async def test_one_bad_order_among_good_ones_is_told_once_and_not_sent_again() -> None:
-    """The receiver accepts others after it: that settles it, without a second create."""
+    """The receiver accepts others after it: that confirms the rejection, without a second create."""
     bench, source, wms = bench_of(concurrency=1)
     wms.refuses = lambda external_id: external_id == "shop-1"
     source.put(*ids(10))
@@ -166,7 +166,7 @@ async def test_one_bad_order_among_good_ones_is_told_once_and_not_sent_again() -
 
 @pytest.mark.fault(56)
 async def test_a_single_bad_order_is_told_after_its_second_refusal() -> None:
-    """With nothing else to compare it with, it is tried once more; a drain ends by itself, soon."""
+    """Without other orders to compare it with, it is tried once more; a drain ends by itself, soon."""
     bench, source, wms = bench_of()
     wms.refuses = lambda _: True
     source.put("1")
@@ -182,7 +182,7 @@ async def test_a_single_bad_order_is_told_after_its_second_refusal() -> None:
 
 @pytest.mark.fault(56)
 async def test_an_order_is_not_given_up_for_a_refusal_that_does_not_come_again() -> None:
-    """A receiver that refuses an order by mistake, and takes it a second later: no source is told that it failed."""
+    """A receiver rejects an order by mistake, and accepts it a second later: no failure is reported."""
     bench, source, wms = bench_of()
     source.put("1")
     wms.failures.append(RejectedError("not now"))
@@ -195,7 +195,7 @@ async def test_an_order_is_not_given_up_for_a_refusal_that_does_not_come_again()
 
 @pytest.mark.fault(56, 58)
 async def test_poison_at_the_front_does_not_block() -> None:
-    """Five bad orders first pause it; a probe takes one that was not tried yet, and then each bad one is told once."""
+    """Five bad orders first pause it; a probe is accepted, and then each bad order is reported once."""
     bench, source, wms = bench_of()
     bad = {f"shop-{n}" for n in ids(8)}
     wms.refuses = lambda external_id: external_id in bad
@@ -210,7 +210,7 @@ async def test_poison_at_the_front_does_not_block() -> None:
 
 @pytest.mark.fault(58)
 async def test_orders_that_come_one_by_one_are_not_given_up_one_by_one() -> None:
-    """A receiver that refuses everything and gets an order now and then: four are told, then it is paused."""
+    """A receiver that rejects everything gets an order now and then: four are reported, then it is paused."""
     bench, source, wms = bench_of()
     wms.refuses = lambda _: True
     async with bench.running(MemoryJournal()) as connector:
@@ -224,7 +224,7 @@ async def test_orders_that_come_one_by_one_are_not_given_up_one_by_one() -> None
 
 @pytest.mark.fault(38, 56)
 async def test_a_corrected_order_is_not_rejected_for_what_it_was() -> None:
-    """Refused, then corrected at the source before anything bore the refusal out: the new revision is delivered."""
+    """Rejected, then corrected at the source before the rejection was confirmed: the new revision is delivered."""
     bench, source, wms = bench_of(poll_interval=5)
     settings = bench.settings.receivers["wms"]
     wms.refuses = lambda external_id: external_id == "shop-1" and not source.feed["1"].get("notes")
@@ -265,10 +265,10 @@ async def test_a_paused_receiver_is_probed_by_one_order_and_goes_on() -> None:
 
 
 class FailsAtOne(Choosy):
-    """A receiver that breaks down whenever it is asked about order 1, and at nothing else."""
+    """A receiver that fails at every look-up of order 1, and at nothing else."""
 
     async def find(self, external_id: str) -> Receipt | None:
-        """Break down, or look."""
+        """Fail, or look it up."""
         if external_id != "shop-1":
             return await super().find(external_id)
         self._link.guard()
@@ -278,7 +278,7 @@ class FailsAtOne(Choosy):
 
 
 async def test_an_order_whose_look_up_always_fails_does_not_stay_the_probe() -> None:
-    """It is due again at the end of each pause, and before the new ones; they flow all the same."""
+    """It is due again at the end of each pause, and before the new ones, which are delivered all the same."""
     bench, source, wms = bench_of(FailsAtOne, concurrency=1, settle=1)
     source.put("1")
     wms.lost.append(InDoubtError("the answer was lost"))
@@ -291,7 +291,7 @@ async def test_an_order_whose_look_up_always_fails_does_not_stay_the_probe() -> 
 
 @pytest.mark.fault(45)
 async def test_one_bad_source_does_not_stop_another() -> None:
-    """A source that always fails is walked now and then; the orders of the other one flow."""
+    """A source that always fails is polled now and then; the orders of the other one flow."""
     bench = Bench(sources=("shop", "depot"))
     bench.sources["shop"].fetch_failures.extend(TransientError("down") for _ in range(10_000))
     bench.sources["depot"].put(*ids(50))

@@ -1,4 +1,4 @@
-"""Refused orders that are all there is: a person hears of it, and no source does until something bears it out."""
+"""Rejected orders without any others: they are held for an operator, and reported only once that is confirmed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CAUSE = "wms refuses every order"
 
 
 def held(db: sqlite3.Connection) -> dict[str, str]:
-    """Return which deliveries are held for it, with their details."""
+    """Return the deliveries that are held for it, with their details."""
     rows = db.execute(
         "SELECT order_id, detail FROM deliveries JOIN orders USING (key) WHERE state = 'held' AND cause = ?", (CAUSE,)
     )
@@ -31,7 +31,7 @@ def held(db: sqlite3.Connection) -> dict[str, str]:
 
 
 def held_at(bench: Bench) -> list[float]:
-    """Return when each was held, in seconds since the start."""
+    """Return the times of the holds, in seconds since the start."""
     start = bench.events[0].at
     return [(event.at - start).total_seconds() for event in bench.events if isinstance(event, OrderHeld)]
 
@@ -41,7 +41,7 @@ def held_at(bench: Bench) -> list[float]:
 async def test_each_is_held_with_its_reason_after_a_bounded_number_of_probes(
     count: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Three refusals each, and then nothing is sent any more; `status` names the cause, and no source is told."""
+    """Three rejections each, and then no order is sent any more; `status` names the cause, no failure is reported."""
     bench, source, wms = bench_of()
     wms.refuses = lambda _: True
     source.put(*ids(count))
@@ -70,7 +70,7 @@ async def test_each_is_held_with_its_reason_after_a_bounded_number_of_probes(
 
 @pytest.mark.fault(56, 58)
 async def test_when_another_is_accepted_each_is_tried_once_more_and_told() -> None:
-    """It was their own fault: the receiver takes a good one, and then each of them is refused for good, once."""
+    """The orders were at fault: the receiver accepts a good one, and then each of them is rejected for good, once."""
     bench, source, wms = bench_of(poll_interval=5)
     bad = {f"shop-{number}" for number in ids(6)}
     wms.refuses = lambda external_id: external_id in bad
@@ -93,7 +93,7 @@ async def test_when_another_is_accepted_each_is_tried_once_more_and_told() -> No
 @pytest.mark.fault(58)
 @pytest.mark.parametrize("restart", [False, True])
 async def test_when_it_is_mended_they_are_delivered_once_another_is_accepted(restart: bool) -> None:
-    """It was our fault: the first order that is accepted lets them go, in the same process or in a later one."""
+    """Our settings were at fault: the first accepted order releases them, in the same process or a later one."""
     bench, source, wms = bench_of(poll_interval=5)
     wms.refuses = lambda _: True
     source.put(*ids(6))
@@ -120,7 +120,7 @@ async def test_when_it_is_mended_they_are_delivered_once_another_is_accepted(res
 
 @pytest.mark.fault(58)
 async def test_a_retry_lets_them_go_as_well() -> None:
-    """A person mends the settings and retries the cause; while nothing is mended, they are held again."""
+    """An operator corrects the settings and retries the cause; without a correction they are held again."""
     bench, source, wms = bench_of()
     wms.refuses = lambda _: True
     source.put(*ids(5))
@@ -143,7 +143,7 @@ async def test_a_retry_lets_them_go_as_well() -> None:
 
 @pytest.mark.fault(38, 58)
 async def test_a_corrected_order_is_not_held_for_what_it_was() -> None:
-    """One of the held is corrected at its source: it is delivered, which bears out that the others were at fault."""
+    """One of them is corrected at its source: its delivery confirms that the others were at fault."""
     bench, source, wms = bench_of(poll_interval=5)
     wms.refuses = lambda external_id: not source.feed[external_id.removeprefix("shop-")].get("notes")
     source.put(*ids(5))
@@ -160,7 +160,7 @@ async def test_a_corrected_order_is_not_held_for_what_it_was() -> None:
 
 @pytest.mark.fault(58)
 async def test_nothing_is_told_as_failed_while_a_receiver_is_paused_for_its_refusals() -> None:
-    """Not what was borne out before the pause either: it is tried again after it."""
+    """Not even a rejection that was confirmed before the pause: it is tried again after it."""
     bench, source, wms = bench_of(poll_interval=5)
     bad = {f"shop-{number}" for number in ids(40)}
     wms.refuses = lambda external_id: external_id in bad
@@ -187,7 +187,7 @@ async def test_nothing_is_told_as_failed_while_a_receiver_is_paused_for_its_refu
 @pytest.mark.fault(58)
 @pytest.mark.parametrize("count", [5, 100])
 async def test_a_drain_ends_and_says_who_has_to_act_however_often_it_is_run(count: int) -> None:
-    """`run --once` every minute: one order is tried, the receiver is named for a person, and no source is told."""
+    """`run --once` every minute: one order is tried, the receiver is named, and no failure is reported."""
     bench, source, wms = bench_of()
     wms.refuses = lambda _: True
     source.put(*ids(count))
@@ -213,7 +213,7 @@ async def test_a_drain_ends_and_says_who_has_to_act_however_often_it_is_run(coun
 
 @pytest.mark.fault(58)
 async def test_orders_that_come_one_by_one_are_not_given_up_one_by_one_by_one_run_after_the_other() -> None:
-    """Two orders an hour, a run for them, and a receiver that refuses everything: four are told, as in one run."""
+    """Two orders an hour, a run for them, and a receiver that rejects everything: four are reported, as in one run."""
     bench, source, wms = bench_of()
     wms.refuses = lambda _: True
     journal = Kept()

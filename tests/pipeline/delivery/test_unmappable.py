@@ -1,4 +1,4 @@
-"""Zendera is told of a failure for what the order lacks, and never for what our reading or mapping lacks."""
+"""Zendera gets failures for errors in the order, and never for errors in our reading or mapping."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ pytestmark = pytest.mark.looptime
 
 
 class Failing(FailingSource):
-    """A source that has a word for a failure, and counts how often it was said."""
+    """A source that accepts failures, and counts them."""
 
     ack_limit: ClassVar[int] = 50
 
 
 def bench_of(poll_interval: float = 5) -> tuple[Bench, Failing]:
-    """Return a bench whose source can be told of failures."""
+    """Return a bench whose source accepts failures."""
     bench = Bench(poll_interval=poll_interval)
     shop = bench.sources["shop"] = Failing("shop", bench.clock)
     return bench, shop
@@ -42,7 +42,7 @@ async def states(journal: Journal) -> dict[str, str]:
 
 @pytest.mark.fault(140)
 async def test_what_all_orders_lack_is_our_mistake(caplog: pytest.LogCaptureFixture) -> None:
-    """None could be read: all are held, nobody is told, and one line says so."""
+    """No order could be read: all are held, no failure is reported, and one line reports it."""
     bench, shop = bench_of()
     shop.put(*map(str, range(20)), missing="order_lines")
     journal = MemoryJournal()
@@ -58,7 +58,7 @@ async def test_what_all_orders_lack_is_our_mistake(caplog: pytest.LogCaptureFixt
 
 @pytest.mark.fault(140)
 async def test_what_one_order_lacks_is_told_once_another_could_be_mapped() -> None:
-    """That shows that it can be read; the strike is for the dispatcher to see."""
+    """That proves that orders can be read; the strike is for the dispatcher to see."""
     bench, shop = bench_of()
     shop.put("1", "2", missing="street")
     journal = MemoryJournal()
@@ -86,7 +86,7 @@ async def test_orders_listed_together_bear_each_other_out() -> None:
 
 
 async def test_that_waits_through_a_restart(tmp_path: Path) -> None:
-    """What is held so is in the journal, and so is what bears it out."""
+    """Both the hold and its confirmation are in the journal."""
     bench, shop = bench_of()
     shop.put("1", missing="street")
     opened = bench.journal(tmp_path)
@@ -98,7 +98,7 @@ async def test_that_waits_through_a_restart(tmp_path: Path) -> None:
 
 
 async def test_an_order_that_was_corrected_meanwhile_is_delivered() -> None:
-    """It is read anew, and its source hears nothing of a failure."""
+    """It is read anew, and no failure is reported."""
     bench, shop = bench_of()
     shop.put("1", missing="street")
     journal = MemoryJournal()
@@ -115,7 +115,7 @@ async def test_an_order_that_was_corrected_meanwhile_is_delivered() -> None:
 
 
 async def test_what_a_person_has_left_alone_is_not_told() -> None:
-    """Nor what was released and is held again for another reason."""
+    """Nor an order that was released and is held again for another reason."""
     bench, shop = bench_of()
     shop.put("1", missing="street")
     journal = MemoryJournal()
@@ -135,7 +135,7 @@ async def test_what_a_person_has_left_alone_is_not_told() -> None:
 
 
 async def test_a_mapping_that_fails_for_all_tells_nobody() -> None:
-    """The order can be read, and the receiver's request cannot be made of it."""
+    """The order can be read, but not mapped to the receiver's request."""
     bench, shop = bench_of()
     shop.put("1", "2", "3", notes="unmappable")
     journal = MemoryJournal()

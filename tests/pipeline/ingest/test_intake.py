@@ -1,4 +1,4 @@
-"""An order that is listed again as it was is not read again; one that changed is."""
+"""An order that is listed again unchanged is not read again; a changed one is."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.looptime
 
 
 async def test_what_waits_is_read_once_until_it_changes() -> None:
-    """Its bytes say that it is the same; what is delivered is always the order as it is listed last."""
+    """The bytes identify an unchanged order; the delivered order is always the one listed last."""
     bench = Bench()
     shop, read = bench.shop, Counter[bytes]()
     to_order = shop.to_order

@@ -1,4 +1,4 @@
-"""Until an order is delivered, what is sent follows the feed, whatever changed in it."""
+"""Until an order is delivered, its request follows the feed through every change."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PLAIN = {"notes": "=concat('for ', raw.day)"}
 
 
 def mapped(mapping: Any, *receivers: str) -> Bench:
-    """Return a bench that maps what no revision covers."""
+    """Return a bench whose mapping reads fields outside the revision."""
     bench = Bench(*receivers)
     bench.settings.routes[0] = msgspec.structs.replace(bench.settings.routes[0], mapping=mapping)
     bench.settings = msgspec.structs.replace(bench.settings, tables={"codes": {"post": "P", "boat": "B"}})
@@ -29,12 +29,12 @@ def mapped(mapping: Any, *receivers: str) -> Bench:
 
 
 def notes(bench: Bench) -> list[str]:
-    """Return what the receiver was sent."""
+    """Return the notes that the receiver was sent."""
     return [msgspec.json.decode(body).get("notes") for _, body in bench.wms.orders]
 
 
 async def state(journal: MemoryJournal) -> list[tuple[str, str, int]]:
-    """Return what the journal says of the deliveries."""
+    """Return the states of the deliveries in the journal."""
     rows: list[tuple[str, str, int]] = await journal.read(
         lambda db: db.execute("SELECT state, coalesce(cause, ''), attempts FROM deliveries ORDER BY key").fetchall()
     )
@@ -56,7 +56,7 @@ async def test_a_held_order_that_was_corrected_in_what_only_its_mapping_reads_is
 
 
 async def test_a_held_order_whose_request_stays_as_it_was_is_left_alone() -> None:
-    """What changes outside its request, over and over, neither tries it again nor fills its history."""
+    """Changes outside its request neither try it again nor fill its history."""
     bench = mapped(CODED)
     bench.shop.put("1", code="pots")
     journal = MemoryJournal()
@@ -72,7 +72,7 @@ async def test_a_held_order_whose_request_stays_as_it_was_is_left_alone() -> Non
 
 
 async def test_what_waits_is_sent_as_it_is_listed_last() -> None:
-    """An order that could not be sent goes out with what its source shows by then, and so does one in hand."""
+    """An order that could not be sent goes out as its source lists it by then, and so does one in hand."""
     bench = mapped(PLAIN)
     bench.shop.put("1", "2", "3", day="monday")
     bench.wms.down = True
@@ -86,7 +86,7 @@ async def test_what_waits_is_sent_as_it_is_listed_last() -> None:
 
 
 async def test_what_may_have_been_sent_keeps_what_it_was_sent_with() -> None:
-    """While it is in doubt nothing is replaced; when it is known not to be there, the newest listing is sent."""
+    """While it is in doubt nothing is replaced; once it is known to be absent, the newest listing is sent."""
     bench = mapped(PLAIN)
     bench.shop.put("1", "2", day="monday")
     bench.wms.failures.append(InDoubtError("lost on the way"))
@@ -100,7 +100,7 @@ async def test_what_may_have_been_sent_keeps_what_it_was_sent_with() -> None:
 
 
 async def test_a_refused_order_costs_a_strike_only_for_another_request() -> None:
-    """At a source that counts failures, what changes outside the request is not tried, and not told, again."""
+    """At a source that counts failures, a change outside the request is neither tried nor reported again."""
     bench = mapped(PLAIN)
     bench.sources["shop"] = source = FailingSource("shop", bench.clock)
     source.put("1", day="monday")
@@ -119,7 +119,7 @@ async def test_a_refused_order_costs_a_strike_only_for_another_request() -> None
 
 
 async def test_what_is_delivered_is_updated_by_its_revision_alone() -> None:
-    """A change that only the mapping reads begins no update of what a receiver has."""
+    """A change that only the mapping reads causes no update of a delivered order."""
     bench = mapped(PLAIN)
     bench.shop.put("1", day="monday")
     bench.shop.failures.extend([TransientError("down")] * 50)
@@ -133,7 +133,7 @@ async def test_what_is_delivered_is_updated_by_its_revision_alone() -> None:
 
 
 async def test_one_receiver_of_two_is_tried_again_by_itself() -> None:
-    """Of an order that one receiver has and one waits for, only what waits is about the new listing."""
+    """Of an order that one receiver has and one waits for, only the waiting delivery follows the new listing."""
     bench = mapped({"wms": None, "erp": CODED}, "wms", "erp")
     bench.shop.put("1", code="pots")
     async with bench.running(MemoryJournal()) as connector:
@@ -145,7 +145,7 @@ async def test_one_receiver_of_two_is_tried_again_by_itself() -> None:
 
 
 async def test_what_was_none_of_ours_and_is_now_is_delivered() -> None:
-    """And the other way round: what became a quotation before it was sent is left alone."""
+    """And the reverse: an order that became a quotation before it was sent is left alone."""
     bench = mapped(PLAIN)
     bench.shop.put("1", day="monday", skip="a quotation")
     bench.shop.put("2", day="monday")
@@ -161,7 +161,7 @@ async def test_what_was_none_of_ours_and_is_now_is_delivered() -> None:
 
 
 async def test_a_failure_is_told_again_for_another_reason_alone() -> None:
-    """What changes in an order that cannot be read, and leaves wrong what was wrong, costs no strike."""
+    """A change that leaves the error of an unreadable order as it was costs no strike."""
     bench = mapped(None)
     bench.sources["shop"] = source = FailingSource("shop", bench.clock)
     source.put("1", missing="street")
@@ -183,7 +183,7 @@ async def test_a_failure_is_told_again_for_another_reason_alone() -> None:
 
 
 async def test_what_is_only_looked_up_first_is_sent_as_it_is_listed_by_then() -> None:
-    """A new journal asks before its first creates; what was edited meanwhile, and is not there, goes out as edited."""
+    """A new journal looks orders up before its first creates; one edited meanwhile, and absent, goes out as edited."""
     bench = Bench(settle=300)
     bench.settings.receivers["wms"] = msgspec.structs.replace(bench.settings.receivers["wms"], look_up_first="always")
     journal = MemoryJournal()

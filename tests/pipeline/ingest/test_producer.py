@@ -1,4 +1,4 @@
-"""A feed that is read in one piece and handed on in several: what is confirmed meanwhile is not told again."""
+"""A feed that is read in one piece and passed on in pages: orders confirmed meanwhile are not acknowledged again."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from tests.sources.zendera.bench import shipment, zendera
 
 
 class InOnePiece(MemorySource):
-    """Reads the whole feed at once, then hands it on, an order at a time, and slowly."""
+    """Reads the whole feed at once, then yields it slowly, one order at a time."""
 
     traits = replace(MemorySource.traits, ack_idempotent=False)
     honest: ClassVar[bool] = True
 
     async def fetch(self, gone: Callable[[], int]) -> AsyncGenerator[Page]:
-        """Read; then take a second for each page."""
+        """Read the feed; then take a second for each page."""
         items = [FeedItem(each, msgspec.json.encode(content)) for each, content in self.feed.items()]
         for place, item in enumerate(items):
             yield Page([item], continued=place > 0 and self.honest)
@@ -34,7 +34,7 @@ class InOnePiece(MemorySource):
 
 
 class AsIfAskedAgain(InOnePiece):
-    """As it must not be done: each page passes for one that the source was asked for."""
+    """The wrong way: each page claims to be newer than it is."""
 
     honest = False
 
@@ -43,9 +43,9 @@ class AsIfAskedAgain(InOnePiece):
 @pytest.mark.parametrize(("kind", "state"), [(InOnePiece, "confirmed"), (AsIfAskedAgain, "parked")])
 async def test_what_was_read_before_it_was_confirmed_is_not_told_again(kind: type[InOnePiece], state: str) -> None:
     """
-    Told twice, Traede would move its stock twice, so a person would be asked about what is listed again.
+    A repeated mark would move stock at Traede twice, so an order that is listed again is held for an operator.
 
-    A page that claims to be newer than it is shows what would be. The list is believed at once here (`settle` 0).
+    The contrary case is a page that claims to be newer than it is. The list counts at once here (`settle` 0).
     """
     bench = Bench(ack_interval=8, poll_interval=0.5)
     bench.settings.sources["shop"] = msgspec.structs.replace(bench.settings.sources["shop"], settle=Duration(0))
@@ -62,7 +62,7 @@ async def test_what_was_read_before_it_was_confirmed_is_not_told_again(kind: typ
 
 
 async def test_traede_and_zendera_say_which_pages_were_read_together() -> None:
-    """Traede where it ignores the paging, Zendera always: the first page was asked for, the others were not."""
+    """Traede where it ignores the paging, Zendera always: only the first page is a request of its own."""
     async with traede([order(number) for number in range(1, 6)], pages=False, page_size=2) as wholesale:
         assert [page.continued async for page in wholesale.source.fetch(lambda: 0)] == [False, True, True]
     async with zendera([shipment(number) for number in range(1, 6)], page_size=2) as transport:

@@ -1,4 +1,4 @@
-"""What counts as a walk over the whole feed: only from one may it be concluded what the feed does not hold."""
+"""Complete polls: only from those may an absence be concluded."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from tests.flow.test_crash import Kept
 
 
 class Shifting(MemorySource):
-    """A feed whose second page is asked for after orders of the first have left it: "3" moved up, and is not seen."""
+    """A feed whose second page is read after orders of the first have left it: "3" moved up, and is missed."""
 
     counts = True
     left = 0
     """How many had been told of when the first walk asked for its second page."""
 
     async def fetch(self, gone: Callable[[], int]) -> AsyncGenerator[Page]:
-        """List what there is in pages of two; the first walk waits between them."""
+        """List the feed in pages of two; the first poll waits between them."""
         self.walks += 1
         first = self.walks == 1
         for names in (["1", "2"], ["4"]) if first else ([*self.feed],):
@@ -37,7 +37,7 @@ class Shifting(MemorySource):
 @pytest.mark.parametrize("counts", [True, False])
 @pytest.mark.fault(28, 111)
 async def test_a_walk_that_a_shift_hid_an_order_from_ends_no_caution(counts: bool) -> None:
-    """The journal was lost, so each order is looked up before it is created: also one that only the second walk saw."""
+    """The journal was lost, so each order is looked up before its create: also one that only the second poll found."""
     bench, journal = Bench(), Kept()
     shop = bench.sources["shop"] = Shifting("shop", bench.clock)
     shop.counts = counts

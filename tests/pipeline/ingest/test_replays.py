@@ -1,4 +1,4 @@
-"""What other processes ask of a running connector by way of the journal is done once, and answered."""
+"""Replays that other processes request through the journal are executed once, and answered."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from tests.flow.bench import Bench
 
 
 class Kept(MemoryJournal):
-    """A journal that outlives its connector."""
+    """A journal that survives its connector."""
 
     async def aclose(self) -> None:
-        """Stay."""
+        """Stay open."""
 
 
 class SlowSource(MemorySource):
@@ -43,7 +43,7 @@ class SlowSource(MemorySource):
 
 
 async def asked(journal: MemoryJournal, since: datetime = EPOCH, source: str = "shop") -> int:
-    """Ask as another process does."""
+    """Request a replay as another process does."""
     return await journal.store.write(lambda db: requests.add(source, millis(since), millis(EPOCH), db))
 
 
@@ -54,7 +54,7 @@ async def answer_to(journal: MemoryJournal, request: int) -> ReplayAnswer | None
 
 @pytest.mark.looptime
 async def test_a_request_is_served_by_the_running_connector_and_answered() -> None:
-    """The walk lists what was exported, and tells of nothing new; nothing is delivered or told twice."""
+    """The poll lists exported orders, and finds no new one; none is delivered or acknowledged twice."""
     bench, journal = Bench(), MemoryJournal()
     bench.shop.put("1", "2", "3")
     async with bench.running(journal) as connector:
@@ -71,7 +71,7 @@ async def test_a_request_is_served_by_the_running_connector_and_answered() -> No
 
 @pytest.mark.looptime
 async def test_a_request_that_nobody_answered_is_served_at_the_next_start() -> None:
-    """A drain waits for it, and for what it brings."""
+    """A drain waits for it, and for the orders that it lists."""
     bench, journal = Bench(), Kept()
     bench.shop.put("1")
     await bench.drained(journal)
@@ -86,7 +86,7 @@ async def test_a_request_that_nobody_answered_is_served_at_the_next_start() -> N
 
 @pytest.mark.looptime
 async def test_a_request_that_a_stop_cuts_off_stands() -> None:
-    """Half of a walk is no answer; the next start does the whole of it."""
+    """Half a poll is no answer; the next start runs the whole replay."""
     bench, journal = Bench(), Kept()
     slow = SlowSource("shop", bench.clock)
     bench.sources["shop"] = slow
@@ -104,7 +104,7 @@ async def test_a_request_that_a_stop_cuts_off_stands() -> None:
 
 @pytest.mark.looptime
 async def test_what_cannot_be_done_is_the_answer() -> None:
-    """A source that is not there, one that cannot list again, and a walk that fails: each says so, and is done with."""
+    """A missing source, one that cannot list exported orders, and a failed poll: each error is the answer."""
 
     class Forgetful(MemorySource):
         refetch = None  # type: ignore[assignment]
@@ -129,7 +129,7 @@ async def test_what_cannot_be_done_is_the_answer() -> None:
 
 
 async def test_an_answer_is_given_once_and_forgotten_after_a_month() -> None:
-    """A second one changes nothing."""
+    """A second answer changes nothing."""
     journal = MemoryJournal()
     request = await asked(journal)
     assert [each.id for each in await journal.replays.unanswered()] == [request]

@@ -1,4 +1,4 @@
-"""What a poll cannot see: orders that are counted and not listed, and rows that cannot be read."""
+"""Shortfalls of a poll: orders that are counted and not listed, and rows that cannot be read."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ROW = UnreadableRow(3, "2", "4", "500")
 
 
 def stating(bench: Bench, more: Callable[[], int], *, rows: Callable[[], list[UnreadableRow]] = list) -> None:
-    """Let the shop state so many more orders than it lists, and show rows that cannot be read."""
+    """Let the shop state more orders than it lists by that number, and show unreadable rows."""
     fetch = bench.shop.fetch
 
     async def fetched(gone: Callable[[], int]) -> AsyncGenerator[Page]:
@@ -38,13 +38,13 @@ def stating(bench: Bench, more: Callable[[], int], *, rows: Callable[[], list[Un
 
 
 def vanished(bench: Bench) -> list[str]:
-    """Return which orders were said to have vanished."""
+    """Return the orders that were reported as vanished."""
     return [event.order_id for event in bench.events if isinstance(event, OrderVanished)]
 
 
 @pytest.mark.fault(135)
 async def test_a_total_that_exceeds_what_is_listed_keeps_the_poll_interval(caplog: pytest.LogCaptureFixture) -> None:
-    """Once more at once, then the interval; it is said once, and `status` has it."""
+    """One more poll at once, then the interval; it is logged once, and `status` shows it."""
     bench = Bench(poll_interval=60)
     bench.shop.put("1", "2")
     stating(bench, lambda: 3)
@@ -62,7 +62,7 @@ async def test_a_total_that_exceeds_what_is_listed_keeps_the_poll_interval(caplo
 
 
 async def test_another_tenants_orders_that_come_and_go_cost_one_more_poll_each_time() -> None:
-    """Each time that more are stated, the feed is read once more; so it is never twice the polls."""
+    """Each time that the total grows the feed is read once more; so the polls are at most doubled."""
     bench = Bench(poll_interval=60)
     stating(bench, lambda: bench.shop.walks // 2)
     async with bench.running(MemoryJournal()):
@@ -71,7 +71,7 @@ async def test_another_tenants_orders_that_come_and_go_cost_one_more_poll_each_t
 
 
 async def test_an_order_that_was_missed_is_found_at_once() -> None:
-    """A stated total that is not reached is the sign of pages that shifted: the next poll does not wait."""
+    """A stated total that is not reached indicates shifted pages: the next poll does not wait."""
     bench = Bench(poll_interval=600)
     bench.shop.put("1", "2")
     hidden = bench.shop.feed.pop("2")
@@ -85,7 +85,7 @@ async def test_an_order_that_was_missed_is_found_at_once() -> None:
 
 @pytest.mark.fault(135)
 async def test_what_leaves_such_a_feed_vanishes_all_the_same() -> None:
-    """As many are missing as ever were, and no page states another total: what is not listed is not there."""
+    """As many are missing as at the minimum, and all pages state the same total: an order not listed has left."""
     bench = Bench(poll_interval=60)
     bench.wms.down = True
     bench.shop.put("1", "2")
@@ -98,7 +98,7 @@ async def test_what_leaves_such_a_feed_vanishes_all_the_same() -> None:
 
 
 async def test_what_may_be_hidden_does_not_vanish() -> None:
-    """When more are missing than ever were, one of ours may be among them."""
+    """When more are missing than at the minimum, one of ours may be among them."""
     bench = Bench(poll_interval=60)
     bench.wms.down = True
     bench.shop.put("1", "2")
@@ -114,7 +114,7 @@ async def test_what_may_be_hidden_does_not_vanish() -> None:
 
 
 async def test_that_is_still_so_after_a_restart(tmp_path: Path) -> None:
-    """The journal remembers how many were missing at least."""
+    """The journal keeps the minimum of missing orders."""
     bench = Bench(poll_interval=60)
     bench.wms.down = True
     bench.shop.put("1", "2")
@@ -132,7 +132,7 @@ async def test_that_is_still_so_after_a_restart(tmp_path: Path) -> None:
 
 @pytest.mark.fault(136)
 async def test_rows_that_cannot_be_read_are_said_once_and_shown(caplog: pytest.LogCaptureFixture) -> None:
-    """By their neighbours; and it is said when they can be read again."""
+    """They are named by their neighbours, and the log reports when they can be read again."""
     bench = Bench(poll_interval=60)
     bench.shop.put("1", "2", "4")
     rows = [ROW]
@@ -155,7 +155,7 @@ async def test_rows_that_cannot_be_read_are_said_once_and_shown(caplog: pytest.L
 
 
 async def test_nothing_vanishes_while_a_row_cannot_be_read() -> None:
-    """It may be that order's."""
+    """The unreadable row may be that order's."""
     bench = Bench(poll_interval=60)
     bench.wms.down = True
     bench.shop.put("1", "2")
@@ -168,7 +168,7 @@ async def test_nothing_vanishes_while_a_row_cannot_be_read() -> None:
 
 
 async def test_a_drain_ends_and_says_that_somebody_has_to_look() -> None:
-    """The rest is delivered; what cannot be read is no success."""
+    """The other orders are delivered; an unreadable row is no success."""
     bench = Bench()
     bench.shop.put("1", "2")
     stating(bench, lambda: 0, rows=lambda: [ROW])

@@ -1,4 +1,4 @@
-"""Orders that leave their feed although nobody was told about them: not delivered, and not forgotten either."""
+"""Orders that leave their feed without an acknowledgement: not delivered, and not forgotten either."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def states(db: sqlite3.Connection) -> dict[str, str]:
 
 
 def vanished(bench: Bench) -> list[str]:
-    """Return which orders were said to have vanished, in order."""
+    """Return the orders that were reported as vanished, in sequence."""
     return [event.order_id for event in bench.events if isinstance(event, OrderVanished)]
 
 
@@ -35,7 +35,7 @@ def vanished(bench: Bench) -> list[str]:
 async def test_what_waits_and_is_not_listed_any_more_vanishes_after_two_walks(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """One walk proves nothing; after the second the order is `vanished`, one line says so, and it is not delivered."""
+    """One poll proves nothing; after the second the order is `vanished`, is logged, and is not delivered."""
     bench = Bench(poll_interval=60)
     bench.wms.down = True
     bench.shop.put("1", "2", "3")
@@ -71,7 +71,7 @@ async def test_what_waits_and_is_not_listed_any_more_vanishes_after_two_walks(
 
 @pytest.mark.fault(35, 36)
 async def test_one_that_is_listed_again_goes_on() -> None:
-    """The feed shows it again, unchanged: it is delivered once, and told."""
+    """The feed lists it again, unchanged: it is delivered once, and acknowledged."""
     bench = Bench(poll_interval=60)
     bench.shop.put("1")
     bench.wms.down = True
@@ -92,7 +92,7 @@ async def test_one_that_is_listed_again_goes_on() -> None:
 
 @pytest.mark.fault(28)
 async def test_one_walk_without_it_means_nothing() -> None:
-    """It was on a page that shifted: the next walk shows it, and the count starts again."""
+    """It was on a page that shifted: the next poll lists it, and the count starts again."""
     bench = Bench(poll_interval=60)
     bench.shop.put("1")
     bench.wms.down = True
@@ -111,7 +111,7 @@ async def test_one_walk_without_it_means_nothing() -> None:
 @pytest.mark.fault(28, 35)
 @pytest.mark.parametrize("trouble", ["fails", "lists fewer than it says"])
 async def test_a_walk_that_is_not_complete_proves_nothing(trouble: str) -> None:
-    """A feed that breaks off, or states a total that was not seen, is no evidence of absence, however often."""
+    """A feed that breaks off, or whose total is not reached, is no evidence of absence, however often."""
     bench = Bench(poll_interval=60)
     bench.shop.put("1", "2")
     bench.wms.down = True
@@ -135,7 +135,7 @@ async def test_a_walk_that_is_not_complete_proves_nothing(trouble: str) -> None:
 
 @pytest.mark.fault(34)
 async def test_an_order_that_vanishes_while_it_is_sent_is_delivered_once() -> None:
-    """What is on its way, or was delivered, does not vanish; the source is told, and says what it thinks of it."""
+    """An order under way, or delivered, does not vanish; it is acknowledged, and the source decides."""
     bench = Bench(poll_interval=5)
     bench.wms.delay = 60
     bench.shop.put("1")
@@ -153,7 +153,7 @@ async def test_an_order_that_vanishes_while_it_is_sent_is_delivered_once() -> No
 
 @pytest.mark.fault(34)
 async def test_an_order_that_is_cancelled_while_it_is_sent_is_a_matter_for_a_person() -> None:
-    """It is delivered once, the source is told, and the order is held for the cancellation that cannot be done here."""
+    """It is delivered once and acknowledged, and held for a cancellation that is impossible here."""
     bench = Bench(poll_interval=5)
     bench.wms.delay = 60
     bench.shop.put("1")
@@ -175,14 +175,14 @@ async def test_an_order_that_is_cancelled_while_it_is_sent_is_a_matter_for_a_per
 
 
 class Lasting(MemorySource):
-    """A source that lists what it likes."""
+    """A source that lists any part of its orders."""
 
     traits = replace(MemorySource.traits, feed_shrinks=False)
 
 
 @pytest.mark.fault(35)
 async def test_a_source_that_lists_a_part_says_nothing_by_leaving_out() -> None:
-    """Where orders stay in the feed, which shows the newest, absence means nothing."""
+    """Where orders stay in the feed, which lists the newest, absence proves nothing."""
     bench = Bench(poll_interval=60)
     bench.sources["shop"] = source = Lasting("shop", bench.clock)
     source.put("1")
@@ -197,7 +197,7 @@ async def test_a_source_that_lists_a_part_says_nothing_by_leaving_out() -> None:
 
 @pytest.mark.fault(35, 37)
 async def test_an_order_that_was_told_as_failed_does_not_vanish() -> None:
-    """That the source takes it out of the feed is its answer; should it come back as it was, it is not told again."""
+    """Its removal is the source's response; if it comes back unchanged, the failure is not reported again."""
     bench = Bench(poll_interval=60)
     bench.sources["shop"] = source = FailingSource("shop", bench.clock)
     source.put("1")
@@ -216,7 +216,7 @@ async def test_an_order_that_was_told_as_failed_does_not_vanish() -> None:
 
 
 async def test_the_question_after_a_walk_uses_the_partial_indexes() -> None:
-    """It must not read a million delivered orders once a minute."""
+    """The query must not read a million delivered orders once a minute."""
     from connector.journal.tables import orders
 
     journal = MemoryJournal()
@@ -232,7 +232,7 @@ async def test_the_question_after_a_walk_uses_the_partial_indexes() -> None:
 
 @pytest.mark.fault(35, 123)
 async def test_where_very_many_wait_each_part_has_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A part is looked at after two walks, then the next: what has left the feed vanishes, what is in it stays."""
+    """One part is compared with two polls, then the next: only orders that have left the feed vanish."""
     from connector.journal.tables import orders
 
     monkeypatch.setattr(orders, "MOST", 5)

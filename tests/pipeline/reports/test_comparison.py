@@ -1,4 +1,4 @@
-"""The words for an order's progress, their table in the settings, and reports compared with what a source shows."""
+"""The vocabulary of progress, its table in the settings, and reports compared with a source's timeline."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def entry(status: str = "EVENT_TYPE_DAMAGE", location: str = "DELIVERY", date: A
     ],
 )
 def test_an_entry_with_the_status_the_stop_and_the_time_is_the_report(event: dict[str, Any]) -> None:
-    """In whatever shape: how the vendor writes its timeline is not published."""
+    """In any format: the vendor's timeline is not documented."""
     assert contains(BODY, [EXPORTED, entry(date="2026-06-10T08:00:00Z"), event]) is True
 
 
@@ -58,7 +58,7 @@ def test_an_entry_with_the_status_the_stop_and_the_time_is_the_report(event: dic
     ],
 )
 def test_another_entry_is_not_the_report(event: dict[str, Any]) -> None:
-    """Another status, another stop, another time, or the acknowledgement: it was not taken."""
+    """Another status, stop or time, or the acknowledgement: the report did not arrive."""
     assert contains(BODY, []) is False
     assert contains(BODY, [event]) is False
 
@@ -74,13 +74,13 @@ def test_another_entry_is_not_the_report(event: dict[str, Any]) -> None:
     ],
 )
 def test_what_could_be_the_report_is_no_answer(event: dict[str, Any]) -> None:
-    """It could be ours, and could be another; a certain one beside it settles it."""
+    """It could be this report or another one; a certain entry beside it decides."""
     assert contains(BODY, [event]) is None
     assert contains(BODY, [event, entry()]) is True
 
 
 def test_what_was_told_before_accounts_for_one_entry_each() -> None:
-    """The same status at the same time, told twice with other words: two entries, or the second one is not there."""
+    """The same status at the same time, reported twice with other comments: two entries, or the second is missing."""
     before = msgspec.json.encode(summary(BODY))
     assert contains(BODY, [entry()], [before]) is False
     assert contains(BODY, [entry(), entry()], [before]) is True
@@ -89,14 +89,14 @@ def test_what_was_told_before_accounts_for_one_entry_each() -> None:
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"[1]", b'{"status": "LATE", "date": "soon"}', b"[" * 5000, b"\xff"])
 def test_a_body_that_says_nothing_is_never_found(body: bytes) -> None:
-    """Nor does it break anything; an entry could be it."""
+    """It breaks nothing; any entry could be it."""
     assert summary(body) == {}
     assert contains(body, []) is False
     assert contains(body, [{"comment": "?"}]) is None
 
 
 def test_only_the_outline_is_kept() -> None:
-    """The comment, and the name of who signed, are not in it."""
+    """It has neither the comment nor the name of the signee."""
     report = Progress(status="COMPLETE", location="DELIVERY", at=AT, comment="front desk", signee="John Smith")
     body = offline().encode_report("1", report)
     assert summary(body) == {"status": "COMPLETE", "location": "DELIVERY", "date": "2026-06-11T14:30:00Z"}
@@ -119,13 +119,13 @@ def test_only_the_outline_is_kept() -> None:
     ],
 )
 def test_what_cannot_be_told_is_not_made(wrong: dict[str, Any], text: str) -> None:
-    """At once, where it is made."""
+    """The error is raised where the event is made."""
     with pytest.raises(ValueError, match=text):
         Progress(**{"status": "DAMAGE", "location": "PICKUP", "at": AT, **wrong})
 
 
 def test_each_status_becomes_the_vendors_own_kind() -> None:
-    """With the time in UTC, the place, and the words where the vendor reads them."""
+    """With the time in UTC, the place, and the texts that the vendor reads."""
     here = AT.astimezone(timezone(timedelta(hours=2)))
     about: Any = {"location": "DELIVERY", "at": here, "comment": "front desk", "latitude": 59.91, "longitude": 10.75}
     order_id, done = decode_report(
@@ -147,7 +147,7 @@ def test_each_status_becomes_the_vendors_own_kind() -> None:
 
 
 def test_a_place_that_is_none_is_not_told() -> None:
-    """The vendor's own rules hold for the neutral kind, too."""
+    """The vendor's own rules apply to the neutral kind, too."""
     far = Progress(status="OTHER", location="PICKUP", at=AT, latitude=159.0, longitude=1.0)
     with pytest.raises(Unmappable, match="latitude is from -90"):
         offline().encode_report("1", far)
@@ -164,7 +164,7 @@ routes:
 
 
 def loaded(progress: str = "") -> Settings:
-    """Load settings whose route says this about progress."""
+    """Load settings with this `progress` of the route."""
     text = TEXT + (f"    progress: {progress}\n" if progress else "")
     return parse(
         text,
@@ -175,7 +175,7 @@ def loaded(progress: str = "") -> Settings:
 
 
 def test_the_default_table() -> None:
-    """Shipped is picked up, a problem is told in words, a cancelled order is given back; every five minutes."""
+    """Shipped is a pick-up, a problem is a comment, a cancelled order is handed back; every five minutes."""
     (route,) = loaded().routes
     assert route.progress == ProgressSettings()
     assert float(route.progress.interval) == 300
@@ -188,7 +188,7 @@ def test_the_default_table() -> None:
 
 
 def test_a_table_in_the_settings_goes_over_the_default_one() -> None:
-    """What it does not name keeps its meaning."""
+    """Statuses that it does not name keep their meaning."""
     table = "{problem: ignore, backorder: {status: OTHER, location: PICKUP, comment: late}}"
     (route,) = loaded(f"{{interval: 1m, final: [shipped], statuses: {table}}}").routes
     assert (float(route.progress.interval), route.progress.final) == (60, ["shipped"])
@@ -208,7 +208,7 @@ def test_a_table_in_the_settings_goes_over_the_default_one() -> None:
     ],
 )
 def test_a_mistake_in_the_table_is_told_at_its_place(progress: str, text: str) -> None:
-    """As every mistake in the settings."""
+    """Like every error in the settings."""
     with pytest.raises(SettingsError, match=r"settings\.yaml:8:") as caught:
         loaded(progress)
     assert text in str(caught.value)

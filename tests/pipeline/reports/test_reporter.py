@@ -1,4 +1,4 @@
-"""What a source is told about its orders after their delivery: in order, once, whatever happens on the way."""
+"""Reports to a source after the delivery: in sequence, once, through every failure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.looptime
 
 
 class Yard(Bench):
-    """A bench whose source takes reports, and whose receiver can be followed every `interval` seconds."""
+    """A bench whose source accepts reports, and whose receiver is polled every `interval` seconds."""
 
     def __init__(self, *, interval: float = 300, seed: int = 1, delay: float = 0.001) -> None:
         super().__init__(ack_interval=0.1, poll_interval=600)
@@ -37,13 +37,13 @@ class Yard(Bench):
         self.follow(interval=Duration(interval))
 
     def follow(self, **settings: object) -> None:
-        """Set how orders are followed."""
+        """Set the table and interval of the status."""
         route = self.settings.routes[0]
         progress = ProgressSettings(**settings)  # type: ignore[arg-type]
         self.settings.routes[0] = type(route)(source="shop", receivers=["wms"], progress=progress)
 
     def entries(self) -> list[tuple[str, str, str]]:
-        """Return what the source shows: order, status, stop."""
+        """Return the source's timeline: order, status, stop."""
         return [
             (order, event["status"], event["location"])
             for order, events in self.source.timeline.items()
@@ -52,7 +52,7 @@ class Yard(Bench):
 
 
 def event(comment: str, minute: float = 0) -> Progress:
-    """Return a report that can be told from others by its comment."""
+    """Return a report with a comment that identifies it."""
     return Progress(status="OTHER", location="DELIVERY", at=EPOCH + timedelta(minutes=minute), comment=comment)
 
 
@@ -73,7 +73,7 @@ async def states(journal: MemoryJournal) -> dict[str, list[str]]:
 
 
 async def test_reports_arrive_in_order_for_each_order() -> None:
-    """Whatever fails on the way: what was reported first is told first, one at a time, and others do not wait."""
+    """Through every failure: reports of an order arrive in sequence, one at a time, and other orders do not wait."""
     yard = Yard()
     yard.source.put("1", "2")
     async with yard.running(MemoryJournal()) as connector:
@@ -92,7 +92,7 @@ async def test_reports_arrive_in_order_for_each_order() -> None:
 
 
 async def test_nobodys_words_are_kept_when_the_source_has_them() -> None:
-    """Of a report that has arrived the journal keeps what it takes to know it again; comments name people."""
+    """Of a report that has arrived the journal keeps the parts that identify it; comments name people."""
     yard = Yard()
     yard.source.put("1")
     journal = MemoryJournal()
@@ -107,7 +107,7 @@ async def test_nobodys_words_are_kept_when_the_source_has_them() -> None:
 
 
 async def test_the_same_report_is_told_once() -> None:
-    """Made again, before it was sent or after, it is known; after a restart, too."""
+    """A repeat is recognised before and after the report is sent, and after a restart."""
     yard = Yard()
     yard.source.put("1")
     journal = Kept()
@@ -125,7 +125,7 @@ async def test_the_same_report_is_told_once() -> None:
 
 @pytest.mark.parametrize("applied", [True, False])
 async def test_a_lost_answer_is_read_back_before_anything_is_repeated(applied: bool) -> None:
-    """Applied or not, there is one entry at the source in the end, and it was asked first."""
+    """Applied or not, the source has one entry in the end, and was read back first."""
     yard = Yard()
     yard.source.put("1")
     async with yard.running(MemoryJournal()) as connector:
@@ -142,7 +142,7 @@ async def test_a_lost_answer_is_read_back_before_anything_is_repeated(applied: b
 
 
 async def test_a_lost_answer_is_read_back_when_it_has_settled() -> None:
-    """What was sent may be applied long after we gave up waiting: until then nothing that is shown proves anything."""
+    """The call may be applied long after its timeout: until then the timeline proves nothing."""
     yard = Yard()
     own = yard.settings.sources["shop"]
     yard.settings.sources["shop"] = msgspec.structs.replace(own, timeout=Duration(5), settle=Duration(90))
@@ -159,7 +159,7 @@ async def test_a_lost_answer_is_read_back_when_it_has_settled() -> None:
 
 
 async def test_what_cannot_be_told_apart_is_parked_and_released_by_a_person() -> None:
-    """An entry that could be the report, and could be another, leads to no repetition, until somebody has looked."""
+    """An entry that could be this report or another one leads to no repetition, until an operator has looked."""
     yard = Yard()
     yard.source.put("1", "2")
     yard.source.timeline["1"] = [{"what": "something happened"}]
@@ -182,7 +182,7 @@ async def test_what_cannot_be_told_apart_is_parked_and_released_by_a_person() ->
 
 
 async def test_a_source_that_cannot_show_its_reports_is_told_none_twice() -> None:
-    """A lost answer about which nothing can be read leaves its report to a person, and the source's breaker alone."""
+    """A lost response at a source without a timeline parks the report, and does not affect the breaker."""
     yard = Yard()
     yard.source.put("1")
     yard.source.mute = True
@@ -201,7 +201,7 @@ async def test_a_source_that_cannot_show_its_reports_is_told_none_twice() -> Non
 
 
 async def test_a_refused_report_is_parked_and_blocks_nobody() -> None:
-    """The source's reason is kept; the order's next report and other orders go on."""
+    """The source's reason is kept; the order's next report and other orders continue."""
     yard = Yard()
     yard.source.put("1", "2")
     yard.source.report_failures.append(RejectedError("no such stop"))
@@ -239,7 +239,7 @@ async def test_the_source_hears_of_the_export_first() -> None:
 
 
 async def test_a_stop_sends_what_is_due() -> None:
-    """What was reported before the stop is told before the end; what waits for its time is not waited for."""
+    """Reports due before the stop are sent before the end; those that are due later stay in the journal."""
     yard = Yard()
     yard.source.put("1")
     journal = Kept()
@@ -264,7 +264,7 @@ async def test_a_stop_sends_what_is_due() -> None:
 
 @pytest.mark.parametrize("seed", range(30))
 async def test_stopped_dead_again_and_again(seed: int) -> None:
-    """However often it is stopped dead, each report is at the source once, in order; each status is reported once."""
+    """After any number of crashes each report is at the source once, in sequence."""
     chance = random.Random(seed)
     yard = Yard(interval=chance.choice([0.05, 1, 5]), seed=seed, delay=chance.choice([0.001, 0.02]))
     yard.source.put(*(str(number) for number in range(8)))
@@ -292,7 +292,7 @@ async def test_stopped_dead_again_and_again(seed: int) -> None:
 
 
 async def test_each_new_status_is_reported_once() -> None:
-    """Over restarts, by the default table: a problem, then shipped; what is in no table is nothing to report."""
+    """Over restarts, by the default table: a problem, then shipped; a status outside the table is not reported."""
     yard = Yard()
     yard.source.put("1", "2", "3")
     journal = Kept()
@@ -316,7 +316,7 @@ async def test_each_new_status_is_reported_once() -> None:
 
 
 async def test_an_order_at_its_end_is_not_asked_about_any_more() -> None:
-    """What was shipped is not followed; the others are, in pages, each order once a look."""
+    """A shipped order is not followed; the others are, in pages, each order once a poll."""
     yard = Yard(interval=100)
     yard.source.put(*(str(number) for number in range(120)))
     async with yard.running(MemoryJournal()) as connector:
@@ -333,7 +333,7 @@ async def test_an_order_at_its_end_is_not_asked_about_any_more() -> None:
 
 
 async def test_only_what_the_source_knows_as_exported_is_followed() -> None:
-    """An order that is held, or whose acknowledgement was refused, is not asked about."""
+    """An order that is held, or whose acknowledgement was refused, is not followed."""
     yard = Yard(interval=10)
     yard.source.put("1")
     yard.source.put("2", notes="unmappable")
@@ -348,7 +348,7 @@ async def test_only_what_the_source_knows_as_exported_is_followed() -> None:
 
 
 async def test_the_table_of_the_settings_goes_over_the_default_one() -> None:
-    """A status is reported as it says, or ignored; those that it does not name keep their meaning."""
+    """A status is reported as the table states, or ignored; others keep their default meaning."""
     yard = Yard()
     yard.follow(
         interval=Duration(10),
@@ -385,7 +385,7 @@ async def test_a_receiver_that_is_down_is_asked_again_later() -> None:
 
 
 async def test_a_drain_looks_at_the_progress_of_orders() -> None:
-    """`run --once`, called again and again, reports as well as a connector that stays."""
+    """`run --once`, called again and again, reports as well as a connector that keeps running."""
     yard = Yard(interval=100_000)
     yard.source.put("1")
     journal = Kept()
@@ -399,7 +399,7 @@ async def test_a_drain_looks_at_the_progress_of_orders() -> None:
 
 
 async def test_an_order_that_its_own_source_cancelled_is_not_given_back_to_it() -> None:
-    """The receiver's `cancelled` is our own doing then, and no news."""
+    """The receiver's `cancelled` is the effect of our own cancellation then."""
     yard = Yard(interval=10)
     yard.source.put("1", "2")
     journal = MemoryJournal()
@@ -418,7 +418,7 @@ async def test_an_order_that_its_own_source_cancelled_is_not_given_back_to_it() 
 
 
 async def test_a_report_from_another_process_is_sent_at_once() -> None:
-    """A row that somebody else put into the journal is seen, and told."""
+    """A row that another process wrote is found, and sent."""
     yard = Yard()
     yard.source.put("1")
     journal = Elsewhere()
@@ -435,17 +435,17 @@ async def test_a_report_from_another_process_is_sent_at_once() -> None:
 
 
 class Elsewhere(MemoryJournal):
-    """A journal that says when another process has written."""
+    """A journal that reports writes of another process on demand."""
 
     version = 0
 
     async def changed_elsewhere(self) -> int:
-        """Return what the test says."""
+        """Return the counter of the test."""
         return self.version
 
 
 async def test_mistakes_are_told_at_once() -> None:
-    """A source without reports, none at all, and a kind that it has no words for: nothing is kept."""
+    """A source without reports, a missing source, and a kind that it has no words for: no report is recorded."""
     yard, plain = Yard(), Bench()
     async with yard.running(MemoryJournal()) as connector:
         with pytest.raises(SettingsError, match="depot is not there"):
@@ -460,7 +460,7 @@ async def test_mistakes_are_told_at_once() -> None:
 
 
 async def test_a_defect_of_a_source_is_a_lost_answer(caplog: pytest.LogCaptureFixture) -> None:
-    """What nobody foresaw may have happened before or after the report was taken: it is read back."""
+    """An internal error may have come before or after the report was accepted: it is read back."""
     yard = Yard()
     yard.source.put("1")
 
