@@ -175,7 +175,7 @@ MISTAKES = [
     (["transport", "999", *DAMAGED], 1, "no order '999' of source 'transport'"),
     (["depot", "12345", *DAMAGED], 2, "no source 'depot'; the sources are transport"),
     (["transport", "12345", "--status", "LATE", "--location", "PICKUP"], 2, "--status"),
-    (["transport", "12345", *DAMAGED, "--at", "2026-06-11T14:30"], 2, "no zone"),
+    (["transport", "12345", *DAMAGED, "--at", "2026-06-11T14:30"], 2, "no time zone"),
     (["transport", "12345", *DAMAGED, "--at", "yesterday"], 2, "not a time"),
     (["transport", "12345", *DAMAGED, "--latitude", "59.9"], 2, "a latitude and a longitude"),
     (["transport", "12345", *DAMAGED, "--latitude", "159.9", "--longitude", "10"], 2, "latitude is from -90 to 90"),
