@@ -1,4 +1,4 @@
-"""What every receiver must do. Each receiver's test inherits it; what a receiver cannot do is skipped, visibly."""
+"""The contract of receivers. Each receiver's test inherits it; an unsupported call is skipped, visibly."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class ReceiverContract(OutcomeRules):
     """
     The promises of `connector.receivers.base.Receiver`, over real sockets.
 
-    A subclass named `Test...` says which receiver it tests and what its vendor can do, and makes a harness.
+    A subclass named `Test...` names the receiver and its vendor's abilities, and makes a harness.
     """
 
     async def test_the_traits_are_declared(self) -> None:
@@ -50,7 +50,7 @@ class ReceiverContract(OutcomeRules):
     @pytest.mark.attack(34)
     @pytest.mark.fault(71)
     async def test_a_look_up_compares_exactly(self) -> None:
-        """A vendor that shows shop-10 to who asks for shop-1 has not got shop-1 (faults.md #71)."""
+        """A vendor that lists shop-10 for shop-1 does not have shop-1 (faults.md #71)."""
         self.needs_find()
         async with self.make(Vendor(fuzzy=True)) as h:
             h.put("shop-10")
@@ -75,7 +75,7 @@ class ReceiverContract(OutcomeRules):
 
     @pytest.mark.fault(72)
     async def test_two_records_are_a_conflict(self) -> None:
-        """Which of two is ours is for a person to say (faults.md #72)."""
+        """An operator decides which of the two is ours (faults.md #72)."""
         self.needs_find()
         async with self.make(Vendor()) as h:
             h.put("shop-1")
@@ -85,7 +85,7 @@ class ReceiverContract(OutcomeRules):
 
     @pytest.mark.fault(73)
     async def test_a_cancelled_record_is_a_conflict(self) -> None:
-        """A cancelled record is neither taken for ours nor created anew (faults.md #73)."""
+        """A cancelled record is neither treated as ours nor created again (faults.md #73)."""
         self.needs_find()
         async with self.make(Vendor()) as h:
             h.put("shop-1", cancelled=True)
@@ -118,7 +118,7 @@ class ReceiverContract(OutcomeRules):
             assert taken > 50
 
     async def test_a_check_changes_nothing(self) -> None:
-        """It says one printable line and writes no order."""
+        """It returns one printable line and writes no order."""
         async with self.make(Vendor()) as h:
             line = await h.receiver.check()
             assert line.isprintable()

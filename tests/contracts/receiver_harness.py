@@ -1,4 +1,4 @@
-"""What a receiver's test brings to the contract: the receiver, its vendor, and ways to hurt the line between them."""
+"""The test bench of the receivers' contract: the receiver, its vendor, and faults on the line between them."""
 
 from __future__ import annotations
 
@@ -56,10 +56,10 @@ EXAMPLE = Order(
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Vendor:
-    """How the vendor is to behave: what its documents leave open, or whether it is there at all."""
+    """The behaviour of the vendor where its documents leave it open."""
 
     fuzzy: bool = False
-    """A look-up shows what begins with the external id, too."""
+    """A look-up lists orders that start with the external id, too."""
     first_page: int = 1
     up: bool = True
     """False: nothing listens at its address."""
@@ -119,17 +119,17 @@ class Harness(ABC):
 
 
 class ReceiverBench(ABC):
-    """Which receiver is tested, what its vendor can do, and how to make the two."""
+    """The receiver under test, its vendor's abilities, and a factory for both."""
 
     receiver: ClassVar[type[Any]]
     can_find: ClassVar[bool] = True
-    """Whether the receivers that `make` yields have a look-up; a test compares it with their traits."""
+    """True if the receivers that `make` yields have a look-up; a test compares it with their traits."""
     logs_in: ClassVar[bool] = True
-    """Whether calls carry a token that can be renewed."""
+    """True if calls carry a token that can be renewed."""
     refuses_duplicates: ClassVar[bool] = True
-    """Whether the vendor refuses a second record of one external id."""
+    """True if the vendor refuses a second record of one external id."""
     reads_answers: ClassVar[bool] = True
-    """Whether a create's answer must hold something: an id, at least."""
+    """True if a create's response must hold a value: an id, at least."""
     first_pages: ClassVar[tuple[int, ...]] = (1,)
     """The numbers that the first page of a look-up may have."""
 

@@ -1,4 +1,4 @@
-"""What a receiver must make of everything that can happen to a call: applied, not applied, or unknown."""
+"""A receiver classifies every result of a call: applied, not applied, or unknown."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class OutcomeRules(ReceiverBench):
     @pytest.mark.fault(67, 68)
     @pytest.mark.parametrize("applied", [True, False])
     async def test_a_lost_answer_is_in_doubt_and_a_look_up_settles_it(self, applied: bool) -> None:
-        """After a create without an answer only reading back can tell (faults.md #67, #68)."""
+        """After a create without a response only a look-up can decide (faults.md #67, #68)."""
         async with self.make(Vendor()) as h:
             h.lose("create", applied=applied)
             with pytest.raises(InDoubtError):
@@ -107,7 +107,7 @@ class OutcomeRules(ReceiverBench):
     @pytest.mark.fault(62, 63, 83)
     @pytest.mark.parametrize("status", [301, 307, 404, 405, 415])
     async def test_a_wrong_address_is_the_operators(self, status: int) -> None:
-        """What would befall every order is no order's fault (faults.md #62, #63, #83)."""
+        """A failure that would meet every order is no order's fault (faults.md #62, #63, #83)."""
         for call in self.calls():
             async with self.make(Vendor()) as h:
                 h.answer(call, status)
@@ -117,7 +117,7 @@ class OutcomeRules(ReceiverBench):
 
     @pytest.mark.fault(65, 75)
     async def test_a_throttled_call_waits_as_long_as_it_is_told(self) -> None:
-        """A 429 was not applied, and says when to come back (faults.md #65)."""
+        """A 429 was not applied, and names the wait (faults.md #65)."""
         for call in self.calls():
             async with self.make(Vendor()) as h:
                 h.answer(call, 429)

@@ -1,4 +1,4 @@
-"""What every source must do. Each source's test inherits it; what a source cannot do is skipped, visibly."""
+"""The contract of sources. Each source's test inherits it; an unsupported call is skipped, visibly."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class SourceContract(SourceBench):
     """
     The promises of `connector.sources.base.Source`, over real sockets.
 
-    A subclass named `Test...` says which source it tests, and makes a harness.
+    A subclass named `Test...` names the source, and makes a harness.
     """
 
     @pytest.mark.fault(27)
@@ -41,13 +41,13 @@ class SourceContract(SourceBench):
             assert max(len(page.items) for page in await h.pages()) <= self.page_limit
 
     async def test_the_vendors_own_count_is_handed_on(self) -> None:
-        """Where the vendor says how many orders the feed holds, the page says so: it shows what a walk missed."""
+        """If the vendor states how many orders the feed holds, the page does, too: it shows the missed orders."""
         ids = numbers(self.page_limit + 1)
         async with self.make(ids) as h:
             assert (await h.pages())[0].total in (None, len(ids))
 
     async def test_acknowledged_orders_are_not_listed_again(self) -> None:
-        """What the source was told leaves its feed, and nothing else does."""
+        """An acknowledged order leaves the feed, and no other one does."""
         ids = numbers(self.page_limit + 2)
         async with self.make(ids) as h:
             await h.acknowledge(ids[::2])
@@ -85,7 +85,7 @@ class SourceContract(SourceBench):
         assert sorted(listed) == sorted(ids)
 
     async def test_a_full_batch_is_taken(self) -> None:
-        """As many orders as the limit says go in one call; the answer says of each what became of it."""
+        """As many orders as the limit allows go in one call; the result has the outcome of each."""
         ids = numbers(self.source.ack_limit)
         async with self.make(ids) as h:
             outcomes = await h.source.acknowledge([h.acknowledgement(order_id) for order_id in ids])
@@ -108,7 +108,7 @@ class SourceContract(SourceBench):
         [Fault.LOSE_ANSWER, Fault.LOSE_REQUEST, Fault.SERVER_ERROR, Fault.SERVER_ERROR_APPLIED, Fault.HTML],
     )
     async def test_an_acknowledgement_without_an_answer_is_unknown(self, fault: Fault) -> None:
-        """Nobody can tell whether the source knows, and nothing says that it does (faults.md #93, #94, #97)."""
+        """The source may or may not have it, and nothing counts as a confirmation (faults.md #93, #94, #97)."""
         async with self.make(numbers(2)) as h:
             h.fault("ack", fault)
             assert isinstance(await doubtful(h, "1"), Unknown)
@@ -144,7 +144,7 @@ class SourceContract(SourceBench):
 
     @pytest.mark.parametrize("call", CALLS)
     async def test_an_expired_token_is_renewed(self, call: Call) -> None:
-        """A 401 that a new token cures is nobody's concern."""
+        """A 401 that a new token cures reaches no caller."""
         if not self.logs_in:
             pytest.skip("has a key that does not expire")
         async with self.make(numbers(1)) as h:
@@ -175,7 +175,7 @@ class SourceContract(SourceBench):
     @pytest.mark.parametrize("call", CALLS)
     @pytest.mark.parametrize("fault", [Fault.UNAUTHORIZED, Fault.SERVER_ERROR, Fault.LOSE_ANSWER, Fault.REDIRECT])
     async def test_no_error_holds_a_key(self, call: Call, fault: Fault) -> None:
-        """Whatever goes wrong, what is printed about it can be shown to anybody."""
+        """For every failure, the printed error may be shown to anybody."""
         async with self.make(numbers(1)) as h:
             h.fault(call, fault, times=100)
             with pytest.raises(ConnectorError) as caught:
@@ -184,7 +184,7 @@ class SourceContract(SourceBench):
             assert [secret for secret in h.secrets if secret in printed] == []
 
     async def test_a_check_changes_nothing(self) -> None:
-        """It says in one line that all is well, and the feed is as it was."""
+        """It returns one line, and the feed is unchanged."""
         ids = numbers(3)
         async with self.make(ids) as h:
             line = await h.source.check()

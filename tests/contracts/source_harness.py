@@ -1,4 +1,4 @@
-"""What a source's test brings to the contract: the source, its vendor, and ways to hurt the line between them."""
+"""The test bench of the sources' contract: the source, its vendor, and faults on the line between them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class SourceHarness(ABC):
 
     @abstractmethod
     def acknowledged(self) -> list[str]:
-        """Return the ids of the orders that the vendor was told about, each time that it took it in."""
+        """Return the ids of the orders that the vendor accepted acknowledgements of, each time."""
 
     @abstractmethod
     def spoil(self, order_id: str) -> None:
@@ -42,7 +42,7 @@ class SourceHarness(ABC):
         """Let `fault` befall the next `times` calls of this kind."""
 
     async def listed(self, gone: Callable[[], int] = lambda: 0) -> list[FeedItem]:
-        """Walk the feed once; return what was listed."""
+        """Poll the feed once; return its orders."""
         return [item for page in await self.pages(gone) for item in page.items]
 
     async def pages(self, gone: Callable[[], int] = lambda: 0) -> list[Page]:
@@ -59,7 +59,7 @@ class SourceHarness(ABC):
         return outcomes
 
     def acknowledgement(self, order_id: str) -> Acknowledgement:
-        """Return what the pipeline says about a delivered order."""
+        """Return the pipeline's acknowledgement of a delivered order."""
         return Acknowledgement(key=1, order_id=order_id, outcome="exported", at=DELIVERED, message=f"id = {order_id}")
 
     async def do(self, call: Call) -> object:
@@ -68,13 +68,13 @@ class SourceHarness(ABC):
 
 
 class SourceBench(ABC):
-    """Which source is tested, and how to make it and its vendor."""
+    """The source under test, and a factory for it and its vendor."""
 
     source: ClassVar[type[Any]]
     page_limit: ClassVar[int]
-    """How many orders a page of the source that `make` makes may hold."""
+    """The number of orders on a page of the source that `make` makes."""
     logs_in: ClassVar[bool] = False
-    """Whether calls carry a token that can be renewed."""
+    """True if calls carry a token that can be renewed."""
 
     @abstractmethod
     def make(self, ids: list[str], *, up: bool = True) -> AbstractAsyncContextManager[SourceHarness]:

@@ -23,14 +23,14 @@ STATUSES = {Fault.THROTTLE: 429, Fault.UNAUTHORIZED: 401, Fault.REDIRECT: 307}
 
 
 def error(status: int, effect: Effect, said: str, wait: float = 7.0) -> ConnectorError:
-    """Return what the real HTTP client makes of such an answer."""
+    """Return the error of the real HTTP client for such a response."""
     if 200 <= status < 300:
         return InDoubtError("no answer") if effect is Effect.WRITE else TransientError("no answer")
     return from_status(status, effect, "double", said, wait if status == 429 else None)
 
 
 class MemoryHarness(Harness):
-    """The double, whose failures are what the real client would raise."""
+    """The double, with the failures of the real client."""
 
     def __init__(self, vendor: Vendor) -> None:
         self.double = MemoryReceiver("wms", LoopClock())
@@ -94,7 +94,7 @@ class TestMemoryReceiver(ReceiverContract):
 
 
 class MemorySourceHarness(SourceHarness):
-    """The double, whose failures are what the real client would raise."""
+    """The double, with the failures of the real client."""
 
     def __init__(self, ids: list[str], *, up: bool) -> None:
         self.double = MemorySource("shop", LoopClock(), page_size=10)
@@ -109,11 +109,11 @@ class MemorySourceHarness(SourceHarness):
         return ("canary-key",)
 
     def acknowledged(self) -> list[str]:
-        """Return what it was told."""
+        """Return the acknowledged orders."""
         return [order_id for call in self.double.calls for order_id in call]
 
     def spoil(self, order_id: str) -> None:
-        """Take what it needs out of it."""
+        """Remove a required key."""
         self.double.feed[order_id]["missing"] = "everything"
 
     def fault(self, call: SourceCall, fault: Fault, *, times: int = 1) -> None:
@@ -137,7 +137,7 @@ class TestMemorySource(SourceContract):
         yield MemorySourceHarness(ids, up=up)
 
     def offline(self) -> MemorySource:
-        """Return one that nobody asks."""
+        """Return a source that is not called."""
         return MemorySource("shop", LoopClock())
 
     def sample(self) -> bytes:

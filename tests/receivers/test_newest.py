@@ -27,7 +27,7 @@ def test_who_can() -> None:
 
 
 async def test_one_page_of_the_list() -> None:
-    """One call, newest first; a record without an external id is nobody's."""
+    """One call, newest first; a record without an external id is left out."""
     rows = [record(3, "shop-3"), record(2, ""), record(1, "shop-1")]
     async with bench(lambda _query: rows) as b:
         found = await b.receiver.newest(50)
@@ -39,7 +39,7 @@ async def test_one_page_of_the_list() -> None:
 
 @pytest.mark.parametrize(("count", "certain"), [(PAGE_SIZE, False), (PAGE_SIZE - 1, True)])
 async def test_a_list_that_begins_with_its_oldest(count: int, certain: bool) -> None:
-    """A full page of the oldest orders says nothing of the newest; one that is not full shows them all."""
+    """A full page of the oldest orders shows nothing of the newest; a page that is not full shows them all."""
     rows: list[dict[str, Any]] = [
         {**record(each, f"shop-{each}"), "created_at": f"2026-03-24T10:{each:02}:00+00:00"} for each in range(count)
     ]
@@ -76,7 +76,7 @@ async def test_the_end_of_a_large_file(tmp_path: Path) -> None:
 
 
 async def test_a_file_that_was_taken_away(tmp_path: Path) -> None:
-    """Only hashes are left of its orders: nobody can say which they were."""
+    """Only hashes are left of its orders, which cannot be listed."""
     async with receiver(tmp_path / "orders") as own:
         await own.create(delivery(own, "1"))
         (tmp_path / "orders").rename(tmp_path / "taken")

@@ -75,7 +75,7 @@ def read_of(found: Sequence[str | UnreadableRow]) -> list[str]:
 
 
 def named(found: Sequence[str | UnreadableRow]) -> list[tuple[int, str, str]]:
-    """Return those that could not, with what is said of them."""
+    """Return the stand-ins of the unreadable rows, with their neighbours."""
     return [(row.position, row.after, row.before) for row in found if isinstance(row, UnreadableRow)]
 
 
@@ -162,7 +162,7 @@ async def test_a_row_that_is_read_again_is_the_neighbour_of_the_one_ahead_of_it(
 
 
 async def test_an_endpoint_that_is_down_is_not_narrowed() -> None:
-    """It answers no other call either: three of them tell, at every second failure at the earliest."""
+    """It answers no other call either: three calls prove that, at every second failure at the earliest."""
     feed = List(149)
     feed.down = BROKEN
     for _ in range(5):
@@ -215,7 +215,7 @@ async def test_a_page_that_fails_once_is_simply_read_again() -> None:
 
 
 async def test_an_endpoint_that_goes_down_meanwhile_blames_no_row() -> None:
-    """What cannot be told apart from an outage is not remembered."""
+    """A failure that may be an outage is not remembered."""
     feed = List(149, "o7")
     with pytest.raises(TransientError):
         await feed.poll()
@@ -265,7 +265,7 @@ async def test_a_refused_page_is_narrowed_like_one_that_fails() -> None:
 
 
 async def test_a_vendor_that_ignores_the_size_is_not_narrowed() -> None:
-    """Its rows cannot be told apart, and the error is that of the page."""
+    """Its rows cannot be read one by one, so the page's error is raised."""
     rows = [f"o{number}" for number in range(90)]
     calls = 0
 
@@ -285,7 +285,7 @@ async def test_a_vendor_that_ignores_the_size_is_not_narrowed() -> None:
 
 
 def test_a_page_is_cut_into_equal_parts() -> None:
-    """Every part is a page of its own size, so that it can be asked for."""
+    """Every part is a page of its own size, so that one call can read it."""
     for size in range(2, 501):
         part = parts_of(size)
         assert 1 <= part < size

@@ -1,7 +1,7 @@
 """
-Orders in their vendors' form, and what must be kept of each: the sources' side.
+Orders in their vendors' form, and the values that must be kept of each: the sources' side.
 
-`cases.json` has the orders, with what is expected of them in words.
+`cases.json` has the orders, with the expected values in words.
 """
 
 from __future__ import annotations

@@ -126,11 +126,11 @@ SAID_OTHERWISE = {
         "addresses.type": "it is in the names of the metadata",
     },
 }
-"""Leaves whose value is where the canonical order has it, and not in a text: the place says it."""
+"""Leaves whose value is a field of the canonical order, and not a text."""
 
 
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield each leaf that says something, with the way to it."""
+    """Yield each leaf with a value, and the path to it."""
     if isinstance(value, dict):
         for key, each in value.items():
             yield from leaves(each, f"{path}.{key}".lstrip("."))
@@ -142,7 +142,7 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def told(value: Any) -> Iterator[Any]:
-    """Yield all that the canonical order tells, without `raw`."""
+    """Yield all values of the canonical order, without `raw`."""
     if isinstance(value, msgspec.Struct):
         for name in value.__struct_fields__:
             if name != "raw":
@@ -158,7 +158,7 @@ def told(value: Any) -> Iterator[Any]:
 
 
 def carried(leaf: Any, texts: set[str], numbers: set[Decimal], days: set[date]) -> bool:
-    """Tell whether a leaf is there, in whatever form: a number's value, a time's instant or its day, a text in one."""
+    """Return whether a leaf is there, in any form: a number's value, a time's instant or its day, a part of a text."""
     text = str(leaf).lower() if isinstance(leaf, bool) else str(leaf)
     if text in ("Y", "N") or country_code(text) in texts or any(text.strip() in each for each in texts):
         return True

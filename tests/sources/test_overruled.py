@@ -1,4 +1,4 @@
-"""What the documents leave open, said otherwise by the settings: keys and paging of Traede, and the texts of marks."""
+"""Settings in the place of assumptions: keys and paging of Traede, and the texts of marks."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_a_group_of_filters_of_which_one_must_hold() -> None:
 
 
 def test_number_and_size_of_a_page_need_a_parameter_each() -> None:
-    """Both under one name would ask for no page at all."""
+    """Both under one name would request no page at all."""
     own = TraedeProductionOrdersSettings(token=Secret("t"), app_key=Secret("k"), system_id="erp", limit_key="page")
     ((key, said),) = own.problems()
     assert key == "limit_key"

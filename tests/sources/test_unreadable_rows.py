@@ -110,7 +110,7 @@ async def test_zendera() -> None:
 
 
 async def test_an_order_that_may_lack_an_unreadable_shipment_waits() -> None:
-    """What cannot be read may be a shipment of its neighbours', and no other order needs to have several for that."""
+    """The unreadable row may be a shipment of its neighbours, even if no other order has several shipments."""
     shipments = [
         shipment(number, id=number * 10 + part) for number in range(1, 12) for part in range(1 + (number == 5))
     ]
@@ -130,7 +130,7 @@ async def test_an_order_that_may_lack_an_unreadable_shipment_waits() -> None:
 
 
 async def test_an_order_waits_whose_first_shipment_ends_the_page_before() -> None:
-    """What stands behind a row that cannot be read may be on the next page."""
+    """The neighbour behind an unreadable row may be on the next page."""
     shipments = [
         shipment(number, id=number * 10 + part) for number in range(1, 12) for part in range(1 + (number == 5))
     ]

@@ -1,4 +1,4 @@
-"""A client of eWarehousing on a real socket: before the stand-in, or before a vendor that answers what a test wrote."""
+"""A client of eWarehousing on a real socket: before the stand-in, or before a vendor with scripted responses."""
 
 from __future__ import annotations
 

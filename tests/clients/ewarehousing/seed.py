@@ -1,4 +1,4 @@
-"""The examples of seed 004, byte for byte: what to send, and what the vendor answers."""
+"""The examples of seed 004, byte for byte: requests, and the vendor's responses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The client of eWarehousing: single orders, documents and shipments, and what it is made of (seed 004)."""
+"""The client of eWarehousing: single orders, documents and shipments, and its constructor (seed 004)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ACCESS: dict[str, Any] = {"username": "u", "password": "p-p-p-p", "wms_code": "D
 
 
 async def test_one_order_with_all_of_its_groups() -> None:
-    """What was created comes back with its lines, address and metadata; without `expand` they are None."""
+    """The created order comes back with its lines, address and metadata; without `expand` they are None."""
     async with client() as (made, _):
         created = await made.create(request())
         bare, full = await made.get(created.id), await made.get(created.id, expand=EXPAND)
@@ -73,7 +73,7 @@ async def test_a_cancelled_order_is_cancelled() -> None:
 
 
 async def test_a_page_is_no_answer_to_a_cancel() -> None:
-    """A 200 with somebody's log-in page leaves it open what was done."""
+    """A 200 with another server's log-in page leaves the result open."""
     async with client() as (made, standin):
         created = await made.create(request())
         standin.fault(Fault.HTML, on=lambda call: call.path.endswith("/cancel/"))
@@ -98,7 +98,7 @@ async def test_documents_go_and_come_back() -> None:
 
 @pytest.mark.parametrize("page_base", [0, 1])
 async def test_shipments_by_external_reference(page_base: int) -> None:
-    """However many orders are asked for, each shipment comes once, with its tracking (vendors.md, section 4)."""
+    """For any number of orders, each shipment comes once, with its tracking (vendors.md, section 4)."""
     async with client(page_base=page_base) as (made, standin):
         ids = [(await made.create(request(number))).id for number in range(65)]
         for number in range(60):
@@ -117,7 +117,7 @@ async def test_shipments_by_external_reference(page_base: int) -> None:
 
 
 async def test_shipments_of_other_orders_are_left_out() -> None:
-    """A filter that the vendor ignores, or compares by its beginning, shows more than was asked for."""
+    """A filter that the vendor ignores, or compares by prefix, returns other orders, too."""
     rows = [{"id": "1", "order_external_reference": "WEB-10"}, {"id": 2, "order_external_reference": ["WEB-1", "X"]}]
     async with scripted() as (made, vendor):
         vendor.listing = lambda _query: rows
@@ -173,7 +173,7 @@ async def test_it_closes_twice() -> None:
 
 
 async def test_documents_of_their_own_route_use_the_documented_path() -> None:
-    """The generic Documents resource, which the seed names for what it has deprecated."""
+    """The generic Documents resource, which the seed names as the replacement of the deprecated one."""
     async with scripted() as (made, vendor):
         vendor.script("GET", f"{DOCUMENTS}7/", (200, {"id": 7, "title": "x"}))
         assert (await made.document("7")).id == "7"

@@ -1,4 +1,4 @@
-"""The client of eWarehousing: what it makes of refusals, and of answers that say nothing (seed 004)."""
+"""The client of eWarehousing: refusals, and responses without a meaning (seed 004)."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ async def test_an_id_stays_an_id() -> None:
 
 @pytest.mark.parametrize("status", [400, 422])
 async def test_a_refused_question_is_the_callers(status: int) -> None:
-    """What the vendor says about a bad question reaches whoever asked, and pauses nothing."""
+    """The vendor's words about an invalid query reach the caller, and pause nothing."""
     async with scripted() as (made, vendor):
         vendor.script("GET", ORDERS, *[(status, {"message": "what is a status?"})] * 6)
         for _ in range(6):
@@ -86,7 +86,7 @@ async def test_no_answer_holds_a_secret() -> None:
 
 @pytest.mark.parametrize("answer", [b"", b"<html>", b"[]", b"5", b'{"id": {}}'])
 async def test_an_answer_that_cannot_be_read(answer: bytes) -> None:
-    """After a read: try again. After a write: nobody knows (faults.md 2.C)."""
+    """After a read: try again. After a write: the result is unknown (faults.md 2.C)."""
     async with scripted() as (made, vendor):
         path = f"{ORDERS}1/"
         vendor.script("GET", path, (200, answer))
@@ -99,7 +99,7 @@ async def test_an_answer_that_cannot_be_read(answer: bytes) -> None:
 
 @pytest.mark.attack(34)
 async def test_another_order_is_no_answer_where_bytes_are_kept() -> None:
-    """What is kept as somebody's order must be that order."""
+    """The bytes that are kept as an order must be that order."""
     async with scripted() as (made, vendor):
         vendor.script("GET", f"{ORDERS}1/", (200, CREATED))
         with pytest.raises(TransientError, match="not the requested order"):

@@ -91,7 +91,7 @@ async def test_create_an_order() -> None:
 
 
 async def test_update_an_order() -> None:
-    """Seed 004, "Update an order": only what was set is sent, and the short answer is read."""
+    """Seed 004, "Update an order": only set fields are sent, and the short response is read."""
     path = f"{ORDERS}774bf6ee-90cf-11e9-b36d-0242ac120005/"
     async with scripted() as (client, vendor):
         vendor.script("PATCH", path, (200, UPDATED))

@@ -1,4 +1,4 @@
-"""What eWarehousing says when it refuses."""
+"""The reasons of eWarehousing's refusals."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ async def test_a_failed_renewal_leads_to_the_log_in(answer: tuple[int, Any]) -> 
 
 
 async def test_a_session_without_a_refresh_token_is_followed_by_a_log_in() -> None:
-    """The refresh token is a convenience; the log-in is what counts."""
+    """The refresh token is optional; the log-in is enough."""
     async with bench() as b:
         b.vendor.script("POST", LOGIN, (200, {"token": "t", "iat": 1, "exp": 3601}))
         await b.receiver.check()

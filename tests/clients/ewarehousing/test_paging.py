@@ -1,4 +1,4 @@
-"""The client of eWarehousing lists orders: filters, and pages whose numbers nobody documents (seed 004)."""
+"""The client of eWarehousing lists orders: filters, and pages whose numbers are not documented (seed 004)."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ async def test_a_filter_that_does_not_exist_is_never_sent() -> None:
 
 
 async def test_the_filters_narrow_the_list() -> None:
-    """The stand-in shows what was asked for."""
+    """The stand-in lists the matching orders only."""
     async with client() as (made, standin):
         for number in (1, 2, 3):
             await made.create(request(number))
@@ -67,7 +67,7 @@ async def test_the_filters_narrow_the_list() -> None:
 @pytest.mark.parametrize("page_base", [0, 1])
 @pytest.mark.parametrize("count", [0, 4, 5, 6, 11])
 async def test_a_scan_yields_every_order_once(page_base: int, count: int) -> None:
-    """Whether pages count from 0 or 1, each order comes once, oldest first (vendors.md 6/004 #14, #15)."""
+    """With pages from 0 and from 1, each order comes once, oldest first (vendors.md 6/004 #14, #15)."""
     async with client(page_base=page_base) as (made, _):
         for number in range(count):
             await made.create(request(number))
@@ -110,7 +110,7 @@ async def test_a_scan_that_cannot_see_the_end_says_so() -> None:
 
 
 async def test_a_page_is_never_larger_than_the_vendor_surely_grants() -> None:
-    """Were 100 asked for and 50 given, the first page would look like the last one."""
+    """If 100 were requested and 50 returned, the first page would look like the last one."""
     async with client() as (made, _):
         with pytest.raises(ValueError, match="from 1 to 50"):
             _ = [order async for order in made.scan(page_size=51)]

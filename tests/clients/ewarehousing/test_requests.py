@@ -1,4 +1,4 @@
-"""eWarehousing's requests and answers: the documents' own examples, and what does not fit them (seed 004)."""
+"""eWarehousing's requests and responses: the documents' own examples, and values that do not fit (seed 004)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.receivers.ewarehousing.bench import CREATED, DELIVERY, LOGIN, ORDERS,
 
 
 def test_the_seeds_example_is_a_valid_create() -> None:
-    """What the documents show passes, and comes out of the struct as it went in."""
+    """The documents' example is valid, and encodes to the same body."""
     request = msgspec.convert(REQUEST, CreateOrder)
 
     assert msgspec.json.decode(msgspec.json.encode(request)) == REQUEST
@@ -111,7 +111,7 @@ async def test_an_answer_that_proves_nothing_is_in_doubt(answer: tuple[int, Any]
 @pytest.mark.fault(125)
 @pytest.mark.parametrize("read", [CREATED, CREATED | {"external_id": None}, CREATED | {"external_id": "order-1"}])
 async def test_a_new_order_whose_external_id_is_not_answered_is_read(read: dict[str, Any]) -> None:
-    """It is there: what was kept of its identity decides between ours and a conflict, and nothing is created anew."""
+    """It exists: the stored external id decides between ours and a conflict, and it is not created again."""
     silent = {key: value for key, value in CREATED.items() if key != "external_id"}
     async with bench() as b:
         b.vendor.script("POST", ORDERS, (201, silent))
@@ -151,7 +151,7 @@ async def test_somebody_elses_order_is_a_conflict() -> None:
     ],
 )
 async def test_a_refusal_is_one_readable_reason(status: int, body: Any, expected: str, duplicate: bool) -> None:
-    """A person reads why, without addresses and brackets; a duplicate says so, and is looked up (faults.md #57)."""
+    """People read the reason, without addresses and brackets; a duplicate is marked, and looked up (faults.md #57)."""
     async with bench() as b:
         b.vendor.script("POST", ORDERS, (status, body))
         with pytest.raises(RejectedError) as caught:

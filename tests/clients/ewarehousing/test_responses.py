@@ -1,4 +1,4 @@
-"""What the client of eWarehousing reads out of answers: both spellings, any type, unknown keys (seed 004)."""
+"""The client of eWarehousing decodes responses: both spellings, any type, unknown keys (seed 004)."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def answering(standin: EwarehousingStandIn, method: str, body: bytes) -> Iterato
 @pytest.mark.fault(128)
 @pytest.mark.parametrize("body", FOREIGN)
 async def test_no_write_is_taken_for_done(body: bytes) -> None:
-    """A create, a change, a cancellation and a document are in doubt; what is read back later decides."""
+    """A create, a change, a cancellation and a document are in doubt; a later reading decides."""
     async with warehouse() as (receiver, standin):
         receipt = await receiver.create(delivery())
         with answering(standin, "POST", body):

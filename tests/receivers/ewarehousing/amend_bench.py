@@ -1,4 +1,4 @@
-"""A receiver of eWarehousing before its stand-in, for what it does after the create."""
+"""A receiver of eWarehousing before its stand-in, for the calls after the create."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ OPEN = ["created", "planned", "invalid_address"]
 
 
 def on(method: str, ending: str) -> Callable[[web.Request], bool]:
-    """Return what picks the requests of one kind."""
+    """Return a predicate for the requests of one kind."""
     return lambda request: request.method == method and request.path.endswith(ending)
 
 

@@ -1,4 +1,4 @@
-"""A vendor that answers what a test scripted, else the examples of eWarehousing's documents (seed 004)."""
+"""A vendor with scripted responses, and otherwise the examples of eWarehousing's documents (seed 004)."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ Listing = Callable[[dict[str, str]], Any]
 
 
 class ManualClock:
-    """A clock that moves when the test says so."""
+    """A clock that a test moves."""
 
     def __init__(self) -> None:
         self.seconds = 1000.0
@@ -127,7 +127,7 @@ class Call:
 
 @dataclass
 class Vendor:
-    """Answers what the test scripted, else the seed's examples."""
+    """Returns the scripted responses, otherwise the seed's examples."""
 
     calls: list[Call] = field(default_factory=list)
     scripted: dict[tuple[str, str], deque[tuple[int, Any]]] = field(default_factory=dict)

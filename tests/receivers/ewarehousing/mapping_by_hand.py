@@ -1,8 +1,8 @@
 """
-The default mapping to eWarehousing as it was first written: text by text, field by field, and decoded to be checked.
+A reference of the default mapping to eWarehousing: text by text, field by field, and decoded to be checked.
 
-It is slow and has no short cut. What the connector uses must do the same (test_mapping_same.py); a change of the
-mapping is made in both.
+It is slow and has no short cut. The connector's mapping must make the same requests (test_mapping_same.py); a change is
+made in both.
 """
 
 from __future__ import annotations
@@ -358,7 +358,7 @@ def _currency(currency: str) -> str:
 
 
 def _language(language: str) -> str | None:
-    """`NL`, `nl_NL` and `nl-NL` are `nl`; what is no language code is left out, as the receiver can do without."""
+    """Return a language code: `NL`, `nl_NL` and `nl-NL` are `nl`; None for anything else, as the field is optional."""
     found = re.fullmatch(r"([A-Za-z]{2})(?:[-_].*)?", _text(language))
     return found[1].lower() if found else None
 

@@ -1,4 +1,4 @@
-"""Changing an order that eWarehousing has: when it is allowed, and what decides after a loss (seed 004)."""
+"""Changing an order at eWarehousing: when it is possible, and the decision after a lost response (seed 004)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.receivers.ewarehousing.bench import REQUEST, bench
 
 
 def test_it_can_do_all_three() -> None:
-    """The flow asks what a receiver can do."""
+    """The flow checks by the protocols which calls a receiver supports."""
     assert issubclass(EwarehousingReceiver, SupportsUpdate)
     assert issubclass(EwarehousingReceiver, SupportsAttachments)
     assert issubclass(EwarehousingReceiver, SupportsStatus)
@@ -29,7 +29,7 @@ def test_it_can_do_all_three() -> None:
 
 @pytest.mark.parametrize("status", OPEN)
 async def test_an_order_is_brought_to_its_new_form(status: str) -> None:
-    """All lines go out, the identity does not (it cannot be changed), and the receipt shows what was read after."""
+    """All lines are sent, the identity is not (it cannot change), and the receipt shows the later reading."""
     async with warehouse() as (receiver, standin):
         receipt = await receiver.create(delivery())
         standin.move(receipt.id, status)
@@ -154,7 +154,7 @@ async def test_a_reading_that_fails_after_a_change_leaves_the_change_in_doubt(fa
 
 
 async def test_a_change_that_was_applied_before_the_order_moved_on_is_done() -> None:
-    """The answer was lost and the warehouse has gone on: what is there is what was wanted."""
+    """The response was lost and the warehouse has gone on: the order has the wanted form."""
     async with warehouse() as (receiver, standin):
         receipt = await receiver.create(delivery())
         standin.fault(Fault.LOSE_ANSWER, on=on("PATCH", f"{receipt.id}/"))
@@ -174,7 +174,7 @@ async def test_a_refused_change_keeps_the_vendors_reason() -> None:
 
 
 async def test_lines_that_became_something_else_are_looked_at_again() -> None:
-    """What was read after the change does not have the quantities that were sent (vendors.md 6/004 #16): it may lag."""
+    """The reading after the change lacks the sent quantities (vendors.md 6/004 #16): it may be stale."""
     async with bench() as b:
         order = {"id": "1", "external_id": "order-1", "status": "created", "order_lines": []}
         b.vendor.script("GET", f"{ORDERS}1/", (200, order), (200, order))
@@ -187,7 +187,7 @@ async def test_lines_that_became_something_else_are_looked_at_again() -> None:
 @pytest.mark.fault(126)
 @pytest.mark.parametrize("late", [True, False])
 async def test_a_change_that_was_applied_and_not_shown_is_only_read_again(late: bool) -> None:
-    """Whether it shows by then or not, it is not sent a second time."""
+    """Shown by then or not, it is not sent a second time."""
     now = [EPOCH]
     async with warehouse(now=lambda: now[0], read_lag=20) as (receiver, standin):
         receipt = await receiver.create(delivery())
@@ -209,7 +209,7 @@ async def test_a_change_that_was_applied_and_not_shown_is_only_read_again(late: 
 
 @pytest.mark.fault(126)
 async def test_a_new_order_that_is_not_shown_yet_is_looked_at_again() -> None:
-    """A 404 about an order that was created just now says nothing about it, nor about its documents."""
+    """A 404 about an order that was created just now proves nothing about it, nor about its documents."""
     now = [EPOCH]
     async with warehouse(now=lambda: now[0], read_lag=20) as (receiver, standin):
         receipt = await receiver.create(delivery())
@@ -286,7 +286,7 @@ async def test_what_is_no_order_is_not_sent(body: bytes) -> None:
 
 
 async def test_what_an_order_does_not_have_any_more_is_emptied() -> None:
-    """No old house number in a new street, and no amount to collect that is paid; what the warehouse wrote stays."""
+    """No old house number in a new street, and no amount to collect that is paid; the warehouse's own texts stay."""
     address = REQUEST["shipping_address"] | {"street2": "Gebouw C", "phone_number": "+31 20"}
     pairs = {
         "cash_on_delivery_amount": "1250.50",

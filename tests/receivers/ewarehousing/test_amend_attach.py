@@ -51,7 +51,7 @@ async def test_titles_are_compared_exactly() -> None:
 
 @pytest.mark.parametrize("applied", [True, False])
 async def test_after_a_lost_answer_the_titles_are_listed_again(applied: bool) -> None:
-    """The loss is in doubt; called again, only what is not there is added."""
+    """The loss is in doubt; the next call adds the missing documents only."""
     async with warehouse() as (receiver, standin):
         receipt = await receiver.create(delivery())
         standin.fault(Fault.LOSE_ANSWER if applied else Fault.LOSE_REQUEST, on=on("POST", "/documents/"))
@@ -65,7 +65,7 @@ async def test_after_a_lost_answer_the_titles_are_listed_again(applied: bool) ->
 @pytest.mark.fault(126)
 @pytest.mark.parametrize("first", [True, False])
 async def test_documents_of_which_some_were_added_are_in_doubt(first: bool) -> None:
-    """The list may not show yet what was added before a call that certainly was not carried out."""
+    """The list may not show yet a document that was added before a call that certainly failed."""
     async with warehouse() as (receiver, standin):
         receipt = await receiver.create(delivery())
         calls = itertools.count(1 if first else 0)
@@ -97,7 +97,7 @@ async def test_a_document_that_cannot_be_sent_stops_all_of_them(documents: list[
 
 @pytest.mark.parametrize("count", [1, 9, 35])
 async def test_progress_is_the_status_of_each_order(count: int) -> None:
-    """By the receiver's own id; what is not there any more is left out."""
+    """By the receiver's own id; a deleted order is left out."""
     async with warehouse() as (receiver, standin):
         receipts = [await receiver.create(delivery(number)) for number in range(count)]
         standin.move(receipts[0].id, "shipped")
@@ -110,7 +110,7 @@ async def test_progress_is_the_status_of_each_order(count: int) -> None:
 
 
 async def test_progress_of_old_orders_among_many_costs_a_tenth_more_at_most() -> None:
-    """What the newest pages of the list do not show is asked for one by one."""
+    """Orders that the newest pages of the list lack are read one by one."""
     async with warehouse() as (receiver, standin):
         old = [await receiver.create(delivery(number)) for number in range(10)]
         for number in range(10, 80):

@@ -40,7 +40,7 @@ async def test_a_late_cancellation_is_rejected_with_the_status(status: str) -> N
 
 @pytest.mark.parametrize(("status", "fine"), [("cancelled", True), ("shipped", False)])
 async def test_an_order_that_moves_on_between_read_and_cancel(status: str, fine: bool) -> None:
-    """The vendor refuses; what the order is by then decides."""
+    """The vendor refuses; the order's status by then decides."""
     async with warehouse() as (receiver, standin):
         receipt = await receiver.create(delivery())
 

@@ -19,7 +19,7 @@ def wanted(count: int = 40) -> list[str]:
 
 
 def others(count: int) -> list[dict[str, Any]]:
-    """Return rows of orders that nobody asks for."""
+    """Return rows of other orders."""
     return [record(1000 + number, f"other-{number}") for number in range(count)]
 
 
@@ -31,7 +31,10 @@ def test_it_is_declared() -> None:
 @pytest.mark.parametrize("base", [0, 1])
 @pytest.mark.parametrize("count", [0, 1, 49, 50, 51, 100, 149])
 async def test_one_reading_answers_for_all(base: int, count: int) -> None:
-    """What is on any page is found; the short last page proves what is not there, whatever the first one's number."""
+    """
+    An order on any page is found; the short last page proves the absence of the others, whatever the first page's
+    number.
+    """
     records = [*others(count), record(1, "order-1")]
     async with bench(paged(records, base=base)) as b:
         known = await b.receiver.find_many(wanted())
@@ -95,7 +98,7 @@ async def test_a_list_that_moves_proves_nothing(base: int) -> None:
 
 
 async def test_a_page_number_that_is_ignored_proves_nothing() -> None:
-    """The same full page again and again says nothing about the next one (faults.md #74)."""
+    """The same full page again and again proves nothing about the next one (faults.md #74)."""
     async with bench(lambda _query: [record(1, "order-1"), *others(PAGE_SIZE - 1)]) as b:
         assert await b.receiver.find_many(wanted()) == {}
 

@@ -86,7 +86,7 @@ def with_line(**changes: Any) -> Order:
 
 
 def wire(what: Order, **options: Any) -> Any:
-    """Return what the receiver would be sent, as it reads it; numbers with a fraction have all their digits."""
+    """Return the request as the receiver decodes it; numbers with a fraction have all their digits."""
     return msgspec.json.Decoder(float_hook=Decimal).decode(encode(create_order(what, **options)))
 
 
@@ -236,7 +236,7 @@ def test_a_unit_price_is_never_rounded(price: str, currency: str, cents: bytes, 
 
 
 def test_amounts_without_a_currency_are_left_out() -> None:
-    """A number that is not money says nothing in a field for money; as text it is in the meta data."""
+    """A number without a currency has no meaning in a field for money; it is meta data, as text."""
     sent = wire(order(currency=""))
 
     assert not {"currency", "order_amount"} & sent.keys()
@@ -265,7 +265,7 @@ def test_countries_without_postal_codes_need_none(country: str) -> None:
 
 
 def test_a_company_is_addressed_and_its_person_is_the_contact() -> None:
-    """`addressed_to` is the company, else the person; `shipping_contactperson` the person, else whom to ask."""
+    """`addressed_to` is the company, else the person; `shipping_contactperson` the person, else the contact."""
     private = wire(msgspec.structs.replace(to(company=""), contact=Contact(name="The Buyer")))
     impersonal = wire(to(first_name="", last_name=""))
     nobody = wire(msgspec.structs.replace(to(first_name="", last_name=""), contact=Contact()))
@@ -293,7 +293,7 @@ def test_the_delivery_date_is_counted_on_the_warehouses_calendar(
 
 
 def test_the_orders_own_delivery_date_wins() -> None:
-    """What the customer asked for is passed on as it is, without days added."""
+    """The customer's date is sent as it is, without days added."""
     assert delivery_date(order(requested_delivery_date=date(2026, 5, 1)), 7, "Europe/Amsterdam") == date(2026, 5, 1)
 
 
@@ -309,12 +309,12 @@ def test_a_date_beyond_the_calendar_holds_the_order(made: datetime) -> None:
     ("language", "expected"), [("NL", "nl"), ("nl_BE", "nl"), ("en-GB", "en"), ("", None), ("dutch", None)]
 )
 def test_a_language_is_two_letters_or_left_out(language: str, expected: str | None) -> None:
-    """A language is optional at the receiver: what is no code for one does not hold an order."""
+    """A language is optional at the receiver: an invalid code does not hold an order."""
     assert create_order(order(language=language)).language == expected
 
 
 def test_meta_data_keys_are_written_as_the_receiver_wants_them() -> None:
-    """Keys are lower case with `_` or `-`, values are text, and what is empty is left out (vendors.md 6/004 #18)."""
+    """Keys are lower case with `_` or `-`, values are text, and empty ones are left out (vendors.md 6/004 #18)."""
     assert named({"Gift Wrap": "true", "paymentMethod": "card", "a-b": "1", "é": "x", "empty": ""}) == {
         "gift_wrap": "true",
         "payment_method": "card",
@@ -347,7 +347,7 @@ def test_notes_keep_their_lines_and_lose_their_control_characters() -> None:
 
 
 def test_the_same_order_gives_the_same_bytes() -> None:
-    """The journal keeps the hash of what was sent; meta data in another order does not change it."""
+    """The journal keeps the hash of the request; meta data in another order does not change it."""
     other = order(metadata=dict(reversed(PROPELLER.metadata.items())))
 
     assert msgspec.json.encode(create_order(other)) == msgspec.json.encode(create_order(PROPELLER))

@@ -1,4 +1,4 @@
-"""The default mapping to eWarehousing under orders that nobody would send."""
+"""The default mapping to eWarehousing under generated, improbable orders."""
 
 from __future__ import annotations
 

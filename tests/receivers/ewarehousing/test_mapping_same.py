@@ -1,7 +1,7 @@
 """
-The default mapping to eWarehousing has short cuts; what it makes is what it made without them, byte for byte.
+The default mapping to eWarehousing has short cuts; its requests are those of the mapping without them, byte for byte.
 
-`ewarehousing_by_hand` is the mapping without any. A text, a number or a code that is odd may stand at any place.
+`mapping_by_hand` is the mapping without any. A text, a number or a code that is odd may be at any place.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def assert_same(order: Order, **options: Any) -> None:
 
 
 def emptied() -> Iterator[Order]:
-    """Yield the full order with less and less in it, so that what stands in for something else has its turn."""
+    """Yield the full order with less and less in it, so that each substitute has its turn."""
     yield FULL
     address = FULL.delivery_address
     assert address is not None

@@ -65,7 +65,7 @@ class ScriptedStandIn(EwarehousingStandIn):
 
 
 def kind(request: web.Request) -> Call | None:
-    """Return what kind of call a request is."""
+    """Return the kind of call of a request."""
     return ROUTES.get((request.method, request.rel_url.raw_path))
 
 

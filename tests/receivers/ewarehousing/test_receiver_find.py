@@ -23,7 +23,7 @@ def record(number: int, external_id: str, **changes: Any) -> dict[str, Any]:
 
 
 def paged(records: list[Any], *, base: int) -> Listing:
-    """Return a list that knows `limit` and `page`, whose first page has the number `base`."""
+    """Return a list that honours `limit` and `page`, whose first page has the number `base`."""
 
     def listing(query: dict[str, str]) -> list[Any]:
         size = int(query["limit"])
@@ -34,7 +34,7 @@ def paged(records: list[Any], *, base: int) -> Listing:
 
 
 async def test_the_seeds_list_is_a_receipt() -> None:
-    """The filter and a stable order are asked for, and a short first page needs no second."""
+    """The filter and a stable order are requested, and a short first page needs no second."""
     async with bench() as b:
         receipt = await b.receiver.find("order-10001")
 
@@ -53,7 +53,7 @@ async def test_the_seeds_list_is_a_receipt() -> None:
 @pytest.mark.attack(22)
 @pytest.mark.parametrize("external_id", ["shop-a+b&c=d#1", "shop-#117/ä%2F", "shop-../cancel"])
 async def test_any_external_id_reaches_the_vendor_whole(external_id: str) -> None:
-    """What an id holds stays a value of the query."""
+    """Any characters of an id stay inside the query's value."""
     async with bench(lambda query: [record(1, query["external_id"])]) as b:
         receipt = await b.receiver.find(external_id)
 
@@ -73,7 +73,7 @@ async def test_only_the_same_external_id_is_a_match(listed: list[Any]) -> None:
 @pytest.mark.fault(125)
 @pytest.mark.parametrize("stored", ["ORDER-1", "order-1 ", "order -1", "ｏrder-1"])  # noqa: RUF001 - as it is stored
 async def test_an_external_id_that_was_altered_is_a_conflict(stored: str) -> None:
-    """What is ours but for case, white space or Unicode form is neither taken for ours nor created anew."""
+    """An id that differs only in case, white space or Unicode form is neither treated as ours nor created again."""
     async with bench(lambda _query: [record(1, stored)]) as b:
         with pytest.raises(ConflictError, match="store ids differently"):
             await b.receiver.find("order-1")
@@ -82,7 +82,7 @@ async def test_an_external_id_that_was_altered_is_a_conflict(stored: str) -> Non
 @pytest.mark.parametrize("base", [0, 1])
 @pytest.mark.parametrize("place", [0, 49, 50, 99, 100, 124])
 async def test_a_match_is_found_on_any_page(base: int, place: int) -> None:
-    """Whether pages count from 0 or 1, every page is read (vendors.md 6/004 #14)."""
+    """With pages from 0 and from 1, every page is read (vendors.md 6/004 #14)."""
     records = [record(number, f"order-1{number}") for number in range(125)]
     records[place] = record(place, "order-1")
     async with bench(paged(records, base=base)) as b:
@@ -95,7 +95,7 @@ async def test_a_match_is_found_on_any_page(base: int, place: int) -> None:
 @pytest.mark.parametrize("base", [0, 1])
 @pytest.mark.parametrize("count", [0, 49, 50, 51, 100, 150])
 async def test_the_end_of_the_list_is_a_certain_no(base: int, count: int) -> None:
-    """None is said when the last page, short or empty, was seen."""
+    """None is returned once the last page, short or empty, was read."""
     async with bench(paged([record(number, f"order-1{number}") for number in range(count)], base=base)) as b:
         assert await b.receiver.find("order-1") is None
 
@@ -114,7 +114,7 @@ async def test_two_matches_are_a_conflict_wherever_they_are(base: int) -> None:
 @pytest.mark.fault(73)
 @pytest.mark.parametrize("status", ["cancelled", "Cancelled", "canceled"])
 async def test_a_cancelled_record_is_a_conflict(status: str) -> None:
-    """Whether a cancelled order is to be created anew is for a person to say (faults.md #73)."""
+    """An operator decides whether a cancelled order is created again (faults.md #73)."""
     async with bench(lambda _query: [record(1, "order-1", status=status)]) as b:
         with pytest.raises(ConflictError, match=r"ORD1 .* cancelled"):
             await b.receiver.find("order-1")
@@ -122,7 +122,7 @@ async def test_a_cancelled_record_is_a_conflict(status: str) -> None:
 
 @pytest.mark.fault(74)
 async def test_a_list_without_end_is_no_answer() -> None:
-    """A filter that is ignored shows everything: after the last page we read, nobody knows (faults.md #74)."""
+    """An ignored filter lists everything: after the last page that is read, the result is unknown (faults.md #74)."""
 
     def everything(query: dict[str, str]) -> list[Any]:
         first = int(query.get("page", 0)) * PAGE_SIZE
@@ -137,7 +137,7 @@ async def test_a_list_without_end_is_no_answer() -> None:
 
 @pytest.mark.fault(74)
 async def test_a_page_number_that_is_ignored_is_no_answer() -> None:
-    """The same full page again and again says nothing about the next one."""
+    """The same full page again and again proves nothing about the next one."""
     async with bench(lambda _query: [record(number, f"x-{number}") for number in range(PAGE_SIZE)]) as b:
         with pytest.raises(TransientError, match="unavailable"):
             await b.receiver.find("order-1")
@@ -146,7 +146,7 @@ async def test_a_page_number_that_is_ignored_is_no_answer() -> None:
 
 
 async def test_a_match_counts_even_when_the_list_does_not_end() -> None:
-    """What was seen exists: it is taken, and nothing is created."""
+    """A listed order exists: it is adopted, and nothing is created."""
     records = [record(0, "order-1"), *(record(number, f"x-{number}") for number in range(1, PAGE_SIZE))]
     async with bench(lambda _query: records) as b:
         receipt = await b.receiver.find("order-1")
@@ -172,7 +172,7 @@ async def test_a_match_counts_even_when_the_list_does_not_end() -> None:
     ],
 )
 async def test_an_answer_that_proves_nothing_is_no_leave_to_create(answer: tuple[int, Any]) -> None:
-    """Anything but a list that we can read is tried again later, and never says "not there" (faults.md #75)."""
+    """Anything but a readable list is tried again later, and never counts as absent (faults.md #75)."""
     async with bench() as b:
         b.vendor.script("GET", ORDERS, answer)
         with pytest.raises(TransientError):

@@ -1,4 +1,4 @@
-"""The file receiver on a real disk, and a disk that fails when it is told to."""
+"""The file receiver on a real disk, and a disk that fails on demand."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class FailingDisk(Disk):
         return super().size(fd)
 
     def write(self, fd: int, data: memoryview) -> int:
-        """Write what there is room for, and fail at the next call; as a full disk does."""
+        """Write as much as there is room for, and fail at the next call, as a full disk does."""
         if "write" in self.failing and self.room:
             done = super().write(fd, data[: self.room])
             self.room = 0
@@ -79,7 +79,7 @@ class FailingDisk(Disk):
 
 
 class SetClock(SystemClock):
-    """A clock that shows what the test says."""
+    """A clock that a test sets."""
 
     def __init__(self, at: str) -> None:
         super().__init__(1)
@@ -142,5 +142,5 @@ def _held(content: bytes, form: str) -> Iterator[str]:
 
 
 def names(folder: Path) -> list[str]:
-    """Return what a consumer sees in a folder."""
+    """Return the files in a folder that a consumer sees."""
     return sorted(each.name for each in folder.iterdir() if not each.name.startswith("."))

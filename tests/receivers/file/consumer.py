@@ -14,7 +14,7 @@ __all__ = ["Consumer"]
 
 
 class Consumer:
-    """Takes the files away that it sees, by renaming them, reads what it has, and deletes it."""
+    """Takes visible files away by renaming them, reads them, and deletes them."""
 
     def __init__(self, folder: Path, form: str = "jsonl") -> None:
         self.folder = folder
@@ -25,7 +25,7 @@ class Consumer:
         self.taken = folder.parent / f"{folder.name}-taken"
         self.taken.mkdir(exist_ok=True)
         self.lock = threading.Lock()
-        """Held while files are under way from the folder into what it has."""
+        """Held while files move from the folder to the consumer."""
         self._number = 0
 
     def take(self) -> None:

@@ -183,7 +183,7 @@ async def test_a_crash_a_pick_up_and_a_restart(tmp_path: Path, way: str) -> None
 
 
 async def test_who_takes_the_hidden_file_leaves_its_orders_to_a_person(tmp_path: Path) -> None:
-    """Nobody knows whether it read them: they are in doubt, and a look-up says what to do."""
+    """The consumer may or may not have read them: they are in doubt, and a look-up names the steps for an operator."""
 
     class Greedy(Disk):
         def sync(self, fd: int) -> None:
@@ -201,7 +201,7 @@ async def test_who_takes_the_hidden_file_leaves_its_orders_to_a_person(tmp_path:
 
 
 async def test_the_record_that_is_taken_away_is_written_anew(tmp_path: Path) -> None:
-    """A running process knows what was in it."""
+    """A running process has its content in memory."""
     async with receiver(tmp_path / "o.jsonl") as made:
         await made.create(delivery(made, "1"))
         (tmp_path / "o.jsonl").unlink()
@@ -213,7 +213,7 @@ async def test_the_record_that_is_taken_away_is_written_anew(tmp_path: Path) -> 
 
 
 async def test_a_record_that_cannot_be_written_takes_the_orders_back(tmp_path: Path) -> None:
-    """Both are there, or none: what is not recorded could be written twice."""
+    """Both are there, or neither: an order that is not logged could be written twice."""
 
     class Failing(Disk):
         failing = False
@@ -305,7 +305,7 @@ async def test_a_batch_is_a_file_by_count_size_or_age(
 
 
 async def test_no_batch_is_written_over_another(tmp_path: Path) -> None:
-    """Its number goes on with the record, and what is there of an earlier one counts when that is gone."""
+    """Its number continues with the log; without the log, an existing batch counts."""
     own: dict[str, Any] = {"hand_over": "rename", "batch": type(FileSettings(path="x").batch)(orders=1)}
     async with receiver(tmp_path / "o.jsonl", **own) as made:
         await made.create(delivery(made, "1"))

@@ -1,4 +1,4 @@
-"""A file keeps the contract of a receiver, on a real disk; what the contract says of HTTP is skipped, visibly."""
+"""A file keeps the contract of a receiver, on a real disk; the rules about HTTP are skipped, visibly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Orders as lines: JSON, and CSV cells that harm nobody; and the columns that settings may name."""
+"""Orders as lines: JSON, and harmless CSV cells; and the columns that settings may name."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_a_cell_is_one_line_and_printable(text: str, cell: str) -> None:
 
 
 def test_values_that_are_no_text() -> None:
-    """Numbers keep their digits, what is absent is empty, a list or an object is JSON."""
+    """Numbers keep their digits, missing values are empty, a list or an object is JSON."""
     body: dict[str, Any] = {
         "a": 7,
         "b": True,
@@ -88,7 +88,7 @@ def test_values_that_are_no_text() -> None:
 
 
 def test_a_row_for_each_line_says_which_of_how_many() -> None:
-    """What belongs to the order stands in each; an order without lines has one row."""
+    """Each row has the order's own values; an order without lines has one row."""
     lines = [{"sku": "A"}, {"sku": "B"}]
     assert cells("shop-1", "lines.sku", "notes", per_line=True, notes="n", lines=lines) == [
         ["shop-1", "1", "2", "A", "n"],
@@ -148,7 +148,7 @@ def test_the_columns_that_nobody_chose_show_an_order() -> None:
 
 
 def mistakes(own: str, mapping: str = "null") -> list[str]:
-    """Read settings with these keys of a file, and this mapping to it; return what is wrong with them."""
+    """Read settings with these keys of a file, and this mapping to it; return their problems."""
     text = f"""\
 sources: {{shop: {{type: shop, base_url: "https://shop.example", token: abc}}}}
 receivers: {{archive: {{type: file, {own}}}}}
@@ -215,7 +215,7 @@ def test_a_mistake_is_found_when_the_settings_are_read(own: str, words: str) -> 
     ],
 )
 def test_a_column_may_be_what_the_mapping_gives(own: str, mapping: str) -> None:
-    """A key of the route's own is a column like those of an order; what a function returns nobody can know before."""
+    """A key of the route's own is a column like those of an order; the result of a function is unknown before."""
     assert mistakes(f"path: o.csv, format: csv, {own}", mapping) == []
 
 
@@ -248,7 +248,7 @@ def test_a_column_that_no_mapping_gives(own: str, mapping: str, words: str) -> N
 
 
 def test_lines_that_are_no_list_are_refused() -> None:
-    """A mapping may make of them what it wants, but then there is no row for each."""
+    """A mapping may replace the lines by any value, but then there is no row for each."""
     with pytest.raises(RejectedError, match="no list"):
         CsvRows(["lines.sku"], per_line=True).written(Delivery("shop-1", b'{"lines": 5}'))
     assert CsvRows(["lines"], per_line=False).written(Delivery("shop-1", b'{"lines": 5}')) == b"shop-1,5\n"

@@ -1,4 +1,4 @@
-"""A CSV file loses nothing that the JSON form has; what becomes of texts that look like formulas is a setting."""
+"""A CSV file loses no value of the JSON form; a setting decides about texts that look like formulas."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.settings.vendors import SOURCES
 
 
 def full(kind_of: inspect.Type, name: str) -> Any:
-    """Return a value of a type in which every text, amount and time is there, and tells what it is."""
+    """Return a value of a type with every text, amount and time set, each with its own name."""
     if isinstance(kind_of, inspect.Metadata):
         return full(kind_of.type, name)
     if isinstance(kind_of, inspect.UnionType):
@@ -67,7 +67,7 @@ def leaves(value: Any) -> Iterator[str]:
 @pytest.mark.fault(154)
 @pytest.mark.parametrize("per_line", [False, True])
 def test_the_default_columns_hold_every_leaf_of_the_json_form(per_line: bool) -> None:
-    """Rows, names, phones, dates and amounts: whatever an order has, also what is given a field later."""
+    """Rows, names, phones, dates and amounts: all values of an order, and future fields."""
     order: Order = full(inspect.type_info(Order), "order")
     body = msgspec.json.encode(plain_order(order))
     rows = CsvRows(defaults(per_line=per_line), per_line=per_line)
@@ -87,7 +87,7 @@ def test_the_default_columns_hold_every_leaf_of_the_json_form(per_line: bool) ->
 
 
 def test_a_column_that_a_mapping_adds_has_to_be_named() -> None:
-    """The default columns are those of an order; what a mapping gives beyond these would be left out unseen."""
+    """The default columns are those of an order; further values of a mapping would be lost without a notice."""
     own = FileSettings(path="o.csv", format="csv")
     assert own.problems_with([{"notes": "=reference"}, None]) == []
     ((key, text),) = own.problems_with([{"channel": "web"}])
@@ -133,7 +133,7 @@ def test_the_apostrophe_can_be_switched_off_by_kind_of_column(formulas: dict[Kin
 
 
 def test_an_order_can_be_refused_for_it() -> None:
-    """Neither changed nor let through; the reason names the column, not what is in it."""
+    """Neither changed nor written; the reason names the column, and not its content."""
     rows = CsvRows(COLUMNS, per_line=False, formulas={"text": "refuse"})
     with pytest.raises(RejectedError, match="notes begins like a formula"):
         rows.written(Delivery("shop-1", BODY))

@@ -1,4 +1,4 @@
-"""What a file receiver does to its file, and what it leaves alone."""
+"""The changes that a file receiver makes to its file, and those that it does not make."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ async def create(made: FileReceiver, *ids: str) -> list[Receipt]:
 
 @pytest.mark.attack(27)
 async def test_an_order_is_a_line_with_its_external_id_first(tmp_path: Path) -> None:
-    """The receipt names the file and the line; nobody else may read the file."""
+    """The receipt names the file and the line; only the owner may read the file."""
     path = tmp_path / "orders.jsonl"
     async with receiver(path) as made:
         receipts = await create(made, "1", "2")
@@ -95,7 +95,7 @@ async def test_creates_that_come_while_one_is_synced_share_the_next_sync(tmp_pat
 
 
 async def test_the_same_order_twice_in_one_group_is_there_once(tmp_path: Path) -> None:
-    """The second is a duplicate of the first, which is on the disk when it is told so."""
+    """The second is a duplicate of the first, which is on the disk by then."""
     async with receiver(tmp_path / "o.jsonl") as made:
         twice = [made.create(delivery(made, "1")) for _ in range(2)]
         first, second = await asyncio.gather(*twice, return_exceptions=True)
@@ -108,7 +108,7 @@ async def test_the_same_order_twice_in_one_group_is_there_once(tmp_path: Path) -
 @pytest.mark.parametrize("first", [0, 2])
 @pytest.mark.parametrize("room", [0, 1, 20, 300])
 async def test_a_full_disk_leaves_no_half_line(tmp_path: Path, form: str, first: int, room: int) -> None:
-    """What was begun is taken back, for the whole group; when there is room again, it is written."""
+    """A started write is undone for the whole group; once there is room again, it is written."""
     path, disk = tmp_path / "orders", FailingDisk()
     async with receiver(path, disk=disk, **FORMS[form]) as made:
         await create(made, *map(str, range(first)))
@@ -209,7 +209,7 @@ async def test_a_file_that_is_something_else_is_not_touched(tmp_path: Path, form
 
 
 async def test_a_row_that_somebody_spoilt_spoils_no_other(tmp_path: Path) -> None:
-    """A quote left open, a line break put in, other line ends: the rows behind it are still told."""
+    """A quote left open, an added line break, other line ends: the rows behind it are still recognised."""
     path = tmp_path / "orders.csv"
     async with receiver(path, format="csv") as made:
         await create(made, "1", "2", "3")
@@ -272,7 +272,7 @@ async def test_a_file_that_was_moved_away_is_begun_anew(tmp_path: Path) -> None:
 
 
 async def test_what_others_do_to_the_file_is_noticed(tmp_path: Path) -> None:
-    """Lines that were added count; what was handed over counts on when it is taken out, as a consumer may do it."""
+    """Added lines count; an order that was handed over still counts when a consumer removes it."""
     path = tmp_path / "o.jsonl"
     async with receiver(path) as made:
         await create(made, "1", "2")
@@ -330,7 +330,7 @@ async def test_a_day_that_ended_in_a_crash_is_mended_on_the_next(tmp_path: Path)
 
 
 async def test_a_write_that_takes_too_long_is_in_doubt(tmp_path: Path) -> None:
-    """The disk goes on with it; a look-up waits for the disk, and then knows."""
+    """The disk continues the write; a look-up waits for the disk, and then has the result."""
     disk = SlowDisk()
     async with receiver(tmp_path / "o.jsonl", disk=disk, timeout=0.05) as made:
         with pytest.raises(InDoubtError):
@@ -362,7 +362,7 @@ async def test_a_create_that_is_given_up_is_whole_or_not_there(tmp_path: Path) -
 async def test_an_order_of_any_size_is_refused_rather_than_unreadable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What could be written and not be read again would be written twice."""
+    """An order that could be written but not read again would be written twice."""
     monkeypatch.setattr(file_module, "LARGEST", 500)
     monkeypatch.setattr(file_index, "LARGEST", 500)
     async with receiver(tmp_path / "o.jsonl") as made:
@@ -374,7 +374,7 @@ async def test_an_order_of_any_size_is_refused_rather_than_unreadable(
 
 
 async def test_a_check_makes_and_mends_nothing(tmp_path: Path) -> None:
-    """It counts what is there, even while another process writes it."""
+    """It counts the orders, even while another process writes the file."""
     path = tmp_path / "orders.jsonl"
     async with receiver(path) as made, receiver(path) as other:
         assert (await made.check()).endswith("not there yet, and can be made")

@@ -1,4 +1,4 @@
-"""A file that is followed while it grows: never renamed, each order once, and what is unknown is left to a person."""
+"""A file that is followed while it grows: never renamed, each order once; doubtful orders are left to an operator."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FOLLOWED: dict[str, Any] = {"hand_over": "follow"}
 
 
 class Ending(Disk):
-    """Ends the process, as far as the receiver can tell, at a step."""
+    """Ends the process, as seen by the receiver, at a step."""
 
     def __init__(self, step: str) -> None:
         self.step = step
@@ -73,7 +73,7 @@ async def test_who_follows_the_file_by_its_name_reads_each_order_once(tmp_path: 
 
 @pytest.mark.fault(129)
 async def test_an_order_that_is_written_while_its_file_is_taken_away_is_left_to_a_person(tmp_path: Path) -> None:
-    """Whether the consumer read it, nobody knows: neither is it told as delivered nor written again by itself."""
+    """The consumer may or may not have read it: the order is neither delivered nor written again."""
     path = tmp_path / "orders.jsonl"
     async with receiver(path, disk=Taken(path), **FOLLOWED) as made:
         with pytest.raises(InDoubtError, match="taken away while it was written"):
@@ -109,7 +109,7 @@ async def test_an_order_that_could_not_be_written_can_be_written_again(tmp_path:
 
 @pytest.mark.fault(129)
 async def test_a_crash_before_the_write_leaves_the_order_to_a_person(tmp_path: Path) -> None:
-    """The record says that it was about to be written, and the file does not hold it: it may have been taken away."""
+    """The log shows that it was about to be written, and the file lacks it: a consumer may have taken it away."""
     path = tmp_path / "orders.jsonl"
     async with receiver(path, disk=Ending("write"), **FOLLOWED) as made:
         with pytest.raises(SystemExit):

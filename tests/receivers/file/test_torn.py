@@ -1,4 +1,4 @@
-"""A crash at any byte of a write: what is left is mended, and every order is there once after it was sent again."""
+"""A crash at any byte of a write: the rest is mended, and every order is there once after it was sent again."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def small(external_id: str) -> Delivery:
 
 
 async def deliver(made: FileReceiver) -> list[str]:
-    """Do what the flow does after a crash: look each up, and create what is not there. Return what was created."""
+    """Do as the flow does after a crash: look each order up, and create the absent ones. Return the created ones."""
     missing = [each for each in IDS if await made.find(each) is None]
     for each in missing:
         await made.create(small(each))
@@ -33,7 +33,7 @@ async def deliver(made: FileReceiver) -> list[str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 async def test_at_every_byte(tmp_path: Path, form: str) -> None:
-    """No line stays torn, none is there twice, and what was whole before stays byte for byte."""
+    """No line stays torn, none is there twice, and whole lines stay byte for byte."""
     own = FORMS[form] | (COLUMNS if form != "jsonl" else {})
     path = tmp_path / "whole"
     async with receiver(path, **own) as made:

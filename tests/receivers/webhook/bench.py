@@ -35,7 +35,7 @@ SHORT = RetrySettings(first=Duration(0.01), longest=Duration(0.02))
 
 @dataclass
 class Bench:
-    """A receiver and what it talks to."""
+    """A receiver and its server."""
 
     receiver: WebhookReceiver
     standin: WebhookStandIn

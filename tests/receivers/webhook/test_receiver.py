@@ -1,4 +1,4 @@
-"""A webhook keeps the contract of a receiver, against a stand-in that checks its signatures; asked or not."""
+"""A webhook keeps the contract of a receiver, with and without look-up; the stand-in checks its signatures."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class WebhookHarness(Harness):
     def answer(
         self, call: Call, status: int, body: bytes = b"", *, applied: bool = False, times: int = 1, echo: bool = False
     ) -> None:
-        """Script an answer. To a look-up a 404 says that the order is not there: its wrong address is a 410."""
+        """Script a response. For a look-up a 404 means that the order is absent: its wrong address is a 410."""
         status = 410 if (call, status) == ("find", 404) else status
         self.standin.scripted.append(Scripted(call, status, body, applied, times, echo))
 
@@ -104,7 +104,7 @@ class WebhookHarness(Harness):
 
 
 class TestWebhook(ReceiverContract):
-    """The contract, for a webhook that cannot be asked what it has."""
+    """The contract, for a webhook without a look-up."""
 
     receiver: ClassVar[type[Any]] = RECEIVERS["webhook"]
     logs_in: ClassVar[bool] = False

@@ -1,4 +1,4 @@
-"""What a webhook is sent, what its answers mean, and which secrets can sign."""
+"""The requests of a webhook, the meaning of its responses, and the secrets that can sign."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CANARY = "canary-7f3a-do-not-print"
 
 
 class Answering(WebhookStandIn):
-    """Checks the signature, and then answers what it is told to."""
+    """Checks the signature, and then returns a scripted response."""
 
     def __init__(self, status: int, body: bytes) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ async def test_an_order_is_posted_as_plain_json_under_its_external_id() -> None:
 
 
 async def test_the_schemes_own_library_accepts_the_signature_and_no_other_body() -> None:
-    """The bytes that were sent are what was signed."""
+    """The sent bytes are the signed ones."""
     async with bench() as b:
         await b.receiver.create(delivery(b.receiver))
     (call,) = b.standin.history
@@ -67,7 +67,7 @@ async def test_the_schemes_own_library_accepts_the_signature_and_no_other_body()
 
 
 async def test_a_repeat_has_the_same_id_and_a_time_of_its_own() -> None:
-    """A receiver that keeps to the scheme refuses old times, and knows a repeat by its id."""
+    """A receiver that follows the scheme refuses old times, and recognises a repeat by its id."""
 
     class Later(SystemClock):
         shift = timedelta(0)
@@ -160,7 +160,7 @@ def test_the_settings_of_the_design_are_good() -> None:
 )
 @pytest.mark.parametrize("status", [200, 202])
 async def test_the_receipt_is_the_answers_id_or_the_external_id(status: int, body: bytes, receipt: str) -> None:
-    """Any 2xx is a success, whatever else it says."""
+    """Any 2xx is a success, whatever its body."""
     async with bench(Answering(status, body)) as b:
         assert (await b.receiver.create(delivery(b.receiver))).id == receipt
 
@@ -183,7 +183,7 @@ async def test_a_webhook_that_was_switched_off_is_the_operators() -> None:
 @pytest.mark.attack(23)
 @pytest.mark.parametrize("external_id", ["shop-1\r\nwebhook-signature: x", "shop-é", "shop 1", "", "x" * 201, "a\x00"])
 async def test_an_id_that_is_no_header_is_never_sent(external_id: str) -> None:
-    """Nor taken for in doubt: nothing left the house. The default mapping holds such an order before that."""
+    """Nor is it in doubt, as nothing was sent. The default mapping holds such an order earlier."""
     async with bench() as b:
         with pytest.raises(RejectedError, match="cannot be sent as a webhook-id"):
             await b.receiver.create(Delivery(external_id, b"{}"))
@@ -193,7 +193,7 @@ async def test_an_id_that_is_no_header_is_never_sent(external_id: str) -> None:
 
 
 async def test_a_look_up_is_signed_too() -> None:
-    """Whoever else asks learns nothing."""
+    """An unsigned look-up gets no data."""
     async with bench(finds=True) as b:
         b.standin.put("shop-1")
         found = await b.receiver.find("shop-1")
@@ -233,7 +233,7 @@ async def test_a_look_up_compares_exactly_and_counts_a_record_once(body: bytes, 
 @pytest.mark.fault(125)
 @pytest.mark.parametrize("body", [b'[{"external_id": "SHOP-1"}]', b'{"external_id": "shop-1 "}'])
 async def test_an_external_id_that_was_altered_is_a_conflict(body: bytes) -> None:
-    """What is ours but for case or white space is neither taken for ours nor sent anew."""
+    """An id that differs only in case or white space is neither treated as ours nor sent again."""
     async with bench(Answering(200, body), finds=True) as b:
         with pytest.raises(ConflictError, match="store ids differently"):
             await b.receiver.find("shop-1")
@@ -259,7 +259,7 @@ async def test_without_a_look_up_it_says_so() -> None:
 
 @pytest.mark.parametrize("more", [{}, {"finds": True}])
 async def test_a_check_needs_no_order(more: dict[str, Any]) -> None:
-    """A 405 to OPTIONS shows that somebody is there; a 404 that nobody is."""
+    """A 405 to OPTIONS proves that a server is there; a 404 that the address is wrong."""
     async with bench(**more) as b:
         assert "answers" in await b.receiver.check()
         assert b.standin.records == []

@@ -51,7 +51,7 @@ class Foreign(WebhookStandIn):
 @pytest.mark.fault(128)
 @pytest.mark.parametrize(("status", "body"), FOREIGN)
 async def test_a_2xx_of_somebody_else_is_no_delivery(tmp_path: Path, status: int, body: bytes) -> None:
-    """Where nobody can ask, the order is held for a person; its source is told nothing."""
+    """Without a look-up, the order is held for an operator, and its source receives nothing."""
     run = Run(Foreign(status, body, times=4))
 
     await run.drained(tmp_path)
@@ -65,7 +65,7 @@ async def test_a_2xx_of_somebody_else_is_no_delivery(tmp_path: Path, status: int
 @pytest.mark.parametrize("passes", [False, True])
 @pytest.mark.parametrize(("status", "body"), FOREIGN)
 async def test_it_is_looked_up_where_that_can_be(tmp_path: Path, status: int, body: bytes, passes: bool) -> None:
-    """What is not there is sent again, and what is there all the same is taken for delivered: once, either way."""
+    """An absent order is sent again, and one that is there counts as delivered: once, either way."""
     run = Run(Foreign(status, body, times=4, passes=passes), finds=True)
 
     drained = await run.drained(tmp_path)
@@ -172,7 +172,7 @@ class Asked(WebhookStandIn):
     ],
 )
 async def test_an_error_is_no_answer_to_a_look_up(status: int, body: bytes, error: type[ConnectorError]) -> None:
-    """It says nothing about the order; that it is not there would be permission to create it again."""
+    """It shows nothing about the order; absence would be permission to create it again."""
     async with bench(Asked(status, body), finds=True) as b:
         with pytest.raises(error):
             await b.receiver.find("shop-1")
@@ -186,7 +186,7 @@ async def test_what_is_not_there_is_still_not_there(status: int, body: bytes) ->
 
 
 async def test_an_orders_own_status_is_not_that_of_the_call() -> None:
-    """What a look-up shows may have failed over there; it is there."""
+    """A record may have failed at the receiver; it still exists."""
     async with bench(Asked(200, b'{"id": "7", "external_id": "shop-1", "status": "failed"}'), finds=True) as b:
         found = await b.receiver.find("shop-1")
     assert found is not None

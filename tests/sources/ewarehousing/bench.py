@@ -38,7 +38,7 @@ class EwarehousingSourceHarness(SourceHarness):
         return (PASSWORD, *(used - {""}))
 
     def acknowledged(self) -> list[str]:
-        """Return what the vendor was told: nothing but questions, ever."""
+        """Return the acknowledgements that the vendor received: always none, as only reads are sent."""
         asked = ("GET", "POST /wms/auth/")
         return [call.path for call in self.vendor.history if not f"{call.method} {call.path}".startswith(asked)]
 

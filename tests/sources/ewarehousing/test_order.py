@@ -94,7 +94,7 @@ def test_amounts_are_in_the_smallest_unit(currency: Any, amount: str) -> None:
 
 @pytest.mark.parametrize(("status", "cancelled"), [("cancelled", True), ("Canceled", True), ("shipped", False)])
 def test_a_cancelled_order_says_so(status: str, cancelled: bool) -> None:
-    """Where `cancelled` is one of the mirrored statuses, nobody fulfils the order elsewhere."""
+    """If `cancelled` is one of the mirrored statuses, the order is not fulfilled elsewhere."""
     order = mapped(status=status)
     assert order.cancelled is cancelled
     assert order.metadata["status"] == status

@@ -65,7 +65,7 @@ class TestEwarehousingSource(SourceContract):
         return RETRIEVE
 
     async def test_acknowledged_orders_are_not_listed_again(self) -> None:
-        """Not this source's: the journal says which orders are known."""
+        """This rule is not for this source: the journal decides which orders are known."""
         pytest.skip(FEED_STAYS)
 
     @pytest.mark.parametrize("fault", [Fault.LOSE_ANSWER])
@@ -74,7 +74,7 @@ class TestEwarehousingSource(SourceContract):
         pytest.skip(NO_CALL)
 
     async def test_a_full_batch_is_taken(self) -> None:
-        """As many orders as the limit says are confirmed, and the vendor hears nothing of it."""
+        """As many orders as the limit allows are confirmed without a call to the vendor."""
         ids = numbers(self.source.ack_limit)
         async with ewarehousing(ids) as h:
             outcomes = await h.source.acknowledge([h.acknowledgement(order_id) for order_id in ids])
@@ -119,7 +119,7 @@ async def test_a_long_feed_is_walked_to_its_end(page_base: int) -> None:
 
 
 async def test_a_status_filter_that_is_ignored_brings_nothing_else() -> None:
-    """What was asked for is checked on every order."""
+    """The requested status is checked for every order."""
     async with ewarehousing(["1"], statuses=["planned", "created", "created"]) as h:
         h.put("2", status="shipped")
         h.put("3", status="Planned")
@@ -191,7 +191,7 @@ async def test_a_check_says_where_it_looked() -> None:
 
 
 def test_the_settings() -> None:
-    """The statuses have no default: what to mirror is the operator's to say."""
+    """The statuses have no default: the operator chooses the mirrored orders."""
     given: dict[str, Any] = {"type": "ewarehousing", "username": "u", "wms_code": "D", "customer_code": "C"}
 
     def converted(**changes: Any) -> EwarehousingSourceSettings:

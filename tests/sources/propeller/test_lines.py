@@ -1,4 +1,4 @@
-"""The rows of a Propeller order that are no products: costs, incentives, and classes that nobody knows."""
+"""The rows of a Propeller order that are not products: costs, incentives, and unknown classes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def incentive(**parts: Any) -> dict[str, Any]:
 @pytest.mark.fault(148)
 @pytest.mark.parametrize("name", ["configuration", "Bundle", "produkt", "0"])
 def test_a_row_of_an_unknown_class_holds_the_order(name: str) -> None:
-    """Nobody knows what would be missing without it."""
+    """Without the row, something unknown would be missing."""
     with pytest.raises(Unmappable) as caught:
         mapped(PRODUCT, {**PRODUCT, "class": name})
     assert caught.value.cause == f"unknown row class: {name}"
@@ -62,14 +62,14 @@ def test_costs_are_carried() -> None:
     ],
 )
 def test_an_incentive_belongs_to_the_row_that_it_names(parts: dict[str, Any], price: Decimal | None) -> None:
-    """The line's price is what is paid for a piece of it; the incentive itself stands beside it."""
+    """The line's price is the amount paid for a piece of it; the incentive itself is metadata."""
     (line,) = mapped(PRODUCT, incentive(**parts)).lines
     assert line.unit_price == price
     assert line.metadata["incentive_1_sku"] == "free"
 
 
 def test_a_price_that_is_not_exact_is_none() -> None:
-    """Three pieces for 25 have no price each; what is known stays beside the line."""
+    """Three pieces for 25 have no price each; the known amounts stay in the line's metadata."""
     (line,) = mapped({**PRODUCT, "quantity": 3}, incentive(quantity=1, price=-5)).lines
     assert line.unit_price is None
     assert line.metadata["incentive_1_price"] == "-5"

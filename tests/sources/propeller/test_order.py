@@ -131,7 +131,7 @@ def test_a_number_where_text_is_documented_is_text() -> None:
     ("status", "cancelled"), [("VOID", True), ("Void", True), ("NEW", False), ("", False), (None, False)]
 )
 def test_a_cancelled_order(status: str | None, cancelled: bool) -> None:
-    """What means cancelled is the tenant's to say; with nothing said, nothing does."""
+    """The tenant names the statuses that mean cancelled; by default none does."""
     raw = encode({**seed_order(), "status": status})
     assert to_order("shop", raw, frozenset({"void"})).cancelled is cancelled
     assert to_order("shop", raw).cancelled is False
@@ -190,7 +190,7 @@ def test_the_addresses_of_each_kind() -> None:
 
 
 def test_two_delivery_addresses_wait_for_a_person() -> None:
-    """Nobody can tell which of them is meant; the same one twice is one."""
+    """It is uncertain which of them is meant; the same address twice counts as one."""
     same = mapped(addresses=[address("delivery", city="B"), address("delivery", city="B")])
     assert same.delivery_address == Address(street="Dam", city="B")
     with pytest.raises(Unmappable, match="several delivery addresses"):
@@ -199,7 +199,7 @@ def test_two_delivery_addresses_wait_for_a_person() -> None:
 
 @pytest.mark.parametrize("addresses", [None, []])
 def test_a_missing_address_is_no_fault_of_the_source(addresses: Any) -> None:
-    """Whether an address is needed is for the receiver to say."""
+    """The receiver decides whether an address is required."""
     order = mapped(addresses=addresses)
     assert (order.delivery_address, order.invoice_address) == (None, None)
     assert order.contact == Contact(email="customer@example.com")
@@ -219,7 +219,7 @@ def test_the_contact_is_at_the_delivery_address() -> None:
     ("reference", "expected"), [("WEB-1", "WEB-1"), ("", "20106"), ("  ", "20106"), (None, "20106"), (77, "77")]
 )
 def test_the_reference(reference: Any, expected: str) -> None:
-    """What people call the order, else its id."""
+    """The reference is the order's own, else its id."""
     assert mapped(reference=reference).reference == expected
 
 
@@ -235,7 +235,7 @@ def test_the_reference(reference: Any, expected: str) -> None:
     ],
 )
 def test_times_are_utc(date: Any, at: datetime | None) -> None:
-    """A time without a zone is taken for UTC."""
+    """A time without a zone is in UTC."""
     assert mapped(date=date).created_at == at
 
 

@@ -1,4 +1,4 @@
-"""The numbers of Propeller's order: which is which, and what is done with odd ones (vendors.md 6, seed 000)."""
+"""The numbers of Propeller's order: their meaning, and the treatment of odd ones (vendors.md 6, seed 000)."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_a_credit_keeps_its_sign(tax: str) -> None:
     [("100", "90", "11"), ("100", "90", "-10"), ("100", "-90", "10"), ("100.00", "79.00", "20.98"), ("5", "5", "1")],
 )
 def test_sums_that_do_not_add_up(gross: str, net: str, tax: str) -> None:
-    """If the difference is not the tax, nobody knows what the numbers mean: the order waits for a person."""
+    """If the difference is not the tax, the meaning of the numbers is unknown: the order waits for an operator."""
     with pytest.raises(Unmappable) as caught:
         total(Decimal(gross), Decimal(net), Decimal(tax))
     assert caught.value.cause == "totals do not add up"
@@ -83,7 +83,7 @@ def test_the_lines_need_not_make_the_total() -> None:
 
 @pytest.mark.parametrize("sums", [None, {}, {"gross": 1}, {"net": 1}, {"tax": 1}, {"gross": None, "net": 5}])
 def test_a_missing_sum_is_no_fault(sums: Any) -> None:
-    """What the vendor does not say is not known; of one sum alone nobody can tell whether tax is in it."""
+    """A sum that the vendor omits is unknown; a sum alone may or may not include tax."""
     totals = mapped(total=sums, postageData=sums).totals
     assert (totals.including_tax, totals.excluding_tax, totals.shipping_excluding_tax) == (None, None, None)
 
@@ -120,7 +120,7 @@ def test_an_absurd_number_is_caught_before_it_is_reckoned_with(number: str, plac
 
 @given(st.decimals(min_value="0.01", max_value="99999999", places=2), st.integers(0, 100))
 def test_money_stays_exact(net: Decimal, percentage: int) -> None:
-    """What the vendor wrote is what arrives, to the last digit."""
+    """The vendor's amount arrives unchanged, to the last digit."""
     tax = (net * percentage / 100).quantize(Decimal("0.01"))
     totals = total(net + tax, net, tax)
     assert (str(totals.excluding_tax), str(totals.including_tax)) == (str(net), str(net + tax))

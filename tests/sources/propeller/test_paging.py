@@ -1,4 +1,4 @@
-"""What Propeller is asked for, and what of its answers is an order to export (seed 000, step 1)."""
+"""Propeller's search requests, and the orders to export in its responses (seed 000, step 1)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.sources.propeller.bench import SEARCH, TOKEN, bodies, found, order, p
 
 
 async def test_the_search_is_the_seeds(tenant: PropellerSource) -> None:
-    """Step 1 of the seed, with the page and its size said aloud; its example order is listed as it came."""
+    """Step 1 of the seed, with an explicit page and size; its example order is listed unchanged."""
     with aioresponses() as vendor:
         vendor.post(SEARCH, body=encode(found(seed_order(), itemsFound=720, offset=12, pages=60)))
         vendor.post(SEARCH, body=encode(found()))
@@ -80,7 +80,7 @@ async def test_failed_orders_can_be_asked_for() -> None:
 
 
 async def test_cancelled_orders_are_listed_as_such() -> None:
-    """Which statuses mean cancelled the tenant says; one search asks for them, too, and nothing else is let through."""
+    """The tenant names the statuses that mean cancelled; one search includes them, and no other ones."""
     tenant = PropellerSource("shop", PropellerSettings(token=TOKEN, cancelled_statuses=["VOID"]), SystemClock())
     with aioresponses() as vendor:
         vendor.post(SEARCH, body=encode(found(order(1), order(2, status="void"), order(3, status="ARCHIVED"))))
@@ -101,7 +101,7 @@ async def test_quotations_are_skipped() -> None:
 @pytest.mark.fault(42, 44)
 @pytest.mark.parametrize("order_id", [0, -1, 2**63, 2**80, 1.5, True, None, "x", "", "1" * 30, "٣"])
 async def test_an_order_without_a_usable_id_does_not_lose_the_page(tenant: PropellerSource, order_id: Any) -> None:
-    """It is listed under a hash of its bytes, the same each time, and can be mapped by nobody (faults.md #44)."""
+    """It is listed under a hash of its bytes, the same each time, and cannot be mapped (faults.md #44)."""
     bad = {**seed_order(), "id": order_id}
     with aioresponses() as vendor:
         vendor.post(SEARCH, body=encode(found(order(1), bad, order(2))), repeat=True)
@@ -125,7 +125,7 @@ async def test_an_id_may_be_text(tenant: PropellerSource) -> None:
 @pytest.mark.fault(41)
 @pytest.mark.parametrize("page", [found(items=...), found(items=None), found(items={}), [], {"error": {}}, None])
 async def test_an_answer_without_items_concludes_nothing(tenant: PropellerSource, page: Any) -> None:
-    """Only an empty list says that the feed is empty (faults.md #41)."""
+    """Only an empty list proves that the feed is empty (faults.md #41)."""
     with aioresponses() as vendor:
         vendor.post(SEARCH, body=encode(page))
         with pytest.raises(TransientError):
@@ -134,7 +134,7 @@ async def test_an_answer_without_items_concludes_nothing(tenant: PropellerSource
 
 @pytest.mark.fault(143)
 async def test_a_replay_finds_what_was_exported_by_whatever_status_it_has_by_now() -> None:
-    """Its status moves on while it is fulfilled; what is not exported is listed in the settings' statuses only."""
+    """The status changes during fulfilment; orders not exported yet are listed in the settings' statuses only."""
     moved = {"exportedAt": "2026-03-24T10:00:00.000Z"}
     orders = [
         order(1, exportStatus="exported", status="NEW", **moved),

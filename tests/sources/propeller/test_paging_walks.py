@@ -57,7 +57,7 @@ async def test_a_page_of_one_that_is_too_large_is_an_error() -> None:
 @pytest.mark.parametrize("offset", [{}, {"offset": ...}, {"offset": 0}, {"offset": "12"}, {"pages": ...}])
 @pytest.mark.parametrize("count", [0, 1, 12, 13, 99, 200])
 async def test_a_page_size_of_the_servers_own(tenant: PropellerSource, count: int, offset: dict[str, Any]) -> None:
-    """A server that gives pages of 12 whatever was asked for loses nothing, whether it says so or not."""
+    """A server that always returns pages of 12 loses no order, whether or not it states that size."""
     feed = Feed(count, size=12, lie=offset)
     with aioresponses() as vendor:
         vendor.post(SEARCH, callback=feed.search, repeat=True)
@@ -80,7 +80,7 @@ async def test_a_page_size_of_the_servers_own(tenant: PropellerSource, count: in
     ],
 )
 async def test_lying_metadata(tenant: PropellerSource, lie: dict[str, Any]) -> None:
-    """Whatever the page says about the paging, every order is listed and the walk ends (faults.md #40)."""
+    """Whatever paging the page states, every order is listed and the poll ends (faults.md #40)."""
     feed = Feed(200, lie=lie)
     with aioresponses() as vendor:
         vendor.post(SEARCH, callback=feed.search, repeat=True)

@@ -39,7 +39,7 @@ class TestPropellerSource(SourceContract):
         return PropellerSource("shop", PropellerSettings(token=TOKEN), SystemClock())
 
     def sample(self) -> bytes:
-        """Return the seed's order, with what the vendor documents elsewhere."""
+        """Return the seed's order, with the fields that the vendor documents elsewhere."""
         return listed({"reference": "WEB-1", "remarks": "Ring twice.", "items": [{**seed_order()["items"][0]}]})
 
 

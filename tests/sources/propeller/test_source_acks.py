@@ -84,7 +84,7 @@ async def test_an_order_that_is_gone_does_not_pause_the_others() -> None:
 
 
 async def test_a_404_of_another_kind_is_a_wrong_address(tenant: PropellerSource) -> None:
-    """A gateway's 404 says nothing of the order: the endpoint is paused, and the order not given up."""
+    """A gateway's 404 is not about the order: the endpoint is paused, and the order kept."""
     with aioresponses() as vendor:
         vendor.patch(MARK, status=404, body="<html>no such route</html>")
         with pytest.raises(EndpointError):

@@ -33,7 +33,7 @@ async def test_the_log_in() -> None:
 
 
 async def test_a_wrong_secret() -> None:
-    """The operator hears of it, and the secret is not in what he hears."""
+    """The error reaches the operator, without the secret in it."""
     async with propeller([order(1)], client_secret=Secret("not-the-secret")) as h:
         with pytest.raises(AuthError) as caught:
             await h.listed()
@@ -42,7 +42,7 @@ async def test_a_wrong_secret() -> None:
 
 @pytest.mark.parametrize("life", [1899, "1899", 1899.9, None, "soon", -1, ...])
 async def test_the_life_of_a_token(life: Any) -> None:
-    """It comes as a number or as text (vendors.md 1); what cannot be read counts as half an hour."""
+    """It is a number, or one in text (vendors.md 1); an unreadable one counts as half an hour."""
     fetched = 0
 
     def token(url: URL, **kwargs: Any) -> CallbackResult:

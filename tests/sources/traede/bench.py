@@ -84,7 +84,7 @@ class TraedeHarness(SourceHarness):
         return await self.source.is_acknowledged(acks)
 
     async def refetched(self, since: Any) -> list[FeedItem]:
-        """Walk what was exported since then as well."""
+        """Poll the orders exported since then as well."""
         assert isinstance(self.source, SupportsReplay)
         return [item async for page in self.source.refetch(since) for item in page.items]
 
@@ -132,7 +132,7 @@ async def traede(
 def told(
     order_id: str, outcome: Literal["exported", "failed"] = "exported", message: str = "erp: 1"
 ) -> Acknowledgement:
-    """Return what the source is to be told of an order."""
+    """Return the acknowledgement of an order."""
     return Acknowledgement(key=1, order_id=order_id, outcome=outcome, at=datetime.now(UTC), message=message)
 
 

@@ -1,4 +1,4 @@
-"""Marking Traede's orders as exported: what is sent, and what an answer means (seeds 001 and 002)."""
+"""Marking Traede's orders as exported: the requests, and the meaning of the responses (seeds 001 and 002)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def held(export: Export, count: int) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("regulate", [True, False])
 async def test_a_mark_of_an_order_is_the_seeds(regulate: bool) -> None:
-    """The id as a number, the system, whether stock is moved (always said), and the receiver's reference as a note."""
+    """The id as a number, the system, `regulate_inventory` (always), and the receiver's reference as a note."""
     async with traede([order(1), order(2)], regulate_inventory=regulate) as h:
         found = await h.source.acknowledge([told("1", message="warehouse: ORD-1"), told("2", message="")])
         (call,) = [call for call in h.vendor.history if call.method == "POST"]
@@ -102,7 +102,7 @@ async def test_terms_that_say_nothing_of_it_are_those_of_now(text: str) -> None:
 
 @BOTH
 async def test_what_is_marked_has_left_the_feed(export: Export) -> None:
-    """Ten at most in a call, which is the class's own limit; told twice, it stays told."""
+    """Ten at most in a call, which is the class's own limit; a second mark changes nothing."""
     async with traede(held(export, 12), export) as h:
         assert h.source.ack_limit == 10
         batch = [told(str(number)) for number in range(1, 11)]
@@ -114,7 +114,7 @@ async def test_what_is_marked_has_left_the_feed(export: Export) -> None:
 
 @BOTH
 async def test_more_than_ten_are_refused_by_the_vendor(export: Export) -> None:
-    """Nobody sends so many; should it happen, all of them were refused, and none is taken for marked."""
+    """The connector never sends so many; the vendor refuses all of them, and none counts as marked."""
     async with traede(held(export, 11), export) as h:
         with pytest.raises(RejectedError):
             await h.source.acknowledge([told(str(number)) for number in range(1, 12)])
@@ -123,7 +123,7 @@ async def test_more_than_ten_are_refused_by_the_vendor(export: Export) -> None:
 
 @BOTH
 async def test_an_unknown_id_refuses_the_whole_call(export: Export) -> None:
-    """So whoever calls splits it until the one that is meant stands alone (#8); its neighbours are told."""
+    """The caller splits the call until the unknown order is alone (#8); its neighbours are marked."""
     async with traede(held(export, 10), export) as h:
         batch = [told(str(number)) for number in (*range(1, 10), 99)]
         with pytest.raises(RejectedError):
@@ -179,7 +179,7 @@ async def test_what_is_never_told() -> None:
 
 
 async def test_a_note_is_readable() -> None:
-    """What a receiver called the order may have anything in it; a person reads it in the order's timeline."""
+    """The receiver's name of an order may contain any characters; people read it in the order's timeline."""
     async with traede([order(1)]) as h:
         await h.source.acknowledge([told("1", message="ORD\x00\n1" + "x" * 1000)])
         ((_, mark),) = h.vendor.marked
@@ -204,7 +204,7 @@ async def test_a_note_is_readable() -> None:
     ],
 )
 async def test_what_an_answer_means(status: int, body: str, error: type[ConnectorError]) -> None:
-    """A 404 that names the order is about the order; a page of something in between leaves open what was done."""
+    """A 404 that names the order is about the order; a page of a proxy leaves the result open."""
     made = source()
     with aioresponses() as vendor:
         vendor.post(MARK, status=status, body=body)
@@ -215,7 +215,7 @@ async def test_what_an_answer_means(status: int, body: str, error: type[Connecto
 
 @pytest.mark.parametrize("body", ["", " ", "null", "{}", "[]", '{"success": true}', '{"orders": [{"order_id": 1}]}'])
 async def test_what_confirms(body: str) -> None:
-    """The vendor shows no answer: a success that says nothing else is one."""
+    """The vendor documents no response: a success without an error confirms."""
     made = source()
     with aioresponses() as vendor:
         vendor.post(MARK, status=200, body=body)

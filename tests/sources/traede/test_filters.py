@@ -78,7 +78,7 @@ def test_what_is_refused(key: str, operator: str, value: Any) -> None:
 
 
 async def test_the_vendor_filters_by_them() -> None:
-    """All of them hold for what is listed; they stand beside the query's own parameters, encoded in its address."""
+    """All of them hold for the listed orders; they stand beside the query's own parameters, encoded in its address."""
     held = [order(number, created_at=f"2026-01-0{number} 00:00:00") for number in range(1, 6)]
     filters = [made("created_at", "gte", "2026-01-02 00:00:00"), made("created_at", "lt", "2026-01-05 00:00:00")]
     async with traede(held, filters=filters) as h:

@@ -115,7 +115,7 @@ def test_an_order_without_its_lines_is_not_empty(lines: Any) -> None:
     ],
 )
 def test_lines_that_are_none(lines: Any, cause: str) -> None:
-    """Nothing is invented: the order waits under what is wrong with it."""
+    """Nothing is invented: the order waits under the cause of its defect."""
     with pytest.raises(Unmappable) as caught:
         mapped(lines=lines)
     assert caught.value.cause == cause
@@ -123,7 +123,7 @@ def test_lines_that_are_none(lines: Any, cause: str) -> None:
 
 @pytest.mark.parametrize("price", [459, "459", "459.00", 459.0])
 def test_money_is_taken_as_it_is_written(price: Any) -> None:
-    """Nobody guesses at cents (#15), and no float on the way."""
+    """Amounts are never taken for cents (#15), and never become a float."""
     assert line(price=price).unit_price == Decimal(459)
     assert str(line(price="0.10").unit_price) == "0.10"
 
@@ -165,7 +165,7 @@ def test_who_is_at_an_address(changes: dict[str, Any], person: str, company: str
 
 @pytest.mark.parametrize("address", [..., None, [], {}, "Søndergade 41"])
 def test_a_missing_address_is_the_receivers_concern(address: Any) -> None:
-    """Whether one is needed is not for the source to say."""
+    """The receiver decides whether an address is required."""
     order = mapped(delivery_address=address)
     assert (order.delivery_address, order.invoice_address) == (None, None)
 
@@ -180,7 +180,7 @@ def test_a_missing_address_is_the_receivers_concern(address: Any) -> None:
     ],
 )
 def test_the_reference(changes: dict[str, Any], reference: str, theirs: str | None) -> None:
-    """What people call the order, and what its customer calls it."""
+    """The reference is the order's number; the customer's own number is the purchase order."""
     order = mapped(**changes)
     assert (order.reference, order.metadata.get("customer_reference")) == (reference, theirs)
 
@@ -332,7 +332,7 @@ def test_a_postal_code_that_is_a_number(zipcode: Any, country: str, code: str) -
 
 
 def test_a_postal_code_that_is_a_number_where_none_has_a_fixed_length() -> None:
-    """Nobody can tell what is missing."""
+    """The number of missing zeros is unknown."""
     with pytest.raises(Unmappable) as caught:
         mapped(delivery_address={**SHOP, "zip": 1012, "country": "NL"})
     assert caught.value.cause == "postal code is a number"
@@ -374,7 +374,7 @@ def test_a_code_may_come_as_an_object(changes: dict[str, Any], currency: str, co
 
 @pytest.mark.parametrize("order_id", [0, -1, 2**63, 2**80, 1.5, True, None, "x", "", "1" * 30, "٣", [1]])
 def test_an_order_without_a_usable_id(order_id: Any) -> None:
-    """It can be mapped by nobody (faults.md #44)."""
+    """It cannot be mapped (faults.md #44)."""
     with pytest.raises(Unmappable, match="unreadable order"):
         mapped(order_id=order_id)
 

@@ -1,4 +1,4 @@
-"""Walking Traede's export, whose paging nobody documents, and what it is asked for (seeds 001 and 002)."""
+"""Polling Traede's export, whose paging is not documented, and its requests (seeds 001 and 002)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def held(export: Export, count: int) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("pages", [True, False])
 @pytest.mark.parametrize("count", [0, 1, 19, 20, 21, 60, 125])
 async def test_every_order_is_listed_once(export: Export, pages: bool, count: int) -> None:
-    """Whether the server pages, or ignores that and sends everything each time (#7); no page is larger than asked."""
+    """With a server that pages, and with one that returns everything each time (#7); no page exceeds the limit."""
     async with traede(held(export, count), export, pages=pages, page_size=20) as h:
         found = [page async for page in h.source.fetch(lambda: 0)]
         assert [item.order_id for page in found for item in page.items] == [str(n + 1) for n in range(count)]
@@ -45,7 +45,7 @@ async def test_every_order_is_listed_once(export: Export, pages: bool, count: in
 @BOTH
 @pytest.mark.parametrize("pages", [True, False])
 async def test_none_is_missed_while_the_feed_shrinks(export: Export, pages: bool) -> None:
-    """Each page is marked before the next is read: what comes next moves up, and is read all the same."""
+    """Each page is marked before the next is read: the rest moves up, and is read all the same."""
     async with traede(held(export, 95), export, pages=pages, page_size=20) as h:
         seen: list[str] = []
         async for page in h.source.fetch(lambda: len(h.vendor.marked)):
@@ -125,7 +125,7 @@ async def test_a_replay_asks_since_when_in_utc(export: Export, since: datetime) 
 
 @BOTH
 async def test_a_replay_lists_what_was_exported(export: Export) -> None:
-    """Since then, and what was not exported at all."""
+    """The orders exported since then, and those not exported at all."""
     async with traede(held(export, 3), export) as h:
         await h.source.acknowledge([told("1")])
         assert [item.order_id for item in await h.refetched(NOW.replace(year=2020))] == ["1", "2", "3"]
@@ -179,7 +179,7 @@ async def test_an_order_twice_on_a_page_is_one() -> None:
 
 
 async def test_a_feed_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What it has listed so far was good."""
+    """The orders listed so far are valid."""
     monkeypatch.setattr("connector.sources.traede.paging.MOST_PAGES", 5)
     with pytest.raises(TransientError, match="has not ended after 5 pages"):
         await ids(lambda number: [number])
@@ -187,7 +187,7 @@ async def test_a_feed_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.parametrize("order_id", [0, -1, 2**63, 1.5, True, None, "x", "", "1" * 30, "٣"])
 async def test_an_order_without_a_usable_id_does_not_lose_the_page(order_id: Any) -> None:
-    """It is listed under a hash of its bytes, the same each time, and can be mapped by nobody (faults.md #42, #44)."""
+    """It is listed under a hash of its bytes, the same each time, and cannot be mapped (faults.md #42, #44)."""
     raw = msgspec.json.encode([{"order_id": 1}, {"order_id": order_id}, {"order_id": "0002"}])
     found = items(msgspec.json.decode(raw, type=list[msgspec.Raw]), ("order_id", "id"))
     assert (found[0].order_id, found[2].order_id) == ("1", "2")
@@ -201,7 +201,7 @@ async def test_an_order_without_a_usable_id_does_not_lose_the_page(order_id: Any
     "body", [b"{}", b'{"orders": null}', b'{"data": []}', b"[]", b"<html>", b"", b'{"orders": {}}']
 )
 async def test_an_answer_without_orders_concludes_nothing(body: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only an empty list says that the feed is empty (faults.md #41)."""
+    """Only an empty list proves that the feed is empty (faults.md #41)."""
     from aiohttp import web
 
     async with traede([order(1)]) as h:

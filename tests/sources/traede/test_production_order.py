@@ -39,7 +39,7 @@ def mapped(**changes: Any) -> Order:
 
 
 def test_a_production_order_of_the_stand_in() -> None:
-    """With everything included: the supplier is the other party, and nobody says where it is to be delivered."""
+    """With everything included: the supplier is the other party, and there is no place of delivery."""
     wire = production_orders(1)[0]
     raw = encode({**wire, "lines": wire["lines"][:1]})
     first = wire["lines"][0]
@@ -82,7 +82,7 @@ def test_generated_production_orders_are_mapped() -> None:
 
 
 def test_the_quantity_is_what_was_ordered() -> None:
-    """How far it has come changes while nothing else does."""
+    """The progress changes while nothing else does."""
     assert [each.quantity for each in mapped().lines] == [Decimal(50)]
     (only,) = mapped(lines=[{"quantity": "7"}]).lines
     assert only.quantity == Decimal(7)
@@ -92,7 +92,7 @@ def test_the_quantity_is_what_was_ordered() -> None:
 
 @pytest.mark.parametrize("lines", [..., None])
 def test_one_without_its_lines_is_not_empty(lines: Any) -> None:
-    """They are asked for with every call (#11)."""
+    """Every call requests them (#11)."""
     with pytest.raises(Unmappable, match="missing field: lines"):
         mapped(lines=lines)
 
@@ -111,7 +111,7 @@ def test_the_delivery_notes_under_each_of_their_names(key: str) -> None:
 
 
 def test_comments() -> None:
-    """What is for the supplier is a note, what is not is metadata."""
+    """Comments for the supplier are notes, internal ones are metadata."""
     order = mapped(external_comments="Hangtags", internal_comments="late again", status="sent")
     assert (order.notes, order.metadata) == ("Hangtags", {"status": "sent", "internal_comments": "late again"})
 
@@ -142,7 +142,7 @@ async def test_what_is_included_is_asked_for_and_comes() -> None:
 
 @pytest.mark.parametrize(("flag", "status"), [("include_open", "open"), ("include_closed", "closed")])
 async def test_drafts_and_finished_ones_are_listed_when_asked_for(flag: str, status: str) -> None:
-    """By the seed's flags, 0 unless it is said."""
+    """By the seed's flags, 0 by default."""
     held = [production_order(1), production_order(2, status=status)]
     async with traede(held, "production-orders") as h:
         assert [item.order_id for item in await h.listed()] == ["1"]

@@ -1,4 +1,4 @@
-"""Traede's two exports as sources: the contract of all sources, their settings, and what `check` says."""
+"""Traede's two exports as sources: the contract of all sources, their settings, and `check`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.sources.traede.bench import BASE, Export, order, production_order, se
 
 
 class _Traede(SourceContract):
-    """What the two tests of the contract share."""
+    """The common part of the two contract tests."""
 
     page_limit = 20
     export: ClassVar[Export]
@@ -62,7 +62,7 @@ class TestTraedeProductionOrders(_Traede):
 
 
 def test_they_are_registered() -> None:
-    """The two words that `type:` has for them, and what they can do beyond the least."""
+    """The two values of `type:`, and the optional protocols that the classes implement."""
     assert SOURCES["traede_orders"] is TraedeOrders
     assert SOURCES["traede_production_orders"] is TraedeProductionOrders
     for export in ("orders", "production-orders"):
@@ -73,7 +73,7 @@ def test_they_are_registered() -> None:
 
 @pytest.mark.parametrize(("regulate", "idempotent"), [(True, False), (False, True)])
 def test_a_mark_that_moves_stock_is_not_repeated(regulate: bool, idempotent: bool) -> None:
-    """A second one might move it again, so the flow has to ask before it repeats one (vendors.md 6, 001/002, #9)."""
+    """A second mark might move it again, so the flow looks up before it repeats one (vendors.md 6, 001/002, #9)."""
     assert source(regulate_inventory=regulate).traits.ack_idempotent is idempotent
     assert source("production-orders").traits.ack_idempotent is True
 
@@ -125,7 +125,7 @@ def test_the_settings_are_those_of_the_page() -> None:
     ],
 )
 def test_settings_that_are_refused(wrong: dict[str, Any]) -> None:
-    """`regulate_inventory` has no default: it must be said. 60 is Traede's largest page (vendors.md 2)."""
+    """`regulate_inventory` has no default. 60 is Traede's largest page (vendors.md 2)."""
     keys = {"type": "traede_orders", "token": "t", "app_key": "k", "system_id": "erp", "regulate_inventory": True}
     given = {key: value for key, value in {**keys, **wrong}.items() if value is not ...}
     _converted(keys, TraedeOrdersSettings)

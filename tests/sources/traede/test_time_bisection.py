@@ -35,7 +35,7 @@ def ids(items: list[FeedItem]) -> list[int]:
 @pytest.mark.parametrize("export", ["orders", "production-orders"])
 @pytest.mark.parametrize("bad", [1, 74, 149])
 async def test_all_others_are_listed(export: Any, bad: int) -> None:
-    """The order is named by the second in which it was created; nobody knows its id."""
+    """The order is named by the second of its creation, as its id is unknown."""
     async with traede([made(number, export) for number in range(1, 150)], export, pages=False, page_size=60) as h:
         breaking(h.vendor, {str(bad)})
         items, (row,) = await polled(h)
@@ -46,7 +46,7 @@ async def test_all_others_are_listed(export: Any, bad: int) -> None:
 
 @pytest.mark.fault(136)
 async def test_several_are_left_out_and_a_page_is_no_larger_than_its_limit() -> None:
-    """Each has a second of its own; what was created in the same second waits with it."""
+    """Each has a second of its own; other orders of the same second wait with it."""
     held = [made(number) for number in range(1, 150)]
     held.append(order(150, created_at=made(30)["created_at"]))
     async with traede(held, pages=False, page_size=20) as h:
@@ -61,7 +61,7 @@ async def test_several_are_left_out_and_a_page_is_no_larger_than_its_limit() -> 
 
 @pytest.mark.fault(136)
 async def test_what_is_known_costs_no_failing_call_and_is_listed_once_it_can_be() -> None:
-    """A second that cannot be read is tried again after a while; then the list is asked for as a whole again."""
+    """An unreadable second is tried again after a while; then the list is read as a whole again."""
     async with traede([made(number) for number in range(1, 50)], pages=False) as h:
         bad = {"7"}
         breaking(h.vendor, bad)
@@ -84,7 +84,7 @@ async def test_what_is_known_costs_no_failing_call_and_is_listed_once_it_can_be(
 
 
 async def test_own_filters_hold_as_well() -> None:
-    """What the settings leave out is not listed because the list is read by time."""
+    """Orders that the settings leave out are not listed because the list is read by time."""
     only = [Filter(key="created_at", operator="gte", value="2026-06-01 00:20:00")]
     async with traede([made(number) for number in range(1, 50)], pages=False, filters=only) as h:
         breaking(h.vendor, {"30"})
@@ -126,7 +126,7 @@ async def test_an_outage_is_not_taken_for_an_order() -> None:
 
 
 async def test_a_filter_without_effect_is_not_relied_on() -> None:
-    """A Traede that ignores the filter, too, cannot be read: no part is taken for all, and it is tried once."""
+    """A Traede that ignores the filter, too, cannot be read: no part counts as the whole, and it is tried once."""
     async with traede([made(number) for number in range(1, 50)], pages=False) as h:
         answer = h.vendor.answer
 

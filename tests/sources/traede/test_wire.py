@@ -136,7 +136,7 @@ def test_a_number_counts_as_its_text_without_blanks_around_it(case: Case) -> Non
 
 @pytest.mark.parametrize("case", CASES, ids=IDS)
 def test_another_type_in_the_place_of_an_object_counts_as_missing(case: Case) -> None:
-    """A customer, an article or an address that is a text, a number or a list says nothing."""
+    """A customer, an article or an address that is a text, a number or a list has no effect."""
     for kind, order in fields(case):
         if kind not in (*TEXTS, *ORDINARY, wire.Lines):
             assert {outcome(case, order(odd)) for odd in NO_OBJECT} == {outcome(case, order(None))}
@@ -145,7 +145,7 @@ def test_another_type_in_the_place_of_an_object_counts_as_missing(case: Case) ->
 @pytest.mark.parametrize("lines", ["x", 5, {}, [1], [{}, None], [[]]])
 @pytest.mark.parametrize("case", CASES, ids=IDS)
 def test_lines_of_another_type_hold_the_order(case: Case, lines: Any) -> None:
-    """Nobody knows what would be missing from it."""
+    """Without them, something unknown would be missing."""
     raw = msgspec.json.encode({case.key: 7, "lines": lines})
     assert outcome(case, raw) == "unreadable order | lines is not a list of lines"
 
@@ -177,7 +177,7 @@ def test_blanks_around_a_text_are_no_part_of_it(raw: bytes, text: str) -> None:
 )
 @pytest.mark.parametrize("case", CASES, ids=IDS)
 def test_a_value_that_is_no_json_holds_the_order(case: Case, value: bytes) -> None:
-    """Even in a field that nobody reads: the bytes are not what the vendor meant."""
+    """Even in an unused field: the bytes are not those that the vendor meant."""
     raw = b'{"%b":7,"lines":[{"quantity":1}],"unknown":%b}' % (case.key.encode(), value)
     assert outcome(case, raw).startswith("unreadable order | ")
 

@@ -85,7 +85,7 @@ def offline(**settings: Any) -> ZenderaSource:
 def told(
     order_id: str, outcome: Literal["exported", "failed"], message: str = "Unknown postal code", at: datetime = AT
 ) -> Acknowledgement:
-    """Return what the pipeline says about an order."""
+    """Return the pipeline's acknowledgement of an order."""
     return Acknowledgement(key=1, order_id=order_id, outcome=outcome, at=at, message=message)
 
 

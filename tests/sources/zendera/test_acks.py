@@ -1,4 +1,4 @@
-"""Telling Zendera which orders were taken, and asking what it knows (seed 003, step 2; faults.md #93 to #97)."""
+"""Acknowledging orders at Zendera, and looking acknowledgements up (seed 003, step 2; faults.md #93 to #97)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BOTH_IDS = {"12345", "12346"}
 
 
 async def answered(batch: list[Acknowledgement], **answer: Any) -> Any:
-    """Acknowledge to a vendor that answers so; return the outcomes and what was sent."""
+    """Acknowledge to a vendor with this response; return the outcomes and the request."""
     source = offline()
     try:
         with aioresponses() as vendor:
@@ -175,7 +175,7 @@ async def test_a_failure_keeps_the_order_in_the_feed_until_the_fifth() -> None:
 
 
 async def lost(h: ZenderaHarness, ack: Acknowledgement, fault: Fault) -> dict[str, bool]:
-    """Acknowledge, lose the answer, and ask what Zendera knows."""
+    """Acknowledge, lose the response, and look the acknowledgement up."""
     h.fault("ack", fault)
     with pytest.raises(InDoubtError):
         await h.source.acknowledge([ack])
@@ -225,7 +225,7 @@ async def test_an_earlier_failure_is_not_taken_for_an_export() -> None:
 
 
 async def test_five_failures_are_no_export() -> None:
-    """They take the order out of the feed, too: it is told as exported again."""
+    """They remove the order from the feed, too: the export is acknowledged again."""
     async with zendera([shipment(1)]) as h:
         for _ in range(5):
             await h.source.acknowledge([failed("1")])
@@ -233,7 +233,7 @@ async def test_five_failures_are_no_export() -> None:
 
 
 async def test_an_id_alone_is_answered_where_that_is_certain() -> None:
-    """Without the outcome that was told, an order that failed before is left out."""
+    """Without the acknowledged outcome, an order that failed before is left out."""
     async with zendera([shipment(number) for number in (1, 2, 3, 4)]) as h:
         await h.source.acknowledge([told("1", "exported"), failed("2"), failed("4")])
         await h.source.acknowledge([told("4", "exported")])
@@ -251,7 +251,7 @@ async def test_what_cannot_be_read_back_is_not_answered(answer: Fault) -> None:
 
 @pytest.mark.fault(95)
 async def test_an_answer_without_a_body_is_no_empty_timeline() -> None:
-    """An empty one is `{}`; were this taken for it, a failure that Zendera knows of would be told a second time."""
+    """An empty one is `{}`; otherwise a failure that Zendera has recorded would be sent a second time."""
     async with zendera([shipment(1)]) as h:
         now = datetime.now(UTC)
         await h.source.acknowledge([failed("1", at=now)])
@@ -261,7 +261,7 @@ async def test_an_answer_without_a_body_is_no_empty_timeline() -> None:
 
 
 async def test_an_order_that_is_listed_needs_no_timeline() -> None:
-    """After the loss of a batch's answer, one reading of the feed tells which of its orders were not exported."""
+    """After the loss of a batch's response, one reading of the feed shows which of its orders were not exported."""
     async with zendera([shipment(1), shipment(2)]) as h:
         assert await h.source.is_acknowledged([told("1", "exported"), told("2", "exported")]) == {
             "1": False,
@@ -305,7 +305,7 @@ LISTED = {"shipments": [{"id": 5, "orderId": "1"}], "total": 1, "totalPages": 1}
     ],
 )
 async def test_what_a_timeline_proves(timeline: Any, listed: bool, exported: bool, failure: bool | None) -> None:
-    """Its shape is not published: what is found in it counts, and what is not certain is left out."""
+    """Its form is not published: a recorded event counts, and an uncertain result is left out."""
     source = offline()
     with aioresponses() as vendor:
         vendor.get(UPDATES, repeat=True, **timeline)
@@ -331,7 +331,7 @@ async def test_a_feed_that_moves_is_no_witness_of_absence() -> None:
 
 @pytest.mark.parametrize("status", [400, 403, 404, 501])
 async def test_no_timeline_is_an_answer(status: int) -> None:
-    """What is not published may not be there, or not for this key: that is known of the order, and pauses nothing."""
+    """An unpublished route may be missing, or closed to this key: that concerns the order only, and pauses nothing."""
     source = offline()
     with aioresponses() as vendor:
         vendor.get(UPDATES, status=status, repeat=True)
@@ -342,7 +342,7 @@ async def test_no_timeline_is_an_answer(status: int) -> None:
 
 
 async def test_an_answer_that_is_no_timeline_is_no_answer() -> None:
-    """A page of something in between says nothing about the order: it is to be asked again."""
+    """A page of a proxy shows nothing about the order, which is looked up again."""
     source = offline()
     with aioresponses() as vendor:
         vendor.get(UPDATES, body="<html>")

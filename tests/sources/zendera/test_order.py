@@ -155,7 +155,7 @@ def test_numbers_as_text_are_the_same_order() -> None:
 
 
 def test_what_is_absent_is_empty() -> None:
-    """Protobuf leaves out what is empty: an address and an id are enough."""
+    """Protobuf leaves out empty values: an address and an id are enough."""
     order = mapped({"orderId": 12345, "delivery": {"address": {"address1": "Storgata 1", "city": "Oslo"}}})
     assert order == Order(
         source="transport",
@@ -217,20 +217,20 @@ def test_shipments_to_different_places_are_no_one_order(change: dict[str, Any]) 
     ],
 )
 def test_an_empty_delivery_address_is_for_the_dispatcher(side: Any) -> None:
-    """It is told that the order failed, and why, also when only one of the shipments lacks it."""
+    """The order fails with that reason, also if only one of the shipments lacks it."""
     for shipments in ([seed_shipment(delivery=side)], [seed_shipment(), seed_shipment(id=2, delivery=side)]):
         found = refusal(*shipments)
         assert (found.cause, found.ours) == ("missing field: delivery_address", False)
 
 
 def test_a_delivery_side_that_is_nowhere_is_not_blamed_on_the_dispatcher() -> None:
-    """The schema is inferred: were it called something else, every order would be told as failed."""
+    """The schema is inferred: if the field had another name, every order would fail."""
     found = refusal({**seed_shipment(), "delivery": None})
     assert (found.cause, found.ours) == ("missing field: delivery_address", True)
 
 
 def test_stops_may_be_written_out() -> None:
-    """The seed's prose says sender and delivery addresses and contacts; they may stand beside each other."""
+    """The seed's prose names sender and delivery addresses and contacts; they may be fields of the shipment."""
     side = delivery()
     flat = {
         "orderId": 12345,
@@ -285,7 +285,7 @@ def test_the_delivery_date(window: dict[str, Any], day: date) -> None:
 
 
 def test_the_earliest_of_several_windows_counts() -> None:
-    """The first shipment to be delivered is when the order is asked for; a day without a time is that day."""
+    """The first shipment's delivery is the order's day; a day without a time is that day."""
     later = seed_shipment(id=2, cashOnDelivery=None, delivery=delivery(earliest="2026-06-20T12:00:00Z"))
     assert mapped(later, seed_shipment(cashOnDelivery=None)).requested_delivery_date == date(2026, 6, 11)
     side = {key: value for key, value in delivery().items() if key not in ("earliest", "latest")}
@@ -305,7 +305,7 @@ def test_an_odd_time_waits_for_a_person(field: str, value: Any) -> None:
 
 
 def test_rows_in_a_parcel_are_goods_and_the_others_are_both() -> None:
-    """A parent is a parcel, what lies in it a line; a row that names an unknown parent stands for itself."""
+    """A parent is a parcel, its content a line; a row that names an unknown parent is both."""
     rows = [
         {"externalId": "P", "barcodeId": "1"},
         {"externalId": "A", "parentExternalId": "P", "barcodeId": "2"},
@@ -326,7 +326,7 @@ def test_no_row_of_goods_is_left_out() -> None:
 
 
 def test_metadata_comes_through_as_text() -> None:
-    """Numbers keep their digits, lists are counted, what is deep is JSON; a parcel's own come before contributors'."""
+    """Numbers keep their digits, lists are counted, deep values are JSON; a parcel's own come before contributors'."""
     metadata = {
         "ref": " A-1\n",
         "price": Decimal("1.10"),
@@ -379,7 +379,7 @@ def test_cash_on_delivery(cash: Any, amount: Decimal | None, currency: str) -> N
 
 
 def test_cash_on_several_shipments_is_not_guessed_at() -> None:
-    """Whether each states its own amount or all of them the order's is a setting; unset, the order is held."""
+    """A setting decides whether each states its own amount or the order's; unset, the order is held."""
     one, two = seed_shipment(), seed_shipment(id=2)
     found = refusal(one, two)
     assert (found.cause, found.ours) == ("several shipments of one order state cash on delivery", True)
@@ -395,7 +395,7 @@ def test_cash_on_several_shipments_is_not_guessed_at() -> None:
 
 @pytest.mark.parametrize("status", ["CANCELLED", "canceled"])
 def test_a_cancelled_order_is_not_fulfilled(status: str) -> None:
-    """Nothing says that it leaves the feed; half a cancelled order is for a person."""
+    """No document states that it leaves the feed; a partly cancelled order waits for an operator."""
     assert seed(status=status).cancelled
     assert not seed(status="DISPATCHED").cancelled
     found = refusal(seed_shipment(status=status), seed_shipment(id=2, cashOnDelivery=None))
@@ -415,7 +415,7 @@ def test_a_cancelled_order_is_not_fulfilled(status: str) -> None:
     ],
 )
 def test_the_reference(changes: dict[str, Any], reference: str) -> None:
-    """What people call the order, the best that there is."""
+    """The best known reference of the order."""
     assert seed(**changes).reference == reference
 
 
@@ -435,12 +435,12 @@ def test_the_reference(changes: dict[str, Any], reference: str) -> None:
     ],
 )
 def test_what_is_no_order(raw: bytes) -> None:
-    """Under one cause, and never told to the dispatcher."""
+    """Under one cause, and never reported to the dispatcher."""
     with pytest.raises(Unmappable) as caught:
         to_order("transport", raw, zone=OSLO)
     assert (caught.value.cause, caught.value.ours) == ("unreadable order", True)
 
 
 def test_the_seed_shipment_is_plain_json() -> None:
-    """What the tests map is what a server would send."""
+    """The tests map the bytes that a server would send."""
     assert decode(encode(seed_shipment())) == seed_shipment()

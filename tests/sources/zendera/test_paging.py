@@ -20,7 +20,7 @@ from tests.sources.zendera.bench import BASE, PATHS, offline, shipment, told, ze
 
 
 class Moving(ZenderaStandIn):
-    """A feed to which something happens before each page is answered; `move` is told the number of the call."""
+    """A feed that changes before each page is answered; `move` gets the number of the call."""
 
     move: Callable[[int], None] = staticmethod(lambda number: None)
 
@@ -37,7 +37,7 @@ def contents(items: list[FeedItem]) -> dict[str, list[int]]:
 
 
 def pages(number: int, *listed: Any, total: Any = None, of: Any = None) -> dict[str, Any]:
-    """Return a page as a server that says little would."""
+    """Return a page of a server with few keys."""
     found = {"shipments": list(listed), "page": number, "total": total, "totalPages": of}
     return {key: value for key, value in found.items() if value is not None}
 
@@ -95,7 +95,7 @@ async def test_an_order_is_the_same_bytes_whatever_page_it_came_on() -> None:
 @pytest.mark.fault(41)
 @pytest.mark.parametrize("answer", [{}, {"shipments": []}, {"page": 1, "perPage": 50}, {"shipments": None}])
 async def test_what_is_absent_is_empty(answer: Any) -> None:
-    """Protobuf leaves out what is empty: a feed without orders has no `shipments`."""
+    """Protobuf leaves out empty values: a feed without orders has no `shipments`."""
     assert await answered(answer) == {}
 
 
@@ -134,9 +134,9 @@ async def test_a_feed_that_moves_is_read_again() -> None:
 
 async def test_a_feed_that_never_rests_lists_what_it_holds() -> None:
     """
-    An order that two readings in a row listed with the same shipments is whole; a newcomer waits for the next walk.
+    An order that two readings in a row listed with the same shipments is whole; a new one waits for the next poll.
 
-    The stated total is more than was listed, which is how the producer knows to walk again soon.
+    The stated total exceeds the listed orders, so that the producer polls again soon.
     """
     shipments = [shipment(number) for number in range(1, 13)]
     async with zendera(shipments, standin=Moving) as h:
@@ -194,7 +194,7 @@ async def test_a_total_that_is_not_of_shipments_is_believed_twice() -> None:
 
 
 async def test_without_totals_the_feed_ends_on_an_empty_page() -> None:
-    """Pages are read until one is empty, twice, as nothing says whether all were listed."""
+    """Pages are read until one is empty, twice, as no total proves that all were listed."""
     answers = [pages(1, shipment(1)), pages(2, shipment(2)), {}]
     assert await answered(*answers, *answers) == {"1": [700001], "2": [700002]}
 

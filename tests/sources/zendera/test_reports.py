@@ -173,7 +173,7 @@ def test_what_is_no_report_of_zenderas(report: Any) -> None:
 
 
 def test_a_wrong_type_inside_is_found_before_it_is_sent() -> None:
-    """A struct takes what it is made with; the body is read back."""
+    """A struct accepts any value when it is made; the body is decoded again."""
     for info in (EventInfo(date=AT, comment=5), EventInfo(date=AT, pictures="no list")):  # type: ignore[arg-type]
         with pytest.raises(Unmappable):
             encode_report("12345", Damage(location="PICKUP", info=info))
@@ -190,7 +190,7 @@ def test_a_wrong_type_inside_is_found_before_it_is_sent() -> None:
     st.integers(1, 2**70),
 )
 def test_every_report_comes_back(kind: Any, location: Any, at: datetime, place: Any, comment: str, number: int) -> None:
-    """What was encoded decodes to the same, whatever is in it."""
+    """Any encoded report decodes to the same report."""
     report = kind(location=location, info=EventInfo(date=at, coordinates=place, comment=comment))
     assert decode_report(encode_report(str(number), report)) == (str(number), report)
 
@@ -208,7 +208,7 @@ async def test_a_report_reaches_the_timeline() -> None:
 
 
 async def test_an_order_without_events_has_an_empty_timeline() -> None:
-    """Protobuf leaves out what is empty."""
+    """Protobuf leaves out empty values."""
     async with zendera([shipment(1)]) as h:
         assert await h.source.reported("1") == []
 

@@ -49,7 +49,7 @@ def test_it_is_registered() -> None:
 
 
 async def test_a_call_is_the_seeds() -> None:
-    """The path of the base address is kept, the page asked for as in the seed, the key sent after `apikey`."""
+    """The path of the base address is kept, the page requested as in the seed, the key sent after `apikey`."""
     source = offline()
     with aioresponses() as vendor:
         vendor.get(f"{BASE}/v1/orders/export?page=1&perPage=50", payload={})
