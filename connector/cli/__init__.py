@@ -135,4 +135,8 @@ def _version(ctx: click.Context, _param: click.Parameter, given: bool) -> None:
 )
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
 def main(settings: str, log_format: str) -> None:
-    """Carry orders from sources to receivers, each exactly once, and acknowledge them at their source."""
+    """
+    Deliver each order exactly once from the system where it was placed to the systems that fulfil it.
+
+    Each order is acknowledged at its source once it is delivered.
+    """

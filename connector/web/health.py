@@ -113,7 +113,7 @@ def readiness(connector: Connector, counters: EventCounters, ages: Mapping[str, 
 
 
 def paused(endpoints: Mapping[str, Source | Receiver], distrusted: Iterable[str] = ()) -> dict[str, bool]:
-    """Return whether the breaker of each endpoint is open or half open; endpoints without a breaker are left out."""
+    """Return for each endpoint with a breaker whether it is open or half open; `distrusted` ones are paused too."""
     found = {name: each.endpoint.paused for name, each in endpoints.items() if each.endpoint is not None}
     return found | dict.fromkeys(distrusted, True)
 

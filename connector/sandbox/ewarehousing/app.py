@@ -152,7 +152,7 @@ class EwarehousingStandIn(StandIn):
             return reply(404, {"code": 404, "message": "Not Found"})
 
     def unauthorized(self) -> web.Response:
-        """Return the 401 of a token that is not, or no longer, good."""
+        """Return the 401 response to an invalid or expired token."""
         return reply(401, {"code": 401, "message": "Invalid JWT Token"})
 
     def _route(self, path: str) -> tuple[dict[str, Handler] | None, tuple[str, ...]]:
@@ -162,7 +162,7 @@ class EwarehousingStandIn(StandIn):
         return None, ()
 
     def _entry(self, request: web.Request, *, public: bool) -> web.Response | None:
-        """Check the headers that come with every call, or with all but the `public` ones."""
+        """Check the headers of a call; a `public` call needs only the WMS code. Return the error response, or None."""
         wms_code = request.headers.get("X-Wms-Code")
         if wms_code is None:
             return reply(400, {"message": "Missing 'X-Wms-Code' header"})

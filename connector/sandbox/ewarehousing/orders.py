@@ -125,7 +125,7 @@ def _line(line: Mapping[str, Any]) -> Order:
 
 
 def document(body: Mapping[str, Any], order_id: str, number: int, content: bytes) -> Order:
-    """Return the record of a document that was added to an order as its `number`th."""
+    """Return the record of an order's document with the number `number`."""
     kind = next((kind for magic, kind in _MAGIC if content.startswith(magic)), "application/octet-stream")
     return {
         "id": str(uuid5(NAMESPACE_URL, f"{order_id}/documents/{number}")),
