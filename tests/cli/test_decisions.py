@@ -91,6 +91,7 @@ async def test_a_retry_while_the_source_is_told_of_the_failure(tmp_path: Path, b
         assert db.execute("SELECT state FROM deliveries").fetchall() == [("held",)]
 
 
+@pytest.mark.slow
 async def test_a_retry_reaches_a_running_connector(tmp_path: Path) -> None:
     """A running connector applies a decision from another process without a restart."""
     vendors = Vendors(tmp_path, 3)  # five that are refused in a row, and none accepted, would be our mistake
@@ -187,6 +188,7 @@ async def test_a_preview_changes_nothing_anywhere(tmp_path: Path) -> None:
     assert not (tmp_path / "connector.db").exists()
 
 
+@pytest.mark.slow
 async def test_a_replay_changes_what_changed_and_doubles_nothing(tmp_path: Path) -> None:
     """Of twelve exported orders one has changed at the shop; plan and replay update that one alone."""
     vendors = Vendors(tmp_path, 12)

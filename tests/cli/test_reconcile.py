@@ -115,6 +115,7 @@ class Disagreement(Vendors):
         return {**found, "": said}
 
 
+@pytest.mark.slow
 @pytest.mark.fault(36, 72, 73, 88, 93, 94)
 async def test_every_disagreement_is_found_repaired_where_that_is_safe_and_nothing_is_created(tmp_path: Path) -> None:
     """
@@ -180,6 +181,7 @@ async def test_every_disagreement_is_found_repaired_where_that_is_safe_and_nothi
     assert set(vendors.created.values()) == {1}
 
 
+@pytest.mark.slow
 async def test_a_repair_reaches_a_running_connector(tmp_path: Path) -> None:
     """An order that was reset at the shop is acknowledged again within seconds, if its list is believed at once."""
     vendors = Vendors(tmp_path, 4, list_settles="0s")
@@ -200,6 +202,7 @@ async def test_a_repair_reaches_a_running_connector(tmp_path: Path) -> None:
     assert vendors.wanted == vendors.created == vendors.told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ["shop", "warehouse"])
 async def test_an_end_that_cannot_be_asked_leaves_the_answer_open(tmp_path: Path, end: str) -> None:
     """An endpoint that cannot be reached is named with exit 75, and leads to no finding."""

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from connector.sandbox.server import Fault
 from tests.cli.process import Vendors, ended, run, said, started
 
@@ -53,6 +55,7 @@ async def test_a_running_connector_replays_what_another_process_asks_for(tmp_pat
     assert requests(tmp_path) == [("shop", 12, "")]
 
 
+@pytest.mark.slow
 async def test_a_request_outlives_who_made_it_and_who_should_have_served_it(tmp_path: Path) -> None:
     """
     While the shop does not respond, the request survives Ctrl-C, the end of the wait, and the end of the connector.

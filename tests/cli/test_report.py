@@ -96,6 +96,7 @@ async def turn() -> None:
     await anyio.sleep(0.02)
 
 
+@pytest.mark.slow
 async def test_a_report_is_sent_by_the_next_run_and_once(tmp_path: Path) -> None:
     """A report that is stored twice is sent once; `show` prints it, and with --online also the carrier's timeline."""
     carrier = Carrier(tmp_path)
@@ -159,6 +160,7 @@ async def test_a_lost_answer_leaves_one_entry(tmp_path: Path, fault: Fault) -> N
     assert carrier.told() == [(12345, "DAMAGE", "DELIVERY")]
 
 
+@pytest.mark.slow
 async def test_a_shipped_order_is_reported_once_by_runs_that_end(tmp_path: Path) -> None:
     """Each `run --once` reads the warehouse, and none repeats a report of an earlier run."""
     carrier = Carrier(tmp_path)
@@ -183,6 +185,7 @@ MISTAKES = [
 ]
 
 
+@pytest.mark.slow
 async def test_a_mistake_is_told_and_nothing_is_kept(tmp_path: Path) -> None:
     """A time without a zone or half of a place is exit 2, and an unknown order exit 1; nothing is stored."""
     carrier = Carrier(tmp_path)
@@ -196,6 +199,7 @@ async def test_a_mistake_is_told_and_nothing_is_kept(tmp_path: Path) -> None:
     assert carrier.told() == []
 
 
+@pytest.mark.slow
 async def test_who_took_the_goods_and_where(tmp_path: Path) -> None:
     """The options of a delivery become its proof of delivery; `--anyway` accepts an unknown order."""
     carrier = Carrier(tmp_path)
@@ -253,6 +257,7 @@ async def test_a_source_without_reports_and_a_journal_that_is_not_there(tmp_path
     assert not (tmp_path / "connector.db").exists()
 
 
+@pytest.mark.slow
 async def test_a_parked_report_waits_for_a_person_and_leaves_the_order_where_it_is(tmp_path: Path) -> None:
     """
     A rejected report is parked: `run --once` ends with 1, every command shows the reason, and the order stays

@@ -227,6 +227,7 @@ async def test_a_paused_receiver_holds_up_nobody_else() -> None:
         assert {} == bench.sources["depot"].feed
 
 
+@pytest.mark.slow
 @pytest.mark.fault(87)
 async def test_a_receiver_that_is_down_is_left_alone_and_caught_up_with_later() -> None:
     """A day of outage costs a call now and then; no order fails, and afterwards all are delivered once."""

@@ -158,6 +158,7 @@ async def test_a_corrected_order_is_not_held_for_what_it_was() -> None:
     assert Counter(["shop-3"]) == wms.count()
 
 
+@pytest.mark.slow
 @pytest.mark.fault(58)
 async def test_nothing_is_told_as_failed_while_a_receiver_is_paused_for_its_refusals() -> None:
     """Not even a rejection that was confirmed before the pause: it is tried again after it."""
