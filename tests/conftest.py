@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
 import signal
 from collections.abc import Generator, Iterator
@@ -46,6 +47,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add `--limit`, for machines on which nothing else runs."""
     text = "fail if a test that is not marked slow lasts longer; without it, such a test is only listed"
     parser.addoption("--limit", type=float, metavar="SECONDS", help=text)
+
+
+def pytest_collection_finish() -> None:
+    """Leave the collected tests out of later garbage collections; thousands of them would slow each test down."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

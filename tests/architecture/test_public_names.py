@@ -70,6 +70,7 @@ for name in sys.argv[1:]:
 """
 
 
+@pytest.mark.slow
 def test_every_module_can_be_imported_first() -> None:
     """Whichever one a program starts with: none relies on another having been imported before it."""
     names = [name for name in package() if not name.endswith("__main__")]

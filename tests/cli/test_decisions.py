@@ -69,6 +69,7 @@ async def test_a_decision_by_cause_is_about_that_cause(tmp_path: Path, command: 
         assert states_there() == {a: after, "b": after}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by_cause", [True, False])
 async def test_a_retry_while_the_source_is_told_of_the_failure(tmp_path: Path, by_cause: bool) -> None:
     """During a failure report a retry is refused: an order delivered now would be reported as failed afterwards."""

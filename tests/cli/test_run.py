@@ -35,6 +35,7 @@ async def test_a_run_delivers_what_can_be_delivered_and_holds_the_rest(tmp_path:
     assert "126 orders delivered in " in ended.out
 
 
+@pytest.mark.slow
 async def test_a_second_run_writes_nothing_anywhere(tmp_path: Path) -> None:
     """The next run writes nothing at a vendor, and still reports the held orders."""
     vendors = Vendors(tmp_path, 130, without_address=2, quotations=2)
@@ -76,6 +77,7 @@ async def test_the_log_is_json_on_stderr_and_stdout_holds_only_data(tmp_path: Pa
     assert not [line for line in ended.out.splitlines() if line.startswith("{")]
 
 
+@pytest.mark.slow
 async def test_a_receiver_that_is_down_is_for_a_later_try(tmp_path: Path) -> None:
     """A refused connection ends the run with 75 and names the receiver; the next run delivers all orders."""
     vendors = Vendors(tmp_path, 20)
@@ -114,6 +116,7 @@ async def test_a_refused_password_names_the_credentials_and_no_secret_gets_out(t
         assert "sandbox-secret" not in text
 
 
+@pytest.mark.slow
 @pytest.mark.fault(108)
 async def test_a_second_instance_is_told_who_holds_the_journal(tmp_path: Path) -> None:
     """A second process on the same journal ends with 75 and names the process id of the first."""
@@ -164,6 +167,7 @@ def _closed_port() -> int:
     return port
 
 
+@pytest.mark.slow
 @pytest.mark.fault(137)
 async def test_a_certificate_of_an_unknown_authority_is_exit_1_and_check_names_it(tmp_path: Path) -> None:
     """A later attempt would not help, so `run` and `check` print the reason and advice."""

@@ -17,9 +17,11 @@ from tests.fuzz import compare
 from tests.fuzz.outcomes import outcomes
 
 TARGETS = compare.vendors()
+NAMES = [pytest.param(name, marks=[pytest.mark.slow] if name.endswith(".order") else []) for name in TARGETS]
+"""The reading of one order is recorded for more bodies than the others."""
 
 
-@pytest.mark.parametrize("name", TARGETS)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_reader_makes_of_each_body_what_it_always_made_of_it(name: str) -> None:
     """
     A quicker reader is no other reader, not of the oddest body either.
@@ -34,6 +36,7 @@ def test_a_reader_makes_of_each_body_what_it_always_made_of_it(name: str) -> Non
     assert not differing, f"{len(differing)} of {record.bodies} bodies, the first:\n{differing[0]}"
 
 
+@pytest.mark.slow
 def test_a_reader_that_changes_is_noticed() -> None:
     """One body of all is enough."""
     target = TARGETS["traede.orders.order"]
@@ -59,6 +62,7 @@ def test_the_words_of_an_error_are_free() -> None:
     assert "is not a list" not in first + second
 
 
+@pytest.mark.slow
 def test_another_checkout_is_compared_body_by_body(tmp_path: Path) -> None:
     """What differs is shown: the body, and where the two outcomes part."""
     shutil.copytree(Path(connector.__file__).parent, tmp_path / "connector", ignore=shutil.ignore_patterns("*.pyc"))

@@ -68,6 +68,7 @@ async def test_each_is_held_with_its_reason_after_a_bounded_number_of_probes(
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.fault(56, 58)
 async def test_when_another_is_accepted_each_is_tried_once_more_and_told() -> None:
     """The orders were at fault: the receiver accepts a good one, and then each of them is rejected for good, once."""
@@ -90,6 +91,7 @@ async def test_when_another_is_accepted_each_is_tried_once_more_and_told() -> No
     assert {4} == {Counter(wms.creates)[each] for each in bad}
 
 
+@pytest.mark.slow
 @pytest.mark.fault(58)
 @pytest.mark.parametrize("restart", [False, True])
 async def test_when_it_is_mended_they_are_delivered_once_another_is_accepted(restart: bool) -> None:
