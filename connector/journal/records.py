@@ -406,7 +406,7 @@ class LookupRule(msgspec.Struct, frozen=True, kw_only=True):
     """
     The facts about one route that decide on a look-up before the first create.
 
-    `settle` is in seconds; `finds` and `repeatable` are the receiver's, `ack_repeatable` is the source's. `account`
+    `settle` is in seconds; `can_find` and `idempotent` are the receiver's, `ack_idempotent` is the source's. `account`
     names the account whose orders the receiver shows; empty where the receiver names none.
     """
 
@@ -414,9 +414,9 @@ class LookupRule(msgspec.Struct, frozen=True, kw_only=True):
     receiver: str
     look_up_first: Literal["auto", "always", "never"] = "auto"
     settle: float = 0.0
-    finds: bool = True
-    repeatable: bool = False
-    ack_repeatable: bool = True
+    can_find: bool = True
+    idempotent: bool = False
+    ack_idempotent: bool = True
     account: str = ""
 
 

@@ -65,9 +65,9 @@ def lookup_rules(
             receiver=name,
             look_up_first=settings.receivers[name].look_up_first,
             settle=float(settings.receivers[name].settle),
-            finds=receivers[name].traits.can_find,
-            repeatable=receivers[name].traits.idempotent,
-            ack_repeatable=sources[route.source].traits.ack_idempotent,
+            can_find=receivers[name].traits.can_find,
+            idempotent=receivers[name].traits.idempotent,
+            ack_idempotent=sources[route.source].traits.ack_idempotent,
             account=receivers[name].traits.account,
         )
         for route in settings.routes

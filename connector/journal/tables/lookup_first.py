@@ -69,7 +69,7 @@ def begin(ways: Sequence[LookupRule], now: int, db: sqlite3.Connection) -> int:
     if doubt == "restored":
         clock_steps.comparable_from(now, db)
         # In doubt, as if it had been under way when the process ended: `recover` takes it from there.
-        once = sorted({way.source for way in ways if not way.ack_repeatable})
+        once = sorted({way.source for way in ways if not way.ack_idempotent})
         db.executemany(  # What a source refused, and a person has not released yet, it may have taken since.
             # What it listed although it had confirmed stays with the person: asked, it would show it as not told.
             "UPDATE orders SET ack_state = 'pending', ack_attempts = 0 WHERE source = ? AND ack_state = 'parked'"
@@ -104,13 +104,13 @@ def _set(way: LookupRule, doubt: str, now: int, db: sqlite3.Connection, *, fresh
     else:
         known = db.execute("SELECT 1 FROM orders WHERE source = ? LIMIT 1", (way.source,)).fetchone()
         kind, until = "first" if fresh and not known else "replay", 0
-    if way.look_up_first == "always" and way.finds:
+    if way.look_up_first == "always" and way.can_find:
         kind = "always"
     elif kind == "always":
         kind = "replay"
     # Where a repeat is recognised, nobody has to look; but what the source may know it is asked all the same.
-    unasked = kind in ("lost", "restored") or (kind == "replay" and way.repeatable)
-    wanted = way.look_up_first != "never" and (way.finds or unasked)
+    unasked = kind in ("lost", "restored") or (kind == "replay" and way.idempotent)
+    wanted = way.look_up_first != "never" and (way.can_find or unasked)
     if wanted:
         db.execute(
             "INSERT OR REPLACE INTO doubts (source, receiver, kind, until) VALUES (?, ?, ?, ?)",

@@ -41,11 +41,11 @@ async def listed(journal: MemoryJournal, *order_ids: str, replayed: bool = False
         ("restored", WAY, ("wms",)),
         ("lost", LookupRule(source="shop", receiver="wms", look_up_first="never"), ()),
         ("", LookupRule(source="shop", receiver="wms", look_up_first="always"), ("wms",)),
-        ("", LookupRule(source="shop", receiver="wms", finds=False), ()),
-        ("", LookupRule(source="shop", receiver="wms", finds=False, look_up_first="always"), ()),
-        ("lost", LookupRule(source="shop", receiver="wms", finds=False), ("wms",)),
-        ("", LookupRule(source="shop", receiver="wms", finds=False, repeatable=True), ()),
-        ("lost", LookupRule(source="shop", receiver="wms", finds=False, repeatable=True), ("wms",)),
+        ("", LookupRule(source="shop", receiver="wms", can_find=False), ()),
+        ("", LookupRule(source="shop", receiver="wms", can_find=False, look_up_first="always"), ()),
+        ("lost", LookupRule(source="shop", receiver="wms", can_find=False), ("wms",)),
+        ("", LookupRule(source="shop", receiver="wms", can_find=False, idempotent=True), ()),
+        ("lost", LookupRule(source="shop", receiver="wms", can_find=False, idempotent=True), ("wms",)),
         ("lost", LookupRule(source="other", receiver="wms"), ()),
     ],
 )
@@ -156,13 +156,13 @@ async def test_acknowledgements_of_earlier_terms_are_doubted_in_a_restored_journ
     ]
 
 
-@pytest.mark.parametrize(("repeatable", "after"), [(True, "parked"), (False, "sending")])
-async def test_what_a_source_refused_is_doubted_in_a_restored_journal(*, repeatable: bool, after: str) -> None:
+@pytest.mark.parametrize(("idempotent", "after"), [(True, "parked"), (False, "sending")])
+async def test_what_a_source_refused_is_doubted_in_a_restored_journal(*, idempotent: bool, after: str) -> None:
     """It may have taken it since: a person who releases it later cannot know, and it would move stock twice."""
     journal = await begun()
     await delivered(journal, await found(journal, "1"))
     await rows(journal, "UPDATE orders SET ack_state = 'parked', ack_reason = 'locked'")
-    await begun(replace(WAY, ack_repeatable=repeatable), doubt="restored", journal=journal)
+    await begun(replace(WAY, ack_idempotent=idempotent), doubt="restored", journal=journal)
     assert await rows(journal, "SELECT ack_state FROM orders") == [(after,)]
 
 
