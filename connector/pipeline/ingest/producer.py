@@ -1,4 +1,4 @@
-"""The producer: polls one source's feed, records the orders that it lists, and publishes the new ones."""
+"""The producer: polls one source's feed at its poll interval and on request."""
 
 from __future__ import annotations
 
@@ -10,34 +10,28 @@ from datetime import datetime
 
 import anyio
 
-from connector.bus import Bus, Publisher
-from connector.causes import LISTED_AGAIN
+from connector.bus import Bus
 from connector.clock import Clock, humanized
 from connector.errors import ConnectorError, JournalError, SettingsError, lasts
 from connector.events import OrderFound, PollFinished
 from connector.http.breaker import ProbeTurn
 from connector.journal.base import Journal
-from connector.journal.records import Arrival, Ingested, Listing, Relisted, RelistPolicy
-from connector.order import Order
 from connector.pipeline.conformance import checked_page
-from connector.pipeline.ingest.intake import arrival_of, events_for, takes_cancelled
+from connector.pipeline.ingest.pages import PageRecorder
 from connector.pipeline.ingest.shortfall import FeedShortfall
 from connector.pipeline.ingest.surplus import Stated
-from connector.pipeline.ingest.vanished import VanishedOrders, named
+from connector.pipeline.ingest.vanished import VanishedOrders
 from connector.pipeline.log_throttle import LogThrottle
-from connector.pipeline.poison import MIN_FAILURES, MIN_SECONDS
 from connector.pipeline.worker import Wakeups
 from connector.retry import RetryPolicy
 from connector.settings.model import RouteSettings, SourceSettings
-from connector.sources.base import FeedItem, Page, Source, SupportsReplay, UnreadableRow
+from connector.sources.base import Page, Source, SupportsReplay, UnreadableRow
 from connector.sources.seen_ids import SeenIds
 
 __all__ = ["Producer"]
 
 logger = logging.getLogger(__name__)
 
-CACHED = 256
-"""Orders that are cached as they were read: one that is listed again before its acknowledgement is mostly unchanged."""
 SOON = 1.0
 """Seconds to the next poll when the vendor states that the feed holds more than this poll listed."""
 
@@ -65,21 +59,24 @@ class Producer:
     ) -> None:
         self.source = source
         self._settings = settings
-        self._route = route
-        self._names = (*route.receivers, *route.optional)
-        self._receivers = (*((name, True) for name in route.receivers), *((name, False) for name in route.optional))
-        self._cache: dict[tuple[str, bytes, str], tuple[Arrival, Order | None]] = {}
-        self._takes_cancelled = takes_cancelled(source, route)
         self._journal = journal
         self._bus = bus
         self._clock = clock
         self._retry = RetryPolicy(settings.retry, clock)
         self._vanished = VanishedOrders(source, float(settings.settle), journal=journal, bus=bus, clock=clock)
         self._confirmed = confirmed
-        self._wakeups = wakeups
-        self._changed = changed
-        self._publisher = bus.publisher(OrderFound, topics=self._names)
-        self._logged_errors: set[tuple[str, str]] = set()
+        self._publisher = bus.publisher(OrderFound, topics=(*route.receivers, *route.optional))
+        self._pages = PageRecorder(
+            source,
+            settings,
+            route,
+            self._publisher,
+            journal=journal,
+            bus=bus,
+            clock=clock,
+            wakeups=wakeups,
+            changed=changed,
+        )
         self._stopping = False
         self._nudge = anyio.Event()
         self._requests: list[asyncio.Future[PollFinished]] = []
@@ -89,15 +86,6 @@ class Producer:
         self._breaker = source.endpoint.breaker if source.endpoint is not None else None
         self._turn = ProbeTurn(self._breaker, clock)
         self._shortfall = FeedShortfall(source.name, clock)
-        self._again = RelistPolicy(
-            settle=float(settings.settle),
-            first=float(settings.retry.first),
-            longest=float(settings.retry.longest),
-            once=source.traits.confirms_once,
-            tries=MIN_FAILURES,
-            patience=MIN_SECONDS,
-        )
-        self._warned_unmappable = False
 
     @property
     def stopped(self) -> bool:
@@ -147,11 +135,11 @@ class Producer:
                     self._nudge = anyio.Event()
                     while self._replays:
                         since, replaying = self._replays[0]
-                        finished = await self._poll_once(self._publisher, since)
+                        finished = await self._poll_once(since)
                         self._answer([replaying], self._stopped() if self.stopped else finished)
                         self._replays.pop(0)
                     requests = list(self._requests)
-                    finished = await self._poll_once(self._publisher)
+                    finished = await self._poll_once()
                     self._answer(requests, finished)
                     with anyio.move_on_after(self._pause(finished)):
                         await self._nudge.wait()
@@ -183,7 +171,7 @@ class Producer:
             return min(wait, paused) if paused else wait
         return min(interval, SOON) if self._shortfall.read_again else interval
 
-    async def _poll_once(self, publisher: Publisher, since: datetime | None = None) -> PollFinished:
+    async def _poll_once(self, since: datetime | None = None) -> PollFinished:
         seen = SeenIds()
         new = 0
         stated = Stated()
@@ -193,7 +181,7 @@ class Producer:
         base, began = self._confirmed(), self._clock.now()
         self._turn.take()
         try:
-            async with aclosing(self._pages(lambda: self._confirmed() - base, since)) as feed:
+            async with aclosing(self._feed(lambda: self._confirmed() - base, since)) as feed:
                 asked_at = ended_at = self._clock.now()
                 async for given in feed:
                     page = checked_page(given, self.source.name)
@@ -201,7 +189,7 @@ class Producer:
                     stated = stated.with_page(page.total)
                     unreadable += page.unreadable
                     seen.update(item.order_id for item in page.items)
-                    new += await self._record_page(page.items, self._listing(asked_at, since), publisher)
+                    new += await self._pages.record(page.items, asked_at, replayed=since is not None)
                     if self._stopping:
                         break
                     ended_at = self._clock.now()
@@ -258,126 +246,7 @@ class Producer:
                 "source %s: its feed could not be read for %s now: %s", self.source.name, humanized(age), error
             )
 
-    def _pages(self, gone: Callable[[], int], since: datetime | None) -> AsyncGenerator[Page]:
+    def _feed(self, gone: Callable[[], int], since: datetime | None) -> AsyncGenerator[Page]:
         if since is not None and isinstance(self.source, SupportsReplay):
             return self.source.refetch(since)
         return self.source.fetch(gone)
-
-    def _listing(self, asked_at: datetime, since: datetime | None) -> Listing:
-        exported = since is not None or not self.source.traits.feed_shrinks
-        route = self._route
-        return Listing(
-            asked_at=asked_at,
-            exported=exported,
-            replayed=since is not None,
-            on_change=route.on_change,
-            on_cancel=route.on_cancel,
-            again=self._again,
-        )
-
-    def _read(self, item: FeedItem) -> tuple[Arrival, Order | None]:
-        """Read an item of the feed, once for the same bytes while its order is under way."""
-        key = (item.order_id, item.raw, item.skip)
-        found = self._cache.get(key)
-        if found is None:
-            found = arrival_of(self.source, item, self._receivers, self._logged_errors, cancelled=self._takes_cancelled)
-            if found[1] is not None:
-                if len(self._cache) >= CACHED:
-                    self._cache.clear()
-                self._cache[key] = found
-        return found
-
-    async def _record_page(self, items: Sequence[FeedItem], listing: Listing, publisher: Publisher) -> int:
-        """Record a page, then publish its new orders; return their number."""
-        if not items:
-            return 0
-        arrivals: list[Arrival] = []
-        orders: list[Order | None] = []
-        for item in items:
-            arrival, order = self._read(item)
-            arrivals.append(arrival)
-            orders.append(order)
-        now = self._clock.now()
-        ingested = await self._journal.orders.ingest(self.source.name, arrivals, listing, now)
-        ingested = await self._relist(arrivals, ingested, now)
-        self._warn_unmappable(arrivals, ingested)
-        new = 0
-        for arrival, order, taken in zip(arrivals, orders, ingested, strict=True):
-            if taken.what in ("new", "changed"):
-                new += 1
-                await self._publish(arrival, order, taken, publisher)
-            elif taken.what == "amended":
-                for receiver in self._names:
-                    self._wakeups.wake("changes", receiver)
-            if taken.what == "reacknowledge" or taken.ack is not None:
-                self._wakeups.wake("acks", self.source.name)
-        self._warn_left(
-            [arrival.order_id for arrival, taken in zip(arrivals, ingested, strict=True) if taken.what == "left"]
-        )
-        return new
-
-    async def _relist(self, arrivals: Sequence[Arrival], ingested: list[Ingested], now: datetime) -> list[Ingested]:
-        """
-        Record the new listing of orders that wait for an operator; return the results with theirs.
-
-        An order whose request changes by that is tried again, though its revision does not show the change.
-        """
-        waiting = {
-            taken.key: Relisted(
-                taken.key, taken.version, arrival.raw, self._changed(arrival.order_id, taken.kept, arrival.raw)
-            )
-            for arrival, taken in zip(arrivals, ingested, strict=True)
-            if taken.kept is not None
-        }
-        if not waiting:
-            return ingested
-        answers = await self._journal.orders.relist(self.source.name, list(waiting.values()), now)
-        done = {answer.key: answer for answer in answers}
-        return [done.get(taken.key, taken) if taken.kept is not None else taken for taken in ingested]
-
-    def _warn_left(self, order_ids: Sequence[str]) -> None:
-        if order_ids:
-            logger.warning(
-                "source %s: lists %s again although it had confirmed %s; held for an operator: see "
-                "`connector orders --cause '%s'`",
-                self.source.name,
-                named(order_ids),
-                "them" if len(order_ids) > 1 else "it",
-                LISTED_AGAIN,
-            )
-
-    def _warn_unmappable(self, arrivals: Sequence[Arrival], ingested: Sequence[Ingested]) -> None:
-        """Log the first order that cannot be mapped since another one could."""
-        for arrival, taken in zip(arrivals, ingested, strict=True):
-            if not arrival.unfit:
-                self._warned_unmappable = self._warned_unmappable and arrival.state != "new"
-            elif taken.what in ("new", "changed") and not self._warned_unmappable:
-                self._warned_unmappable = True
-                logger.warning(
-                    "source %s: order %s cannot be mapped (%s), and no other order could be mapped since: the error "
-                    "may be in our reading. Such orders are held, and their source is not notified until another order "
-                    "can be mapped",
-                    self.source.name,
-                    arrival.order_id,
-                    arrival.cause,
-                )
-
-    async def _publish(self, arrival: Arrival, order: Order | None, taken: Ingested, publisher: Publisher) -> None:
-        name = self.source.name
-        if order is not None:
-            found = OrderFound(
-                key=taken.key,
-                source=name,
-                order_id=arrival.order_id,
-                order=order,
-                revision=arrival.revision,
-                receivers=self._names,
-                look_up=taken.look_up,
-                version=taken.version,
-            )
-            await publisher.publish(found, *self._route.receivers)
-            for receiver in self._route.optional:
-                await publisher.offer(found, receiver)  # without room the consumer finds it in the journal
-        else:
-            for event in events_for(arrival, taken.key, name):
-                self._bus.notice(event)

@@ -11,7 +11,7 @@ from connector.journal.tables import orders as arrivals
 from connector.mapping import mapper
 from connector.pipeline.delivery import consumer
 from connector.pipeline.delivery import task as work
-from connector.pipeline.ingest import intake, producer
+from connector.pipeline.ingest import intake, pages
 from connector.sources.base import Source
 from tests.simulation.bugs.planting import FROM, bug, put
 
@@ -47,7 +47,7 @@ def keeps_the_first_listing(stack: ExitStack) -> None:
 def leaves_held_what_was_mended(stack: ExitStack) -> None:
     """Does not look whether what waits for a person makes another request now."""
     real = records.Relisted
-    put(stack, producer, "Relisted", lambda key, version, raw, _receivers: real(key, version, raw, ()))
+    put(stack, pages, "Relisted", lambda key, version, raw, _receivers: real(key, version, raw, ()))
 
 
 @bug

@@ -31,7 +31,7 @@ from connector.journal.tables import orders as arrivals
 from connector.pipeline.acks import acknowledger
 from connector.pipeline.acks import calls as ack_calls
 from connector.pipeline.delivery import attempt, consumer
-from connector.pipeline.ingest import intake, producer
+from connector.pipeline.ingest import intake, pages
 from connector.receivers.base import Receipt
 from connector.receivers.ewarehousing import receiver as ewarehousing
 from connector.receivers.ewarehousing.amend import receipt_of
@@ -267,15 +267,15 @@ def fuzzy(stack: ExitStack) -> None:
 @bug
 def cursor(stack: ExitStack) -> None:
     """Goes on from the highest id that it has seen."""
-    real = producer.Producer._record_page
+    real = pages.PageRecorder.record
 
-    async def take(self: Any, items: Any, *rest: Any) -> Any:
+    async def take(self: Any, items: Any, *rest: Any, **more: Any) -> Any:
         mark = self.__dict__.setdefault("mark", 0)
         fresh = [item for item in items if item.order_id.isdecimal() and int(item.order_id) >= mark]
         self.mark = max([mark, *(int(item.order_id) for item in fresh)])
-        return await real(self, fresh, *rest)
+        return await real(self, fresh, *rest, **more)
 
-    put(stack, producer.Producer, "_record_page", take)
+    put(stack, pages.PageRecorder, "record", take)
 
 
 @bug
