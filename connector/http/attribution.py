@@ -158,7 +158,7 @@ class Attribution:
             suspect = _RefusedOrder(call, 0, passed, passed, 0, taken)
         self._count += 1
         suspect.times, suspect.last, suspect.number = suspect.times + 1, passed, self._count
-        self._suspects[about.name] = suspect  # at the end, as the one refused last
+        self._suspects[about.name] = suspect  # at the end, as the one rejected last
         if len(self._suspects) > KEPT:
             self._forget(next(iter(self._suspects)))
         often = suspect.times >= TRIES

@@ -73,7 +73,7 @@ class Breaker:
         left = self._until - self._clock.monotonic()
         if left > 0:
             return left
-        # The probe claims the turn for one more pause only, in case it is cancelled and never reports.
+        # Others wait one more pause for the probe's result, and not forever, in case the probe is cancelled.
         self._until = self._clock.monotonic() + self._first
         self._set_state("half_open", self.reason)
         return 0.0

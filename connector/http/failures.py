@@ -92,7 +92,7 @@ def _of_status(status: int, effect: Effect, what: str, text: str, wait: float | 
     if 300 <= status < 400 or status in NOT_TAKEN:
         return EndpointError(message)
     if status in (400, 409, 422) and is_page(text.encode()):
-        # An API refuses a record in its own form. A page comes from a firewall or a proxy, which read no order.
+        # An API rejects a record in its own format. A page comes from a firewall or a proxy, which read no orders.
         return EndpointError(message)
     if status in (400, 422):
         return RejectedError(message)

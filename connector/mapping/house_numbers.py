@@ -89,7 +89,7 @@ def _trailing(words: list[str]) -> SplitStreet | None:
     if not at or YEAR.fullmatch(words[at]) or not _is_addition(after) or not _is_street(before):
         return None
     if _holds_a_number(before):
-        return None  # "Dam 10 2", "Kade 5 hoog 12", "Kerkstraat 12 - 14": nobody can tell which is the number
+        return None  # "Dam 10 2", "Kade 5 hoog 12", "Kerkstraat 12 - 14": it is not clear which is the house number
     return SplitStreet(" ".join(before), words[at], " ".join(after))
 
 

@@ -206,4 +206,4 @@ def check_totals(order: Order, tolerance: Decimal) -> str | None:
     if min(abs(_CONTEXT.subtract(stated, each)) for each in sums) <= tolerance:
         return None
     parts = f"lines {lines:f}" + (f" and shipping {shipping:f}" if shipping else "")
-    return f"{parts} make {full:f}, the order says {stated:f} {order.currency}".rstrip()
+    return f"{parts} make {full:f}, the order states {stated:f} {order.currency}".rstrip()

@@ -173,6 +173,6 @@ def _ca_file_problems(ca_file: str) -> Iterator[str]:
     try:
         context.load_verify_locations(cafile=ca_file)
     except ssl.SSLError:  # a subclass of OSError, so it comes first
-        yield "this file holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)"
+        yield "this file contains no certificate in PEM form (-----BEGIN CERTIFICATE-----)"
     except (OSError, ValueError) as exc:
         yield f"the file cannot be read: {getattr(exc, 'strerror', None) or 'not a path'}"

@@ -71,7 +71,9 @@ def fill(written: str, environ: Mapping[str, str], folder: FilePath) -> Filled:
         elif found["name"] in environ:
             outside = True
         else:
-            raise ValueError(f"the environment variable {found['name'][:LONGEST_NAME]} is not set")
+            raise ValueError(
+                f"the environment variable {found['name'][:LONGEST_NAME]} is not set; set it or add a default"
+            )
     parts.append(written[end:])
     return Filled("".join(parts), references, outside)
 

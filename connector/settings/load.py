@@ -73,7 +73,9 @@ def _text(content: bytes, name: str) -> str:
         return content.decode("utf-8")
     except UnicodeDecodeError as exc:
         before = content[: exc.start].decode("utf-8").split("\n")
-    raise SettingsError([f"{name}:{len(before)}:{len(before[-1]) + 1}: this is not text in UTF-8"])
+    raise SettingsError(
+        [f"{name}:{len(before)}:{len(before[-1]) + 1}: this is not text in UTF-8; save the file as UTF-8"]
+    )
 
 
 def parse(

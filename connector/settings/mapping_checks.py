@@ -88,7 +88,7 @@ def _trees(
     for name, own in mapping.items():
         at = (*path, name)
         if name not in named:
-            hint = did_you_mean(name, named) or f"; they are {', '.join(named)}"
+            hint = did_you_mean(name, named) or f"; the receivers are {', '.join(named)}"
             text = f"a route with several receivers has its mappings under the receivers' names{hint}"
             problems.add(at, text, at_key=True)
         elif isinstance(own, dict):

@@ -163,7 +163,7 @@ class Url(str):
         except ValueError:
             raise ValueError("the host or the port of the address cannot be read") from None
         if parts.scheme not in ("http", "https") or not host:
-            raise ValueError("an address starts with https:// and a host name")
+            raise ValueError("an address must start with https:// and a host name")
         if not value.isprintable() or any(c in value for c in ' \\"<>{}|^`'):
             raise ValueError("an address must not contain spaces or control characters")
         if "@" in parts.netloc:

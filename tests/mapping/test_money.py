@@ -122,7 +122,7 @@ def test_lines_and_shipping_make_the_total(changes: dict[str, Decimal | None], f
 def test_a_mismatch_is_told_in_numbers() -> None:
     """The sum of the lines and the stated total."""
     assert check_totals(stated(excluding_tax=Decimal("99.5")), CENT) == (
-        "lines 100.00 and shipping 10 make 110.00, the order says 99.5 EUR"
+        "lines 100.00 and shipping 10 make 110.00, the order states 99.5 EUR"
     )
 
 

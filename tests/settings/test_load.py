@@ -190,7 +190,7 @@ def test_load_reads_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"a: \xc3\xa4\nb: \xc3\xa4\xff\n", ":2:5: this is not text in UTF-8"),
+        (b"a: \xc3\xa4\nb: \xc3\xa4\xff\n", ":2:5: this is not text in UTF-8; save the file as UTF-8"),
         (b"# \xc3\xa4" * 300_000, ": the file is larger than 1 MiB"),
         (None, ": there is no such file; `connector init` creates one"),
     ],

@@ -63,7 +63,7 @@ WRONG = [
     # Values.
     ("environment", "environment: sandbox", "environment: prod", "1:14", "'prod' is not one of production, sandbox"),
     ("enum", USER, USER + "\n    price_unit: cent", "12:17", "not one of cents, units, did you mean 'cents'?"),
-    ("scheme", SHOP_URL, "base_url: ftp://shop.example", "5:15", "an address starts with https://"),
+    ("scheme", SHOP_URL, "base_url: ftp://shop.example", "5:15", "an address must start with https://"),
     ("plain http", SHOP_URL, "base_url: http://shop.example", "5:15", "private networks; use https"),
     ("negative", TOKEN, TOKEN + "\n    timeout: -5s", "7:14", "'-5s' is not valid: a duration is written"),
     ("negative number", TOKEN, TOKEN + "\n    timeout: -5", "7:14", "-5 is not valid: a duration is between 0"),
@@ -271,7 +271,7 @@ def test_a_file_of_authorities_is_read_with_the_settings(tmp_path: Path) -> None
     assert good(with_file("authority.pem"), name=name).sources["shop"].ca_file == str(tmp_path / "authority.pem")
     for file, words in (
         ("missing.pem", "the file cannot be read: No such file or directory"),
-        ("notes.txt", "this file holds no certificate in PEM form"),
+        ("notes.txt", "this file contains no certificate in PEM form"),
         (".", "the file cannot be read"),
         ('""', "'' is not valid: a path must not be empty"),
     ):

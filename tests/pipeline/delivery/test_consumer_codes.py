@@ -96,5 +96,5 @@ async def test_sums_that_do_not_add_up_are_noted_or_hold() -> None:
             await connector.drain()
         notes = await journal.read(lambda db: db.execute("SELECT detail FROM history WHERE what = 'remark'").fetchall())
 
-    assert [("wms: lines 5.00 make 5.00, the order says 7.00",)] == notes
+    assert [("wms: lines 5.00 make 5.00, the order states 7.00",)] == notes
     assert Counter(["shop-1"]) == bench.wms.count()
