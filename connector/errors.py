@@ -41,7 +41,7 @@ __all__ = [
     "UnattributedError",
     "Unmappable",
     "UnshownError",
-    "lasts",
+    "is_lasting",
     "readable",
 ]
 
@@ -49,7 +49,7 @@ LONGEST_TEXT = 500
 """Characters that are kept of a vendor's text: enough to act on, too few to fill a log or a disk."""
 
 
-def lasts(exc: ConnectorError) -> bool:
+def is_lasting(exc: ConnectorError) -> bool:
     """Return True if the problem lasts until someone fixes it; waiting alone does not help."""
     return exc.lasting if isinstance(exc, TransientError) else not isinstance(exc, InDoubtError)
 

@@ -85,7 +85,7 @@ class Link(Endpoint):
         self.breaker = Breaker(
             clock, first=first, longest=longest, listen=lambda state, reason: self.listen(state, reason)
         )
-        self.blames = {kind: Attribution(clock, first=first, longest=longest) for kind in KINDS}
+        self.attributions = {kind: Attribution(clock, first=first, longest=longest) for kind in KINDS}
 
     def guard(self) -> None:
         """Raise what a paused endpoint raises."""

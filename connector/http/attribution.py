@@ -7,7 +7,7 @@ credentials or the address are wrong. The status cannot tell the two apart; othe
 * If no call has passed yet, or five other orders were rejected since one last passed, the endpoint is at fault. It is
   paused, and one order at a time, a different one each time, probes whether it accepts any.
 * If an order was rejected three times, and others passed in between or were not rejected, the order is at fault. It is
-  held for a decision (`Attribution.alone`), and the endpoint stays open.
+  held for a decision (`Attribution.pop_culprit`), and the endpoint stays open.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from connector.clock import Clock
 from connector.errors import ConnectorError, InDoubtError, TransientError, UnattributedError
 from connector.http.breaker import Breaker, BreakerState
 
-__all__ = ["KINDS", "Attribution", "Kind", "Subject", "about", "subject", "uncertain"]
+__all__ = ["KINDS", "Attribution", "Kind", "Subject", "about", "names_no_culprit", "subject"]
 
 Kind = Literal["create", "find", "change", "ack", "report"]
 """The kinds of call that are about an order. Each has its own evidence and its own pause."""
@@ -75,7 +75,7 @@ class about:  # noqa: N801 - read as the phrase that it is: with about("create",
         _subject.reset(self._token)
 
 
-def uncertain(exc: ConnectorError) -> bool:
+def names_no_culprit(exc: ConnectorError) -> bool:
     """Return True if a call was rejected in a way that leaves open who is at fault, applied or not."""
     if isinstance(exc, UnattributedError):
         return True
@@ -174,7 +174,7 @@ class Attribution:
         elif often:
             self._alone[about.name] = exc
 
-    def alone(self, name: str, at: str) -> tuple[str, str] | None:
+    def pop_culprit(self, name: str, at: str) -> tuple[str, str] | None:
         """
         Return, once, the cause and the advice for an order that `at` rejects while it accepts others.
 

@@ -24,10 +24,10 @@ from connector.errors import (
     RejectedError,
     TransientError,
     UnattributedError,
-    lasts,
+    is_lasting,
 )
 from connector.http import tls
-from connector.http.attribution import KINDS, Attribution, Kind, Subject, subject, uncertain
+from connector.http.attribution import KINDS, Attribution, Kind, Subject, names_no_culprit, subject
 from connector.http.breaker import Breaker, BreakerState
 from connector.http.failures import MAYBE_SENT, Effect, from_exception, from_status, retry_after
 from connector.http.rate_limit import RateLimiter
@@ -129,7 +129,7 @@ class Endpoint:
             longest=float(settings.retry.longest),
             listen=lambda state, reason: self.listen(state, reason),
         )
-        self.blames: Mapping[Kind, Attribution] = {
+        self.attributions: Mapping[Kind, Attribution] = {
             kind: Attribution(clock, first=float(settings.retry.first), longest=float(settings.retry.longest))
             for kind in KINDS
         }
@@ -140,20 +140,22 @@ class Endpoint:
     @property
     def breakers(self) -> list[Breaker]:
         """All breakers that may pause the endpoint, or calls of one kind."""
-        return [self.breaker, *(blame.breaker for blame in self.blames.values())]
+        return [self.breaker, *(each.breaker for each in self.attributions.values())]
 
     @property
     def paused(self) -> bool:
         """True if any of its calls are paused or being probed."""
-        return not self.takes(*self.blames)
+        return not self.takes(*self.attributions)
 
     def takes(self, *kinds: Kind) -> bool:
         """Return True if calls of all these kinds are let through."""
-        return self.breaker.state == "closed" and all(self.blames[kind].breaker.state == "closed" for kind in kinds)
+        return self.breaker.state == "closed" and all(
+            self.attributions[kind].breaker.state == "closed" for kind in kinds
+        )
 
     def remaining(self, *kinds: Kind) -> float:
         """Return the seconds of pause that are left for calls of these kinds; 0 when one may be tried."""
-        return max(self.breaker.remaining, *(self.blames[kind].breaker.remaining for kind in kinds))
+        return max(self.breaker.remaining, *(self.attributions[kind].breaker.remaining for kind in kinds))
 
     def rotate_secrets(self, headers: Mapping[str, str], secrets: Iterable[str]) -> None:
         """
@@ -213,7 +215,7 @@ class Endpoint:
             sent.update(headers)
         what = f"{self.name}: {method} {url.raw_path}"
         about = subject() if authorized else None
-        request = _Request(method, url, body, sent, effect, what, expected, authorized, about, self._blame(about))
+        request = _Request(method, url, body, sent, effect, what, expected, authorized, about, self._attribution(about))
         if not authorized:
             return self._judge(request, await self._once(request))
 
@@ -234,7 +236,7 @@ class Endpoint:
 
     def _check_breakers(self, request: _Request) -> None:
         """Raise if the call has to wait; only a call that is made claims the probe of a half-open breaker."""
-        own = None if request.blame is None else request.blame.breaker
+        own = None if request.attribution is None else request.attribution.breaker
         if self.breaker.state == "closed" and (own is None or own.state == "closed"):
             return
         if own is not None:
@@ -247,20 +249,20 @@ class Endpoint:
         """Report a failure to the breakers; `answered` is False for a failed log-in, which concerns no order."""
         if isinstance(exc, RejectedError):
             self._passed(request)
-        elif request.blame is not None and request.subject is not None and answered and uncertain(exc):
+        elif request.attribution is not None and request.subject is not None and answered and names_no_culprit(exc):
             self.breaker.succeeded(request.kind)
-            request.blame.refused(request.subject, request.method, exc, self._taken)
+            request.attribution.refused(request.subject, request.method, exc, self._taken)
         elif isinstance(exc, TransientError) and exc.throttled:
             self.breaker.throttled(str(exc), request.kind, at_least=exc.retry_after)
         elif isinstance(exc, TransientError | InDoubtError | UnattributedError):
             demanded = exc.retry_after if isinstance(exc, TransientError) else None
-            self.breaker.failed(str(exc), hopeless=lasts(exc), at_once=demanded is not None, at_least=demanded)
+            self.breaker.failed(str(exc), hopeless=is_lasting(exc), at_once=demanded is not None, at_least=demanded)
 
     def _passed(self, request: _Request) -> None:
         self._taken += 1
         self.breaker.succeeded("" if self.breaker.state == "closed" else request.kind)
-        if request.blame is not None and request.subject is not None:
-            request.blame.passed(request.subject, request.method)
+        if request.attribution is not None and request.subject is not None:
+            request.attribution.passed(request.subject, request.method)
 
     async def _authorized(self, request: _Request) -> _Reply:
         if self.token is None:
@@ -278,7 +280,8 @@ class Endpoint:
         async with self._slots:
             await self._rate_limiter.wait()  # last: waiting for a slot after it would add to the next window's calls
             if request.guarded:  # a breaker may have opened while this call waited
-                for breaker in (self.breaker, *([request.blame.breaker] if request.blame is not None else ())):
+                own = () if request.attribution is None else (request.attribution.breaker,)
+                for breaker in (self.breaker, *own):
                     if breaker.state == "open":
                         self._pause(breaker.wait(), breaker)
             try:
@@ -308,8 +311,8 @@ class Endpoint:
         demanded = retry_after(reply.headers.get("Retry-After"), reply.headers.get("Date"), self._clock.now())
         raise from_status(reply.status, request.effect, request.what, text, demanded)
 
-    def _blame(self, about: Subject | None) -> Attribution | None:
-        return None if about is None else self.blames[about.kind]
+    def _attribution(self, about: Subject | None) -> Attribution | None:
+        return None if about is None else self.attributions[about.kind]
 
     def _pause(self, wait: float, breaker: Breaker | None = None) -> None:
         if wait > 0:
@@ -357,7 +360,7 @@ class _Request(NamedTuple):
     expected: Container[int]
     guarded: bool
     subject: Subject | None
-    blame: Attribution | None
+    attribution: Attribution | None
 
     @property
     def kind(self) -> str:

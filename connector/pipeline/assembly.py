@@ -119,4 +119,4 @@ def build(
 
 def _pausing(endpoint: Endpoint | None) -> Sequence[Endpoint | Attribution]:
     """Return everything that may pause an endpoint, or calls of one kind there."""
-    return () if endpoint is None else (endpoint, *endpoint.blames.values())
+    return () if endpoint is None else (endpoint, *endpoint.attributions.values())

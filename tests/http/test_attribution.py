@@ -16,28 +16,28 @@ class Bench:
 
     def __init__(self) -> None:
         self.clock = Hands()
-        self.blame = Attribution(self.clock, first=1, longest=300)
+        self.attribution = Attribution(self.clock, first=1, longest=300)
         self.taken = 0
 
     def take(self, name: str, action: str = "") -> None:
         """Let an order pass."""
         self.taken += 1
-        self.blame.passed(Subject("create", name, action), "POST")
+        self.attribution.passed(Subject("create", name, action), "POST")
 
     def refuse(self, name: str, status: int = 403, action: str = "", *, several: bool = False) -> None:
         """Let an order be rejected."""
         exc: ConnectorError = AuthError("blocked") if status in (401, 403) else EndpointError("blocked")
         exc.status = status
-        self.blame.refused(Subject("create", name, action, several), "POST", exc, self.taken)
+        self.attribution.refused(Subject("create", name, action, several), "POST", exc, self.taken)
 
     @property
     def open(self) -> bool:
         """True if the endpoint is not considered at fault."""
-        return self.blame.breaker.state == "closed"
+        return self.attribution.breaker.state == "closed"
 
     def alone(self, name: str) -> bool:
         """Return True if an order is to be held."""
-        return self.blame.alone(name, "wms") is not None
+        return self.attribution.pop_culprit(name, "wms") is not None
 
 
 def test_an_order_refused_three_times_while_others_pass_is_at_fault() -> None:
@@ -50,7 +50,7 @@ def test_an_order_refused_three_times_while_others_pass_is_at_fault() -> None:
         assert not bench.alone("bad")
     bench.refuse("bad")
     assert bench.open
-    assert bench.blame.alone("bad", "wms") == (
+    assert bench.attribution.pop_culprit("bad", "wms") == (
         "wms refuses this order alone (403)",
         (
             "blocked; wms accepts other orders. Check whether a firewall, a size limit or the address there blocks "
@@ -71,10 +71,10 @@ def test_nothing_that_passed_yet_makes_it_the_endpoint() -> None:
     bench.refuse("a")
     assert not bench.open
     bench.refuse("b")
-    assert bench.blame.suspects == 2
+    assert bench.attribution.suspects == 2
     bench.take("c")
     assert bench.open
-    assert bench.blame.suspects == 0
+    assert bench.attribution.suspects == 0
 
 
 def test_many_different_orders_in_a_row_make_it_the_endpoint() -> None:
@@ -86,7 +86,7 @@ def test_many_different_orders_in_a_row_make_it_the_endpoint() -> None:
     assert bench.open
     bench.refuse("one more")
     assert not bench.open
-    assert bench.blame.breaker.hopeless
+    assert bench.attribution.breaker.hopeless
 
 
 def test_only_a_pass_of_the_same_call_is_evidence() -> None:
@@ -120,11 +120,11 @@ def test_a_batch_proves_nothing_about_one_order() -> None:
     assert bench.open
     bench.refuse("one")
     assert not bench.open
-    assert bench.blame.breaker.opened == 1
+    assert bench.attribution.breaker.opened == 1
     bench.clock.at += 400
-    assert bench.blame.breaker.wait() == 0
+    assert bench.attribution.breaker.wait() == 0
     bench.refuse("", several=True)
-    assert bench.blame.breaker.opened == 2
+    assert bench.attribution.breaker.opened == 2
 
 
 def test_the_order_refused_longest_ago_goes_first() -> None:
@@ -132,7 +132,7 @@ def test_the_order_refused_longest_ago_goes_first() -> None:
     bench = Bench()
     for name in ("a", "b", "a"):
         bench.refuse(name)
-    assert bench.blame.number("c") == 0 < bench.blame.number("b") < bench.blame.number("a")
+    assert bench.attribution.number("c") == 0 < bench.attribution.number("b") < bench.attribution.number("a")
 
 
 def test_its_memory_is_bounded() -> None:
@@ -140,4 +140,4 @@ def test_its_memory_is_bounded() -> None:
     bench = Bench()
     for number in range(10_000):
         bench.refuse(str(number))
-    assert bench.blame.suspects == 1000
+    assert bench.attribution.suspects == 1000

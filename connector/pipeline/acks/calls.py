@@ -200,7 +200,7 @@ class AckCalls:
         endpoint = self._source.endpoint
         if endpoint is None or len(acks) > 1:
             return None
-        found = endpoint.blames["ack"].alone(_name(acks[0]), self._source.name)
+        found = endpoint.attributions["ack"].pop_culprit(_name(acks[0]), self._source.name)
         return None if found is None else Refused(": ".join(found))
 
     def _isolate(self, acks: Sequence[Acknowledgement]) -> None:

@@ -110,7 +110,7 @@ class Amender(Worker):
     def _refused_alone(self, item: str) -> str | None:
         """Return why a change is refused while other changes succeed; None for any other change."""
         endpoint = self._receiver.endpoint
-        found = None if endpoint is None else endpoint.blames["change"].alone(item, self._receiver.name)
+        found = None if endpoint is None else endpoint.attributions["change"].pop_culprit(item, self._receiver.name)
         return None if found is None else ": ".join(found)
 
     async def _make(self, change: Change) -> ChangeOutcome:

@@ -115,7 +115,10 @@ class Attempt:
     def _refused_alone(self, kind: Kind, external_id: str) -> Held | None:
         """Hold an order whose calls are refused while those of other orders succeed; None for any other order."""
         endpoint = self._receiver.endpoint
-        if endpoint is None or (found := endpoint.blames[kind].alone(external_id, self._receiver.name)) is None:
+        if (
+            endpoint is None
+            or (found := endpoint.attributions[kind].pop_culprit(external_id, self._receiver.name)) is None
+        ):
             return None
         self.poison.forget(external_id)
         cause, detail = found

@@ -78,7 +78,7 @@ class RejectionGuard:
         self._suspects: dict[int, _Suspect] = {}
         self._confirmed: dict[int, str] = {}
         """Orders rejected before another one was accepted, with the revision: one more rejection is final."""
-        self._attributions = () if endpoint is None else tuple(endpoint.blames[kind] for kind in DELIVERY)
+        self._attributions = () if endpoint is None else tuple(endpoint.attributions[kind] for kind in DELIVERY)
         self._count = 0
         self._pauses = 0
         self._probe: int | None = None

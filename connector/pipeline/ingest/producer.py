@@ -12,7 +12,7 @@ import anyio
 
 from connector.bus import Bus
 from connector.clock import Clock, humanized
-from connector.errors import ConnectorError, JournalError, SettingsError, lasts
+from connector.errors import ConnectorError, JournalError, SettingsError, is_lasting
 from connector.events import OrderFound, PollFinished
 from connector.http.breaker import ProbeTurn
 from connector.journal.base import Journal
@@ -202,7 +202,7 @@ class Producer:
         except JournalError:
             raise
         except ConnectorError as exc:
-            error, lasting = str(exc), lasts(exc)
+            error, lasting = str(exc), is_lasting(exc)
         except (anyio.BrokenResourceError, anyio.ClosedResourceError):
             raise  # the next stage has ended, and with it the flow
         except Exception as exc:

@@ -182,7 +182,9 @@ class Reporter(Worker):
     def _refused_alone(self, report: Report) -> str | None:
         """Return why a report is refused while other reports are accepted; None for any other report."""
         endpoint = self._source.endpoint
-        found = None if endpoint is None else endpoint.blames["report"].alone(_name(report), self._source.name)
+        found = (
+            None if endpoint is None else endpoint.attributions["report"].pop_culprit(_name(report), self._source.name)
+        )
         return None if found is None else ": ".join(found)
 
     @staticmethod

@@ -7,7 +7,7 @@ from typing import Any
 
 from connector.clients.ewarehousing.errors import reason
 from connector.clients.ewarehousing.transport import REFUSALS, Transport
-from connector.errors import RejectedError, lasts
+from connector.errors import RejectedError, is_lasting
 from connector.http import failures
 from connector.http.attribution import Attribution
 from connector.http.breaker import Breaker
@@ -31,7 +31,7 @@ def one_order_closes_the_endpoint(stack: ExitStack) -> None:
             self.breaker.succeeded()
         else:
             asked = getattr(exc, "retry_after", None)
-            self.breaker.failed(str(exc), hopeless=lasts(exc), at_once=asked is not None, at_least=asked)
+            self.breaker.failed(str(exc), hopeless=is_lasting(exc), at_once=asked is not None, at_least=asked)
 
     put(stack, Endpoint, "_failed", failed)
 
