@@ -15,8 +15,7 @@ from connector.bus import Bus
 from connector.clock import Clock, SteadyClock, SystemClock
 from connector.errors import SettingsError
 from connector.events import Event, PollFinished
-from connector.journal.base import Journal
-from connector.journal.engine.stall import Stall, unless_stalled
+from connector.journal.base import Journal, Stall, unless_stalled
 from connector.journal.sqlite import SqliteJournal
 from connector.mapping.code_tables import MISSING, known
 from connector.pipeline import assembly

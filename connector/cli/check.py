@@ -125,10 +125,8 @@ async def _test_endpoint(number: int, name: str, endpoint: Source | Receiver, re
 
 def _journal(settings: Settings) -> CheckResult:
     """Test whether the journal, if it exists, can be read, and whether it can be written; creates no file."""
-    from connector.journal.engine.disk_errors import disk_trouble
-    from connector.journal.engine.migrations import NoJournal
-    from connector.journal.engine.opening import check_folder
-    from connector.journal.views.status import open_reader
+    from connector.journal.sqlite import check_folder, disk_trouble
+    from connector.journal.views.status import NoJournal, open_reader
 
     path = Path(settings.journal)
     try:
@@ -196,7 +194,7 @@ def _risks(settings: Settings, receivers: Mapping[str, Receiver]) -> Iterator[Ch
 
 def _witness(journal: Path, witness: Path) -> Iterator[CheckResult]:
     """Test the witness file: its folder exists, can be written, and is on another volume than the journal."""
-    from connector.journal.engine.opening import check_folder
+    from connector.journal.sqlite import check_folder
 
     try:
         check_folder(witness, "the witness")

@@ -73,8 +73,7 @@ def _decide_by_id(
 ) -> tuple[int, int]:
     """Apply a decision to the orders with these ids in one transaction; returns the counts of `_apply`."""
     from connector.clock import SystemClock
-    from connector.journal.decisions import deciding, keys_of
-    from connector.journal.engine.codec import millis
+    from connector.journal.decisions import deciding, keys_of, millis
 
     with deciding(settings.journal) as db:
         check_source(ctx, db, source, settings.sources, hint="SOURCE")
@@ -102,8 +101,7 @@ def _decide_by_cause(journal: str, decision: Decision, cause: str) -> tuple[int,
     import anyio
 
     from connector.clock import SystemClock
-    from connector.journal.decisions import PORTION, deciding, keys_of, still
-    from connector.journal.engine.codec import millis
+    from connector.journal.decisions import PORTION, deciding, keys_of, millis, still
     from connector.journal.views.orders import chunks
     from connector.journal.views.status import open_reader
 

@@ -7,10 +7,8 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from connector.causes import LISTED_AGAIN, REFUSED
 from connector.journal.states import PARKED
-from connector.journal.tables.relisted import CAUSE
-from connector.journal.views.status import causes, snapshot, status
+from connector.journal.views.status import causes, example, skipped, snapshot, status
 
 __all__ = ["CauseCount", "EndState", "read_end_state"]
 
@@ -57,37 +55,12 @@ def read_end_state(db: sqlite3.Connection) -> EndState:
 
 def _stuck(db: sqlite3.Connection, source: str) -> list[CauseCount]:
     return [
-        CauseCount(each.state, each.cause, each.orders, _example(db, source, each.state, each.cause))
+        CauseCount(each.state, each.cause, each.orders, example(db, source, each.state, each.cause))
         for each in causes(db, source)
     ]
-
-
-def _example(db: sqlite3.Connection, source: str, state: str, cause: str) -> str:
-    if state == PARKED:
-        sql = (
-            "SELECT order_id FROM reports"
-            " WHERE state = 'parked' AND dropped_at IS NULL AND source = ? AND coalesce(reason, '') = ? LIMIT 1"
-        )
-    elif cause in (REFUSED, LISTED_AGAIN):
-        sql = (
-            "SELECT order_id FROM orders"  # noqa: S608 - a constant
-            f" WHERE source = ? AND ack_state = 'parked' AND {CAUSE} = ? LIMIT 1"
-        )
-    else:
-        sql = (
-            "SELECT o.order_id FROM deliveries d JOIN orders o ON o.key = d.key"
-            " WHERE o.source = ? AND d.cause = ? AND d.state IN ('held', 'rejected') LIMIT 1"
-        )
-    row = db.execute(sql, (source, cause)).fetchone()
-    return str(row[0]) if row else ""
 
 
 def _skipped(db: sqlite3.Connection, source: str, states: Mapping[str, int]) -> list[CauseCount]:
     if not states.get("skipped"):
         return []
-    rows = db.execute(
-        "SELECT d.cause, count(DISTINCT d.key), min(o.order_id) FROM deliveries d JOIN orders o ON o.key = d.key"
-        " WHERE d.state = 'skipped' AND o.source = ? GROUP BY 1 ORDER BY 2 DESC",
-        (source,),
-    )
-    return [CauseCount("skipped", *row) for row in rows]
+    return [CauseCount("skipped", *row) for row in skipped(db, source)]

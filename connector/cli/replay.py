@@ -147,12 +147,10 @@ def _request_replay(settings: Settings, source: str, since: datetime, wait: floa
     import anyio
 
     from connector.clock import SystemClock
-    from connector.journal.decisions import deciding
-    from connector.journal.engine.codec import millis
-    from connector.journal.tables import replays
+    from connector.journal.decisions import deciding, request_replay
 
     with deciding(settings.journal) as db:
-        request = replays.add(source, millis(since), millis(SystemClock().now()), db)
+        request = request_replay(source, since, SystemClock().now(), db)
     try:
         answer = anyio.run(_wait_for_answer, settings, request, wait)
     except KeyboardInterrupt:
@@ -167,9 +165,8 @@ def _request_replay(settings: Settings, source: str, since: datetime, wait: floa
 async def _wait_for_answer(settings: Settings, request: int, wait: float) -> ReplayAnswer | None:
     """Return the answer; None if it does not come in time, or if the connector that holds the journal has ended."""
     from connector.clock import SystemClock
-    from connector.journal.engine.lock import ended
-    from connector.journal.tables import replays
-    from connector.journal.views.status import open_reader
+    from connector.journal.decisions import replay_answer
+    from connector.journal.views.status import ended, open_reader
 
     clock = SystemClock()
     until = clock.monotonic() + wait
@@ -178,7 +175,7 @@ async def _wait_for_answer(settings: Settings, request: int, wait: float) -> Rep
     with open_reader(settings.journal) as db:
         while True:
             gone = ended(settings.journal)  # before the row is read: the answer may be the connector's last write
-            answer = replays.answered(request, db)
+            answer = replay_answer(request, db)
             if answer is not None or gone or clock.monotonic() >= until:
                 return answer
             await clock.sleep(POLL_INTERVAL)

@@ -64,9 +64,7 @@ def command(ctx: click.Context, /, *, source: str, order_id: str, anyway: bool, 
     """
     from connector.clock import SystemClock
     from connector.errors import Unmappable
-    from connector.journal.decisions import deciding
-    from connector.journal.engine.codec import millis
-    from connector.journal.tables.reports import add
+    from connector.journal.decisions import deciding, request_report
     from connector.journal.views.orders import find
     from connector.sources.base import SupportsReports
 
@@ -81,7 +79,7 @@ def command(ctx: click.Context, /, *, source: str, order_id: str, anyway: bool, 
         raise click.UsageError(escaped(str(exc)), ctx=ctx) from None
     with deciding(settings.journal) as db:
         known = find(db, source, order_id) is not None
-        added = (known or anyway) and add(source, order_id, body, millis(now), 0, db)
+        added = (known or anyway) and request_report(source, order_id, body, now, db)
     if not known and not anyway:
         click.echo(
             escaped(f"there is no order {order_id!r} of source {source!r} in the journal; see --anyway"), err=True

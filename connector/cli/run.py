@@ -218,7 +218,7 @@ class RunSession:
         """Set the exit code and the summary from the results of the run and the state of the journal."""
         from connector.cli.end_state import read_end_state
         from connector.cli.summary import outcome, summary
-        from connector.journal.engine.stall import unless_stalled
+        from connector.journal.base import unless_stalled
         from connector.journal.sqlite import SqliteJournal
 
         connector = self._connector

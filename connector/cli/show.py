@@ -39,25 +39,24 @@ def command(ctx: click.Context, *, source: str, order_id: str, online: bool, as_
     Works whether or not the connector is running, and calls no endpoint unless --online is given. Exit codes: 0
     success; 1 the journal does not know the order.
     """
-    from connector.journal.tables.reports import of_order
-    from connector.journal.views.orders import find
+    from connector.journal.views.orders import find, reports
     from connector.journal.views.timeline import timeline
 
     settings = settings_of(ctx)
     with open_for_reading(settings) as db:
-        row, reports = find(db, source, order_id), of_order(source, order_id, db)
+        row, made = find(db, source, order_id), reports(db, source, order_id)
         if row is None:
-            for each in _reports_table(reports):  # stored with `connector report --anyway`
+            for each in _reports_table(made):  # stored with `connector report --anyway`
                 click.echo(each)
             _print_unknown(db, source, order_id, list(settings.sources))
             ctx.exit(exit_codes.TROUBLE)
         moments = timeline(db, row)
     events = _read_progress(ctx, settings, source, order_id) if online else None
     if as_json:
-        shown: dict[str, Any] = {**_data(row, moments), "reports": [_report(each) for each in reports]}
+        shown: dict[str, Any] = {**_data(row, moments), "reports": [_report(each) for each in made]}
         click.echo(json.dumps({**shown, "source_shows": events} if online else shown, indent=2))
     else:
-        parts = [_text(row, moments), *_reports_table(reports)]
+        parts = [_text(row, moments), *_reports_table(made)]
         click.echo("\n\n".join([*parts, _progress_text(source, events)] if online else parts))
 
 

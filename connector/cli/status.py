@@ -39,13 +39,12 @@ def command(ctx: click.Context, *, as_json: bool) -> None:
 
     Works whether or not the connector is running, and calls no endpoint.
     """
-    from connector.journal.engine.lock import noted
     from connector.journal.views import status as reader
 
     settings = settings_of(ctx)
     with open_for_reading(settings) as db:
         status, causes = reader.status(db), reader.causes(db)
-    stalled = noted(settings.journal)
+    stalled = reader.noted(settings.journal)
     if as_json:
         data = as_data(settings, status, datetime.now(UTC))
         click.echo(json.dumps({**data, "journal": {"stalled": stalled}} if stalled else data, indent=2))
@@ -58,13 +57,12 @@ def command(ctx: click.Context, *, as_json: bool) -> None:
 @contextmanager
 def open_for_reading(settings: Settings) -> Iterator[sqlite3.Connection]:
     """Open the journal for reading; if it does not exist yet, report that on stderr and open an empty one."""
-    from connector.journal.engine.migrations import NoJournal
     from connector.journal.views import status as reader
 
     with ExitStack() as stack:
         try:
             db = stack.enter_context(reader.open_reader(settings.journal))
-        except NoJournal as exc:
+        except reader.NoJournal as exc:
             click.echo(escaped(str(exc)), err=True)
             db = stack.enter_context(closing(reader.empty()))
         yield db

@@ -15,7 +15,7 @@ from typing import Literal, Protocol
 
 from connector.ack import Acknowledgement
 from connector.clock import SteadyClock
-from connector.journal.engine.stall import Stall
+from connector.journal.engine.stall import Stall, unless_stalled
 from connector.journal.records import (
     AckResult,
     Arrival,
@@ -59,6 +59,8 @@ __all__ = [
     "Rejections",
     "Replays",
     "Reports",
+    "Stall",
+    "unless_stalled",
 ]
 
 

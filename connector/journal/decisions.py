@@ -17,12 +17,27 @@ from datetime import datetime
 from functools import partial
 
 from connector.journal.engine import bulk
-from connector.journal.engine.codec import storable
+from connector.journal.engine.codec import millis, storable
 from connector.journal.engine.deciding import deciding
 from connector.journal.engine.store import Table
-from connector.journal.tables import acks, relisted
+from connector.journal.records import ReplayAnswer
+from connector.journal.tables import acks, history, payloads, relisted, replays, reports
 
-__all__ = ["PORTION", "HeldOrders", "causes", "deciding", "keys_of", "retry", "skip", "still", "telling_failure"]
+__all__ = [
+    "PORTION",
+    "HeldOrders",
+    "causes",
+    "deciding",
+    "keys_of",
+    "millis",
+    "replay_answer",
+    "request_replay",
+    "request_report",
+    "retry",
+    "skip",
+    "still",
+    "telling_failure",
+]
 
 PORTION = 1000
 """Orders that are decided about in one transaction: a tenth of a second in which nothing else is written."""
@@ -98,7 +113,7 @@ def retry(keys: Sequence[int], now: int, db: sqlite3.Connection, cause: str | No
     late = set(telling_failure(keys, db))
     keys = [key for key in keys if key not in late]
     moved = [key for key in keys if _release(key, asked, now, db) or (cause is None and _take_up_again(key, now, db))]
-    _note(db, moved, now, "released")
+    history.note_all([(key, now, "released", "") for key in moved], db)
     return moved
 
 
@@ -202,15 +217,24 @@ def skip(keys: Sequence[int], now: int, db: sqlite3.Connection, cause: str | Non
             relisted.leave(key, now, db)
         if count or known:
             moved.append(key)
-    db.executemany(
-        "DELETE FROM payloads WHERE key = ?1"
-        " AND EXISTS (SELECT 1 FROM orders WHERE key = ?1 AND ack_state = 'confirmed')"
-        " AND NOT EXISTS (SELECT 1 FROM deliveries WHERE key = ?1 AND state <> 'delivered')"
-        " AND NOT EXISTS (SELECT 1 FROM changes WHERE key = ?1 AND state <> 'done')",
-        [(key,) for key in moved],
-    )
-    _note(db, moved, now, "skipped by a person")
+    payloads.forget(moved, db)
+    history.note_all([(key, now, "skipped by a person", "") for key in moved], db)
     return moved
+
+
+def request_replay(source: str, since: datetime, now: datetime, db: sqlite3.Connection) -> int:
+    """Request a replay of `source` from the running connector; return the number of the request."""
+    return replays.add(source, millis(since), millis(now), db)
+
+
+def replay_answer(request: int, db: sqlite3.Connection) -> ReplayAnswer | None:
+    """Return the answer to a request; None while there is none."""
+    return replays.answered(request, db)
+
+
+def request_report(source: str, order_id: str, body: bytes, now: datetime, db: sqlite3.Connection) -> bool:
+    """Store a report to be sent by the running connector; return False if the very same one is stored already."""
+    return reports.add(source, order_id, body, millis(now), 0, db)
 
 
 def causes(beginning: str, db: sqlite3.Connection) -> list[str]:
@@ -226,7 +250,3 @@ def causes(beginning: str, db: sqlite3.Connection) -> list[str]:
 _FIRST_CAUSE = "SELECT cause FROM deliveries WHERE state IN ('held', 'rejected') AND cause >= ? ORDER BY cause LIMIT 1"
 _NEXT_CAUSE = "SELECT cause FROM deliveries WHERE state IN ('held', 'rejected') AND cause > ? ORDER BY cause LIMIT 1"
 _HOLDS = "SELECT 1 FROM deliveries WHERE state IN ('held', 'rejected') AND cause = ? AND state = 'held' LIMIT 1"
-
-
-def _note(db: sqlite3.Connection, keys: Sequence[int], now: int, what: str) -> None:
-    db.executemany("INSERT INTO history (key, at, what) VALUES (?, ?, ?)", [(key, now, what) for key in keys])

@@ -14,7 +14,7 @@ from typing import Literal
 from connector.ack import Confirmed, Unknown
 from connector.journal.engine.codec import moment
 from connector.journal.records import AckResult, Arrival, Delivered, Listing, Settlement
-from connector.journal.tables import acks, deliveries, relisted
+from connector.journal.tables import acks, deliveries, history, relisted
 from connector.journal.tables import orders as arrivals
 
 __all__ = ["adopt", "look_again", "take_in", "tell_again"]
@@ -91,8 +91,5 @@ def tell_again(key: int, now: int, db: sqlite3.Connection, *, once: bool = False
     ).rowcount
     if told:
         relisted.forget([key], db)
-        db.execute(
-            "INSERT INTO history (key, at, what, detail) VALUES (?, ?, 'reconciled', 'the source is told again')",
-            (key, now),
-        )
+        history.note(key, now, "reconciled", "the source is told again", db)
     return told == 1

@@ -14,6 +14,7 @@ from connector.clock import Clock
 from connector.journal.decisions import HeldOrders
 from connector.journal.engine.codec import millis
 from connector.journal.engine.connection import Database, InlineDatabase, changed_elsewhere, unusable
+from connector.journal.engine.disk_errors import disk_trouble
 from connector.journal.engine.lock import InstanceLock
 from connector.journal.engine.opening import check_folder, patiently
 from connector.journal.engine.sentinel import Sentinel, Start, identify
@@ -35,7 +36,7 @@ from connector.journal.tables.replays import ReplaysTable
 from connector.journal.tables.reports import ReportsTable
 from connector.journal.views import backlog
 
-__all__ = ["MemoryJournal", "SqliteJournal"]
+__all__ = ["MemoryJournal", "SqliteJournal", "check_folder", "disk_trouble"]
 
 T = TypeVar("T")
 

@@ -10,8 +10,7 @@ from typing import Literal
 
 from connector.errors import Unmappable
 from connector.journal import repairs
-from connector.journal.decisions import deciding
-from connector.journal.engine.codec import millis
+from connector.journal.decisions import deciding, millis
 from connector.journal.records import Delivered
 from connector.journal.views import audit
 from connector.reconcile.findings import Finding

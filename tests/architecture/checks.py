@@ -88,8 +88,8 @@ ALLOWED: dict[tuple[str, str], str] = {
 }
 
 SQL: dict[tuple[str, str], str] = {
-    ("connector.cli.end_state", "_example"): "one of the three statements beside it",
-    ("connector.journal.tables.orders", "_renew"): "one of the two statements above it",
+    ("connector.journal.views.status", "example"): "one of the three statements beside it",
+    ("connector.journal.tables.orders_listed", "_renew"): "one of the two statements above it",
     ("connector.journal.engine.bulk", "execute_values"): "question marks for rows, as many as there are",
     ("connector.journal.engine.bulk", "update_keys"): "question marks for keys, as many as there are",
     ("connector.journal.engine.bulk", "select_keys"): "question marks for keys, as many as there are",

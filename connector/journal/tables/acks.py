@@ -24,7 +24,7 @@ from connector.journal.engine.codec import millis, moment, moment_or_none
 from connector.journal.engine.store import Table
 from connector.journal.records import AckResult
 from connector.journal.states import SINCE, UNTOLD
-from connector.journal.tables import relisted
+from connector.journal.tables import history, payloads, relisted
 from connector.journal.tables.ack_terms import TERMS
 
 __all__ = [
@@ -149,15 +149,7 @@ def settle(results: Sequence[AckResult], now: int, db: sqlite3.Connection) -> No
         now,
         told_at,
     )
-    # What the order was is no longer needed, and it holds people's addresses.
-    bulk.update_keys(
-        db,
-        "DELETE FROM payloads WHERE NOT EXISTS"
-        " (SELECT 1 FROM deliveries d WHERE d.key = payloads.key AND d.state <> 'delivered')"
-        " AND NOT EXISTS (SELECT 1 FROM changes c WHERE c.key = payloads.key AND c.state <> 'done')"
-        " AND key IN ({})",
-        confirmed,
-    )
+    payloads.forget(confirmed, db)
     for state, reason, next_try, key in others:
         applied = db.execute(
             "UPDATE orders SET ack_state = ?, ack_reason = ?, ack_next = ? WHERE key = ?"
@@ -165,9 +157,7 @@ def settle(results: Sequence[AckResult], now: int, db: sqlite3.Connection) -> No
             (state, reason, next_try, key),
         ).rowcount
         if applied:
-            db.execute(
-                "INSERT INTO history (key, at, what, detail) VALUES (?, ?, ?, ?)", (key, now, _SAID[state], reason)
-            )
+            history.note(key, now, _SAID[state], reason, db)
     relisted.forget(refused, db)
     withdraw_failures(failed, now, db)
     for key in failed:
@@ -333,7 +323,7 @@ def withdraw_failures(keys: Sequence[int], now: int, db: sqlite3.Connection) -> 
     """
     for key in keys:
         if db.execute(_WITHDRAW, (now, key)).rowcount:
-            db.execute(_NOTE, (key, now))
+            history.note(key, now, "failure withdrawn", "the source was not told yet, and the order is tried again", db)
 
 
 _WITHDRAW = (
@@ -342,8 +332,4 @@ _WITHDRAW = (
     " WHERE key = ? AND ack_state = 'pending' AND ack_outcome = 'failed'"
     " AND EXISTS (SELECT 1 FROM deliveries d WHERE d.key = orders.key AND d.required"
     " AND d.state NOT IN ('rejected', 'cancelled', 'vanished', 'skipped'))"
-)
-_NOTE = (
-    "INSERT INTO history (key, at, what, detail)"
-    " VALUES (?, ?, 'failure withdrawn', 'the source was not told yet, and the order is tried again')"
 )

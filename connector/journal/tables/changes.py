@@ -19,6 +19,7 @@ from datetime import datetime
 from connector.journal.engine.codec import millis, moment_or_none
 from connector.journal.engine.store import Table
 from connector.journal.records import Change, ChangeOutcome
+from connector.journal.tables import history, payloads
 
 __all__ = ["ChangesTable", "claim", "due", "next_due", "put", "recover", "settle"]
 
@@ -157,17 +158,8 @@ def settle(change: Change, receiver: str, outcome: ChangeOutcome, now: int, db: 
     if state == "done" and change.what == "update":
         db.execute("UPDATE orders SET revision = ?, updated_at = ? WHERE key = ?", (change.revision, now, change.key))
     said = {"done": _DONE[change.what], "held": f"{change.what} held", "due": f"{change.what} not done yet"}[state]
-    db.execute(
-        "INSERT INTO history (key, at, what, detail) VALUES (?, ?, ?, ?)",
-        (change.key, now, said, f"{receiver}: {reason}" if reason else receiver),
-    )
-    db.execute(
-        "DELETE FROM payloads WHERE key = ?1"
-        " AND EXISTS (SELECT 1 FROM orders WHERE key = ?1 AND ack_state = 'confirmed')"
-        " AND NOT EXISTS (SELECT 1 FROM deliveries WHERE key = ?1 AND state <> 'delivered')"
-        " AND NOT EXISTS (SELECT 1 FROM changes WHERE key = ?1 AND state <> 'done')",
-        (change.key,),
-    )
+    history.note(change.key, now, said, f"{receiver}: {reason}" if reason else receiver, db)
+    payloads.forget([change.key], db)
     return True
 
 

@@ -39,7 +39,7 @@ from connector.journal.records import (
     Settlement,
     Waiting,
 )
-from connector.journal.tables import acks, changes, payloads
+from connector.journal.tables import acks, changes, history, payloads
 
 __all__ = ["DeliveriesTable", "due", "intend", "is_plain", "next_due", "recover", "reject_unfit", "settle"]
 
@@ -87,7 +87,9 @@ def recover(now: int, settle_ms: Mapping[str, int], longest_ms: int, db: sqlite3
             "UPDATE deliveries SET state = 'in_doubt', next_try_at = ? WHERE key = ? AND receiver = ?",
             [(now + settle, key, receiver) for (key,) in rows],
         )
-        _note(db, [(key, now, "in doubt", f"{receiver}: the process ended while it was sent") for (key,) in rows])
+        history.note_all(
+            [(key, now, "in doubt", f"{receiver}: the process ended while it was sent") for (key,) in rows], db
+        )
         db.execute(
             "UPDATE deliveries SET next_try_at = ? WHERE receiver = ?"
             " AND state IN ('new', 'ready', 'intent', 'in_doubt')"
@@ -150,14 +152,14 @@ def _settle_one(db: sqlite3.Connection, one: Settlement, now: int) -> Settled:
                 (outcome.receipt, outcome.reference, now, key, receiver),
             ).rowcount
             if outcome.adopted and applied:
-                _note(db, [(key, now, "found", f"{receiver}: a look-up found it there as {outcome.reference}")])
+                history.note(key, now, "found", f"{receiver}: a look-up found it there as {outcome.reference}", db)
             if outcome.remark and applied:
-                _note(db, [(key, now, "remark", f"{receiver}: {outcome.remark}")])
+                history.note(key, now, "remark", f"{receiver}: {outcome.remark}", db)
             if outcome.attach and applied:
                 changes.put(key, receiver, "attach", "", db)
             ack = acks.exported_due(db, key, now) if applied else None
             if applied and ack is None:
-                _forget(db, key)
+                payloads.forget([key], db)
             return Settled(bool(applied), ack)
         case NotSent():
             return _step(db, one, "ready", now, at=millis(outcome.next_try_at), detail=outcome.reason, said="not sent")
@@ -198,7 +200,7 @@ def _step(
     applied = db.execute(_STEPS[state], (at, cause, detail, one.key, one.receiver)).rowcount
     if applied:
         text = f"{one.receiver}: " + ": ".join(part for part in (cause, detail) if part)
-        _note(db, [(one.key, now, said, text)])
+        history.note(one.key, now, said, text, db)
     return Settled(bool(applied))
 
 
@@ -215,21 +217,6 @@ _STEPS = {
     " WHERE key = ? AND receiver = ? AND state IN ('new', 'ready', 'intent', 'in_doubt')",
 }
 """How an outcome other than a delivery moves one, from the states that have a way there."""
-
-
-def _forget(db: sqlite3.Connection, key: int) -> None:
-    """Remove what the order was, if its source has confirmed already and no receiver waits for it any more."""
-    db.execute(
-        "DELETE FROM payloads WHERE key = ?1"
-        " AND EXISTS (SELECT 1 FROM orders WHERE key = ?1 AND ack_state = 'confirmed')"
-        " AND NOT EXISTS (SELECT 1 FROM deliveries WHERE key = ?1 AND state <> 'delivered')"
-        " AND NOT EXISTS (SELECT 1 FROM changes WHERE key = ?1 AND state <> 'done')",
-        (key,),
-    )
-
-
-def _note(db: sqlite3.Connection, rows: Sequence[tuple[int, int, str, str]]) -> None:
-    db.executemany("INSERT INTO history (key, at, what, detail) VALUES (?, ?, ?, ?)", rows)
 
 
 def due(receiver: str, states: Sequence[Waiting], now: int, limit: int, db: sqlite3.Connection) -> list[Job]:
@@ -357,11 +344,10 @@ def reject_unfit(receiver: str, mapped: Sequence[int], now: int, db: sqlite3.Con
     }
     keys = [key for key, source in held if source in sources and key not in mapped]
     for key in keys:
-        db.execute("UPDATE deliveries SET state = 'rejected' WHERE key = ? AND receiver = ?", (key, receiver))
-        db.execute(
-            "INSERT INTO history (key, at, what, detail) SELECT key, ?, 'rejected', ? || cause FROM deliveries"
-            " WHERE key = ? AND receiver = ?",
-            (now, f"{receiver}: another order could be mapped, so it is this one: ", key, receiver),
-        )
+        (cause,) = db.execute(
+            "UPDATE deliveries SET state = 'rejected' WHERE key = ? AND receiver = ? RETURNING cause", (key, receiver)
+        ).fetchone()
+        text = f"{receiver}: another order could be mapped, so it is this one: {cause}"
+        history.note(key, now, "rejected", text, db)
         acks.failed_due(db, key, now, receiver)
     return sorted({source for key, source in held if key in keys})

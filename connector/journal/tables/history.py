@@ -9,11 +9,12 @@ once more. They weigh some hundred bytes; what an order contained is gone when i
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 from datetime import datetime
 
 from connector.journal.engine.store import JournalStore, Table
 
-__all__ = ["WINDOW", "HistoryTable", "prune"]
+__all__ = ["WINDOW", "HistoryTable", "note", "note_all", "note_once", "prune"]
 
 WINDOW = 10_000
 """Lines that one look goes through: those that stay may be the oldest, and as many as the journal has."""
@@ -34,6 +35,28 @@ class HistoryTable(Table):
         at = self._store.recorded(before)
         removed, self._pruned = await self._store.write(lambda db: prune(at, limit, self._pruned, db))
         return removed
+
+
+_NOTE = "INSERT INTO history (key, at, what, detail) VALUES (?, ?, ?, ?)"
+
+
+def note(key: int, at: int, what: str, detail: str, db: sqlite3.Connection) -> None:
+    """Add a line about an order."""
+    db.execute(_NOTE, (key, at, what, detail))
+
+
+def note_all(lines: Iterable[tuple[int, int, str, str]], db: sqlite3.Connection) -> None:
+    """Add lines: key, time, event and detail of each."""
+    db.executemany(_NOTE, lines)
+
+
+def note_once(key: int, at: int, what: str, detail: str, db: sqlite3.Connection) -> None:
+    """Add a line about an order, unless the very same event was noted before."""
+    if (
+        db.execute("SELECT 1 FROM history WHERE key = ? AND what = ? AND detail = ?", (key, what, detail)).fetchone()
+        is None
+    ):
+        note(key, at, what, detail, db)
 
 
 def prune(before: int, limit: int, after: int, db: sqlite3.Connection) -> tuple[int, int]:

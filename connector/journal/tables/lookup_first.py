@@ -22,7 +22,7 @@ from connector.journal.engine.codec import millis
 from connector.journal.engine.store import Table
 from connector.journal.records import Ingested, LookupRule, OrderAt
 from connector.journal.states import OPEN
-from connector.journal.tables import acks, identity
+from connector.journal.tables import acks, history, identity
 from connector.journal.tables.acks import TOLD
 from connector.journal.tables.relisted import CAUSE
 
@@ -196,10 +196,7 @@ def _account(receiver: str, account: str, now: int, db: sqlite3.Connection) -> N
         "UPDATE deliveries SET state = 'held', cause = ?, detail = ? WHERE key = ? AND receiver = ?",
         [(cause, detail, key, receiver) for (key,) in keys],
     )
-    db.executemany(
-        "INSERT INTO history (key, at, what, detail) VALUES (?, ?, 'held', ?)",
-        [(key, now, f"{receiver}: {cause}: {detail}") for (key,) in keys],
-    )
+    history.note_all([(key, now, "held", f"{receiver}: {cause}: {detail}") for (key,) in keys], db)
 
 
 def apply(source: str, answers: Sequence[Ingested], db: sqlite3.Connection, *, replayed: bool) -> list[Ingested]:

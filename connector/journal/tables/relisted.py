@@ -21,6 +21,7 @@ from connector.causes import LISTED_AGAIN, REFUSED
 from connector.clock import humanized
 from connector.journal.engine.store import Table
 from connector.journal.records import RelistPolicy
+from connector.journal.tables import history
 
 __all__ = [
     "CAUSE",
@@ -151,10 +152,7 @@ def gone(keys: Sequence[int], now: int, db: sqlite3.Connection) -> None:
             f" WHERE key = ? AND ack_state = 'parked' AND {CAUSE} = ?",
             (now, key, LISTED_AGAIN),
         )
-        db.execute(
-            "INSERT INTO history (key, at, what, detail) VALUES (?, ?, 'not listed any more', ?)",
-            (key, now, "the source does not list it any more: it knows"),
-        )
+        history.note(key, now, "not listed any more", "the source does not list it any more: it knows", db)
 
 
 def forget(keys: Collection[int], db: sqlite3.Connection) -> None:

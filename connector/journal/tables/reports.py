@@ -13,9 +13,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from hashlib import sha256
 
-from connector.journal.engine.codec import millis, moment, moment_or_none, storable
+from connector.journal.engine.codec import millis, moment_or_none
 from connector.journal.engine.store import Table
-from connector.journal.records import Followed, NewStatus, Report, ReportOutcome, ReportRow
+from connector.journal.records import Followed, NewStatus, Report, ReportOutcome
+from connector.journal.tables import history
 
 __all__ = [
     "ReportsTable",
@@ -25,7 +26,6 @@ __all__ = [
     "due",
     "followed",
     "next_due",
-    "of_order",
     "progressed",
     "recover",
     "settle",
@@ -162,10 +162,7 @@ def settle(report: Report, outcome: ReportOutcome, now: int, db: sqlite3.Connect
         (outcome.state, outcome.reason, again, outcome.keep, now, report.id),
     ).rowcount
     if applied and report.key and outcome.state in _SAID:
-        db.execute(
-            "INSERT INTO history (key, at, what, detail) VALUES (?, ?, ?, ?)",
-            (report.key, now, _SAID[outcome.state], outcome.reason),
-        )
+        history.note(report.key, now, _SAID[outcome.state], outcome.reason, db)
 
 
 _SAID = {"pending": "report not taken", "in_doubt": "report in doubt", "parked": "report parked"}
@@ -178,30 +175,6 @@ def confirmed(source: str, order_id: str, db: sqlite3.Connection) -> list[bytes]
         (source, order_id),
     )
     return [body for (body,) in rows]
-
-
-def of_order(source: str, order_id: str, db: sqlite3.Connection) -> list[ReportRow]:
-    """Return every report about an order, in the order in which they are told."""
-    rows = db.execute(
-        "SELECT CASE WHEN state = 'parked' AND dropped_at IS NOT NULL THEN 'skipped' ELSE state END,"
-        " body, made_at, done_at, attempts,"
-        " CASE next_try_at WHEN 0 THEN made_at ELSE next_try_at + coalesce((SELECT ahead FROM clock), 0) END,"
-        " coalesce(reason, '') FROM reports"
-        " WHERE source = ? AND order_id = ? ORDER BY id",
-        (storable(source), storable(order_id)),
-    )
-    return [
-        ReportRow(
-            state=state,
-            body=body,
-            made_at=moment(made_at),
-            done_at=moment_or_none(done_at),
-            attempts=attempts,
-            next_try_at=moment(next_try_at),
-            reason=reason,
-        )
-        for state, body, made_at, done_at, attempts, next_try_at, reason in rows
-    ]
 
 
 def followed(
@@ -236,10 +209,7 @@ def progressed(receiver: str, seen: Sequence[NewStatus], now: int, at: int, db: 
         ).rowcount
         if not applied:
             continue
-        db.execute(
-            "INSERT INTO history (key, at, what, detail) VALUES (?, ?, 'progress', ?)",
-            (each.key, now, f"{receiver}: {each.status}"),
-        )
+        history.note(each.key, now, "progress", f"{receiver}: {each.status}", db)
         if each.body is not None:
             source, order_id = db.execute("SELECT source, order_id FROM orders WHERE key = ?", (each.key,)).fetchone()
             made += add(source, order_id, each.body, now, at, db)

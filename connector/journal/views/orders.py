@@ -18,10 +18,11 @@ from connector.causes import LISTED_AGAIN, REFUSED
 from connector.journal.engine.bulk import chunks, distinct
 from connector.journal.engine.codec import moment, moment_or_none, storable
 from connector.journal.engine.reader import snapshot
+from connector.journal.records import ReportRow
 from connector.journal.states import HELD, OPEN, PUBLIC, PublicState, state_of
 from connector.journal.tables.relisted import CAUSE
 
-__all__ = ["DeliveryRow", "OrderRow", "chunks", "find", "matching", "orders", "similar", "sources"]
+__all__ = ["DeliveryRow", "OrderRow", "chunks", "find", "matching", "orders", "reports", "similar", "sources"]
 
 CANDIDATES = {
     "held": f"o.key IN (SELECT key FROM deliveries WHERE state IN {HELD} AND state = 'held'"
@@ -208,6 +209,30 @@ def find(db: sqlite3.Connection, source: str, order_id: str) -> OrderRow | None:
     key = row.fetchone()
     found = orders(db, key) if key else []
     return found[0] if found else None
+
+
+def reports(db: sqlite3.Connection, source: str, order_id: str) -> list[ReportRow]:
+    """Return every report about an order, in the order in which they are told."""
+    rows = db.execute(
+        "SELECT CASE WHEN state = 'parked' AND dropped_at IS NOT NULL THEN 'skipped' ELSE state END,"
+        " body, made_at, done_at, attempts,"
+        " CASE next_try_at WHEN 0 THEN made_at ELSE next_try_at + coalesce((SELECT ahead FROM clock), 0) END,"
+        " coalesce(reason, '') FROM reports"
+        " WHERE source = ? AND order_id = ? ORDER BY id",
+        (storable(source), storable(order_id)),
+    )
+    return [
+        ReportRow(
+            state=state,
+            body=body,
+            made_at=moment(made_at),
+            done_at=moment_or_none(done_at),
+            attempts=attempts,
+            next_try_at=moment(next_try_at),
+            reason=reason,
+        )
+        for state, body, made_at, done_at, attempts, next_try_at, reason in rows
+    ]
 
 
 def similar(db: sqlite3.Connection, source: str, order_id: str, limit: int = 3) -> list[tuple[str, str]]:

@@ -17,8 +17,10 @@ from typing import get_args
 
 import msgspec
 
-from connector.causes import REFUSED
+from connector.causes import LISTED_AGAIN, REFUSED
 from connector.journal.engine.codec import moment_or_none
+from connector.journal.engine.lock import ended, noted
+from connector.journal.engine.migrations import NoJournal
 from connector.journal.engine.reader import empty, open_reader, snapshot
 from connector.journal.records import Shortfall
 from connector.journal.states import HELD, PARKED, PUBLIC, UNTOLD, PublicState, state_of
@@ -29,12 +31,17 @@ __all__ = [
     "PARKED",
     "REFUSED",
     "Cause",
+    "NoJournal",
     "ReceiverCounts",
     "SourceCounts",
     "Status",
     "causes",
     "empty",
+    "ended",
+    "example",
+    "noted",
     "open_reader",
+    "skipped",
     "snapshot",
     "status",
 ]
@@ -168,6 +175,33 @@ def causes(db: sqlite3.Connection, source: str | None = None) -> list[Cause]:
         (source, PARKED),
     )
     return [Cause(*row) for row in rows]
+
+
+def example(db: sqlite3.Connection, source: str, state: str, cause: str) -> str:
+    """Return the id of one order of `source` that waits in `state` for `cause`; empty if there is none any more."""
+    if state == PARKED:
+        sql = (
+            "SELECT order_id FROM reports"
+            " WHERE state = 'parked' AND dropped_at IS NULL AND source = ? AND coalesce(reason, '') = ? LIMIT 1"
+        )
+    elif cause in (REFUSED, LISTED_AGAIN):
+        sql = f"SELECT order_id FROM orders WHERE source = ? AND ack_state = 'parked' AND {CAUSE} = ? LIMIT 1"
+    else:
+        sql = (
+            "SELECT o.order_id FROM deliveries d JOIN orders o ON o.key = d.key"
+            " WHERE o.source = ? AND d.cause = ? AND d.state IN ('held', 'rejected') LIMIT 1"
+        )
+    row = db.execute(sql, (source, cause)).fetchone()
+    return str(row[0]) if row else ""
+
+
+def skipped(db: sqlite3.Connection, source: str) -> list[tuple[str, int, str]]:
+    """Return the causes for which orders of `source` were skipped, with the number of orders and one id of each."""
+    return db.execute(
+        "SELECT d.cause, count(DISTINCT d.key), min(o.order_id) FROM deliveries d JOIN orders o ON o.key = d.key"
+        " WHERE d.state = 'skipped' AND o.source = ? GROUP BY 1 ORDER BY 2 DESC",
+        (source,),
+    ).fetchall()
 
 
 def _counts(db: sqlite3.Connection, question: str) -> dict[str, dict[str, int]]:

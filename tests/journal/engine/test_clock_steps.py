@@ -18,8 +18,7 @@ from connector.journal.engine.connection import migrate
 from connector.journal.records import ChangeOutcome, Delivered, InDoubt, Listing, NotSent, RelistPolicy, ReportOutcome
 from connector.journal.sqlite import MemoryJournal
 from connector.journal.tables import lookup_first
-from connector.journal.tables.reports import of_order
-from connector.journal.views.orders import orders
+from connector.journal.views.orders import orders, reports
 from connector.journal.views.status import status
 from tests.contracts.journal_bench import acknowledged, arrival, at, delivered, found, intend, rows, settle, settle_ack
 from tests.doubles import SteppingClock
@@ -216,7 +215,7 @@ async def test_people_see_when_by_their_clock(jump: float) -> None:
     assert order.deliveries["wms"].next_try_at == wall + timedelta(seconds=60)
     assert order.deliveries["wms"].intent_at == wall
     assert order.found_at == early
-    (report,) = await journal.read(lambda db: of_order("shop", "1", db))
+    (report,) = await journal.read(lambda db: reports(db, "shop", "1"))
     assert (report.made_at, report.next_try_at) == (wall, wall)
 
 

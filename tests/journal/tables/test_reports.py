@@ -19,6 +19,7 @@ from connector.journal.records import Followed, NewStatus, Report, ReportOutcome
 from connector.journal.sqlite import MemoryJournal, SqliteJournal
 from connector.journal.states import REPORT_EDGES, ReportState
 from connector.journal.tables import reports
+from connector.journal.views.orders import reports as reports_about
 from tests.contracts.journal_bench import acknowledged, at, delivered, found, notes, rows, settle_ack
 from tests.journal.files import opened
 
@@ -91,7 +92,7 @@ async def test_the_same_report_is_kept_once_for_each_order() -> None:
     assert not await journal.reports.add("shop", "1", b"a", at(1))
     await sent(journal, ReportOutcome("confirmed", keep=b"outline"))
     assert not await journal.reports.add("shop", "1", b"a", at(2))
-    (row,) = await journal.read(lambda db: reports.of_order("shop", "1", db))
+    (row,) = await journal.read(lambda db: reports_about(db, "shop", "1"))
     assert (row.state, row.body, row.made_at, row.done_at, row.attempts) == ("confirmed", b"outline", at(), at(), 1)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from connector.journal import records
 from connector.journal.records import Ingested
-from connector.journal.tables import orders as arrivals
+from connector.journal.tables import orders_listed
 from connector.mapping import mapper
 from connector.pipeline.delivery import consumer
 from connector.pipeline.delivery import task as work
@@ -40,7 +40,7 @@ def takes_a_plugins_word(stack: ExitStack) -> None:
 @bug
 def keeps_the_first_listing(stack: ExitStack) -> None:
     """Sees nothing but a new revision."""
-    put(stack, arrivals, "_follow", lambda _db, row, _arrival, _now: Ingested(row.key, "known"))
+    put(stack, orders_listed, "_follow", lambda _db, row, _arrival, _now: Ingested(row.key, "known"))
 
 
 @bug

@@ -26,7 +26,7 @@ from connector.http.rate_limit import RateLimiter
 from connector.journal.engine import clock_steps, group_commit, sentinel, store
 from connector.journal.engine.codec import millis
 from connector.journal.records import AckResult, Delivered, InDoubt, NotSent, Rejected, Settled, Settlement
-from connector.journal.tables import acks, deliveries, lookup_first
+from connector.journal.tables import acks, deliveries, lookup_first, orders_listed
 from connector.journal.tables import orders as arrivals
 from connector.pipeline.acks import acknowledger
 from connector.pipeline.acks import calls as ack_calls
@@ -394,7 +394,7 @@ def wrong_ack(stack: ExitStack) -> None:
 @bug
 def listed_is_new(stack: ExitStack) -> None:
     """Takes an order that is listed again for a new one, whatever the journal says."""
-    put(stack, arrivals, "_known", lambda *_: {})
+    put(stack, orders_listed, "known", lambda *_: {})
 
 
 @bug
