@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 
+from connector.causes import IN_DOUBT, MAY_EXIST, SKIPPED, SKIPPED_BY_PERSON, SKIPPED_IN_DOUBT
 from connector.journal.engine import bulk
 from connector.journal.engine.codec import millis, storable
 from connector.journal.engine.deciding import deciding
@@ -164,9 +165,14 @@ def _take_up_again(key: int, now: int, db: sqlite3.Connection) -> int:
 
 # A receiver that can be asked is asked before a second attempt; where none can, the person has looked.
 _DUE_AGAIN = (
-    "UPDATE deliveries SET state = 'new', cause = NULL, detail = NULL, next_try_at = 0,"
-    " ask = CASE WHEN CASE state WHEN 'skipped' THEN detail ELSE cause END"
-    " IN ('may be at ' || receiver || ' already', 'in doubt at ' || receiver) THEN 0 ELSE ask END"
+    "UPDATE deliveries SET state = 'new', cause = NULL, cause_code = NULL, detail = NULL, next_try_at = 0,"
+    f" may_know = CASE WHEN cause_code IN ('{MAY_EXIST}', '{IN_DOUBT}', '{SKIPPED_IN_DOUBT}') THEN 0 ELSE may_know END"
+)
+_SKIP = (
+    f"UPDATE deliveries SET state = 'skipped', cause = '{SKIPPED_BY_PERSON}', detail = cause, cause_code ="
+    f" CASE WHEN cause_code IN ('{MAY_EXIST}', '{IN_DOUBT}') THEN '{SKIPPED_IN_DOUBT}' ELSE '{SKIPPED}' END,"
+    # An order that was tried before may be there; should a newer revision resume it, that is not forgotten.
+    " may_know = CASE WHEN state = 'held' AND attempts > 0 THEN 1 ELSE may_know END"
 )
 _TOLD_AGAIN = (
     "UPDATE reports SET state = 'pending', next_try_at = 0, attempts = 0, dropped_at = NULL"
@@ -184,14 +190,11 @@ def skip(keys: Sequence[int], now: int, db: sqlite3.Connection, cause: str | Non
     asked = None if cause is None else storable(cause)
     for key in keys:
         count = db.execute(
-            # What was tried before may be there; should a newer revision take it up again, that is not forgotten.
-            "UPDATE deliveries SET state = 'skipped', cause = 'skipped by a person', detail = cause,"
-            " ask = CASE WHEN state = 'held' AND attempts > 0 THEN 1 ELSE ask END"
-            " WHERE key = ?1 AND state IN ('held', 'rejected', 'new', 'ready') AND (?2 IS NULL OR cause = ?2)",
+            f"{_SKIP} WHERE key = ?1 AND state IN ('held', 'rejected', 'new', 'ready') AND (?2 IS NULL OR cause = ?2)",
             (key, asked),
         ).rowcount
         count += db.execute(
-            "UPDATE changes SET state = 'done', reason = 'skipped by a person'"
+            f"UPDATE changes SET state = 'done', reason = '{SKIPPED_BY_PERSON}', reason_code = NULL"
             " WHERE key = ?1 AND state = 'held' AND (?2 IS NULL OR reason = ?2)",
             (key, asked),
         ).rowcount
@@ -207,7 +210,8 @@ def skip(keys: Sequence[int], now: int, db: sqlite3.Connection, cause: str | Non
             0
             if count and cause is None
             else db.execute(
-                "UPDATE orders SET ack_state = 'confirmed', ack_done_at = coalesce(ack_done_at, ?3), ack_reason = NULL,"
+                "UPDATE orders SET ack_state = 'confirmed', ack_done_at = coalesce(ack_done_at, ?3), ack_reason"
+                " = NULL, ack_code = NULL,"
                 " updated_at = ?3 WHERE key = ?2 AND ack_state = 'parked' AND ack_outcome = 'exported'"
                 f" AND (?1 IS NULL OR {_OF_CAUSE})",
                 (asked, key, now),
@@ -218,7 +222,7 @@ def skip(keys: Sequence[int], now: int, db: sqlite3.Connection, cause: str | Non
         if count or known:
             moved.append(key)
     payloads.forget(moved, db)
-    history.note_all([(key, now, "skipped by a person", "") for key in moved], db)
+    history.note_all([(key, now, SKIPPED_BY_PERSON, "") for key in moved], db)
     return moved
 
 

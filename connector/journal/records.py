@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 
 from connector.ack import Acknowledgement, AckOutcome
+from connector.causes import Cause
 
 __all__ = [
     "AckResult",
@@ -243,6 +244,12 @@ class Held(msgspec.Struct, frozen=True):
     cause: str
     detail: str = ""
     unfit: bool = False
+    code: str = ""
+
+    @classmethod
+    def of(cls, cause: Cause, detail: str) -> Held:
+        """Return a hold for a cause with a code."""
+        return cls(cause.text, detail, code=cause.code)
 
 
 Outcome = Delivered | NotSent | InDoubt | Rejected | Held

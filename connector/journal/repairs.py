@@ -27,7 +27,7 @@ def adopt(key: int, receiver: str, found: Delivered, now: int, db: sqlite3.Conne
     The acknowledgement that this makes due is in the same transaction.
     """
     db.execute(
-        "UPDATE deliveries SET state = 'in_doubt', cause = NULL, detail = NULL, next_try_at = ?"
+        "UPDATE deliveries SET state = 'in_doubt', cause = NULL, cause_code = NULL, detail = NULL, next_try_at = ?"
         " WHERE key = ? AND receiver = ? AND state = 'held'",
         (now, key, receiver),
     )

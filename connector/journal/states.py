@@ -21,12 +21,13 @@ The states of a delivery and of an acknowledgement, and the only ways between th
 
 A report goes the ways of an acknowledgement that is due, except that nothing leads away from `confirmed`.
 
-The same edges are triggers in the journal (schema/0013.sql, 0014.sql), so that not even a wrong build can take another
+The same edges are triggers in the journal (schema/0001.sql), so that not even a wrong build can take another
 way; a test compares the two.
 """
 
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import Literal, get_args
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "UNTOLD",
     "AckState",
     "DeliveryState",
+    "MayKnow",
     "PublicState",
     "ReportState",
     "allowed",
@@ -78,6 +80,20 @@ PUBLIC = "CASE WHEN state IN ('intent', 'ready') THEN 'delivering' ELSE state EN
 """A delivery's state as users see it."""
 PARKED = "report parked"
 """Stands in the place of a state for orders at their end with a report that their source will not get."""
+
+
+class MayKnow(IntEnum):
+    """
+    Who may know of an order from before the journal existed: the values of `deliveries.may_know`.
+
+    `SOURCE_TOO`: a journal that is lost, or newer than this one, may have sent an acknowledgement. So the source is
+    queried before it is sent another one, where a second one would have a second effect.
+    """
+
+    NOBODY = 0
+    RECEIVER = 1
+    SOURCE_TOO = 2
+
 
 DELIVERY_EDGES: dict[DeliveryState, frozenset[DeliveryState]] = {
     # A look-up before a create may find the order there already; one that fails is due again after a wait.
@@ -127,27 +143,5 @@ def allowed(before: DeliveryState, after: DeliveryState) -> bool:
 
 
 def state_of(order: str) -> str:
-    """
-    Return the SQL for the state of the row `order` of `orders`: the rules of the view `order_states`.
-
-    Only written so that SQLite looks at one order's deliveries at a time; the view makes it go through all of them.
-    """
-    return f"""(
-        SELECT CASE
-            WHEN max(d.state = 'held') THEN 'held'
-            WHEN {order}.ack_state = 'parked' THEN 'held'
-            WHEN EXISTS (SELECT 1 FROM changes c WHERE c.key = {order}.key AND c.state = 'held') THEN 'held'
-            WHEN EXISTS (SELECT 1 FROM changes c WHERE c.key = {order}.key AND c.what = 'cancel' AND c.state = 'done')
-                THEN 'cancelled'
-            WHEN max(d.state = 'rejected') THEN 'rejected'
-            WHEN {order}.ack_state = 'confirmed' AND {order}.ack_outcome = 'exported' THEN 'acknowledged'
-            WHEN max(d.state = 'in_doubt') THEN 'in_doubt'
-            WHEN max(d.state IN ('intent', 'ready')) THEN 'delivering'
-            WHEN max(d.state = 'new') THEN 'new'
-            WHEN max(d.state = 'skipped') THEN 'skipped'
-            WHEN max(d.state = 'cancelled') THEN 'cancelled'
-            WHEN max(d.state = 'vanished') THEN 'vanished'
-            ELSE 'delivered'
-        END
-        FROM deliveries d WHERE d.key = {order}.key
-    )"""  # noqa: S608 - `order` is a word of ours
+    """Return the SQL for the public state of the row `order` of `orders`; the rule is the view `order_states`."""
+    return f"(SELECT s.state FROM order_states s WHERE s.key = {order}.key)"  # noqa: S608 - `order` is a word of ours

@@ -11,7 +11,7 @@ import msgspec
 
 from connector.events import PollFinished
 from connector.http.breaker import Breaker
-from connector.journal.engine.stall import unless_stalled
+from connector.journal.base import unless_stalled
 from connector.pipeline.stages import Stages
 from connector.receivers.base import Receiver
 from connector.sources.base import Source

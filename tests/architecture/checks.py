@@ -94,7 +94,7 @@ SQL: dict[tuple[str, str], str] = {
     ("connector.journal.engine.bulk", "update_keys"): "question marks for keys, as many as there are",
     ("connector.journal.engine.bulk", "select_keys"): "question marks for keys, as many as there are",
     ("connector.journal.engine.connection", "_prepare"): "three pragmas, which take no parameters",
-    ("connector.journal.engine.connection", "migrate"): "the package's own schema files, and their numbers",
+    ("connector.journal.engine.migrations", "migrate"): "the package's own schema files, and their numbers",
     ("connector.journal.views.orders", "matching"): "conditions of that module; what a user asks for is bound",
     ("connector.journal.views.orders", "orders"): "the columns of a view",
     ("connector.journal.views.orders", "similar"): "one of the three conditions beside it",

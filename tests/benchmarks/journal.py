@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from connector.journal.engine.connection import migrate
+from connector.journal.engine.migrations import migrate
 from tests.benchmarks.cases import Setting, drained
 from tests.benchmarks.processes import StandIn, result
 

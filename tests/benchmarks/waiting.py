@@ -7,7 +7,7 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-from connector.journal.engine.connection import migrate
+from connector.journal.engine.migrations import migrate
 from tests.benchmarks.feeds import FIRST_ID, Feed
 
 __all__ = ["CAUSE", "SHARES", "fill", "waiting"]
@@ -73,7 +73,7 @@ def fill(db: sqlite3.Connection, rows: int, shape: str = "patch") -> None:
             ),
         )
         # As a run leaves it that was ended in good order, after a walk over the feed.
-        db.execute("INSERT INTO doubts (source, receiver, kind) VALUES ('feed', 'warehouse', 'replay')")
+        db.execute("INSERT INTO lookup_first (source, receiver, kind) VALUES ('feed', 'warehouse', 'replay')")
 
 
 def _order(order: int, at: int) -> tuple[object, ...]:

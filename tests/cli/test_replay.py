@@ -20,7 +20,7 @@ REPLAY = ("replay", "shop", "--since", "2026-01-01T00:00:00Z")
 def requests(folder: Path) -> list[tuple[str, int | None, str | None]]:
     """Return every request with its number of listed orders and its error."""
     with closing(sqlite3.connect(folder / "connector.db")) as db:
-        return db.execute("SELECT source, listed, error FROM requests ORDER BY id").fetchall()
+        return db.execute("SELECT source, listed, error FROM replays ORDER BY id").fetchall()
 
 
 async def until(done: Callable[[], bool]) -> None:

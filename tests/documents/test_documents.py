@@ -19,7 +19,7 @@ import connector
 from connector import pipeline
 from connector.cli import main
 from connector.cli.init import command as init
-from connector.journal.engine.connection import schema_files
+from connector.journal.engine.migrations import schema_files
 from connector.journal.states import ACK_EDGES, DELIVERY_EDGES, REPORT_EDGES
 from connector.order import Order
 from connector.settings.model import Settings

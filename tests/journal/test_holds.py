@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from connector.causes import IN_DOUBT
 from connector.journal import decisions
 from connector.journal.sqlite import MemoryJournal
 from connector.journal.tables import orders
@@ -16,7 +17,7 @@ ORDER = (
     "INSERT INTO orders (key, source, order_id, external_id, revision, found_at, updated_at, ack_state, ack_outcome,"
     " ack_message, ack_at, ack_reason) VALUES (1, 'shop', '1', 'shop-1', 'r', 0, 0, ?, ?, 'no street', 0, 'no')"
 )
-DELIVERY = "INSERT INTO deliveries (key, receiver, state, attempts, cause) VALUES (1, ?, ?, ?, ?)"
+DELIVERY = "INSERT INTO deliveries (key, receiver, state, attempts, cause, cause_code) VALUES (1, ?, ?, ?, ?, ?)"
 CHANGE = (
     "INSERT INTO changes (key, receiver, what, revision, state, reason) VALUES (1, 'a', 'update', 'r', 'held', 'no')"
 )
@@ -36,14 +37,14 @@ WAITING = {
     "changes": "SELECT state FROM changes",
     "reports": "SELECT state, dropped_at FROM reports",
 }
-STATES = "SELECT receiver, state, ask FROM deliveries ORDER BY receiver"
+STATES = "SELECT receiver, state, may_know FROM deliveries ORDER BY receiver"
 
 
 async def waiting(journal: MemoryJournal, *deliveries: tuple[Any, ...], outcome: str | None = "failed") -> None:
     """Let an order wait in several ways; without an `outcome`, its source is to be told nothing."""
     await rows(journal, ORDER, "parked" if outcome else "none", outcome)
     for each in deliveries:
-        await rows(journal, DELIVERY, *each)
+        await rows(journal, DELIVERY, *each, *[None] * (5 - len(each)))
 
 
 async def decide(journal: MemoryJournal, decision: Any, *arguments: Any) -> Any:
@@ -114,7 +115,9 @@ async def test_no_failure_is_told_of_an_order_that_was_skipped_and_is_taken_up_a
 async def test_what_was_skipped_is_left_so_while_something_else_waits(other: str | None) -> None:
     """It may be at its receiver already; who retries the order for another reason has not looked there."""
     journal = MemoryJournal()
-    await waiting(journal, ("a", "held", 1, "in doubt at a"), outcome="exported" if other == "orders" else None)
+    await waiting(
+        journal, ("a", "held", 1, "in doubt at a", IN_DOUBT), outcome="exported" if other == "orders" else None
+    )
     await rows(journal, REPORT)
     assert await decide(journal, decisions.skip) == [1]
     if other == "changes":
@@ -122,7 +125,7 @@ async def test_what_was_skipped_is_left_so_while_something_else_waits(other: str
     elif other == "reports":
         await rows(journal, REPORT.replace("x'00'", "x'01'"))
     elif other == "deliveries":
-        await rows(journal, DELIVERY, "b", "held", 1, "no street")
+        await rows(journal, DELIVERY, "b", "held", 1, "no street", None)
 
     assert await decide(journal, decisions.retry) == [1]
 
@@ -139,7 +142,7 @@ async def test_what_was_skipped_is_left_so_while_something_else_waits(other: str
 async def test_what_may_be_there_is_not_forgotten_for_having_vanished(attempts: int, ask: int) -> None:
     """The order may be listed again: where it was tried before, the receiver is asked, or a person."""
     journal = MemoryJournal()
-    await waiting(journal, ("a", "held", attempts, "in doubt at a"), outcome=None)
+    await waiting(journal, ("a", "held", attempts, "in doubt at a", IN_DOUBT), outcome=None)
 
     assert await decide(journal, lambda keys, now, db: orders.vanish(keys, now, db)) == [1]
 
@@ -151,7 +154,7 @@ async def test_what_may_be_there_is_not_forgotten_for_having_vanished(attempts: 
 async def test_what_may_be_there_is_not_forgotten_for_being_skipped(state: str, ask: int) -> None:
     """A newer revision takes the order up again: where it was in doubt, the receiver is asked, or a person."""
     journal = MemoryJournal()
-    await waiting(journal, ("a", state, 1, "in doubt at a"), outcome=None)
+    await waiting(journal, ("a", state, 1, "in doubt at a", IN_DOUBT), outcome=None)
 
     assert await decide(journal, decisions.skip) == [1]
     assert await rows(journal, STATES) == [("a", "skipped", ask)]

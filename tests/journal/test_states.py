@@ -10,7 +10,7 @@ from typing import get_args
 
 import pytest
 
-from connector.journal.engine.connection import migrate
+from connector.journal.engine.migrations import migrate
 from connector.journal.states import (
     ACK_EDGES,
     DELIVERY_EDGES,

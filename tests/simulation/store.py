@@ -15,8 +15,8 @@ from random import Random
 from typing import Any, Protocol, TypeVar
 
 from connector.errors import JournalError
-from connector.journal.engine.connection import migrate
 from connector.journal.engine.group_commit import GroupCommit
+from connector.journal.engine.migrations import migrate
 from connector.journal.engine.store import JournalStore
 from tests.simulation.loop import Time
 

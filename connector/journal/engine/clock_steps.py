@@ -78,7 +78,7 @@ DEADLINES = (
         "state IN ('pending', 'sending', 'in_doubt')",
         "state IN ('pending', 'sending', 'in_doubt') AND state = 'in_doubt'",
     ),
-    Deadline("doubts", "until", "1", "1"),
+    Deadline("lookup_first", "until", "1", "1"),
 )
 """What is moved by a start when the clock was set since the last one."""
 
@@ -96,9 +96,9 @@ RECORDS = frozenset(
         ("history", "at"),
         ("sources", "last_poll"),
         ("receivers", "since"),
-        ("requests", "since"),  # what a person asked for
-        ("requests", "made_at"),
-        ("requests", "done_at"),
+        ("replays", "since"),  # what a person asked for
+        ("replays", "made_at"),
+        ("replays", "done_at"),
         ("ack_terms", "due_at"),  # compared with `ack_at`, and with nothing else
         ("ack_terms", "before"),
         ("relisted", "since"),  # its age counts from `since + moved`

@@ -8,7 +8,6 @@ import sqlite3
 import stat
 from collections.abc import Callable
 from functools import partial
-from importlib import resources
 from pathlib import Path
 from queue import Empty
 from threading import Thread
@@ -19,9 +18,10 @@ import aiosqlite
 from connector.errors import JournalBusy, JournalError, JournalStalled, readable
 from connector.journal.engine.disk_errors import cause_of, disk_trouble, may_pass
 from connector.journal.engine.group_commit import Operation, uncancellable
+from connector.journal.engine.migrations import migrate
 from connector.journal.engine.stall import passing
 
-__all__ = ["Database", "InlineDatabase", "changed_elsewhere", "damaged", "migrate", "schema_files", "unusable"]
+__all__ = ["Database", "InlineDatabase", "changed_elsewhere", "damaged", "unusable"]
 
 T = TypeVar("T")
 
@@ -180,34 +180,6 @@ def _refuse_foreign(path: Path, db: sqlite3.Connection) -> None:
     tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     if not (tables >= {"identity", "orders", "deliveries"} if version else not tables):
         raise JournalError(f"{path}: this is the database of another program; choose another file for the journal")
-
-
-def schema_files() -> list[tuple[int, str]]:
-    """Return the schema's steps in order: number and SQL."""
-    folder = resources.files("connector.journal") / "schema"
-    files = [entry for entry in folder.iterdir() if entry.name.endswith(".sql")]
-    return sorted((int(entry.name.removesuffix(".sql")), entry.read_text("utf-8")) for entry in files)
-
-
-def migrate(db: sqlite3.Connection) -> None:
-    """
-    Bring the schema up to date, all steps or none: whoever reads beside it sees the old one or the new one.
-
-    Raises `JournalError` for a newer file than we know.
-    """
-    (version,) = db.execute("PRAGMA user_version").fetchone()
-    steps = schema_files()
-    newest = steps[-1][0]
-    if version > newest:
-        raise JournalError(f"the journal is of version {version}, and this program knows {newest}; use a newer one")
-    todo = "\n".join(sql for number, sql in steps if number > version)
-    if todo:
-        try:
-            db.executescript(f"BEGIN IMMEDIATE;\n{todo}\nPRAGMA user_version = {newest};\nCOMMIT;")
-        except BaseException:
-            if db.in_transaction:
-                db.execute("ROLLBACK")
-            raise
 
 
 def changed_elsewhere(db: sqlite3.Connection) -> int:

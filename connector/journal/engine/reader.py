@@ -9,9 +9,9 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from connector.errors import JournalError, JournalStalled
-from connector.journal.engine.connection import damaged, migrate
+from connector.journal.engine.connection import damaged
 from connector.journal.engine.disk_errors import cause_of
-from connector.journal.engine.migrations import NoJournal, check_version
+from connector.journal.engine.migrations import NoJournal, check_version, migrate
 from connector.journal.engine.stall import passing
 
 __all__ = ["empty", "open_reader", "snapshot"]

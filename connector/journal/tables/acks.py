@@ -19,16 +19,16 @@ from functools import partial
 from typing import Literal
 
 from connector.ack import DENIED, Acknowledgement, Confirmed, Denied, NotApplied, Refused, Unknown
+from connector.causes import ACK_DENIED
 from connector.journal.engine import bulk
 from connector.journal.engine.codec import millis, moment, moment_or_none
 from connector.journal.engine.store import Table
 from connector.journal.records import AckResult
-from connector.journal.states import SINCE, UNTOLD
+from connector.journal.states import SINCE, UNTOLD, MayKnow
 from connector.journal.tables import history, payloads, relisted
 from connector.journal.tables.ack_terms import TERMS
 
 __all__ = [
-    "TOLD",
     "AcksTable",
     "asked_first",
     "claim",
@@ -43,12 +43,6 @@ __all__ = [
     "untold_sources",
     "withdraw_failures",
 ]
-
-TOLD = 2
-"""
-What `deliveries.ask` is where the source may have been told, too: by a journal that is lost, or newer than this one. So
-it is asked before it is told, where telling twice would do something twice. 1: only the receiver may have it.
-"""
 
 
 class AcksTable(Table):
@@ -82,8 +76,9 @@ def recover(now: int, longest_ms: int, db: sqlite3.Connection) -> int:
     changed = 0
     for source in untold_sources(db):
         changed += db.execute(
-            "UPDATE orders SET ack_state = 'in_doubt', ack_next = 0"
-            " WHERE source = ? AND ack_state IN ('pending', 'sending', 'in_doubt') AND ack_state = 'sending'",
+            "UPDATE orders SET ack_state = 'in_doubt', ack_next = 0 WHERE source = ?"
+            # The bound excludes nothing, and makes SQLite search by the one state, not by all of the list.
+            " AND ack_state IN ('pending', 'sending', 'in_doubt') AND ack_state = 'sending' AND ack_next >= 0",
             (source,),
         ).rowcount
         db.executemany(
@@ -122,26 +117,27 @@ def settle(results: Sequence[AckResult], now: int, db: sqlite3.Connection) -> No
     told_at = max(
         (millis(result.next_try_at) for result in results if isinstance(result.outcome, Confirmed)), default=0
     )
-    others: list[tuple[str, str, int, int]] = []
+    others: list[tuple[str, str, str | None, int, int]] = []
     refused: list[int] = []
     for result in results:
         match result.outcome:
             case Confirmed():
                 confirmed.append(result.key)
             case NotApplied(reason):
-                others.append(("pending", reason, millis(result.next_try_at), result.key))
+                others.append(("pending", reason, None, millis(result.next_try_at), result.key))
             case Denied(reason):
-                others.append(("in_doubt", f"{DENIED}: {reason}", millis(result.next_try_at), result.key))
+                others.append(("in_doubt", f"{DENIED}: {reason}", ACK_DENIED, millis(result.next_try_at), result.key))
             case Unknown(reason):
-                others.append(("in_doubt", reason, millis(result.next_try_at), result.key))
+                others.append(("in_doubt", reason, None, millis(result.next_try_at), result.key))
             case Refused(reason):
-                others.append(("parked", reason, 0, result.key))
+                others.append(("parked", reason, None, 0, result.key))
                 refused.append(result.key)
     failed = [result.key for result in results if result.failure]
     bulk.update_keys(
         db,
         # When it was confirmed by the clock of this process stands where the next try did; see `relisted.believed`.
-        "UPDATE orders SET ack_state = 'confirmed', ack_done_at = ?, updated_at = ?, ack_next = ?, ack_reason = NULL,"
+        "UPDATE orders SET ack_state = 'confirmed', ack_done_at = ?, updated_at = ?, ack_next = ?, ack_reason ="
+        " NULL, ack_code = NULL,"
         " failures = failures + (ack_outcome = 'failed')"
         " WHERE ack_state IN ('sending', 'in_doubt') AND key IN ({})",
         confirmed,
@@ -150,11 +146,11 @@ def settle(results: Sequence[AckResult], now: int, db: sqlite3.Connection) -> No
         told_at,
     )
     payloads.forget(confirmed, db)
-    for state, reason, next_try, key in others:
+    for state, reason, code, next_try, key in others:
         applied = db.execute(
-            "UPDATE orders SET ack_state = ?, ack_reason = ?, ack_next = ? WHERE key = ?"
+            "UPDATE orders SET ack_state = ?, ack_reason = ?, ack_code = ?, ack_next = ? WHERE key = ?"
             " AND ack_state IN ('sending', 'in_doubt')",
-            (state, reason, next_try, key),
+            (state, reason, code, next_try, key),
         ).rowcount
         if applied:
             history.note(key, now, _SAID[state], reason, db)
@@ -175,7 +171,7 @@ def due(source: str, state: str, now: int, db: sqlite3.Connection) -> list[Ackno
     """Return what is due; see `Journal.acks_due`."""
     rows = db.execute(
         f"SELECT key, order_id, ack_outcome, ack_at, ack_message, ack_attempts, failures, {TERMS},"
-        f" coalesce(ack_reason GLOB '{DENIED}*' AND ack_state = 'in_doubt', 0) FROM orders"
+        f" coalesce(ack_code = '{ACK_DENIED}' AND ack_state = 'in_doubt', 0) FROM orders"
         " WHERE source = ? AND ack_state IN ('pending', 'sending', 'in_doubt') AND ack_state = ?"
         f" AND ack_next <= ? ORDER BY ack_next, {SINCE}, key LIMIT 1000",
         (source, state, now),
@@ -251,7 +247,8 @@ def untold_sources(db: sqlite3.Connection) -> list[str]:
 def exported_due(db: sqlite3.Connection, key: int, now: int) -> Acknowledgement | None:
     """Make it due to tell that an order is exported, if all required receivers have it."""
     rows = db.execute(
-        "SELECT receiver, state, required, coalesce(nullif(reference, ''), receipt), ask FROM deliveries WHERE key = ?",
+        "SELECT receiver, state, required, coalesce(nullif(reference, ''), receipt), may_know FROM deliveries"
+        " WHERE key = ?",
         (key,),
     ).fetchall()
     if any(required and state != "delivered" for _, state, required, _, _ in rows):
@@ -268,7 +265,7 @@ def failed_due(db: sqlite3.Connection, key: int, now: int, by: str = "") -> Ackn
     it is for a person to see. What an optional one refuses its source does not hear.
     """
     rows = db.execute(
-        "SELECT receiver, state, cause || coalesce(': ' || nullif(detail, ''), ''), ask FROM deliveries"
+        "SELECT receiver, state, cause || coalesce(': ' || nullif(detail, ''), ''), may_know FROM deliveries"
         " WHERE key = ? AND required",
         (key,),
     ).fetchall()
@@ -286,7 +283,7 @@ def make_due(
     """Make an acknowledgement due, unless the order has one that stands; return it."""
     row = db.execute(
         "UPDATE orders SET ack_state = 'pending', ack_outcome = ?1, ack_message = ?2, ack_at = ?3, ack_next = 0,"
-        " ack_attempts = 0, ack_reason = NULL, ack_moved = 0, updated_at = ?3,"
+        " ack_attempts = 0, ack_reason = NULL, ack_code = NULL, ack_moved = 0, updated_at = ?3,"
         " failed_revision = CASE ?1 WHEN 'failed' THEN revision ELSE failed_revision END WHERE key = ?4"
         # What failed may be delivered, or fail again; nothing follows an export, and a failure not the same one.
         " AND (ack_state = 'none' OR (ack_state IN ('confirmed', 'parked') AND ack_outcome = 'failed'))"
@@ -309,7 +306,7 @@ def make_due(
 
 def asked_first(ack: Acknowledgement | None, asks: Sequence[int], db: sqlite3.Connection) -> Acknowledgement | None:
     """Return `ack`, of which its source is asked before it is told if any of `asks` says that it may know."""
-    if ack is not None and TOLD in asks:
+    if ack is not None and MayKnow.SOURCE_TOO in asks:
         for state in ("sending", "in_doubt"):  # as if its answer had been lost
             db.execute("UPDATE orders SET ack_state = ? WHERE key = ?", (state, ack.key))
     return ack
@@ -328,7 +325,7 @@ def withdraw_failures(keys: Sequence[int], now: int, db: sqlite3.Connection) -> 
 
 _WITHDRAW = (
     "UPDATE orders SET ack_state = 'none', ack_outcome = NULL, ack_message = NULL, ack_at = NULL, ack_next = 0,"
-    " ack_attempts = 0, ack_reason = NULL, updated_at = ?"
+    " ack_attempts = 0, ack_reason = NULL, ack_code = NULL, updated_at = ?"
     " WHERE key = ? AND ack_state = 'pending' AND ack_outcome = 'failed'"
     " AND EXISTS (SELECT 1 FROM deliveries d WHERE d.key = orders.key AND d.required"
     " AND d.state NOT IN ('rejected', 'cancelled', 'vanished', 'skipped'))"

@@ -65,7 +65,7 @@ def put(key: int, receiver: str, what: str, revision: str, db: sqlite3.Connectio
         " VALUES (?, ?, ?, ?, 'due', ?, ?, ?)"
         " ON CONFLICT (key, receiver, what) DO UPDATE SET revision = excluded.revision, state = 'due', attempts = 0,"
         " next_try_at = max(excluded.next_try_at, doubt_until), doubt_until = excluded.doubt_until,"
-        " sending = excluded.sending, reason = NULL, applied = 0, unshown = 0",
+        " sending = excluded.sending, reason = NULL, reason_code = NULL, applied = 0, unshown = 0",
         (key, receiver, what, revision, 0 if what == "cancel" else doubt, sending, doubt),
     )
 
@@ -148,7 +148,8 @@ def settle(change: Change, receiver: str, outcome: ChangeOutcome, now: int, db: 
     state, reason, at = outcome.state, outcome.reason, now if outcome.again is None else millis(outcome.again)
     which = (change.key, receiver, change.what, change.revision)
     current = db.execute(
-        "UPDATE changes SET state = ?, reason = ?, next_try_at = ?, attempts = attempts + 1, applied = ?, unshown = ?"
+        "UPDATE changes SET state = ?, reason = ?, reason_code = NULL, next_try_at = ?, attempts = attempts + 1,"
+        " applied = ?, unshown = ?"
         " WHERE key = ? AND receiver = ? AND what = ? AND revision = ? AND state = 'due'",
         (state, reason or None, at, outcome.applied, outcome.unshown, *which),
     ).rowcount

@@ -39,6 +39,7 @@ from connector.journal.records import (
     Settlement,
     Waiting,
 )
+from connector.journal.states import MayKnow
 from connector.journal.tables import acks, changes, history, payloads
 
 __all__ = ["DeliveriesTable", "due", "intend", "is_plain", "next_due", "recover", "reject_unfit", "settle"]
@@ -79,7 +80,7 @@ def recover(now: int, settle_ms: Mapping[str, int], longest_ms: int, db: sqlite3
     for receiver, settle in settle_ms.items():
         rows = db.execute(
             "SELECT key FROM deliveries WHERE receiver = ?"
-            # The bound says nothing, and makes SQLite go by the one state, not by all of the list.
+            # The bound excludes nothing, and makes SQLite search by the one state, not by all of the list.
             " AND state IN ('new', 'ready', 'intent', 'in_doubt') AND state = 'intent' AND next_try_at >= 0",
             (receiver,),
         ).fetchall()
@@ -120,7 +121,7 @@ _INTEND = (
     " fence = fence + 1 FROM (VALUES {}) v CROSS JOIN orders o"
     " WHERE deliveries.key = v.column1 AND receiver = v.column2 AND state IN ('new', 'ready', 'in_doubt')"
     " AND o.key = v.column1 AND o.revision = v.column3 AND o.payload_version = coalesce(v.column6, o.payload_version)"
-    " AND (v.column5 OR (attempts = 0 AND ask = 0))"
+    " AND (v.column5 OR (attempts = 0 AND may_know = 0))"
 )
 
 
@@ -147,7 +148,7 @@ def _settle_one(db: sqlite3.Connection, one: Settlement, now: int) -> Settled:
         case Delivered():
             applied = db.execute(
                 "UPDATE deliveries SET state = 'delivered', receipt = ?, reference = ?, delivered_at = ?,"
-                " cause = NULL, detail = NULL"
+                " cause = NULL, cause_code = NULL, detail = NULL"
                 " WHERE key = ? AND receiver = ? AND state IN ('new', 'ready', 'intent', 'in_doubt')",
                 (outcome.receipt, outcome.reference, now, key, receiver),
             ).rowcount
@@ -175,7 +176,9 @@ def _settle_one(db: sqlite3.Connection, one: Settlement, now: int) -> Settled:
                 return Settled(True, acks.failed_due(db, key, now, receiver))
             return step
         case Held():
-            step = _step(db, one, "held", now, cause=outcome.cause, detail=outcome.detail, said="held")
+            step = _step(
+                db, one, "held", now, cause=outcome.cause, code=outcome.code, detail=outcome.detail, said="held"
+            )
             if step.applied and outcome.unfit:
                 db.execute("UPDATE deliveries SET unfit = 1 WHERE key = ? AND receiver = ?", (key, receiver))
             return step
@@ -196,8 +199,9 @@ def _step(
     detail: str,
     at: int = 0,
     cause: str | None = None,
+    code: str = "",
 ) -> Settled:
-    applied = db.execute(_STEPS[state], (at, cause, detail, one.key, one.receiver)).rowcount
+    applied = db.execute(_STEPS[state], (at, cause, code or None, detail, one.key, one.receiver)).rowcount
     if applied:
         text = f"{one.receiver}: " + ": ".join(part for part in (cause, detail) if part)
         history.note(one.key, now, said, text, db)
@@ -207,13 +211,13 @@ def _step(
 _STEPS = {
     # A look-up that failed leaves what is in doubt in doubt.
     "ready": "UPDATE deliveries SET state = CASE state WHEN 'in_doubt' THEN state ELSE 'ready' END,"
-    " next_try_at = ?, cause = ?, detail = ?"
+    " next_try_at = ?, cause = ?, cause_code = ?, detail = ?"
     " WHERE key = ? AND receiver = ? AND state IN ('new', 'ready', 'intent', 'in_doubt')",
-    "in_doubt": "UPDATE deliveries SET state = 'in_doubt', next_try_at = ?, cause = ?, detail = ?"
+    "in_doubt": "UPDATE deliveries SET state = 'in_doubt', next_try_at = ?, cause = ?, cause_code = ?, detail = ?"
     " WHERE key = ? AND receiver = ? AND state IN ('new', 'ready', 'intent', 'in_doubt')",
-    "rejected": "UPDATE deliveries SET state = 'rejected', next_try_at = ?, cause = ?, detail = ?"
+    "rejected": "UPDATE deliveries SET state = 'rejected', next_try_at = ?, cause = ?, cause_code = ?, detail = ?"
     " WHERE key = ? AND receiver = ? AND state IN ('new', 'ready', 'intent', 'in_doubt')",
-    "held": "UPDATE deliveries SET state = 'held', next_try_at = ?, cause = ?, detail = ?"
+    "held": "UPDATE deliveries SET state = 'held', next_try_at = ?, cause = ?, cause_code = ?, detail = ?"
     " WHERE key = ? AND receiver = ? AND state IN ('new', 'ready', 'intent', 'in_doubt')",
 }
 """How an outcome other than a delivery moves one, from the states that have a way there."""
@@ -224,7 +228,8 @@ def due(receiver: str, states: Sequence[Waiting], now: int, limit: int, db: sqli
     jobs: list[Job] = []
     for state in states:
         rows = db.execute(
-            "SELECT d.key, o.source, o.order_id, o.external_id, o.revision, d.attempts, p.raw, d.ask, o.payload_version"
+            "SELECT d.key, o.source, o.order_id, o.external_id, o.revision, d.attempts, p.raw, d.may_know,"
+            " o.payload_version"
             " FROM deliveries d JOIN orders o ON o.key = d.key JOIN payloads p ON p.key = d.key"
             " WHERE d.receiver = ? AND d.state IN ('new', 'ready', 'intent', 'in_doubt') AND d.state = ?"
             " AND d.next_try_at <= ? ORDER BY d.next_try_at, d.key LIMIT ?",
@@ -241,10 +246,10 @@ def due(receiver: str, states: Sequence[Waiting], now: int, limit: int, db: sqli
                 state=state,
                 attempts=attempts,
                 raw=raw,
-                ask=bool(ask),
+                ask=bool(may_know),
                 version=version,
             )
-            for key, source, order_id, external, revision, attempts, raw, ask, version in rows
+            for key, source, order_id, external, revision, attempts, raw, may_know, version in rows
         ]
     return jobs
 
@@ -266,16 +271,16 @@ def next_due(receiver: str, states: Sequence[Waiting], after: int, db: sqlite3.C
 
 _DELIVERED = (
     "UPDATE deliveries SET state = 'delivered', receipt = v.column3, reference = v.column4, delivered_at = ?,"
-    " cause = NULL, detail = NULL FROM (VALUES {}) v"
+    " cause = NULL, cause_code = NULL, detail = NULL FROM (VALUES {}) v"
     " WHERE key = v.column1 AND receiver = v.column2 AND state IN ('new', 'ready', 'intent', 'in_doubt')"
 )
 _ACKED = (
     "UPDATE orders SET ack_state = 'pending', ack_outcome = 'exported', ack_message = v.column2, ack_at = ?,"
-    " ack_next = 0, ack_attempts = 0, ack_reason = NULL, updated_at = ? FROM (VALUES {}) v"
+    " ack_next = 0, ack_attempts = 0, ack_reason = NULL, ack_code = NULL, updated_at = ? FROM (VALUES {}) v"
     " WHERE key = v.column1 AND ack_state = 'none'"
 )
 _IDS = (
-    f"SELECT count(*) + total(ask = {acks.TOLD}), json_group_object(key, order_id)"
+    f"SELECT count(*) + total(may_know = {MayKnow.SOURCE_TOO:d}), json_group_object(key, order_id)"
     " FROM deliveries JOIN orders USING (key) WHERE deliveries.key IN ({})"
 )
 """

@@ -82,6 +82,6 @@ def prune(before: int, limit: int, after: int, db: sqlite3.Connection) -> tuple[
         if len(gone) == limit or young == YOUNG:
             break
     db.executemany("DELETE FROM history WHERE id = ?", gone)
-    db.execute("DELETE FROM requests WHERE done_at < ?", (before,))
+    db.execute("DELETE FROM replays WHERE done_at < ?", (before,))
     more = looked == WINDOW or len(gone) == limit
     return len(gone), last if more and not young else 0

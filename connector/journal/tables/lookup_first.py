@@ -16,15 +16,13 @@ from datetime import datetime
 
 import msgspec
 
-from connector.causes import LISTED_AGAIN
+from connector.causes import LOOKED_UP_FIRST, RELISTED, other_account
 from connector.journal.engine import clock_steps
 from connector.journal.engine.codec import millis
 from connector.journal.engine.store import Table
 from connector.journal.records import Ingested, LookupRule, OrderAt
-from connector.journal.states import OPEN
+from connector.journal.states import OPEN, MayKnow
 from connector.journal.tables import acks, history, identity
-from connector.journal.tables.acks import TOLD
-from connector.journal.tables.relisted import CAUSE
 
 __all__ = ["LookupFirstTable", "apply", "begin", "due", "walked"]
 
@@ -73,8 +71,8 @@ def begin(ways: Sequence[LookupRule], now: int, db: sqlite3.Connection) -> int:
         db.executemany(  # What a source refused, and a person has not released yet, it may have taken since.
             # What it listed although it had confirmed stays with the person: asked, it would show it as not told.
             "UPDATE orders SET ack_state = 'pending', ack_attempts = 0 WHERE source = ? AND ack_state = 'parked'"
-            f" AND {CAUSE} <> ?",
-            [(source, LISTED_AGAIN) for source in once],
+            " AND coalesce(ack_code, '') <> ?",
+            [(source, RELISTED) for source in once],
         )
         db.executemany(
             "UPDATE orders SET ack_state = 'sending'"
@@ -94,7 +92,7 @@ def begin(ways: Sequence[LookupRule], now: int, db: sqlite3.Connection) -> int:
 def _set(way: LookupRule, doubt: str, now: int, db: sqlite3.Connection, *, fresh: bool) -> None:
     """Write the row of one way. `fresh`: a source of which the journal knows nothing is new to it."""
     row = db.execute(
-        "SELECT kind, until FROM doubts WHERE source = ? AND receiver = ?", (way.source, way.receiver)
+        "SELECT kind, until FROM lookup_first WHERE source = ? AND receiver = ?", (way.source, way.receiver)
     ).fetchone()
     settled = now + round(way.settle * 1000)
     if doubt:
@@ -113,11 +111,11 @@ def _set(way: LookupRule, doubt: str, now: int, db: sqlite3.Connection, *, fresh
     wanted = way.look_up_first != "never" and (way.can_find or unasked)
     if wanted:
         db.execute(
-            "INSERT OR REPLACE INTO doubts (source, receiver, kind, until) VALUES (?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO lookup_first (source, receiver, kind, until) VALUES (?, ?, ?, ?)",
             (way.source, way.receiver, kind, until),
         )
     else:
-        db.execute("DELETE FROM doubts WHERE source = ? AND receiver = ?", (way.source, way.receiver))
+        db.execute("DELETE FROM lookup_first WHERE source = ? AND receiver = ?", (way.source, way.receiver))
 
 
 def _doubt_what_waits(way: LookupRule, now: int, db: sqlite3.Connection) -> None:
@@ -125,7 +123,8 @@ def _doubt_what_waits(way: LookupRule, now: int, db: sqlite3.Connection) -> None
     settled = now + round(way.settle * 1000)
     values = (settled, WHY["restored"], way.receiver, way.source)
     db.execute(
-        "UPDATE deliveries SET state = 'in_doubt', next_try_at = ?, cause = 'looked up first', detail = ?"
+        f"UPDATE deliveries SET state = 'in_doubt', next_try_at = ?, cause = '{LOOKED_UP_FIRST}', cause_code ="
+        " NULL, detail = ?"
         f" WHERE receiver = ? AND state IN {OPEN} AND state IN ('new', 'ready')"
         " AND (SELECT source FROM orders o WHERE o.key = deliveries.key) = ?",
         values,
@@ -138,9 +137,9 @@ def _doubt_what_waits(way: LookupRule, now: int, db: sqlite3.Connection) -> None
         (settled, *values[2:]),
     )
     db.execute(
-        f"UPDATE deliveries SET ask = {TOLD} WHERE receiver = ? AND state <> 'delivered'"
+        "UPDATE deliveries SET may_know = ? WHERE receiver = ? AND state <> 'delivered'"
         " AND (SELECT source FROM orders o WHERE o.key = deliveries.key) = ?",
-        values[2:],
+        (MayKnow.SOURCE_TOO, *values[2:]),
     )
     db.execute(  # What is due to be changed may have been changed since.
         "UPDATE changes SET doubt_until = max(doubt_until, ?1), next_try_at = max(next_try_at, ?1)"
@@ -151,12 +150,14 @@ def _doubt_what_waits(way: LookupRule, now: int, db: sqlite3.Connection) -> None
     keys = [key for (key,) in db.execute(_FAILED, values[2:]).fetchall()]
     for state, which in (("new", "rejected"), ("in_doubt", "new")):
         db.executemany(
-            "UPDATE deliveries SET state = ?, next_try_at = ?, cause = 'looked up first', detail = ?"
+            f"UPDATE deliveries SET state = ?, next_try_at = ?, cause = '{LOOKED_UP_FIRST}', cause_code = NULL,"
+            " detail = ?"
             " WHERE key = ? AND receiver = ? AND state = ?",
             [(state, settled, WHY["restored"], key, way.receiver, which) for key in keys],
         )
     db.execute(  # What was not fit when the backup was made may have been mended and delivered likewise.
-        "UPDATE deliveries SET state = 'in_doubt', next_try_at = ?, cause = 'looked up first', detail = ?"
+        f"UPDATE deliveries SET state = 'in_doubt', next_try_at = ?, cause = '{LOOKED_UP_FIRST}', cause_code ="
+        " NULL, detail = ?"
         " WHERE receiver = ? AND unfit = 1 AND state = 'held'"
         " AND (SELECT source FROM orders o WHERE o.key = deliveries.key) = ?",
         values,
@@ -184,7 +185,7 @@ def _account(receiver: str, account: str, now: int, db: sqlite3.Connection) -> N
     db.execute("INSERT OR REPLACE INTO accounts (receiver, account) VALUES (?, ?)", (receiver, account))
     if row is None:
         return
-    cause = f"{receiver} is another account"
+    code, cause = other_account(receiver)
     detail = f"it may have been delivered to {row[0]}, and this is {account}: look there, then retry or skip"
     keys = db.execute(
         # What was never sent from here was meant for whatever the receiver is now.
@@ -193,15 +194,15 @@ def _account(receiver: str, account: str, now: int, db: sqlite3.Connection) -> N
         (receiver,),
     ).fetchall()
     db.executemany(
-        "UPDATE deliveries SET state = 'held', cause = ?, detail = ? WHERE key = ? AND receiver = ?",
-        [(cause, detail, key, receiver) for (key,) in keys],
+        "UPDATE deliveries SET state = 'held', cause = ?, cause_code = ?, detail = ? WHERE key = ? AND receiver = ?",
+        [(cause, code, detail, key, receiver) for (key,) in keys],
     )
     history.note_all([(key, now, "held", f"{receiver}: {cause}: {detail}") for (key,) in keys], db)
 
 
 def apply(source: str, answers: Sequence[Ingested], db: sqlite3.Connection, *, replayed: bool) -> list[Ingested]:
     """Doubt what a page brought, where that is due; return the answers with the receivers that are asked first."""
-    rows = db.execute("SELECT receiver, kind, until FROM doubts WHERE source = ?", (source,)).fetchall()
+    rows = db.execute("SELECT receiver, kind, until FROM lookup_first WHERE source = ?", (source,)).fetchall()
     rows = [row for row in rows if replayed or row[1] != "replay"]
     if not rows:
         return list(answers)
@@ -214,22 +215,22 @@ def apply(source: str, answers: Sequence[Ingested], db: sqlite3.Connection, *, r
         db.executemany(
             _CAST,
             [
-                (until, WHY[kind], answer.key, receiver, TOLD if replayed or until else 1)
+                (until, WHY[kind], answer.key, receiver, MayKnow.SOURCE_TOO if replayed or until else MayKnow.RECEIVER)
                 for receiver, kind, until in rows
             ],
         )
         acks.asked_first(
-            answer.ack, [TOLD for _, _, until in rows if replayed or until], db
+            answer.ack, [MayKnow.SOURCE_TOO for _, _, until in rows if replayed or until], db
         )  # it failed as it was listed
         found.append(msgspec.structs.replace(answer, look_up=first))
     return found
 
 
 _CAST = (
-    "UPDATE deliveries SET ask = max(ask, ?5),"
+    "UPDATE deliveries SET may_know = max(may_know, ?5),"
     " state = CASE state WHEN 'new' THEN 'in_doubt' ELSE state END,"
     " next_try_at = CASE state WHEN 'new' THEN ?1 ELSE next_try_at END,"
-    " cause = CASE state WHEN 'new' THEN 'looked up first' ELSE cause END,"
+    f" cause = CASE state WHEN 'new' THEN '{LOOKED_UP_FIRST}' ELSE cause END,"
     " detail = CASE state WHEN 'new' THEN ?2 ELSE detail END"
     " WHERE key = ?3 AND receiver = ?4 AND state NOT IN ('intent', 'delivered')"
 )
@@ -242,7 +243,7 @@ def walked(source: str, now: int, db: sqlite3.Connection) -> None:
     Unless it has yet to settle: what left the feed just before may come back, changed, or be listed by a replay.
     """
     db.execute(
-        "UPDATE doubts SET kind = CASE kind WHEN 'always' THEN kind ELSE 'replay' END, until = 0"
+        "UPDATE lookup_first SET kind = CASE kind WHEN 'always' THEN kind ELSE 'replay' END, until = 0"
         " WHERE source = ? AND (until > 0 OR kind = 'first') AND until <= ?",
         (source, now),
     )

@@ -157,7 +157,7 @@ def vanish(keys: Sequence[int], now: int, db: sqlite3.Connection) -> list[int]:
     gone = [key for key in keys if db.execute(_STILL_WAITS, (key,)).fetchone()]
     db.executemany(
         # What was tried before may be there; should the order be listed again, that is not forgotten.
-        "UPDATE deliveries SET ask = CASE WHEN state = 'held' AND attempts > 0 THEN 1 ELSE ask END,"
+        "UPDATE deliveries SET may_know = CASE WHEN state = 'held' AND attempts > 0 THEN 1 ELSE may_know END,"
         " state = 'vanished', next_try_at = 0 WHERE key = ?",
         [(key,) for key in gone],
     )

@@ -9,6 +9,8 @@ then if it is not there. A new revision of such an order waits until that is set
 transaction.
 """
 
+# ruff: noqa: S608 - the SQL is put together from our own words; every value is a parameter.
+
 from __future__ import annotations
 
 import sqlite3
@@ -16,6 +18,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from connector.causes import OTHER_ACCOUNT, RELISTED, REVOKED, SKIPPED, SKIPPED_IN_DOUBT, WITHDRAWN
 from connector.journal.engine import bulk
 from connector.journal.engine.codec import millis
 from connector.journal.records import Arrival, Ingested, Listing, Relisted, RelistPolicy
@@ -53,7 +56,7 @@ def known(db: sqlite3.Connection, source: str, order_ids: Sequence[str]) -> dict
         " (SELECT group_concat(DISTINCT state) FROM deliveries d WHERE d.key = o.key), payload_version,"
         " (SELECT raw FROM payloads p WHERE p.key = o.key),"
         " EXISTS (SELECT 1 FROM deliveries d WHERE d.key = o.key AND state = 'skipped'"
-        " AND cause <> 'skipped by a person'),"
+        f" AND coalesce(cause_code, '') NOT IN ('{SKIPPED}', '{SKIPPED_IN_DOUBT}')),"
         " EXISTS (SELECT 1 FROM deliveries d WHERE d.key = o.key"
         " AND (state = 'intent' OR (state = 'in_doubt' AND attempts > 0)))"
         " FROM orders o WHERE source = ? AND order_id IN ({})",
@@ -137,10 +140,6 @@ def _changed_back(db: sqlite3.Connection, key: int, revision: str) -> bool:
     return row is not None
 
 
-REVOKED = "cancelled at the source, and listed since as not cancelled"
-"""The reason of a cancellation that nobody may send any more, unless the source lists the order as cancelled again."""
-
-
 def _hold_cancellation(db: sqlite3.Connection, key: int, now: int) -> None:
     """
     Hold a cancellation that waits, of an order that is listed as not cancelled.
@@ -149,12 +148,12 @@ def _hold_cancellation(db: sqlite3.Connection, key: int, now: int) -> None:
     ends as it will.
     """
     held = db.execute(
-        "UPDATE changes SET state = 'held', reason = ?"
+        "UPDATE changes SET state = 'held', reason = ?, reason_code = ?"
         " WHERE key = ? AND what = 'cancel' AND state = 'due' AND sending = 0",
-        (REVOKED, key),
+        (WITHDRAWN, REVOKED, key),
     ).rowcount
     if held:
-        history.note(key, now, "cancel held", REVOKED, db)
+        history.note(key, now, "cancel held", WITHDRAWN, db)
 
 
 def _amend(db: sqlite3.Connection, key: int, arrival: Arrival, listing: Listing, now: int) -> bool:
@@ -166,8 +165,8 @@ def _amend(db: sqlite3.Connection, key: int, arrival: Arrival, listing: Listing,
     ).fetchone()
     if seen:
         revived = db.execute(
-            "UPDATE changes SET state = 'due', reason = NULL"
-            " WHERE key = ? AND what = 'cancel' AND what = ? AND state = 'held' AND reason = ?",
+            "UPDATE changes SET state = 'due', reason = NULL, reason_code = NULL"
+            " WHERE key = ? AND what = 'cancel' AND what = ? AND state = 'held' AND reason_code = ?",
             (key, what, REVOKED),
         ).rowcount
         return revived > 0
@@ -181,29 +180,30 @@ def _amend(db: sqlite3.Connection, key: int, arrival: Arrival, listing: Listing,
         changes.put(key, receiver, what, arrival.revision, db)
         if policy == "hold" or arrival.state not in ("new", "cancelled"):
             db.execute(
-                "UPDATE changes SET state = 'held', reason = ? WHERE key = ? AND receiver = ? AND what = ?",
+                "UPDATE changes SET state = 'held', reason = ?, reason_code = NULL WHERE key = ? AND receiver ="
+                " ? AND what = ?",
                 (why, key, receiver, what),
             )
     return True
 
 
 _TAKE_BACK = (
-    "UPDATE deliveries SET state = 'new', cause = NULL, detail = NULL, next_try_at = 0"
+    "UPDATE deliveries SET state = 'new', cause = NULL, cause_code = NULL, detail = NULL, next_try_at = 0"
     " WHERE key = ? AND state IN ('cancelled', 'vanished')"
 )
 _START_AGAIN = (
     # What was tried before and left to a person may be there: only a look-up may let it be created again.
     "UPDATE deliveries SET state = CASE WHEN state = 'held' AND attempts > 0 THEN 'in_doubt' ELSE 'new' END,"
-    " cause = NULL, detail = NULL, next_try_at = 0"
+    " cause = NULL, cause_code = NULL, detail = NULL, next_try_at = 0"
     " WHERE key = ? AND state IN ('new', 'ready', 'held', 'rejected', 'skipped', 'cancelled', 'vanished')"
     # What may be at an account that the settings do not name any more stays with the person who has it.
-    " AND NOT (state = 'held' AND cause = receiver || ' is another account')"
+    f" AND NOT (state = 'held' AND coalesce(cause_code, '') = '{OTHER_ACCOUNT}')"
 )
 
 
 _LEAVE_DOUBTS = (
     # What is not to be delivered any more and may be there stays with the person who has it.
-    "UPDATE deliveries SET state = 'new', cause = NULL, detail = NULL, next_try_at = 0"
+    "UPDATE deliveries SET state = 'new', cause = NULL, cause_code = NULL, detail = NULL, next_try_at = 0"
     " WHERE key = ? AND (state IN ('new', 'ready', 'rejected', 'skipped', 'cancelled', 'vanished')"
     " OR (state = 'held' AND attempts = 0))"
 )
@@ -216,7 +216,8 @@ def _renew(db: sqlite3.Connection, key: int, arrival: Arrival, now: int, step: s
     db.execute(_LEAVE_DOUBTS if step is _START_AGAIN and arrival.state != "new" else step, (key,))
     if arrival.state != "new":
         db.execute(
-            "UPDATE deliveries SET state = ?, cause = ?, detail = ?, unfit = ? WHERE key = ? AND state = 'new'",
+            "UPDATE deliveries SET state = ?, cause = ?, cause_code = NULL, detail = ?, unfit = ? WHERE key = ?"
+            " AND state = 'new'",
             (arrival.state, arrival.cause, arrival.detail, arrival.unfit, key),
         )
     acks.withdraw_failures([key], now, db)
@@ -230,7 +231,8 @@ def _listed_again(db: sqlite3.Connection, key: int, source: str, again: RelistPo
     why = relisted.note(key, source, again, now, db)
     if why:
         db.execute(
-            "UPDATE orders SET ack_state = 'parked', ack_reason = ?, updated_at = ? WHERE key = ?", (why, now, key)
+            "UPDATE orders SET ack_state = 'parked', ack_reason = ?, ack_code = ?, updated_at = ? WHERE key = ?",
+            (why, RELISTED, now, key),
         )
         said = why
     else:
@@ -277,7 +279,8 @@ def _relist(db: sqlite3.Connection, order: Relisted, now: int) -> Ingested:
 TRY_AGAIN = (
     # What was tried before and left to a person may be there: only a look-up may let it be created again.
     "UPDATE deliveries SET state = CASE WHEN state = 'held' AND attempts > 0 THEN 'in_doubt' ELSE 'new' END,"
-    " cause = NULL, detail = NULL, next_try_at = 0 WHERE key = ? AND receiver = ? AND state IN ('held', 'rejected')"
+    " cause = NULL, cause_code = NULL, detail = NULL, next_try_at = 0 WHERE key = ? AND receiver = ? AND state"
+    " IN ('held', 'rejected')"
     # What may be at an account that the settings do not name any more stays with the person who has it.
-    " AND cause <> receiver || ' is another account'"
+    f" AND coalesce(cause_code, '') <> '{OTHER_ACCOUNT}'"
 )

@@ -28,7 +28,7 @@ class RejectionsTable(Table):
 def load(receiver: str, db: sqlite3.Connection) -> list[RejectedOrder]:
     """Return the rejections of a receiver, in order."""
     rows = db.execute(
-        "SELECT key, revision, times, number, held, reason FROM refusals WHERE receiver = ? ORDER BY number",
+        "SELECT key, revision, times, number, held, reason FROM rejections WHERE receiver = ? ORDER BY number",
         (receiver,),
     )
     return [
@@ -39,8 +39,8 @@ def load(receiver: str, db: sqlite3.Connection) -> list[RejectedOrder]:
 
 def save(receiver: str, rejected: Sequence[RejectedOrder], db: sqlite3.Connection) -> None:
     """Store `rejected`, and nothing else, for this receiver."""
-    db.execute("DELETE FROM refusals WHERE receiver = ?", (receiver,))
+    db.execute("DELETE FROM rejections WHERE receiver = ?", (receiver,))
     db.executemany(
-        "INSERT INTO refusals (receiver, key, revision, times, number, held, reason) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO rejections (receiver, key, revision, times, number, held, reason) VALUES (?, ?, ?, ?, ?, ?, ?)",
         [(receiver, *msgspec.structs.astuple(each)) for each in rejected],
     )

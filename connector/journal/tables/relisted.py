@@ -8,8 +8,6 @@ age goes on from the first time, through every confirmation. It is left to a per
 and at once where telling it again would do something twice (Traede's stock).
 """
 
-# ruff: noqa: S608 - the SQL is put together from our own words; every value is a parameter.
-
 from __future__ import annotations
 
 import sqlite3
@@ -17,7 +15,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from connector.causes import LISTED_AGAIN, REFUSED
+from connector.causes import ACK_REFUSED, LISTED_AGAIN, RELISTED
 from connector.clock import humanized
 from connector.journal.engine.store import Table
 from connector.journal.records import RelistPolicy
@@ -56,7 +54,7 @@ class RelistedTable(Table):
         await self._store.write(lambda db: gone(keys, at, db))
 
 
-CAUSE = f"iif(ack_reason GLOB '{LISTED_AGAIN}*', '{LISTED_AGAIN}', '{REFUSED}')"
+CAUSE = f"CASE ack_code WHEN '{RELISTED}' THEN '{LISTED_AGAIN}' ELSE '{ACK_REFUSED}' END"
 """The SQL for the cause of a parked acknowledgement in a row of `orders`."""
 
 
@@ -148,9 +146,9 @@ def gone(keys: Sequence[int], now: int, db: sqlite3.Connection) -> None:
         if not db.execute("DELETE FROM relisted WHERE key = ?", (key,)).rowcount:
             continue
         db.execute(
-            "UPDATE orders SET ack_state = 'confirmed', ack_reason = NULL, updated_at = ?"
-            f" WHERE key = ? AND ack_state = 'parked' AND {CAUSE} = ?",
-            (now, key, LISTED_AGAIN),
+            "UPDATE orders SET ack_state = 'confirmed', ack_reason = NULL, ack_code = NULL, updated_at = ?"
+            " WHERE key = ? AND ack_state = 'parked' AND ack_code = ?",
+            (now, key, RELISTED),
         )
         history.note(key, now, "not listed any more", "the source does not list it any more: it knows", db)
 

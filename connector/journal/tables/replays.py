@@ -39,13 +39,13 @@ def add(source: str, since: int, now: int, db: sqlite3.Connection) -> int:
 
     The same wish that is not answered yet is not made twice.
     """
-    db.execute("DELETE FROM requests WHERE done_at < ?", (now - KEPT,))
+    db.execute("DELETE FROM replays WHERE done_at < ?", (now - KEPT,))
     row = db.execute(
-        "SELECT id FROM requests WHERE done_at IS NULL AND source = ? AND since = ?", (source, since)
+        "SELECT id FROM replays WHERE done_at IS NULL AND source = ? AND since = ?", (source, since)
     ).fetchone()
     if row is None:
         row = db.execute(
-            "INSERT INTO requests (what, source, since, made_at) VALUES ('replay', ?, ?, ?) RETURNING id",
+            "INSERT INTO replays (source, since, made_at) VALUES (?, ?, ?) RETURNING id",
             (source, since, now),
         ).fetchone()
     return int(row[0])
@@ -53,7 +53,7 @@ def add(source: str, since: int, now: int, db: sqlite3.Connection) -> int:
 
 def unanswered(db: sqlite3.Connection) -> list[ReplayRequest]:
     """Return the requests that nobody has answered; see `Asked.open_requests`."""
-    rows = db.execute("SELECT id, source, since FROM requests WHERE done_at IS NULL ORDER BY id")
+    rows = db.execute("SELECT id, source, since FROM replays WHERE done_at IS NULL ORDER BY id")
     return [ReplayRequest(id=number, source=source, since=moment(since)) for number, source, since in rows]
 
 
@@ -61,7 +61,7 @@ def answer(request: int, said: ReplayAnswer, now: int, db: sqlite3.Connection) -
     """Answer a request; see `Asked.answer_request`."""
     return (
         db.execute(
-            "UPDATE requests SET done_at = ?, listed = ?, fresh = ?, error = ? WHERE id = ? AND done_at IS NULL",
+            "UPDATE replays SET done_at = ?, listed = ?, fresh = ?, error = ? WHERE id = ? AND done_at IS NULL",
             (now, said.listed, said.fresh, said.error, request),
         ).rowcount
         == 1
@@ -71,6 +71,6 @@ def answer(request: int, said: ReplayAnswer, now: int, db: sqlite3.Connection) -
 def answered(request: int, db: sqlite3.Connection) -> ReplayAnswer | None:
     """Return the answer to a request; None while there is none."""
     row = db.execute(
-        "SELECT listed, fresh, error FROM requests WHERE id = ? AND done_at IS NOT NULL", (request,)
+        "SELECT listed, fresh, error FROM replays WHERE id = ? AND done_at IS NOT NULL", (request,)
     ).fetchone()
     return None if row is None else ReplayAnswer(listed=row[0], fresh=row[1], error=row[2])

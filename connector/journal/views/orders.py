@@ -14,7 +14,7 @@ from typing import Any, get_args
 
 import msgspec
 
-from connector.causes import LISTED_AGAIN, REFUSED
+from connector.causes import ACK_REFUSED, LISTED_AGAIN, RELISTED
 from connector.journal.engine.bulk import chunks, distinct
 from connector.journal.engine.codec import moment, moment_or_none, storable
 from connector.journal.engine.reader import snapshot
@@ -162,7 +162,7 @@ def orders(db: sqlite3.Connection, keys: Sequence[int]) -> list[OrderRow]:
             " (SELECT reason FROM changes c WHERE c.key = o.key AND c.state = 'held' LIMIT 1),"
             " (SELECT reason FROM reports r WHERE r.source = o.source AND r.order_id = o.order_id"
             "  AND r.state = 'parked' AND r.dropped_at IS NULL ORDER BY id LIMIT 1),"
-            " ack_state, ack_outcome, ack_message, ack_attempts, ack_reason, ack_at, ack_done_at, failures"
+            " ack_state, ack_outcome, ack_message, ack_attempts, ack_reason, ack_code, ack_at, ack_done_at, failures"
             " FROM orders o WHERE key IN (SELECT value FROM json_each(?)) ORDER BY key",
             wanted,
         ).fetchall()
@@ -171,7 +171,7 @@ def orders(db: sqlite3.Connection, keys: Sequence[int]) -> list[OrderRow]:
 
 def _order(row: tuple[Any, ...], deliveries: Mapping[str, DeliveryRow]) -> OrderRow:
     (key, source, order_id, external_id, revision, state, found, updated, change, parked, *ack) = row
-    ack_state, outcome, message, attempts, reason, due, done, failures = ack
+    ack_state, outcome, message, attempts, reason, code, due, done, failures = ack
     return OrderRow(
         key=key,
         source=source,
@@ -179,7 +179,7 @@ def _order(row: tuple[Any, ...], deliveries: Mapping[str, DeliveryRow]) -> Order
         external_id=external_id,
         revision=revision,
         state=state,
-        cause=_cause(state, ack_state, reason, deliveries) or change or parked,
+        cause=_cause(state, ack_state, code, deliveries) or change or parked,
         attempts=max((each.attempts for each in deliveries.values()), default=0),
         deliveries=deliveries,
         found_at=moment(found),
@@ -195,11 +195,11 @@ def _order(row: tuple[Any, ...], deliveries: Mapping[str, DeliveryRow]) -> Order
     )
 
 
-def _cause(state: str, ack_state: str, reason: str | None, deliveries: Mapping[str, DeliveryRow]) -> str | None:
+def _cause(state: str, ack_state: str, code: str | None, deliveries: Mapping[str, DeliveryRow]) -> str | None:
     """Return the cause behind the order's state; that of another delivery where there is none."""
     given = [(each.state != state, each.cause) for each in deliveries.values() if each.cause]
     if ack_state == "parked" and not any(not other for other, _ in given):
-        return LISTED_AGAIN if (reason or "").startswith(LISTED_AGAIN) else REFUSED
+        return LISTED_AGAIN if code == RELISTED else ACK_REFUSED
     return min(given)[1] if given else None
 
 

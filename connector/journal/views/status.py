@@ -17,7 +17,7 @@ from typing import get_args
 
 import msgspec
 
-from connector.causes import LISTED_AGAIN, REFUSED
+from connector.causes import ACK_REFUSED, LISTED_AGAIN
 from connector.journal.engine.codec import moment_or_none
 from connector.journal.engine.lock import ended, noted
 from connector.journal.engine.migrations import NoJournal
@@ -29,7 +29,6 @@ from connector.journal.tables.relisted import CAUSE
 
 __all__ = [
     "PARKED",
-    "REFUSED",
     "Cause",
     "NoJournal",
     "ReceiverCounts",
@@ -184,7 +183,7 @@ def example(db: sqlite3.Connection, source: str, state: str, cause: str) -> str:
             "SELECT order_id FROM reports"
             " WHERE state = 'parked' AND dropped_at IS NULL AND source = ? AND coalesce(reason, '') = ? LIMIT 1"
         )
-    elif cause in (REFUSED, LISTED_AGAIN):
+    elif cause in (ACK_REFUSED, LISTED_AGAIN):
         sql = f"SELECT order_id FROM orders WHERE source = ? AND ack_state = 'parked' AND {CAUSE} = ? LIMIT 1"
     else:
         sql = (

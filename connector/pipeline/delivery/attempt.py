@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
-from connector.causes import may_be_at
+from connector.causes import in_doubt, may_exist
 from connector.clock import Clock
 from connector.errors import (
     ConflictError,
@@ -128,13 +128,13 @@ class Attempt:
     def _unverifiable(self, task: DeliveryTask) -> Held:
         """Hold an order that may exist at a receiver without a look-up."""
         if task.may_exist and not task.attempts:
-            return Held(
-                may_be_at(self._receiver.name),
+            return Held.of(
+                may_exist(self._receiver.name),
                 "an earlier journal may have delivered it, and this receiver has no look-up: look there, then retry or "
                 "skip",
             )
-        return Held(
-            f"in doubt at {self._receiver.name}",
+        return Held.of(
+            in_doubt(self._receiver.name),
             "it may have been delivered, and this receiver has no look-up: look there, then retry or skip",
         )
 

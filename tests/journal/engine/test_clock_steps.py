@@ -14,7 +14,7 @@ from connector.clock import SteadyClock
 from connector.journal import repairs
 from connector.journal.engine import clock_steps
 from connector.journal.engine.codec import millis, moment
-from connector.journal.engine.connection import migrate
+from connector.journal.engine.migrations import migrate
 from connector.journal.records import ChangeOutcome, Delivered, InDoubt, Listing, NotSent, RelistPolicy, ReportOutcome
 from connector.journal.sqlite import MemoryJournal
 from connector.journal.tables import lookup_first
@@ -31,7 +31,7 @@ SETTLE = {"wms": 30.0}
 COUNTS = frozenset(
     {
         *((table, "key") for table in ("orders", "payloads", "deliveries", "changes", "history", "ack_terms")),
-        *((table, "id") for table in ("reports", "history", "requests", "clock")),
+        *((table, "id") for table in ("reports", "history", "replays", "clock")),
         *((table, "attempts") for table in ("deliveries", "changes", "reports")),
         ("orders", "ack_attempts"),
         ("orders", "failures"),
@@ -39,13 +39,13 @@ COUNTS = frozenset(
         ("orders", "payload_version"),
         ("deliveries", "required"),
         ("deliveries", "fence"),
-        ("deliveries", "ask"),
+        ("deliveries", "may_know"),
         ("deliveries", "unfit"),
         ("leases", "fence"),
-        ("requests", "listed"),
-        ("requests", "fresh"),
+        ("replays", "listed"),
+        ("replays", "fresh"),
         ("clock", "ahead"),
-        *(("refusals", column) for column in ("key", "times", "number", "held")),
+        *(("rejections", column) for column in ("key", "times", "number", "held")),
         *(("relisted", column) for column in ("key", "times", "parked")),
         *(("changes", column) for column in ("sending", "applied", "unshown")),
     }
@@ -102,7 +102,7 @@ class Machine:
             "SELECT min(ack_next) FROM orders WHERE ack_state = 'in_doubt'",
             "SELECT min(next_try_at) FROM changes",
             "SELECT min(next_try_at) FROM reports",
-            "SELECT min(until) FROM doubts",
+            "SELECT min(until) FROM lookup_first",
         )
         now = millis(self.steady.now())
         return [(due - now) / 1000 for question in questions for ((due,),) in [await rows(self.journal, question)]]
@@ -128,7 +128,7 @@ async def waiting(machine: Machine) -> None:
     (report,) = await journal.reports.due("shop", machine.steady.now(), 9)
     await journal.reports.claim([report.id], machine.steady.now())
     await journal.reports.settle(report, ReportOutcome("in_doubt", "lost", machine.after(28)), machine.steady.now())
-    await rows(journal, "INSERT INTO doubts VALUES ('shop', 'wms', 'lost', ?)", millis(machine.after(29)))
+    await rows(journal, "INSERT INTO lookup_first VALUES ('shop', 'wms', 'lost', ?)", millis(machine.after(29)))
     assert await machine.waits() == [25, 26, 27, 28, 29]
 
 
@@ -312,7 +312,7 @@ async def test_a_walk_ends_no_caution_before_its_time(jump: float) -> None:
     assert await machine.waits() == [25, 26, 27, 28, 29]
     await anyio.sleep(29)
     await machine.journal.endpoints.polled("shop", machine.steady.now(), "", complete=True)
-    assert await rows(machine.journal, "SELECT kind, until FROM doubts") == [("replay", 0)]
+    assert await rows(machine.journal, "SELECT kind, until FROM lookup_first") == [("replay", 0)]
 
 
 @pytest.mark.parametrize("jump", [HOUR, -HOUR])

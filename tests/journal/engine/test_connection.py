@@ -11,8 +11,9 @@ import pytest
 
 from connector.clock import SystemClock
 from connector.errors import JournalBusy, JournalError
-from connector.journal.engine import connection as database
-from connector.journal.engine.connection import Database, schema_files
+from connector.journal.engine import connection, migrations
+from connector.journal.engine.connection import Database
+from connector.journal.engine.migrations import schema_files
 from connector.journal.sqlite import SqliteJournal
 from tests.contracts.journal_bench import arrival, ingest, rows
 from tests.journal.files import filled, opened, refused, until_stalled
@@ -38,7 +39,7 @@ async def test_it_is_durable_and_checked(path: Path) -> None:
 
 async def test_a_disk_that_cannot_do_it_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where SQLite would not set what durability needs, nothing is started: a network disk, say."""
-    monkeypatch.setattr(database, "_connect", lambda _path: sqlite3.connect(":memory:", isolation_level=None))
+    monkeypatch.setattr(connection, "_connect", lambda _path: sqlite3.connect(":memory:", isolation_level=None))
     await refused(path, "would not set journal_mode to wal .*use a local disk")
 
 
@@ -57,14 +58,14 @@ async def test_a_step_of_the_schema_is_all_or_nothing(path: Path, monkeypatch: p
     newest = known[-1][0]
     good = "CREATE TABLE extra (a INTEGER) STRICT;\nALTER TABLE orders ADD COLUMN extra TEXT;"
     monkeypatch.setattr(
-        database, "schema_files", lambda: [*known, (newest + 1, good + "\nINSERT INTO nonsense VALUES (1);")]
+        migrations, "schema_files", lambda: [*known, (newest + 1, good + "\nINSERT INTO nonsense VALUES (1);")]
     )
     await refused(path, "no such table: nonsense")
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("PRAGMA user_version").fetchone() == (newest,)
         assert db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'extra'").fetchone() == (0,)
         assert "extra" not in {row[1] for row in db.execute("PRAGMA table_info(orders)")}
-    monkeypatch.setattr(database, "schema_files", lambda: [*known, (newest + 1, good)])
+    monkeypatch.setattr(migrations, "schema_files", lambda: [*known, (newest + 1, good)])
     for _ in range(2):
         async with opened(path) as journal:
             assert await rows(journal, "PRAGMA user_version") == [(newest + 1,)]
@@ -127,7 +128,7 @@ async def test_a_journal_that_another_program_locks_cannot_be_opened(
     path: Path, lock: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is told in one line; when the lock is gone it opens, for nothing of the failed start is left."""
-    monkeypatch.setattr(database, "PATIENCE", 20)
+    monkeypatch.setattr(connection, "PATIENCE", 20)
     async with opened(path):
         pass
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
@@ -139,7 +140,7 @@ async def test_a_journal_that_another_program_locks_cannot_be_opened(
 
 async def test_a_journal_that_is_locked_whole_is_busy(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not damaged: nobody should move it away."""
-    monkeypatch.setattr(database, "PATIENCE", 20)
+    monkeypatch.setattr(connection, "PATIENCE", 20)
     async with opened(path):
         pass
     with closing(sqlite3.connect(path, isolation_level=None)) as other:

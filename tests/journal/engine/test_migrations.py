@@ -11,15 +11,30 @@ from typing import Any
 
 import pytest
 
+from connector.clock import SystemClock
 from connector.errors import JournalError
 from connector.journal.decisions import deciding
-from connector.journal.engine import connection as database
-from connector.journal.engine.connection import migrate, schema_files
-from connector.journal.engine.migrations import NoJournal
-from connector.journal.tables import replays as requests
+from connector.journal.engine import migrations
+from connector.journal.engine.migrations import NoJournal, migrate, schema_files
+from connector.journal.sqlite import SqliteJournal
+from connector.journal.tables import replays
 from connector.journal.views.status import open_reader, status
+from tests.contracts.journal_bench import rows
 
-NEWEST = schema_files()[-1][0]
+STEPS = [
+    *schema_files(),
+    (2, "CREATE TABLE marks (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT; INSERT INTO marks VALUES ('a', 'b');"),
+    (3, "ALTER TABLE marks ADD COLUMN made_at INTEGER; CREATE INDEX marks_made ON marks (made_at);"),
+]
+"""The schema, and two versions that nobody has released."""
+NEWEST = STEPS[-1][0]
+
+
+@pytest.fixture(autouse=True)
+def _steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the schema have had three versions."""
+    monkeypatch.setattr(migrations, "schema_files", lambda: STEPS)
+
 
 Doors = pytest.mark.parametrize("opened", [open_reader, deciding])
 
@@ -30,7 +45,7 @@ def of_version(path: Path, version: int, monkeypatch: pytest.MonkeyPatch) -> sql
     db.execute("PRAGMA journal_mode = WAL")
     if version:
         with monkeypatch.context() as patched:
-            patched.setattr(database, "schema_files", lambda: schema_files()[:version])
+            patched.setattr(migrations, "schema_files", lambda: STEPS[:version])
             migrate(db)
     return db
 
@@ -157,5 +172,23 @@ def test_nobody_decides_about_a_journal_that_is_not_made_yet(tmp_path: Path) -> 
     path = tmp_path / "journal.db"
     path.touch()
     with pytest.raises(NoJournal, match="empty as yet"), deciding(path) as db:
-        requests.add("shop", 0, 0, db)
+        replays.add("shop", 0, 0, db)
     assert path.read_bytes() == b""
+
+
+async def test_what_a_journal_holds_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A start with a journal of the first version gives it the tables of the newest, and keeps its orders."""
+    path = tmp_path / "journal.db"
+    with closing(of_version(path, 1, monkeypatch)) as db:
+        db.execute(
+            "INSERT INTO orders (key, source, order_id, external_id, revision, found_at, updated_at)"
+            " VALUES (1, 'shop', '1', 'shop-1', 'a', 0, 0)"
+        )
+    path.chmod(0o600)
+    journal = await SqliteJournal.open(path, SystemClock())
+    assert await journal.replays.unanswered() == []
+    assert await rows(journal, "SELECT order_id FROM orders") == [("1",)]
+    assert await rows(journal, "SELECT name, value, made_at FROM marks") == [("a", "b", None)]
+    await journal.aclose()
+    with deciding(path) as db:
+        assert replays.add("shop", 0, 0, db) == 1

@@ -13,11 +13,15 @@ KILLED = """
 import json, os, signal, sqlite3, sys
 from contextlib import closing
 from pathlib import Path
-from connector.journal.engine import connection as database
-from connector.journal.engine.connection import migrate, schema_files
+from connector.journal.engine import migrations
+from connector.journal.engine.migrations import migrate, schema_files
 
 path, first = Path(sys.argv[1]), int(sys.argv[2])
-steps = schema_files()
+steps = [
+    *schema_files(),
+    (2, "CREATE TABLE marks (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT; INSERT INTO marks VALUES ('a', 'b');"),
+    (3, "ALTER TABLE marks ADD COLUMN made_at INTEGER; CREATE INDEX marks_made ON marks (made_at);"),
+]
 newest = steps[-1][0]
 
 
@@ -55,10 +59,10 @@ shapes = {}
 with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
     shapes[0] = shape(db)
     for number, sql in steps:
-        database.schema_files = lambda number=number: steps[:number]
+        migrations.schema_files = lambda number=number: steps[:number]
         migrate(db)
         shapes[number] = shape(db)
-database.schema_files = schema_files
+migrations.schema_files = lambda: steps
 
 found, statement = [], 0
 while True:
@@ -66,10 +70,10 @@ while True:
     for file in path.parent.glob(path.name + "*"):
         file.unlink()
     with closing(opened()) as db:
-        database.schema_files = lambda: steps[:first]
+        migrations.schema_files = lambda: steps[:first]
         if first:
             migrate(db)
-        database.schema_files = schema_files
+        migrations.schema_files = lambda: steps
     child = os.fork()
     if not child:
         dying_at(statement)

@@ -14,7 +14,7 @@ import pytest
 from connector.ack import Refused
 from connector.journal import decisions
 from connector.journal.engine.codec import millis
-from connector.journal.engine.connection import migrate
+from connector.journal.engine.migrations import migrate
 from connector.journal.records import Followed, NewStatus, Report, ReportOutcome
 from connector.journal.sqlite import MemoryJournal, SqliteJournal
 from connector.journal.states import REPORT_EDGES, ReportState

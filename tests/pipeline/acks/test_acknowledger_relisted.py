@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from connector.ack import Acknowledgement, AckOutcome, Confirmed, Denied
-from connector.causes import LISTED_AGAIN, REFUSED
+from connector.causes import ACK_REFUSED, LISTED_AGAIN
 from connector.cli.counters import RunCounters
 from connector.cli.end_state import read_end_state
 from connector.cli.summary import outcome, summary
@@ -257,7 +257,7 @@ async def test_an_answer_that_calls_itself_a_failure_is_no_confirmation(others: 
     ((order_id, why),) = await parked(journal)
     assert "1" == order_id
     assert why.startswith("keeps failing at shop: ")
-    assert [Cause("held", REFUSED, 1)] == await journal.read(causes)
+    assert [Cause("held", ACK_REFUSED, 1)] == await journal.read(causes)
 
 
 @pytest.mark.fault(127)

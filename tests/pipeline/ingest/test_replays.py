@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter
 from collections.abc import AsyncGenerator
-from contextlib import closing
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import anyio
 import pytest
 
-from connector.clock import SystemClock
 from connector.errors import TransientError
-from connector.journal.decisions import deciding
 from connector.journal.engine.codec import millis
-from connector.journal.engine.connection import schema_files
 from connector.journal.records import ReplayAnswer
-from connector.journal.sqlite import MemoryJournal, SqliteJournal
+from connector.journal.sqlite import MemoryJournal
 from connector.journal.tables import replays as requests
 from connector.sources.base import Page
 from tests.doubles import EPOCH, MemorySource
@@ -140,22 +134,3 @@ async def test_an_answer_is_given_once_and_forgotten_after_a_month() -> None:
     await journal.store.write(lambda db: requests.add("shop", later, later, db))
     assert await answer_to(journal, request) is None
     await journal.aclose()
-
-
-async def test_a_journal_of_the_first_version_gets_the_table(tmp_path: Path) -> None:
-    """What it held stays; requests can be made from then on."""
-    path = tmp_path / "journal.db"
-    with closing(sqlite3.connect(path)) as db:
-        db.executescript(f"{schema_files()[0][1]}\nPRAGMA user_version = 1;")
-        db.execute(
-            "INSERT INTO orders (key, source, order_id, external_id, revision, found_at, updated_at)"
-            " VALUES (1, 'shop', '1', 'shop-1', 'a', 0, 0)"
-        )
-        db.commit()
-    path.chmod(0o600)
-    journal = await SqliteJournal.open(path, SystemClock())
-    assert await journal.replays.unanswered() == []
-    assert await journal.read(lambda db: db.execute("SELECT order_id FROM orders").fetchall()) == [("1",)]
-    await journal.aclose()
-    with deciding(path) as db:
-        assert requests.add("shop", 0, 0, db) == 1

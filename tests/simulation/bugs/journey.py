@@ -601,7 +601,7 @@ def lost_is_first(stack: ExitStack) -> None:
 
     def begin(ways: Any, now: int, db: Any) -> None:
         real(ways, now, db)
-        db.execute("UPDATE doubts SET until = 0")
+        db.execute("UPDATE lookup_first SET until = 0")
 
     put(stack, lookup_first, "begin", begin)
 
