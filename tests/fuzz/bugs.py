@@ -134,7 +134,7 @@ BUGS: dict[str, Bug] = {
     "journal.seen": forgets("journal.engine.sentinel", "ValueError"),
     "journal.report": forgets("pipeline.reports.comparison", "OverflowError"),
     "journal.terms": forgets("sources.traede.settings", "RecursionError"),
-    "journal.file": forgets("journal.views.status", "ValueError"),
+    "journal.file": forgets("journal.engine.reader", "ValueError"),
     "settings": forgets("settings.yaml_file", "YAMLError"),
     "settings.file": forgets("settings.load", "UnicodeDecodeError"),
     "settings.reference": forgets("settings.interpolation", "OSError"),
