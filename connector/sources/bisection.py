@@ -113,7 +113,7 @@ class Bisection(Generic[T]):
         self._sound: tuple[int, int] | None = None
         """A call of this poll that succeeded."""
         self._last = ""
-        self._asked: set[int] = set()
+        self._read_alone: set[int] = set()
         """Rows of this page that were read alone."""
 
     def begin(self) -> None:
@@ -186,7 +186,7 @@ class Bisection(Generic[T]):
         failure: ConnectorError | None = None
         for place in range(len(calls)):
             try:
-                await self._ask(read, *calls[(self._turn + place) % len(calls)])
+                await self._call(read, *calls[(self._turn + place) % len(calls)])
             except ConnectorError as exc:
                 if not self._blamed(exc):
                     raise
@@ -198,7 +198,7 @@ class Bisection(Generic[T]):
 
     async def _narrowed(self, read: Read[T], start: int, size: int) -> Sequence[T | UnreadableRow]:
         before = self._known.copy()
-        self._asked.clear()
+        self._read_alone.clear()
         try:
             rows = await self._rows(read, start, size, whole=size)
             rows = await self._beside(read, rows, size)
@@ -216,7 +216,7 @@ class Bisection(Generic[T]):
             return await self._row(read, start, whole)
         if size < whole and not any(start <= position < start + size for position in self._known):
             try:
-                return list(await self._ask(read, start // size, size))
+                return list(await self._call(read, start // size, size))
             except ConnectorError as exc:
                 await self._failed(read, exc, start, whole)
         found: list[T | UnreadableRow] = []
@@ -233,16 +233,16 @@ class Bisection(Generic[T]):
         known = self._known.get(position)
         if known is not None and self._clock.monotonic() < known.due:
             return [known.row]
-        self._asked.add(position)
+        self._read_alone.add(position)
         reason = ""
         for left in (0,) if known is not None else (1, 0):
             try:
-                return list(await self._ask(read, position, 1))
+                return list(await self._call(read, position, 1))
             except ConnectorError as exc:
                 await self._failed(read, exc, position, whole)
                 reason = str(exc)
             if left and self._sound is not None:
-                await self._ask(read, *self._sound)  # the row is the cause, not the endpoint
+                await self._call(read, *self._sound)  # the row is the cause, not the endpoint
         row = UnreadableRow(position, "", "", reason)
         tries = 0 if known is None else known.tries + 1
         if len(self._known) < REMEMBERED:
@@ -258,7 +258,7 @@ class Bisection(Generic[T]):
             if (
                 isinstance(row, UnreadableRow)
                 and known is not None
-                and row.position not in self._asked
+                and row.position not in self._read_alone
                 and known.row != self._named(row, found, rows[place + 1 :])
             ):
                 known.due = 0.0
@@ -281,7 +281,7 @@ class Bisection(Generic[T]):
         before = next((self._key(each) for each in behind if not isinstance(each, UnreadableRow)), "")
         return UnreadableRow(row.position, after, before, row.reason)
 
-    async def _ask(self, read: Read[T], number: int, size: int) -> Sequence[T]:
+    async def _call(self, read: Read[T], number: int, size: int) -> Sequence[T]:
         rows = await read(number, size)
         if len(rows) > size and len({self._key(row) for row in rows}) > size:  # a page may list an order twice
             raise _Ignored
@@ -298,4 +298,4 @@ class Bisection(Generic[T]):
         if self._sound is None:
             await self._prove(read, start - start % whole, whole)
         elif self._in_a_row >= IN_A_ROW:
-            await self._ask(read, *self._sound)
+            await self._call(read, *self._sound)

@@ -178,6 +178,6 @@ def flat(value: Any, name: str = "", depth: int = 0) -> dict[str, str]:
     inner = value.items() if isinstance(value, dict) else enumerate(value, 1)
     found: dict[str, str] = {}
     for key, each in inner:
-        for path, told in flat(each, f"{name}_{key}" if name else str(key), depth + 1).items():
-            found.setdefault(path, told)
+        for path, text in flat(each, f"{name}_{key}" if name else str(key), depth + 1).items():
+            found.setdefault(path, text)
     return found

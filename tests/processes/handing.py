@@ -40,11 +40,11 @@ def arm(point: str, number: int) -> None:
         if not left:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    _after(file_store, "take_aside", lambda: reached("aside"))
+    _after(file_store, "hide", lambda: reached("aside"))
     _after(Disk, "write", lambda: reached("half written"))
     _after(AppendFile, "append", lambda: reached("written"))
     _after(HandoverLog, "add", lambda: reached("recorded"))
-    _after(file_store, "put_in_place", lambda: reached("in place"))
+    _after(file_store, "publish", lambda: reached("in place"))
     _halve()
     settle = DeliveriesTable.settle
 
@@ -75,8 +75,8 @@ def _halve() -> None:
 
 def _in_place() -> None:
     """The file is written where everybody sees it, and can take it away meanwhile."""
-    file_store.take_aside = lambda path, disk, *, create=None: AppendFile.open(path, disk, create=create)  # type: ignore[attr-defined]
-    file_store.put_in_place = lambda _path: None  # type: ignore[assignment,attr-defined]
+    file_store.hide = lambda path, disk, *, create=None: AppendFile.open(path, disk, create=create)  # type: ignore[attr-defined]
+    file_store.publish = lambda _path: None  # type: ignore[assignment,attr-defined]
 
 
 def _forgets() -> None:
@@ -100,7 +100,7 @@ def _put_back_unrecorded() -> None:
     """What was left aside is put in its place, and its orders are not recorded."""
 
     def recover(self: Store, path: Path) -> None:
-        file_store.put_in_place(path)  # type: ignore[attr-defined]
+        file_store.publish(path)  # type: ignore[attr-defined]
 
     Store._recover = recover  # type: ignore[method-assign]
 

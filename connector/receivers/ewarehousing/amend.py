@@ -93,7 +93,7 @@ async def cancel(client: EwarehousingClient, receipt: Receipt) -> None:
         raise
     with _sent(f"order {receipt.label} was cancelled"):
         after = await _get(client, receipt)
-    if not _says(after, CANCELLED):
+    if not _has_status(after, CANCELLED):
         raise UnshownError(
             f"order {receipt.label} was cancelled, but is shown as {after.status or 'without status'}", applied=True
         )
@@ -233,17 +233,17 @@ def _shows(change: UpdateOrder, record: OrderRecord, receipt: Receipt) -> Receip
 async def _is_cancelled(client: EwarehousingClient, receipt: Receipt) -> bool:
     """Return whether the order is cancelled; raise if it cannot be cancelled any more."""
     record = await _get(client, receipt)
-    if _says(record, CANCELLED):
+    if _has_status(record, CANCELLED):
         return True
     _must_be_open(record, "cancelled")
     return False
 
 
 def _must_be_open(record: OrderRecord, what: str) -> None:
-    if not _says(record, OPEN):
+    if not _has_status(record, OPEN):
         label = record.reference or record.id
         raise RejectedError(f"order {label} is {record.status or 'without status'} and cannot be {what} any more")
 
 
-def _says(record: OrderRecord, statuses: frozenset[str]) -> bool:
+def _has_status(record: OrderRecord, statuses: frozenset[str]) -> bool:
     return record.status.lower() in statuses

@@ -176,8 +176,8 @@ def delivery_date(order: Order, days: int, zone: str) -> date:
 def _shipping_method(texts: Order) -> None:
     """Hold an order that its customer collects: only the route's mapping can set its shipping method."""
     if texts.pickup_location or (texts.delivery_method and _is_collected(texts.delivery_method)):
-        told = " ".join(filter(None, (texts.delivery_method, texts.pickup_location)))
-        raise Unmappable(PICKUP, f"{told}: give it a shipping_method in the route's mapping", ours=True)
+        method = " ".join(filter(None, (texts.delivery_method, texts.pickup_location)))
+        raise Unmappable(PICKUP, f"{method}: give it a shipping_method in the route's mapping", ours=True)
 
 
 @lru_cache(maxsize=256)

@@ -49,34 +49,34 @@ def order_metadata(order: Order, texts: Order, sent: Sent) -> dict[str, str]:
 
     `texts` is `order` with clean texts. Raises `Unmappable` for a number that cannot be written.
     """
-    told: dict[str, str] = {}
+    made: dict[str, str] = {}
     if order.kind != "sales":
-        told["kind"] = block(order.kind)
+        made["kind"] = block(order.kind)
     if order.created_at is not None:
-        told["created_at"] = order.created_at.isoformat()
+        made["created_at"] = order.created_at.isoformat()
     if order.cancelled:
-        told["cancelled"] = "true"
-    _people(told, texts, sent)
-    _delivery(told, texts)
+        made["cancelled"] = "true"
+    _people(made, texts, sent)
+    _delivery(made, texts)
     if (invoice := texts.invoice_address) is not None and invoice != texts.delivery_address:
-        told.update(_address("invoice", invoice))
+        made.update(_address("invoice", invoice))
     if texts.sender is not None:
-        told.update(_address("sender", texts.sender))
-    _amounts(told, order, texts, sent)
+        made.update(_address("sender", texts.sender))
+    _amounts(made, order, texts, sent)
     if texts.parcels:
-        _parcels(told, texts.parcels, texts.lines)
+        _parcels(made, texts.parcels, texts.lines)
     reference = order.reference if order.reference != order.order_id else ""
     if reference := block(reference):
-        told["reference"] = reference
+        made["reference"] = reference
     if source := _source(order.source):
-        told["source"] = source
+        made["source"] = source
     order_id = order.order_id
     if order_id.isdecimal() or (order_id := block(order_id)):
-        told["source_order_id"] = order_id
+        made["source_order_id"] = order_id
     metadata = texts.metadata
     if texts.references and not _names_all(metadata.get("references", ""), texts.references):
-        told["references"] = ", ".join(texts.references)
-    return _together(metadata, told)
+        made["references"] = ", ".join(texts.references)
+    return _together(metadata, made)
 
 
 _source = lru_cache(maxsize=64)(block)
@@ -89,108 +89,108 @@ def is_made_here(name: str) -> bool:
 
 def line_metadata(line: Line, *, priced: bool) -> dict[str, str]:
     """Return a line's meta data: its own, its id, tax and notes, and its price unless the line is `priced` already."""
-    told: dict[str, str] = {}
+    made: dict[str, str] = {}
     if line.line_id:
-        told["line_id"] = line.line_id
+        made["line_id"] = line.line_id
     if line.tax_percentage is not None:
-        told["tax_percentage"] = digits(line.tax_percentage)
+        made["tax_percentage"] = digits(line.tax_percentage)
     if line.notes:
-        told["notes"] = line.notes
+        made["notes"] = line.notes
     if line.unit_price is not None and not priced:
-        told["unit_price"] = digits(line.unit_price)
-    return _together(line.metadata, told)
+        made["unit_price"] = digits(line.unit_price)
+    return _together(line.metadata, made)
 
 
-def _together(own: Mapping[str, str], told: dict[str, str]) -> dict[str, str]:
+def _together(own: Mapping[str, str], made: dict[str, str]) -> dict[str, str]:
     """Merge the source's own pairs with those of the order; of two texts for one name, both are kept."""
     if not own:
-        return told
+        return made
     found = named(own)
-    for name in found.keys() & told.keys():
-        if found[name] != told[name]:
-            return _apart(found, told)
-    found.update(told)
+    for name in found.keys() & made.keys():
+        if found[name] != made[name]:
+            return _apart(found, made)
+    found.update(made)
     return found
 
 
-def _apart(found: Mapping[str, str], told: Mapping[str, str]) -> dict[str, str]:
+def _apart(found: Mapping[str, str], made: Mapping[str, str]) -> dict[str, str]:
     """Merge both; the source's own text is `metadata_NAME` where the order has another text for that name."""
     result: dict[str, str] = {}
     for name, value in found.items():
-        if told.get(name, value) == value:
+        if made.get(name, value) == value:
             result[name] = value
         else:
             other = f"metadata_{name}"
-            while other in found or other in told or other in result:
+            while other in found or other in made or other in result:
                 other += "_"
             result[other] = value
-    return result | dict(told)
+    return result | dict(made)
 
 
-def _people(told: dict[str, str], texts: Order, sent: Sent) -> None:
+def _people(made: dict[str, str], texts: Order, sent: Sent) -> None:
     customer, contact = texts.customer, texts.contact
     if customer.id:
-        told["customer_id"] = customer.id
+        made["customer_id"] = customer.id
     if customer.name:
-        told["customer_name"] = customer.name
+        made["customer_name"] = customer.name
     if customer.vat_number:
-        told["customer_vat_number"] = customer.vat_number
+        made["customer_vat_number"] = customer.vat_number
     if customer.email:
-        told["customer_email"] = customer.email
+        made["customer_email"] = customer.email
     if customer.phone:
-        told["customer_phone"] = customer.phone
+        made["customer_phone"] = customer.phone
     if contact.name and contact.name != sent.contactperson:
-        told["contact_name"] = contact.name
+        made["contact_name"] = contact.name
     if contact.email and contact.email != sent.email:
-        told["contact_email"] = contact.email
+        made["contact_email"] = contact.email
     if contact.phone and contact.phone != sent.phone:
-        told["contact_phone"] = contact.phone
+        made["contact_phone"] = contact.phone
     for number, other in enumerate(texts.contacts, 2):
-        told.update(_parts(f"contact_{number}", other))
+        made.update(_parts(f"contact_{number}", other))
 
 
-def _delivery(told: dict[str, str], texts: Order) -> None:
+def _delivery(made: dict[str, str], texts: Order) -> None:
     """Add the delivery's values that the request's address lacks."""
     if texts.delivery_method:
-        told["delivery_method"] = texts.delivery_method
+        made["delivery_method"] = texts.delivery_method
     if texts.carrier:
-        told["carrier"] = texts.carrier
+        made["carrier"] = texts.carrier
     if texts.pickup_location:
-        told["pickup_location"] = texts.pickup_location
+        made["pickup_location"] = texts.pickup_location
     if texts.partial_delivery is not None:
-        told["partial_delivery"] = "true" if texts.partial_delivery else "false"
+        made["partial_delivery"] = "true" if texts.partial_delivery else "false"
     if texts.delivery_address is not None and texts.delivery_address.notes:
-        told["delivery_notes"] = texts.delivery_address.notes
+        made["delivery_notes"] = texts.delivery_address.notes
 
 
-def _amounts(told: dict[str, str], order: Order, texts: Order, sent: Sent) -> None:
+def _amounts(made: dict[str, str], order: Order, texts: Order, sent: Sent) -> None:
     """Add the sums without a field in the request, in units of the currency; nothing is rounded."""
     totals = order.totals
     if totals.excluding_tax is not None:
-        told["total_excluding_tax"] = digits(totals.excluding_tax)
+        made["total_excluding_tax"] = digits(totals.excluding_tax)
     if totals.tax is not None:
-        told["total_tax"] = digits(totals.tax)
+        made["total_tax"] = digits(totals.tax)
     if totals.shipping_excluding_tax is not None:
-        told["shipping_excluding_tax"] = digits(totals.shipping_excluding_tax)
+        made["shipping_excluding_tax"] = digits(totals.shipping_excluding_tax)
     if totals.shipping_including_tax is not None:
-        told["shipping_including_tax"] = digits(totals.shipping_including_tax)
+        made["shipping_including_tax"] = digits(totals.shipping_including_tax)
     if totals.discount is not None:
-        told["discount"] = digits(totals.discount)
+        made["discount"] = digits(totals.discount)
     if totals.discount_percentage is not None:
-        told["discount_percentage"] = digits(totals.discount_percentage)
+        made["discount_percentage"] = digits(totals.discount_percentage)
     if totals.including_tax is not None and not sent.currency:
-        told["total_including_tax"] = digits(totals.including_tax)
+        made["total_including_tax"] = digits(totals.including_tax)
     if texts.language and texts.language.lower() != sent.language:
-        told["language"] = texts.language
+        made["language"] = texts.language
     if order.cash_on_delivery is not None:
         currency = texts.cash_on_delivery_currency or sent.currency
-        told["cash_on_delivery_amount"] = with_decimals(order.cash_on_delivery, currency.upper())
+        made["cash_on_delivery_amount"] = with_decimals(order.cash_on_delivery, currency.upper())
         if currency:
-            told["cash_on_delivery_currency"] = currency
+            made["cash_on_delivery_currency"] = currency
     elif texts.cash_on_delivery_currency:
-        told["cash_on_delivery_currency"] = texts.cash_on_delivery_currency
+        made["cash_on_delivery_currency"] = texts.cash_on_delivery_currency
     if texts.cash_on_delivery_reference:
-        told["cash_on_delivery_reference"] = texts.cash_on_delivery_reference
+        made["cash_on_delivery_reference"] = texts.cash_on_delivery_reference
 
 
 def _address(name: str, address: Address) -> Iterator[tuple[str, str]]:
@@ -208,32 +208,32 @@ def _parts(name: str, struct: Address | Contact) -> list[tuple[str, str]]:
     return [(key, value) for key, value in pairs if value and key]
 
 
-def _parcels(told: dict[str, str], parcels: Sequence[Parcel], lines: Sequence[Line]) -> None:
+def _parcels(made: dict[str, str], parcels: Sequence[Parcel], lines: Sequence[Line]) -> None:
     """Add each parcel, from `parcel_1` on, without metadata that a line has in the same words."""
     known = {line.line_id: line.metadata for line in lines if line.metadata}
     for number, parcel in enumerate(parcels, 1):
         key_id, key_description, key_quantity, key_barcode, key_notes, *keys = _parcel_keys(number)
         if parcel.parcel_id:
-            told[key_id] = parcel.parcel_id
+            made[key_id] = parcel.parcel_id
         if parcel.description:
-            told[key_description] = parcel.description
+            made[key_description] = parcel.description
         if parcel.quantity is not ONE and parcel.quantity != ONE:
-            told[key_quantity] = digits(parcel.quantity)
+            made[key_quantity] = digits(parcel.quantity)
         if parcel.barcode:
-            told[key_barcode] = parcel.barcode
+            made[key_barcode] = parcel.barcode
         if parcel.notes:
-            told[key_notes] = parcel.notes
+            made[key_notes] = parcel.notes
         if (weight := parcel.weight) is not None:
-            told[keys[0]] = digits(weight)
+            made[keys[0]] = digits(weight)
         if (length := parcel.length) is not None:
-            told[keys[1]] = digits(length)
+            made[keys[1]] = digits(length)
         if (width := parcel.width) is not None:
-            told[keys[2]] = digits(width)
+            made[keys[2]] = digits(width)
         if (height := parcel.height) is not None:
-            told[keys[3]] = digits(height)
+            made[keys[3]] = digits(height)
         if (own := parcel.metadata) and own.items() - known.get(parcel.parcel_id, {}).items():
             for name, value in named(own).items():
-                told.setdefault(f"parcel_{number}_{name}", value)
+                made.setdefault(f"parcel_{number}_{name}", value)
 
 
 def _names_all(listed: str, references: Sequence[str]) -> bool:

@@ -137,7 +137,7 @@ class HandoverLog:
             raise
         self._places.update((entry.key, (entry.file, entry.line)) for entry in new)
 
-    def take_back(self, keys: Iterable[bytes], size: int) -> None:
+    def remove(self, keys: Iterable[bytes], size: int) -> None:
         """Remove the orders that were logged since the log had `size` bytes: they were not written."""
         self._disk.truncate(self._fd, size)
         self._disk.sync(self._fd)
@@ -168,12 +168,12 @@ class HandoverLog:
                 if not line.endswith(b"\n"):
                     break
                 end += len(line)
-                self._take(line, number)
+                self._read_line(line, number)
         if end != self._disk.size(self._fd):
             self._disk.truncate(self._fd, end)
             self._disk.sync(self._fd)
 
-    def _take(self, line: bytes, number: int) -> None:
+    def _read_line(self, line: bytes, number: int) -> None:
         key, _, rest = line.decode("utf-8", "surrogateescape").rstrip("\n").partition(" ")
         at, _, file = rest.partition(" ")
         try:

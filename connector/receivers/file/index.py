@@ -80,7 +80,7 @@ class _Reader:
             stream.seek(self.end)
             while line := stream.readline(LARGEST):
                 if line.endswith(b"\n"):
-                    self._take(line)
+                    self._read_line(line)
                     self.end += len(line)
                     self.lines += 1
                 elif len(line) >= LARGEST:
@@ -88,7 +88,7 @@ class _Reader:
                 else:
                     self.tail = line
 
-    def _take(self, line: bytes) -> None:
+    def _read_line(self, line: bytes) -> None:
         if self.end == 0:
             line = line.removeprefix(BOM)
         if self.end == 0 and self._rows.header:

@@ -87,11 +87,11 @@ class FileReceiver:
 
     async def find(self, external_id: str) -> Receipt | None:
         """Look up an order in the files, and in the handover log for files taken away; see `Receiver.find`."""
-        return await self._asked(partial(self.store.find, external_id, self._now()))
+        return await self._in_thread(partial(self.store.find, external_id, self._now()))
 
     async def newest(self, limit: int) -> Sequence[tuple[str, Receipt]]:
         """Return the last orders of the newest file; see `SupportsNewest.newest` and `Store.newest`."""
-        return await self._asked(partial(self.store.newest, limit, self._now()))
+        return await self._in_thread(partial(self.store.newest, limit, self._now()))
 
     async def create(self, delivery: Delivery) -> Receipt:
         """
@@ -156,12 +156,12 @@ class FileReceiver:
         self._waiting = waiting[len(group) :]
         return group
 
-    async def _asked(self, question: Callable[[], T]) -> T:
+    async def _in_thread(self, call: Callable[[], T]) -> T:
         """Run a call of the files in a worker thread; return its result."""
         self._guard()
         with anyio.move_on_after(self._timeout) as scope:
             try:
-                answer = await to_thread.run_sync(question, abandon_on_cancel=True)
+                answer = await to_thread.run_sync(call, abandon_on_cancel=True)
             except ConnectorError as exc:
                 self._count(exc)
                 raise

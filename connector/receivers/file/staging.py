@@ -16,7 +16,7 @@ from pathlib import Path
 from connector.errors import EndpointError
 from connector.receivers.file.disk import AppendFile, Disk, sync_folder
 
-__all__ = ["hidden", "left_aside", "put_in_place", "remove", "take_aside"]
+__all__ = ["hidden", "hide", "left_hidden", "publish", "remove"]
 
 ENDING = ".writing"
 
@@ -26,7 +26,7 @@ def hidden(path: Path) -> Path:
     return path.with_name(f".{path.name}{ENDING}")
 
 
-def take_aside(path: Path, disk: Disk, *, create: int | None = None) -> AppendFile | None:
+def hide(path: Path, disk: Disk, *, create: int | None = None) -> AppendFile | None:
     """
     Move the file to its hidden place, and open it.
 
@@ -50,7 +50,7 @@ def take_aside(path: Path, disk: Disk, *, create: int | None = None) -> AppendFi
         raise
 
 
-def put_in_place(path: Path) -> None:
+def publish(path: Path) -> None:
     """
     Move the hidden file to its public place, durably.
 
@@ -68,7 +68,7 @@ def remove(path: Path) -> None:
     sync_folder(path.parent)
 
 
-def left_aside(folder: Path) -> Iterator[Path]:
+def left_hidden(folder: Path) -> Iterator[Path]:
     """Yield the public places of the files that a crash left hidden in a folder."""
     for each in sorted(folder.iterdir()):
         if each.name.startswith(".") and each.name.endswith(ENDING):

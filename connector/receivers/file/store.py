@@ -30,7 +30,7 @@ from connector.receivers.file.disk import AppendFile, Disk, failure, sync_folder
 from connector.receivers.file.handover_log import UNKNOWN, Entry, HandoverLog
 from connector.receivers.file.index import Index, Mark, hash_of, last, read
 from connector.receivers.file.rows import Rows
-from connector.receivers.file.staging import hidden, left_aside, put_in_place, remove, take_aside
+from connector.receivers.file.staging import hidden, hide, left_hidden, publish, remove
 
 __all__ = ["Store"]
 
@@ -91,7 +91,7 @@ class Store:
         """
         with self._mutex, self._translated(self._path):
             self._open()
-            file = self._taken(self.file_of(at), create=self._mode)
+            file = self._open_for_writing(self.file_of(at), create=self._mode)
             assert file is not None, "it was made"  # noqa: S101
             fresh: list[tuple[str, Entry]] = []
             try:
@@ -106,13 +106,13 @@ class Store:
                         self._write(file, data, [*index.unrecorded, *new])
                     index.unrecorded.clear()
             except InDoubtError:
-                self._leave(file)
+                self._leave_hidden(file)
                 raise
             except BaseException:
-                self._put_back(file)
+                self._publish(file)
                 raise
             end = file.size()
-            self._put_back(file, [entry for _, entry in fresh])
+            self._publish(file, [entry for _, entry in fresh])
             if fresh and not self._batches:
                 self._note(file, index, fresh, end, data)
             return results
@@ -188,7 +188,7 @@ class Store:
             self._log.open()
             self._left = True
         if self._left:
-            for path in left_aside(self._path.parent):
+            for path in left_hidden(self._path.parent):
                 if path == self._path or self._ours(DAY).fullmatch(path.name) or self._ours(BATCH).fullmatch(path.name):
                     self._recover(path)
             if self._batches and not len(self._log):
@@ -205,12 +205,12 @@ class Store:
             try:
                 read(file, self._rows, index, None)
             except EndpointError:
-                put_in_place(path)  # nothing of ours was written to it, and it is unchanged
+                publish(path)  # nothing of ours was written to it, and it is unchanged
                 return
             self._disk.sync(file.fd)
             self._log.add(index.unrecorded)
             if len(index) or file.size() > len(self._rows.header):
-                put_in_place(path)
+                publish(path)
             else:
                 remove(path)
         except FileExistsError:
@@ -244,10 +244,10 @@ class Store:
             line += record.count(b"\n")
         return results, data, list(fresh.items())
 
-    def _taken(self, path: Path, *, create: int | None = None) -> AppendFile | None:
+    def _open_for_writing(self, path: Path, *, create: int | None = None) -> AppendFile | None:
         """Open a file for writing: hidden, or at its place if a consumer follows it."""
         if not self._follow:
-            return take_aside(path, self._disk, create=create)
+            return hide(path, self._disk, create=create)
         file = AppendFile.open(path, self._disk, create=create)
         if file is not None and file.made:
             sync_folder(path.parent)
@@ -261,7 +261,7 @@ class Store:
         try:
             file.append(data)
         except TransientError:
-            self._log.take_back((entry.key for entry in entries), size)
+            self._log.remove((entry.key for entry in entries), size)
             raise
         try:
             info = self._disk.look(file.path)
@@ -289,7 +289,7 @@ class Store:
                 raise InDoubtError(f"{said}, and what was written to {file.path} could not be taken back") from None
             raise TransientError(said) from None
 
-    def _put_back(self, file: AppendFile, fresh: Sequence[Entry] = ()) -> None:
+    def _publish(self, file: AppendFile, fresh: Sequence[Entry] = ()) -> None:
         """Move a file to its place; one that was created and stayed empty is removed."""
         if self._follow:
             file.close()
@@ -298,21 +298,21 @@ class Store:
             if file.made and not file.size():
                 remove(file.path)
             else:
-                put_in_place(file.path)
+                publish(file.path)
             file.close()
         except FileNotFoundError:
-            self._leave(file)
+            self._leave_hidden(file)
             said = f"{hidden(file.path)} was taken away while it was written; a hidden file must stay at its place"
             if not fresh:
                 raise TransientError(said) from None
             self._log.add(entry._replace(line=UNKNOWN) for entry in fresh)
             raise InDoubtError(said) from None
         except OSError as exc:
-            self._leave(file)
+            self._leave_hidden(file)
             said = f"{file.path}: the written file could not be moved to its place: {exc.strerror}"
             raise InDoubtError(said) if fresh else TransientError(said) from None
 
-    def _leave(self, file: AppendFile) -> None:
+    def _leave_hidden(self, file: AppendFile) -> None:
         """Leave a file hidden; it is read, and moved to its place, before any other call."""
         file.close()
         self._left = True
@@ -334,13 +334,13 @@ class Store:
         known = self._marks.get(path.name)
         if self._index is not None and known and known[:2] == ((info.st_dev, info.st_ino), info.st_size):
             return self._index
-        file = self._taken(path)
+        file = self._open_for_writing(path)
         if file is None:
             return self._catch_up(path, None)
         try:
             return self._catch_up(path, file)
         finally:
-            self._put_back(file)
+            self._publish(file)
 
     def _catch_up(self, path: Path, file: AppendFile | None) -> Index:
         """Read the new part of a file; None for a missing file."""

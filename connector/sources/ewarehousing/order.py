@@ -93,7 +93,7 @@ def to_order(source: str, raw: bytes, zone: ZoneInfo = ZONE) -> Order:
 
 def _metadata(wire: OrderRecord, assured: Decimal | None) -> dict[str, str]:
     """Return the order's own metadata, and its other names; the vendor's metadata comes first."""
-    told = {
+    extra = {
         "status": wire.status,
         "ewarehousing_reference": wire.reference,
         "external_reference": wire.external_reference,
@@ -107,7 +107,7 @@ def _metadata(wire: OrderRecord, assured: Decimal | None) -> dict[str, str]:
         "address_invalid": scalar_text(wire.shipping_address.invalid) if wire.shipping_address else "",
     }
     for number, document in enumerate(wire.documents or (), 1):
-        told |= {
+        extra |= {
             f"document_{number}_id": document.id,
             f"document_{number}_title": document.title,
             f"document_{number}_mime_type": document.mime_type,
@@ -115,7 +115,7 @@ def _metadata(wire: OrderRecord, assured: Decimal | None) -> dict[str, str]:
             f"document_{number}_is_shipping_label": scalar_text(document.is_shipping_label),
             f"document_{number}_order_price": number_text(document.order_price),
         }
-    return wire.pairs | {key: value for key, value in told.items() if value}
+    return wire.pairs | {key: value for key, value in extra.items() if value}
 
 
 def _line(line: LineRecord, quantity: Decimal | None) -> Line:
@@ -123,7 +123,7 @@ def _line(line: LineRecord, quantity: Decimal | None) -> Line:
         raise Unmappable("unreadable order", "a line without quantity")
     article = line.article
     sku = article.article_code or article.sku or article.ean
-    told = {
+    extra = {
         "variant_id": article.id,
         "variant_sku": article.sku if article.sku != sku else "",
         "ean": article.ean if article.ean != sku else "",
@@ -134,7 +134,7 @@ def _line(line: LineRecord, quantity: Decimal | None) -> Line:
         sku=sku,
         name=line.description or article.name,
         quantity=quantity,
-        metadata=line.pairs | present(told),
+        metadata=line.pairs | present(extra),
     )
 
 

@@ -43,7 +43,7 @@ def lines_of(items: Sequence[Item]) -> tuple[tuple[Line, ...], dict[str, str]]:
         else:
             others.append(item)
     lines = tuple([_line(item, discounts.get(_text(item.id), ())) for item in products])
-    return lines, _told(others)
+    return lines, _as_metadata(others)
 
 
 def _line(item: Item, incentives: Sequence[Item]) -> Line:
@@ -67,7 +67,7 @@ def _line(item: Item, incentives: Sequence[Item]) -> Line:
     price = number_of(item.price, "price")
     if incentives:
         price = _less(price, quantity, incentives)
-        metadata |= _told(incentives)
+        metadata |= _as_metadata(incentives)
     return Line(
         line_id=_text(item.id),
         sku=sku if sku.strip() else ean,
@@ -96,7 +96,7 @@ def _less(price: Decimal | None, quantity: Decimal, incentives: Sequence[Item]) 
     return price if price else abs(price)  # no -0
 
 
-def _told(rows: Sequence[Item]) -> dict[str, str]:
+def _as_metadata(rows: Sequence[Item]) -> dict[str, str]:
     """Return rows that are not lines as metadata, counted by class."""
     found: dict[str, str] = {}
     counted: dict[str, int] = {}

@@ -91,7 +91,7 @@ def _metadata(found: wire.Order, postage: wire.Postage) -> dict[str, str]:
     allowed = postage.partial_delivery_allowed
     seldom = {}
     if any(getattr(found, name) is not None for name in SELDOM):
-        seldom = {told: scalar_text(getattr(found, name)) for name, told in SELDOM.items()}
+        seldom = {label: scalar_text(getattr(found, name)) for name, label in SELDOM.items()}
     return present(
         seldom
         | {

@@ -115,7 +115,7 @@ class Search:
 
     async def total(self, wanted: Wanted) -> int | None:
         """Return the number of orders, if the vendor states it."""
-        return count((await self._ask(wanted, 1, 1)).items_found)
+        return count((await self._request(wanted, 1, 1)).items_found)
 
     def _bisection(self, wanted: Wanted) -> Bisection[msgspec.Raw]:
         again = wanted.since is not None
@@ -131,7 +131,7 @@ class Search:
         answers: list[tuple[int, _Found]] = []
 
         async def read(number: int, size: int) -> list[msgspec.Raw]:
-            answers.append((size, await self._ask(wanted, number + 1, size)))
+            answers.append((size, await self._request(wanted, number + 1, size)))
             return answers[-1][1].items
 
         rows = await bisection.page(read, number, size)
@@ -143,7 +143,7 @@ class Search:
         found = _Found(readable, total, None if total is None else -(-total // size))
         return found, [row for row in rows if isinstance(row, UnreadableRow)]
 
-    async def _ask(self, wanted: Wanted, page: int, size: int) -> _Found:
+    async def _request(self, wanted: Wanted, page: int, size: int) -> _Found:
         body: dict[str, Any] = {"exportStatuses": list(wanted.statuses)}
         if wanted.since is None:
             body |= self._filter

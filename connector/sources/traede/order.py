@@ -188,11 +188,11 @@ def _filled_from(contact: Contact, others: Sequence[Contact]) -> Contact:
 
 def _notes(raw: bytes, found: wire.Order) -> str:
     """Return all comments that are not internal, in document order."""
-    told = [(name, text) for name in COMMENTS if (text := getattr(found, name))]
-    if len(told) > 1:
+    comments = [(name, text) for name in COMMENTS if (text := getattr(found, name))]
+    if len(comments) > 1:
         places = {name: place for place, name in enumerate(decoded(raw))}
-        told.sort(key=lambda each: places.get(each[0], 0))
-    return _joined(*[text for _, text in told])
+        comments.sort(key=lambda each: places.get(each[0], 0))
+    return _joined(*[text for _, text in comments])
 
 
 def _joined(*texts: str | None) -> str:
@@ -232,7 +232,7 @@ def article(line: wire.Line, quantity: Decimal | None, unit_price: Decimal | Non
         "variant_id": line.variant_id or variant.id or "",
         "ean": ean,
     }
-    told = {
+    extra = {
         "product_sku": product_sku if has_variant or sku else "",
         "variant_sku": line.variant_sku or variant.sku or "",
         "product_name": product_name,
@@ -241,7 +241,7 @@ def article(line: wire.Line, quantity: Decimal | None, unit_price: Decimal | Non
         "size": line.size or "",
         "color": line.color or "",
     }
-    metadata |= {key: value for key, value in told.items() if value not in (sku, name) and value not in name}
+    metadata |= {key: value for key, value in extra.items() if value not in (sku, name) and value not in name}
     if line.discount is not None or line.discount_percentage is not None:
         metadata["discount"] = scalar_text(line.discount)
         metadata["discount_percentage"] = scalar_text(line.discount_percentage)
@@ -348,7 +348,7 @@ def _street(found: wire.Address) -> tuple[str, str, str]:
         found.address_line_3,
         found.street3,
     )
-    told = list(dict.fromkeys([line for line in lines if line]))
+    distinct = list(dict.fromkeys([line for line in lines if line]))
     if not any(lines[:6]):
-        told.insert(0, "")
-    return told[0], told[1] if len(told) > 1 else "", ", ".join(told[2:])
+        distinct.insert(0, "")
+    return distinct[0], distinct[1] if len(distinct) > 1 else "", ", ".join(distinct[2:])

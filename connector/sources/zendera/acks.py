@@ -30,10 +30,10 @@ _any = msgspec.json.Decoder()
 
 def status(ack: Acknowledgement) -> dict[str, int | str]:
     """Return one entry of the seed's `create`."""
-    told: dict[str, int | str] = {"orderId": wire_id(ack.order_id)}
+    entry: dict[str, int | str] = {"orderId": wire_id(ack.order_id)}
     if ack.outcome == "exported":
-        return {**told, "status": "EXPORTED_SUCCESSFULLY"}
-    return {**told, "status": "FAILED", "failureReason": reason(ack.message)}
+        return {**entry, "status": "EXPORTED_SUCCESSFULLY"}
+    return {**entry, "status": "FAILED", "failureReason": reason(ack.message)}
 
 
 def reason(message: str) -> str:

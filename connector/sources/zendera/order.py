@@ -53,8 +53,8 @@ def to_order(source: str, raw: bytes, *, zone: ZoneInfo, cash_stated: CashStated
     cash = [_cash_of(shipment) for shipment in shipments]
     amount, currency, cash_currency = _cash(shipments, cash, cash_stated)
     references = _references(shipments)
-    told = [note for shipment in shipments for note in (shipment.notes, shipment.comment)]
-    notes = _distinct([*told, *(stop.instructions for stop in stops if stop)])
+    comments = [note for shipment in shipments for note in (shipment.notes, shipment.comment)]
+    notes = _distinct([*comments, *(stop.instructions for stop in stops if stop)])
     sender = _sender_address(shipments)
     return Order(
         source=source,
@@ -248,8 +248,8 @@ def _cash(
     currencies = [text(shipment.currency).upper() for shipment in shipments]
     found = [(each, number_of(each.amount, "cashOnDelivery", ours=True)) for each in cash]
     amounts = [amount for _, amount in found if amount]
-    told = [text(each.currency).upper() for each, amount in found if amount]
-    known = _distinct([*currencies, *told])
+    cash_currencies = [text(each.currency).upper() for each, amount in found if amount]
+    known = _distinct([*currencies, *cash_currencies])
     if len(known) > 1:
         raise Unmappable("several currencies in one order", ", ".join(known), ours=True)
     currency = known[0] if known else ""

@@ -152,11 +152,11 @@ class ZenderaSource:
         for asked in order_ids:
             ack = asked if isinstance(asked, Acknowledgement) else None
             order_id = asked.order_id if isinstance(asked, Acknowledgement) else asked
-            told: bool | None = None
+            recorded: bool | None = None
             if ack is not None and ack.outcome == "failed":
                 attempts = await self._attempts(order_id)
                 if attempts is not None:
-                    told = timeline.failure_recorded(
+                    recorded = timeline.failure_recorded(
                         attempts, since=ack.at, reason=reason(ack.message), before=ack.failures
                     )
             else:
@@ -164,11 +164,11 @@ class ZenderaSource:
                     reading, _ = await self._read()
                 listed = True if order_id in reading else False if reading.certain else None
                 attempts = None if ack and listed else await self._attempts(order_id)
-                told = timeline.export_recorded(attempts or [], listed=listed)
-                if ack is None and attempts != [] and not told:
-                    told = None  # the meaning of its attempts depends on the outcome that was sent
-            if told is not None:
-                known[order_id] = told
+                recorded = timeline.export_recorded(attempts or [], listed=listed)
+                if ack is None and attempts != [] and not recorded:
+                    recorded = None  # the meaning of its attempts depends on the outcome that was sent
+            if recorded is not None:
+                known[order_id] = recorded
         return known
 
     async def report(self, order_id: str, body: bytes) -> None:
@@ -195,10 +195,10 @@ class ZenderaSource:
     def encode_report(self, order_id: str, report: object) -> bytes:
         """Encode a report (reports.py), or a `Progress`, as the body of its call. Pure; raises `Unmappable`."""
         try:
-            told = to_report(report) if isinstance(report, Progress) else report
+            native = to_report(report) if isinstance(report, Progress) else report
         except ValueError as exc:
             raise Unmappable("not a report that Zendera takes", str(exc)) from None
-        return encode_report(order_id, told)
+        return encode_report(order_id, native)
 
     def to_order(self, raw: bytes) -> Order:
         """Map one order of the feed to the canonical order. Pure; raises `Unmappable` and nothing else."""

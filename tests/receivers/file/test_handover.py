@@ -132,8 +132,8 @@ def dying(function):
         return result
     return step
 
-file_store.take_aside = dying(file_store.take_aside)
-file_store.put_in_place = dying(file_store.put_in_place)
+file_store.hide = dying(file_store.hide)
+file_store.publish = dying(file_store.publish)
 file_store.HandoverLog.add = dying(file_store.HandoverLog.add)
 file_store.AppendFile.append = dying(file_store.AppendFile.append)
 
