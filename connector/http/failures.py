@@ -2,7 +2,7 @@
 Classifies failed calls: applied, not applied, or unknown (faults.md 4.3, measured with aiohttp 3.14).
 
 This is the only place that decides. Failures that it does not list are in doubt: treating an unknown failure as a
-rejection would be false, and treating it as a success would lose the order.
+rejection might be untrue, and treating it as a success would lose the order.
 """
 
 from __future__ import annotations
