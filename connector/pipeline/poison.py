@@ -13,6 +13,7 @@ from pathlib import PurePath
 
 import msgspec
 
+from connector.causes import internal_error, keeps_failing
 from connector.clock import Clock, humanized
 from connector.errors import readable
 from connector.http.endpoint import Endpoint
@@ -185,7 +186,7 @@ class PoisonTracker:
         if crashes is None or crashes.count < MAX_CRASHES:
             return None
         detail = f"{crashes.count} times while {crashes.action} it, at {crashes.place}"
-        return GiveUp(f"internal error {crashes.error} at {self._name}", detail, internal=True)
+        return GiveUp(internal_error(crashes.error, self._name), detail, internal=True)
 
     def _failing(self, item: str) -> GiveUp | None:
         failures = self._failures.get(item)
@@ -198,7 +199,7 @@ class PoisonTracker:
             return None
         others = "" if failures.denied else ", while others succeeded"
         detail = f"{failures.count} times in {humanized(age)}{others}; last error: {failures.reason}"
-        return GiveUp(f"keeps failing at {self._name}", detail)
+        return GiveUp(keeps_failing(self._name), detail)
 
 
 def place_of(exc: BaseException) -> str:

@@ -7,6 +7,7 @@ from functools import partial
 
 import msgspec
 
+from connector.causes import CANCELLED
 from connector.errors import Unmappable
 from connector.journal.records import LookupRule
 from connector.mapping.mapper import Mapper, for_route
@@ -116,7 +117,7 @@ def _unless_cancelled(mapper: Mapper, receiver: str, order: Order) -> bytes:
     """Map an order; hold a cancelled one, which a receiver without a notion of cancelled orders would fulfil."""
     if order.cancelled:
         why = f"{receiver} would fulfil it; the setting `cancelled` of the route decides on such orders"
-        raise Unmappable("cancelled at the source", why, ours=True)
+        raise Unmappable(CANCELLED, why, ours=True)
     return mapper(order)
 
 

@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 import connector
-from connector import pipeline
+from connector import causes, pipeline
 from connector.cli import main
 from connector.cli.init import command as init
 from connector.journal.engine.migrations import schema_files
@@ -241,10 +241,10 @@ def test_every_cause_is_the_programs_own() -> None:
     """The causes in docs/operating.md are texts of the program, but for the parts in capitals."""
     source = "\n".join(path.read_text("utf-8") for path in PACKAGE.rglob("*.py"))
     cells = rows(section("docs/operating.md", "Held orders"))
-    causes = [cause for cell in cells for cause in re.findall(r"`([^`]+)`", cell)]
-    parts = [part for cause in causes for part in re.split(r"\b[A-Z]{2,}\b|\.\.\.|on_(?:change|cancel)|[/:(),]", cause)]
+    named = [cause for cell in cells for cause in re.findall(r"`([^`]+)`", cell)]
+    parts = [part for cause in named for part in re.split(r"\b[A-Z]{2,}\b|\.\.\.|on_(?:change|cancel)|[/:(),]", cause)]
 
-    assert causes
+    assert named
     assert [] == [part for part in parts if part.strip() and part.strip() not in source]
 
 
@@ -258,14 +258,21 @@ def test_every_cause_of_the_program_is_explained() -> None:
         for node in ast.walk(ast.parse(text_of))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("Unmappable", "Held")
     ]
+    returned = [
+        node.value
+        for node in ast.walk(ast.parse((PACKAGE / "causes.py").read_text("utf-8")))
+        if isinstance(node, ast.Return)
+    ]
+    texts = [call.args[0] for call in calls if call.args]
+    texts += [value.args[-1] if isinstance(value, ast.Call) else value for value in returned if value is not None]
     parts = {
         part.value.partition(":")[0].strip()
-        for call in calls
-        if call.args
-        for part in (call.args[0].values if isinstance(call.args[0], ast.JoinedStr) else [call.args[0]])
+        for text_node in texts
+        for part in (text_node.values if isinstance(text_node, ast.JoinedStr) else [text_node])
         if isinstance(part, ast.Constant) and isinstance(part.value, str)
     }
-
+    parts |= {getattr(causes, node.id, "") for node in texts if isinstance(node, ast.Name)}
+    parts -= {""}
     assert len(parts) > 20
     assert [] == sorted(part for part in parts - NO_HOLDS if part not in text)
 

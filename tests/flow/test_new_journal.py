@@ -319,7 +319,7 @@ async def test_a_receiver_that_cannot_be_asked_leaves_it_to_a_person() -> None:
 
     assert once("1") == wms.count()
     held = {(event.order_id, event.cause) for event in bench.events if isinstance(event, OrderHeld)}
-    assert {("1", "may be at wms already"), ("2", "may be at wms already")} == held
+    assert {("1", "may already exist at wms"), ("2", "may already exist at wms")} == held
     keys = decisions.keys_of("shop", ["2"], None, journal.db)
     assert keys == decisions.retry(keys, millis(bench.clock.now()), journal.db)
     await bench.drained(journal)

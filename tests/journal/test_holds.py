@@ -75,9 +75,9 @@ async def test_what_is_decided_about_a_cause_is_about_what_waits_for_it(decision
 async def test_a_receiver_that_takes_orders_again_releases_its_own() -> None:
     """What another receiver refused waits on."""
     journal = MemoryJournal()
-    await waiting(journal, ("a", "held", 1, "a refuses every order"), ("b", "rejected", 1, "no street"))
+    await waiting(journal, ("a", "held", 1, "a rejects every order"), ("b", "rejected", 1, "no street"))
 
-    assert await journal.holds.release("a refuses every order", datetime(2026, 11, 21, tzinfo=UTC)) == 1
+    assert await journal.holds.release("a rejects every order", datetime(2026, 11, 21, tzinfo=UTC)) == 1
 
     assert await rows(journal, STATES) == [("a", "new", 0), ("b", "rejected", 0)]
     assert await rows(journal, "SELECT ack_state FROM orders") == [("parked",)]

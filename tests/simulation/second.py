@@ -23,7 +23,7 @@ NAME = "erp"
 OPEN = frozenset({"new", "ready", "intent", "in_doubt"})
 AGO = ("held", "rejected", "cancelled", "vanished")
 """What a journal that was put back may say of an order that was told, or reinstated, since."""
-DOUBTS = (f"in doubt at {NAME}", f"may be at {NAME} already", f"duplicate at {NAME}")
+DOUBTS = (f"in doubt at {NAME}", f"may already exist at {NAME}", f"duplicate at {NAME}")
 """The causes under which it is left to a person what may be there."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
-from connector.causes import in_doubt, may_exist
+from connector.causes import conflict, duplicate, in_doubt, may_exist
 from connector.clock import Clock
 from connector.errors import (
     ConflictError,
@@ -54,7 +54,7 @@ class Attempt:
         except InDoubtError as exc:
             return self._in_doubt(external_id, str(exc))
         except ConflictError as exc:
-            return Held(f"conflict at {self._receiver.name}", str(exc))
+            return Held(conflict(self._receiver.name), str(exc))
         except RejectedError as exc:
             return await self._rejected(delivery, exc, report_rejection=report_rejection)
         except Exception as exc:  # noqa: BLE001 - logged by the tracker
@@ -79,7 +79,7 @@ class Attempt:
                 with about("find", external_id):
                     found = await self._lookups.find(external_id)
             except ConflictError as exc:
-                return Held(f"conflict at {self._receiver.name}", str(exc))
+                return Held(conflict(self._receiver.name), str(exc))
             except ConnectorError as exc:
                 if (held := self._refused_alone("find", external_id)) is not None:
                     return held
@@ -148,7 +148,7 @@ class Attempt:
                 found = await self._receiver.find(external_id)
             found = None if found is None else checked_receipt(found)
         except ConflictError as exc:
-            return Held(f"conflict at {self._receiver.name}", f"{rejection}; {exc}")
+            return Held(conflict(self._receiver.name), f"{rejection}; {exc}")
         except ConnectorError as exc:
             return self._in_doubt(external_id, f"rejected ({rejection}), and the look-up failed: {exc}")
         except Exception as exc:  # noqa: BLE001 - logged by the tracker
@@ -173,7 +173,7 @@ class Attempt:
             return Rejected(str(rejection), report_rejection)
         if self._traits.idempotent:
             return Delivered(delivery.external_id, "", adopted=True)
-        return Held(f"duplicate at {self._receiver.name}", f"{rejection}: look there, then retry or skip")
+        return Held(duplicate(self._receiver.name), f"{rejection}: look there, then retry or skip")
 
     def _not_sent(self, external_id: str, exc: ConnectorError, attempts: int) -> NotSent:
         self.poison.failed(external_id, str(exc))

@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from connector.causes import rejects_every_order
 from connector.clock import Clock
 from connector.http.attribution import Kind
 from connector.http.breaker import Breaker, BreakerState
@@ -65,7 +66,7 @@ class RejectionGuard:
     """
 
     def __init__(self, name: str, settings: ReceiverSettings, clock: Clock, endpoint: Endpoint | None) -> None:
-        self.cause = f"{name} refuses every order"
+        self.cause = rejects_every_order(name)
         """The cause of the orders that are held here."""
         self.changed = False
         """True if the suspects changed since they were saved."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from connector.causes import MAPPING_FAILED, NO_ROUTE, UNREADABLE
 from connector.errors import Unmappable
 from connector.events import AckEvent, OrderDelivered, OrderFound, OrderHeld, OrderInDoubt, OrderRejected
 from connector.journal.records import Delivered, Held, InDoubt, Job, NotSent, Outcome, Rejected, Settled, Waiting
@@ -80,14 +81,14 @@ def resumed(job: Job, route: Route | None, receiver: str) -> tuple[DeliveryTask,
         version=job.version,
     )
     if route is None:
-        return task, Unmappable("no route", f"no route leads from {job.source} to {receiver} any more")
+        return task, Unmappable(NO_ROUTE, f"no route leads from {job.source} to {receiver} any more")
     try:
         return task, order_of(route.source, job.order_id, job.raw)
     except Unmappable as exc:
         return task, exc
     except Exception as exc:
         logger.exception("%s: internal error while reading order %s", receiver, job.external_id)
-        return task, Unmappable("unreadable order", f"{type(exc).__name__} while reading it", ours=True)
+        return task, Unmappable(UNREADABLE, f"{type(exc).__name__} while reading it", ours=True)
 
 
 def prepared(route: Route | None, task: DeliveryTask, order: Order | Unmappable) -> DeliveryTask | Held:
@@ -101,7 +102,7 @@ def prepared(route: Route | None, task: DeliveryTask, order: Order | Unmappable)
         if isinstance(order, Unmappable):
             raise order
         if route is None:
-            raise Unmappable("no route", f"no route leads from {task.source} to here any more", ours=True)
+            raise Unmappable(NO_ROUTE, f"no route leads from {task.source} to here any more", ours=True)
         delivery = Delivery(task.external_id, route.map(order))
         remark = route.remark(order) or ""
         return msgspec.structs.replace(task, delivery=delivery, attach=bool(order.documents), remark=remark)
@@ -116,7 +117,7 @@ def prepared(route: Route | None, task: DeliveryTask, order: Order | Unmappable)
     except Exception as exc:
         # An error in a mapping. The one order that it concerns must not end the delivery of all the others.
         logger.exception("internal error while mapping order %s", task.external_id)
-        return Held("mapping failed", f"{type(exc).__name__} while mapping it")
+        return Held(MAPPING_FAILED, f"{type(exc).__name__} while mapping it")
 
 
 def event_for(task: DeliveryTask, receiver: str, outcome: Outcome, settled: Settled) -> AckEvent | OrderInDoubt | None:

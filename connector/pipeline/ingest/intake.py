@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from typing import Any, Literal
 
+from connector.causes import CANCELLED, UNREADABLE
 from connector.errors import Unmappable
 from connector.events import Event, OrderHeld, OrderRejected, OrderSkipped
 from connector.journal.records import Arrival
@@ -57,11 +58,11 @@ def arrival_of(
             logger.exception("source %s: internal error while reading order %s", source.name, item.order_id)
             if logged is not None:
                 _remember(logged, item.order_id, mark)
-        state, cause, detail, order = "held", "unreadable order", f"{type(exc).__name__} while reading it", None
+        state, cause, detail, order = "held", UNREADABLE, f"{type(exc).__name__} while reading it", None
     if item.skip:
         state, cause, detail, order, unfit = "skipped", item.skip, "", None, False
     elif order is not None and order.cancelled and not cancelled:
-        state, cause, detail, order = "cancelled", "cancelled at the source", "", None
+        state, cause, detail, order = "cancelled", CANCELLED, "", None
     arrival = Arrival(
         order_id=item.order_id,
         external_id=external_id(source.name, item.order_id),

@@ -19,7 +19,7 @@ from tests.pipeline.delivery.test_rejections import bench_of, failed, ids
 
 pytestmark = pytest.mark.looptime
 
-CAUSE = "wms refuses every order"
+CAUSE = "wms rejects every order"
 
 
 def held(db: sqlite3.Connection) -> dict[str, str]:
