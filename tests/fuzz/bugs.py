@@ -75,7 +75,7 @@ def _to_the_ground(stack: ExitStack) -> None:
 
 BUGS: dict[str, Bug] = {
     "propeller.search": forgets("sources.propeller.paging", "ValueError"),
-    "propeller.mark": forgets("sources.propeller.source", "RecursionError"),
+    "propeller.mark": forgets("sources.propeller.acks", "RecursionError"),
     "propeller.order": forgets("sources.propeller.order", "RecursionError"),
     "propeller.refetch": forgets("sources.propeller.paging", "ValueError"),
     "propeller.check": forgets("http.endpoint", "RecursionError"),

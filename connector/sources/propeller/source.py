@@ -17,21 +17,18 @@ import msgspec
 from msgspec import Meta
 
 from connector.clock import Clock
-from connector.errors import EndpointError, readable
-from connector.http.endpoint import Answer, BearerToken, Effect, Endpoint, segment
+from connector.http.endpoint import BearerToken, Effect, Endpoint, segment
 from connector.order import Order, external_id
 from connector.sources.ack_text import filled
 from connector.sources.base import (
     Acknowledgement,
     AckOutcome,
-    Confirmed,
-    Denied,
     Page,
     Refused,
     SourceTraits,
-    Unknown,
 )
-from connector.sources.parsing import count, whole_number_id
+from connector.sources.parsing import count
+from connector.sources.propeller import acks
 from connector.sources.propeller.order import to_order
 from connector.sources.propeller.paging import Search, Wanted
 from connector.sources.propeller.settings import PropellerSettings
@@ -40,13 +37,6 @@ __all__ = ["PropellerSource"]
 
 TOKEN_LIFE = 1800.0
 """Seconds that a token lives if the response does not state it (vendors.md 1)."""
-NOT_FOUND = 10008
-"""The vendor's code for an order that does not exist, or is not visible (vendors.md 1, error body)."""
-
-
-class _Marked(msgspec.Struct, rename="camel"):
-    id: str | int
-    export_status: str | None = None
 
 
 class _Granted(msgspec.Struct):
@@ -54,17 +44,7 @@ class _Granted(msgspec.Struct):
     expires_in: Any = None
 
 
-class _Error(msgspec.Struct):
-    code: Any = None
-
-
-class _Failed(msgspec.Struct):
-    error: _Error
-
-
-_marked = msgspec.json.Decoder(_Marked)
 _granted = msgspec.json.Decoder(_Granted)
-_failed = msgspec.json.Decoder(_Failed)
 
 
 def _credentials(settings: PropellerSettings) -> tuple[dict[str, str], list[str]]:
@@ -132,29 +112,15 @@ class PropellerSource:
         (ack,) = batch
         if ack.outcome != "exported":
             return {ack.order_id: Refused("Propeller accepts exported orders only")}
-        body = {
-            "exportedAt": ack.at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-            "exportMessage": readable(self._text(ack)),
-            "exportStatus": "exported",
-        }
         answer = await self.endpoint.call(
             "PATCH",
             f"/v2/orders/id/{segment(ack.order_id)}",
             effect=Effect.WRITE,
-            body=msgspec.json.encode(body),
+            body=acks.mark(ack, self._text(ack)),
             expected={404},
-            judge=_about_the_order,
+            judge=acks.judge,
         )
-        if answer.status == 404:
-            return {ack.order_id: Refused("the order is not there any more (404, or no permission)")}
-        marked = answer.decode(_marked)
-        if whole_number_id(marked.id) == ack.order_id and (marked.export_status or "").casefold() == "exported":
-            return {ack.order_id: Confirmed()}
-        if whole_number_id(marked.id) == ack.order_id:
-            return {
-                ack.order_id: Denied(f"{answer.what}: the answer shows export status {marked.export_status or ''!r}")
-            }
-        return {ack.order_id: Unknown(f"{answer.what}: the answer shows another order")}
+        return {ack.order_id: acks.outcome(answer, ack)}
 
     def _text(self, ack: Acknowledgement) -> str:
         id_there = external_id(self.name, ack.order_id)
@@ -191,16 +157,3 @@ class PropellerSource:
         )
         granted = answer.decode(_granted)
         return granted.access_token, float(count(granted.expires_in) or TOKEN_LIFE)
-
-
-def _about_the_order(answer: Answer) -> None:
-    """Accept a 404 about one order (10008); any other 404 means that the address is wrong."""
-    if answer.status == 404 and _code(answer.body) != NOT_FOUND:
-        raise EndpointError(f"{answer.what}: 404")
-
-
-def _code(body: bytes) -> int | None:
-    try:
-        return count(_failed.decode(body).error.code)
-    except (ValueError, RecursionError):
-        return None
