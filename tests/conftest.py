@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gc
 import inspect
+import os
 import signal
 from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
@@ -39,13 +41,41 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 LONGEST = 2.0
 """Seconds that a test may last which is not marked `slow`."""
-_lasted: dict[str, float] = {}
-"""Seconds of set-up and call, by test; without the tests that are marked `slow`."""
+
+
+@dataclass
+class Durations:
+    """Adds up the time of set-up and call of each test that is not marked `slow`, and the CPU time of all of them."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    cpu: float = 0.0
+
+    def add(self, report: pytest.TestReport) -> None:
+        """Count one phase of a test."""
+        if report.when != "teardown" and "slow" not in report.keywords:
+            self.seconds[report.nodeid] = self.seconds.get(report.nodeid, 0.0) + report.duration
+            self.cpu += getattr(report, "cpu", 0.0)
+
+    def over(self, limit: float) -> list[tuple[float, str]]:
+        """Return the tests that last longer than `limit` on an idle machine: wall time times the run's share of CPU."""
+        share = min(1.0, self.cpu / (sum(self.seconds.values()) or 1.0))
+        return sorted(
+            ((each * share, name) for name, each in self.seconds.items() if each * share > limit), reverse=True
+        )
+
+
+_durations = Durations()
+_spent = 0.0
+
+
+def _cpu() -> float:
+    """Return the CPU seconds of this process and of the processes that it has waited for."""
+    return sum(os.times()[:4])
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--limit`, for machines on which nothing else runs."""
-    text = "fail if a test that is not marked slow lasts longer; without it, such a test is only listed"
+    """Add `--limit`."""
+    text = "fail if a test that is not marked slow lasts longer; without it, the tests over two seconds are only listed"
     parser.addoption("--limit", type=float, metavar="SECONDS", help=text)
 
 
@@ -55,29 +85,42 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def pytest_runtest_logstart() -> None:
+    """Note the CPU time before a test."""
+    global _spent
+    _spent = _cpu()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add the CPU time of the phase to its report, which a worker of pytest-xdist sends to the main process."""
+    global _spent
+    report = yield
+    before, _spent = _spent, _cpu()
+    report.cpu = _spent - before  # type: ignore[attr-defined]
+    return report
+
+
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Add up the time of each test that is not marked `slow`."""
-    if report.when != "teardown" and "slow" not in report.keywords:
-        _lasted[report.nodeid] = _lasted.get(report.nodeid, 0.0) + report.duration
+    """Count the report of one phase."""
+    _durations.add(report)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fail the run if a test lasted longer than `--limit`."""
     limit = session.config.getoption("limit")
-    if limit and any(seconds > limit for seconds in _lasted.values()) and session.exitstatus == pytest.ExitCode.OK:
+    if limit and _durations.over(limit) and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """List the tests that need the marker `slow`."""
-    long = sorted(((seconds, nodeid) for nodeid, seconds in _lasted.items() if seconds > LONGEST), reverse=True)
-    if not long:
-        return
     limit = config.getoption("limit")
-    rule = f", and at most {limit:g} s are allowed" if limit else ""
-    terminalreporter.section(f"not marked slow, over {LONGEST:g} s{rule}")
-    for seconds, nodeid in long:
-        terminalreporter.write_line(f"{seconds:6.2f} s  {nodeid}")
+    if long := _durations.over(LONGEST):
+        rule = f"; the limit is {limit:g} s" if limit else ""
+        terminalreporter.section(f"over {LONGEST:g} s and not marked slow{rule}")
+        for seconds, name in long:
+            terminalreporter.write_line(f"{seconds:6.2f} s  {name}")
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
