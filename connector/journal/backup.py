@@ -1,4 +1,4 @@
-"""A copy of the journal, made beside a running connector, and stamped so that a restored one is known."""
+"""Backups: copies of the journal, made beside a running connector, with a stamp that identifies a restored one."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ __all__ = [
 ]
 
 PORTION = 1000
-"""Orders that are decided about in one transaction: a tenth of a second in which nothing else is written."""
+"""Orders in one transaction, which takes a tenth of a second in which nothing else is written."""
 
 
 class HeldOrders(Table):
@@ -62,7 +62,7 @@ class HeldOrders(Table):
 
 
 _OF_CAUSE = f"(ack_reason = ?1 OR {relisted.CAUSE} = ?1)"
-"""The words for a parked acknowledgement that waits for ?1: what is shown as its cause, or all that was said of it."""
+"""The condition of a parked acknowledgement with the cause ?1: the shown cause, or the whole reason."""
 
 
 def keys_of(source: str | None, order_ids: Sequence[str], cause: str | None, db: sqlite3.Connection) -> Sequence[int]:
@@ -119,7 +119,7 @@ def retry(keys: Sequence[int], now: int, db: sqlite3.Connection, cause: str | No
 
 
 def telling_failure(keys: Sequence[int], db: sqlite3.Connection) -> list[int]:
-    """Return the orders whose source is being told, in a call under way, that they failed."""
+    """Return the orders whose failure is being acknowledged in a call under way."""
     rows = db.execute(
         "SELECT key FROM orders WHERE key IN (SELECT value FROM json_each(?))"
         " AND ack_outcome = 'failed' AND ack_state = 'sending'",
@@ -129,14 +129,14 @@ def telling_failure(keys: Sequence[int], db: sqlite3.Connection) -> list[int]:
 
 
 def _release(key: int, asked: str | None, now: int, db: sqlite3.Connection) -> int:
-    """Make due again what waits, for the cause if one is asked for; return how much that was."""
+    """Make waiting parts of an order due again, of one cause if given; return how many."""
     count = deliveries = db.execute(
         f"{_DUE_AGAIN} WHERE key = ?1 AND state IN ('held', 'rejected') AND (?2 IS NULL OR cause = ?2)", (key, asked)
     ).rowcount
     if deliveries:
         acks.withdraw_failures([key], now, db)
     told = db.execute(
-        # That it failed is no longer to be told of an order that is tried again: it may yet be delivered.
+        # The failure of an order that is tried again is not acknowledged: it may yet be delivered.
         "UPDATE orders SET ack_state = 'pending', ack_next = 0, ack_attempts = 0"
         f" WHERE key = ?2 AND ack_state = 'parked' AND (?1 IS NULL OR {_OF_CAUSE})"
         " AND NOT (ack_outcome = 'failed' AND ?3)",
@@ -157,13 +157,13 @@ def _release(key: int, asked: str | None, now: int, db: sqlite3.Connection) -> i
 
 
 def _take_up_again(key: int, now: int, db: sqlite3.Connection) -> int:
-    """Make due again what a person has skipped; return how much that was."""
+    """Make skipped deliveries and reports of an order due again; return how many."""
     count = db.execute(f"{_DUE_AGAIN} WHERE key = ?1 AND state = 'skipped'", (key,)).rowcount
     acks.withdraw_failures([key], now, db)
     return count + db.execute(f"{_TOLD_AGAIN} AND dropped_at IS NOT NULL", (key,)).rowcount
 
 
-# A receiver that can be asked is asked before a second attempt; where none can, the person has looked.
+# With a look-up, one precedes a second attempt; without one, the person has looked.
 _DUE_AGAIN = (
     "UPDATE deliveries SET state = 'new', cause = NULL, cause_code = NULL, detail = NULL, next_try_at = 0,"
     f" may_know = CASE WHEN cause_code IN ('{MAY_EXIST}', '{IN_DOUBT}', '{SKIPPED_IN_DOUBT}') THEN 0 ELSE may_know END"
@@ -182,9 +182,9 @@ _TOLD_AGAIN = (
 
 def skip(keys: Sequence[int], now: int, db: sqlite3.Connection, cause: str | None = None) -> list[int]:
     """
-    Leave what waits for a person alone for good; return the orders of which something did.
+    Leave waiting parts of orders alone for good; return the orders that had some.
 
-    With a `cause`, only what waits for that: what else there is of the order was not meant.
+    With a `cause`, only the parts that wait for it.
     """
     moved: list[int] = []
     asked = None if cause is None else storable(cause)
@@ -204,8 +204,8 @@ def skip(keys: Sequence[int], now: int, db: sqlite3.Connection, cause: str | Non
             " AND (source, order_id) = (SELECT source, order_id FROM orders WHERE key = ?1)",
             (key, asked, now),
         ).rowcount
-        # Whoever leaves an export alone that the source refuses, or lists, says that the source has it; who names the
-        # order for something else that waits has not looked there.
+        # To skip an export that the source refuses, or lists, is to confirm that the source has it; a person who skips
+        # the order for another cause has not looked there.
         known = (
             0
             if count and cause is None
@@ -242,7 +242,7 @@ def request_report(source: str, order_id: str, body: bytes, now: datetime, db: s
 
 
 def causes(beginning: str, db: sqlite3.Connection) -> list[str]:
-    """Return the causes that begin so and for which orders are held; a step in the index for each."""
+    """Return the causes with this beginning for which orders are held, by one step in the index for each."""
     found: list[str] = []
     row = db.execute(_FIRST_CAUSE, (beginning,)).fetchone()
     while row is not None and row[0].startswith(beginning):

@@ -1,8 +1,8 @@
 """
-The journal's writes for what a reconciliation sets right: `connector reconcile --repair`.
+The repairs of a reconciliation: `connector reconcile --repair`.
 
 Each function runs inside a transaction (`decisions.deciding`), beside a running connector or without one, and is
-guarded by the state that it starts from: what has moved on since it was looked at is left alone.
+guarded by the state that it starts from: an order that has moved on since the comparison is left alone.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["adopt", "look_again", "take_in", "tell_again"]
 
 def adopt(key: int, receiver: str, found: Delivered, now: int, db: sqlite3.Connection) -> bool:
     """
-    Note that `receiver` has an order that waits here, as its look-up showed; tell whether it still waited.
+    Note that `receiver` has an order that waits here, as its look-up showed; return whether it still waited.
 
     The acknowledgement that this makes due is in the same transaction.
     """
@@ -45,10 +45,10 @@ def take_in(
     told: Literal["exported", "unknown", "no"],
 ) -> bool:
     """
-    Take an order in that the journal does not know, as delivered to the receivers that have it; False if it does.
+    Record an order that the journal lacks as delivered to the receivers that have it; return False if it has it.
 
-    `told`: `exported` when the source lists it so, and it is not told again; `unknown` when whoever delivered it may
-    have told the source just before, which is asked then before it is told.
+    `told`: `exported` when the source lists it so, and no acknowledgement is sent; `unknown` when one may have been
+    sent just before, so that it is read back before another is sent.
     """
     listing = Listing(asked_at=moment(now), exported=True, on_change="ignore", on_cancel="ignore")
     (taken,) = arrivals.ingest(source, [arrival], listing, now, db)
@@ -62,7 +62,7 @@ def take_in(
 
 
 def look_again(key: int, receiver: str, now: int, db: sqlite3.Connection) -> bool:
-    """Make the look-up of a delivery in doubt due now; tell whether it still is in doubt."""
+    """Make the look-up of a delivery in doubt due now; return whether it still is in doubt."""
     return (
         db.execute(
             "UPDATE deliveries SET next_try_at = min(next_try_at, ? - coalesce((SELECT ahead FROM clock), 0))"
@@ -75,10 +75,10 @@ def look_again(key: int, receiver: str, now: int, db: sqlite3.Connection) -> boo
 
 def tell_again(key: int, now: int, db: sqlite3.Connection, *, once: bool = False) -> bool:
     """
-    Make it due now to tell the source that an order is exported, whether or not it was told before.
+    Make the acknowledgement of an exported order due now, whether or not it was sent before.
 
-    Returns False for an order of which nothing is to be told, or of which the source is being told. `once`: telling it
-    twice would do something twice; then what it may know is left alone, and what is in doubt is asked about when due.
+    Returns False for an order without one, or with one under way. `once`: a second acknowledgement has a second effect;
+    then one that may have been sent is left alone, and one in doubt is read back when due.
     """
     told = db.execute(
         "UPDATE orders SET ack_state = CASE ack_state WHEN 'in_doubt' THEN ack_state ELSE 'pending' END,"

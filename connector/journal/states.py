@@ -138,7 +138,7 @@ assert set(REPORT_EDGES) == set(get_args(ReportState)), "every state has its row
 
 
 def allowed(before: DeliveryState, after: DeliveryState) -> bool:
-    """Tell whether a delivery may go from `before` to `after`; staying is no move, and always allowed."""
+    """Return whether a delivery may go from `before` to `after`; to stay is always allowed."""
     return before == after or after in DELIVERY_EDGES[before]
 
 

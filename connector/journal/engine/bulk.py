@@ -1,8 +1,8 @@
 """
-Many rows in few statements.
+Statements for many rows at once.
 
-Between two steps of a statement the database thread lets the event loop run, and has to wait for its turn again: a
-statement a row costs several times what the same row costs in a statement of many.
+Between two statements the database thread lets the event loop run, and has to wait for its turn again: a statement for
+each row costs several times as much as one statement for many rows.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def distinct(db: sqlite3.Connection, column: str, table: str, where: str = "1") 
 
 
 def all_or_nothing(db: sqlite3.Connection, expected: int, change: Callable[[], int]) -> bool:
-    """Make a change of `expected` rows; take it back if it was of another number. Tell whether it stands."""
+    """Make a change of `expected` rows; roll it back if it was of another number. Return whether it stands."""
     db.execute("SAVEPOINT whole")
     stands = change() == expected
     if not stands:
@@ -65,7 +65,7 @@ def execute_values(db: sqlite3.Connection, statement: str, rows: Sequence[Sequen
 
 
 def update_keys(db: sqlite3.Connection, statement: str, keys: Sequence[Any], *others: Any) -> int:
-    """As `values`, for a statement whose last values are a list of keys, after those of `others`: `key IN ({})`."""
+    """As `execute_values`, for a statement that ends with a list of keys, after the values of `others`: `key IN ({})`."""
     changed = 0
     for part, size in _parts(keys):
         changed += db.execute(_listed(statement, size), [*others, *_filled(part, size)]).rowcount
@@ -73,7 +73,7 @@ def update_keys(db: sqlite3.Connection, statement: str, keys: Sequence[Any], *ot
 
 
 def select_keys(db: sqlite3.Connection, question: str, keys: Sequence[Any], *others: Any) -> Iterator[tuple[Any, ...]]:
-    """Yield the rows that answer a question about a list of keys: `key IN ({})`, after the values of `others`."""
+    """Yield the rows of a query with a list of keys: `key IN ({})`, after the values of `others`."""
     for part, size in _parts(keys):
         yield from db.execute(_listed(question, size), [*others, *_filled(part, size)])
 

@@ -1,5 +1,5 @@
 """
-What a step of the machine's clock means to the journal. The functions run inside a transaction, on its thread.
+The effect of a step of the machine's clock on the journal's times. Functions run inside a transaction.
 
 Every column that holds a time is one of two kinds. A *record* says when something happened, by the machine's clock as
 it stood then; it is shown to people, or sent, and never changes. A *deadline* says until when something waits. It is in
@@ -80,7 +80,7 @@ DEADLINES = (
     ),
     Deadline("lookup_first", "until", "1", "1"),
 )
-"""What is moved by a start when the clock was set since the last one."""
+"""The columns that a start moves when the clock was set since the last one."""
 
 RECORDS = frozenset(
     {
@@ -108,14 +108,14 @@ RECORDS = frozenset(
         ("clock", "comparable"),
     }
 )
-"""What says when something happened, and stays."""
+"""The times of events, which never change."""
 
 UNUSED = frozenset({("deliveries", "lease_until"), ("leases", "until")})
 """For more than one process (design.md, section 10), whose clocks are not one: nobody writes them yet."""
 
 
 class ClockMark(NamedTuple):
-    """How the machine's clock stands: `ahead` of the deadlines, and to the machine's own start, in milliseconds."""
+    """The machine's clock, in milliseconds: `ahead` of the deadlines, and `base`, its time at the machine's start."""
 
     ahead: int
     boot: str

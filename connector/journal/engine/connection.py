@@ -37,7 +37,7 @@ class Database(aiosqlite.Connection):
 
     _closing: asyncio.Future[None] | None = None
     _over = False
-    """Whether the thread has ended."""
+    """True once the thread has ended."""
 
     def __init__(self, connector: Callable[[], sqlite3.Connection], iter_chunk_size: int) -> None:
         super().__init__(connector, iter_chunk_size)
@@ -189,7 +189,7 @@ def changed_elsewhere(db: sqlite3.Connection) -> int:
 
 
 def damaged(db: sqlite3.Connection) -> bool:
-    """Tell whether the file is damaged, by reading all of it: to be asked once something in it makes no sense."""
+    """Return whether the file is damaged, by reading all of it; for use once a value in it makes no sense."""
     try:
         return bool(db.execute("PRAGMA integrity_check(1)").fetchone() != ("ok",))
     except (sqlite3.Error, UnicodeDecodeError):  # the latter for an error whose text quotes a damaged name

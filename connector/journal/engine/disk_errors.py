@@ -1,4 +1,4 @@
-"""The reason why a disk refuses, in plain words: SQLite's own is often only "disk I/O error"."""
+"""The causes of disk errors in plain words: SQLite's own text is often only "disk I/O error"."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ROOM = 64 * 1024
 
 
 def may_pass(exc: OSError) -> bool:
-    """Tell whether the cause of `exc` may pass without anybody mending the journal: a full or read-only disk, say."""
+    """Return whether the cause of `exc` may pass without a repair of the journal: a full or read-only disk, say."""
     return exc.errno in MAY_PASS
 
 

@@ -1,4 +1,4 @@
-"""One process a journal: a lock beside the file, which says who holds it."""
+"""The lock beside the journal, which admits one process and names its holder."""
 
 from __future__ import annotations
 
@@ -70,10 +70,10 @@ class InstanceLock:
 
 def ended(journal: str | Path) -> bool:
     """
-    Tell whether the process that last held the lock of `journal` is certain to have ended.
+    Return whether the process that last held the lock of `journal` is certain to have ended.
 
-    It is looked for by the number that it wrote down. The lock itself is not tried: a connector that starts in that
-    moment would take us for another one.
+    It is identified by its process number in the file. The lock itself is not tried: a connector that starts in that
+    moment would see it held.
     """
     try:
         text = _beside(Path(journal)).read_text("utf-8", "replace")
@@ -105,6 +105,6 @@ def noted(journal: str | Path) -> str:
 
 
 def _lines(text: str) -> tuple[str, str]:
-    """Return the first line, which says who holds the lock, and what troubles the holder."""
+    """Return the first line, which names the holder of the lock, and the holder's note."""
     first, _, rest = text.partition("\n")
     return first, readable(rest)

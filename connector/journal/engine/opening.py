@@ -1,4 +1,4 @@
-"""A start whose disk is full or read-only: it waits a minute for the journal, the lock and the sentinel alike."""
+"""The wait of a start for a full or read-only disk: a minute for the journal, the lock and the sentinel alike."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class Seen(msgspec.Struct, frozen=True):
 
 
 UNREADABLE = Seen("", 0)
-"""What is taken for a sentinel that cannot be read, when a person accepts that."""
+"""Stands for a sentinel that cannot be read, once a person accepts that."""
 
 DOUBTS = {
     "lost": "a new journal takes the place of one that is gone",
@@ -220,12 +220,12 @@ def _judge(
 
 
 class Start(msgspec.Struct, frozen=True):
-    """A start: what two files say of the journal that was in use here, and what a person says of the one that is."""
+    """The facts about a start: the notes of two files about the journal in use, and the decisions of a person."""
 
     seen: Seen | None = None
-    """What the sentinel beside it says."""
+    """The note of the sentinel beside it."""
     witness: Seen | None = None
-    """What the witness says."""
+    """The note of the witness."""
     accept: bool = False
     """Another journal, or a new one in the place of one that is gone, is taken."""
     restored: bool = False
@@ -254,9 +254,9 @@ class Start(msgspec.Struct, frozen=True):
 
 def identify(path: Path, start: Start, db: sqlite3.Connection) -> Seen:
     """
-    Compare the journal with what was seen of it, give a new one its identity, and raise its epoch; say what is odd.
+    Compare the journal with the notes about it, give a new one its identity, and raise its epoch; log differences.
 
-    What it may not know is left in it as `doubt`, for `LookupFirst.begin`. Raises `JournalError` as `_judge` does.
+    A journal that may lack deliveries gets a `doubt`, for `LookupFirst.begin`. Raises `JournalError` as `_judge`.
     """
     identity = dict(db.execute("SELECT name, value FROM identity"))
     doubt = start.doubt(path, identity)

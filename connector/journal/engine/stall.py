@@ -1,5 +1,5 @@
 """
-Waiting for a disk: what the journal does while its file cannot be written or read for a cause that may pass.
+Stalls: the waits of the journal while its file cannot be written or read for a transient cause.
 
 A full disk, a lock that somebody else holds, a file system that went read-only: the callers wait, as long as it takes,
 and try again together. Whoever waits takes nothing new up, so the whole flow stops by itself, and goes on by itself.
@@ -51,7 +51,7 @@ LASTS = frozenset({sqlite3.SQLITE_READONLY_DBMOVED, sqlite3.SQLITE_IOERR_CORRUPT
 
 
 def passing(failure: BaseException) -> bool:
-    """Tell whether the cause of `failure` may pass without anybody mending the journal."""
+    """Return whether the cause of `failure` may pass without a repair of the journal."""
     code: int = getattr(failure, "sqlite_errorcode", 0)
     return isinstance(failure, sqlite3.Error) and code & 0xFF in MAY_PASS and code not in LASTS
 
@@ -72,7 +72,7 @@ class Stall:
 
     @property
     def seconds(self) -> float:
-        """How long it has waited."""
+        """The seconds that it has lasted."""
         return self._clock.monotonic() - self._began
 
 
@@ -94,7 +94,7 @@ class StallRetry:
         self._again_at = 0.0
         self.stall: Stall | None = None
         self.failing = False
-        """Whether the last try failed, be it that somebody still waits or that nobody does any more."""
+        """True if the last try failed, whether or not a caller still waits."""
 
     async def again(self, attempt: Callable[[], Awaitable[T]], failure: sqlite3.Error) -> T:
         """

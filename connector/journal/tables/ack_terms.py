@@ -1,10 +1,10 @@
 """
-Under which terms the sources are told. The functions run on the database thread.
+The terms under which the sources are acknowledged to. Functions run inside a transaction.
 
 An acknowledgement that waits while the settings change keeps the terms under which it fell due. Nothing is written for
-that when it falls due: at the first start under other terms, what waits then is written down with those before. So no
-clock decides it. What a source confirmed and yet lists again is told under the terms of now: it may be these that list
-it.
+that when it falls due: the first start under other terms writes down the former terms of the waiting ones, so that no
+clock decides. An order that its source confirmed and lists again is acknowledged under the current terms, which may be
+the reason for the listing.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ TERMS = (
     "coalesce((SELECT t.terms FROM ack_terms t"
     " WHERE t.key = orders.key AND t.due_at = ack_at AND t.before IS ack_done_at), '')"
 )
-"""The terms of the acknowledgement in a row of `orders`; empty for those of now."""
+"""The terms of the acknowledgement in a row of `orders`; empty for the current ones."""
 
 # One for each partial index, in its words.
 _OPEN = (
@@ -56,5 +56,8 @@ def keep(terms: Mapping[str, str], db: sqlite3.Connection) -> dict[str, int]:
         if before:
             waits = db.execute(_OPEN, (before, source)).rowcount
             changed[source] = waits + db.execute(_PARKED, (before, source)).rowcount
-        db.execute("INSERT OR REPLACE INTO terms (source, terms) VALUES (?, ?)", (source, now))
+        db.execute(
+            "INSERT INTO terms (source, terms) VALUES (?, ?) ON CONFLICT (source) DO UPDATE SET terms = excluded.terms",
+            (source, now),
+        )
     return changed

@@ -90,7 +90,7 @@ def recover(now: int, longest_ms: int, db: sqlite3.Connection) -> int:
 
 
 def claim(keys: Sequence[int], told: Mapping[int, datetime], db: sqlite3.Connection) -> list[bool]:
-    """Mark as being sent; see `Journal.claim_acks`."""
+    """Mark acknowledgements as being sent; see `Acks.claim`."""
     if told:
         times = {key: millis(at) for key, at in told.items()}
         return [
@@ -112,7 +112,7 @@ _CLAIM_FAILURE = _CLAIM.replace("WHERE", "WHERE ack_outcome = 'failed' AND ack_a
 
 
 def settle(results: Sequence[AckResult], now: int, db: sqlite3.Connection) -> None:
-    """Record what became of them; see `Journal.settle_acks`."""
+    """Record outcomes; see `Acks.settle`."""
     confirmed: list[int] = []
     told_at = max(
         (millis(result.next_try_at) for result in results if isinstance(result.outcome, Confirmed)), default=0
@@ -135,7 +135,7 @@ def settle(results: Sequence[AckResult], now: int, db: sqlite3.Connection) -> No
     failed = [result.key for result in results if result.failure]
     bulk.update_keys(
         db,
-        # When it was confirmed by the clock of this process stands where the next try did; see `relisted.believed`.
+        # `ack_next` takes the time of the confirmation by the clock of this process; see `relisted.believed`.
         "UPDATE orders SET ack_state = 'confirmed', ack_done_at = ?, updated_at = ?, ack_next = ?, ack_reason ="
         " NULL, ack_code = NULL,"
         " failures = failures + (ack_outcome = 'failed')"
@@ -157,7 +157,7 @@ def settle(results: Sequence[AckResult], now: int, db: sqlite3.Connection) -> No
     relisted.forget(refused, db)
     withdraw_failures(failed, now, db)
     for key in failed:
-        exported_due(db, key, now)  # what was delivered while its source was told that it failed
+        exported_due(db, key, now)  # the order may have been delivered while the failure was sent
 
 
 _SAID = {
@@ -168,7 +168,7 @@ _SAID = {
 
 
 def due(source: str, state: str, now: int, db: sqlite3.Connection) -> list[Acknowledgement]:
-    """Return what is due; see `Journal.acks_due`."""
+    """Return due acknowledgements; see `Acks.due`."""
     rows = db.execute(
         f"SELECT key, order_id, ack_outcome, ack_at, ack_message, ack_attempts, failures, {TERMS},"
         f" coalesce(ack_code = '{ACK_DENIED}' AND ack_state = 'in_doubt', 0) FROM orders"
@@ -193,7 +193,7 @@ def due(source: str, state: str, now: int, db: sqlite3.Connection) -> list[Ackno
 
 
 def next_due(source: str, after: int, db: sqlite3.Connection) -> int | None:
-    """Return when the next one falls due; see `Journal.next_ack`."""
+    """Return when the next acknowledgement falls due; see `Acks.next_due`."""
     (at,) = db.execute(_NEXT, (source, after)).fetchone()
     return int(at) if at is not None else None
 
@@ -212,10 +212,9 @@ SELECT min(at) FROM (
 def oldest(now: int, db: sqlite3.Connection) -> dict[str, float]:
     """
     Return, by source, the age in seconds of the oldest acknowledgement that is due and not confirmed, or that was
-    confirmed and changed nothing: the order is listed all the same.
+    confirmed without effect: the order is listed all the same.
 
-    Those that were not tried yet stand in the order of their age. Only those that wait for another try are gone
-    through, in the index alone.
+    Untried acknowledgements are indexed by age. Only those that wait for another try are scanned, in the index alone.
     """
     ages: dict[str, float] = {}
     for source in untold_sources(db):
@@ -240,12 +239,12 @@ _OLDEST = (
 
 
 def untold_sources(db: sqlite3.Connection) -> list[str]:
-    """Return the sources that are to be told of some order."""
+    """Return the sources that are owed an acknowledgement."""
     return bulk.distinct(db, "source", "orders", f"ack_state IN {UNTOLD}")
 
 
 def exported_due(db: sqlite3.Connection, key: int, now: int) -> Acknowledgement | None:
-    """Make it due to tell that an order is exported, if all required receivers have it."""
+    """Make the acknowledgement of an export due, if all required receivers have the order; return it."""
     rows = db.execute(
         "SELECT receiver, state, required, coalesce(nullif(reference, ''), receipt), may_know FROM deliveries"
         " WHERE key = ?",
@@ -259,10 +258,10 @@ def exported_due(db: sqlite3.Connection, key: int, now: int) -> Acknowledgement 
 
 def failed_due(db: sqlite3.Connection, key: int, now: int, by: str = "") -> Acknowledgement | None:
     """
-    Make it due to tell that an order failed, which `by` has refused now; where that is empty, all have.
+    Make the acknowledgement of a failure due, of an order that `by` has just rejected; empty: that all have rejected.
 
-    Not if a required receiver has it, or may get it: what one of them has did not fail, and that another one refused
-    it is for a person to see. What an optional one refuses its source does not hear.
+    None if a required receiver has the order, or may get it: then the order did not fail, and the rejection by another
+    receiver is for a person to see. The rejection by an optional receiver is not reported to the source.
     """
     rows = db.execute(
         "SELECT receiver, state, cause || coalesce(': ' || nullif(detail, ''), ''), may_know FROM deliveries"
@@ -285,7 +284,7 @@ def make_due(
         "UPDATE orders SET ack_state = 'pending', ack_outcome = ?1, ack_message = ?2, ack_at = ?3, ack_next = 0,"
         " ack_attempts = 0, ack_reason = NULL, ack_code = NULL, ack_moved = 0, updated_at = ?3,"
         " failed_revision = CASE ?1 WHEN 'failed' THEN revision ELSE failed_revision END WHERE key = ?4"
-        # What failed may be delivered, or fail again; nothing follows an export, and a failure not the same one.
+        # An export, or another failure, may follow a failure; nothing follows an export.
         " AND (ack_state = 'none' OR (ack_state IN ('confirmed', 'parked') AND ack_outcome = 'failed'))"
         " AND NOT (ack_state = 'confirmed' AND ?1 = 'failed' AND failed_revision IS revision AND ack_message = ?2)"
         " RETURNING order_id, failures",
@@ -305,18 +304,19 @@ def make_due(
 
 
 def asked_first(ack: Acknowledgement | None, asks: Sequence[int], db: sqlite3.Connection) -> Acknowledgement | None:
-    """Return `ack`, of which its source is asked before it is told if any of `asks` says that it may know."""
+    """Return `ack`; it is read back before it is sent if one of `asks` is `MayKnow.SOURCE_TOO`."""
     if ack is not None and MayKnow.SOURCE_TOO in asks:
-        for state in ("sending", "in_doubt"):  # as if its answer had been lost
+        for state in ("sending", "in_doubt"):  # as if its response had been lost
             db.execute("UPDATE orders SET ack_state = ? WHERE key = ?", (state, ack.key))
     return ack
 
 
 def withdraw_failures(keys: Sequence[int], now: int, db: sqlite3.Connection) -> None:
     """
-    Take back the failures of the orders of `keys`, of those that are not at an end with their receivers any more.
+    Withdraw the failures of those orders that a required receiver may get after all.
 
-    Only what is certainly not told can be taken back. What is being told, or may have been, is settled first.
+    Only a failure that was certainly not sent can be withdrawn. One that is being sent, or may have been, is settled
+    first.
     """
     for key in keys:
         if db.execute(_WITHDRAW, (now, key)).rowcount:

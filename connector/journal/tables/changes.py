@@ -1,11 +1,10 @@
 """
-The journal's writes for what is done to an order after it was delivered: updated, cancelled, documents attached.
+The changes of delivered orders: updates, cancellations and attachments of documents.
 
-A delivery that is done never leaves that state; what follows has rows of its own. A change is claimed before it is
-sent, and what was sent leaves a doubt (`doubt_until`): until then a reading of the order may be older, so that nothing
-else of its kind is done to the order. Updates and cancellations are one kind, documents another. A cancellation does
-not wait for the doubt of an update: no older reading shows an order as cancelled. Each function runs inside a
-transaction, on the database thread.
+A delivery never leaves the state `delivered`; changes have rows of their own. A change is claimed before it is sent,
+and leaves a doubt (`doubt_until`): until then a reading of the order may be older, so that no other change of its kind
+is begun. Updates and cancellations are one kind, documents another. A cancellation does not wait for the doubt of an
+update: no older reading shows an order as cancelled. Each function runs inside a transaction.
 """
 
 # ruff: noqa: S608 - the SQL is put together from our own words; every value is a parameter.
@@ -50,9 +49,9 @@ _OF_ITS_KIND = "key = ?1 AND receiver = ?2 AND (what = 'attach') = (?3 = 'attach
 
 def put(key: int, receiver: str, what: str, revision: str, db: sqlite3.Connection) -> None:
     """
-    Make a change due. A newer one of its kind takes its place; a cancellation ends what was to be updated.
+    Make a change due. It replaces an older one of its kind, and a cancellation replaces an update.
 
-    It is not begun while what was sent for the older one may not show yet.
+    It is not begun while the effect of an older change may not show yet.
     """
     sending, doubt = db.execute(
         f"SELECT coalesce(max(sending), 0), coalesce(max(doubt_until), 0) FROM changes WHERE {_OF_ITS_KIND}",
@@ -71,7 +70,7 @@ def put(key: int, receiver: str, what: str, revision: str, db: sqlite3.Connectio
 
 
 def claim(change: Change, receiver: str, db: sqlite3.Connection) -> bool:
-    """Note that a change is about to be sent; see `Journal.claim_change`."""
+    """Note that a change is about to be sent; see `Changes.claim`."""
     return bool(
         db.execute(
             "UPDATE changes SET sending = 1"
@@ -87,12 +86,12 @@ def recover(now: int, settle_ms: Mapping[str, int], longest_ms: int, db: sqlite3
         _recover(receiver, now, settle, db)
     db.execute(
         "UPDATE changes SET next_try_at = ?1 WHERE state = 'due' AND next_try_at > ?1",
-        (now + longest_ms + max(settle_ms.values(), default=0),),  # one whose answer was lost waits that long
+        (now + longest_ms + max(settle_ms.values(), default=0),),  # a change with a lost response waits that long
     )
 
 
 def _recover(receiver: str, now: int, settle_ms: int, db: sqlite3.Connection) -> None:
-    """Take what was being sent when the last process ended for what may have been applied; see `Journal.recover`."""
+    """Mark the changes at one receiver that were being sent as possibly applied."""
     settled = now + settle_ms
     db.execute("UPDATE changes SET doubt_until = 0 WHERE receiver = ? AND doubt_until BETWEEN 1 AND ?", (receiver, now))
     db.execute("UPDATE changes SET doubt_until = ?1 WHERE receiver = ?2 AND doubt_until > ?1", (settled, receiver))
@@ -107,7 +106,7 @@ def _recover(receiver: str, now: int, settle_ms: int, db: sqlite3.Connection) ->
 
 
 def due(receiver: str, now: int, limit: int, db: sqlite3.Connection) -> list[Change]:
-    """Return what is due; see `Journal.changes_due`."""
+    """Return due changes; see `Changes.due`."""
     rows = db.execute(
         "SELECT c.key, o.source, o.order_id, o.external_id, c.what, c.revision, c.attempts,"
         " d.receipt, d.reference, p.raw, c.applied, c.unshown"
@@ -165,7 +164,7 @@ def settle(change: Change, receiver: str, outcome: ChangeOutcome, now: int, db: 
 
 
 def _doubt(change: Change, receiver: str, outcome: ChangeOutcome, db: sqlite3.Connection) -> None:
-    """Note until when what was sent may not show, also where something newer has taken its place meanwhile."""
+    """Note until when the effect of the change may not show, also for a newer change that has replaced it."""
     until = 0 if outcome.doubt_until is None else millis(outcome.doubt_until)
     which = (change.key, receiver, change.what)
     db.execute(

@@ -75,7 +75,7 @@ class DeliveriesTable(Table):
 
 
 def recover(now: int, settle_ms: Mapping[str, int], longest_ms: int, db: sqlite3.Connection) -> int:
-    """Turn what was in flight into in-doubt; see `Journal.recover`."""
+    """Mark deliveries in flight as in doubt; return how many. See `Journal.recover`."""
     changed = 0
     for receiver, settle in settle_ms.items():
         rows = db.execute(
@@ -108,7 +108,7 @@ def recover(now: int, settle_ms: Mapping[str, int], longest_ms: int, db: sqlite3
 
 
 def intend(intents: Sequence[Intent], now: int, db: sqlite3.Connection) -> list[bool]:
-    """Commit the will to create; see `Journal.intend`."""
+    """Commit intentions to create; see `Deliveries.intend`."""
     rows = [(i.key, i.receiver, i.revision, i.payload_hash, i.asked, i.version) for i in intents]
     one_each = len({row[:2] for row in rows}) == len(rows)
     if one_each and bulk.all_or_nothing(db, len(rows), partial(bulk.execute_values, db, _INTEND, rows, now)):
@@ -126,7 +126,7 @@ _INTEND = (
 
 
 def settle(settlements: Sequence[Settlement], now: int, db: sqlite3.Connection) -> list[Settled]:
-    """Record outcomes; see `Journal.settle`."""
+    """Record outcomes; see `Deliveries.settle`."""
     plain = [(one.key, one.receiver, one.outcome) for one in settlements if is_plain(one.outcome)]
     made = None
     if plain and len({one.key for one in settlements}) == len(settlements):
@@ -143,7 +143,7 @@ def _settle_one(db: sqlite3.Connection, one: Settlement, now: int) -> Settled:
         and isinstance(outcome, Held | Rejected)
         and not payloads.is_current(key, one.version, db)
     ):
-        return Settled(False)  # it is about what the order was listed as before; it is due as it is listed now
+        return Settled(False)  # the outcome is about an older listing; the order is due as it is listed now
     match outcome:
         case Delivered():
             applied = db.execute(
@@ -209,7 +209,7 @@ def _step(
 
 
 _STEPS = {
-    # A look-up that failed leaves what is in doubt in doubt.
+    # A failed look-up leaves the delivery in doubt.
     "ready": "UPDATE deliveries SET state = CASE state WHEN 'in_doubt' THEN state ELSE 'ready' END,"
     " next_try_at = ?, cause = ?, cause_code = ?, detail = ?"
     " WHERE key = ? AND receiver = ? AND state IN ('new', 'ready', 'intent', 'in_doubt')",
@@ -220,11 +220,11 @@ _STEPS = {
     "held": "UPDATE deliveries SET state = 'held', next_try_at = ?, cause = ?, cause_code = ?, detail = ?"
     " WHERE key = ? AND receiver = ? AND state IN ('new', 'ready', 'intent', 'in_doubt')",
 }
-"""How an outcome other than a delivery moves one, from the states that have a way there."""
+"""The statements for outcomes other than a delivery, by the state that they lead to."""
 
 
 def due(receiver: str, states: Sequence[Waiting], now: int, limit: int, db: sqlite3.Connection) -> list[Job]:
-    """Return what is due; see `Journal.due`."""
+    """Return due deliveries; see `Deliveries.due`."""
     jobs: list[Job] = []
     for state in states:
         rows = db.execute(
@@ -255,7 +255,7 @@ def due(receiver: str, states: Sequence[Waiting], now: int, limit: int, db: sqli
 
 
 def next_due(receiver: str, states: Sequence[Waiting], after: int, db: sqlite3.Connection) -> int | None:
-    """Return when the next one falls due; see `Journal.next_due`."""
+    """Return when the next delivery falls due; see `Deliveries.next_due`."""
     times: list[int] = []
     for state in states:
         times += [
@@ -284,8 +284,8 @@ _IDS = (
     " FROM deliveries JOIN orders USING (key) WHERE deliveries.key IN ({})"
 )
 """
-How many deliveries the orders have, more where one may have been told, and the orders' ids by key. Each row would be a
-hand-over of the thread's.
+The number of deliveries of the orders, more where an acknowledgement may have been sent, and the orders' ids by key.
+One row, because each row is a hand-over between threads.
 """
 
 _ids = msgspec.json.Decoder(dict[int, str])
@@ -294,7 +294,7 @@ Row = tuple[int, str, Delivered]
 
 
 def is_plain(outcome: Outcome) -> TypeGuard[Delivered]:
-    """Tell whether an outcome is a delivery without anything to note or to do after it."""
+    """Return whether an outcome is a delivery without a line of history or a change to follow."""
     return type(outcome) is Delivered and not (outcome.adopted or outcome.attach or outcome.remark)
 
 
@@ -302,8 +302,8 @@ def settle_plain(rows: Sequence[Row], now: int, db: sqlite3.Connection) -> Mappi
     """
     Record deliveries, by key and receiver, and make the acknowledgements due that follow; return those by key.
 
-    Return None, and change nothing, if one of them is not to be delivered (any more), or if an order has another
-    receiver, or an acknowledgement, or may have been told: then each has to be looked at by itself.
+    Return None, and change nothing, if one of them is not open any more, or if an order has another receiver, an
+    acknowledgement, or a source that may know: then each is settled by itself.
     """
     deliveries, ids = 0, dict[int, str]()
     for count, found in bulk.select_keys(db, _IDS, [key for key, _, _ in rows]):
@@ -329,7 +329,7 @@ def settle_plain(rows: Sequence[Row], now: int, db: sqlite3.Connection) -> Mappi
 
 
 def _unfit(receiver: str, db: sqlite3.Connection) -> list[tuple[int, str]]:
-    """Return what is held at `receiver` as unfit: key and source."""
+    """Return the orders held at `receiver` as unfit: key and source."""
     return db.execute(
         "SELECT d.key, o.source FROM deliveries d JOIN orders o ON o.key = d.key"
         " WHERE d.receiver = ? AND d.unfit = 1 AND d.state = 'held'",
@@ -339,9 +339,9 @@ def _unfit(receiver: str, db: sqlite3.Connection) -> list[tuple[int, str]]:
 
 def reject_unfit(receiver: str, mapped: Sequence[int], now: int, db: sqlite3.Connection) -> list[str]:
     """
-    Reject what is held at `receiver` as unfit, of the sources of the orders that were `mapped` now.
+    Reject the orders held at `receiver` as unfit that share a source with one of the `mapped` orders.
 
-    Makes it due to tell their sources, and returns those.
+    Makes the acknowledgements of their failures due, and returns their sources.
     """
     held = _unfit(receiver, db)
     sources = {

@@ -1,9 +1,9 @@
 """
-What the journal lets go of in time. Each function runs inside a transaction, on the database thread.
+The history of orders: extraordinary events, one line each. Functions run inside a transaction.
 
-Only the history goes, of orders that are at their end, and what was asked for and answered. An order's own rows stay
-for ever: they are how it is known when its source lists it again, years later, and without them it would be created
-once more. They weigh some hundred bytes; what an order contained is gone when its source has confirmed.
+Old lines of orders at their end are pruned, and so are answered replay requests. An order's own rows stay for ever:
+they identify it when its source lists it again, years later, and without them it would be created once more. They take
+some hundred bytes; the payload is removed when the source has confirmed.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from connector.journal.engine.store import JournalStore, Table
 __all__ = ["WINDOW", "HistoryTable", "note", "note_all", "note_once", "prune"]
 
 WINDOW = 10_000
-"""Lines that one look goes through: those that stay may be the oldest, and as many as the journal has."""
+"""Lines scanned at once: those that stay may be the oldest, and as many as the journal has."""
 YOUNG = 100
-"""Lines in a row that are too young, after which the others are, too. A few may be of a clock that stood wrong."""
+"""Young lines in a row after which the rest is young as well. A few may come from a clock that stood wrong."""
 
 
 class HistoryTable(Table):
@@ -61,10 +61,10 @@ def note_once(key: int, at: int, what: str, detail: str, db: sqlite3.Connection)
 
 def prune(before: int, limit: int, after: int, db: sqlite3.Connection) -> tuple[int, int]:
     """
-    Remove up to `limit` lines of history; see `Journal.prune`.
+    Remove up to `limit` lines of history; see `History.prune`.
 
-    Goes through `WINDOW` lines after the one with the id `after`. Returns how many it removed, and after which line
-    the next look goes on: 0, and so from the first one, when what comes next is too young.
+    Scans `WINDOW` lines after the one with the id `after`. Returns how many it removed, and the line after which the
+    next scan continues: 0, and so from the first one, when the lines that follow are too young.
     """
     ends = db.execute(
         "SELECT h.id, h.at < ? AND o.ack_state = 'confirmed'"

@@ -1,8 +1,8 @@
 """
-A receiver's newest records as evidence: one that the journal never sent shows that the journal is an older copy.
+The evidence of a receiver's newest records: one that the journal never sent shows that the journal is an older copy.
 
-A record is reported once. It stays at the receiver, and an order that was delivered by a journal which is gone may
-never be listed again; so those that were found are noted in the journal, in the transaction that doubts it.
+A record is reported once. It stays at the receiver, and an order that was delivered by a lost journal may never be
+listed again; so the reported records are noted in the journal, in the transaction that marks it as in doubt.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from connector.journal.records import OrderAt
 
 __all__ = ["compare", "distrust"]
 
+_NOTED = "INSERT INTO identity (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 _SENT = (
     "SELECT 1 FROM orders o JOIN deliveries d ON d.key = o.key AND d.receiver = ?"
     " WHERE o.source = ? AND o.order_id = ? AND (d.intent_at IS NOT NULL OR d.state = 'delivered')"
@@ -23,8 +24,9 @@ _SENT = (
 
 def compare(receiver: str, newest: Sequence[OrderAt], db: sqlite3.Connection) -> list[OrderAt]:
     """
-    Doubt the journal if one of its orders is at a receiver, and it never sent it; see
-    `LookupFirst.compare_newest`.
+    Mark the journal as in doubt if a receiver has an order that it never sent there.
+
+    See `LookupFirst.compare_newest`.
     """
     unsent = [each for each in newest if db.execute(_SENT, (receiver, each.source, each.order_id)).fetchone() is None]
     name = f"not sent to {receiver}"
@@ -32,7 +34,7 @@ def compare(receiver: str, newest: Sequence[OrderAt], db: sqlite3.Connection) ->
     noted = set(json.loads(row[0])) if row is not None else set()
     ids = [each.record for each in unsent]
     if noted != set(ids):
-        db.execute("INSERT OR REPLACE INTO identity (name, value) VALUES (?, ?)", (name, json.dumps(ids)))
+        db.execute(_NOTED, (name, json.dumps(ids)))
     found = [each for each in unsent if each.record not in noted]
     if found:
         distrust(db)
@@ -40,7 +42,7 @@ def compare(receiver: str, newest: Sequence[OrderAt], db: sqlite3.Connection) ->
 
 
 def distrust(db: sqlite3.Connection) -> bool:
-    """Doubt the journal, unless it is in doubt already; see `LookupFirst.distrust`."""
+    """Mark the journal as in doubt, unless it is already; see `LookupFirst.distrust`."""
     if db.execute("SELECT 1 FROM identity WHERE name = 'doubt'").fetchone() is not None:
         return False
     some = db.execute("SELECT 1 FROM orders LIMIT 1").fetchone()

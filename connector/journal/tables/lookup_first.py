@@ -1,9 +1,9 @@
 """
-The journal's writes for what is looked up before its first create. Each function runs inside a transaction.
+The routes on which orders are looked up before their first create. Each function runs inside a transaction.
 
-A row of `doubts` is a way from a source to a receiver. Its kind says why orders are looked up first: the journal is
-new (`first`), took the place of a lost one (`lost`), was restored from a backup (`restored`), or the settings want it
-(`always`). `replay`: only what is listed again is, since all that is new was made after the first complete walk.
+The kind of a row is the reason: the journal is new (`first`), replaces a lost one (`lost`), was restored from a backup
+(`restored`), or the settings require it (`always`). With `replay` only the orders of a replay are looked up: all others
+were made after the first complete poll.
 """
 
 # ruff: noqa: S608 - the SQL is put together from our own words; every value is a parameter.
@@ -57,7 +57,7 @@ class LookupFirstTable(Table):
 
 
 def begin(ways: Sequence[LookupRule], now: int, db: sqlite3.Connection) -> int:
-    """Settle what is to be looked up first; see `LookupFirst.begin`. Returns `steps.comparable`."""
+    """Decide on look-ups at a start; see `LookupFirst.begin`. Returns `clock_steps.comparable`."""
     identity = dict(db.execute("SELECT name, value FROM identity"))
     doubt = identity.get("doubt", "")
     for way in ways:
@@ -66,10 +66,10 @@ def begin(ways: Sequence[LookupRule], now: int, db: sqlite3.Connection) -> int:
             _doubt_what_waits(way, now, db)
     if doubt == "restored":
         clock_steps.comparable_from(now, db)
-        # In doubt, as if it had been under way when the process ended: `recover` takes it from there.
+        # In doubt, as if they had been under way when the process ended: `recover` continues from there.
         once = sorted({way.source for way in ways if not way.ack_idempotent})
-        db.executemany(  # What a source refused, and a person has not released yet, it may have taken since.
-            # What it listed although it had confirmed stays with the person: asked, it would show it as not told.
+        db.executemany(  # An acknowledgement that its source refused may have been accepted since.
+            # One that was confirmed and listed again stays with the person: read back, it would look unsent.
             "UPDATE orders SET ack_state = 'pending', ack_attempts = 0 WHERE source = ? AND ack_state = 'parked'"
             " AND coalesce(ack_code, '') <> ?",
             [(source, RELISTED) for source in once],
@@ -79,7 +79,7 @@ def begin(ways: Sequence[LookupRule], now: int, db: sqlite3.Connection) -> int:
             " WHERE source = ? AND ack_state IN ('pending', 'sending', 'in_doubt') AND ack_state = 'pending'",
             [(source,) for source in once],
         )
-        db.execute(  # Those of earlier terms may have been such; the ones that were not are told again at once.
+        db.execute(  # Those under former terms may have had a second effect; the others are sent again at once.
             "UPDATE orders SET ack_state = 'sending' WHERE ack_state = 'pending' AND key IN (SELECT key FROM ack_terms)"
         )
         db.execute("UPDATE reports SET state = 'sending' WHERE state = 'pending'")
@@ -90,7 +90,7 @@ def begin(ways: Sequence[LookupRule], now: int, db: sqlite3.Connection) -> int:
 
 
 def _set(way: LookupRule, doubt: str, now: int, db: sqlite3.Connection, *, fresh: bool) -> None:
-    """Write the row of one way. `fresh`: a source of which the journal knows nothing is new to it."""
+    """Write the row of one route. `fresh`: a source without orders in the journal is new to it."""
     row = db.execute(
         "SELECT kind, until FROM lookup_first WHERE source = ? AND receiver = ?", (way.source, way.receiver)
     ).fetchone()
@@ -106,12 +106,13 @@ def _set(way: LookupRule, doubt: str, now: int, db: sqlite3.Connection, *, fresh
         kind = "always"
     elif kind == "always":
         kind = "replay"
-    # Where a repeat is recognised, nobody has to look; but what the source may know it is asked all the same.
+    # A receiver that recognises a repeat needs no look-up; the source may still have to be queried.
     unasked = kind in ("lost", "restored") or (kind == "replay" and way.idempotent)
     wanted = way.look_up_first != "never" and (way.can_find or unasked)
     if wanted:
         db.execute(
-            "INSERT OR REPLACE INTO lookup_first (source, receiver, kind, until) VALUES (?, ?, ?, ?)",
+            "INSERT INTO lookup_first (source, receiver, kind, until) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (source, receiver) DO UPDATE SET kind = excluded.kind, until = excluded.until",
             (way.source, way.receiver, kind, until),
         )
     else:
@@ -119,7 +120,7 @@ def _set(way: LookupRule, doubt: str, now: int, db: sqlite3.Connection, *, fresh
 
 
 def _doubt_what_waits(way: LookupRule, now: int, db: sqlite3.Connection) -> None:
-    """Take what a restored journal holds as not delivered for what may have been."""
+    """Mark the undelivered orders of a restored journal as possibly delivered."""
     settled = now + round(way.settle * 1000)
     values = (settled, WHY["restored"], way.receiver, way.source)
     db.execute(
@@ -129,7 +130,7 @@ def _doubt_what_waits(way: LookupRule, now: int, db: sqlite3.Connection) -> None
         " AND (SELECT source FROM orders o WHERE o.key = deliveries.key) = ?",
         values,
     )
-    # What it holds as settled may have been tried again since.
+    # A delivery that is in doubt here may have been tried again since.
     db.execute(
         "UPDATE deliveries SET next_try_at = max(next_try_at, ?)"
         f" WHERE receiver = ? AND state IN {OPEN} AND state = 'in_doubt'"
@@ -141,12 +142,12 @@ def _doubt_what_waits(way: LookupRule, now: int, db: sqlite3.Connection) -> None
         " AND (SELECT source FROM orders o WHERE o.key = deliveries.key) = ?",
         (MayKnow.SOURCE_TOO, *values[2:]),
     )
-    db.execute(  # What is due to be changed may have been changed since.
+    db.execute(  # A due change may have been made since.
         "UPDATE changes SET doubt_until = max(doubt_until, ?1), next_try_at = max(next_try_at, ?1)"
         " WHERE receiver = ?2 AND state = 'due' AND (SELECT source FROM orders o WHERE o.key = changes.key) = ?3",
         (settled, *values[2:]),
     )
-    # What failed, and its source may not know: a newer journal may have delivered it, mended.
+    # An order whose failure its source may not know: a newer journal may have delivered it, corrected.
     keys = [key for (key,) in db.execute(_FAILED, values[2:]).fetchall()]
     for state, which in (("new", "rejected"), ("in_doubt", "new")):
         db.executemany(
@@ -155,7 +156,7 @@ def _doubt_what_waits(way: LookupRule, now: int, db: sqlite3.Connection) -> None
             " WHERE key = ? AND receiver = ? AND state = ?",
             [(state, settled, WHY["restored"], key, way.receiver, which) for key in keys],
         )
-    db.execute(  # What was not fit when the backup was made may have been mended and delivered likewise.
+    db.execute(  # An order that was unfit in the backup may have been corrected and delivered as well.
         f"UPDATE deliveries SET state = 'in_doubt', next_try_at = ?, cause = '{LOOKED_UP_FIRST}', cause_code ="
         " NULL, detail = ?"
         " WHERE receiver = ? AND unfit = 1 AND state = 'held'"
@@ -168,7 +169,7 @@ def _doubt_what_waits(way: LookupRule, now: int, db: sqlite3.Connection) -> None
     acks.withdraw_failures(keys, now, db)
 
 
-# The words of the two partial indexes, which hold what is open and what is parked.
+# In the words of the two partial indexes of open and parked acknowledgements.
 _FAILED = (
     "SELECT d.key FROM deliveries d WHERE d.receiver = ?1 AND d.required AND d.state = 'rejected' AND d.key IN"
     " (SELECT key FROM orders WHERE source = ?2 AND ack_outcome = 'failed'"
@@ -178,17 +179,21 @@ _FAILED = (
 
 
 def _account(receiver: str, account: str, now: int, db: sqlite3.Connection) -> None:
-    """Note whose account a receiver is; hold what is in doubt at another one."""
+    """Note the account of a receiver; hold the deliveries in doubt at another one."""
     row = db.execute("SELECT account FROM accounts WHERE receiver = ?", (receiver,)).fetchone()
     if row is not None and row[0] == account:
         return
-    db.execute("INSERT OR REPLACE INTO accounts (receiver, account) VALUES (?, ?)", (receiver, account))
+    db.execute(
+        "INSERT INTO accounts (receiver, account) VALUES (?, ?)"
+        " ON CONFLICT (receiver) DO UPDATE SET account = excluded.account",
+        (receiver, account),
+    )
     if row is None:
         return
     code, cause = other_account(receiver)
     detail = f"it may have been delivered to {row[0]}, and this is {account}: look there, then retry or skip"
     keys = db.execute(
-        # What was never sent from here was meant for whatever the receiver is now.
+        # A delivery that was never sent from here is meant for the current account.
         f"SELECT key FROM deliveries WHERE receiver = ? AND state IN {OPEN}"
         " AND (state = 'intent' OR (state = 'in_doubt' AND intent_at IS NOT NULL))",
         (receiver,),
@@ -201,7 +206,7 @@ def _account(receiver: str, account: str, now: int, db: sqlite3.Connection) -> N
 
 
 def apply(source: str, answers: Sequence[Ingested], db: sqlite3.Connection, *, replayed: bool) -> list[Ingested]:
-    """Doubt what a page brought, where that is due; return the answers with the receivers that are asked first."""
+    """Mark new orders of a page as look-up-first where a rule applies; return them with those receivers."""
     rows = db.execute("SELECT receiver, kind, until FROM lookup_first WHERE source = ?", (source,)).fetchall()
     rows = [row for row in rows if replayed or row[1] != "replay"]
     if not rows:
@@ -221,7 +226,7 @@ def apply(source: str, answers: Sequence[Ingested], db: sqlite3.Connection, *, r
         )
         acks.asked_first(
             answer.ack, [MayKnow.SOURCE_TOO for _, _, until in rows if replayed or until], db
-        )  # it failed as it was listed
+        )  # it failed when it was listed
         found.append(msgspec.structs.replace(answer, look_up=first))
     return found
 
@@ -238,9 +243,9 @@ _CAST = (
 
 def walked(source: str, now: int, db: sqlite3.Connection) -> None:
     """
-    A complete walk has ended: what is listed from now on was made later than all that the journal does not know.
+    Note the end of a complete poll: orders listed from now on were made later than all that the journal lacks.
 
-    Unless it has yet to settle: what left the feed just before may come back, changed, or be listed by a replay.
+    Unless look-ups are not reliable yet: an order that has just left the feed may come back, changed, or in a replay.
     """
     db.execute(
         "UPDATE lookup_first SET kind = CASE kind WHEN 'always' THEN kind ELSE 'replay' END, until = 0"
@@ -250,7 +255,7 @@ def walked(source: str, now: int, db: sqlite3.Connection) -> None:
 
 
 def due(receiver: str, now: int, limit: int, db: sqlite3.Connection) -> list[str]:
-    """Return what is to be looked up; see `LookupFirst.to_look_up`."""
+    """Return the due look-ups; see `LookupFirst.due`."""
     rows = db.execute(
         "SELECT o.external_id FROM deliveries d JOIN orders o ON o.key = d.key"
         f" WHERE d.receiver = ? AND d.state IN {OPEN} AND d.state = 'in_doubt'"

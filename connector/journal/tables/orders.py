@@ -46,7 +46,7 @@ class OrdersTable(Table):
 def ingest(
     source: str, arrivals: Sequence[Arrival], listing: Listing, now: int, db: sqlite3.Connection
 ) -> list[Ingested]:
-    """Take a page in; see `Journal.ingest`."""
+    """Record a page; see `Orders.ingest`."""
     known = listed.known(db, source, [arrival.order_id for arrival in arrivals])
     (last,) = db.execute("SELECT coalesce(max(key), 0) FROM orders").fetchone()
     answers: list[Ingested] = []
@@ -54,7 +54,7 @@ def ingest(
     keys: dict[str, int] = {}
     for arrival in arrivals:
         if (twice := keys.get(arrival.order_id)) is not None:
-            # A page may list an order twice: the first counts. Should they differ, the next walk shows which holds.
+            # A page may list an order twice: the first counts. If the two differ, the next poll shows the current one.
             answers.append(Ingested(twice, "known"))
             continue
         row = known.get(arrival.order_id)
@@ -72,7 +72,7 @@ def ingest(
 
 
 def _told(db: sqlite3.Connection, answer: Ingested, now: int) -> Ingested:
-    """Make it due to tell the source of an order that failed for good."""
+    """Make the acknowledgement of an order that failed for good due."""
     return Ingested(answer.key, answer.what, acks.failed_due(db, answer.key, now))
 
 
@@ -101,15 +101,15 @@ def _insert(db: sqlite3.Connection, source: str, fresh: Sequence[tuple[int, Arri
 
 
 MOST = 10_000
-"""Deliveries that one look goes through: it must not keep the database from its writes for long."""
+"""Deliveries scanned at once: a scan must not delay the writes for long."""
 
 _ONLY_WAITS = (
     "o.ack_state = 'none' AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.key = o.key"
     " AND d.state NOT IN ('new', 'ready', 'held', 'rejected'))"
 )
-"""What is asked of the row `o`: nothing of it is delivered or on its way, and its source is to be told nothing."""
+"""The condition on the row `o`: none of its deliveries is made or under way, and its source is owed nothing."""
 
-# Each is gone through in its own order and asked for in its own words: they hold only what waits.
+# Each partial index is scanned in its own order, in its own words: they hold only waiting deliveries.
 _PARTS = {
     "open": ("receiver, state, next_try_at, key", "state IN ('new', 'ready', 'intent', 'in_doubt')"),
     "held": ("cause, key, receiver", "state IN ('held', 'rejected')"),
@@ -156,7 +156,7 @@ def vanish(keys: Sequence[int], now: int, db: sqlite3.Connection) -> list[int]:
     """Mark orders as vanished; see `Orders.vanish`."""
     gone = [key for key in keys if db.execute(_STILL_WAITS, (key,)).fetchone()]
     db.executemany(
-        # What was tried before may be there; should the order be listed again, that is not forgotten.
+        # A delivery that was tried may exist; that is kept for the case that the order is listed again.
         "UPDATE deliveries SET may_know = CASE WHEN state = 'held' AND attempts > 0 THEN 1 ELSE may_know END,"
         " state = 'vanished', next_try_at = 0 WHERE key = ?",
         [(key,) for key in gone],

@@ -82,7 +82,7 @@ def known(db: sqlite3.Connection, source: str, order_ids: Sequence[str]) -> dict
 
 
 def again(db: sqlite3.Connection, source: str, row: Known, arrival: Arrival, listing: Listing, now: int) -> Ingested:
-    """Decide about an order that the journal holds already and that is listed again."""
+    """Decide about one order that the journal holds and that is listed again."""
     same = row.revision == arrival.revision
     if row.states <= {"delivered"} and arrival.state == "new" and not arrival.cancelled:
         _hold_cancellation(db, row.key, now)
@@ -96,15 +96,15 @@ def again(db: sqlite3.Connection, source: str, row: Known, arrival: Arrival, lis
                 return _listed_again(db, row.key, source, listing.again, now)
         return Ingested(row.key, "known")
     if same:
-        back = row.states & RETURNED and arrival.state != "cancelled"  # that one may be listed for ever
+        back = row.states & RETURNED and arrival.state != "cancelled"  # a cancelled one may be listed for ever
         return _renew(db, row.key, arrival, now, _TAKE_BACK) if back else _follow(db, row, arrival, now)
     if telling_failure(row.ack_state, row.ack_outcome):
-        # The source is about to hear that the old revision failed; a later walk brings the new one.
+        # The failure of the old revision is being acknowledged; a later poll brings the new one.
         return Ingested(row.key, "known")
-    # What is only looked up first was never sent from here: if it is not there, it is sent as it is listed now.
+    # An order that is only looked up first was never sent from here: if it does not exist, the new listing is sent.
     frozen = row.sent or ("in_doubt" in row.states and arrival.state != "new")
     if row.states & {"delivered"} or frozen:
-        # On its way, or delivered to some: what was sent is what counts; the change is for a person to see.
+        # On its way, or delivered to some: the sent revision counts, and the change is for a person to see.
         history.note_once(row.key, now, "changed after delivery", arrival.revision, db)
     if row.states <= {"delivered"} or frozen:
         return Ingested(row.key, "known")
@@ -112,12 +112,12 @@ def again(db: sqlite3.Connection, source: str, row: Known, arrival: Arrival, lis
 
 
 def _follow(db: sqlite3.Connection, row: Known, arrival: Arrival, now: int) -> Ingested:
-    """Keep what an order is listed as now, which may show what its revision does not cover."""
+    """Store the current listing of an unchanged revision, which does not cover all of its fields."""
     same, known = row.raw is None or row.raw == arrival.raw, Ingested(row.key, "known")
     if same or "intent" in row.states or telling_failure(row.ack_state, row.ack_outcome):
         return known
     ours = row.none_of_ours if arrival.state == "new" else not row.states <= {"delivered", arrival.state}
-    if ours:  # what it is has changed, and not what is in it: it was none of ours, or is not any more
+    if ours:  # it has become ours, or is not ours any more, with the same content
         return _renew(db, row.key, arrival, now, _START_AGAIN)
     if row.states & WAITING_FOR_A_PERSON and arrival.state == "new":
         return Ingested(row.key, "known", version=row.version, kept=row.raw)
@@ -133,7 +133,7 @@ def _asked(listing: Listing) -> relisted.Asked:
 
 
 def _changed_back(db: sqlite3.Connection, key: int, revision: str) -> bool:
-    """Tell whether an order that is as it was delivered is being brought to another form that it had meanwhile."""
+    """Return whether an update to another revision waits, of an order that is listed as it was delivered."""
     row = db.execute(
         "SELECT 1 FROM changes WHERE key = ? AND what = 'update' AND state <> 'done' AND revision <> ?", (key, revision)
     ).fetchone()
@@ -157,7 +157,7 @@ def _hold_cancellation(db: sqlite3.Connection, key: int, now: int) -> None:
 
 
 def _amend(db: sqlite3.Connection, key: int, arrival: Arrival, listing: Listing, now: int) -> bool:
-    """Make due what is to be done about a delivered order that is different now; tell whether anything is, for once."""
+    """Make the changes of a delivered order that is different now due; return whether there are any."""
     what = "cancel" if arrival.state == "cancelled" or arrival.cancelled else "update"
     policy = listing.on_cancel if what == "cancel" else listing.on_change
     seen = db.execute(
@@ -192,17 +192,17 @@ _TAKE_BACK = (
     " WHERE key = ? AND state IN ('cancelled', 'vanished')"
 )
 _START_AGAIN = (
-    # What was tried before and left to a person may be there: only a look-up may let it be created again.
+    # A held delivery that was tried may exist: only a look-up may let it be created again.
     "UPDATE deliveries SET state = CASE WHEN state = 'held' AND attempts > 0 THEN 'in_doubt' ELSE 'new' END,"
     " cause = NULL, cause_code = NULL, detail = NULL, next_try_at = 0"
     " WHERE key = ? AND state IN ('new', 'ready', 'held', 'rejected', 'skipped', 'cancelled', 'vanished')"
-    # What may be at an account that the settings do not name any more stays with the person who has it.
+    # One that may exist in an account that the settings do not name any more stays on hold.
     f" AND NOT (state = 'held' AND coalesce(cause_code, '') = '{OTHER_ACCOUNT}')"
 )
 
 
 _LEAVE_DOUBTS = (
-    # What is not to be delivered any more and may be there stays with the person who has it.
+    # One that is not to be delivered any more, and may exist, stays on hold.
     "UPDATE deliveries SET state = 'new', cause = NULL, cause_code = NULL, detail = NULL, next_try_at = 0"
     " WHERE key = ? AND (state IN ('new', 'ready', 'rejected', 'skipped', 'cancelled', 'vanished')"
     " OR (state = 'held' AND attempts = 0))"
@@ -210,7 +210,7 @@ _LEAVE_DOUBTS = (
 
 
 def _renew(db: sqlite3.Connection, key: int, arrival: Arrival, now: int, step: str) -> Ingested:
-    """Put a new revision in the place of one that was not delivered; what was delivered elsewhere stays so."""
+    """Replace a revision that was not delivered by a new one; deliveries that were made stay."""
     db.execute("UPDATE orders SET revision = ?, updated_at = ? WHERE key = ?", (arrival.revision, now, key))
     version = payloads.put(key, arrival.raw, db)
     db.execute(_LEAVE_DOUBTS if step is _START_AGAIN and arrival.state != "new" else step, (key,))
@@ -227,7 +227,7 @@ def _renew(db: sqlite3.Connection, key: int, arrival: Arrival, now: int, step: s
 
 
 def _listed_again(db: sqlite3.Connection, key: int, source: str, again: RelistPolicy, now: int) -> Ingested:
-    """Make it due to tell the source again of an order that it had confirmed, or leave it to a person."""
+    """Make a second acknowledgement of a confirmed order due, or leave the order to a person."""
     why = relisted.note(key, source, again, now, db)
     if why:
         db.execute(
@@ -237,7 +237,7 @@ def _listed_again(db: sqlite3.Connection, key: int, source: str, again: RelistPo
         said = why
     else:
         db.execute(
-            # Its attempts go on counting: the source may answer that all is well, and do nothing, for ever.
+            # Its attempts go on counting: the source may answer with a success, and do nothing, for ever.
             "UPDATE orders SET ack_state = 'pending', ack_next = 0, ack_moved = 0, updated_at = ? WHERE key = ?",
             (now, key),
         )
@@ -247,12 +247,12 @@ def _listed_again(db: sqlite3.Connection, key: int, source: str, again: RelistPo
 
 
 def telling_failure(ack_state: str, ack_outcome: str | None) -> bool:
-    """Tell whether the source is about to hear that the order failed, as it was listed before."""
+    """Return whether a failure of the order, as it was listed before, is being acknowledged."""
     return ack_outcome == "failed" and ack_state in ("pending", "sending", "in_doubt")
 
 
 def relist(source: str, orders: Sequence[Relisted], now: int, db: sqlite3.Connection) -> list[Ingested]:
-    """Take in what orders that wait for a person are listed as now; see `Journal.relist`."""
+    """Store the current listings of orders that wait for a person; see `Orders.relist`."""
     return lookup_first.apply(source, [_relist(db, each, now) for each in orders], db, replayed=False)
 
 
@@ -263,7 +263,7 @@ def _relist(db: sqlite3.Connection, order: Relisted, now: int) -> Ingested:
         (order.key,),
     ).fetchone()
     if not payloads.is_current(order.key, order.version, db) or telling_failure(ack_state, outcome):
-        return Ingested(order.key, "known")  # the next walk sees it again
+        return Ingested(order.key, "known")  # the next poll sees it again
     if "intent" in states.split(","):
         return Ingested(order.key, "known")
     version = payloads.put(order.key, order.raw, db)
@@ -277,10 +277,10 @@ def _relist(db: sqlite3.Connection, order: Relisted, now: int) -> Ingested:
 
 
 TRY_AGAIN = (
-    # What was tried before and left to a person may be there: only a look-up may let it be created again.
+    # A held delivery that was tried may exist: only a look-up may let it be created again.
     "UPDATE deliveries SET state = CASE WHEN state = 'held' AND attempts > 0 THEN 'in_doubt' ELSE 'new' END,"
     " cause = NULL, cause_code = NULL, detail = NULL, next_try_at = 0 WHERE key = ? AND receiver = ? AND state"
     " IN ('held', 'rejected')"
-    # What may be at an account that the settings do not name any more stays with the person who has it.
+    # One that may exist in an account that the settings do not name any more stays on hold.
     f" AND coalesce(cause_code, '') <> '{OTHER_ACCOUNT}'"
 )

@@ -16,8 +16,10 @@ __all__ = ["forget", "is_current", "put"]
 
 
 def put(key: int, raw: bytes, db: sqlite3.Connection) -> int:
-    """Keep what an order is listed as now; return the version that this is."""
-    db.execute("INSERT OR REPLACE INTO payloads (key, raw) VALUES (?, ?)", (key, raw))
+    """Store the current listing of an order; return its version."""
+    db.execute(
+        "INSERT INTO payloads (key, raw) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET raw = excluded.raw", (key, raw)
+    )
     (version,) = db.execute(
         "UPDATE orders SET payload_version = payload_version + 1 WHERE key = ? RETURNING payload_version", (key,)
     ).fetchone()
@@ -25,7 +27,7 @@ def put(key: int, raw: bytes, db: sqlite3.Connection) -> int:
 
 
 def is_current(key: int, version: int, db: sqlite3.Connection) -> bool:
-    """Tell whether what is kept of an order is still the `version`."""
+    """Return whether the stored payload of an order has this `version`."""
     found = db.execute("SELECT 1 FROM orders WHERE key = ? AND payload_version = ?", (key, version)).fetchone()
     return found is not None
 

@@ -1,11 +1,11 @@
 """
-Orders that their source had confirmed as exported and lists all the same. The functions run on the database thread.
+The orders that their source had confirmed as exported and lists all the same. Functions run inside a transaction.
 
 Either its list is behind its own answers, or somebody there took the export back, or its answer was a success that
-changed nothing. A list is believed `settle` after the confirmation (assumption A2). Then the source is told again, at
-growing intervals, and the order counts as not told until a complete walk of the feed does not list it any more: its
+changed nothing. A list counts from `settle` after the confirmation on (assumption A2). Then the acknowledgement is sent
+again, at growing intervals, and the order counts as unacknowledged until a complete poll does not list it any more: its
 age goes on from the first time, through every confirmation. It is left to a person after the usual number of tries,
-and at once where telling it again would do something twice (Traede's stock).
+and at once where a second acknowledgement would have a second effect (Traede's stock).
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ CAUSE = f"CASE ack_code WHEN '{RELISTED}' THEN '{LISTED_AGAIN}' ELSE '{ACK_REFUS
 
 
 class Told(NamedTuple):
-    """When the source confirmed an order: by the machine's clock, and in the time of the process that noted it."""
+    """The time of a confirmation: by the machine's clock, and in the time of the process that noted it."""
 
     at: int
     steady: int
@@ -67,10 +67,10 @@ class Told(NamedTuple):
 
 class Asked(NamedTuple):
     """
-    When a page was asked for: by the machine's clock, and in the time of this process, which began then.
+    The time of the request for a page: by the machine's clock, and in the time of this process, which began then.
 
-    `began` is None where nobody knows more than the machine's clock shows. `certain`: the two clocks tell the same of
-    what was noted before this process, and since the machine's time `comparable`.
+    `began` is None where only the machine's clock is known. `certain`: the two clocks agree on records from before this
+    process, and since the machine's time `comparable`.
     """
 
     at: int
@@ -82,20 +82,20 @@ class Asked(NamedTuple):
 
 
 def believed(key: int, told: Told, asked: Asked, policy: RelistPolicy, db: sqlite3.Connection) -> bool:
-    """Tell whether a page proves something about a confirmation; never about one that a person took for certain."""
+    """Return whether a page proves something about a confirmation; never about one that a person made certain."""
     row = db.execute("SELECT times, parked FROM relisted WHERE key = ?", (key,)).fetchone()
     wait = _millis(policy.wait(row[0] if row else 0))
     if row and row[1]:
         return False
     if asked.began is not None and asked.began <= told.steady <= asked.now:
         return asked.steady > told.steady + wait
-    # An earlier process noted it, so that it is older than this one.
+    # An earlier process noted the confirmation, so that it is older than this process.
     after = asked.began is not None and asked.steady > asked.began + wait
     return after or (asked.certain and told.at >= asked.comparable and asked.at > told.at + wait)
 
 
 def leave(key: int, now: int, db: sqlite3.Connection) -> None:
-    """Note that a person takes an order for told, however long it is listed."""
+    """Note that a person has confirmed an order, however long it is listed."""
     db.execute(
         "INSERT INTO relisted (key, source, times, since, last_at, parked)"
         " SELECT key, source, 0, ?2, ?2, 1 FROM orders WHERE key = ?1"
@@ -105,7 +105,7 @@ def leave(key: int, now: int, db: sqlite3.Connection) -> None:
 
 
 def note(key: int, source: str, policy: RelistPolicy, now: int, db: sqlite3.Connection) -> str:
-    """Count that an order was listed again; return why it is left to a person, empty if it is told again."""
+    """Count a repeated listing; return why the order is left to a person, empty if it is acknowledged again."""
     times, since = db.execute(
         "INSERT INTO relisted (key, source, times, since, last_at) VALUES (?1, ?2, 1, ?3, ?3)"
         " ON CONFLICT (key) DO UPDATE SET times = times + 1, last_at = ?3 RETURNING times, since + moved",
@@ -127,9 +127,9 @@ def note(key: int, source: str, policy: RelistPolicy, now: int, db: sqlite3.Conn
 
 def of_source(source: str, before: int, now: int, db: sqlite3.Connection) -> dict[str, int]:
     """
-    Return orders of `source`, by id, with their keys, that were listed again and not told since `before`.
+    Return the keys, by order id, of orders of `source` that were listed again and not confirmed since `before`.
 
-    What was noted later than `now` was noted before the clock was set back.
+    A record later than `now` was made before the clock was set back.
     """
     rows = db.execute(
         "SELECT o.order_id, o.key FROM relisted r JOIN orders o USING (key)"
@@ -141,7 +141,7 @@ def of_source(source: str, before: int, now: int, db: sqlite3.Connection) -> dic
 
 
 def gone(keys: Sequence[int], now: int, db: sqlite3.Connection) -> None:
-    """Take orders for told that the feed does not list any more, also those that were left to a person for that."""
+    """Mark orders that the feed does not list any more as confirmed, also those that were left to a person."""
     for key in keys:
         if not db.execute("DELETE FROM relisted WHERE key = ?", (key,)).rowcount:
             continue
@@ -154,12 +154,12 @@ def gone(keys: Sequence[int], now: int, db: sqlite3.Connection) -> None:
 
 
 def forget(keys: Collection[int], db: sqlite3.Connection) -> None:
-    """Begin anew with orders of which a person has decided, or which their source refuses."""
+    """Forget the listings of orders that a person has decided about, or that their source refuses."""
     db.executemany("DELETE FROM relisted WHERE key = ?", [(key,) for key in keys])
 
 
 def oldest(source: str, db: sqlite3.Connection) -> int | None:
-    """Return since when the oldest is known to be listed although it was confirmed; None if none is."""
+    """Return the time of the oldest repeated listing; None if there is none."""
     (since,) = db.execute(
         "SELECT min(since + moved) FROM relisted WHERE source = ? AND parked = 0", (source,)
     ).fetchone()

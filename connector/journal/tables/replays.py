@@ -17,7 +17,7 @@ from connector.journal.records import ReplayAnswer, ReplayRequest
 __all__ = ["ReplaysTable", "add", "answer", "answered", "unanswered"]
 
 KEPT = 30 * 24 * 3600 * 1000
-"""Milliseconds for which an answer is kept."""
+"""Milliseconds for which an answer is stored."""
 
 
 class ReplaysTable(Table):
@@ -35,9 +35,9 @@ class ReplaysTable(Table):
 
 def add(source: str, since: int, now: int, db: sqlite3.Connection) -> int:
     """
-    Ask for a replay of `source` from `since` on, and return the number of the request.
+    Request a replay of `source` from `since` on, and return the number of the request.
 
-    The same wish that is not answered yet is not made twice.
+    An equal request without an answer is not made twice.
     """
     db.execute("DELETE FROM replays WHERE done_at < ?", (now - KEPT,))
     row = db.execute(
@@ -52,13 +52,13 @@ def add(source: str, since: int, now: int, db: sqlite3.Connection) -> int:
 
 
 def unanswered(db: sqlite3.Connection) -> list[ReplayRequest]:
-    """Return the requests that nobody has answered; see `Asked.open_requests`."""
+    """Return the requests without an answer; see `Replays.unanswered`."""
     rows = db.execute("SELECT id, source, since FROM replays WHERE done_at IS NULL ORDER BY id")
     return [ReplayRequest(id=number, source=source, since=moment(since)) for number, source, since in rows]
 
 
 def answer(request: int, said: ReplayAnswer, now: int, db: sqlite3.Connection) -> bool:
-    """Answer a request; see `Asked.answer_request`."""
+    """Answer a request; see `Replays.answer`."""
     return (
         db.execute(
             "UPDATE replays SET done_at = ?, listed = ?, fresh = ?, error = ? WHERE id = ? AND done_at IS NULL",

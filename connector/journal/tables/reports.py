@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 WINDOW = 10_000
-"""Orders that one look for followed ones goes through: a look must not keep the database from its writes for long."""
+"""Orders scanned at once for followed ones: a scan must not delay the writes for long."""
 
 
 class ReportsTable(Table):
@@ -83,7 +83,7 @@ class ReportsTable(Table):
 
 
 def recover(now: int, settle_ms: int, longest_ms: int, db: sqlite3.Connection) -> int:
-    """Turn what was being sent into in-doubt; see `Reports.recover_reports`."""
+    """Mark reports that were being sent as in doubt; see `Reports.recover`."""
     changed = db.execute(
         "UPDATE reports SET state = 'in_doubt', next_try_at = ?, reason = 'the process ended while it was sent'"
         " WHERE state IN ('pending', 'sending', 'in_doubt') AND state = 'sending'",
@@ -98,7 +98,7 @@ def recover(now: int, settle_ms: int, longest_ms: int, db: sqlite3.Connection) -
 
 
 def add(source: str, order_id: str, body: bytes, now: int, at: int, db: sqlite3.Connection) -> bool:
-    """Keep a report that was made `now`, and is due `at`: a deadline, see `steps`. See `Reports.add_report`."""
+    """Store a report that was made `now` (a record) and is due `at` (a deadline); see `Reports.add`."""
     return (
         db.execute(
             "INSERT INTO reports (source, order_id, digest, body, made_at, next_try_at) VALUES (?, ?, ?, ?, ?, ?)"
@@ -110,7 +110,7 @@ def add(source: str, order_id: str, body: bytes, now: int, at: int, db: sqlite3.
 
 
 def due(source: str, now: int, limit: int, db: sqlite3.Connection) -> list[Report]:
-    """Return what is due; see `Reports.reports_due`."""
+    """Return due reports; see `Reports.due`."""
     rows = db.execute(
         "SELECT r.id, coalesce(o.key, 0), r.order_id, r.state, r.attempts, r.body"
         " FROM reports r LEFT JOIN orders o ON o.source = r.source AND o.order_id = r.order_id"
@@ -127,7 +127,7 @@ def due(source: str, now: int, limit: int, db: sqlite3.Connection) -> list[Repor
 
 
 def next_due(source: str, db: sqlite3.Connection) -> int | None:
-    """Return when the next one is due; see `Reports.next_report`."""
+    """Return when the next report is due; see `Reports.next_due`."""
     (at,) = db.execute(
         "SELECT min(r.next_try_at) FROM reports r"
         " WHERE r.source = ? AND r.state IN ('pending', 'sending', 'in_doubt') AND r.state <> 'sending'"
@@ -139,7 +139,7 @@ def next_due(source: str, db: sqlite3.Connection) -> int | None:
 
 
 def claim(ids: Sequence[int], db: sqlite3.Connection) -> list[bool]:
-    """Mark as being sent; see `Reports.claim_reports`."""
+    """Mark reports as being sent; see `Reports.claim`."""
     return [
         db.execute(
             "UPDATE reports SET state = 'sending', attempts = attempts + 1 WHERE id = ? AND state = 'pending'",
@@ -151,12 +151,12 @@ def claim(ids: Sequence[int], db: sqlite3.Connection) -> list[bool]:
 
 
 def settle(report: Report, outcome: ReportOutcome, now: int, db: sqlite3.Connection) -> None:
-    """Record what became of one; see `Reports.settle_report`."""
+    """Record the outcome of a report; see `Reports.settle`."""
     again = now if outcome.again is None else millis(outcome.again)
     applied = db.execute(
         "UPDATE reports SET state = ?1, reason = nullif(?2, ''), next_try_at = ?3, body = coalesce(?4, body),"
         " done_at = CASE ?1 WHEN 'confirmed' THEN ?5 END,"
-        # A try is counted when it is made; a reading that failed is one, too.
+        # A try is counted when it is claimed; a failed reading counts as one, too.
         " attempts = attempts + (state = 'in_doubt' AND ?1 = 'in_doubt')"
         " WHERE id = ?6 AND state IN ('sending', 'in_doubt')",
         (outcome.state, outcome.reason, again, outcome.keep, now, report.id),
@@ -169,7 +169,7 @@ _SAID = {"pending": "report not taken", "in_doubt": "report in doubt", "parked":
 
 
 def confirmed(source: str, order_id: str, db: sqlite3.Connection) -> list[bytes]:
-    """Return those that the source has; see `Reports.reports_told`."""
+    """Return the bodies that the source has confirmed; see `Reports.confirmed`."""
     rows = db.execute(
         "SELECT body FROM reports WHERE source = ? AND order_id = ? AND state = 'confirmed' ORDER BY id",
         (source, order_id),
@@ -180,8 +180,8 @@ def confirmed(source: str, order_id: str, db: sqlite3.Connection) -> list[bytes]
 def followed(
     source: str, receiver: str, final: Sequence[str], since: int, after: int, limit: int, db: sqlite3.Connection
 ) -> tuple[list[Followed], int | None]:
-    """Return orders whose progress is followed; see `Reports.followed`."""
-    # The + keeps SQLite from the index over the source's ids: the window is one of keys.
+    """Return orders whose status is followed; see `Reports.followed`."""
+    # The window is one of keys, so the index over the source's ids must not be used: hence the `+`.
     rows = db.execute(
         "SELECT o.key, o.order_id, d.receipt, coalesce(d.reference, ''), coalesce(d.progress, '')"
         " FROM orders o JOIN deliveries d ON d.key = o.key AND d.receiver = ?"
@@ -200,7 +200,7 @@ def followed(
 
 
 def progressed(receiver: str, seen: Sequence[NewStatus], now: int, at: int, db: sqlite3.Connection) -> int:
-    """Keep statuses and their reports; see `Reports.progressed`."""
+    """Store statuses and their reports; see `Reports.progressed`."""
     made = 0
     for each in seen:
         applied = db.execute(

@@ -1,4 +1,4 @@
-"""What the journal says of the orders that a reconciliation is about: read at one moment, changing nothing."""
+"""Snapshots of the orders that a reconciliation compares, read at one moment."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from connector.journal.engine.reader import snapshot
 __all__ = ["KeptDelivery", "OrderSnapshot", "ids", "known", "of_keys", "payload", "polled", "to_audit"]
 
 AT_ONCE = 500
-"""Ids in one question."""
+"""Ids in one statement."""
 T = TypeVar("T")
 
 
 class KeptDelivery(msgspec.Struct, frozen=True, kw_only=True):
-    """One delivery as the journal has it. `withdrawn`: it was cancelled at the receiver, or is about to be."""
+    """One delivery in the journal. `withdrawn`: it was cancelled at the receiver, or is about to be."""
 
     receiver: str
     state: str
@@ -36,7 +36,7 @@ class KeptDelivery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OrderSnapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """One order as the journal has it. The times are of the acknowledgement: due since, confirmed at."""
+    """One order in the journal. The times are of the acknowledgement: due since, confirmed at."""
 
     key: int
     source: str
@@ -53,9 +53,9 @@ class OrderSnapshot(msgspec.Struct, frozen=True, kw_only=True):
 
 def to_audit(db: sqlite3.Connection, since: datetime, most: int) -> tuple[list[OrderSnapshot], int]:
     """
-    Return the orders that are open, held, not told, or delivered at or after `since`; and how many were left out.
+    Return the orders that are open, held, unacknowledged, or delivered at or after `since`; and how many were left out.
 
-    Of those that are delivered and told, the `most` latest are taken.
+    Of those that are delivered and acknowledged, the `most` latest are returned.
     """
     after = round(since.timestamp() * 1000)
     with snapshot(db):
@@ -78,7 +78,7 @@ def to_audit(db: sqlite3.Connection, since: datetime, most: int) -> tuple[list[O
 
 
 def known(db: sqlite3.Connection, source: str, order_ids: Sequence[str]) -> list[OrderSnapshot]:
-    """Return those orders of `source` that the journal has, in whatever state."""
+    """Return those of these orders of `source` that the journal has, in any state."""
     keys: list[int] = []
     with snapshot(db):
         for part in _parts(order_ids):
@@ -93,7 +93,7 @@ def known(db: sqlite3.Connection, source: str, order_ids: Sequence[str]) -> list
 
 
 def ids(db: sqlite3.Connection, source: str, order_ids: Sequence[str]) -> set[str]:
-    """Return which of these orders of `source` the journal has."""
+    """Return the ids of those of these orders of `source` that the journal has."""
     rows = db.execute(
         "SELECT order_id FROM orders WHERE source = ? AND order_id IN (SELECT value FROM json_each(?))",
         (source, json.dumps(list(order_ids))),
@@ -133,7 +133,7 @@ def _part(db: sqlite3.Connection, keys: str) -> Iterator[OrderSnapshot]:
         )
     for key, source, order_id, external, found, state, outcome, at, done, reason in db.execute(
         "SELECT key, source, order_id, external_id, found_at, ack_state, ack_outcome,"
-        # One that was confirmed and is told again counts from then on.
+        # One that was confirmed and is acknowledged again counts from then on.
         " CASE WHEN ack_done_at IS NULL THEN ack_at ELSE updated_at END + ack_moved, ack_done_at,"
         " coalesce(ack_reason, '')"
         " FROM orders WHERE key IN (SELECT value FROM json_each(?)) ORDER BY key",
@@ -161,7 +161,7 @@ def payload(db: sqlite3.Connection, key: int) -> bytes | None:
 
 
 def polled(db: sqlite3.Connection) -> Mapping[str, datetime]:
-    """Return when the last walk over each source's feed went through."""
+    """Return the time of the last successful poll of each source."""
     rows = db.execute("SELECT name, last_poll FROM sources WHERE last_poll IS NOT NULL AND error = ''")
     return {name: moment(at) for name, at in rows}
 

@@ -1,8 +1,8 @@
 """
-What is not at an end, found by steps in an index: however much of it there is, a look takes a few of them.
+The work that is not at an end, counted by a few steps in an index, however much of it there is.
 
-These are the questions that are asked again and again while the connector runs, on the connection that writes. So none
-of them goes through all that waits, which may be a million orders.
+These statements run again and again on the connection that writes, while the connector runs. So none of them scans all
+waiting orders, which may be a million.
 """
 
 # ruff: noqa: S608 - the SQL is put together from our own words; every value is a parameter.
@@ -22,7 +22,7 @@ from connector.journal.tables import acks
 __all__ = ["MANY", "oldest_unacknowledged", "open_work"]
 
 MANY = 100_000
-"""Up to so many are counted, which takes some milliseconds."""
+"""The highest count, which takes some milliseconds."""
 
 _DELIVERIES = "FROM deliveries WHERE receiver = ? AND state IN ('new', 'ready', 'intent', 'in_doubt')"
 _ACKS = f"FROM orders WHERE source = ? AND ack_state IN {UNTOLD}"
@@ -31,7 +31,7 @@ _REPORTS = "FROM reports WHERE source = ? AND state IN ('pending', 'sending', 'i
 
 
 def open_work(db: sqlite3.Connection) -> OpenWork:
-    """Return what is not at an end; see `Journal.open_work`."""
+    """Return the work that is not at an end; see `Journal.open_work`."""
     receivers = bulk.distinct(db, "receiver", "deliveries", "state IN ('new', 'ready', 'intent', 'in_doubt')")
     late = bulk.distinct(db, "receiver", "changes", "state = 'due'")
     sources, telling = acks.untold_sources(db), bulk.distinct(db, "source", "reports", f"state IN {UNTOLD}")
@@ -65,6 +65,6 @@ def _next(
 ) -> Iterator[int]:
     for name in names:
         for state in states:
-            # Without a bound SQLite goes by the list of states in `which`, and so through all that waits.
+            # Without a bound SQLite searches by the list of states in `which`, and so scans all waiting rows.
             question = f"SELECT {column} {which} AND {word} = ? AND {column} >= 0 ORDER BY {column} LIMIT 1"
             yield from (at for (at,) in db.execute(question, (name, state)))

@@ -1,4 +1,4 @@
-"""Reading single orders out of the journal: which ones, how each stands, and what has happened to it."""
+"""Queries about single orders: search by state and cause, and the current state of each."""
 
 # ruff: noqa: S608 - the SQL is put together from our own words; every value is a parameter.
 
@@ -39,13 +39,13 @@ CANDIDATES = {
     "delivered": "o.ack_state NOT IN ('confirmed', 'parked')",
     "acknowledged": "o.ack_state = 'confirmed'",
 }
-"""What every order in a state fulfils, in words that an index or a short scan answers."""
+"""Conditions that all orders in a state fulfil, for an index or a short scan."""
 
 assert set(CANDIDATES) == set(get_args(PublicState)), "every state has its candidates"  # noqa: S101 - checked at import
 
 
 class DeliveryRow(msgspec.Struct, frozen=True, kw_only=True):
-    """How one delivery stands; `state` is a public one. `next_try_at` counts while it waits for its time."""
+    """One delivery; `state` is a public one. `next_try_at` is set while the delivery waits for its time."""
 
     receiver: str
     state: str
@@ -61,10 +61,10 @@ class DeliveryRow(msgspec.Struct, frozen=True, kw_only=True):
 
 class OrderRow(msgspec.Struct, frozen=True, kw_only=True):
     """
-    How one order stands. `cause` is why it waits or was left out, or else why a report about it is parked (which
-    leaves its state alone); None when nothing is the matter.
+    One order. `cause` is the reason for which it waits or was left out, or else the reason for which a report about it
+    is parked (which does not change its state); None if there is none.
 
-    `ack_state` and what follows are the acknowledgement's; `acknowledged_at` is when the source last confirmed one.
+    `ack_state` and the fields after it are the acknowledgement's; `acknowledged_at` is the last confirmation.
     """
 
     key: int
@@ -86,7 +86,7 @@ class OrderRow(msgspec.Struct, frozen=True, kw_only=True):
     ack_at: datetime | None
     acknowledged_at: datetime | None
     failures: int
-    """How many times the source was told that the order failed (an order of Zendera has five)."""
+    """The failures that were sent to the source (Zendera allows five for an order)."""
 
 
 def matching(
@@ -97,7 +97,7 @@ def matching(
     cause: str | None = None,
     limit: int | None = None,
 ) -> Sequence[int]:
-    """Return the keys of the orders that fit, in the order in which they were found; `limit` at most."""
+    """Return the keys of the matching orders, in the order in which they were found; `limit` at most."""
     where, values = ["1"], list[object]()
     if source is not None:
         where.append("o.source = ?")
@@ -130,7 +130,7 @@ def sources(db: sqlite3.Connection) -> list[str]:
 
 
 def orders(db: sqlite3.Connection, keys: Sequence[int]) -> list[OrderRow]:
-    """Return how the orders with these keys stand at this moment, by key."""
+    """Return the orders with these keys as they are at this moment, by key."""
     wanted = (json.dumps(list(keys)),)
     with snapshot(db):
         deliveries: dict[int, dict[str, DeliveryRow]] = {}
@@ -196,7 +196,7 @@ def _order(row: tuple[Any, ...], deliveries: Mapping[str, DeliveryRow]) -> Order
 
 
 def _cause(state: str, ack_state: str, code: str | None, deliveries: Mapping[str, DeliveryRow]) -> str | None:
-    """Return the cause behind the order's state; that of another delivery where there is none."""
+    """Return the cause of the order's state; that of another delivery if it has none."""
     given = [(each.state != state, each.cause) for each in deliveries.values() if each.cause]
     if ack_state == "parked" and not any(not other for other, _ in given):
         return LISTED_AGAIN if code == RELISTED else ACK_REFUSED
@@ -212,7 +212,7 @@ def find(db: sqlite3.Connection, source: str, order_id: str) -> OrderRow | None:
 
 
 def reports(db: sqlite3.Connection, source: str, order_id: str) -> list[ReportRow]:
-    """Return every report about an order, in the order in which they are told."""
+    """Return every report about an order, in the order in which they are sent."""
     rows = db.execute(
         "SELECT CASE WHEN state = 'parked' AND dropped_at IS NOT NULL THEN 'skipped' ELSE state END,"
         " body, made_at, done_at, attempts,"
@@ -236,7 +236,7 @@ def reports(db: sqlite3.Connection, source: str, order_id: str) -> list[ReportRo
 
 
 def similar(db: sqlite3.Connection, source: str, order_id: str, limit: int = 3) -> list[tuple[str, str]]:
-    """Return orders, as source and id, that somebody who asked for `order_id` of `source` may have meant."""
+    """Return orders, as source and id, that are similar to the unknown `order_id` of `source`."""
     source, order_id = storable(source), storable(order_id)
     meant = db.execute(
         "SELECT source, order_id FROM orders WHERE source <> ?1 AND order_id = ?2"
@@ -245,7 +245,7 @@ def similar(db: sqlite3.Connection, source: str, order_id: str, limit: int = 3) 
     ).fetchall()
     if meant:
         return meant
-    # What holds it, and its neighbours by name, among which a slip of the finger mostly is.
+    # Ids that contain it, and its neighbours by name, which include most typing errors.
     around = [
         name
         for question, values in (

@@ -1,9 +1,9 @@
 """
-Reading the journal: what `status`, `orders` and `show` ask, next to a running connector or without one.
+Counts of the journal for `status`, the web server and the end of a run, beside a running connector or without one.
 
-Each question is a function of a connection that changes nothing, quick with a million orders: what is open or held is
-found by the partial indexes (asked for in their own words, else SQLite does not use them), and the rest is counted,
-never looped over. Everything that a question returns was true at one moment.
+Each query is a function of a connection, and fast with a million orders: open and held rows are found by the partial
+indexes (in their own words, else SQLite does not use them), and the rest is counted, never looped over. The result of
+one query is consistent: it was true at one moment.
 """
 
 # ruff: noqa: S608 - the SQL is put together from our own words; every value is a parameter.
@@ -49,18 +49,18 @@ ODD = (
     "SELECT key FROM deliveries WHERE state <> 'delivered' UNION SELECT key FROM orders WHERE ack_state <> 'confirmed'"
     " UNION SELECT key FROM changes"
 )
-"""The orders that are not simply delivered everywhere and confirmed; of a large journal it is a small part."""
+"""The orders that are not simply delivered everywhere and confirmed: a small part of a large journal."""
 
 
 class SourceCounts(msgspec.Struct, frozen=True, kw_only=True):
     """
-    How the orders of one source stand. `orders` counts them by state; states without an order are left out.
+    Counts for one source. `orders` counts its orders by state, without the states that have none.
 
-    `untold_since` is when the oldest order that the source has still to be told about was delivered; `last_poll` the
-    end of the last walk that went through, and `error` what was wrong with the last one, if it did not.
-    `shortfall` is what the last walk that went through could not see.
-    `parked_reports` counts what it will not be told about orders after their delivery, until a person has looked;
-    `listed_again` the orders that it had confirmed and lists all the same, so that it is told again.
+    - `untold_since`: the time since when the oldest acknowledgement of an export is due.
+    - `last_poll`: the end of the last successful poll; `error`: the error of the last poll, if it failed.
+    - `shortfall`: the orders that the last successful poll could not see.
+    - `parked_reports`: reports that are not sent until a person has looked.
+    - `listed_again`: orders that the source had confirmed and lists all the same, so that they are acknowledged again.
     """
 
     orders: Mapping[str, int] = {}
@@ -73,7 +73,7 @@ class SourceCounts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReceiverCounts(msgspec.Struct, frozen=True, kw_only=True):
-    """How the deliveries to one receiver stand, and its breaker since `since`."""
+    """Counts of the deliveries to one receiver, and the state of its circuit breaker since `since`."""
 
     deliveries: Mapping[str, int] = {}
     breaker: str = "closed"
@@ -89,7 +89,7 @@ class Status(msgspec.Struct, frozen=True):
 
 
 class Cause(msgspec.Struct, frozen=True):
-    """How many orders wait in `state` for the same thing."""
+    """The number of orders that wait in `state` for the same cause."""
 
     state: str
     cause: str
@@ -97,7 +97,7 @@ class Cause(msgspec.Struct, frozen=True):
 
 
 def status(db: sqlite3.Connection) -> Status:
-    """Return how everything stands."""
+    """Return the counts of every source and receiver."""
     with snapshot(db):
         orders = _counts(
             db,
@@ -156,7 +156,7 @@ def status(db: sqlite3.Connection) -> Status:
 
 
 def causes(db: sqlite3.Connection, source: str | None = None) -> list[Cause]:
-    """Return what orders (of `source`) are held or rejected for, or reports about them parked, the most first."""
+    """Return the causes of holds, rejections and parked reports (of `source`), the most frequent first."""
     rows = db.execute(
         "SELECT state, cause, count(DISTINCT key) AS n FROM deliveries"
         f" WHERE state IN {HELD} AND (?1 IS NULL OR (SELECT source FROM orders o WHERE o.key = deliveries.key) = ?1)"

@@ -1,4 +1,4 @@
-"""One order's life as lines of text: the ordinary from the columns of its rows, the rest from its history."""
+"""The timeline of one order: ordinary events from the columns of its rows, the others from its history."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Moment", "timeline"]
 
 
 class Moment(msgspec.Struct, frozen=True):
-    """Something that happened to an order; `detail` begins with the receiver's name where it is about one."""
+    """One event of an order; `detail` begins with the receiver's name where it is about one."""
 
     at: datetime
     what: str
@@ -23,7 +23,7 @@ class Moment(msgspec.Struct, frozen=True):
 
 
 FOUND, CHANGED, ASIDE, INTENT, NOTED, DELIVERED, DUE, ANSWERED, CONFIRMED = range(9)
-"""The order of things that carry the same time."""
+"""The order of events with the same time."""
 
 RANKS = {
     "changed at the source": CHANGED,
@@ -35,10 +35,9 @@ RANKS = {
 
 def timeline(db: sqlite3.Connection, order: OrderRow) -> list[Moment]:
     """
-    Return what has happened to `order`, the earliest first.
+    Return the events of `order`, the earliest first.
 
-    Of what happens again and again (an intent, a confirmation) the columns keep the last; each failure between is in
-    the history.
+    Of repeated events (an intent, a confirmation) the columns hold the last; each failure between is in the history.
     """
     notes = db.execute("SELECT at, what, detail FROM history WHERE key = ? ORDER BY id", (order.key,)).fetchall()
     noted = [(moment(at), RANKS.get(what, NOTED), Moment(moment(at), what, detail)) for at, what, detail in notes]
@@ -68,7 +67,7 @@ def _receipt(delivery: DeliveryRow) -> str:
 
 
 def _aside(order: OrderRow, notes: Sequence[Moment]) -> Iterator[tuple[datetime, int, Moment]]:
-    """Tell of a delivery that was held or left out when the order was listed: the history has no line for that."""
+    """Yield deliveries that were held or left out when the order was listed, for which the history has no line."""
     listed = max([order.found_at, *(note.at for note in notes if RANKS.get(note.what) == CHANGED)])
     said = {(note.what, note.detail.partition(":")[0]) for note in notes if note.at >= listed}
     for each in order.deliveries.values():
