@@ -65,7 +65,7 @@ def execute_values(db: sqlite3.Connection, statement: str, rows: Sequence[Sequen
 
 
 def update_keys(db: sqlite3.Connection, statement: str, keys: Sequence[Any], *others: Any) -> int:
-    """As `execute_values`, for a statement that ends with a list of keys, after the values of `others`: `key IN ({})`."""
+    """As `execute_values`, for a statement that ends with keys, `key IN ({})`, after the values of `others`."""
     changed = 0
     for part, size in _parts(keys):
         changed += db.execute(_listed(statement, size), [*others, *_filled(part, size)]).rowcount

@@ -49,7 +49,7 @@ FROM |= {
     "believes_a_failure": 4280,
     "failure_stays": 40,
     "forget_step": 225,
-    "swallow_cancel": 390,
+    "swallow_cancel": 490,
     "tells_again": 1000,
 }
 
