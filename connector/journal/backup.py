@@ -59,7 +59,7 @@ def _taken(file: Path) -> JournalError:
 
 
 def _clear(file: Path, now: datetime) -> None:
-    """Remove what backups to `file` left that were killed, when that is so long ago that none of them can still run."""
+    """Remove the temporary files of killed backups to `file` that are too old for a running one."""
     for left in file.parent.glob(f".{escape(file.name)}.*.part"):
         with suppress(OSError):
             if left.stat().st_mtime < now.timestamp() - STALE:
@@ -70,7 +70,7 @@ def _copy(source: sqlite3.Connection, part: Path, now: datetime) -> None:
     with closing(sqlite3.connect(part, isolation_level=None)) as copy:
         source.backup(copy)  # all pages in one step, so that no write to the source makes it begin again
         copy.execute("PRAGMA synchronous = FULL")
-        copy.execute("PRAGMA journal_mode = DELETE")  # one file: what is restored needs nothing beside it
+        copy.execute("PRAGMA journal_mode = DELETE")  # one file: a restored journal needs no other beside it
         copy.execute("INSERT OR REPLACE INTO identity (name, value) VALUES ('copy', ?)", (now.isoformat(),))
         (sound,) = copy.execute("PRAGMA integrity_check(1)").fetchone()
         if sound != "ok":

@@ -102,13 +102,13 @@ def still(keys: Sequence[int], cause: str, db: sqlite3.Connection) -> list[int]:
 
 def retry(keys: Sequence[int], now: int, db: sqlite3.Connection, cause: str | None = None) -> list[int]:
     """
-    Make what waits for a person due again; return the orders of which something did.
+    Make waiting parts of orders due again; return the orders that had some.
 
-    With a `cause`, only what waits for that: what else there is of the order was not meant. What was skipped stays so
-    unless nothing else waits: it may be there, and who releases something else has not looked.
+    With a `cause`, only the parts that wait for it. A skipped delivery stays so unless nothing else of the order waits:
+    it may exist, and a person who releases another part has not looked there.
 
-    An order whose source is being told that it failed is left alone (`telling_failure`): delivered in that moment, it
-    would be told as failed afterwards.
+    An order whose failure is being acknowledged is left alone (`telling_failure`): delivered in that moment, it would
+    be reported as failed afterwards.
     """
     asked = None if cause is None else storable(cause)
     late = set(telling_failure(keys, db))

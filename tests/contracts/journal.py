@@ -1,4 +1,4 @@
-"""What every journal must do. Each journal's test inherits it."""
+"""The contract of every journal. Each journal's test inherits it."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class JournalContract(ArrivalRules, DeliveryRules, AckRules, ChangeRules):
             assert await journal.deliveries.due("erp", ["new"], at(), 1) == []
 
     async def test_next_due_is_strictly_later(self) -> None:
-        """What is due already is no reason to wait; nothing to wait for is None."""
+        """A delivery that is due already does not count; None if there is none to wait for."""
         async with self.open() as journal:
             for order_id, wait in (("1", 40), ("2", 20)):
                 key = await found(journal, order_id)

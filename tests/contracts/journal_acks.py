@@ -1,4 +1,4 @@
-"""What every journal must do with acknowledgements, at a start, and when it is asked what is left."""
+"""The contract of every journal for acknowledgements, for starts and for the counts of open work."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class AckRules(JournalBench):
 
     @pytest.mark.parametrize("state", get_args(AckState))
     async def test_only_what_is_pending_can_be_claimed(self, state: AckState) -> None:
-        """What is in doubt is read back first, what is confirmed or parked is not sent at all."""
+        """One in doubt is read back first, one that is confirmed or parked is not sent at all."""
         async with self.open() as journal:
             key = await place_ack(journal, state)
             assert await journal.acks.claim([key], at()) == [state == "pending"]
@@ -232,7 +232,7 @@ class AckRules(JournalBench):
             assert await rows(journal, "SELECT count(*) FROM payloads") == [(1,)]
 
     async def test_due_acknowledgements_are_of_one_source_and_state_oldest_first(self) -> None:
-        """What has waited longest comes first."""
+        """The longest waiting comes first."""
         async with self.open() as journal:
             keys = [await found(journal, str(number)) for number in range(5)]
             for key in keys:
@@ -292,7 +292,7 @@ class AckRules(JournalBench):
             assert [ack.key for ack in await journal.acks.due("shop", "pending", at(99))] == keys[:1000]
 
     async def test_next_ack_is_strictly_later_and_never_one_that_is_being_sent(self) -> None:
-        """What is being sent is waited for elsewhere."""
+        """One that is being sent is waited for elsewhere."""
         async with self.open() as journal:
             keys = [await found(journal, str(number)) for number in range(3)]
             for key in keys:

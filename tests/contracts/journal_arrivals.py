@@ -1,4 +1,4 @@
-"""What every journal must do with what a feed lists."""
+"""The contract of every journal for the orders that a feed lists."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = ["ArrivalRules"]
 
 
 class ArrivalRules(JournalBench):
-    """The promises of `Journal.ingest`."""
+    """The promises of `Orders.ingest`."""
 
     @pytest.mark.fault(27)
     async def test_a_page_is_taken_in_once(self) -> None:
@@ -160,7 +160,7 @@ class ArrivalRules(JournalBench):
 
     @pytest.mark.fault(31)
     async def test_an_order_that_waits_is_delivered_as_it_is_now(self) -> None:
-        """What has not been sent yet is replaced: the newest revision is the one to deliver."""
+        """An order that has not been sent yet is replaced: the newest revision is the one to deliver."""
         async with self.open() as journal:
             key = await found(journal)
             assert await intend(journal, key)
@@ -171,7 +171,7 @@ class ArrivalRules(JournalBench):
 
     @pytest.mark.fault(31)
     async def test_an_order_on_its_way_is_not_touched(self) -> None:
-        """What was sent is what counts (faults.md #31); the change is noted, and taken up if the delivery fails."""
+        """The sent revision counts (faults.md #31); the change is noted, and resumed if the delivery fails."""
         async with self.open() as journal:
             key = await found(journal)
             assert await intend(journal, key)
@@ -356,7 +356,7 @@ class ArrivalRules(JournalBench):
                 await journal.store.write(lambda db: db.execute("UPDATE orders SET ack_outcome = 'failed'"))
 
     async def test_a_receipt_never_changes(self) -> None:
-        """What the receiver first called the order is what it is called, whoever writes."""
+        """The first receipt of an order is its receipt for ever."""
         async with self.open() as journal:
             key = await found(journal)
             await delivered(journal, key)

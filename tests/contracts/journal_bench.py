@@ -1,4 +1,4 @@
-"""What the contract of all journals works with: how to open one, and an order's steps in one call each."""
+"""The tools of the contract of all journals: open one, and an order's steps in one call each."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ HASH = b"\x01" * 32
 
 
 class JournalBench(ABC):
-    """Which journal is tested."""
+    """The journal that is tested."""
 
     journal: ClassVar[type[SqliteJournal]]
 

@@ -1,4 +1,4 @@
-"""What every journal must do with what follows a delivery: updates, cancellations, documents."""
+"""The contract of every journal for changes after a delivery: updates, cancellations, documents."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ CANCELLED = Arrival(
 
 
 class ChangeRules(JournalBench):
-    """The promises of `Journal.changes_due`, `next_change` and `settle_change`."""
+    """The promises of `Changes.due`, `next_due` and `settle`."""
 
     async def test_a_change_is_due_with_all_that_it_needs(self) -> None:
-        """What the order is now, and under which numbers the receiver knows it."""
+        """The current content of the order, and the receiver's numbers for it."""
         async with self.open() as journal:
             key = await found(journal)
             await delivered(journal, key)
@@ -159,7 +159,7 @@ class ChangeRules(JournalBench):
 
     @pytest.mark.fault(126)
     async def test_an_order_that_changes_back_before_it_was_updated_is_updated_again(self) -> None:
-        """What it had meanwhile may have been sent: it is brought back to what it was delivered as."""
+        """The revision in between may have been sent: the order is changed back to the delivered one."""
         async with self.open() as journal:
             await changed(journal)
             assert await amend(journal, arrival("1", "a")) == "amended"
@@ -169,7 +169,7 @@ class ChangeRules(JournalBench):
             assert await amend(journal, arrival("1", "a")) == "known"
 
     async def test_a_newer_change_takes_the_place_of_an_older_one(self) -> None:
-        """What became of the older one does not end the newer one."""
+        """The outcome of the older one does not end the newer one."""
         async with self.open() as journal:
             old = await changed(journal)
             await amend(journal, arrival("1", "c", raw=b"newer"))

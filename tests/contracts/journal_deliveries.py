@@ -1,4 +1,4 @@
-"""What every journal must do with deliveries."""
+"""The contract of every journal for deliveries."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ BOTH = (("wms", True), ("erp", True))
 
 
 class DeliveryRules(JournalBench):
-    """The promises of `Journal.intend`, `settle`, `due` and `next_due`."""
+    """The promises of `Deliveries.intend`, `settle`, `due` and `next_due`."""
 
     async def test_an_intent_is_granted_once(self) -> None:
         """Two that want to create the same order: one may, and the attempt is on record before the first byte."""
@@ -56,7 +56,7 @@ class DeliveryRules(JournalBench):
             ]
 
     async def test_an_intent_is_for_the_revision_in_the_journal(self) -> None:
-        """What was mapped from an older revision is not sent."""
+        """A request that was mapped from an older revision is not sent."""
         async with self.open() as journal:
             key = await found(journal)
             await ingest(journal, arrival("1", "b"))
@@ -261,7 +261,7 @@ class DeliveryRules(JournalBench):
                 assert await notes(journal, key) == []
 
     async def test_a_second_settlement_changes_nothing(self) -> None:
-        """What is delivered is delivered, and its acknowledgement is made due once."""
+        """A delivery is final, and its acknowledgement is made due once."""
         async with self.open() as journal:
             key = await found(journal)
             await delivered(journal, key)

@@ -9,7 +9,7 @@ process lives a step changes that row only; the next process moves the deadlines
 does anything else.
 
 A step that a process did not live to note is found by the next one where the machine says how long it has run. After a
-restart of the machine nobody knows how much time has passed: what may have been applied then waits a whole settle time.
+restart of the machine the time that has passed is unknown: calls that may have been applied wait a whole settle time.
 """
 
 # ruff: noqa: S608 - the SQL is put together from our own words; every value is a parameter.
@@ -45,7 +45,7 @@ T = TypeVar("T")
 _NEARLY = 500
 """Milliseconds by which two readings of the same may differ."""
 _FAR = 253_402_300_799_000
-"""A time that never comes: a start pulls such deadlines in to what the settings allow (`Journal.recover`)."""
+"""A time that never comes: a start pulls such deadlines in to the limits of the settings (`Journal.recover`)."""
 
 
 class Deadline(NamedTuple):
@@ -96,7 +96,7 @@ RECORDS = frozenset(
         ("history", "at"),
         ("sources", "last_poll"),
         ("receivers", "since"),
-        ("replays", "since"),  # what a person asked for
+        ("replays", "since"),  # requested by a person
         ("replays", "made_at"),
         ("replays", "done_at"),
         ("ack_terms", "due_at"),  # compared with `ack_at`, and with nothing else
@@ -167,7 +167,7 @@ def note(mark: ClockMark, since: int, now: int, db: sqlite3.Connection) -> int:
     """
     Note how far the clock is ahead; return by how many milliseconds that has changed.
 
-    `since` and `now`, by the machine's clock: what fell due between them did so after the step.
+    `since` and `now`, by the machine's clock: acknowledgements that fell due between them did so after the step.
     """
     last = _last(db)
     _put(mark, db)
@@ -177,7 +177,7 @@ def note(mark: ClockMark, since: int, now: int, db: sqlite3.Connection) -> int:
 
 
 def _age(by: int, but: tuple[int, int] | None, db: sqlite3.Connection) -> None:
-    """Keep the ages of acknowledgements what they are, but for those that fell due within a time."""
+    """Keep the ages of acknowledgements, except of those that fell due within a time."""
     if by:
         db.execute(
             "UPDATE orders SET ack_moved = ack_moved + ? WHERE ack_state IN ('pending', 'sending', 'in_doubt')"
@@ -193,12 +193,12 @@ def _last(db: sqlite3.Connection) -> ClockMark | None:
 
 
 def comparable_from(now: int, db: sqlite3.Connection) -> None:
-    """Let no list be compared with a record from before `now`: what happened since may be in a newer journal only."""
+    """Compare no list with a record from before `now`: later events may be in a newer journal only."""
     db.execute("UPDATE clock SET comparable = ?", (now,))
 
 
 def comparable(db: sqlite3.Connection) -> int:
-    """Return the machine's time, in milliseconds, from which on records can be compared with what comes."""
+    """Return the machine's time, in milliseconds, from which on records are comparable with later lists."""
     row = db.execute("SELECT comparable FROM clock").fetchone()
     return 0 if row is None else int(row[0])
 

@@ -15,7 +15,7 @@ def millis(at: datetime) -> int:
 
 
 def moment(ms: int) -> datetime:
-    """Return a stored time as a `datetime` in UTC. Raises `JournalError` for what can be no time."""
+    """Return a stored time as a `datetime` in UTC. Raises `JournalError` for a number that is no time."""
     try:
         return datetime.fromtimestamp(ms / 1000, UTC)
     except (ValueError, OverflowError, OSError):  # which of them depends on the system

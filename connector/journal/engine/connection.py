@@ -1,4 +1,4 @@
-"""The journal's file: opened once, with what durability needs set and read back, its schema brought up to date."""
+"""The connection to the journal's file: opened once, with durable settings, and its schema brought up to date."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Database(aiosqlite.Connection):
         _create(path)
         database = cls(partial(_connect, path), iter_chunk_size=64)
         try:
-            # Each to its end, come what may: a connection that nobody holds keeps its thread, and so the process.
+            # Each to its end in any case: a connection without an owner keeps its thread, and so the process.
             await uncancellable(asyncio.ensure_future(database._started()))
             await uncancellable(database.submit(partial(_prepare, path)))
         except BaseException as exc:
@@ -85,7 +85,7 @@ class Database(aiosqlite.Connection):
                 future.get_loop().call_soon_threadsafe(_fail, future)
 
     async def close(self) -> None:
-        """Run what is queued, and close; it is closed when this returns or raises. Idempotent."""
+        """Run the queued operations, and close; it is closed when this returns or raises. Idempotent."""
         if self._over:
             self._drop()
         elif self._closing is None:
@@ -198,7 +198,7 @@ def damaged(db: sqlite3.Connection) -> bool:
 
 def unusable(path: Path, exc: sqlite3.Error | UnicodeDecodeError) -> JournalError:
     """
-    Return what an error of SQLite while the journal is opened means to the operator.
+    Return the error for the operator to an error of SQLite while the journal is opened.
 
     A `UnicodeDecodeError` is one whose text quotes a damaged name.
     """

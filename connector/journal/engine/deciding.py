@@ -32,7 +32,7 @@ def deciding(path: str | Path) -> Iterator[sqlite3.Connection]:
         raise JournalError(f"{path}: there is no journal; the connector has not run with these settings")
     try:
         with closing(sqlite3.connect(path, timeout=PATIENCE, isolation_level=None)) as db:
-            # Two connections that both move the log into the file are what SQLite before 3.51.3 could not do safely.
+            # SQLite before 3.51.3 could not safely let two connections move the log into the file.
             db.execute("PRAGMA wal_autocheckpoint = 0")
             db.execute("PRAGMA synchronous = FULL")
             db.execute("PRAGMA foreign_keys = ON")

@@ -50,7 +50,7 @@ def disk_trouble(folder: Path) -> str:
 
 
 def cause_of(exc: sqlite3.Error | OSError, folder: Path) -> str:
-    """Return what an error about a file in `folder` means, the error's own words included."""
+    """Return the cause of an error about a file in `folder`, the error's own text included."""
     said = (exc.strerror or type(exc).__name__) if isinstance(exc, OSError) else str(exc)
     trouble = disk_trouble(folder)
     return f"{trouble} ({said})" if trouble else said

@@ -32,7 +32,7 @@ class GroupCommit:
     Collects operations and runs each collection as one transaction.
 
     An operation must be all or nothing by itself only as far as the transaction is: if one of a group raises, the
-    group is rolled back and its members run one by one, so that only the faulty one fails. What fails for the disk
+    group is rolled back and its members run one by one, so that only the faulty one fails. A failure of the disk
     (see `passing`) is nobody's fault: all of the group hear of it, and may try again together.
     """
 
@@ -111,7 +111,7 @@ def _nothing(db: sqlite3.Connection) -> None:
 
 
 async def uncancellable(future: asyncio.Future[T]) -> T:
-    """Wait for `future`, come what may; then return its result, or pass on the cancellation that came meanwhile."""
+    """Wait for `future` in any case; then return its result, or pass on a cancellation that came meanwhile."""
     cancelled: asyncio.CancelledError | None = None
     with anyio.CancelScope(shield=True):
         while not future.done():

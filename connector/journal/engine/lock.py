@@ -54,7 +54,7 @@ class InstanceLock:
         self._fd = fd
 
     def note(self, text: str) -> None:
-        """Leave `text` for `noted` in other processes, in the place of what was left before; a courtesy as well."""
+        """Leave `text` for `noted` in other processes, in the place of an earlier one; a courtesy as well."""
         if self._fd is not None:
             content = self._holder + (f"{readable(text)}\n".encode() if text else b"")
             with suppress(OSError):  # over its own first bytes it goes even where the disk is full
@@ -96,7 +96,7 @@ def _beside(journal: Path) -> Path:
 
 
 def noted(journal: str | Path) -> str:
-    """Return what the process that holds the lock has left in it (see `InstanceLock.note`), if it may still run."""
+    """Return the note of the process that holds the lock (see `InstanceLock.note`), if it may still run."""
     try:
         text = _beside(Path(journal)).read_text("utf-8", "replace")
     except OSError:

@@ -21,7 +21,7 @@ class NoJournal(JournalError):
 
 def check_version(path: Path, db: sqlite3.Connection) -> None:
     """
-    Refuse what is no journal of our version. To be called inside a transaction: a connector may just be creating it.
+    Refuse a file that is no journal of our version. For use inside a transaction: a connector may just be creating it.
 
     Raises `NoJournal` for an empty file, and `JournalError` for another program's, and for an older or newer journal.
     """

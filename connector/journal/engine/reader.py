@@ -75,5 +75,5 @@ def snapshot(db: sqlite3.Connection) -> Iterator[None]:
     try:
         yield
     finally:
-        if db.in_transaction:  # an error of the disk ends it, and is what is to be heard of
+        if db.in_transaction:  # an error of the disk has ended it, and is the one to report
             db.execute("COMMIT")

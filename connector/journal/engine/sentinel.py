@@ -69,7 +69,7 @@ class Sentinel:
         self._sends = self._noted = 0
 
     def read(self) -> Seen | None:
-        """Return what it says; None if there is none. Raises `JournalError` for one that cannot be read."""
+        """Return its note; None if there is none. Raises `JournalError` for one that cannot be read."""
         try:
             fd = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
             try:
@@ -131,7 +131,7 @@ class Sentinel:
         self._put()
 
     def renew(self, seen: Seen) -> None:
-        """Do what `write` and `follow` do, on one thread. Raises as `write` does."""
+        """Call `write` and `follow`, on one thread. Raises as `write` does."""
         self.write(seen)
         self.follow(seen)
 
@@ -162,7 +162,7 @@ class Sentinel:
 
     def before(self, *, accept: bool) -> Seen | None:
         """
-        Return what it says, before anything is made beside it.
+        Return its note, before anything is made beside it.
 
         Raises `JournalError` where the journal that was in use is not there any more, unless a person accepts that.
         """
@@ -192,7 +192,7 @@ def _judge(
     seen: Seen | None, identity: dict[str, str], *, accept: bool, path: Path, called: str
 ) -> Literal["", "lost", "restored"]:
     """
-    Return what the journal with this `identity` is, beside the one that was `seen`; empty: the one that was in use.
+    Compare the `identity` of the journal with the one that was `seen`; return its doubt, empty for the one in use.
 
     `called` names the file that says so. Raises `JournalError` for one that a person has to accept.
     """
@@ -242,7 +242,7 @@ class Start(msgspec.Struct, frozen=True):
         return max((each.sends for each in (self.seen, self.witness) if each is not None), default=NONE)
 
     def doubt(self, path: Path, identity: dict[str, str]) -> Literal["", "lost", "restored"]:
-        """Return what the journal may be beside what was seen; the worst of all. Raises `JournalError` as `_judge`."""
+        """Return the worst doubt about the journal, by all notes about it. Raises `JournalError` as `_judge`."""
         found = {
             _judge(self.seen, identity, accept=self.accept, path=path, called=f"{path.name}.seen beside it"),
             _judge(self.witness, identity, accept=self.accept, path=path, called="the witness"),
@@ -277,7 +277,7 @@ def identify(path: Path, start: Start, db: sqlite3.Connection) -> Seen:
 
 
 def raise_epoch(at_least: int, db: sqlite3.Connection) -> Seen:
-    """Raise the journal's epoch above `at_least`, inside a transaction; return what the sentinel is to say of it."""
+    """Raise the journal's epoch above `at_least`, inside a transaction; return the note for the sentinel."""
     identity = dict(db.execute("SELECT name, value FROM identity"))
     epoch = max(_epoch(identity), at_least) + 1
     db.execute("INSERT OR REPLACE INTO identity (name, value) VALUES ('epoch', ?)", (str(epoch),))

@@ -3,7 +3,7 @@ Stalls: the waits of the journal while its file cannot be written or read for a 
 
 A full disk, a lock that somebody else holds, a file system that went read-only: the callers wait, as long as it takes,
 and try again together. Whoever waits takes nothing new up, so the whole flow stops by itself, and goes on by itself.
-Nothing is lost by that: what was to be written was rolled back, and each write is guarded by the state it starts from.
+Nothing is lost by that: the writes were rolled back, and each is guarded by the state it starts from.
 A damaged file, a defect, a connection that is gone: waiting does not mend those, and they are raised at once.
 """
 
@@ -78,7 +78,7 @@ class Stall:
 
 class StallRetry:
     """
-    Tries again what failed for a cause that may pass. `what` completes "the journal could not be ...".
+    Repeats operations that failed for a transient cause. `what` completes "the journal could not be ...".
 
     All that wait try at the same moments, so that they share a transaction. `listen` hears when a stall begins, and
     None when it is over: when somebody was let through and nobody waits any more.

@@ -143,7 +143,7 @@ def next_due(receiver: str, db: sqlite3.Connection) -> int | None:
 
 
 def settle(change: Change, receiver: str, outcome: ChangeOutcome, now: int, db: sqlite3.Connection) -> bool:
-    """Record what became of a change; tell whether it was still the one that was due."""
+    """Record the outcome of a change; see `Changes.settle`."""
     state, reason, at = outcome.state, outcome.reason, now if outcome.again is None else millis(outcome.again)
     which = (change.key, receiver, change.what, change.revision)
     current = db.execute(

@@ -86,7 +86,7 @@ _decode = msgspec.json.Decoder(Shortfall).decode
 
 
 def _keep(source: str, shortfall: Shortfall, db: sqlite3.Connection) -> None:
-    """Write down what the last poll of `source`, which has a row, could not see. It runs inside a transaction."""
+    """Store the shortfall of the last poll of `source`, which has a row."""
     text = _encode(shortfall).decode()
     db.execute("UPDATE sources SET shortfall = ?2 WHERE name = ?1 AND shortfall <> ?2", (source, text))
 

@@ -1,4 +1,4 @@
-"""What a step of the machine's clock does to the journal: nothing waits longer for it, and nothing less."""
+"""Steps of the machine's clock: no deadline comes later for one, and none earlier."""
 
 from __future__ import annotations
 

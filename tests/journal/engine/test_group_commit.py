@@ -90,7 +90,7 @@ async def test_one_faulty_operation_fails_alone(runner: ByHand) -> None:
 
 
 async def test_a_faulty_operation_alone_leaves_nothing(runner: ByHand) -> None:
-    """What it wrote before it failed is rolled back, and the next one finds no open transaction."""
+    """Its writes before the failure are rolled back, and the next one finds no open transaction."""
     commits = GroupCommit(runner)
     for operation in (fail_after("a"), write("a")):
         (task,) = start(commits, operation)

@@ -1,4 +1,4 @@
-"""What a start makes of every state that a journal can be left in."""
+"""The states of a journal after a start, by the state in which it was left."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is written together, in few statements, is what would have been written one by one."""
+"""Writes of many rows at once have the result of the same writes one by one."""
 
 from __future__ import annotations
 
@@ -89,5 +89,5 @@ async def journeys(plan: list[Any], *, together: bool) -> tuple[list[Any], dict[
 @settings(max_examples=150, deadline=None)
 @given(orders)
 async def test_together_or_one_by_one_is_the_same(plan: list[Any]) -> None:
-    """Whatever mixture of orders, receivers and outcomes: the same answers, and the same rows."""
+    """For any mixture of orders, receivers and outcomes: the same answers, and the same rows."""
     assert await journeys(plan, together=True) == await journeys(plan, together=False)

@@ -1,4 +1,4 @@
-"""What the journal says is to be looked up before its first create, and for how long."""
+"""The look-ups before a first create: of which orders, and for how long."""
 
 from __future__ import annotations
 
@@ -179,7 +179,7 @@ async def test_what_a_backup_holds_as_settled_settles_again() -> None:
 
 @pytest.mark.parametrize(("ended", "first"), [(29, ("wms",)), (30, ())])
 async def test_a_walk_that_ends_before_all_has_settled_ends_nothing(ended: int, first: tuple[str, ...]) -> None:
-    """What had just left the feed may come back into it, changed, and its record may not show yet."""
+    """An order that has just left the feed may come back, changed, and its record may not show yet."""
     journal = await begun(doubt="restored")
     await journal.endpoints.polled("shop", at(ended), "", complete=True)
     assert await listed(journal, "1", seconds=40) == first

@@ -1,4 +1,4 @@
-"""What the journal keeps of reports to sources, and of the progress that they are made from."""
+"""Progress reports in the journal, and the statuses from which they are made."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `status`, `orders` and `show` ask the journal: the right answers, by the indexes, and changing nothing."""
+"""The queries of `status`, `orders` and `show`: right, by the indexes, and without a change."""
 
 from __future__ import annotations
 
@@ -355,7 +355,7 @@ async def test_reading_beside_a_running_connector(tmp_path: Path) -> None:
 
 
 async def test_reading_after_the_connector_was_killed(tmp_path: Path) -> None:
-    """What a killed process left in the write-ahead log is read as well."""
+    """The write-ahead log of a killed process is read as well."""
     journal = await SqliteJournal.open(tmp_path / "journal.db", SystemClock())
     try:
         await fill(journal, AT)

@@ -1,4 +1,4 @@
-"""What a person decides about an order that waits for several things."""
+"""Decisions of a person about an order that waits for several causes."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ async def test_what_is_decided_about_a_cause_is_about_what_waits_for_it(decision
 
 
 async def test_a_receiver_that_takes_orders_again_releases_its_own() -> None:
-    """What another receiver refused waits on."""
+    """A rejection by another receiver waits on."""
     journal = MemoryJournal()
     await waiting(journal, ("a", "held", 1, "a rejects every order"), ("b", "rejected", 1, "no street"))
 
