@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import sqlite3
 
     from connector.journal.records import Shortfall
-    from connector.journal.views.status import Cause, Status
+    from connector.journal.views.status import CauseTotal, Status
     from connector.settings import Settings
 
 __all__ = ["command", "open_for_reading"]
@@ -116,7 +116,7 @@ def _limits(settings: Settings, name: str) -> dict[str, Any]:
     return {"rate_limit": rate, "concurrency": None if own is None else own.concurrency}
 
 
-def as_text(settings: Settings, status: Status, causes: list[Cause], now: datetime) -> str:
+def as_text(settings: Settings, status: Status, causes: list[CauseTotal], now: datetime) -> str:
     """Return two tables and, below them, a line for each problem."""
     data = as_data(settings, status, now)
     parts = [_sources(data["sources"], now), _receivers(data["receivers"])]

@@ -24,12 +24,12 @@ from connector.journal.engine.codec import millis
 from connector.journal.records import Arrival, Ingested, Listing, Relisted, RelistPolicy
 from connector.journal.tables import acks, changes, history, lookup_first, payloads, relisted
 
-__all__ = ["Known", "again", "known", "relist", "telling_failure"]
+__all__ = ["KnownOrder", "again", "known", "relist", "telling_failure"]
 
 WAITING_FOR_A_PERSON = frozenset({"held", "rejected"})
 
 
-class Known(msgspec.Struct):
+class KnownOrder(msgspec.Struct):
     """An order that the journal holds already."""
 
     key: int
@@ -48,7 +48,7 @@ class Known(msgspec.Struct):
 RETURNED = frozenset({"cancelled", "vanished"})
 
 
-def known(db: sqlite3.Connection, source: str, order_ids: Sequence[str]) -> dict[str, Known]:
+def known(db: sqlite3.Connection, source: str, order_ids: Sequence[str]) -> dict[str, KnownOrder]:
     """Return the orders of these ids that the journal holds, by id."""
     rows = bulk.select_keys(
         db,
@@ -64,7 +64,7 @@ def known(db: sqlite3.Connection, source: str, order_ids: Sequence[str]) -> dict
         source,
     )
     return {
-        order_id: Known(
+        order_id: KnownOrder(
             key=key,
             revision=revision,
             ack_state=ack_state,
@@ -81,7 +81,9 @@ def known(db: sqlite3.Connection, source: str, order_ids: Sequence[str]) -> dict
     }
 
 
-def again(db: sqlite3.Connection, source: str, row: Known, arrival: Arrival, listing: Listing, now: int) -> Ingested:
+def again(
+    db: sqlite3.Connection, source: str, row: KnownOrder, arrival: Arrival, listing: Listing, now: int
+) -> Ingested:
     """Decide about one order that the journal holds and that is listed again."""
     same = row.revision == arrival.revision
     if row.states <= {"delivered"} and arrival.state == "new" and not arrival.cancelled:
@@ -111,7 +113,7 @@ def again(db: sqlite3.Connection, source: str, row: Known, arrival: Arrival, lis
     return _renew(db, row.key, arrival, now, _START_AGAIN)
 
 
-def _follow(db: sqlite3.Connection, row: Known, arrival: Arrival, now: int) -> Ingested:
+def _follow(db: sqlite3.Connection, row: KnownOrder, arrival: Arrival, now: int) -> Ingested:
     """Store the current listing of an unchanged revision, which does not cover all of its fields."""
     same, known = row.raw is None or row.raw == arrival.raw, Ingested(row.key, "known")
     if same or "intent" in row.states or telling_failure(row.ack_state, row.ack_outcome):

@@ -29,7 +29,7 @@ from connector.journal.tables.relisted import CAUSE
 
 __all__ = [
     "PARKED",
-    "Cause",
+    "CauseTotal",
     "NoJournal",
     "ReceiverCounts",
     "SourceCounts",
@@ -88,7 +88,7 @@ class Status(msgspec.Struct, frozen=True):
     receivers: Mapping[str, ReceiverCounts]
 
 
-class Cause(msgspec.Struct, frozen=True):
+class CauseTotal(msgspec.Struct, frozen=True):
     """The number of orders that wait in `state` for the same cause."""
 
     state: str
@@ -155,7 +155,7 @@ def status(db: sqlite3.Connection) -> Status:
     return Status(sources, receivers)
 
 
-def causes(db: sqlite3.Connection, source: str | None = None) -> list[Cause]:
+def causes(db: sqlite3.Connection, source: str | None = None) -> list[CauseTotal]:
     """Return the causes of holds, rejections and parked reports (of `source`), the most frequent first."""
     rows = db.execute(
         "SELECT state, cause, count(DISTINCT key) AS n FROM deliveries"
@@ -173,7 +173,7 @@ def causes(db: sqlite3.Connection, source: str | None = None) -> list[Cause]:
         " ORDER BY n DESC, 1, 2",
         (source, PARKED),
     )
-    return [Cause(*row) for row in rows]
+    return [CauseTotal(*row) for row in rows]
 
 
 def example(db: sqlite3.Connection, source: str, state: str, cause: str) -> str:

@@ -31,13 +31,13 @@ from connector.sources.ewarehousing.settings import EwarehousingSourceSettings
 __all__ = ["EwarehousingSource"]
 
 
-class _Head(msgspec.Struct):
+class _OrderHead(msgspec.Struct):
     """The field on which the list and the order itself must agree."""
 
     status: str | None = None
 
 
-_head = msgspec.json.Decoder(_Head)
+_head = msgspec.json.Decoder(_OrderHead)
 
 
 class EwarehousingSource:

@@ -26,7 +26,7 @@ __all__ = ["items", "walk"]
 MOST_PAGES = 100_000
 
 
-class _Head(msgspec.Struct):
+class _PageHead(msgspec.Struct):
     """The ids that an order may have; the rest of it stays raw."""
 
     order_id: Any = None
@@ -34,7 +34,7 @@ class _Head(msgspec.Struct):
     id: Any = None
 
 
-_head = msgspec.json.Decoder(_Head)
+_head = msgspec.json.Decoder(_PageHead)
 
 
 def items(rows: Iterable[msgspec.Raw], id_keys: Sequence[str]) -> list[FeedItem]:

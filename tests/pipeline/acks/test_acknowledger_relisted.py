@@ -19,7 +19,7 @@ from connector.journal import decisions
 from connector.journal.engine.codec import millis
 from connector.journal.sqlite import MemoryJournal
 from connector.journal.views.orders import find
-from connector.journal.views.status import Cause, causes, status
+from connector.journal.views.status import CauseTotal, causes, status
 from connector.settings.model import RetrySettings
 from connector.settings.values import Duration
 from connector.sources.base import FeedItem, Page
@@ -116,7 +116,7 @@ async def test_where_a_repeat_does_something_twice_a_person_decides(caplog: pyte
     async with bench.running(journal) as connector:
         await anyio.sleep(HOUR)
         assert {"1": 1, "2": 1} == shop.told
-        assert [Cause("held", LISTED_AGAIN, 1)] == await journal.read(causes)
+        assert [CauseTotal("held", LISTED_AGAIN, 1)] == await journal.read(causes)
         row = await journal.read(lambda db: find(db, "shop", "1"))
         assert row is not None
         assert ("held", LISTED_AGAIN) == (row.state, row.cause)
@@ -257,7 +257,7 @@ async def test_an_answer_that_calls_itself_a_failure_is_no_confirmation(others: 
     ((order_id, why),) = await parked(journal)
     assert "1" == order_id
     assert why.startswith("keeps failing at shop: ")
-    assert [Cause("held", ACK_REFUSED, 1)] == await journal.read(causes)
+    assert [CauseTotal("held", ACK_REFUSED, 1)] == await journal.read(causes)
 
 
 @pytest.mark.fault(127)
