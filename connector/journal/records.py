@@ -160,8 +160,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """
     One due delivery, read back from the journal, with the state in which it waits.
 
-    `ask`: the receiver may have the order from before the journal existed, so that a look-up precedes the first create
-    as well. `version` counts the listings of the order; `raw` is the last.
+    `may_exist`: the receiver may have the order from before the journal existed, so that a look-up precedes the first
+    create as well. `version` counts the listings of the order; `raw` is the last.
     """
 
     key: int
@@ -173,7 +173,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     state: Waiting
     attempts: int
     raw: bytes
-    ask: bool = False
+    may_exist: bool = False
     version: int = 0
 
 
@@ -181,16 +181,16 @@ class Intent(msgspec.Struct, frozen=True):
     """
     The intention to create an order, committed before the first byte is sent.
 
-    `asked`: a look-up just found that the receiver does not have the order. Without it only a first attempt is granted,
-    and none for an order that needs a look-up first. With a `version`, the intent is granted only while the stored
-    payload has that version.
+    `confirmed_absent`: a look-up just found that the receiver does not have the order. Without it only a first attempt
+    is granted, and none for an order that needs a look-up first. With a `version`, the intent is granted only while the
+    stored payload has that version.
     """
 
     key: int
     receiver: str
     revision: str
     payload_hash: bytes
-    asked: bool = False
+    confirmed_absent: bool = False
     version: int | None = None
 
 

@@ -109,7 +109,7 @@ def recover(now: int, settle_ms: Mapping[str, int], longest_ms: int, db: sqlite3
 
 def intend(intents: Sequence[Intent], now: int, db: sqlite3.Connection) -> list[bool]:
     """Commit intentions to create; see `Deliveries.intend`."""
-    rows = [(i.key, i.receiver, i.revision, i.payload_hash, i.asked, i.version) for i in intents]
+    rows = [(i.key, i.receiver, i.revision, i.payload_hash, i.confirmed_absent, i.version) for i in intents]
     one_each = len({row[:2] for row in rows}) == len(rows)
     if one_each and bulk.all_or_nothing(db, len(rows), partial(bulk.execute_values, db, _INTEND, rows, now)):
         return [True] * len(rows)
@@ -246,7 +246,7 @@ def due(receiver: str, states: Sequence[Waiting], now: int, limit: int, db: sqli
                 state=state,
                 attempts=attempts,
                 raw=raw,
-                ask=bool(may_know),
+                may_exist=bool(may_know),
                 version=version,
             )
             for key, source, order_id, external, revision, attempts, raw, may_know, version in rows

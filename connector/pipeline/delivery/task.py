@@ -77,7 +77,7 @@ def resumed(job: Job, route: Route | None, receiver: str) -> tuple[DeliveryTask,
         revision=job.revision,
         state=job.state,
         attempts=job.attempts,
-        may_exist=job.ask,
+        may_exist=job.may_exist,
         version=job.version,
     )
     if route is None:

@@ -93,7 +93,7 @@ async def test_no_intent_is_granted_unasked() -> None:
     journal = await begun()
     assert await listed(journal, "1") == ("wms",)
     (job,) = await journal.deliveries.due("wms", ["in_doubt"], at(), 9)
-    assert (job.state, job.attempts, job.ask) == ("in_doubt", 0, True)
+    assert (job.state, job.attempts, job.may_exist) == ("in_doubt", 0, True)
 
     async def intend(*, asked: bool) -> bool:
         return (await journal.deliveries.intend([Intent(job.key, "wms", job.revision, b"#", asked)], at()))[0]
@@ -130,7 +130,7 @@ async def test_an_order_that_is_held_is_looked_up_when_it_is_released() -> None:
     await journal.orders.ingest("shop", [arrival("1", state="held", cause="x")], Listing(asked_at=at()), at())
     assert await journal.holds.release("x", at()) == 1
     (job,) = await journal.deliveries.due("wms", ["new"], at(), 9)
-    assert job.ask
+    assert job.may_exist
 
 
 async def test_reports_of_a_restored_journal_are_read_back() -> None:
