@@ -234,7 +234,7 @@ BUGS: Mapping[str, Planted] = {
         _signals_late, "tests/cli/test_signals.py::test_a_signal_before_anything_is_imported[15]", hangs=True
     ),
     "a stop waits for a stalled journal": Planted(
-        _stop_waits, "tests/flow/test_storage.py::test_a_stop_ends_in_time_although_the_disk_is_full[settle]"
+        _stop_waits, "tests/flow/test_storage.py::test_a_stop_ends_in_time_although_the_disk_is_full[deliveries.settle]"
     ),
     "production is told by a test system": Planted(
         _any_environment, "tests/settings/test_load.py::test_a_production_source_with_a_sandbox_receiver_is_refused"
