@@ -84,7 +84,9 @@ the endpoint's `ca_file`. An expired certificate, one for another host or of an 
 that does not exist are errors that somebody has to correct: `check`, the log and `run --once` (exit code 1) name
 them.
 
-**Reloading.** SIGHUP, or `Connector.reload` in an application, puts mappings, code tables, `totals`, `split_street`
+### Reloading
+
+SIGHUP, or `Connector.reload` in an application, puts mappings, code tables, `totals`, `split_street`
 and secrets into use at once. All other changes take effect at the next start; the log lists both groups of keys.
 """
 

@@ -41,15 +41,17 @@ class TraedeSettings(SourceSettings, frozen=True, kw_only=True, forbid_unknown_f
         Meta(description="Further conditions, each a group of which one (`or: true`) or every filter must hold."),
     ] = msgspec.field(default_factory=list)
     page_size: Annotated[int, Meta(ge=1, le=60)] = 60
-    page_key: Annotated[QueryName, Meta(description="The parameter for a page's number; the seed names none.")] = "page"
+    page_key: Annotated[
+        QueryName, Meta(description="The parameter for a page's number; Traede's documentation names none.")
+    ] = "page"
     limit_key: Annotated[QueryName, Meta(description="The parameter for a page's size, likewise.")] = "limit"
     first_page: Annotated[int, Meta(ge=0, le=1, description="The number of the first page.")] = 0
     mark_key: Annotated[
         str,
         Meta(
             max_length=60,
-            description="The key of the list in the body of a mark. Empty: orders, or production_orders, which seed "
-            "002 writes with a blank.",
+            description="The key of the list in the body of a mark. Empty: orders, or production_orders, which "
+            "Traede's documentation writes with a blank.",
         ),
     ] = ""
     note: Annotated[str, Meta(max_length=250, description=ack_text.DESCRIPTION)] = ack_text.DEFAULT
