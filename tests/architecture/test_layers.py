@@ -69,6 +69,21 @@ CROWDED: dict[str, str] = {
 }
 """Folders with more modules, each with the reason."""
 
+SHORTEST = 40
+SHORT: dict[str, str] = {
+    "connector.__main__": "what `python -m connector` runs",
+    "connector.cli.backup": "a module for each command",
+    "connector.cli.echo": "a module for each command",
+    "connector.cli.gc_tuning": "one rule of CPython's collector, with its reason; `run` has no room for it",
+    "connector.cli.retry": "a module for each command",
+    "connector.cli.schema": "a module for each command",
+    "connector.cli.skip": "a module for each command",
+    "connector.http.rate_limit": "a concern that a reader looks for by its name",
+    "connector.http.send_once": "a concern that a reader looks for by its name",
+    "connector.journal.engine.codec": "used on each floor of the journal",
+}
+"""Modules with fewer lines, each with the reason why it is no part of its neighbour."""
+
 SANDBOX_USERS = {
     "connector.cli.demo": "the demonstration runs against the stand-ins",
     "connector.cli.demo_scenes": "the demonstration's acts, in which the stand-ins have their parts",
@@ -188,6 +203,13 @@ def crowded(modules: Mapping[str, Module]) -> Iterator[str]:
             yield folder
 
 
+def short(modules: Mapping[str, Module]) -> Iterator[str]:
+    """Yield modules that are hardly more than their heading."""
+    for module in modules.values():
+        if not module.is_package and len(module.text.splitlines()) < SHORTEST:
+            yield module.name
+
+
 def outsiders(modules: Mapping[str, Module]) -> Iterator[str]:
     """Yield imports of the stand-ins by what runs in production, and of the tests by anything."""
     for module in modules.values():
@@ -237,6 +259,11 @@ def test_no_modules_need_each_other() -> None:
 def test_folders_are_small() -> None:
     """At most 14 modules at the root, and 18 in a folder."""
     assert sorted(crowded(package())) == sorted(CROWDED)
+
+
+def test_a_module_is_worth_its_file() -> None:
+    """At least 40 lines, or a reason; the table has no module that is longer."""
+    assert sorted(short(package())) == sorted(SHORT)
 
 
 def test_production_knows_no_stand_ins_and_nothing_knows_the_tests() -> None:
@@ -340,6 +367,12 @@ def test_a_crowded_folder_is_found() -> None:
     """One module too many is enough."""
     assert list(crowded(made(**{f"http__m{number}": "" for number in range(18)}))) == []
     assert list(crowded(made(**{f"http__m{number}": "" for number in range(19)}))) == ["connector/http"]
+
+
+def test_a_short_module_is_found() -> None:
+    """One line too few is enough."""
+    assert list(short(made(a="\n" * 39))) == ["connector.a"]
+    assert list(short(made(a="\n" * 40))) == []
 
 
 def test_a_circle_is_found() -> None:
