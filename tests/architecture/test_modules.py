@@ -1,4 +1,4 @@
-"""What holds for every module of the package: its name, its size, its docstring, and what it must not call."""
+"""The rules for every module of the package: its name, its size, its docstring, and the calls that it must not make."""
 
 from __future__ import annotations
 

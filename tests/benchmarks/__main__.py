@@ -71,7 +71,7 @@ def _settings(asked: argparse.Namespace) -> list[Setting]:
 
 
 def main() -> int:
-    """Do what the command line asks for; return the exit code."""
+    """Run the measurements that the command line names; return the exit code."""
     asked = _arguments()
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))  # so that what runs is ended first
     rows: list[dict[str, Any]] = []

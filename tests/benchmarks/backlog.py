@@ -1,8 +1,8 @@
 """
 A backlog: a journal in which so many orders wait, and a feed that lists as many, beside small ones.
 
-The process that is measured is `connector run`. What waits is of every kind (`waiting.SHARES`); the receiver takes what
-it gets, but for the feed, whose receiver is away: there the whole backlog comes to rest in the journal.
+The process that is measured is `connector run`. Orders of every kind wait (`waiting.SHARES`); the receiver accepts each
+order, but for the feed, whose receiver is away: there the whole backlog comes to rest in the journal.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ COMMANDS: dict[str, list[str]] = {
     "orders": ["orders", "--state", "new"],
     "retry": ["retry", "--cause", CAUSE],
 }
-"""What is asked of the journal beside it."""
+"""The commands that read the journal beside it."""
 AND_PEAK = """
 import atexit, sys
 from connector.cli import main
@@ -37,18 +37,18 @@ from tests.benchmarks.usage import peak
 atexit.register(lambda: print(peak(), file=sys.stderr))
 main()
 """
-"""A command that says its memory, in MiB, last: what the system counts for a child holds what its parent had."""
+"""A command that prints its memory, in MiB, last: the system's count for a child includes the memory of its parent."""
 LIMIT = 1800.0
 PROBES = 5
 
 
 def started(standin: StandIn, folder: Path, rows: int, delivered: int = DELIVERED) -> list[dict[str, Any]]:
     """
-    Return what a start over a journal of `rows` orders that wait takes, and a start again after SIGTERM in its midst.
+    Measure a start over a journal of `rows` orders that wait, and a start again after SIGTERM in its midst.
 
-    The times are seconds from the start of the process: to the first order at the receiver, to the first poll, until
-    it says that it is ready; `exit_seconds` from SIGTERM. The first line is of an empty journal, and as many orders in
-    the feed as the others deliver.
+    The times are seconds from the start of the process: to the first order at the receiver, to the first poll, until it
+    says that it is ready; `exit_seconds` from SIGTERM. The first line is of an empty journal, and as many orders in the
+    feed as the others deliver.
     """
     found = []
     with tempfile.TemporaryDirectory(prefix="connector-benchmark-", dir=folder) as name:
@@ -134,7 +134,7 @@ def _kept(folder: Path) -> int:
 def _settings(
     url: str, folder: Path, port: int, *, shape: str = "patch", poll: str = "1h", receiver: str | None = None
 ) -> Path:
-    """Write settings with the vendors' own page sizes, and the server on a port that is known."""
+    """Write settings with the vendors' own page sizes, and the server on a given port."""
     path = settings(shape, url, folder, poll=poll)
     text = path.read_text("utf-8").replace("port: 0", f"port: {port}").replace("page_size: 100", "page_size: 50")
     if receiver is not None:

@@ -1,11 +1,12 @@
 """
-The baseline: `python -m tests.benchmarks.bare URL SHAPE LOOP [mapped]`, a loop over aiohttp that keeps no record of
-anything.
+The baseline: a loop over aiohttp that keeps no record of anything.
 
-It makes the calls that the connector makes, over sessions like the connector's: it logs in, walks the feed until a
-walk finds nothing new, creates every order at the receiver, 32 at once, and tells the source, one order a call or in
-the vendor's batches. It forgets everything when it ends: after a crash it would double orders, and after a lost answer
-lose them. Nobody can deliver orders with less, so it is what the connector's promise is priced against. The garbage
+    python -m tests.benchmarks.bare URL SHAPE LOOP [mapped]
+
+It makes the calls that the connector makes, over sessions like the connector's: it logs in, walks the feed until a walk
+finds nothing new, creates every order at the receiver, 32 at once, and acknowledges at the source, one order a call or
+in the vendor's batches. It forgets everything when it ends: after a crash it would double orders, and after a lost
+answer lose them. Nobody can deliver orders with less, so the connector's promise is priced against it. The garbage
 collector is as `connector run` has it, here and in the connector that it is compared with.
 """
 
@@ -91,7 +92,7 @@ class Bare:
         self._receiver.headers["Authorization"] = f"Bearer {token}"
 
     async def drain(self) -> None:
-        """Walk until nothing is new, deliver, and tell."""
+        """Walk until nothing is new, deliver, and acknowledge."""
         workers = [asyncio.create_task(self._work()) for _ in range(CONCURRENCY)]
         try:
             while await self.walk():
@@ -106,7 +107,7 @@ class Bare:
                 raise RuntimeError("a worker ended early") from failure
 
     async def walk(self) -> int:
-        """Read the feed and queue what is new; return how many orders that were."""
+        """Read the feed and queue the new orders; return their number."""
         before, number, listed = len(self._seen), 0, 1
         found: list[dict[str, Any]] = []
         key = ID_KEYS[self._shape]
@@ -176,7 +177,7 @@ class Bare:
             self._orders.task_done()
 
     async def patch(self, order_id: int) -> None:
-        """Tell of one order in a call of its own."""
+        """Acknowledge one order in a call of its own."""
         body = {"exportedAt": "2026-01-02T06:00:00.000Z", "exportMessage": "exported", "exportStatus": "exported"}
         async with self._source.patch(
             f"/v2/orders/id/{order_id}", data=msgspec.json.encode(body), headers=JSON
@@ -185,7 +186,7 @@ class Bare:
         self._gone += 1
 
     async def tell(self, batch: Sequence[str]) -> None:
-        """Tell of a batch in one call."""
+        """Acknowledge a batch in one call."""
         content: Any
         if self._shape == "tens":
             path, listed = "/v10/orders/mark-as-exported", "orders"
@@ -228,7 +229,7 @@ async def _drain(url: str, shape: str, *, alike: bool) -> None:
 
 
 def main() -> None:
-    """Deliver every order of the stand-in once, and print what that took."""
+    """Deliver every order of the stand-in once, and print the cost."""
     url, shape, loop, *rest = sys.argv[1:]
     with gc_tuning.collect_rarely(), asyncio.Runner(loop_factory=new_loop(loop)) as runner:
         runner.run(_drain(url, shape, alike=rest == ["mapped"]))

@@ -17,7 +17,7 @@ ONLY_ASYNCIO = "import sys; sys.modules['uvloop'] = None; from connector.cli imp
 
 
 class Setting(NamedTuple):
-    """What is measured: so many orders of a shape, on an event loop, with files below `folder`."""
+    """One measurement: so many orders of a shape, on an event loop, with files below `folder`."""
 
     shape: str
     orders: int
@@ -26,7 +26,7 @@ class Setting(NamedTuple):
 
 
 class Figures(NamedTuple):
-    """What one case took in one turn. `busy` is how much of the time the stand-in was at work, from 0 to 1."""
+    """The cost of one case in one turn. `busy` is the share of the time that the stand-in was at work, from 0 to 1."""
 
     rate: float
     cpu_per_1000: float
@@ -34,7 +34,7 @@ class Figures(NamedTuple):
     busy: float
     calls: int
     cpu_loop_per_1000: float | None = None
-    """Seconds of the thread that runs the event loop alone, where the case can tell."""
+    """Seconds of the thread that runs the event loop alone, where the case measures them."""
 
 
 def _bare(setting: Setting, url: str, folder: Path) -> Finished:
@@ -75,7 +75,7 @@ def measure(case: str, setting: Setting, standin: StandIn) -> Figures:
     """
     Run one case once, against a feed of its own.
 
-    Raises `RuntimeError` if any order was not created once and told once: what loses orders is not fast.
+    Raises `RuntimeError` if any order was not created once and acknowledged once: a run that loses orders is not fast.
     """
     with tempfile.TemporaryDirectory(prefix="connector-benchmark-", dir=setting.folder) as name:
         standin.reset(setting.shape, setting.orders)

@@ -1,8 +1,8 @@
 """
-How much the stand-in can serve: `python -m tests.benchmarks.ceiling PORT SECONDS`.
+Measures the most that the stand-in can serve: `python -m tests.benchmarks.ceiling PORT SECONDS`.
 
 Raw sockets, as many as the connector has calls in flight, each with one create at a time and answers that are only
-counted. What this reaches must be well above what anything that is measured reaches.
+counted. The figure must be well above that of any program that is measured.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def ceiling(standin: StandIn, folder: Path, seconds: float = 3.0) -> dict[str, A
 
 
 def main() -> None:
-    """Ask for as many creates as are answered in so many seconds, and print how many that were."""
+    """Send as many creates as are answered in so many seconds, and print their number."""
     port, seconds = int(sys.argv[1]), float(sys.argv[2])
     requests = []
     for number in range(CONCURRENCY):

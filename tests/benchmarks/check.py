@@ -21,10 +21,10 @@ Measured = Callable[[str], dict[str, Any]]
 
 def check(measured: Measured, floors: Mapping[str, Floor] = FLOORS) -> tuple[list[dict[str, Any]], list[str]]:
     """
-    Measure each shape; return what was measured, and what fell short.
+    Measure each shape; return the measurements, and the shapes that fell short.
 
-    A shape that falls short is measured once more, and each of its shares counts at its best: chance can make a
-    share worse on both occasions, but nothing makes it better than it is on either.
+    A shape that falls short is measured once more, and each of its shares counts at its best: chance can make a share
+    worse on both occasions, but nothing makes it better than it is on either.
     """
     rows: list[dict[str, Any]] = []
     short_of: list[str] = []
@@ -48,7 +48,7 @@ def missed(tries: list[dict[str, Any]], floor: Floor) -> list[str]:
 
 
 def short(standin: StandIn, folder: Path) -> Measured:
-    """Return what measures a shape in the short form, on the fastest loop that there is."""
+    """Return the measurement of a shape in the short form, on the fastest loop that there is."""
 
     def measured(shape: str) -> dict[str, Any]:
         setting = Setting(shape, ORDERS, LOOPS[0], folder)

@@ -48,7 +48,7 @@ async def _drain(settings_file: str, profile: cProfile.Profile | None) -> None:
 
 
 def main() -> None:
-    """Drain every source once, and print what that took."""
+    """Drain every source once, and print the cost."""
     settings_file, loop, *rest = sys.argv[1:]
     profile = cProfile.Profile() if rest else None
     with gc_tuning.collect_rarely(), asyncio.Runner(loop_factory=new_loop(loop)) as runner:

@@ -1,7 +1,7 @@
 """
-Orders of the three vendors' shapes, as many as wanted and none of them kept: a page is written when it is asked for.
+Orders of the three vendors' shapes, as many as wanted and none of them kept: a page is written when it is requested.
 
-What is kept of an order is whether it still waits, one byte. An order's text is one of a few dozen made-up ones of
+The feed keeps one byte of an order: whether it still waits. An order's text is one of a few dozen made-up ones of
 `connector.sandbox`, with its own id in it.
 """
 

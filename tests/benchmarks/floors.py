@@ -1,4 +1,4 @@
-"""The least that a change may leave of what was reached: the one place that the `perf` job of .ci/run reads."""
+"""The least shares of the baselines that a change may leave: the one place that the `perf` job of .ci/run reads."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """
-What waiting costs: `python -m tests.benchmarks.idle CASE SETTINGS SOURCES SECONDS LOOP`.
+Measures the cost of waiting: `python -m tests.benchmarks.idle CASE SETTINGS SOURCES SECONDS LOOP`.
 
 Sources with nothing to deliver, each polled every five seconds. The bare loop has a session and a task for each of
-them, and asks for the first page as often.
+them, and requests the first page as often.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def idle(
     seconds: float = 30.0,
     counts: tuple[int, ...] = SOURCES,
 ) -> list[dict[str, Any]]:
-    """Return what share of a core, and how much memory, the connector and the bare loop need while nothing happens."""
+    """Return the share of a core, and the memory, that the connector and the bare loop need while nothing happens."""
     rows = []
     for sources in counts:
         used: dict[str, list[dict[str, Any]]] = {"bare": [], "connector": []}
@@ -115,7 +115,7 @@ async def _connector(file: str, seconds: float) -> None:
 
 
 def main() -> None:
-    """Wait for orders that do not come, and print what that took."""
+    """Wait for orders that do not come, and print the cost."""
     case, where, sources, seconds, loop = sys.argv[1:]
     with asyncio.Runner(loop_factory=new_loop(loop)) as runner:
         if case == "bare":

@@ -1,4 +1,4 @@
-"""What a journal of a million orders changes: the start of a process, and the throughput, beside an empty one."""
+"""The effect of a journal of a million orders on the start of a process and on the throughput, beside an empty one."""
 
 from __future__ import annotations
 

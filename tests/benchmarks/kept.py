@@ -1,10 +1,11 @@
 """
 The least that a durable journey can cost: `python -m tests.benchmarks.kept URL SHAPE LOOP FOLDER`.
 
-It is the loop that maps as the connector does, with one row an order in SQLite: taken, there, being told, told. Each
-change is synced to the disk before what must come after it, and all that is asked for meanwhile shares that commit.
-There are no look-ups, no second receiver, no retries, no history, no metrics, and nothing that goes on after a crash:
-it is no connector, only a bound for one. What it is slower than the bare loop no journal in Python can save.
+It is the loop that maps as the connector does, with one row an order in SQLite: found, created, being acknowledged,
+acknowledged. Each change is synced to the disk before the step that must come after it, and all changes that are queued
+meanwhile share that commit. There are no look-ups, no second receiver, no retries, no history, no metrics, and nothing
+that goes on after a crash: it is no connector, only a bound for one. No journal in Python can save the time by which
+this loop is slower than the bare one.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ Asked = list[tuple[str, Rows, "asyncio.Future[None]"]]
 
 
 class Record:
-    """One thread that writes; whoever asks while it is at work shares the next commit."""
+    """One thread that writes; statements queued while it is at work share the next commit."""
 
     def __init__(self, path: Path) -> None:
         self._loop = asyncio.get_running_loop()
@@ -52,7 +53,7 @@ class Record:
         self._thread.start()
 
     def write(self, statement: str, rows: Rows) -> asyncio.Future[None]:
-        """Ask for a statement; the future is done when it is synced."""
+        """Queue a statement; the future is done when it is synced."""
         done: asyncio.Future[None] = self._loop.create_future()
         self._asked.append((statement, rows, done))
         if not self._busy:
@@ -61,7 +62,7 @@ class Record:
         return done
 
     def end(self) -> None:
-        """Write what is left, and end the thread."""
+        """Write the remaining changes, and end the thread."""
         self._work.put(None)
         self._thread.join()
 
@@ -119,25 +120,25 @@ class Kept(Bare):
         self._record = record
 
     async def page(self, number: int) -> list[dict[str, Any]]:
-        """Read a page; what is new on it is in the record before it is delivered."""
+        """Read a page; its new orders are in the record before they are delivered."""
         rows, key = await super().page(number), ID_KEYS[self._shape]
         if fresh := [(int(row[key]), row[RAW]) for row in rows if str(row[key]) not in self._seen]:
             await self._record.write(TAKEN, fresh)
         return rows
 
     async def create(self, order: dict[str, Any]) -> None:
-        """Create an order; that it is there is in the record before its source is told."""
+        """Create an order; the record has it as created before its source gets the acknowledgement."""
         await super().create(order)
         await self._record.write(THERE, [(int(order[ID_KEYS[self._shape]]),)])
 
     async def patch(self, order_id: int) -> None:
-        """Tell of one order; who delivers need not wait until it is in the record that it was told."""
+        """Acknowledge one order; a delivery need not wait until the record has it as acknowledged."""
         await self._record.write(TELLING, [(order_id,)])
         await super().patch(order_id)
         self._record.write(TOLD, [(order_id,)])
 
     async def tell(self, batch: Sequence[str]) -> None:
-        """Tell of a batch, likewise."""
+        """Acknowledge a batch, likewise."""
         keys = [(int(order_id),) for order_id in batch]
         await self._record.write(TELLING, keys)
         await super().tell(batch)
@@ -154,7 +155,7 @@ async def _drain(url: str, shape: str, folder: Path) -> None:
 
 
 def main() -> None:
-    """Deliver every order of the stand-in once, with a record in `FOLDER`, and print what that took."""
+    """Deliver every order of the stand-in once, with a record in `FOLDER`, and print the cost."""
     url, shape, loop, folder = sys.argv[1:]
     with gc_tuning.collect_rarely(), asyncio.Runner(loop_factory=new_loop(loop)) as runner:
         runner.run(_drain(url, shape, Path(folder)))

@@ -1,8 +1,8 @@
 """
-How soon an order that appears is at the receiver: `python -m tests.benchmarks.latency CASE PORT FILE TIMES LOOP`.
+Measures how soon a new order is at the receiver: `python -m tests.benchmarks.latency CASE PORT FILE TIMES LOOP`.
 
-One order at a time, with nothing else to do, and a walk as soon as it is there: what a poll interval adds is left out.
-The stand-in takes both times. The bare loop reads a page, creates, and tells.
+One order at a time, with nothing else to do, and a walk as soon as it is there: the wait of a poll interval is left
+out. The stand-in takes both times. The bare loop reads a page, creates, and acknowledges.
 """
 
 from __future__ import annotations

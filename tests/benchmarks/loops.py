@@ -14,7 +14,7 @@ LOOPS = ("uvloop", "asyncio") if find_spec("uvloop") else ("asyncio",)
 
 
 def new_loop(name: str) -> Callable[[], asyncio.AbstractEventLoop]:
-    """Return what makes a loop: `asyncio`, `uvloop`, or the `fastest` that is there."""
+    """Return the factory of a loop: `asyncio`, `uvloop`, or the `fastest` that is there."""
     if name == "asyncio" or (name == "fastest" and LOOPS[0] == "asyncio"):
         return asyncio.new_event_loop
     made: Callable[[], asyncio.AbstractEventLoop] = import_module("uvloop").new_event_loop

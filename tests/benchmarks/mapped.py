@@ -1,8 +1,9 @@
 """
-What the bare loop sends when it maps as the connector does: by the same functions, to the same bytes.
+The bare loop's requests when it maps as the connector does: by the same functions, to the same bytes.
 
-The difference between this loop and the connector is what its promise costs; the difference between this loop and the
-bare one is what the checks of every field cost, and reading the vendors' orders in all the forms that they may have.
+The difference between this loop and the connector is the cost of its promise; the difference between this loop and the
+bare one is the cost of the checks of every field, and of reading the vendors' orders in all the forms that they may
+have.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the bare loop sends for an order: the fields that the connector's default mapping fills, without its checks."""
+"""The bare loop's request for an order: the fields that the connector's default mapping fills, without its checks."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def child(arguments: Sequence[str], folder: Path, *, limit: float = 600.0) -> Fi
 
 
 def result(finished: Finished) -> dict[str, Any]:
-    """Return what a child said of itself (`tests.benchmarks.usage.say`)."""
+    """Return a child's report of itself (`tests.benchmarks.usage.say`)."""
     said: dict[str, Any] = msgspec.json.decode(finished.out.splitlines()[-1])
     return said
 
@@ -87,7 +87,7 @@ class StandIn:
         self._ask("POST", "add", {"orders": orders})
 
     def state(self) -> dict[str, Any]:
-        """Return what happened since the reset, see `World.state`."""
+        """Return the events since the reset, see `World.state`."""
         return self._ask("GET", "state")
 
     def _ask(self, method: str, what: str, content: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -29,7 +29,7 @@ HEADINGS = {
     "rate_of_bare": "rate of bare",
     "cpu_of_bare": "CPU of bare",
 }
-"""What the keys of the JSON are called in a table; others go by their own names."""
+"""Names of the JSON's keys in a table; other keys go by their own names."""
 
 
 def table(rows: Iterable[dict[str, Any]]) -> str:
@@ -53,7 +53,7 @@ def _text(value: Any) -> str:
 
 
 def machine(folder: Path) -> dict[str, Any]:
-    """Return what the figures depend on: versions, cores, load, and how long the disk below `folder` takes to sync."""
+    """Return the conditions of the figures: versions, cores, load, and the sync time of the disk below `folder`."""
     return {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",

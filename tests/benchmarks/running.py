@@ -1,4 +1,4 @@
-"""`connector run` in a process of its own, watched from outside: its memory, what it serves, how it ends."""
+"""`connector run` in a process of its own, watched from outside: its memory, its answers, its end."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ GLANCE = 0.05
 """Seconds between two looks."""
 MIB = 1024
 HELD_UP = 60.0
-"""Seconds after which a process that was asked to end is killed."""
+"""Seconds after which a process is killed that should have ended."""
 
 
 def free_port() -> int:

@@ -1,4 +1,4 @@
-"""The three ways in which a source is told, and the settings that the connector is measured with."""
+"""The three forms of acknowledgement, and the settings that the connector is measured with."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ class _Status(msgspec.Struct):
 
 class _Wanted(msgspec.Struct):
     """
-    What a measurement asks of the stand-in: to begin anew, or to let more orders appear.
+    A measurement's command to the stand-in: to begin anew, or to let more orders appear.
 
     `listed`: so many of them, the last, are in the feed; the others left it before.
     """
@@ -85,7 +85,7 @@ _wanted = msgspec.json.Decoder(_Wanted)
 
 
 class World:
-    """All vendors at once: one feed, and what became of its orders."""
+    """All vendors at once: one feed, and the fate of its orders."""
 
     def __init__(self) -> None:
         self._answers: tuple[tuple[bytes, bytes, Callable[[bytes, bytes], bytes]], ...] = (
@@ -107,7 +107,7 @@ class World:
         self._begin("patch", 0)
 
     def answer(self, method: bytes, target: bytes, body: bytes) -> bytes | None:
-        """Return the body of a 200; None for what no adapter asks."""
+        """Return the body of a 200; None for a path that no adapter requests."""
         path = target.partition(b"?")[0]
         for verb, known, answer in self._answers:
             if method == verb and (path == known or (verb == b"PATCH" and path.startswith(known))):
@@ -117,7 +117,7 @@ class World:
         return None
 
     def state(self) -> dict[str, Any]:
-        """Return what happened since the beginning; times are `time.monotonic`, which all processes share."""
+        """Return the events since the beginning; times are `time.monotonic`, which all processes share."""
         return {
             "orders": len(self.created),
             "created_once": self.created.count(1),
@@ -150,7 +150,7 @@ class World:
         return b"{}"
 
     def _again(self, _target: bytes, _body: bytes) -> bytes:
-        """Another process begins: it is the first to ask, and to create."""
+        """Another process begins: the first to look up, and to create."""
         self.first_asked = self.first_created = None
         return b"{}"
 
@@ -248,7 +248,7 @@ class Connection(asyncio.Protocol):
         self._transport = cast("asyncio.WriteTransport", transport)  # uvloop's is not of asyncio's classes
 
     def data_received(self, data: bytes) -> None:
-        """Answer what is complete; keep the rest."""
+        """Answer the complete requests; keep the rest."""
         unread = self._unread + data if self._unread else data
         while (end := unread.find(b"\r\n\r\n")) >= 0:
             length = LENGTH.search(unread, 0, end)

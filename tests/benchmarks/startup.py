@@ -1,4 +1,4 @@
-"""How long it takes until something can begin: importing the library, and the command line's help."""
+"""Measures the time until something can begin: importing the library, and the command line's help."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STARTS = {
     "connector --help": ["-m", "connector", "--help"],
     "connector --version": ["-m", "connector", "--version"],
 }
-"""What is started; the first two are the baselines."""
+"""The programs that are started; the first two are the baselines."""
 TURNS = 5
 """Starts in a turn: a single one says little."""
 

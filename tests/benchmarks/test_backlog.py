@@ -31,7 +31,7 @@ def test_a_journal_full_of_orders_that_wait_is_not_in_memory(tmp_path: Path) -> 
 @pytest.mark.fault(49, 123)
 @pytest.mark.parametrize("shape", ["patch", "tens"])
 def test_a_long_feed_is_not_in_memory(shape: str, tmp_path: Path) -> None:
-    """A walk over 4,000 orders whose receiver is away: what is read goes to the journal and is let go."""
+    """A walk over 4,000 orders whose receiver is away: each page goes to the journal, and leaves the memory."""
     with standing_in() as standin:
         row = feed(standin, tmp_path, 4_000, shape)
 

@@ -1,4 +1,4 @@
-"""The measurements measure what they say: each case delivers every order once, against a stand-in that works."""
+"""The measurements measure the named work: each case delivers every order once, against a stand-in that works."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_orders_of_a_feed_are_json_with_ids_of_their_own(shape: str) -> None:
 
 
 def test_a_feed_shrinks_as_its_orders_are_told() -> None:
-    """A page is of what still waits, however deep in the feed it is and whichever orders have left."""
+    """A page lists the orders that still wait, however deep in the feed it is and whichever orders have left."""
     feed = Feed("patch", 3 * BLOCK)
     for order in (*range(BLOCK + 10), 2 * BLOCK + 5, 2 * BLOCK + 5):
         feed.mark(order)
@@ -49,7 +49,7 @@ def test_a_feed_shrinks_as_its_orders_are_told() -> None:
 
 
 def test_the_stand_in_knows_what_was_done_twice() -> None:
-    """An order that was created or told twice is not one that was so once."""
+    """An order that was created or acknowledged twice does not count as done once."""
     world = World()
     world.answer(b"POST", b"/benchmark/reset", b'{"shape":"patch","orders":3}')
     for order in (FIRST_ID, FIRST_ID, FIRST_ID + 1):
@@ -75,7 +75,7 @@ def test_the_stand_in_knows_what_was_done_twice() -> None:
     ],
 )
 def test_every_case_delivers_every_order_once(case: str, shape: str, standin: StandIn, tmp_path: Path) -> None:
-    """What is measured is the work done; `measure` raises when any of it was left out, or done twice."""
+    """The measured time is that of the whole work; `measure` raises when any of it was left out, or done twice."""
     found = measure(case, Setting(shape, 130, "asyncio", tmp_path), standin)
     assert found.rate > 0
     assert found.cpu_per_1000 > 0
@@ -95,7 +95,7 @@ def test_a_case_that_leaves_orders_out_does_not_count(
 
 
 def test_a_child_that_fails_or_hangs_is_ended_and_told(tmp_path: Path) -> None:
-    """A measurement ends, whatever becomes of what is measured; the error shows its last words."""
+    """A measurement ends, however the measured process ends; the error shows its last words."""
     with pytest.raises(RuntimeError, match=r"ended with 1 after .*no such luck"):
         child(["-c", "raise SystemExit('no such luck')"], tmp_path)
     with pytest.raises(RuntimeError, match="ended with -9"):
@@ -117,7 +117,7 @@ def test_a_floor_is_missed_only_by_the_best_of_two_turns() -> None:
 
 
 def test_a_full_journal_is_one_that_the_connector_takes_for_its_own(tmp_path: Path) -> None:
-    """The file that is made by hand is what a run of that many orders would have left, as far as anybody can tell."""
+    """The file that is made by hand is like that of a run of that many orders, as far as anybody can tell."""
     full(tmp_path / "journal.db", 300)
     database = sqlite3.connect(tmp_path / "journal.db")
     with closing(database):
@@ -135,7 +135,7 @@ def test_latency_is_of_orders_that_were_delivered(standin: StandIn, tmp_path: Pa
 
 
 def test_a_share_is_the_median_of_the_turns() -> None:
-    """Each turn is compared with the bare loop of that turn: what slows both of a turn changes no share."""
+    """Each turn is compared with the bare loop of that turn: a slowdown of both in a turn changes no share."""
 
     def turn(rate: float, cpu: float) -> Figures:
         return Figures(rate, cpu, 50.0, 0.1, 10)
@@ -145,6 +145,6 @@ def test_a_share_is_the_median_of_the_turns() -> None:
 
 
 def test_a_table_is_aligned_and_leaves_the_rounds_to_the_json() -> None:
-    """People read the table; what the medians are of stands in the JSON."""
+    """People read the table; the values behind the medians stand in the JSON."""
     rows = [{"measurement": "x", "case": "bare", "peak_mib": 41.26, "n": 12345, "rounds": [1]}]
     assert table(rows) == "case  peak MiB       n\nbare      41.3  12,345\n"

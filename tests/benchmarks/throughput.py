@@ -1,4 +1,4 @@
-"""Orders a second and what they cost, of the connector and of its command line, beside the bare loop."""
+"""Orders a second and their cost, of the connector and of its command line, beside the bare loop."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Rounds = dict[str, list[Figures]]
 
 
 def turns(setting: Setting, standin: StandIn, rounds: int, cases: Sequence[str] = tuple(CASES)) -> Rounds:
-    """Run the cases in turns, `rounds` times: what slows the machine for a while slows all of them."""
+    """Run the cases in turns, `rounds` times: a load that slows the machine for a while slows all of them."""
     found: Rounds = {case: [] for case in cases}
     for _ in range(rounds):
         for case in cases:
@@ -61,7 +61,7 @@ def row(setting: Setting, case: str, rounds: Rounds) -> dict[str, Any]:
 def throughput(
     settings: Iterable[Setting], standin: StandIn, rounds: int, tell: Callable[[list[dict[str, Any]]], None]
 ) -> list[dict[str, Any]]:
-    """Measure each setting, and `tell` its rows as soon as they are known; return all rows."""
+    """Measure each setting, and `tell` its rows as soon as they are measured; return all rows."""
     rows = []
     for setting in settings:
         print(f"... {setting.shape}, {setting.orders:,} orders, {setting.loop}", file=sys.stderr)  # noqa: T201

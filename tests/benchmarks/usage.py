@@ -1,4 +1,4 @@
-"""What a process has used since a moment: time, processor time, memory."""
+"""The usage of a process since a moment: time, processor time, memory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MIB = 1024 * 1024
 
 
 class Usage:
-    """What this process has used since this was made."""
+    """The usage of this process since this object was made."""
 
     def __init__(self) -> None:
         self._start = (time.perf_counter(), time.process_time(), time.thread_time())
@@ -44,5 +44,5 @@ def peak() -> float:
 
 
 def say(found: dict[str, Any]) -> None:
-    """Hand a result to whoever started this process."""
+    """Hand a result to the parent of this process."""
     print(msgspec.json.encode(found).decode(), flush=True)  # noqa: T201 - to whoever started it

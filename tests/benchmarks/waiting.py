@@ -1,4 +1,4 @@
-"""A journal full of orders that wait: for their delivery, a look-up, a person, or for their source to be told."""
+"""A journal full of orders that wait: for their delivery, a look-up, a person, or their acknowledgement."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from tests.benchmarks.feeds import FIRST_ID, Feed
 __all__ = ["CAUSE", "SHARES", "fill", "waiting"]
 
 CAUSE = "conflict at warehouse"
-"""What the held ones wait for."""
+"""The cause of the held ones."""
 SHARES = {"new": 10, "ready": 1, "in_doubt": 2, "held": 3, "untold": 3, "ack_in_doubt": 1}
-"""Of twenty orders, how many are what; they take turns, so that every part of the journal has all of them."""
+"""Of twenty orders, the number in each state; they take turns, so that every part of the journal has all of them."""
 OF = sum(SHARES.values())
 KINDS = [kind for kind, share in SHARES.items() for _ in range(share)]
 YEAR = 365 * 24 * 3600 * 1000
@@ -30,7 +30,7 @@ DELIVERY = {
 }
 """State, attempts, when it is due, cause and detail."""
 SAID = {"ready": "not sent", "in_doubt": "in doubt", "held": "held"}
-"""What the history has of them."""
+"""The history's word for each of them."""
 
 
 def waiting(path: Path, rows: int, shape: str = "patch") -> None:

@@ -1,1 +1,1 @@
-"""The fault catalogue: what can go wrong, numbered, and the tests that show what then holds."""
+"""The fault catalogue: numbered faults, and the tests that show the rule that holds under each."""

@@ -1,7 +1,8 @@
 """
 The table of the catalogue: `python -m tests.catalogue [fault|attack] [--missing]`.
 
-One line a case: its number, what it is, and how many tests show it; below it each of them, or why none does.
+One line a case: its number, its description, and the number of tests that show it; below it each of them, or why none
+does.
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
 """
-Which tests show which case: the markers `fault(number, ...)` and `attack(number, ...)`, read from the tests' source.
+Finds the tests that show each case: the markers `fault(number, ...)` and `attack(number, ...)` in the tests' source.
 
-Nothing is imported or collected, so that the table can be printed without the test libraries. A marker may stand on
-a test, on a class, in a module's `pytestmark`, or on one parameter of a test. `fault(*row.cases)` stands for the
-numbers of all the `Row(...)` in the folder of that test,
-where they are written out, and `fault(*range(1, 4))` for three.
+Nothing is imported or collected, so that the table can be printed without the test libraries. A marker may stand on a
+test, on a class, in a module's `pytestmark`, or on one parameter of a test. `fault(*row.cases)` stands for the numbers
+of all the `Row(...)` in the folder of that test, where they are written out, and `fault(*range(1, 4))` for three.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ class Mark:
 
 
 def titles(kind: str) -> dict[int, str]:
-    """Return what each case of a kind is, by its number."""
+    """Return the description of each case of a kind, by its number."""
     lines = (HERE / KINDS[kind]).read_text("utf-8").splitlines()
     return {int(number): title.strip() for number, _, title in (line.strip().partition(" ") for line in lines)}
 

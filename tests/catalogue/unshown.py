@@ -14,7 +14,7 @@ UNSHOWN: dict[tuple[str, int], str] = {
     "docs/guarantees.md; look-up before create and the feed bound the damage",
     ("attack", 33): "the dependencies are audited outside the tests; .ci/constraints.txt pins what is tested",
 }
-"""By kind and number: why a test cannot show it, and what does instead."""
+"""By kind and number: why a test cannot show it, and the evidence in its place."""
 
 PENDING: dict[str, frozenset[int]] = {"fault": frozenset(), "attack": frozenset()}
-"""Not shown yet, or not marked yet: a debt. Whoever marks a test need not touch this."""
+"""Not shown yet, or not marked yet: a debt. A new mark on a test needs no change here."""

@@ -30,7 +30,7 @@ class JournalContract(ArrivalRules, DeliveryRules, AckRules, ChangeRules):
             assert type(journal) is self.journal
 
     async def test_due_has_an_order_and_a_limit(self) -> None:
-        """State by state as they were asked for; in each the longest waiting first, then the oldest."""
+        """State by state in the requested order; in each the longest waiting first, then the oldest."""
         async with self.open() as journal:
             keys = [await found(journal, str(number)) for number in range(6)]
             for key, wait in zip(keys[:3], (30, 10, 20), strict=True):

@@ -48,7 +48,7 @@ class AckRules(JournalBench):
     """The promises of the rest of `Journal`."""
 
     async def test_an_acknowledgement_is_claimed_once(self) -> None:
-        """Nobody else sends it meanwhile; what is not pending is not granted."""
+        """Nobody else sends it meanwhile; an acknowledgement that is not pending is not granted."""
         async with self.open() as journal:
             keys = [await found(journal, str(number)) for number in range(3)]
             for key in keys[:2]:
@@ -94,7 +94,7 @@ class AckRules(JournalBench):
         [("a", "no such article", False), ("a", "nor such a size", True), ("b", "no such article", True)],
     )
     async def test_a_source_hears_once_of_a_failure(self, revision: str, reason: str, told: bool) -> None:
-        """A revision that fails again for what its source was told already costs no strike; what is new is told."""
+        """A revision that fails again with the same message costs no second strike; a new failure is acknowledged."""
         async with self.open() as journal:
             key = await found(journal)
             first = await settle(journal, key, Rejected("no such article", tell=True))
@@ -126,7 +126,7 @@ class AckRules(JournalBench):
     async def test_what_became_of_an_order_while_its_source_was_told_that_it_failed(
         self, delivery: str, after: tuple[str, dict[str, str]], outcome: AckOutcome
     ) -> None:
-        """It may have been tried again: what was not taken is not told any more, and what is delivered is."""
+        """It may have been tried again: a failure that was not sent is dropped, and a delivery is acknowledged."""
         async with self.open() as journal:
             key = await found(journal)
             await rows(
@@ -177,7 +177,7 @@ class AckRules(JournalBench):
     @pytest.mark.parametrize("outcome", OUTCOMES, ids=lambda outcome: type(outcome).__name__)
     @pytest.mark.parametrize("state", get_args(AckState))
     async def test_an_outcome_that_comes_late_does_nothing(self, state: AckState, outcome: AckOutcome) -> None:
-        """It counts for what is being sent or in doubt; in every other state it changes nothing, and never fails."""
+        """It counts while the acknowledgement is sent or in doubt; in other states it changes nothing, never fails."""
         async with self.open() as journal:
             key = await place_ack(journal, state)
             await settle_ack(journal, key, outcome, next_try=60)
@@ -247,7 +247,7 @@ class AckRules(JournalBench):
 
     @pytest.mark.fault(103)
     async def test_what_waits_keeps_the_terms_under_which_it_fell_due(self) -> None:
-        """Pending, in doubt or parked, through further changes; what falls due later has those of then: no text."""
+        """Pending, in doubt or parked, through further changes; a later one has the terms of then: no text."""
         async with self.open() as journal:
             assert await journal.ack_terms.keep({"shop": "a", "depot": "", "yard": "x"}) == {}
             keys = [await found(journal, str(number)) for number in range(5)]
@@ -268,7 +268,7 @@ class AckRules(JournalBench):
             assert [ack.terms for ack in await journal.acks.due("shop", "in_doubt", at(99))] == ["a"]
 
     async def test_what_falls_due_anew_is_told_under_the_terms_of_then(self) -> None:
-        """Confirmed and listed again: those before are forgotten, and what kept them is gone at the next start."""
+        """Confirmed and listed again: those before are forgotten, and their record is gone at the next start."""
         async with self.open() as journal:
             key = await found(journal)
             await delivered(journal, key)
@@ -363,7 +363,7 @@ class AckRules(JournalBench):
 
     @pytest.mark.fault(121)
     async def test_a_start_pulls_far_off_deadlines_in(self) -> None:
-        """A clock that once stood wrong delays nothing for long; what is due within reason stays (faults.md #121)."""
+        """A clock that once stood wrong delays nothing for long; a due time within reason stays (faults.md #121)."""
         year = 365 * 86400
         async with self.open() as journal:
             keys = [await found(journal, str(number)) for number in range(6)]

@@ -32,7 +32,7 @@ class ArrivalRules(JournalBench):
 
     @pytest.mark.fault(27)
     async def test_a_page_is_taken_in_once(self) -> None:
-        """The same page again changes nothing, and says that all of it is known."""
+        """The same page again changes nothing, and is reported as known."""
         page = [arrival(str(number)) for number in range(5)]
         async with self.open() as journal:
             assert await ingest(journal, *page) == ["new"] * 5
@@ -98,7 +98,7 @@ class ArrivalRules(JournalBench):
             ]
 
     async def test_a_second_attempt_is_granted_only_after_a_look_up(self) -> None:
-        """Whoever has not just asked the receiver may make a first attempt, and no other (faults.md S6)."""
+        """Without a look-up just before, a first attempt may be made, and no other (faults.md S6)."""
         async with self.open() as journal:
             key = await found(journal)
             assert await intend(journal, key, asked=False)
@@ -110,7 +110,7 @@ class ArrivalRules(JournalBench):
     @pytest.mark.fault(38)
     @pytest.mark.parametrize("stuck", [Held("no street"), Rejected("no such article")])
     async def test_a_corrected_order_starts_again(self, stuck: Outcome) -> None:
-        """A new revision of what is held or was rejected is due for delivery, with its new content (faults.md #38)."""
+        """A new revision of a held or rejected order is due for delivery, with its new content (faults.md #38)."""
         async with self.open() as journal:
             key = await found(journal)
             assert await intend(journal, key)
@@ -186,7 +186,7 @@ class ArrivalRules(JournalBench):
 
     @pytest.mark.fault(32)
     async def test_a_delivered_order_that_changed_is_noted_once(self) -> None:
-        """It is not delivered again, before and after its source was told; each revision is noted once (#32)."""
+        """It is not delivered again, before and after its acknowledgement; each revision is noted once (#32)."""
         async with self.open() as journal:
             key = await found(journal)
             await delivered(journal, key)
@@ -214,7 +214,7 @@ class ArrivalRules(JournalBench):
 
     @pytest.mark.parametrize("gone", ["vanished", "cancelled"])
     async def test_what_comes_back_is_delivered_after_all(self, gone: str) -> None:
-        """An order that had left the feed, and is listed again as it was, is due; what was held of it stays held."""
+        """An order that had left the feed, and is listed again as it was, is due; an order that was held stays held."""
         async with self.open() as journal:
             key = await found(journal, receivers=(("wms", True), ("erp", True)))
             await settle(journal, key, Held("no street"), receiver="erp")
@@ -254,7 +254,7 @@ class ArrivalRules(JournalBench):
     @pytest.mark.fault(126, 127)
     @pytest.mark.parametrize("again", [RelistPolicy(once=True), RelistPolicy(tries=1)])
     async def test_what_may_not_be_told_again_is_left_to_a_person(self, again: RelistPolicy) -> None:
-        """It counts as late no more, and a complete walk that does not list it, after that, takes it for told."""
+        """It counts as late no more; a later complete walk that does not list it counts it as acknowledged."""
         async with self.open() as journal:
             key = await found(journal)
             await delivered(journal, key)
@@ -288,7 +288,7 @@ class ArrivalRules(JournalBench):
 
     @pytest.mark.parametrize("listed", [5.0, 9.999, 10.0])
     async def test_a_page_that_was_asked_for_before_the_confirmation_proves_nothing(self, listed: float) -> None:
-        """The vendor may have written the page first: the order is known, and its source is not told again."""
+        """The vendor may have written the page first: the order is known, and not acknowledged again."""
         async with self.open() as journal:
             key = await found(journal)
             await delivered(journal, key)
@@ -297,7 +297,7 @@ class ArrivalRules(JournalBench):
             assert await journal.acks.due("shop", "pending", at(99)) == []
 
     async def test_a_corrected_order_whose_failure_was_told_is_told_as_exported(self) -> None:
-        """A failure is not the end: the new revision is delivered, and its source hears of it."""
+        """A failure is not the end: the new revision is delivered and acknowledged."""
         async with self.open() as journal:
             key = await found(journal)
             assert await intend(journal, key)
@@ -313,7 +313,7 @@ class ArrivalRules(JournalBench):
 
     @pytest.mark.parametrize("until", [NotApplied("down"), Unknown("lost"), None])
     async def test_a_correction_waits_until_the_failure_was_told(self, until: NotApplied | Unknown | None) -> None:
-        """While the source is being told of a failure, the new revision waits: two stories at once would cross."""
+        """While a failure is being acknowledged, the new revision waits: two outcomes at once would cross."""
         async with self.open() as journal:
             key = await found(journal)
             assert await intend(journal, key)
@@ -331,7 +331,7 @@ class ArrivalRules(JournalBench):
 
     @pytest.mark.parametrize("gone", ["cancelled", "vanished"])
     async def test_what_comes_back_has_not_failed(self, gone: str) -> None:
-        """One receiver refused it and the other was not to get it; now that one may, and the source hears of that."""
+        """One receiver refused it and the other was not to get it; now that one may, and this is acknowledged."""
         async with self.open() as journal:
             key = await found(journal, receivers=(("wms", True), ("erp", True)))
             await rows(journal, "UPDATE deliveries SET state = ?, cause = 'gone' WHERE receiver = 'erp'", gone)
@@ -344,7 +344,7 @@ class ArrivalRules(JournalBench):
 
     @pytest.mark.fault(99)
     async def test_exported_is_final(self) -> None:
-        """Whatever is recorded later, the source is never told that an exported order failed (faults.md S4)."""
+        """After any later record, an exported order is never acknowledged as failed (faults.md S4)."""
         async with self.open() as journal:
             key = await found(journal, receivers=(("wms", True), ("archive", False)))
             await delivered(journal, key)

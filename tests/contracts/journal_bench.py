@@ -71,7 +71,7 @@ def arrival(
 
 
 async def ingest(journal: SqliteJournal, *page: Arrival, now: float = 0, listed: float | None = None) -> list[str]:
-    """Take a page in that was asked for at `listed` (`now` if nothing else is said); return what its orders were."""
+    """Record a page that was requested at `listed` (`now` if it is not given); return the arrivals of its orders."""
     answers = await journal.orders.ingest(
         "shop", page, Listing(asked_at=at(now if listed is None else listed)), at(now)
     )
@@ -98,7 +98,7 @@ async def intend(
     now: float = 1,
     asked: bool = True,
 ) -> bool:
-    """Ask for one intent; return whether it was granted. `asked`: the receiver was looked up just before."""
+    """Request one intent; return True if it was granted. `asked`: the receiver was looked up just before."""
     (granted,) = await journal.deliveries.intend([Intent(key, receiver, revision, HASH, asked)], at(now))
     return granted
 
@@ -124,7 +124,7 @@ async def delivered(
 async def settle_ack(
     journal: SqliteJournal, key: int, outcome: AckOutcome, *, next_try: float = 0, now: float = 3
 ) -> None:
-    """Record what became of one acknowledgement."""
+    """Record the outcome of one acknowledgement."""
     await journal.acks.settle([AckResult(key, outcome, at(next_try))], at(now))
 
 
@@ -135,7 +135,7 @@ async def acknowledged(journal: SqliteJournal, key: int, *, now: float = 3) -> N
 
 
 async def rows(journal: SqliteJournal, sql: str, *values: Any) -> list[tuple[Any, ...]]:
-    """Look into the tables, for what no method of a journal tells."""
+    """Read tables, for facts that no method of a journal returns."""
     return await journal.read(lambda db: db.execute(sql, values).fetchall())
 
 
@@ -145,12 +145,12 @@ async def deliveries(journal: SqliteJournal, key: int) -> dict[str, str]:
 
 
 async def notes(journal: SqliteJournal, key: int) -> list[str]:
-    """Return what was out of the ordinary in an order's life."""
+    """Return the unusual events in an order's life."""
     return [what for (what,) in await rows(journal, "SELECT what FROM history WHERE key = ? ORDER BY id", key)]
 
 
 async def is_open(journal: SqliteJournal) -> tuple[dict[str, int], dict[str, int]]:
-    """Return the counts of what is not at an end: deliveries by receiver, acknowledgements by source."""
+    """Return the counts of unfinished work: deliveries by receiver, acknowledgements by source."""
     work = await journal.open_work()
     return dict(work.deliveries), dict(work.acks)
 

@@ -52,7 +52,7 @@ class ChangeRules(JournalBench):
             assert await journal.changes.next_due("erp") is None
 
     async def test_a_change_that_is_done_is_over(self) -> None:
-        """The new revision is the delivered one, and what the order was is removed."""
+        """The new revision is the delivered one, and the old content of the order is removed."""
         async with self.open() as journal:
             change = await changed(journal)
             assert await journal.changes.settle("wms", change, ChangeOutcome("done"), at(20))
@@ -62,7 +62,7 @@ class ChangeRules(JournalBench):
             assert await amend(journal, arrival("1", "b")) == "known"
 
     async def test_a_change_that_failed_is_due_again_after_a_wait(self) -> None:
-        """With its attempts counted, and with what it needs."""
+        """With its attempts counted, and with the content that it needs."""
         async with self.open() as journal:
             change = await changed(journal)
             assert await journal.changes.settle("wms", change, ChangeOutcome("due", "down", at(60)), at(20))
@@ -72,7 +72,7 @@ class ChangeRules(JournalBench):
 
     @pytest.mark.fault(121)
     async def test_a_clock_that_was_set_back_delays_no_change_for_long(self) -> None:
-        """A start pulls in what is further off than any wait between two tries (faults.md #121)."""
+        """A start pulls in a due time that is further off than any wait between two tries (faults.md #121)."""
         async with self.open() as journal:
             change = await changed(journal)
             assert await journal.changes.settle("wms", change, ChangeOutcome("due", "down", at(60)), at(20))
@@ -104,7 +104,7 @@ class ChangeRules(JournalBench):
 
     @pytest.mark.fault(126)
     async def test_a_change_that_was_being_sent_is_looked_at_after_settle(self) -> None:
-        """The process ended: it may have been applied, and what is read before may be older. Others are due at once."""
+        """The process ended: it may have been applied, and an earlier reading may be older. Others are due at once."""
         async with self.open() as journal:
             sent, other = await changed(journal), await changed(journal, "2")
             assert await journal.changes.claim("wms", sent)
@@ -117,7 +117,7 @@ class ChangeRules(JournalBench):
     @pytest.mark.fault(126)
     @pytest.mark.parametrize("state", ["done", "held"])
     async def test_a_newer_change_waits_until_the_older_one_shows(self, state: Literal["done", "held"]) -> None:
-        """Whether the older one is at its end by then, or was on its way."""
+        """In both cases: the older one is at its end by then, or was on its way."""
         async with self.open() as journal:
             for order_id in ("1", "2"):
                 old = await changed(journal, order_id)
@@ -135,7 +135,7 @@ class ChangeRules(JournalBench):
 
     @pytest.mark.fault(126)
     async def test_a_change_that_a_person_lets_go_waits_until_the_older_one_shows(self) -> None:
-        """It is sent anew, and what is read first is not older than what was sent."""
+        """It is sent anew, and the reading before it is not older than the change that was sent."""
         async with self.open() as journal:
             change = await changed(journal)
             outcome = ChangeOutcome("held", "as it was", doubt_until=at(50), applied=True, unshown=3)
@@ -210,7 +210,7 @@ class ChangeRules(JournalBench):
 async def amend(
     journal: SqliteJournal, one: Arrival, *, on_change: Literal["update", "hold", "ignore"] = "update"
 ) -> str:
-    """List an order that was delivered; return what it was."""
+    """List an order that was delivered; return its arrival."""
     listing = Listing(asked_at=at(), on_change=on_change)
     (answer,) = await journal.orders.ingest("shop", [one], listing, at(9))
     return answer.what

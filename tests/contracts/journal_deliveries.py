@@ -81,7 +81,7 @@ class DeliveryRules(JournalBench):
             assert not await intend(journal, key, receiver="erp")
 
     async def test_a_delivery_makes_its_acknowledgement_due(self) -> None:
-        """The source is to be told when and as what the receiver took it; that is fixed from then on."""
+        """The acknowledgement has the time and the receipt of the delivery; they are fixed from then on."""
         async with self.open() as journal:
             key = await found(journal)
             ack = await delivered(journal, key, now=5)
@@ -93,7 +93,7 @@ class DeliveryRules(JournalBench):
 
     @pytest.mark.fault(12)
     async def test_a_delivery_and_its_acknowledgement_are_one_transaction(self) -> None:
-        """What stops between the two leaves neither: a delivered order without its acknowledgement would be lost."""
+        """A stop between the two leaves neither: a delivered order without its acknowledgement would be lost."""
 
         def forbid(db: sqlite3.Connection) -> None:
             db.execute(
@@ -114,7 +114,7 @@ class DeliveryRules(JournalBench):
             assert answer.ack is not None
 
     async def test_the_last_required_receiver_makes_it_due(self) -> None:
-        """Not the first; and the source hears the number at each."""
+        """Not the first; and the acknowledgement has the number at each."""
         async with self.open() as journal:
             key = await found(journal, receivers=BOTH)
             assert await delivered(journal, key) is None
@@ -139,7 +139,7 @@ class DeliveryRules(JournalBench):
 
     @pytest.mark.parametrize("state", ["pending", "sending", "in_doubt"])
     async def test_what_the_source_is_being_told_is_not_changed_under_way(self, state: str) -> None:
-        """It is about to hear that an older revision failed: a delivery does not put other words in its place."""
+        """The failure of an older revision is about to be acknowledged: a delivery does not replace its text."""
         async with self.open() as journal:
             key = await found(journal)
             assert await intend(journal, key)
@@ -157,7 +157,7 @@ class DeliveryRules(JournalBench):
             ]
 
     async def test_an_optional_receiver_holds_nothing_up(self) -> None:
-        """The source is told when the required ones have it; what the optional one does later changes nothing."""
+        """The acknowledgement is due once the required receivers have it; an optional one's outcome changes nothing."""
         async with self.open() as journal:
             key = await found(journal, receivers=(("wms", True), ("archive", False)))
             assert await delivered(journal, key) is not None
@@ -179,7 +179,7 @@ class DeliveryRules(JournalBench):
 
     @pytest.mark.parametrize("other", [Delivered("id", "R1"), Held("no street", ""), InDoubt("lost", at(60))])
     async def test_what_one_receiver_has_or_may_get_did_not_fail(self, other: Outcome) -> None:
-        """Its source is told nothing: neither that it is exported nor that it failed would be true."""
+        """It has no acknowledgement: neither exported nor failed would be true."""
         async with self.open() as journal:
             key = await found(journal, receivers=BOTH)
             for receiver, outcome in (("erp", other), ("wms", Rejected("no street", tell=True))):
@@ -202,7 +202,7 @@ class DeliveryRules(JournalBench):
                 assert told == ["wms says no"]
 
     async def test_an_optional_receiver_that_is_first_waits_for_the_required_one(self) -> None:
-        """Its number is told with the other's."""
+        """Its number is acknowledged with the other's."""
         async with self.open() as journal:
             key = await found(journal, receivers=(("wms", True), ("archive", False)))
             assert await delivered(journal, key, receiver="archive") is None
@@ -271,7 +271,7 @@ class DeliveryRules(JournalBench):
             assert await rows(journal, "SELECT * FROM orders JOIN deliveries USING (key)") == before
 
     async def test_a_failed_look_up_leaves_doubt_in_doubt(self) -> None:
-        """Only an answer ends a doubt; what was not in doubt is due again after a wait."""
+        """Only an answer ends a doubt; an order that was not in doubt is due again after a wait."""
         async with self.open() as journal:
             doubtful, fresh = await found(journal, "1"), await found(journal, "2")
             assert await intend(journal, doubtful)

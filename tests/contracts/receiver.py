@@ -93,7 +93,7 @@ class ReceiverContract(OutcomeRules):
                 await h.receiver.find("shop-1")
 
     async def test_the_default_mapping_turns_any_order_into_a_request_or_a_hold(self) -> None:
-        """Whatever is missing or hostile in an order raises `Unmappable`, or leaves a request that can be encoded."""
+        """Any missing or hostile value in an order raises `Unmappable`, or leaves a request that can be encoded."""
         async with self.make(Vendor()) as h:
             for order in mutated():
                 try:

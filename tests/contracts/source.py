@@ -154,7 +154,7 @@ class SourceContract(SourceBench):
     @pytest.mark.fault(46, 97)
     @pytest.mark.parametrize("call", CALLS)
     async def test_a_throttled_call_waits_as_long_as_it_was_told(self, call: Call) -> None:
-        """A 429 was not applied, and its Retry-After reaches whoever repeats the call."""
+        """A 429 was not applied, and its Retry-After reaches the caller that repeats it."""
         async with self.make(numbers(1)) as h:
             h.fault(call, Fault.THROTTLE)
             with pytest.raises(TransientError) as caught:
@@ -194,7 +194,7 @@ class SourceContract(SourceBench):
             assert sorted(item.order_id for item in await h.listed()) == ids
 
     async def test_a_check_finds_refused_credentials(self) -> None:
-        """The operator hears of a wrong key before the first order."""
+        """A wrong key is reported to the operator before the first order."""
         async with self.make(numbers(1)) as h:
             h.fault("fetch", Fault.UNAUTHORIZED, times=100)
             with pytest.raises(AuthError):
@@ -217,7 +217,7 @@ class SourceContract(SourceBench):
 
     @pytest.mark.attack(12, 13, 15)
     def test_no_order_breaks_the_mapping(self) -> None:
-        """Whatever a vendor lists becomes an order or is unmappable under a cause, the same one each time."""
+        """Anything that a vendor lists becomes an order or is unmappable under a cause, the same one each time."""
         source = self.offline()
 
         @settings(max_examples=200, deadline=None)

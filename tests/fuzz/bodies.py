@@ -61,9 +61,9 @@ NUMBERS = [
     b"1" * 400,
 ]
 DEEPEST = 12_000
-"""Too deep for every version of Python: what is written in C may go 1,000 to 10,000 deep."""
+"""Too deep for every version of Python: code written in C may go 1,000 to 10,000 deep."""
 DEPTHS = (2, 60, 300, 700, *range(880, 1010, 7), 3000, DEEPEST)
-"""Around Python's own limit of recursion, too: what can be decoded may still be too deep to be printed."""
+"""Around Python's own limit of recursion, too: a body that can be decoded may still be too deep to be printed."""
 
 FLAT = (2, 60)
 """Depths at which no reader comes near that limit, wherever it is called from."""
@@ -208,7 +208,7 @@ def _other(old: Any, values: Sequence[Any], random: Random, depths: Sequence[int
 
 
 def _alike(old: Any, values: Sequence[Any], random: Random) -> Any:
-    """Return something of the same type: what a reader of types lets through."""
+    """Return another value of the same type: one that a check of types lets through."""
     if isinstance(old, str):
         return random.choice((random.choice(ODD_TEXTS), _text(random), "", old.swapcase(), f" {old} "))
     if isinstance(old, list):

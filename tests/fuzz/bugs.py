@@ -31,7 +31,7 @@ class Never(Exception):
 
 
 class Caught(NamedTuple):
-    """The number of the body with which a bug showed, from 1, and as what; 0 if it did not."""
+    """The number of the body with which a bug showed, from 1, and the finding; 0 if it did not show."""
 
     at: int
     what: str
@@ -64,12 +64,12 @@ def _one_line(stack: ExitStack) -> None:
 
 
 def _only_the_system(stack: ExitStack) -> None:
-    """Of what is lost on the way, only the system's errors are ours."""
+    """Of the errors of a lost request, only the system's are ours."""
     stack.enter_context(mock.patch.object(http, "MAYBE_SENT", (OSError,)))
 
 
 def _to_the_ground(stack: ExitStack) -> None:
-    """What stands at the place of an error is looked through, however deep it is."""
+    """The value in the place of an error is looked through, however deep it is."""
     stack.enter_context(mock.patch.object(reported_failure, "DEEPEST", 1_000_000))
 
 

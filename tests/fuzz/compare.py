@@ -1,11 +1,11 @@
 """
-Two versions of the connector, fed with the same bodies: what reads them must make the same of each.
+Compares two versions of the connector, fed with the same bodies: both must read each of them alike.
 
     python -m tests.fuzz.compare --against CHECKOUT [--bodies N] [--only NAME ...] [--seed S]
     python -m tests.fuzz.compare --record [--only NAME ...]
 
-The first compares with another checkout of the connector (`git worktree add`), body by body, and shows what differs.
-The second writes down what this version makes of a few hundred bodies, which the tests hold it to from then on: after a
+The first compares with another checkout of the connector (`git worktree add`), body by body, and shows the differences.
+The second writes down this version's outcomes of a few hundred bodies, to which the tests hold it from then on: after a
 change that is meant, and once the first has shown that nothing else has changed. Exit 1 if anything differs.
 """
 
@@ -32,7 +32,7 @@ __all__ = ["Recorded", "differing", "recorded", "vendors"]
 TOP = Path(__file__).parents[2]
 FOLDER = Path(__file__).with_name("recorded")
 SHOWN, SHORT = 5, 700
-"""How many differences are shown of a target, and how much of each body."""
+"""The number of differences that are shown of a target, and the shown length of each body."""
 SEED = 1
 BODIES = 200
 READERS = 1000
@@ -58,7 +58,7 @@ class Asked(msgspec.Struct):
 
 class Recorded(msgspec.Struct):
     """
-    What a version made of the bodies that follow from these samples: four bytes, in hexadecimal digits, for each.
+    A version's outcomes of the bodies that follow from these samples: four bytes, in hexadecimal digits, for each.
 
     The samples are those of that time: that an order of the stand-ins has changed changes nothing here.
     """
@@ -74,14 +74,14 @@ def vendors() -> dict[str, Target]:
 
 
 def answer(file: str) -> None:
-    """Replace the bodies in `file` by what this version makes of them."""
+    """Replace the bodies in `file` by this version's outcomes of them."""
     path, known = Path(file), vendors()
     asked = msgspec.msgpack.decode(path.read_bytes(), type=list[Asked])
     path.write_bytes(msgspec.msgpack.encode([outcomes(known[each.target], each.bodies) for each in asked]))
 
 
 def recorded(target: Target) -> Recorded | None:
-    """Return what is recorded of a target, if anything is."""
+    """Return the record of a target, if there is any."""
     path = _path(target)
     return msgspec.json.decode(path.read_bytes(), type=Recorded) if path.exists() else None
 
@@ -142,7 +142,7 @@ def _around(text: str, other: str) -> str:
 
 
 def main() -> int:
-    """Do what is asked for; return the exit code."""
+    """Run the mode that the command line names; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz.compare", description="Compare two versions.")
     parser.add_argument("--against", type=Path, help="a checkout of the version to compare with")
     parser.add_argument("--record", action="store_true", help="write down what this version makes of its bodies")

@@ -59,10 +59,10 @@ AT = datetime(2026, 6, 11, 10, 0, tzinfo=UTC)
 BASE = Url("https://vendor.example")
 KEYS: dict[str, Any] = {"username": "u", "password": Secret("p" * 8), "wms_code": "DEV", "customer_code": "C"}
 SOURCE = (TransientError, InDoubtError, RejectedError, AuthError, EndpointError)
-"""What a source may raise, by its protocol."""
+"""Errors that a source may raise, by its protocol."""
 RECEIVER = (*SOURCE, ConflictError)
 UNFORESEEN = "while reading it"
-"""How the detail of an order ends that our own code has tripped over, and that is held for it."""
+"""The end of the detail of an order on which our own code failed, and that is held for it."""
 
 
 def acks(*ids: str, outcome: Any = "exported") -> list[Acknowledgement]:
@@ -94,7 +94,7 @@ def _columns() -> tuple[str, ...]:
 
 
 def reader(source: Any) -> Callable[[FeedItem], list[Any]]:
-    """Return what takes an order in: the journal's row, then the request for each receiver, and the file's lines."""
+    """Return a feeder of orders: the journal's row, then the request for each receiver, and the file's lines."""
     takers = receivers()
     csv, lines = CsvRows(_columns(), per_line=True), JsonLines()
 
@@ -139,7 +139,7 @@ def orders(name: str, source: Any, *samples: bytes) -> Target:
 
 
 def feed(name: str, source: Any, line: Line, *samples: bytes) -> Target:
-    """Return a walk over a feed, whose every page is the body; what it lists is taken in."""
+    """Return a walk over a feed, whose every page is the body; the listed orders are accepted."""
     return walked(name, source, line, lambda: source.fetch(lambda: 0), *samples)
 
 
@@ -148,7 +148,7 @@ def walked(name: str, source: Any, line: Line, walk: Callable[[], AsyncGenerator
     Return any walk over a feed, likewise.
 
     One that fails is made again, as by the next poll: that may read the page in parts. Each body stands for itself, so
-    what a source remembers of rows that it could not read is forgotten before the next.
+    the source's memory of rows that it could not read is cleared before the next.
     """
     read = reader(source)
     line.join(source.endpoint)

@@ -1,4 +1,4 @@
-"""What stands on the disk when we come back: the files of a receiver, the journal, and what is beside it."""
+"""Reads the files that a start finds on the disk: those of a receiver, the journal, and the files beside it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ ROWS = b"external_id,row,rows,sku\nshop-1,1,2,A\nshop-1,2,2,B\nshop-2,1,1,C\n"
 
 
 def kept() -> Iterator[Target]:
-    """Yield the targets of what is read from the disk."""
+    """Yield the targets that are read from the disk."""
     yield from _files()
     yield from _beside()
     yield from _journal()
@@ -81,7 +81,7 @@ def _files() -> Iterator[Target]:
 
 
 def _indexed(path: Path, rows: Rows, body: bytes) -> object:
-    """Read a file as at a start; what it is mended to has to read the same ever after."""
+    """Read a file as at a start; the mended file has to read the same ever after."""
     path.write_bytes(body)
     file = AppendFile.open(path, _Unsynced(), create=False)
     assert file is not None
@@ -99,7 +99,7 @@ def _indexed(path: Path, rows: Rows, body: bytes) -> object:
 
 
 def _log() -> Callable[[bytes, int], Awaitable[object]]:
-    """Return what reads the record of what was handed over, as at a start; what is added to it is read as well."""
+    """Return a reader of the record of handed-over files, as at a start; lines added to it are read as well."""
     path = folder() / ".orders.handed"
 
     async def record(body: bytes, status: int) -> object:
@@ -129,7 +129,7 @@ def _log() -> Callable[[bytes, int], Awaitable[object]]:
 
 
 def _beside() -> Iterator[Target]:
-    """Yield what is beside the journal, or in a column of it."""
+    """Yield the targets beside the journal, or in a column of it."""
     journal = folder() / "connector.db"
     lock, seen = journal.with_name("connector.db.lock"), journal.with_name("connector.db.seen")
     held = folder()

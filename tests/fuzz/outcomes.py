@@ -1,8 +1,8 @@
 """
-What every target makes of the same bodies, in words that two versions of the connector can be compared by.
+The outcomes of all targets for the same bodies, in words by which two versions of the connector can be compared.
 
-An outcome is what came out, or which error and for which cause. How an error words its details is left out: that may
-change freely, and the exceptions of libraries are quoted in it.
+An outcome is the value that came out, or which error and for which cause. The words of an error's details are left out:
+they may change freely, and the exceptions of libraries are quoted in them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tests.fuzz.target import Target
 __all__ = ["digests", "outcome", "outcomes"]
 
 WORDING = frozenset({"detail", "reason", "message", "error"})
-"""Fields of what comes out that hold an error's words."""
+"""Fields of an outcome that hold an error's words."""
 
 
 def outcomes(target: Target, bodies: Iterable[tuple[bytes, int]]) -> list[str]:
@@ -38,7 +38,7 @@ def outcomes(target: Target, bodies: Iterable[tuple[bytes, int]]) -> list[str]:
 
 
 async def outcome(target: Target, body: bytes, status: int) -> str:
-    """Return what `target` makes of a body."""
+    """Return the outcome of `target` for a body."""
     try:
         return ascii(plain(await target.feed(body, status)))
     except Unmappable as exc:

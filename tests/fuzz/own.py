@@ -1,4 +1,4 @@
-"""What people write: settings, references, mappings, expressions, examples of orders, and arguments of commands."""
+"""Texts by people: settings, references, mappings, expressions, examples of orders, and arguments of commands."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ EXPRESSIONS = (
 
 
 def own() -> Iterator[Target]:
-    """Yield the targets of what people write."""
+    """Yield the targets that people write."""
     yield from _settings()
     yield from _mappings()
     yield from _arguments()
@@ -142,7 +142,7 @@ def _brief(text: bytes) -> bytes:
 
 
 def _flat(sample: bytes, random: Random, depths: Sequence[int]) -> Iterator[bytes]:
-    """Yield what `mutated` does, few of it very deep: YAML takes half a second to see through that."""
+    """Yield the bodies of `mutated`, few of them very deep: YAML takes half a second to see through that."""
     del depths
     bodies = mutated(sample, random, LEVELS)
     yield from (body for body in bodies if b"[" * 1000 not in body or random.random() < 0.02)
@@ -191,7 +191,7 @@ def _mappings() -> Iterator[Target]:
 
 
 def _made(apply: Mapper, orders: Sequence[Order]) -> list[bytes]:
-    """Return what a mapping makes of each order, or the cause that holds it."""
+    """Return the mapping's request for each order, or the cause that holds it."""
     made = []
     for order in orders:
         try:

@@ -1,4 +1,4 @@
-"""Every place where a receiver reads what the other side answers."""
+"""Every place where a receiver reads an answer of the other side."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ RECEIPT = Receipt(id=str(CREATED["id"]), reference="ORD00000005939")
 TITLE = str(msgspec.json.decode(seed.DOCUMENT_LIST)[0]["title"])
 PDF = b"%PDF"
 WHEN = "=starts_with(status, 'acc') && length(results[?created]) == `1` && sum([left, `0`]) == `0`"
-"""Functions that fail for what is not a text, a list or a number."""
+"""Functions that fail for a value other than a text, a list or a number."""
 
 
 def receivers() -> Iterator[Target]:

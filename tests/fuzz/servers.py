@@ -1,4 +1,4 @@
-"""What others send to the servers that we are, and what servers send to us, byte by byte."""
+"""Requests of others to the servers that we are, and answers of servers to us, byte by byte."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ __all__ = ["servers"]
 TURNS = 60
 """Turns of the loop that an answer may take: nothing in these servers waits for anything."""
 STALE = 2000
-"""Requests after which a stand-in is a new one: what it has taken would make it slow."""
+"""Requests after which a stand-in is a new one: the orders that it has taken would make it slow."""
 PORT = 8080
 STAMP, SIGNATURE = "9999999999", "v1,c2lnbmF0dXJl"
-"""What stands for the time and the signature of a request until it is sent."""
+"""Placeholders for the time and the signature of a request until it is sent."""
 NEAR = 500
 """Levels beyond which a call or two decide whether a body can be decoded."""
 FAILED = (
@@ -61,7 +61,7 @@ DONE = "2026-06-11T10:00:00.000Z"
 
 
 def servers() -> Iterator[Target]:
-    """Yield the targets of what comes over a connection."""
+    """Yield the targets that come over a connection."""
     yield from _sandbox()
     yield from _health()
     yield from _answers()
@@ -288,7 +288,7 @@ def _health() -> Iterator[Target]:
 
 
 def _answers() -> Iterator[Target]:
-    """Yield what an endpoint makes of an answer on the wire, and of what stands in its head."""
+    """Yield an endpoint's outcomes of an answer on the wire, and of the values in its head."""
     now = datetime(2026, 6, 11, 10, 0, tzinfo=UTC)
 
     async def wait(body: bytes, status: int) -> object:
@@ -342,7 +342,7 @@ def _respelt_or_mutated(sample: bytes, random: Random, depths: Sequence[int]) ->
 
 
 class _Wire:
-    """An endpoint, and a server on a Unix socket that writes what it is told, and hangs up."""
+    """An endpoint, and a server on a Unix socket that writes the given bytes, and hangs up."""
 
     def __init__(self) -> None:
         self._path = str(folder() / "socket")

@@ -1,4 +1,4 @@
-"""One place where a vendor's bytes are read: how it is fed, and what may come out of it."""
+"""One place where a vendor's bytes are read: its way of feeding, and its permitted outcomes."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ TURNS = 3
 LONGEST_SECONDS = 2.0
 """Of the processor, for one body; a number that cannot be reckoned with takes minutes, or all memory."""
 DEEP = 50
-"""Levels of what comes out that are looked at: a client hands on what the vendor nests, unread."""
+"""Levels of an outcome that are checked: a client hands on the vendor's nested values, unread."""
 LONGEST_TEXT = 20_000
 """Characters of an error's text."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A body that did what none may do."""
+    """A body with an outcome that no body may have."""
 
     target: str
     body: bytes
@@ -51,9 +51,9 @@ class Line:
     """
     Answers every call of an endpoint with the body in hand, without a socket and without a pause.
 
-    `fixed` answers calls whose path ends so, with 200: a log-in, say, on the way to what is tried. `usual` does for
-    calls (`GET /path`, or how it ends) that have to go well before others are made: then the body answers but the
-    n-th call that something makes, which n following from the body. `asked` collects what was called.
+    `fixed` answers calls whose path ends so, with 200: a log-in, say, on the way to the call that is tried. `usual`
+    does for calls (`GET /path`, or how it ends) that have to go well before others are made: then the body answers but
+    the n-th call that something makes, which n following from the body. `asked` collects the calls.
     """
 
     fixed: Mapping[str, bytes] = field(default_factory=dict)
@@ -100,9 +100,9 @@ class Shut(Breaker):
 @dataclass(frozen=True)
 class Target:
     """
-    One place: its `samples` (what the vendor documents), and `feed`, which hands it a body and a status.
+    One place: its `samples` (the vendor's documented answers), and `feed`, which hands it a body and a status.
 
-    `feed` checks what comes out, and raises nothing but `allowed`.
+    `feed` checks the outcome, and raises nothing but `allowed`.
     """
 
     name: str
@@ -112,11 +112,11 @@ class Target:
     owner: object = None
     """The source or receiver that is fed, where a test wants more of it."""
     line: Line | None = None
-    """What answers its calls, if it makes any."""
+    """Answers its calls, if it makes any."""
     share: int = 1
-    """It is fed one in so many of the bodies that are asked for: what takes ten milliseconds would take the night."""
+    """It is fed one in so many of the bodies of a run: a target that needs ten milliseconds would take the night."""
     spoil: Callable[[bytes, Random, Sequence[int]], Iterator[bytes]] = mutated
-    """How a sample goes wrong: as JSON, unless it is another kind of text."""
+    """The way in which a sample goes wrong: as JSON, unless it is another kind of text."""
 
     def bodies(self, count: int, seed: int, depths: Sequence[int] = DEPTHS) -> Iterator[tuple[bytes, int]]:
         """Yield `count` bodies, each with a status: the samples first. They follow from the seed and the samples."""
@@ -142,10 +142,10 @@ class Target:
         self, count: int, seed: int, at: Callable[[int], None] = lambda _number: None
     ) -> tuple[list[Finding], int, float]:
         """
-        Feed bodies, and tell the number of each to `at`.
+        Feed bodies, and report the number of each to `at`.
 
-        Returns what was found, how many bodies came through, and the longest seconds. What goes wrong in the event
-        loop, and nobody hears of, is found as well.
+        Returns the findings, the number of bodies that came through, and the longest seconds. Errors in the event loop
+        that nobody hears of are findings as well.
         """
         found: list[Finding] = []
         through, longest = 0, 0.0
@@ -165,7 +165,7 @@ class Target:
         return found, through, longest
 
     async def one(self, body: bytes, status: int = 200) -> tuple[Finding | None, bool]:
-        """Feed one body; return what is wrong with what came out, and whether it came through."""
+        """Feed one body; return the fault of its outcome, if any, and True if it came through."""
         try:
             sound(await self.feed(body, status))
         except self.allowed as exc:
@@ -181,7 +181,7 @@ class Target:
 
 
 def sound(value: object, depth: int = 0) -> None:
-    """Raise `AssertionError` for what the journal, or the wire, could not write down."""
+    """Raise `AssertionError` for a value that the journal, or the wire, could not write down."""
     if isinstance(value, str):
         assert not _unspeakable(value), f"text that cannot be written: {value[:50]!r}"
     elif isinstance(value, msgspec.Struct):

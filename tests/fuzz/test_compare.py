@@ -1,4 +1,4 @@
-"""What every reader of a vendor's bytes made of some hundred odd bodies is what it makes of them now."""
+"""Every reader of a vendor's bytes has the same outcomes for some hundred odd bodies now as when they were recorded."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_the_words_of_an_error_are_free() -> None:
 
 @pytest.mark.slow
 def test_another_checkout_is_compared_body_by_body(tmp_path: Path) -> None:
-    """What differs is shown: the body, and where the two outcomes part."""
+    """Differences are shown: the body, and where the two outcomes part."""
     shutil.copytree(Path(connector.__file__).parent, tmp_path / "connector", ignore=shutil.ignore_patterns("*.pyc"))
     command = [sys.executable, "-m", "tests.fuzz.compare", "--against", str(tmp_path), "--bodies", "150"]
     command += ["--only", "webhook.find"]

@@ -13,7 +13,7 @@ __all__ = ["respelt"]
 MARKS = [*"'\":,-#|>%@`{}[]?~\t\r\n\x00\x85\u2028\ufeff", ": ", "- ", "&a", "*a", "!x", "\r\n", "\r\n\r\n", "..."]
 MARKS += ["${", "$${x}", "${X}", "${X:-y}", "<<: ", "---\n", "\n  ", "? "]
 LONGEST = 40_000
-"""Bytes; what is said 9,000 times over may be said so again."""
+"""Bytes at which a body is cut: a word that is repeated 9,000 times may be repeated again."""
 WORD = re.compile(rb"\w+|[^\w\s]")
 
 

@@ -21,7 +21,7 @@ _processes = multiprocessing.get_context("fork")
 
 
 class Ran(NamedTuple):
-    """What became of a run: the findings, how many bodies came through, and the longest seconds that one took."""
+    """The result of a run: the findings, the number of bodies that came through, and the longest seconds of one."""
 
     findings: list[Finding]
     through: int
@@ -52,7 +52,7 @@ def watched(target: Target, count: int, seed: int, *, hangs: float = HANGS) -> R
 
 
 def _wait(ours: Connection, reached: Callable[[], int], hangs: float) -> Ran | str:
-    """Return what the process has found, or why nothing more is to come."""
+    """Return the findings of the process, or the reason why nothing more is to come."""
     last, since = -1, time.monotonic()
     while not ours.poll(min(1.0, hangs)):
         if reached() != last:

@@ -48,7 +48,7 @@ async def until_stalled(journal: SqliteJournal) -> None:
 
 
 def put(path: Path, content: bytes, *, at: int | None = None) -> None:
-    """Write `content` in the place of the file, or over what it has from byte `at` on."""
+    """Write `content` in the place of the file, or over its bytes from `at` on."""
     if at is not None:
         before = path.read_bytes()
         content = before[:at] + content + before[at + len(content) :]
@@ -56,5 +56,5 @@ def put(path: Path, content: bytes, *, at: int | None = None) -> None:
 
 
 def content(path: Path) -> bytes:
-    """Return what is in the file."""
+    """Return the file's content."""
     return path.read_bytes()

@@ -72,19 +72,19 @@ class Filler:
         assert [True] == granted
 
     async def settle(self, order_id: str, outcome: Outcome, receiver: str = "warehouse") -> None:
-        """Intend to create, and record what became of it."""
+        """Intend to create, and record the outcome."""
         await self.intend(order_id, receiver)
         (settled,) = await self.journal.deliveries.settle([Settlement(self.keys[order_id], receiver, outcome)], self.at)
         assert settled.applied
 
     async def tell(self, order_id: str, outcome: AckOutcome) -> None:
-        """Send the acknowledgement, and record what became of it."""
+        """Send the acknowledgement, and record the outcome."""
         assert [True] == await self.journal.acks.claim([self.keys[order_id]], self.at)
         await self.journal.acks.settle([AckResult(self.keys[order_id], outcome, self.at)], self.at)
 
 
 async def fill(journal: SqliteJournal, at: datetime) -> Filler:
-    """Write the orders of `STATES`: found at `at`, settled a second later, told a second after that."""
+    """Write the orders of `STATES`: found at `at`, settled a second later, acknowledged a second after that."""
     shop = Filler(journal, at)
     odd = {
         "bare": {"state": "held", "cause": MISSING, "detail": "the order has no address"},

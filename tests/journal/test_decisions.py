@@ -41,7 +41,7 @@ STATES = "SELECT receiver, state, may_know FROM deliveries ORDER BY receiver"
 
 
 async def waiting(journal: MemoryJournal, *deliveries: tuple[Any, ...], outcome: str | None = "failed") -> None:
-    """Let an order wait in several ways; without an `outcome`, its source is to be told nothing."""
+    """Let an order wait in several ways; without an `outcome`, it has no acknowledgement."""
     await rows(journal, ORDER, "parked" if outcome else "none", outcome)
     for each in deliveries:
         await rows(journal, DELIVERY, *each, *[None] * (5 - len(each)))
@@ -55,7 +55,7 @@ async def decide(journal: MemoryJournal, decision: Any, *arguments: Any) -> Any:
 @pytest.mark.parametrize("table", ["deliveries", "orders", "changes", "reports"])
 @pytest.mark.parametrize("decision", [decisions.retry, decisions.skip])
 async def test_what_is_decided_about_a_cause_is_about_what_waits_for_it(decision: Any, table: str) -> None:
-    """That another receiver refused the same order, or that the source was not told, is another matter."""
+    """That another receiver refused the same order, or that the source was not notified, is another matter."""
     journal = MemoryJournal()
     await waiting(journal, ("a", "held", 1, "no"))
     await rows(journal, CHANGE)
@@ -86,7 +86,7 @@ async def test_a_receiver_that_takes_orders_again_releases_its_own() -> None:
 
 @pytest.mark.parametrize(("outcome", "after"), [("failed", "parked"), ("exported", "pending")])
 async def test_no_failure_is_told_of_an_order_that_is_tried_again(outcome: str, after: str) -> None:
-    """It may be delivered this time, or be there: what comes of it is told then."""
+    """It may be delivered this time, or be there: the outcome is acknowledged then."""
     journal = MemoryJournal()
     await waiting(journal, ("a", "rejected", 1, "no street"), outcome=outcome)
 
@@ -97,7 +97,7 @@ async def test_no_failure_is_told_of_an_order_that_is_tried_again(outcome: str, 
 
 
 async def test_no_failure_is_told_of_an_order_that_was_skipped_and_is_taken_up_again() -> None:
-    """Skipped, it is one that nobody gets, and its source may hear that; taken up, it may yet be delivered."""
+    """Skipped, it is one that nobody gets, and its source may be notified; taken up, it may yet be delivered."""
     journal = MemoryJournal()
     await waiting(journal, ("a", "rejected", 1, "no street"))
     await rows(journal, "UPDATE orders SET ack_state = 'pending'")
@@ -140,7 +140,7 @@ async def test_what_was_skipped_is_left_so_while_something_else_waits(other: str
 
 @pytest.mark.parametrize(("attempts", "ask"), [(1, 1), (0, 0)])
 async def test_what_may_be_there_is_not_forgotten_for_having_vanished(attempts: int, ask: int) -> None:
-    """The order may be listed again: where it was tried before, the receiver is asked, or a person."""
+    """The order may be listed again: where it was tried before, a look-up or a person decides."""
     journal = MemoryJournal()
     await waiting(journal, ("a", "held", attempts, "in doubt at a", IN_DOUBT), outcome=None)
 
@@ -152,7 +152,7 @@ async def test_what_may_be_there_is_not_forgotten_for_having_vanished(attempts: 
 
 @pytest.mark.parametrize(("state", "ask"), [("held", 1), ("ready", 0)])
 async def test_what_may_be_there_is_not_forgotten_for_being_skipped(state: str, ask: int) -> None:
-    """A newer revision takes the order up again: where it was in doubt, the receiver is asked, or a person."""
+    """A newer revision takes the order up again: where it was in doubt, a look-up or a person decides."""
     journal = MemoryJournal()
     await waiting(journal, ("a", state, 1, "in doubt at a", IN_DOUBT), outcome=None)
 

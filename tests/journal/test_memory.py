@@ -37,7 +37,7 @@ IDS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
 @settings(deadline=None)
 @given(st.lists(IDS, unique=True, max_size=8), st.lists(IDS, unique=True, max_size=8))
 def test_any_text_is_an_id(before: list[str], after: list[str]) -> None:
-    """Whatever a vendor calls its orders, the journal knows them again, and tells them apart."""
+    """With any order ids of a vendor, the journal recognises its orders, and keeps them apart."""
 
     async def holds() -> None:
         async with TestMemoryJournal().open() as journal:

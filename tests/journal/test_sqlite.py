@@ -1,4 +1,4 @@
-"""The journal in a file keeps the contract of all journals, and what it was told when it is opened again."""
+"""The journal in a file keeps the contract of all journals, and its records when it is opened again."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class TestSqliteJournal(JournalContract):
             assert await ingest(journal, arrival("1"), arrival("2"), arrival("3")) == ["known", "known", "new"]
 
     async def test_a_cancelled_close_has_closed(self) -> None:
-        """Whoever is told that it was cancelled may open the file again at once."""
+        """A caller that gets the cancellation may open the file again at once."""
         for _ in range(20):
             journal = await SqliteJournal.open(self.path, SystemClock())
             closing = asyncio.create_task(journal.aclose())

@@ -58,7 +58,7 @@ def put_ack(db: sqlite3.Connection, state: str, outcome: str = "exported") -> No
 
 
 def goes(db: sqlite3.Connection, statement: str, state: str) -> bool:
-    """Tell whether the database lets this happen."""
+    """Return True if the database lets this happen."""
     try:
         db.execute(statement, (state,))
     except sqlite3.IntegrityError as exc:
@@ -138,7 +138,7 @@ def test_the_ways_that_lose_or_double_an_order_are_not(before: DeliveryState, af
 
 
 def test_the_documented_ways_of_an_acknowledgement() -> None:
-    """Those of faults.md 4.2, and the ways for what a source lists again, or a person releases or takes for told."""
+    """Those of faults.md 4.2, and the ways for an order that a source lists again, or a person releases or settles."""
     assert ACK_EDGES == {
         "none": {"pending"},
         "pending": {"sending", "confirmed", "parked", "none"},
@@ -150,7 +150,7 @@ def test_the_documented_ways_of_an_acknowledgement() -> None:
 
 
 def test_an_export_that_is_due_stays_due(db: sqlite3.Connection) -> None:
-    """Only a failure is withdrawn: what the receiver has, the source hears."""
+    """Only a failure is withdrawn: the source is notified of an order that the receiver has."""
     put_ack(db, "pending")
     assert not goes(db, "UPDATE orders SET ack_state = ?", "none")
 
@@ -199,7 +199,7 @@ SECOND_ROW = (
     ],
 )
 def test_a_row_that_makes_no_sense_is_refused(db: sqlite3.Connection, statement: str) -> None:
-    """A receipt for what is delivered, a cause for what waits, an outcome for what is told; one row an order."""
+    """A receipt for a delivered order, a cause for a held one, an outcome for an acknowledged one; one row an order."""
     db.execute("PRAGMA foreign_keys = ON")
     db.execute(
         "INSERT INTO orders (key, source, order_id, external_id, revision, found_at, updated_at)"
@@ -261,7 +261,7 @@ def test_every_order_has_a_public_state(db: sqlite3.Connection) -> None:
 def test_a_report_goes_the_ways_of_the_table_and_no_other(
     db: sqlite3.Connection, before: ReportState, after: ReportState
 ) -> None:
-    """Every pair of states, tried; what the source has is not told again."""
+    """Every pair of states, tried; an acknowledgement that the source has is not sent again."""
     db.execute(
         "INSERT INTO reports (source, order_id, digest, body, state, made_at, done_at)"
         " VALUES ('shop', '1', x'00', x'00', ?, 0, 0)",

@@ -1,5 +1,7 @@
 """
-`python -m tests.processes --kills 500 --terms 200 --cancels 200`: what no test run has the time for.
+The long run of real processes, for which no test run has the time.
+
+    python -m tests.processes --kills 500 --terms 200 --cancels 200
 
 Every process is real, and so are the sockets (on 127.0.0.1), the signals and the journal. Exit code 1 if anything is
 wrong; then the folder with the journal and the processes' log is named, and stays.
@@ -32,33 +34,33 @@ from tests.processes.world import Verdict
 __all__ = ["main"]
 
 SHOWN = 5
-"""Examples of each kind of what is wrong."""
+"""Examples of each kind of fault."""
 A_JOURNAL = 25
 """Kills, signals or cancellations that one journal lives through before it is looked at."""
 
 
 FEW = 10
-"""Losses that one journal's folder lives through: what one of them breaks, another may hide."""
+"""Losses that one journal's folder lives through: damage of one of them may hide that of another."""
 
 P = TypeVar("P")
 
 
 class Done(Protocol):
-    """What a journal's life came to."""
+    """The result of one journal's life."""
 
     verdict: Verdict
     complaints: list[str]
 
     @property
     def good(self) -> bool:
-        """Whether nothing is wrong."""
+        """True if nothing is wrong."""
 
 
 D = TypeVar("D", bound=Done)
 
 
 def main(arguments: list[str]) -> int:
-    """Do what was asked for; print what came of it, and return the exit code."""
+    """Run the modes of the command line; print the results, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.processes", description=(__doc__ or "").strip())
     parser.add_argument("--kills", type=int, default=0, metavar="N", help="kill -9, as often in each window")
     parser.add_argument("--terms", type=int, default=0, metavar="N", help="end by SIGTERM at random moments")
@@ -190,7 +192,7 @@ def _codes(codes: Iterable[Any]) -> dict[str, int]:
 
 
 def _found(done: Sequence[Done], began: float) -> dict[str, Any]:
-    """Return what was wrong, as numbers and examples, and how long it took to find out."""
+    """Return the faults, as numbers and examples, and the time that the check took."""
     counts = {kind: sum(len(one.verdict.kinds[kind]) for one in done) for kind in Verdict().kinds}
     wrong = [f"{kind}: {text}" for one in done for kind, found in one.verdict.wrong.items() for text in found[:SHOWN]]
     return {

@@ -24,14 +24,14 @@ GRACE = 5.0
 TURNS = 3000
 """Turns of the event loop that may pass before a cancellation; in so many a dozen orders are carried."""
 SOON = 40
-"""Turns within which a second cancellation comes, while what was under way is being left."""
+"""Turns within which a second cancellation comes, while the running work is being left."""
 FEW = 4
 """Turns that it takes to close connections, of which each may be the one that is cancelled."""
 
 
 @dataclass
 class Cancels:
-    """What came of it; `how` counts what was cancelled."""
+    """The result; `how` counts the kinds of work that were cancelled."""
 
     how: Counter[str] = field(default_factory=Counter)
     longest: float = 0.0
@@ -41,7 +41,7 @@ class Cancels:
 
     @property
     def good(self) -> bool:
-        """Whether nothing is wrong."""
+        """True if nothing is wrong."""
         return self.verdict.good and not self.complaints
 
 
@@ -89,12 +89,12 @@ async def _cancel(world: World, random: Random, done: Cancels) -> None:
 
 
 class _Told(Connector):
-    """A connector that tells when it begins to close."""
+    """A connector that signals when it begins to close."""
 
     closing: asyncio.Event
 
     async def aclose(self) -> None:
-        """Tell, and close."""
+        """Signal, and close."""
         self.closing.set()
         await super().aclose()
 
@@ -120,7 +120,7 @@ async def _cancel_task(world: World, turns: int) -> tuple[float, str]:
 
 
 async def _end_of(task: asyncio.Task[None]) -> str:
-    """Wait for the end of a task that was cancelled; return what was wrong with it."""
+    """Wait for the end of a task that was cancelled; return the faults of its end."""
     ended, _ = await asyncio.wait([task], timeout=GRACE)
     if not ended:
         task.cancel()
@@ -132,7 +132,7 @@ async def _end_of(task: asyncio.Task[None]) -> str:
 
 
 def _left(before: set[threading.Thread]) -> list[str]:
-    """Return what nobody closed, and the threads that were not there before; those of the event loop stay."""
+    """Return the resources that nobody closed, and the new threads; those of the event loop stay."""
     found = [thread for thread in set(threading.enumerate()) - before if not thread.name.startswith("asyncio_")]
     for thread in found:
         thread.join(GRACE)

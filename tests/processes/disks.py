@@ -1,4 +1,4 @@
-"""Disks that are full, locked or away under a real process; what it says of itself meanwhile, and what comes of it."""
+"""Disks that are full, locked or away under a real process; its own reports meanwhile, and the state afterwards."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ def tmpfs(folder: Path) -> Iterator[bool]:
 
 @dataclass
 class Disks:
-    """What came of it."""
+    """The result."""
 
     verdict: Verdict
     complaints: list[str]
 
     @property
     def good(self) -> bool:
-        """Whether nothing is wrong."""
+        """True if nothing is wrong."""
         return self.verdict.good and not self.complaints
 
 
@@ -143,7 +143,7 @@ def _mend(disk: Path, trouble: Trouble) -> None:
 
 
 async def _named(folder: Path, command: str, trouble: Trouble) -> list[str]:
-    """Let a command read the journal; return what is wrong with what it says."""
+    """Let a command read the journal; return the faults of its output."""
     before = (folder / LOG).stat().st_size
     code = await to_its_end(folder, command)
     text = (folder / LOG).read_text("utf-8")[before:]
@@ -174,7 +174,7 @@ async def locked(folder: Path, seconds: float) -> Disks:
 
 
 async def _ended(process: Process, world: World) -> list[str]:
-    """End it in good order, when it has done some work since; return what was wrong."""
+    """End it in good order, when it has done some work since; return the faults."""
     process.terminate()
     async with asyncio.timeout(GRACE + PATIENCE):
         code = await process.wait()

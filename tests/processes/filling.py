@@ -50,7 +50,7 @@ def _before(name: str, left: set[str], spoil: Callable[[], None]) -> None:
 
 
 def _full() -> bool:
-    """Tell whether nobody has made room since the last time."""
+    """Return True if nobody has made room since the last time."""
     return Path(BALLAST).exists() or resource.getrlimit(resource.RLIMIT_FSIZE)[0] == 0
 
 

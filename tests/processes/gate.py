@@ -15,7 +15,7 @@ from connector.sandbox.server import StandIn
 __all__ = ["Call", "Gate", "Moment", "Trap"]
 
 Call = Literal["feed", "create", "look-up", "tell", "ask", "log in", "other"]
-"""What a request is to the connector; "ask" reads back whether a source was told."""
+"""The connector's purpose of a request; "ask" reads back if a source has an acknowledgement."""
 
 Moment = Literal["asked", "applied", "half answered", "passing"]
 """
@@ -53,7 +53,7 @@ class Gate:
     """
     Stands before every stand-in that it is put before. `witness` sees each request before anything is done.
 
-    `trap` is what is to be done at some moment, and `losing` the number of creates whose answer is lost on the way.
+    `trap` is the action for some moment, and `losing` the number of creates whose answer is lost on the way.
     """
 
     def __init__(
@@ -119,6 +119,6 @@ def _send_half(request: web.Request, response: web.StreamResponse) -> None:
 
 
 async def _close_on(trap: Trap) -> None:
-    """Do what was to be done, and answer nothing; the end of the client, or of the server, ends this."""
+    """Do the action of the trap, and answer nothing; the end of the client, or of the server, ends this."""
     trap.then()
     await asyncio.Event().wait()

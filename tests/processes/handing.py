@@ -97,7 +97,7 @@ def _recorded_early() -> None:
 
 
 def _put_back_unrecorded() -> None:
-    """What was left aside is put in its place, and its orders are not recorded."""
+    """Files that were left aside are put in their place, and their orders are not recorded."""
 
     def recover(self: Store, path: Path) -> None:
         file_store.publish(path)  # type: ignore[attr-defined]
@@ -111,7 +111,7 @@ BUGS: Mapping[str, Callable[[], None]] = {
     "put back unrecorded": _put_back_unrecorded,
     "recorded early": _recorded_early,
 }
-"""What can be put into the process, to see that it is found."""
+"""Bugs that can be put into the process, to see that they are found."""
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`kill -9` in every window, again and again over the same journal, and what has become of every order afterwards."""
+"""`kill -9` in every window, again and again over the same journal, and the fate of every order afterwards."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ GIVEN_UP = 15.0
 
 @dataclass
 class Kills:
-    """What came of it: how often the process was killed in which window, and what was wrong afterwards."""
+    """The result: how often the process was killed in which window, and the faults afterwards."""
 
     hits: Counter[str] = field(default_factory=Counter)
     missed: Counter[str] = field(default_factory=Counter)
     starts: int = 0
     verdict: Verdict = field(default_factory=Verdict)
     complaints: list[str] = field(default_factory=list)
-    """What was wrong with the processes themselves."""
+    """Faults of the processes themselves."""
 
     @property
     def good(self) -> bool:
-        """Whether nothing is wrong."""
+        """True if nothing is wrong."""
         return self.verdict.good and not self.complaints
 
 

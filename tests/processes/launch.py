@@ -14,7 +14,7 @@ __all__ = ["LOG", "PATIENCE", "launched", "to_its_end"]
 
 ROOT = Path(__file__).resolve().parents[2]
 LOG = "process.log"
-"""What all processes of a folder said, stdout and stderr."""
+"""The output of all processes of a folder, stdout and stderr."""
 PATIENCE = 40.0
 """Seconds after which a process that does not end has failed."""
 

@@ -1,4 +1,4 @@
-"""A journal that is lost, restored, cut, overwritten or robbed of what is beside it, between a process and the next."""
+"""A journal that is lost, restored, cut, overwritten or robbed of its companions between a process and the next."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ Damage = Literal[
     "put back with its sentinel",
 ]
 """
-What happens to the files. A backup is made by `connector backup`, by a process beside the one that runs; a snapshot
-is a copy of the file and its log a moment ago, as of a disk. What is put back with its sentinel is one of the whole
-volume: the world's witness knows that, or the start after it is told.
+Losses of the files. A backup is made by `connector backup`, by a process beside the one that runs; a snapshot is a copy
+of the file and its log a moment ago, as of a disk. A journal that is put back with its sentinel is one of the whole
+volume: the world's witness shows that, or an option of the start after it.
 """
 REFUSED: dict[str, str] = {
     "deleted": "the journal is gone",
@@ -41,14 +41,14 @@ REFUSED: dict[str, str] = {
     "overwritten": "the journal is damaged",
     "with a damaged sentinel": "says no more which journal was in use",
 }
-"""What a start says, and ends with 1, until a person has done what it asks for."""
+"""Messages with which a start ends with 1, until a person has done as they demand."""
 ACCEPT = "--accept-new-journal"
 PAGE = 4096
 
 
 @dataclass
 class Losses:
-    """What came of it: how often what was done to the files, and what the starts after it did."""
+    """The result: the number of losses of each kind, and the outcomes of the starts after them."""
 
     hits: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
@@ -56,11 +56,11 @@ class Losses:
     killed: int = 0
     verdict: Verdict = field(default_factory=Verdict)
     complaints: list[str] = field(default_factory=list)
-    """What was wrong with the processes themselves."""
+    """Faults of the processes themselves."""
 
     @property
     def good(self) -> bool:
-        """Whether nothing is wrong."""
+        """True if nothing is wrong."""
         return self.verdict.good and not self.complaints
 
 
@@ -128,7 +128,7 @@ async def _written(world: World, more: int, process: asyncio.subprocess.Process)
 
 
 async def _suffer(damage: Damage, world: World, backups: list[Path], random: Random, done: Losses) -> None:
-    """Damage the files; see that a start refuses what it has to refuse; then do what it asks for."""
+    """Damage the files; see that a start refuses when it has to; then do as its message demands."""
     journal = world.journal
     restored = backups[random.randrange(len(backups))] if backups else None
     snapshot = world.folder / "snapshot.db"
@@ -189,7 +189,7 @@ async def _suffer(damage: Damage, world: World, backups: list[Path], random: Ran
 
 
 async def _start(world: World, done: Losses, *options: str) -> tuple[int, str]:
-    """Run once with `options`; return the exit code, and what was said."""
+    """Run once with `options`; return the exit code, and the output."""
     log = world.folder / LOG
     before = log.stat().st_size
     try:

@@ -1,5 +1,5 @@
 """
-Bugs in what the simulated world has none of: sockets, paths, disks, signals. Each is put into a test of its case.
+Bugs in parts that the simulated world lacks: sockets, paths, disks, signals. Each is put into a test of its case.
 
 The test runs in a process of its own, with this module as a plugin (`-p tests.processes.planted`) and the bug's name in
 the environment. The bug is put into that process, and into every Python that it starts, before anything else is
@@ -43,27 +43,27 @@ if name := os.environ.get({VARIABLE!r}):
 
     BUGS[name].plant()
 """
-"""What Python reads when it starts, in each process that the test starts."""
+"""The file that Python reads when it starts, in each process that the test starts."""
 PATIENCE = 50.0
 HUNG = 12.0
 """Seconds after which a process hangs."""
 _ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}
 """The options of the outer run are not for the one test of a bug."""
 MISFITS = ("AttributeError", "TypeError", "NameError", "ImportError")
-"""What says that a bug does not fit the connector any more, rather than that it was found."""
+"""Errors which show that a bug does not fit the connector any more, rather than that it was found."""
 
 
 class Planted(NamedTuple):
-    """A bug, and the test that shows what it breaks."""
+    """A bug, and the test that shows its damage."""
 
     plant: Callable[[], None]
     test: str
     hangs: bool = False
-    """Whether a process of the test does not end by itself, so that it need not be waited for as long as elsewhere."""
+    """True if a process of the test does not end by itself, so that it need not be waited for as long as elsewhere."""
 
 
 class Outcome(NamedTuple):
-    """How the test ended: `passed`, `failed`, `skipped` or `broken`; and what was written."""
+    """The end of the test: `passed`, `failed`, `skipped` or `broken`; and its output."""
 
     how: str
     said: str
@@ -130,17 +130,17 @@ def _folder_made() -> None:
 
 
 def _repeated() -> None:
-    """The HTTP client repeats what it likes on a broken connection."""
+    """The HTTP client repeats any request that it likes on a broken connection."""
     _put(http, "REPEATED", frozenset())
 
 
 def _temporary() -> None:
-    """Whatever keeps a connection from being made passes by itself."""
+    """Any error that keeps a connection from being made passes by itself."""
     _put(outcomes, "unreachable", lambda _exc: "")
 
 
 def _written_at_once() -> None:
-    """Whoever logs waits for stderr."""
+    """Each task that logs waits for stderr."""
 
     def write(self: Any, line: str) -> None:
         self._put(line)
@@ -149,7 +149,7 @@ def _written_at_once() -> None:
 
 
 def _lines_uncounted() -> None:
-    """Lines that do not fit into the queue are dropped, and nobody hears of them."""
+    """Lines that do not fit into the queue are dropped without a trace."""
     write = log_writer.LogWriter.write
 
     def uncounted(self: Any, line: str) -> None:
@@ -166,7 +166,7 @@ def _signals_late() -> None:
 
 
 def _stop_waits() -> None:
-    """A stop waits for what is under way, however long the journal has been stalled."""
+    """A stop waits for the running work, however long the journal has been stalled."""
 
     async def stop(self: Any, scope: anyio.CancelScope) -> None:
         await self._stop.wait()
@@ -177,7 +177,7 @@ def _stop_waits() -> None:
 
 
 def _any_environment() -> None:
-    """A production source may be told by what a test system has taken."""
+    """A production source may get acknowledgements for orders that a test system has taken."""
     _put(route_checks, "_is_test_system", lambda _endpoint, *, local: False)
 
 
@@ -246,4 +246,4 @@ BUGS: Mapping[str, Planted] = {
         _start_gives_up, "tests/flow/test_storage.py::test_opening_is_tried_for_a_minute"
     ),
 }
-"""What can be put in, by name."""
+"""The bugs that can be put in, by name."""

@@ -1,4 +1,4 @@
-"""`kill -9` while files are handed over to a consumer that takes them away all the time; what it has afterwards."""
+"""`kill -9` while files are handed over to a consumer that takes them away all the time; its files afterwards."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ GIVEN_UP = 6.0
 
 @dataclass
 class Taken:
-    """What came of it: how often the process was killed at which point, and what was wrong afterwards."""
+    """The result: how often the process was killed at which point, and the faults afterwards."""
 
     hits: Counter[str] = field(default_factory=Counter)
     starts: int = 0
@@ -66,7 +66,7 @@ class Taken:
 
     @property
     def good(self) -> bool:
-        """Whether nothing is wrong."""
+        """True if nothing is wrong."""
         return self.verdict.good and not self.complaints
 
 
@@ -106,7 +106,7 @@ class Shop:
             self.standin.add(next(self._orders))
 
     def verdict(self) -> Verdict:
-        """Compare what the consumer has with what was placed, and with what the shop was told."""
+        """Compare the consumer's files with the placed orders, and with the acknowledgements that the shop received."""
         self.consumer.take()
         there, found = self.consumer.have, Verdict(unfounded=self.unfounded)
         for key, order in self.standin.orders.items():
@@ -121,7 +121,7 @@ class Shop:
         return found
 
     def _witness(self, request: web.Request, call: Call, _body: bytes) -> None:
-        """See to it that the shop is told of nothing that was not handed over."""
+        """Check that the shop gets no acknowledgement of an order that was not handed over."""
         if call != "tell":
             return
         each = external_id("shop", request.path.rpartition("/")[2])
@@ -130,7 +130,7 @@ class Shop:
                 self.unfounded.append(each)
 
     def _waiting(self) -> Iterator[str]:
-        """Yield what is in the folder, and what is aside to be added to."""
+        """Yield the files in the folder, and the one that lies aside to be added to."""
         for path in (self.folder / "out").iterdir():
             if path.name.endswith(".handed"):
                 continue

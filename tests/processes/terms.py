@@ -22,7 +22,7 @@ __all__ = ["AT_ONCE", "GRACE", "Terms", "term_in"]
 GRACE = 20.0
 """Seconds within which a stop in good order ends the process."""
 AT_ONCE = 5.0
-"""Seconds within which a second signal does: most of it is what a busy machine takes to end a process."""
+"""Seconds within which a second signal does: most of them a busy machine needs to end a process."""
 DEEP = 60
 """Requests that the vendors get at most before the signal."""
 LATER = 0.03
@@ -33,7 +33,7 @@ TWICE = 0.25
 
 @dataclass
 class Terms:
-    """What came of it; `once` and `twice` are the exit codes of the runs that got one signal, and two."""
+    """The result; `once` and `twice` are the exit codes of the runs that got one signal, and two."""
 
     once: Counter[int] = field(default_factory=Counter)
     twice: Counter[int] = field(default_factory=Counter)
@@ -45,7 +45,7 @@ class Terms:
 
     @property
     def good(self) -> bool:
-        """Whether nothing is wrong."""
+        """True if nothing is wrong."""
         return self.verdict.good and not self.complaints
 
 

@@ -18,9 +18,9 @@ async def test_killed_once_in_each_window(tmp_path: Path) -> None:
     """
     Killed with -9 in each window, over one journal; the next start takes it up, and the last finishes.
 
-    The clock of each process may be off by an hour or a day.
-    The warehouse would take an order twice, and has each one once; each source was told once, never of what was not
-    so, no stock moved twice, no failure was counted twice, and the journal is sound after every kill.
+    The clock of each process may be off by an hour or a day. The warehouse would take an order twice, and has each one
+    once; each source received one acknowledgement, never a false one, no stock moved twice, no failure was counted
+    twice, and the journal is sound after every kill.
     """
     done = await kill_in(planned(len(WINDOWS), Random(11)), tmp_path, Random(11))
 
@@ -31,7 +31,7 @@ async def test_killed_once_in_each_window(tmp_path: Path) -> None:
 
 @pytest.mark.fault(21)
 async def test_a_crash_loop_comes_to_its_end(tmp_path: Path) -> None:
-    """Killed four times in a row while it puts in order what the last kill left, it makes good progress after that."""
+    """Killed four times in a row while it recovers from the last kill, it makes good progress after that."""
     loop = [window for window in WINDOWS if window.name == "recovery"] * 4
     done = await kill_in([*(window for window in WINDOWS if window.name == "applied"), *loop], tmp_path, Random(2))
 

@@ -31,7 +31,7 @@ async def test_a_journal_that_is_lost_or_older_doubles_nothing(tmp_path: Path) -
 @pytest.mark.fault(130)
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_a_volume_that_is_put_back_doubles_nothing(tmp_path: Path, seed: int) -> None:
-    """Journal and sentinel are put back together, twice: a witness knows, and where there is none the start is told."""
+    """Journal and sentinel are put back together, twice: a witness shows it, or else an option of the start."""
     done = await lose_in(["put back with its sentinel"] * 2, tmp_path, Random(seed))
 
     assert done.complaints == []

@@ -1,4 +1,4 @@
-"""The tests of what the simulated world has none of have teeth: with a bug of its kind, each fails."""
+"""The tests of parts that the simulated world lacks have teeth: with a bug of its kind, each fails."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.planted, pytest.mark.timeout(240)]  # a process for ea
 
 @pytest.mark.parametrize("bug", BUGS)
 def test_planted(tmp_path: Path, bug: str) -> None:
-    """The test that shows the case passes, and with the bug it fails by what it looks at."""
+    """The test that shows the case passes, and with the bug it fails by its own check."""
     for folder in (tmp_path / "without", tmp_path / "with"):
         folder.mkdir()
     without = outcome(bug, tmp_path / "without", planted=False)

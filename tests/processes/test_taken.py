@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]  # many processes, and
 @pytest.mark.fault(129)
 @pytest.mark.parametrize("way", WAYS)
 async def test_killed_at_each_step_of_handing_over(tmp_path: Path, way: str) -> None:
-    """In each way of handing over: the consumer has every order once, and the shop was told of each after that."""
+    """In each way of handing over, the consumer has every order once, and the acknowledgements come after that."""
     done = await take_in(points(len(POINTS), Random(way)), tmp_path, Random(way), way=way)
 
     assert done.complaints == []

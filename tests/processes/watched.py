@@ -1,4 +1,4 @@
-"""A connection to SQLite that tells when which of the journal's transactions is about to commit, or has."""
+"""A connection to SQLite that reports when which of the journal's transactions is about to commit, or has."""
 
 from __future__ import annotations
 

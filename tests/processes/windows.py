@@ -1,4 +1,4 @@
-"""The moments at which the process is killed: one for every place where what is known here and there can differ."""
+"""The moments at which the process is killed: one for every place where the journal and the other side can differ."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Four vendors, what they must hold in the end, and what is wrong with it if it is not so."""
+"""Four vendors, the orders that they must hold in the end, and the faults if they do not."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ NAMELESS_EVERY = 6
 
 @dataclass
 class Verdict:
-    """What is wrong, each with its name; nothing, if all is well. `orders` counts what was looked at."""
+    """The faults, each with its name; nothing, if all is well. `orders` counts the orders that were checked."""
 
     orders: int = 0
     lost: list[str] = field(default_factory=list)
@@ -85,24 +85,24 @@ class Verdict:
     doubled: list[str] = field(default_factory=list)
     """At the receiver more than once, or although it cannot be delivered."""
     untold: list[str] = field(default_factory=list)
-    """Its source was not told how it ended."""
+    """Its source did not get its acknowledgement."""
     unfounded: list[str] = field(default_factory=list)
-    """Its source was told that it is exported before the receiver had it, or that it failed although it had."""
+    """Its source got `exported` before the receiver had it, or `failed` although it had."""
     regulated_twice: list[str] = field(default_factory=list)
     struck_twice: list[str] = field(default_factory=list)
     stuck: list[str] = field(default_factory=list)
     """The journal has it in a state in which nothing should be left."""
     unsound: list[str] = field(default_factory=list)
-    """What SQLite finds wrong with the file."""
+    """SQLite's findings about the file."""
 
     @property
     def good(self) -> bool:
-        """Whether nothing is wrong."""
+        """True if nothing is wrong."""
         return not self.wrong
 
     @property
     def kinds(self) -> dict[str, list[str]]:
-        """What is wrong, by kind; kinds of which there is nothing are there, too."""
+        """The faults by kind; kinds without any are there, too."""
         return {each.name: getattr(self, each.name) for each in fields(self) if each.name != "orders"}
 
     @property
@@ -165,7 +165,7 @@ class World:
 
     @property
     def writes(self) -> int:
-        """How many requests reached a vendor that would change something there."""
+        """The number of requests that reached a vendor and would change something there."""
         calls = [call for each in self.standins for call in each.history]
         return sum(call.method == "PATCH" or call.path.endswith(WRITTEN) for call in calls if call.method != "GET")
 
@@ -185,7 +185,7 @@ class World:
         return {external_id(name, each) for name, ids in told for each in ids}
 
     def verdict(self) -> Verdict:
-        """Compare what the vendors hold with what they should, and look into the journal; no process may have it."""
+        """Compare the vendors' orders with the expected ones, and check the journal; no process may have it open."""
         there = Counter(order["external_id"] for order in self.warehouse.orders.values())
         deliverable, exported = self.deliverable(), self.exported()
         strikes = {external_id("transport", each): count for each, count in self.transport.strikes.items() if count}
@@ -206,7 +206,7 @@ class World:
         return found
 
     def _witness(self, _request: web.Request, call: Call, body: bytes) -> None:
-        """See to it that no source is told of what is not so."""
+        """Check that no source receives a false acknowledgement."""
         if call != "tell":
             return
         for each, good in _told(_request, body):
@@ -218,7 +218,7 @@ WRITTEN = ("/wms/orders/", "/mark-as-exported", "/export/status")
 
 
 def _told(request: web.Request, body: bytes) -> Iterator[tuple[str, bool]]:
-    """Yield what a source is told: external ids, and whether each is exported."""
+    """Yield the acknowledgements in a request: external ids, and if each is exported."""
     if request.method == "PATCH":
         yield external_id("shop", request.path.rpartition("/")[2]), True
         return
@@ -237,7 +237,7 @@ def _by_order(shipments: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]
 
 
 async def finished(world: World) -> list[str]:
-    """Let a connector do what is left, and another one see that nothing is; return what was wrong with them."""
+    """Let a connector do the remaining work, and another one see that there is none; return their faults."""
     complaints = []
     for rest in ("", "that had nothing to do "):
         before = world.writes
@@ -266,6 +266,6 @@ def stuck(journal: Path) -> list[str]:
 
 
 def unsound(journal: Path) -> list[str]:
-    """Return what SQLite finds wrong with the file."""
+    """Return SQLite's findings about the file."""
     with closing(sqlite3.connect(f"file:{journal}?mode=ro", uri=True)) as db:
         return [text for (text,) in db.execute("PRAGMA integrity_check") if text != "ok"]

@@ -27,7 +27,7 @@ MUCH = 10_000
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run what the command line asks for; return the exit code."""
+    """Run the mode that the command line names; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     parser.add_argument("--schedules", type=int, default=500)
     parser.add_argument("--seed", type=int, default=0, help="of the first schedule; the next ones follow")
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def show_bugs(processes: int) -> int:
-    """Tell of each planted bug in which schedule it was found."""
+    """Print the schedule in which each planted bug was found."""
     missed = 0
     for name, found in catch_all(list(BUGS), processes):
         missed += not found.at
@@ -67,7 +67,7 @@ def show_bugs(processes: int) -> int:
 
 
 def show_same(seeds: range) -> int:
-    """Tell how many seeds are the same schedule in two processes."""
+    """Print the number of seeds that are the same schedule in two processes."""
     others = differing(seeds)
     print(f"{len(seeds) - len(others)} of {len(seeds)}")  # noqa: T201
     if others:
@@ -76,7 +76,7 @@ def show_same(seeds: range) -> int:
 
 
 def show_days(hours: float, seed: int) -> int:
-    """Tell of the long run."""
+    """Print the result of the long run."""
     started = time.perf_counter()
     days = run_days(hours, seed)
     counts = days.result.counts
@@ -117,7 +117,7 @@ def _why(name: str, times: int) -> str:
 
 
 def _told(results: Iterator[Result]) -> Iterator[Result]:
-    """Tell of every violation as soon as it is known."""
+    """Print every violation as soon as it is found."""
     for result in results:
         if result.violations:
             print(failure(result), file=sys.stderr)  # noqa: T201

@@ -1,7 +1,7 @@
 """
 The invariants of faults.md 4.4, checked by machine.
 
-Safety is checked at each request and each answer, on what is in the journal and at the vendors at that moment;
+Safety is checked at each request and each answer, on the state of the journal and of the vendors at that moment;
 liveness when everything has healed. `S` and `L` numbers are those of faults.md.
 """
 
@@ -43,7 +43,7 @@ ONE = ALL + " WHERE o.source = ? AND o.order_id = ?"
 
 
 class Row(msgspec.Struct, frozen=True):
-    """What the journal says of one order."""
+    """The journal's record of one order."""
 
     key: int
     state: str
@@ -56,7 +56,7 @@ class Row(msgspec.Struct, frozen=True):
 
 
 def rows(world: World, source: str = "", order_id: str = "", *, at: str = "warehouse") -> Mapping[str, Row]:
-    """Return what the journal says of deliveries to `at`, of all orders or of one, by external id."""
+    """Return the journal's records of deliveries to `at`, of all orders or of one, by external id."""
     found = world.journal.execute(ONE if order_id else ALL, (at, source, order_id) if order_id else (at,))
     return {external_id: Row(*rest) for external_id, *rest in found}
 
@@ -107,7 +107,7 @@ class Watch:
         self._open.append(call)
 
     def _listed(self, call: Call) -> None:
-        """What the journal has as told, the source knows (L2, at every step)."""
+        """An order that the journal has as acknowledged is acknowledged at the source (L2, at every step)."""
         source = self._world.sources[call.vendor]
         confirmed = self._world.journal.execute(
             "SELECT order_id FROM orders WHERE source = ? AND ack_state = 'confirmed' AND ack_outcome = 'exported'",
@@ -120,7 +120,7 @@ class Watch:
                 self._world.violated("L2", f"{call.vendor}-{order_id}", "the journal has it as told, and it was not")
 
     def _reported(self, call: Call) -> None:
-        """A report has no key to repeat it under: told twice, people see it twice."""
+        """A report has no key to repeat it under: sent twice, people see it twice."""
         told = [summary(body) for body in self._world.sources[call.vendor].reports(call.act.ids[0])]
         what = [(each.get("status"), each.get("location")) for each in told]
         # A backup does not know what was told since it was made, a new journal in the place of a lost one knows of
@@ -133,7 +133,7 @@ class Watch:
             )
 
     def _trying(self, call: Call) -> bool:
-        """Tell whether a call is about orders that are tried until it is clear whose fault their refusal is."""
+        """Return True if a call is about orders that are tried until it is clear whose fault their refusal is."""
         if call.act.kind == "ack":
             told = [self._world.orders[f"{call.vendor}-{order_id}"] for order_id in call.act.ids]
             return all(suspected(self._world, truth) or second.suspected(self._world, truth) for truth in told)
@@ -158,7 +158,7 @@ class Watch:
         before.append(call)
 
     def _asked_before(self, call: Call, last: Call) -> None:
-        """Before another attempt the receiver is asked, and late enough if the last one was doubtful (S6)."""
+        """Before another attempt comes a look-up, and late enough if the last one was doubtful (S6)."""
         (external_id,) = call.act.ids
         if call.vendor == second.NAME and self._world.profile.manners != "finds":
             if trouble := second.asked_before(self._world, call, last):
@@ -190,7 +190,7 @@ class Watch:
             self._world.violated("S1", external_id, f"DUPLICATE: {standing} records")
 
     def _arrived(self, call: Call, records: Sequence[dict[str, Any]]) -> None:
-        """What a receiver has of an order now is what its source says of it, or said once (S16)."""
+        """The form of an order that a receiver has now is one that its source lists, or listed once (S16)."""
         world = self._world
         if call.applied is None:
             return
@@ -242,7 +242,7 @@ class Watch:
             told.append((world.time.now, outcome))
 
     def _heard(self, call: Call) -> bool:
-        """Tell whether a call said for certain that an order was exported, to a source that is not told twice."""
+        """Return True if a call certainly acknowledged an order to a source that must be notified only once."""
         sure = call.closed is not None and not call.doubtful and call.applied is not None and not call.spared
         return sure and (call.vendor == "transport" or (call.vendor == "wholesale" and self._world.profile.regulate))
 
@@ -276,7 +276,7 @@ class Watch:
 
 
 def borne_out(world: World, truth: Truth) -> bool:
-    """Tell whether another order of the same source could be read and mapped, so that it is this one that lacks."""
+    """Return True if another order of the same source could be read and mapped, so that it is this one that lacks."""
     return any(
         other.source == truth.source and other.placed >= 0 and not other.broken
         for other in world.orders.values()
@@ -285,7 +285,7 @@ def borne_out(world: World, truth: Truth) -> bool:
 
 
 def unsettled(world: World) -> list[Violation]:
-    """Return what is not as it must be in the end (L1 to L5); empty when everything is."""
+    """Return the violations of the final state (L1 to L5); empty when there are none."""
     known, others = rows(world), rows(world, at=second.NAME)
     listed = {f"{name}-{order_id}" for name, source in world.sources.items() for order_id in source.listed()}
     found = [
@@ -312,7 +312,7 @@ def unsettled(world: World) -> list[Violation]:
 
 def suspected(world: World, truth: Truth) -> bool:
     """
-    Tell whether an order is refused along with so many others that it is not believed to be their fault.
+    Return True if an order is refused along with so many others that it is not believed to be their fault.
 
     Then no order is given up, and one at a time is tried again (connector/pipeline/delivery/rejections.py).
     """
@@ -322,7 +322,7 @@ def suspected(world: World, truth: Truth) -> bool:
 def _wrong(
     world: World, truth: Truth, row: Row | None, other: Row | None, listed: Container[str]
 ) -> Iterator[tuple[str, str]]:
-    """Yield what is wrong with one order: the invariant, and what it is. `other`: at the second receiver."""
+    """Yield the violations of one order: the invariant, and a description. `other`: at the second receiver."""
     external_id = truth.external_id
     if truth.unreadable and row is None:
         return  # nobody can read it
@@ -389,7 +389,7 @@ def _wrong(
 
 
 def held(world: World) -> Iterator[tuple[Any, Row, Truth]]:
-    """Yield what waits for a person although a person could let it go: key, row and truth."""
+    """Yield the orders that wait for a person although a person could release them: key, row and truth."""
     known, others = rows(world), rows(world, at=second.NAME)
     for truth in world.orders.values():
         row = known.get(truth.external_id)

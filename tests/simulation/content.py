@@ -1,8 +1,8 @@
 """
-What an order says, by its source's own words, and what arrived of it: compared with each create and each change.
+The content of an order in its source's own words, and the content that arrived: compared at each create and change.
 
 Read by hand, without the connector's own readers and mappings. The orders that the stand-ins make are plain, so some of
-them get more to say: notes on every level, cash on delivery, two rows of one article, prices below a cent.
+them get more content: notes on every level, cash on delivery, two rows of one article, prices below a cent.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tests.simulation.vendors.content import meant
 __all__ = ["EXTRAS", "enrich", "said", "wrong", "wrong_plain"]
 
 EXTRAS = ("notes on every level", "two rows of one article", "a price below a cent", "cash on delivery", "unseen signs")
-"""What the world adds to orders."""
+"""The content that the world adds to orders."""
 
 SHARE = 0.3
 CENT = Decimal("0.01")
@@ -34,9 +34,9 @@ _decode = msgspec.json.Decoder(float_hook=Decimal).decode
 
 class Content(msgspec.Struct, frozen=True):
     """
-    An order: its rows one by one, what it costs in cents, where it goes, and texts that have to be somewhere.
+    An order: its rows one by one, its cost in cents, its address, and texts that have to be somewhere.
 
-    `phones` are those that the receiver may be given for who is at that place.
+    `phones` are those that the receiver may be given for the person at that place.
     """
 
     rows: Sequence[Row]
@@ -98,7 +98,7 @@ def wrong_plain(truth: Truth, body: bytes) -> str:
 
 
 def enrich(source: SourceVendor, truth: Truth, chance: Random) -> list[str]:
-    """Let an order that was just placed say more; return what was added."""
+    """Add content to an order that was just placed; return the additions."""
     added = [extra for extra in EXTRAS if chance.random() < SHARE]
     if truth.broken:
         return []

@@ -1,4 +1,4 @@
-"""What a run of schedules came to, and whether it saw enough: every crash point, fault and way between states."""
+"""Counts of a run of schedules, and the check that it saw enough: every crash point, fault and way between states."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.simulation.vendors.erp import Manners
 __all__ = ["ENOUGH", "UNREACHED", "Summary", "lacking", "summed"]
 
 ENOUGH = 20
-"""How often a run of 10,000 schedules has to see each of them."""
+"""The least number of times that a run of 10,000 schedules has to see each of them."""
 
 NOBODY = "nothing in the connector does that"
 BY_WAY_OF_NEW = "it goes by way of new"
@@ -65,7 +65,7 @@ WORLDS = (
     *(f"an order, {each}" for each in ODDITIES),
     *(f"second receiver, {part} {each}" for part in ("required", "optional") for each in get_args(Manners)),
 )
-"""What is so, or happens, in some schedules only."""
+"""Conditions and events that occur in some schedules only."""
 
 WORST = {
     "lost": ("L1", "L4"),
@@ -77,7 +77,7 @@ WORST = {
 
 
 class Summary(msgspec.Struct):
-    """What a run came to."""
+    """The result of a run."""
 
     schedules: int
     orders: int
@@ -131,7 +131,7 @@ def edges() -> list[str]:
 
 
 def lacking(summary: Summary, enough: int = ENOUGH) -> list[str]:
-    """Return what the run saw too seldom."""
+    """Return the events that the run saw too seldom."""
     seen = {
         **{f"crash at {name}": times for name, times in summary.crashes.items()},
         **{f"fault {name}": times for name, times in summary.faults.items()},

@@ -57,18 +57,19 @@ SELDOM = {
     "read": 1,
     "login": 1,
 }
-"""What few orders come to, and how often who waits for it is chosen; he is killed there the first time."""
+"""Points that few orders reach, each with its share of choices; the process is killed there the first time."""
 
 
 SELDOM_OF_ALL = ("cancel", "read", "report", "reports.claim", "reports.settle", "timeline")
-"""What even of that is reached least; some schedules in which much happens after a delivery wait for nothing else."""
+"""The least reached of those points; some schedules in which much happens after a delivery wait for nothing else."""
 
 
 class Ending(msgspec.Struct):
     """
-    How an incarnation ends: killed at the `nth` time that it passes `point`, or killed, stopped or cancelled at `at`.
+    The end of an incarnation: killed at the `nth` time that it passes `point`, or killed, stopped or cancelled at `at`.
 
-    `at` is seconds from its start; who waits for a point in vain is killed then, if it is not 0.
+    `at` is seconds from the start of the process; a process that waits for a point in vain is killed then, if `at` is
+    not 0.
     """
 
     kind: str
@@ -78,18 +79,18 @@ class Ending(msgspec.Struct):
 
 
 ONCE = ("sentinel.", "lookup_first.begin", "clock_steps.", "sqlite.recover", "reports.recover")
-"""What a process passes at its start, and mostly not again."""
+"""The points that a process passes at its start, and mostly not again."""
 
 
 def seldom_of_all(chance: Random) -> Ending:
-    """Draw the end of one incarnation at what is reached least."""
+    """Draw the end of one incarnation at the points that are reached least."""
     name = chance.choice(SELDOM_OF_ALL)
     where = chance.choice([point for point in POINTS if point.partition(":")[0] == name])
     return Ending("point", where, at=chance.uniform(60, 180))
 
 
 def drawn(chance: Random, seldom: float) -> Ending:
-    """Return the end of one incarnation; `seldom` is the share of them at what few orders come to."""
+    """Return the end of one incarnation; `seldom` is the share of ends at the points that few orders reach."""
     kind = chance.choices(("point", "kill", "stop", "cancel"), (0.72, 0.12, 0.08, 0.08))[0]
     if kind == "point":
         point = chance.choice(POINTS)

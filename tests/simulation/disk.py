@@ -1,11 +1,10 @@
 """
-What outlives a process on its machine: the journal's file, the sentinel beside it, and the backups that people made.
+The files that outlive a process on its machine: the journal, the sentinel beside it, and the backups that people made.
 
 A journal may be lost, and a new one accepted in its place; or a backup may be put there, which is older than the truth.
-Or the whole volume is put back from a snapshot, the sentinel with it: then a witness on another volume knows, or a
-receiver that is asked for its newest orders, or the operator says so (`--restored`).
-What the connector does then is its own code (connector/journal/engine/sentinel.py, tables/lookup_first.py); only the
-files are simulated.
+Or the whole volume is put back from a snapshot, the sentinel with it: then the evidence is a witness on another volume,
+a receiver that is read for its newest orders, or the operator's option (`--restored`). The connector's reaction is its
+own code (connector/journal/engine/sentinel.py, tables/lookup_first.py); only the files are simulated.
 """
 
 from __future__ import annotations
@@ -30,14 +29,14 @@ __all__ = ["ASKED", "DOWN", "PATH", "VOLUMES", "Disk", "Loss", "Volume"]
 PATH = Path("journal")
 
 Loss = Literal["", "lost", "restored", "both"]
-"""What may happen to the journal in a schedule."""
+"""Losses that may befall the journal in a schedule."""
 
 
 Volume = Literal["a volume is put back beside a witness", "a volume is put back, and the start is told"]
 VOLUMES: tuple[Volume, ...] = get_args(Volume)
-"""How an older volume is known for what it is, without asking anybody outside."""
+"""Ways to recognise an older volume without a request to anybody outside."""
 ASKED: Literal["a volume is put back, and a receiver is asked"] = "a volume is put back, and a receiver is asked"
-"""The receiver is the witness: it knows of each order that was created since."""
+"""The receiver is the witness: it has each order that was created since."""
 DOWN = "a receiver is down when it is asked about a volume that was put back"
 
 SENT = (
@@ -47,7 +46,7 @@ SENT = (
 
 
 class Disk:
-    """The files. `accept` is what the next start is told (`--accept-new-journal`), `losses` how often that was due."""
+    """The files. `accept` is the next start's `--accept-new-journal`, `losses` the number of times that it was due."""
 
     def __init__(self, chance: Random) -> None:
         self.journal = new_journal()
@@ -70,7 +69,7 @@ class Disk:
 
     @property
     def start(self) -> Start:
-        """What the next start finds, and is told."""
+        """Return the files that the next start finds, and its options."""
         return Start(seen=self.seen, witness=self.witness, accept=self.accept, restored=self.told)
 
     def write(self, seen: Seen) -> None:
@@ -106,14 +105,14 @@ class Disk:
             self._backups.append(copy.serialize())
 
     def lose(self) -> str:
-        """Remove the journal; return what was wrong with a start that is not told of it, empty if nothing."""
+        """Remove the journal; return the fault of a start without the option for that, empty if there is none."""
         self._put(new_journal())
         if self.seen is None:  # it ended before it was ever in use, and sent nothing
             return ""
         return "" if self._refused() else "a start with an empty journal in the place of a lost one goes on"
 
     def restore(self) -> str:
-        """Put a backup in the place of the journal, if there is one; return what happened."""
+        """Put a backup in the place of the journal, if there is one; return a description of the loss."""
         if not self._backups:
             return ""
         db = new_journal()
@@ -131,10 +130,10 @@ class Disk:
 
     def put_back(self, there: Iterable[str]) -> str:
         """
-        Put a snapshot of the whole volume back, if there is one; return what happened.
+        Put a snapshot of the whole volume back, if there is one; return a description of the loss.
 
-        A receiver that is a witness knows only what was created: it has to hold (`there`) an order that the snapshot
-        never sent.
+        A receiver that is a witness can only show orders that were created: it has to hold (`there`) an order that the
+        snapshot never sent.
         """
         able = self._snapshots if self.volume != ASKED else [each for each in self._snapshots if _lacks(each[0], there)]
         if not able or self.volume is None:
@@ -164,7 +163,7 @@ class Disk:
         self.accept = True
 
     def _refused(self) -> bool:
-        """Tell whether a start would refuse this journal unless it is told to accept it. Changes nothing."""
+        """Return True if a start would refuse this journal without the option to accept it. Changes nothing."""
         self.journal.execute("BEGIN")
         try:
             start = self.start
@@ -177,7 +176,7 @@ class Disk:
 
 
 def _lacks(image: bytes, there: Iterable[str]) -> bool:
-    """Tell whether a journal never sent one of the orders that are `there`."""
+    """Return True if a journal never sent one of the orders that are `there`."""
     with closing(sqlite3.connect(":memory:")) as db:
         db.deserialize(image)
         return not {*there} <= {row[0] for row in db.execute(SENT, ("warehouse",))}

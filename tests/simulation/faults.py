@@ -1,4 +1,4 @@
-"""What can befall a request on its way there and back (faults.md 2.C, 2.D and 4.3), and how likely it is."""
+"""Faults that can befall a request on its way there and back (faults.md 2.C, 2.D and 4.3), and their likelihoods."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.simulation.vendors.base import Request
 __all__ = ["CLOCK_STEPS", "FAULTS", "FOREIGN", "JUMPS", "NOTHING", "T_APPLY", "UNREAD", "Fault", "Faults", "Outage"]
 
 T_APPLY = 25.0
-"""Seconds within which the other side applies, or gives up, what it was sent (faults.md 4.5, A1)."""
+"""Seconds within which the other side applies a request that was sent, or gives it up (faults.md 4.5, A1)."""
 
 
 def _kind(kind: type[Exception]) -> Callable[[Request], Exception]:
@@ -24,7 +24,7 @@ def _kind(kind: type[Exception]) -> Callable[[Request], Exception]:
 
 
 def _garbled(request: Request) -> Exception:
-    """What the client says of an answer that is not HTTP: a status that nobody sent, and the headers of the request."""
+    """The client's report of an answer that is not HTTP: a status that nobody sent, and the headers of the request."""
     info = aiohttp.RequestInfo(request.rel_url, request.method, CIMultiDictProxy(request.headers), request.rel_url)
     return aiohttp.ClientResponseError(info, (), status=400, message="Expected HTTP/", headers=request.headers)
 
@@ -54,7 +54,7 @@ class Fault(msgspec.Struct, frozen=True):
 
     @property
     def sure(self) -> bool:
-        """Whether the caller can know that nothing was done."""
+        """True if the caller can be sure that nothing was done."""
         named = self.name in ("refused", "connect_timeout", "throttled", "unauthorized", "forbidden", "redirected")
         return named or 300 <= self.status < 400
 
@@ -111,19 +111,19 @@ UNREAD_BODIES = (
 FOREIGN_CALLS = {"warehouse": ("create", "update", "cancel", "lookup", "read"), "erp": ("create", "lookup")}
 
 CLOCK_STEPS = ("clock_ahead", "clock_back")
-"""What befalls our own machine: its clock is set."""
+"""Faults of our own machine: its clock is set."""
 JUMPS = (-6 * 3600.0, -3600.0, -1200.0, -61.0, -3.0, 3.0, 61.0, 1200.0, 3600.0, 6 * 3600.0)
 """By how many seconds."""
 
 RARE = frozenset({"forbidden", "redirected", "unauthorized", "throttled"})
-"""What pauses a whole endpoint: too much of it and nothing else happens."""
+"""Faults that pause a whole endpoint: too much of it and nothing else happens."""
 
 
 SELDOM: Mapping[str, Sequence[str]] = {
     "report": ("refused", "throttled", "lost", "lost_applied", "error_applied"),
     "timeline": ("redirected", "redirected", "unavailable"),
 }
-"""Kinds of call of which there are few, and what befalls them more often: what it leads to must be seen."""
+"""Kinds of call of which there are few, and the faults that befall them more often: their consequences must be seen."""
 
 
 class Outage(msgspec.Struct, frozen=True):
@@ -151,7 +151,7 @@ class Faults:
         self.outages: list[Outage] = []
 
     def draw(self, vendor: str, now: float, kind: str = "") -> Fault:
-        """Return what befalls the next call to `vendor`, of that kind."""
+        """Return the fault that befalls the next call to `vendor`, of that kind."""
         for outage in self.outages:
             if outage.vendor == vendor and outage.start <= now < outage.end:
                 return FAULTS[self._chance.choice(("refused", "connect_timeout", "unavailable"))]
@@ -164,7 +164,7 @@ class Faults:
         return FAULTS[name]
 
     def _from_between(self, vendor: str, kind: str) -> Fault:
-        """Return what something in front of a receiver does to a call that would be well."""
+        """Return the fault that something in front of a receiver adds to a call that would be well."""
         share = self._foreign * (4 if (vendor, kind) == ("erp", "lookup") else 1)  # there are few
         if self.healed or kind not in FOREIGN_CALLS.get(vendor, ()) or self._between.random() >= share:
             return NOTHING

@@ -1,8 +1,8 @@
 """
 Feeds of which a poll cannot see everything, in some schedules.
 
-A row that makes every page fail that it is on; a total that exceeds what is listed; a source of which no order can be
-mapped, as if our reading of it were wrong.
+A row that makes every page fail that it is on; a total that exceeds the number of listed orders; a source of which no
+order can be mapped, as if our reading of it were wrong.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ IDLE_POLLS = 5
 
 
 class Feeds:
-    """What is wrong with the feeds of one schedule."""
+    """The faults of the feeds of one schedule."""
 
     def __init__(self, chance: Random, world: World) -> None:
         self._chance = chance
@@ -104,7 +104,7 @@ class Feeds:
             self._world.correct(self._world.sources[truth.source], truth)
 
     def answered(self, call: Call, request: Request, response: web.Response) -> web.Response:
-        """Return what a feed answers instead of `response`."""
+        """Return the feed's answer instead of `response`."""
         if call.act.kind != "feed" or response.status != 200:
             return response
         if call.vendor == "shop" and self._more:
@@ -121,15 +121,15 @@ class Feeds:
         return response
 
     def hides(self, source: str) -> bool:
-        """Tell whether there were rows of a source's feed, in this schedule, that nobody could read."""
+        """Return True if there were rows of a source's feed, in this schedule, that nobody could read."""
         return source in self._broken
 
     def hid(self, truth: Truth) -> bool:
-        """Tell whether an order could not be read at some time: for its own row, or for one beside it at Zendera."""
+        """Return True if an order could not be read at some time: for its own row, or for one beside it at Zendera."""
         return truth.external_id in self._ever or (truth.source == "transport" and self.hides(truth.source))
 
     def judge(self, since: float) -> None:
-        """See whether a feed whose total exceeds what it lists is polled more often than the interval says."""
+        """Check that a feed whose total exceeds its list is not polled more often than the interval allows."""
         polls = sum(at >= since for at in self._polls)
         if polls > IDLE_POLLS and not self._broken:
             self._world.violated("POLLS", "", f"the shop was polled {polls} times in a little more than two intervals")

@@ -1,8 +1,9 @@
 """
-What stands before the vendors in some schedules: a firewall that dislikes single orders, or a limit on calls of a kind.
+The obstacles before the vendors in some schedules: a firewall that refuses single orders, or a limit on calls of a
+kind.
 
 It is drawn from a stream of its own, and gone when all heals. Some of these schedules are calm: nothing else goes
-wrong, so that an order which does not flow is held up by what befalls another one.
+wrong, so that an order which does not flow is held up by a fault of another one.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ FIREWALL = (
     "rate limit",
     "one order refused by a page",
 )
-"""What befalls calls that no schedule of 10,000 may miss."""
+"""Faults of calls that no run of 10,000 schedules may miss."""
 
 
 class Firewall:
@@ -81,7 +82,7 @@ class Firewall:
         self._chaos = chaos
 
     def place(self, world: World) -> None:
-        """Choose the orders, and what is limited."""
+        """Choose the orders, and the kinds of call that are limited."""
         chance = self._chance
         if chance is None or not self.on:
             return
@@ -110,7 +111,7 @@ class Firewall:
         world.note(f"firewall {'calm ' * self.calm}{sorted(self._disliked.items())} {self._limit}")
 
     def draw(self, world: World, vendor: str, act: Act, incarnation: int) -> Fault | None:
-        """Return what befalls a call, if it does not come through."""
+        """Return the fault of a call, if it does not come through."""
         if not self.on or world.time.now >= self._chaos:
             return None
         if (vendor, act.kind) == self._limit:
@@ -135,27 +136,27 @@ class Firewall:
                 self.refusals[vendor, external_id] += 1
 
     def explains(self, truth: Truth, row: Row, at: str) -> bool:
-        """Tell whether it is right that an order waits for a person because it was refused alone."""
+        """Return True if it is right that an order waits for a person because it was refused alone."""
         if self.refused_alone(at, truth.external_id, row.cause):
             return True
         return row.ack_state == "parked" and self.refused_alone(truth.source, truth.external_id, row.ack_reason)
 
     def refused_alone(self, where: str, external_id: str, reason: str) -> bool:
-        """Tell whether `reason` says that an order is refused alone, and it was refused often enough for that."""
+        """Return True if `reason` says that an order is refused alone, and it was refused often enough for that."""
         return f"{where} refuses this order alone" in reason and self.refusals[where, external_id] >= TRIES
 
     def dislikes(self, external_id: str) -> bool:
-        """Tell whether it dislikes an order in any kind of call."""
+        """Return True if it refuses an order in any kind of call."""
         return any((kind, external_id) in self._disliked for kind in KINDS)
 
     @property
     def limits(self) -> bool:
-        """Whether it limits a kind of call."""
+        """True if it limits a kind of call."""
         return bool(self._limit[0])
 
 
 def by_number(truth: Truth) -> int:
-    """Return what feeds list orders by."""
+    """Return the number by which feeds list orders."""
     return int(truth.order_id)
 
 

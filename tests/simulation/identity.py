@@ -1,4 +1,4 @@
-"""Invariants of what is sent: its identity (S17), that `preview` shows it (S18), and that it is not of old (S19)."""
+"""Invariants of the requests: their identity (S17), that `preview` shows them (S18), that they are not stale (S19)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WAITED = 120.0
 
 
 def both(one: Callable[[str, Call], None], other: Callable[[str, Call], None]) -> Callable[[str, Call], None]:
-    """Return what lets both look at a call."""
+    """Return the function that lets both look at a call."""
 
     def watch(what: str, call: Call) -> None:
         one(what, call)
@@ -90,7 +90,7 @@ class Requests:
         self._sent.add(external_id)
 
     def _tried(self, call: Call) -> bool:
-        """Tell whether the journal counts an attempt before this one: a process may have ended before it sent it."""
+        """Return True if the journal counts an attempt before this one: a process may have ended before it sent it."""
         (external_id,) = call.act.ids
         (attempts,) = self._world.journal.execute(
             "SELECT max(attempts) FROM orders JOIN deliveries USING (key) WHERE external_id = ? AND receiver = ?",
@@ -126,9 +126,10 @@ class Requests:
 
     def _is_fresh(self, call: Call, truth: Truth, raw: bytes) -> None:
         """
-        What changed before two walks began is in what is sent, unless it may have been sent before.
+        A change that was made before two walks began is in the request, unless the order may have been sent before.
 
-        Two that had gone through when the journal took the order for one that may be sent: then it keeps what it has.
+        Two walks that had gone through when the journal marked the order as possibly sent: then the order keeps the
+        form that it has.
         """
         walks = self._walks.get(truth.source)
         feeds = self._world.feeds

@@ -44,7 +44,7 @@ class WallClock:
         self._random = chance
 
     def now(self) -> datetime:
-        """Return what the machine's clock shows."""
+        """Return the time on the machine's clock."""
         return EPOCH + timedelta(seconds=self._time.now + self._world.skew)
 
     def boot(self) -> Boot | None:
@@ -132,7 +132,7 @@ class Incarnation:
             self.die("anywhere")
 
     def stop(self) -> None:
-        """Be asked to end."""
+        """Request the end."""
         if self.alive and self.connector is not None and self.stopped_at is None:
             self._world.counts["crash stop"] += 1
             self._world.note(f"{self.number} stops")
@@ -150,7 +150,7 @@ class Incarnation:
             self.time.after(25.0, self._must_have_ended)
 
     def replay(self, source: str) -> None:
-        """Be asked for a replay of everything that a source ever exported."""
+        """Request a replay of everything that a source ever exported."""
         connector = self.connector
         if self.alive and self.stopped_at is None and connector is not None and connector.running:
             self._world.counts["replays"] += 1
@@ -158,7 +158,7 @@ class Incarnation:
             self._replays.append(self._loop.create_task(connector.replay(source, EPOCH)))
 
     def ask(self) -> None:
-        """Be asked how it is (the health page, the metrics)."""
+        """Request the health page and the metrics."""
         if self.alive and self._probe is not None:
             self._probe.ask()
 
@@ -168,7 +168,7 @@ class Incarnation:
             self.die("the end that it did not come to")
 
     def run(self) -> str:
-        """Run to the end; return `killed`, `ended` or what it died of."""
+        """Run to the end; return `killed`, `ended` or the error of which it died."""
         self._world.note(f"{self.number} starts")
         self._plan()
         loop = self._loop
@@ -210,7 +210,7 @@ class Incarnation:
         return "ended"
 
     def _unforeseen(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """Whatever the event loop would only log is a fault of somebody."""
+        """An error that the event loop would only log is a violation."""
         if self.alive:
             self._world.violated("LOOP", "", f"{context.get('message')} {context.get('exception')!r}")
 
@@ -257,7 +257,7 @@ class Incarnation:
             beside.cancel_scope.cancel()
 
     async def _opened(self, clock: WallClock) -> SqliteJournal:
-        """Do what `SqliteJournal.open` does, with the files of the simulated disk."""
+        """Do the same as `SqliteJournal.open`, with the files of the simulated disk."""
         disk = self._world.disk
         journal = SqliteJournal(self._store, clock=clock)  # type: ignore[arg-type]
         noted = await journal.store.commits.transact(partial(identify, PATH, disk.start))

@@ -1,8 +1,8 @@
 """
 S14: no secret of the settings, and no token that a vendor issued, is in anything that a run emits.
 
-Looked at are the records of the log (message, arguments, traceback), the errors of every call, the events, what the
-health and metrics pages answer, and the journal's file, byte by byte, with what was removed from it.
+The checked outputs are the records of the log (message, arguments, traceback), the errors of every call, the events,
+the health and metrics pages, and the journal's file, byte by byte, with the content that was removed from it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ LOGGERS = ("connector", "asyncio", "aiohttp")
 
 
 class Leaks:
-    """Looks for the secrets of one schedule; what is found is a violation in its world."""
+    """Looks for the secrets of one schedule; each one found is a violation in its world."""
 
     def __init__(self, settings: Settings, world: World) -> None:
         self._world = world
@@ -107,7 +107,7 @@ class Leaks:
 
 
 class _Ear(logging.Handler):
-    """Looks at every record; what goes wrong in that is not hidden."""
+    """Looks at every record; an error in that is not hidden."""
 
     def __init__(self, leaks: Leaks) -> None:
         super().__init__(logging.DEBUG)
@@ -134,7 +134,7 @@ def _heard(logger: logging.Logger, ear: logging.Handler) -> Iterator[None]:
 
 
 def _said(exc: BaseException) -> str:
-    """Return what a traceback of `exc` says, but for the lines of source in it, in which there is no secret."""
+    """Return the text of a traceback of `exc`, but for the lines of source in it, in which there is no secret."""
     lines: list[str] = []
     found = [exc]
     for each in found:

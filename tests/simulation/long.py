@@ -36,7 +36,7 @@ OFTEN = [
 
 
 class Days(msgspec.Struct, frozen=True):
-    """How the long run went."""
+    """The result of the long run."""
 
     result: Result
     hours: float
@@ -112,7 +112,7 @@ class _Long(Schedule):
             self.time.at(number * 3 * HOUR + chance.uniform(0, HOUR), self._step)
 
     def days(self) -> Days:
-        """Run it, and see what it came to."""
+        """Run it, and check the result."""
         result = self.run()
         calls = [call for call in self.world.history if call.vendor == "warehouse"]
         down = sum(self.outage.start <= call.begun < self.outage.end for call in calls)

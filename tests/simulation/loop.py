@@ -25,11 +25,11 @@ STANDSTILL = 200_000
 
 
 class Stuck(BaseException):
-    """Nothing will ever happen again, or nothing but the same: what waits in the loop waits in vain."""
+    """Nothing will ever happen again, or nothing but the same: every task in the loop waits in vain."""
 
 
 class Time:
-    """The virtual time in seconds, and what the world does when."""
+    """The virtual time in seconds, and the agenda of the world."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -37,7 +37,7 @@ class Time:
         self._numbers = count()
 
     def at(self, when: float, act: Callable[[], None]) -> None:
-        """Do `act` at that time, whoever runs then."""
+        """Do `act` at that time, whichever process runs then."""
         heappush(self._agenda, (when, next(self._numbers), act))
 
     def after(self, seconds: float, act: Callable[[], None]) -> None:
@@ -117,10 +117,10 @@ class Loop(asyncio.SelectorEventLoop):
 
     def bury(self) -> None:
         """
-        End what was killed, away from the world.
+        End the tasks that were killed, away from the world.
 
-        Garbage collection would do it at a time of its own, with warnings. Its last breaths take place in a time in
-        which nothing else happens.
+        Garbage collection would do it at a time of its own, with warnings. The last steps of these tasks take place in
+        a time in which nothing else happens.
         """
         grave = Time()
         grave.now = self._virtual.time.now
@@ -170,10 +170,10 @@ class _Ordered(dict[Any, None]):
 @contextmanager
 def ordered() -> Iterator[None]:
     """
-    Let anyio's cancel scopes keep what is in them in order; for the time of one schedule, without the collector.
+    Let anyio's cancel scopes keep their tasks in order; for the time of one schedule, without the collector.
 
-    They cancel it in the order of a set, which is that of addresses in memory; and the garbage collector comes when
-    it likes.
+    The scopes cancel tasks in the order of a set, which is that of addresses in memory; and the garbage collector comes
+    when it likes.
     """
     before: Any = CancelScope.__init__
 

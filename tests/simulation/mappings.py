@@ -1,5 +1,5 @@
 """
-Mappings of every kind, and what orders say that only a mapping reads.
+Mappings of every kind, and content of orders that only a mapping reads.
 
 A hint is a field of the vendor's own that no revision covers. Some orders begin with one that is in no table, so that
 they are held, and are corrected later; some get another one while they wait.
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 __all__ = ["CODES", "UNKNOWN", "Kind", "drawn", "hinted", "to_erp", "to_warehouse", "with_mappings"]
 
 Kind = Literal["none", "tree", "raw", "nothing", "function"]
-"""How routes map: by the default, a tree over it, one that reads the vendor's own fields, from nothing, or Python."""
+"""
+Mappings of a route: the default, a tree over it, one that reads the vendor's own fields, one from nothing, or Python.
+"""
 
 CODES = {"A1": "first", "A2": "second", "A3": "third"}
 UNKNOWN = "A0"

@@ -1,4 +1,4 @@
-"""What sources make of marks in some schedules: lists that are behind them, and successes that change nothing."""
+"""Faulty answers to marks at sources in some schedules: lists that lag behind, and successes that change nothing."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from tests.simulation.faults import T_APPLY
 __all__ = ["LAGS", "UNMOVED", "drawn", "with_settle"]
 
 LAGS = (1.0, 4.0, 8.0, 20.0)
-"""Seconds by which a list may be behind: the source's `settle` is set above that and what is late (A1, A2)."""
+"""Seconds by which a list may be behind: the source's `settle` is set above the sum of that and the delay (A1, A2)."""
 UNMOVED = "unmoved"
 """The name of a mark that is answered with a success, and changes nothing."""
 
 
 class Lists(Protocol):
-    """A stand-in, as far as it is told how to behave here."""
+    """The part of a stand-in that sets its behaviour here."""
 
     list_lag: float
     unmoved: Any
@@ -40,7 +40,7 @@ def drawn(sources: Mapping[str, Lists], ids: Mapping[str, int], chance: Random) 
 
 
 def with_settle(own: Settings, sources: Mapping[str, Lists]) -> Settings:
-    """Return settings that know by how much each list may be behind."""
+    """Return settings with the lag that each list may have."""
     changed = {
         name: msgspec.structs.replace(own.sources[name], settle=Duration(T_APPLY + 1 + source.list_lag))
         for name, source in sources.items()

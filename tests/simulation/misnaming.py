@@ -1,4 +1,4 @@
-"""Plugins that take an order for another one: what their sources list as 7 they read as 8, or as another source's."""
+"""Plugins that mistake an order for another: their sources read order 7 of the list as 8, or as another source's."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["lanes_of", "misname", "misread"]
 
 
 def lanes_of(own: Settings) -> Mapping[str, Mapping[str, Route]]:
-    """Return the lanes of settings, to look at what they make."""
+    """Return the lanes of settings, so that their requests can be checked."""
     known = msgspec.structs.replace(
         own,
         sources={name: each for name, each in own.sources.items() if name != "plugged"},
@@ -42,7 +42,7 @@ def misname(world: World, chance: Random) -> None:
 
 
 def misread(world: World, sources: Iterable[Any]) -> None:
-    """Let sources read what they take for other orders."""
+    """Let sources read some orders as other orders."""
     for source in sources:
         wrong = {each.order_id for each in world.orders.values() if each.misnamed and each.source == source.name}
         if wrong:

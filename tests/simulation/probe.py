@@ -1,4 +1,4 @@
-"""Somebody who asks the health and metrics pages of a process (connector/web), without a socket."""
+"""Somebody who requests the health and metrics pages of a process (connector/web), without a socket."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Probe"]
 
 
 class Probe:
-    """Asks `connector`, which is entered, when told to; what is answered goes to `tell`."""
+    """Requests pages of `connector`, which is entered, on command; the answers go to `tell`."""
 
     def __init__(self, connector: Connector, tell: Callable[[str, str], None]) -> None:
         self._connector = connector
@@ -24,11 +24,11 @@ class Probe:
         self._asked = anyio.Event()
 
     def ask(self) -> None:
-        """Ask soon."""
+        """Request the pages soon."""
         self._asked.set()
 
     async def run(self) -> None:
-        """Serve what is asked, until cancelled."""
+        """Serve the requests, until cancelled."""
         own, observer = self._connector, self._connector.bus.observe()
         tally = EventCounters(own.settings, own.clock, observer)
         registry = CollectorRegistry(auto_describe=True)

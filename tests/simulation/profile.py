@@ -1,4 +1,4 @@
-"""What a schedule is made of: drawn from its seed, before anything happens."""
+"""The make-up of a schedule: drawn from its seed, before anything happens."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def secret(name: str) -> str:
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """
-    The make-up of one schedule; times are in seconds, and what befalls orders is a share of them.
+    The make-up of one schedule; times are in seconds, and likelihoods of faults are shares of the orders.
 
     `chaos` is how long anything may go wrong. `lag` is how much later a record is found than made; with the longest
     that an answer may be late it stays below `SETTLE`, or the promise of faults.md 4.5 (A1, A2) would be broken.
@@ -63,7 +63,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     slow_disk: float
     replays: int
     second: Literal["", "required", "optional"]
-    """What the second receiver, a webhook, is in this schedule; empty: it has none."""
+    """The kind of the second receiver, a webhook, in this schedule; empty: there is none."""
     manners: Manners
     given_up: float
     outage: bool
@@ -71,9 +71,9 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     loss: Loss
     look_up_first: Literal["auto", "always", "never"]
     clock_steps: int
-    """How often the clock of our machine is set, ahead or back, while a process runs or between two."""
+    """The number of times that our machine's clock is set, ahead or back, while a process runs or between two."""
     afterlife: bool
-    """Whether much happens to orders after they are delivered."""
+    """True if much happens to orders after they are delivered."""
 
 
 def drawn(chance: Random) -> Profile:

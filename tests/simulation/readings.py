@@ -1,7 +1,8 @@
 """
-Readings of the warehouse that are older than what was done there, in some schedules, and what shows who believes them.
+Readings of the warehouse that lag behind its orders, in some schedules, and the evidence of a connector that believes
+them.
 
-In such a schedule orders of the shop may have documents, whose process is killed now and then when one was added, and
+In such a schedule orders of the shop may have documents, and its process is killed now and then when one was added, and
 some orders are changed, listed, and soon changed back.
 """
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["READINGS", "Readings"]
 
 BEHIND = (2.0, 10.0, 30.0)
-"""Seconds by which a reading may be behind: with what is late, less than the receiver's `settle` (A1, A2)."""
+"""Seconds by which a reading may be behind: added to the delay, less than the receiver's `settle` (A1, A2)."""
 DOCUMENTS, CHANGED_BACK, CUT_OFF = (
     "an order with documents",
     "an order that is changed and changed back",
@@ -33,7 +34,7 @@ DOCUMENTS, CHANGED_BACK, CUT_OFF = (
 )
 READINGS = (*(f"a reading is {lag:g} s behind" for lag in BEHIND), DOCUMENTS, CHANGED_BACK, CUT_OFF)
 ROWS = {"shop": "items", "wholesale": "lines"}
-"""The sources that can list again what they have exported, and where their orders have rows."""
+"""The sources that can list exported orders again, and the place of the rows in their orders."""
 TITLES = ("label.pdf", "slip.pdf")
 GLANCE = 2.0
 
@@ -53,7 +54,7 @@ class _Swing(msgspec.Struct):
 
 
 class Readings:
-    """What is behind in one schedule. `replay` lets a source be replayed, `kill` ends the process."""
+    """The lags in one schedule. `replay` lets a source be replayed, `kill` ends the process."""
 
     def __init__(self, chance: Random, world: World, replay: Callable[[str], None], kill: Callable[[], None]) -> None:
         self._chance = chance
@@ -159,7 +160,7 @@ class Readings:
         self._replay(truth.source)
 
     def judge(self) -> None:
-        """What was changed back, and is so by the journal, is so at the warehouse (S21); nothing shows otherwise."""
+        """An order changed back in the journal is changed back at the warehouse (S21); nothing shows otherwise."""
         world = self._world
         for external_id, what, reason in world.journal.execute(
             "SELECT o.external_id, c.what, c.reason FROM changes c JOIN orders o USING (key)"

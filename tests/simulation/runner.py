@@ -1,4 +1,4 @@
-"""Runs schedules on every core, and tells what went wrong in one."""
+"""Runs schedules on every core, and reports the violation of one."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def catch_all(names: Sequence[str], processes: int) -> Iterator[tuple[str, Caugh
 
 
 def failure(result: Result) -> str:
-    """Return what went wrong in a schedule, and how to see it again."""
+    """Return the violation of a schedule, and the command that repeats it."""
     lines = [f"{each.invariant} {each.order}: {each.text}" for each in result.violations]
     again = f"again: python -m tests.simulation --schedules 1 --seed {result.seed}"
     return "\n".join([f"seed {result.seed}", *lines, "the last events:", *result.tail, again])

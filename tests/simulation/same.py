@@ -1,8 +1,8 @@
 """
-Whether the same seed is the same schedule: each seed is run in two processes, and the hashes of the traces compared.
+Checks that the same seed is the same schedule: runs each seed in two processes, and compares the hashes of the traces.
 
-The processes differ in what must not matter: the hashes of texts, the addresses of objects, and, since one runs the
-seeds backwards, what each has run before.
+The processes differ in everything that must not matter: the hashes of texts, the addresses of objects, and, since one
+runs the seeds backwards, the schedules that each has run before.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ WAITS = ("held", "rejected", "new", "ready")
 
 
 class Result(msgspec.Struct, frozen=True):
-    """How a schedule went. `tail` is what happened last; `digest` stands for all that happened."""
+    """The result of a schedule. `tail` is its last events; `digest` stands for all of them."""
 
     seed: int
     violations: Sequence[Violation]
@@ -63,7 +63,7 @@ def run(seed: int, *, to_the_end: bool = True) -> Result:
 
 @contextmanager
 def quick() -> Iterator[None]:
-    """Leave out what only costs time here: a look at each second for other processes, and at other packages."""
+    """Leave out work that only costs time here: a look at each second for other processes and other packages."""
     with (
         mock.patch.object(pipeline, "CHECK_INTERVAL", 60.0),
         mock.patch.object(registry, "entry_points", return_value=()),
@@ -198,7 +198,7 @@ class Schedule:
         return crashes.drawn(self._chance, 0.75 if self.profile.afterlife else 0.32)
 
     def _replay(self) -> None:
-        """Let a person replay a source that can list again what it has exported."""
+        """Let a person replay a source that can list exported orders again."""
         able = [name for name in self.profile.sources if name != "transport"]
         if able:
             self._replay_of(self._chance.choice(able))
@@ -213,7 +213,7 @@ class Schedule:
             self._running.die("anywhere")
 
     def _ask(self) -> None:
-        """Let somebody ask the health page and the metrics."""
+        """Let somebody request the health page and the metrics."""
         if self._running is not None:
             self._running.ask()
 
@@ -254,7 +254,7 @@ class Schedule:
             self._retry(truth, row.key)
 
     def _retry(self, truth: Truth, key: int) -> None:
-        """Let a person try an order again, and once more later while its source is being told that it failed."""
+        """Let a person try an order again, and once more later while its failure is being acknowledged."""
         self.world.note(f"a person tries {truth.external_id} again")
         late = decisions.telling_failure([key], self.world.journal)
         truth.released += not late
@@ -272,7 +272,7 @@ class Schedule:
         return rows(self.world, truth.source, truth.order_id, at=second.NAME).get(truth.external_id)
 
     def _tend_reports(self) -> None:
-        """Let a person look after the reports that are parked: tell what the source does not show, drop the rest."""
+        """Let a person look after the parked reports: send those that the source does not show, drop the rest."""
         again: list[int] = []
         drop: list[int] = []
         for key, source, order_id, body in self.world.journal.execute(
@@ -287,7 +287,7 @@ class Schedule:
         self._decide(again, drop)
 
     def _decide(self, again: Sequence[int], leave: Sequence[int]) -> None:
-        """Do what `connector retry` and `connector skip` do."""
+        """Do the same as `connector retry` and `connector skip`."""
         now, journal = millis(self.world.moment()), self.world.journal
         journal.execute("BEGIN")
         decisions.retry(again, now, journal)
@@ -298,7 +298,7 @@ class Schedule:
             running.connector.look()
 
     def _witness_fails(self) -> None:
-        """Let the receiver be down, now and then, when it is asked whether the journal is an older copy."""
+        """Let the receiver be down, now and then, when it is read to find out if the journal is an older copy."""
         if self._witnesses.random() < 0.4:
             now = self.time.now
             self.faults.outages = [*self.faults.outages, Outage("warehouse", now, now + 90)]
@@ -382,11 +382,11 @@ class Schedule:
         self.time.after(GLANCE, self._look)
 
     def _helpless(self, wrong: Sequence[Violation]) -> bool:
-        """Tell whether nothing will move any more unless a person helps."""
+        """Return True if nothing will move any more unless a person helps."""
         return all(each.invariant in ("L1", "L2") for each in wrong)
 
     def _walked(self) -> bool:
-        """Tell whether every feed has been read, as it is now, by who runs now."""
+        """Return True if every feed has been read, as it is now, by who runs now."""
         now = self._running.number if self._running is not None else 0
         walked = {
             call.vendor
@@ -396,7 +396,7 @@ class Schedule:
         return walked >= set(self.profile.sources)
 
     def _help(self) -> None:
-        """Release what waits for a person; what waits without a cause in this schedule is a violation."""
+        """Release the orders that wait for a person; one that waits without a cause in this schedule is a violation."""
         self._helped += 1
         keys = []
         for key, row, truth in held(self.world):

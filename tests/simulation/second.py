@@ -1,8 +1,8 @@
 """
-The invariants at the second receiver, a webhook (vendors/erp.py): those of checks.py, for what it is.
+The invariants at the second receiver, a webhook (vendors/erp.py): those of checks.py, for a receiver of its kind.
 
-Whether it has an order is asked of it where it can be asked. Where it recognises a repeat, an order in doubt is sent
-again; where it does neither, that is held for a person, who looks there.
+An order is looked up there where the receiver has a look-up. Where the receiver recognises a repeat, an order in doubt
+is sent again; where it does neither, that order is held for a person, who looks there.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ __all__ = ["NAME", "asked_before", "awaited", "explained", "held", "stuck", "sus
 NAME = "erp"
 OPEN = frozenset({"new", "ready", "intent", "in_doubt"})
 AGO = ("held", "rejected", "cancelled", "vanished")
-"""What a journal that was put back may say of an order that was told, or reinstated, since."""
+"""States that a journal that was put back may have for an order that was acknowledged, or reinstated, since."""
 DOUBTS = (f"in doubt at {NAME}", f"may already exist at {NAME}", f"duplicate at {NAME}")
-"""The causes under which it is left to a person what may be there."""
+"""The causes under which a person has to decide if the order may be there."""
 
 
 def awaited(world: World, row: Row | None) -> bool:
-    """Tell whether the source has yet to wait for the second receiver, whose row this is."""
+    """Return True if the source has yet to wait for the second receiver, whose row this is."""
     return world.profile.second == "required" and (row is None or row.state != "delivered")
 
 
@@ -43,7 +43,7 @@ def suspected(world: World, truth: Truth) -> bool:
 
 
 def asked_before(world: World, call: Call, last: Call) -> str:
-    """Return what is wrong with another attempt that nobody asked before; empty where that is in order."""
+    """Return the violation of another attempt without a look-up before it; empty where that is in order."""
     truth = world.orders[call.act.ids[0]]
     if world.profile.manners in ("recognises", "refuses") or not last.doubtful or truth.released:
         return ""
@@ -51,14 +51,14 @@ def asked_before(world: World, call: Call, last: Call) -> str:
 
 
 def mended_unseen(truth: Truth, row: Row) -> bool:
-    """Tell whether an order waits for what its source has mended since, in a row that breaks every page it is on."""
+    """Return True if an order waits for a row that its source has mended since, and that breaks every page it is on."""
     if truth.unreadable and row.state in ("cancelled", "vanished"):
         return truth.was_cancelled  # it was reinstated there
     return truth.unreadable and row.state in ("held", "rejected") and (len(truth.hints) > 1 or bool(truth.corrected))
 
 
 def wrong(world: World, truth: Truth, row: Row | None) -> Iterator[tuple[str, str]]:
-    """Yield what is wrong with one order there: the invariant, and what it is."""
+    """Yield the violations of one order there: the invariant, and a description."""
     erp = world.erp
     if erp is None or row is None:
         return
@@ -84,18 +84,18 @@ def wrong(world: World, truth: Truth, row: Row | None) -> Iterator[tuple[str, st
 
 
 def _told_without(world: World, truth: Truth) -> bool:
-    """Tell whether its source, which did not wait for this receiver, knows that an order was exported."""
+    """Return True if its source, which did not wait for this receiver, has an order as exported."""
     return world.profile.second == "optional" and world.sources[truth.source].knows(truth.order_id)[0]
 
 
 def stuck(world: World, truth: Truth, row: Row | None) -> bool:
-    """Tell whether a person has found an order there that is in doubt: whoever let it go again would double it."""
+    """Return True if a person has found an order there that is in doubt: a release would double it."""
     there = world.erp is not None and bool(world.erp.by_external_id(truth.external_id))
     return there and row is not None and row.state == "held" and row.cause in DOUBTS
 
 
 def held(world: World, known: Mapping[str, Row]) -> Iterator[tuple[Row, Truth]]:
-    """Yield what waits there for a person who could help: its row and truth."""
+    """Yield the orders that wait there for a person who could help: row and truth."""
     for truth in world.orders.values():
         row = known.get(truth.external_id)
         if row is None or truth.broken or truth.unwanted or truth.skipped or mended_unseen(truth, row):
@@ -105,7 +105,7 @@ def held(world: World, known: Mapping[str, Row]) -> Iterator[tuple[Row, Truth]]:
 
 
 def explained(world: World, row: Row, truth: Truth) -> bool:
-    """Tell whether it is right that it waits for a person."""
+    """Return True if it is right that it waits for a person."""
     if row.state == "held" and row.cause in DOUBTS:
         return world.profile.manners == "neither"
     if world.firewall.explains(truth, row, NAME) or world.told_by_another(truth):

@@ -39,21 +39,21 @@ CREATE TRIGGER simulated_report AFTER UPDATE OF state ON reports WHEN NEW.state 
     ON CONFLICT (edge) DO UPDATE SET times = times + 1;
 END;
 """
-"""Which ways were taken is counted by the journal itself, in the same transactions."""
+"""The ways between states that were taken are counted by the journal itself, in the same transactions."""
 
 
 class Process(Protocol):
-    """What its journal and its network know of a process. `ends` is called when it is killed: its connections end."""
+    """The journal's and the network's view of a process. `ends` is called when it is killed: its connections end."""
 
     time: Time
     alive: bool
     ends: list[Callable[[], None]]
 
     def passes(self, point: str) -> bool:
-        """Pass a point at which the process may be killed; tell whether it was."""
+        """Pass a point at which the process may be killed; return True if it was."""
 
     def passes_in(self, point: str) -> bool:
-        """Come to the middle of a transaction; tell whether the process is to be killed there."""
+        """Come to the middle of a transaction; return True if the process is to be killed there."""
 
     def die(self, point: str) -> None:
         """Be killed, at once and without a word."""
@@ -85,7 +85,7 @@ class Store:
         return future
 
     def end(self) -> None:
-        """The process is dead: let whoever waits for the journal end, too."""
+        """The process is dead: let the tasks that wait for the journal end, too."""
         for future in self._waiting:
             if not future.done():
                 future.set_exception(_dead())

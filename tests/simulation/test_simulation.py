@@ -57,7 +57,7 @@ PINNED = {
 
 @pytest.mark.parametrize("seed", PINNED)
 def test_a_fault_that_was_found_stays_away(seed: int) -> None:
-    """What a seed has shown once, it does not show again."""
+    """A violation that a seed has shown once, it does not show again."""
     result = run(seed)
     assert not result.violations, failure(result)
 

@@ -131,13 +131,13 @@ class _Exchange:
         """Nothing to release."""
 
     def _leave(self) -> None:
-        """The connection ends; what is late is carried out within `T_APPLY` from then on (faults.md 4.5, A1)."""
+        """The connection ends; a late request is carried out within `T_APPLY` from then on (faults.md 4.5, A1)."""
         late, self._late = self._late, None
         if late is not None:
             late()
 
     def _arrive(self, call: Call, answered: bool, fault: Fault = NOTHING, hear: float = 0.0) -> None:
-        """Let the vendor carry the request out; whoever sent it may be dead by now."""
+        """Let the vendor carry the request out; its sender may be dead by now."""
         own = self._session
         response = own.world.carry_out(call, self._request)
         if call.spared and fault.spoil:
@@ -187,7 +187,7 @@ class _Exchange:
         return Response(fault.status, fault.body or self._complaint(), headers)
 
     def _complaint(self) -> bytes:
-        """The body of an error: often a page for whoever develops over there, which repeats what it was sent."""
+        """The body of an error: often a page for a developer over there, which repeats the request."""
         headers, body = dict(self._request.headers), self._request.body.decode()
         form = self._session.chance.randrange(5)
         if form == 0:

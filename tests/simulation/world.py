@@ -49,9 +49,9 @@ class Call(msgspec.Struct):
     """
     One request in the history of the wire.
 
-    `said` is what the caller heard; `doubtful` whether that left open what happened. `applied` is when the vendor
-    carried it out, with `status`; `found` is how many records a look-up showed, and `listed` which. `spared` says that
-    some of its orders were left out of what was carried out.
+    `said` is the answer that the caller received; `doubtful` is set if that left the outcome open. `applied` is when
+    the vendor carried it out, with `status`; `found` is the number of records that a look-up showed, and `listed` their
+    ids. `spared` means that some of its orders were left out when it was carried out.
     """
 
     number: int
@@ -70,12 +70,12 @@ class Call(msgspec.Struct):
     spared: bool = False
 
     def close(self, said: str, now: float, *, doubtful: bool = True) -> None:
-        """Note what the caller heard, and when."""
+        """Note the answer that the caller received, and when."""
         self.closed, self.said, self.doubtful = now, said, doubtful
 
 
 def _stamp(request: Request) -> str:
-    """Return what the body of a request is in short, for the trace."""
+    """Return a short form of the body of a request, for the trace."""
     return blake2b(request.body, digest_size=4).hexdigest() if request.body else ""
 
 
@@ -215,7 +215,7 @@ class World:
         return call
 
     def befalls(self, call: Call, fault: Fault) -> None:
-        """Take down what befalls a request."""
+        """Record the fault that befalls a request."""
         if fault.name != "nothing":
             self.counts[f"fault {fault.name}"] += 1
             self.note(f"#{call.number} fault {fault.name}")
@@ -328,7 +328,7 @@ class World:
             self.note(f"shipped {external_id}")
 
     def edit(self, truth: Truth) -> None:
-        """Let people over there change what is ordered."""
+        """Let people over there change the content of an order."""
         self._edit(self.sources[truth.source], truth)
 
     def _edit(self, source: SourceVendor, truth: Truth) -> None:
@@ -349,11 +349,11 @@ class World:
             self.note(f"corrected {truth.external_id}")
 
     def correct(self, source: SourceVendor, truth: Truth) -> None:
-        """Let people over there fill in what an order lacks."""
+        """Let people over there fill in the missing fields of an order."""
         self._correct(source, truth)
 
     def mend(self, truth: Truth) -> None:
-        """Put right what is wrong with an order, so that everybody will have it."""
+        """Put an order right, so that everybody accepts it."""
         self.warehouse.refused.discard(truth.external_id)
         if self.erp is not None:
             self.erp.refused.discard(truth.external_id)
@@ -361,7 +361,7 @@ class World:
         truth.broken = truth.refused = truth.unwanted = False
 
     def told_by_another(self, truth: Truth) -> bool:
-        """Tell whether a journal that is gone had an order delivered and told: its source does not list it any more."""
+        """Return True if a journal that is gone had an order as acknowledged: its source lists it no more."""
         return bool(self.disk.losses) and self.sources[truth.source].knows(truth.order_id)[0]
 
     def cancel(self, source: SourceVendor, truth: Truth) -> None:

@@ -39,13 +39,13 @@ class ByHand:
         return future
 
     def end(self) -> None:
-        """Fail what is still queued: whoever waits for a verdict cannot be stopped in another way."""
+        """Fail the queued work: a caller that waits for a verdict cannot be stopped in another way."""
         self.ended = True
         for _, future in self.queued:
             future.set_exception(JournalError("the test is over"))
 
     async def sync(self) -> None:
-        """Run what was queued first, and let everybody hear of it."""
+        """Run the work that was queued first, and report its outcome to every caller."""
         operation, future = self.queued.pop(0)
         try:
             future.set_result(operation(self.db))
@@ -81,7 +81,7 @@ def fail_after(name: str) -> Operation[None]:
 
 
 def names(db: sqlite3.Connection) -> set[str]:
-    """Return what was written."""
+    """Return the written rows."""
     return {name for (name,) in db.execute("SELECT name FROM t")}
 
 

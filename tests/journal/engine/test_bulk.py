@@ -33,7 +33,7 @@ def test_every_row_is_written_once_and_counted(db: sqlite3.Connection, count: in
 
 
 def test_few_statements_serve_any_number_of_rows(db: sqlite3.Connection) -> None:
-    """What is run at full speed stays prepared: a text for each power of two, and one statement for each 128 rows."""
+    """Statements that run at full speed stay prepared: a text for each power of two, and one for each 128 rows."""
     texts: list[str] = []
     db.set_trace_callback(texts.append)
     for count in range(1, 300):
@@ -43,7 +43,7 @@ def test_few_statements_serve_any_number_of_rows(db: sqlite3.Connection) -> None
 
 
 def test_a_change_of_another_number_of_rows_is_taken_back(db: sqlite3.Connection) -> None:
-    """All of it, or nothing; what went before it in the transaction stays."""
+    """All of it, or nothing; earlier changes of the transaction stay."""
     db.execute("BEGIN")
     db.execute("INSERT INTO t VALUES (1, 'a'), (2, 'b')")
     assert not bulk.all_or_nothing(

@@ -78,7 +78,7 @@ class Machine:
         self.steady = SteadyClock(self.clock)
 
     async def start(self) -> timedelta:
-        """Start a process, as `Connector` does; return by how much that moved what waits."""
+        """Start a process, as `Connector` does; return by how much that moved the waiting rows."""
         self.steady = SteadyClock(self.clock)
         moved = await self.journal.clock_steps.follow(self.steady)
         now = self.steady.now()
@@ -170,7 +170,7 @@ async def test_a_clock_that_is_set_while_nothing_runs_moves_what_waits(jump: flo
 @pytest.mark.fault(25)
 @pytest.mark.parametrize("jump", [-HOUR, 0, HOUR])
 async def test_after_a_restart_of_the_machine_a_doubt_waits_anew(jump: float) -> None:
-    """Nobody knows how long it was off: what may be applied yet gets a whole settle time, from now on."""
+    """Nobody can tell how long it was off: a create that may be applied yet gets a whole settle time, from now on."""
     machine = Machine()
     await waiting(machine)
     machine.clock.skew += jump
@@ -199,7 +199,7 @@ async def test_where_the_machine_does_not_say_it_what_was_noted_counts(first: st
 
 @pytest.mark.parametrize("jump", [HOUR, -HOUR])
 async def test_people_see_when_by_their_clock(jump: float) -> None:
-    """A next try is shown by the clock on their wall, and a record says what that showed when it happened."""
+    """A next try is shown by the clock on their wall, and a record has that clock's time of when it happened."""
     machine = Machine()
     await machine.start()
     journal = machine.journal
@@ -235,7 +235,7 @@ async def test_a_person_makes_a_look_up_due_at_once(jump: float) -> None:
 @pytest.mark.fault(98)
 @pytest.mark.parametrize("jump", [-HOUR, HOUR])
 async def test_the_age_of_an_acknowledgement_is_not_a_matter_of_the_clock(jump: float) -> None:
-    """It counts what has passed, before and after a step; the time that the source is told stays as it was."""
+    """It counts the time that has passed, before and after a step; the time in the acknowledgement stays as it was."""
     machine = Machine()
     await machine.start()
     journal = machine.journal
@@ -278,7 +278,7 @@ async def test_what_fell_due_after_a_step_that_is_not_noted_yet_is_as_old_as_it_
 @pytest.mark.fault(121)
 @pytest.mark.parametrize("jump", [-HOUR, HOUR])
 async def test_a_page_from_before_a_step_makes_nobody_be_told_twice(jump: float) -> None:
-    """It was asked for before the source confirmed, whatever the clocks say; a page from after it counts again."""
+    """It was requested before the source confirmed, whatever the clocks say; a page from after it counts again."""
     machine = Machine()
     await machine.start()
     journal = machine.journal
@@ -304,7 +304,7 @@ async def test_a_page_from_before_a_step_makes_nobody_be_told_twice(jump: float)
 @pytest.mark.fault(111, 121)
 @pytest.mark.parametrize("jump", [-HOUR, HOUR])
 async def test_a_walk_ends_no_caution_before_its_time(jump: float) -> None:
-    """What a lost journal may have begun has to settle, before a walk shows that all else is newer."""
+    """Creates that a lost journal may have begun have to settle, before a walk shows that all else is newer."""
     machine = Machine()
     await waiting(machine)
     machine.clock.skew += jump
@@ -335,14 +335,14 @@ async def test_no_later_process_compares_a_list_with_a_confirmation_from_before_
 
 
 async def listed_again(machine: Machine) -> bool:
-    """List the order that was confirmed, and tell whether it is told again."""
+    """List the order that was confirmed; return True if it is acknowledged again."""
     listing = Listing(asked_at=machine.steady.now(), again=RelistPolicy(settle=30))
     (known,) = await machine.journal.orders.ingest("shop", [arrival("1")], listing, machine.steady.now())
     return known.what == "reacknowledge"
 
 
 async def test_no_list_is_compared_with_a_confirmation_from_before_a_restore() -> None:
-    """A newer journal may have told the source just now, and its list may be behind that."""
+    """A newer journal may have acknowledged just now, and the source's list may be behind that."""
     machine = Machine()
     await machine.start()
     key = await found(machine.journal, "1")

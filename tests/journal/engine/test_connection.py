@@ -38,13 +38,13 @@ async def test_it_is_durable_and_checked(path: Path) -> None:
 
 
 async def test_a_disk_that_cannot_do_it_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where SQLite would not set what durability needs, nothing is started: a network disk, say."""
+    """Where SQLite would not set the pragmas that durability needs, nothing is started: a network disk, say."""
     monkeypatch.setattr(connection, "_connect", lambda _path: sqlite3.connect(":memory:", isolation_level=None))
     await refused(path, "would not set journal_mode to wal .*use a local disk")
 
 
 async def test_a_journal_of_a_newer_version_is_refused(path: Path) -> None:
-    """An older program must not write into what it does not understand."""
+    """An older program must not write into a schema that it does not understand."""
     async with opened(path) as journal:
         await rows(journal, "PRAGMA user_version = 99")
     await refused(path, f"version 99, and this program knows {schema_files()[-1][0]}; use a newer one")
@@ -97,7 +97,7 @@ async def test_a_full_disk_loses_nothing_and_passes(path: Path) -> None:
 
 @pytest.mark.fault(106)
 async def test_a_file_that_must_not_be_written_is_waited_for(path: Path) -> None:
-    """A disk that has become read-only (faults.md #106): whoever gives up meanwhile has written nothing."""
+    """A disk that has become read-only (faults.md #106): a caller that gives up meanwhile has written nothing."""
     async with opened(path) as journal:
         await rows(journal, "PRAGMA query_only = 1")
         task = asyncio.create_task(ingest(journal, arrival("1")))
@@ -127,7 +127,7 @@ async def test_a_write_waits_for_another_program_to_let_go(path: Path) -> None:
 async def test_a_journal_that_another_program_locks_cannot_be_opened(
     path: Path, lock: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is told in one line; when the lock is gone it opens, for nothing of the failed start is left."""
+    """It is reported in one line; when the lock is gone it opens, for nothing of the failed start is left."""
     monkeypatch.setattr(connection, "PATIENCE", 20)
     async with opened(path):
         pass

@@ -35,7 +35,7 @@ async def test_only_its_owner_may_read_it(path: Path, before: int | None) -> Non
 @pytest.mark.attack(27)
 @pytest.mark.fault(131)
 async def test_a_folder_that_is_not_there_is_named_and_not_made(tmp_path: Path) -> None:
-    """It may be a volume that is not mounted: a journal made in its place would know nothing."""
+    """It may be a volume that is not mounted: a journal made in its place would be empty."""
     await refused(tmp_path / "state" / "journal.db", f"{tmp_path / 'state'}: there is no such folder.*mounted")
     assert not _exists(tmp_path / "state")
 
@@ -46,7 +46,7 @@ def _exists(path: Path) -> bool:
 
 @pytest.mark.attack(28)
 async def test_a_symbolic_link_is_refused(path: Path, tmp_path: Path) -> None:
-    """In a folder that others can write to, it may lead anywhere; what it leads to is not touched."""
+    """In a folder that others can write to, it may lead anywhere; the file that it leads to is not touched."""
     put(tmp_path / "elsewhere", b"precious")
     os.symlink(tmp_path / "elsewhere", path)  # noqa: PTH211
     await refused(path, "cannot open the journal")
@@ -64,7 +64,7 @@ async def test_what_is_no_plain_file_is_refused(path: Path) -> None:
 
 @pytest.mark.attack(27, 28)
 async def test_a_file_of_another_user_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever owns it could change what we remember."""
+    """The other user could change our records."""
     put(path, b"")
     monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
     await refused(path, "belongs to another user")
@@ -80,7 +80,7 @@ async def test_a_file_that_is_no_database_is_refused(path: Path, junk: bytes) ->
 
 @pytest.mark.parametrize("version", [0, 1, 7])
 async def test_the_database_of_another_program_is_refused(path: Path, version: int) -> None:
-    """Whatever it says its version is; nothing is written to it."""
+    """With any version in it; nothing is written to it."""
     with closing(sqlite3.connect(path)) as theirs:
         theirs.execute("CREATE TABLE songs (title TEXT)")
         theirs.execute(f"PRAGMA user_version = {version}")

@@ -50,7 +50,7 @@ async def test_callers_that_come_while_one_syncs_share_the_next(runner: ByHand) 
 
 
 async def test_nobody_hears_before_it_is_committed(runner: ByHand) -> None:
-    """A caller returns when what it wrote is durable, not when it was handed over."""
+    """A write returns when its rows are durable, not when they were handed over."""
     (task,) = start(GroupCommit(runner), write("a"))
     await turns(20)
     assert not task.done()
@@ -75,7 +75,7 @@ async def test_a_hundred_writers_to_a_real_file_cost_one_or_two_commits(database
 
 
 async def test_one_faulty_operation_fails_alone(runner: ByHand) -> None:
-    """Its neighbours are written, it is not, and each hears its own."""
+    """Its neighbours are written, it is not, and each gets its own outcome."""
     commits = GroupCommit(runner)
     tasks = start(commits, write("a"), fail_after("b"), write("c"), fail_after("d"), write("c"))
     await turns()
@@ -116,7 +116,7 @@ async def test_a_transaction_that_cannot_begin_fails_all_at_once(runner: ByHand)
 
 @pytest.mark.fault(116)
 async def test_a_runner_that_is_gone_fails_everybody(runner: ByHand) -> None:
-    """Nobody waits for ever, and the next caller is told as well."""
+    """Nobody waits for ever, and the next caller gets the error as well."""
     commits = GroupCommit(runner)
     for _ in range(2):
         tasks = start(commits, write("a"), write("b"))

@@ -1,4 +1,4 @@
-"""A caller that is cancelled while its write is under way hears of it after the verdict (faults.md #115, 8.3)."""
+"""A caller that is cancelled during its write gets the cancellation after the verdict (faults.md #115, 8.3)."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ async def test_a_cancelled_scope_hears_after_the_verdict(runner: ByHand) -> None
 
 
 async def test_a_timeout_comes_after_the_verdict(runner: ByHand) -> None:
-    """`asyncio.timeout` cancels natively; what comes out is its TimeoutError, and the write is done."""
+    """`asyncio.timeout` cancels natively; its TimeoutError comes out, and the write is done."""
     commits = GroupCommit(runner)
 
     async def caller() -> None:

@@ -1,4 +1,4 @@
-"""One process a journal: the second one is told who has it, and the lock goes with its holder."""
+"""One process a journal: the second one's error names the holder, and the lock goes with its holder."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def test_a_holder_that_left_a_longer_line_leaves_nothing_of_it(path: Path) -> No
 
 @pytest.mark.attack(28)
 def test_a_symbolic_link_is_refused(path: Path, tmp_path: Path) -> None:
-    """What it leads to is not written to."""
+    """The file that it leads to is not written to."""
     (tmp_path / "precious").write_text("precious")
     path.with_name("journal.db.lock").symlink_to(tmp_path / "precious")
     with pytest.raises(JournalError, match="cannot open the lock file"):
@@ -170,7 +170,7 @@ def test_a_disk_that_knows_no_locks_is_refused(path: Path, monkeypatch: pytest.M
 
 
 def test_a_full_disk_does_not_keep_the_lock_from_us(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The name of the holder is a courtesy; the lock is what counts, and it is held."""
+    """The name of the holder is a courtesy; the lock counts, and it is held."""
 
     def full(_fd: int, _data: bytes) -> NoReturn:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

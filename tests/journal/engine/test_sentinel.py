@@ -1,4 +1,4 @@
-"""The small file beside the journal, by which a lost journal, another one and an older copy are known."""
+"""The small file beside the journal, by which a lost journal, another one and an older copy are recognised."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from tests.journal.files import opened, put, refused
 
 
 def seen(path: Path) -> dict[str, Any]:
-    """Return what the sentinel of the journal at `path` says."""
+    """Return the content of the sentinel of the journal at `path`."""
     content: dict[str, Any] = json.loads(path.with_name(path.name + ".seen").read_text("utf-8"))
     return content
 
 
 async def identity(journal: SqliteJournal) -> dict[str, str]:
-    """Return what the journal says of itself."""
+    """Return the journal's own identity."""
     return dict(await rows(journal, "SELECT name, value FROM identity"))
 
 
@@ -46,7 +46,7 @@ async def accepted(path: Path) -> AsyncIterator[SqliteJournal]:
 
 
 def remove(path: Path) -> None:
-    """Remove a journal, but not what is beside it."""
+    """Remove a journal, but not the files beside it."""
     for suffix in ("", "-wal", "-shm"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
 
@@ -79,7 +79,7 @@ async def test_it_is_raised_in_between_only_when_something_was_written(path: Pat
 @pytest.mark.fault(111)
 @pytest.mark.parametrize("what", ["gone", "of no bytes", "empty"])
 async def test_a_lost_journal_is_not_replaced_in_silence(path: Path, what: str) -> None:
-    """Who starts anew where there was a journal knows nothing of what was delivered; a person has to want that."""
+    """A new start in the place of a lost journal has no record of its deliveries; a person has to want that."""
     async with opened(path) as journal:
         before = await identity(journal)
     remove(path)
@@ -104,7 +104,7 @@ async def test_a_lost_journal_is_not_replaced_in_silence(path: Path, what: str) 
 
 @pytest.mark.fault(111)
 async def test_accepting_a_journal_that_is_well_changes_nothing(path: Path) -> None:
-    """Whoever leaves the option in a unit file starts as before, as long as the journal is there."""
+    """With the option left in a unit file, a start goes on as before, as long as the journal is there."""
     async with opened(path) as journal:
         before = (await identity(journal))["journal"]
     async with accepted(path) as journal:
@@ -113,7 +113,7 @@ async def test_accepting_a_journal_that_is_well_changes_nothing(path: Path) -> N
 
 @pytest.mark.fault(112)
 async def test_another_journal_is_refused(path: Path, tmp_path: Path) -> None:
-    """One with another id is not the one that was in use; accepted, it is one that does not know all."""
+    """One with another id is not the one that was in use; accepted, it is one that lacks some orders."""
     async with opened(path):
         pass
     other = tmp_path / "elsewhere.db"
@@ -128,7 +128,7 @@ async def test_another_journal_is_refused(path: Path, tmp_path: Path) -> None:
 
 @pytest.mark.fault(112)
 async def test_an_older_copy_starts_and_says_so(path: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """It is known by its epoch, whether it was taken at rest or, a minute ago, while orders were written."""
+    """It is recognised by its epoch, whether it was taken at rest or, a minute ago, while orders were written."""
     async with opened(path) as journal:
         await ingest(journal, arrival("1"))
     copies = [Path(shutil.copyfile(path, tmp_path / "at rest"))]
@@ -166,7 +166,7 @@ async def test_a_journal_without_its_log_is_an_older_copy(path: Path, tmp_path: 
 
 
 def copied(path: Path, to: Path) -> Path:
-    """Copy a journal that is in use, with its log, and not what is beside it: a snapshot of a disk, say."""
+    """Copy a journal that is in use, with its log, and without the files beside it: a snapshot of a disk, say."""
     for suffix in ("", "-wal"):
         if (each := path.with_name(path.name + suffix)).exists():
             shutil.copyfile(each, to.with_name(to.name + suffix))
@@ -184,7 +184,7 @@ def put_back(copy: Path, path: Path) -> None:
 async def test_a_copy_of_a_moment_ago_is_older_if_anything_was_sent_since(
     path: Path, tmp_path: Path, what: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Within the minute between two marks: what the copy does not know was sent makes it an older one, once."""
+    """Within the minute between two marks: requests that the copy has no record of make it an older one, once."""
     async with opened(path) as journal:
         ack = await delivered(journal, await found(journal, "1"))
         assert ack is not None
@@ -212,7 +212,7 @@ async def test_a_copy_of_a_moment_ago_is_older_if_anything_was_sent_since(
 
 @pytest.mark.fault(112)
 async def test_a_copy_of_a_moment_ago_is_the_journal_if_nothing_was_sent_since(path: Path, tmp_path: Path) -> None:
-    """What it does not know then is how a call ended, or what was listed; it finds out as after a crash."""
+    """It lacks the end of a call then, or a listing; it finds that out as after a crash."""
     async with opened(path) as journal:
         first = await found(journal, "1")
         await intend(journal, first)
@@ -298,7 +298,7 @@ async def test_a_crash_between_the_two_files_is_harmless(path: Path, monkeypatch
 async def test_an_end_that_cannot_be_noted_is_an_end(
     path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A full disk at the end does not keep the journal open; the next start takes it for what it is."""
+    """A full disk at the end does not keep the journal open; the next start recognises its state."""
     journal = await SqliteJournal.open(path, SystemClock())
     with monkeypatch.context() as patched:
         patched.setattr("os.fsync", _full)
@@ -314,7 +314,7 @@ def _full(_fd: int) -> None:
 
 @pytest.mark.parametrize("junk", [b"", b"{", b"[]", b'{"journal": 5}', b"\xff" * 5000])
 async def test_a_sentinel_that_cannot_be_read_is_for_a_person(path: Path, junk: bytes) -> None:
-    """Nobody knows whether the journal beside it is the right one."""
+    """Nothing shows that the journal beside it is the right one."""
     async with opened(path) as journal:
         before = (await identity(journal))["journal"]
     put(path.with_name("journal.db.seen"), junk)

@@ -1,4 +1,4 @@
-"""A witness on another volume tells when the journal's whole volume was put back from a snapshot."""
+"""A witness on another volume shows when the journal's whole volume was put back from a snapshot."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ async def sent(journal: SqliteJournal, order_id: str) -> None:
 
 @pytest.mark.fault(130)
 async def test_both_files_put_back_are_known_for_old(path: Path, tmp_path: Path) -> None:
-    """Whether the snapshot was taken at rest or while orders were sent, a moment or an end ago."""
+    """In each case: the snapshot was taken at rest or while orders were sent, a moment or an end ago."""
     async with opened(path) as journal:
         await sent(journal, "1")
         copy(path, tmp_path / "moment")
@@ -87,7 +87,7 @@ def journal_now() -> Any:
 
 @pytest.mark.fault(130)
 async def test_within_a_minute_the_count_tells(path: Path, tmp_path: Path) -> None:
-    """Between two marks only the number of what was sent goes up; it is in both files before anything leaves."""
+    """Between two marks only the number of sent requests goes up; it is in both files before anything leaves."""
     async with opened(path) as journal:
         await sent(journal, "1")
         copy(path, tmp_path / "moment")

@@ -1,4 +1,4 @@
-"""A journal in a file that is locked, read-only or full: what may pass is waited for, what does not is raised."""
+"""A journal in a file that is locked, read-only or full: a fault that may pass is waited for, any other is raised."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ async def test_another_process_can_see_that_it_waits(path: Path) -> None:
 
 
 def test_a_note_of_a_process_that_is_gone_is_not_shown(path: Path) -> None:
-    """It was killed while it waited; what it left says nothing about now."""
+    """It was killed while it waited; the mark that it left means nothing now."""
     lock = path.with_name(path.name + ".lock")
     lock.write_text(f"process 4194305 on {socket.gethostname()}, since then\nthe journal cannot be written\n")
     assert noted(path) == ""
@@ -151,7 +151,7 @@ def test_a_note_of_a_process_that_is_gone_is_not_shown(path: Path) -> None:
 
 @pytest.mark.fault(105)
 async def test_a_group_that_the_disk_refuses_is_not_taken_apart(runner: ByHand) -> None:
-    """One by one, each would wait for the same disk; all hear of it, and may come again together."""
+    """One by one, each would wait for the same disk; all get the error, and may come again together."""
     runner.db.execute("PRAGMA query_only = ON")
     commits = GroupCommit(runner)
     tasks = start(commits, *(write(str(number)) for number in range(10)))

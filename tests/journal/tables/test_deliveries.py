@@ -32,7 +32,7 @@ async def test_only_an_intent_changes_its_state(state: DeliveryState) -> None:
 
 @pytest.mark.parametrize("state", get_args(AckState))
 async def test_only_an_acknowledgement_that_is_being_sent_changes_its_state(state: AckState) -> None:
-    """It is read back at once; what waits keeps its time."""
+    """It is read back at once; a waiting delivery keeps its time."""
     journal = MemoryJournal()
     await place_ack(journal, state)
     assert await journal.recover(at(10), SETTLE, 300.0) == (state == "sending")
@@ -42,7 +42,7 @@ async def test_only_an_acknowledgement_that_is_being_sent_changes_its_state(stat
 
 
 async def test_a_receiver_that_the_settings_do_not_name_is_left_alone() -> None:
-    """Nobody delivers to it, and nobody knows how long to wait for it: it is as it was when it comes back."""
+    """Nobody delivers to it, and the length of its wait is unknown: it is as it was when it comes back."""
     journal = MemoryJournal()
     key = await found(journal, receivers=(("wms", True), ("erp", True)))
     for receiver in ("wms", "erp"):

@@ -53,7 +53,7 @@ async def state(journal: MemoryJournal) -> dict[str, list[Any]]:
 
 
 async def journeys(plan: list[Any], *, together: bool) -> tuple[list[Any], dict[str, list[Any]]]:
-    """Take every order of `plan` through its steps; return what the journal said, and what it holds."""
+    """Take every order of `plan` through its steps; return the journal's answers, and its rows."""
     journal = MemoryJournal()
     said: list[Any] = []
 

@@ -72,7 +72,7 @@ async def pages(journal: SqliteJournal) -> int:
 
 @pytest.mark.fault(118)
 async def test_what_is_left_of_an_order_is_small(path: Path) -> None:
-    """What it contained is gone with the source's confirmation, its room is used again, and the log stays short."""
+    """Its content is gone with the source's confirmation, its room is used again, and the log stays short."""
     async with opened(path) as journal:
         for start in range(0, 400, 50):
             await finished(journal, *map(str, range(start, start + 50)))

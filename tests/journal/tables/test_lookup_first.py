@@ -17,7 +17,7 @@ WAY = LookupRule(source="shop", receiver="wms", settle=30)
 async def begun(
     *ways: LookupRule, doubt: str = "", seconds: float = 0, journal: MemoryJournal | None = None
 ) -> MemoryJournal:
-    """Return a journal that begins with `ways`; `doubt` is what its sentinel had to say."""
+    """Return a journal that begins with `ways`; `doubt` is its sentinel's doubt."""
     journal = journal or MemoryJournal()
     await rows(journal, "INSERT OR REPLACE INTO identity VALUES ('journal', 'x')")
     if doubt:
@@ -27,7 +27,7 @@ async def begun(
 
 
 async def listed(journal: MemoryJournal, *order_ids: str, replayed: bool = False, seconds: float = 0) -> Sequence[str]:
-    """List new orders; return the receivers that are asked first about the last one."""
+    """List new orders; return the receivers with a look-up first for the last one."""
     listing = Listing(asked_at=at(seconds), replayed=replayed)
     answers = await journal.orders.ingest("shop", [arrival(each) for each in order_ids], listing, at(seconds))
     return answers[-1].look_up
@@ -50,14 +50,14 @@ async def listed(journal: MemoryJournal, *order_ids: str, replayed: bool = False
     ],
 )
 async def test_which_orders_are_looked_up_first(doubt: str, way: LookupRule, first: tuple[str, ...]) -> None:
-    """By what the journal is, what the receiver can do, and what the settings say; for that way alone."""
+    """By the state of the journal, the abilities of the receiver, and the settings; for that way alone."""
     journal = await begun(way, doubt=doubt)
     assert await listed(journal, "1") == first
 
 
 @pytest.mark.parametrize(("policy", "after"), [("auto", ()), ("always", ("wms",))])
 async def test_a_complete_walk_ends_it(policy: str, after: tuple[str, ...]) -> None:
-    """Only of that source, only a complete one, and for good; what is always asked about stays so."""
+    """Only of that source, only a complete one, and for good; orders that are always looked up first stay so."""
     way = LookupRule(source="shop", receiver="wms", look_up_first=policy)  # type: ignore[arg-type]
     journal = await begun(way)
     await journal.endpoints.polled("shop", at(1), "")
@@ -89,7 +89,7 @@ async def test_a_journal_in_memory_asks_about_replays_only() -> None:
 
 
 async def test_no_intent_is_granted_unasked() -> None:
-    """Whoever has not asked the receiver gets none, from whatever state: no fault in a stage can double an order."""
+    """Without a look-up there is none, from whatever state: no fault in a stage can double an order."""
     journal = await begun()
     assert await listed(journal, "1") == ("wms",)
     (job,) = await journal.deliveries.due("wms", ["in_doubt"], at(), 9)
@@ -104,7 +104,7 @@ async def test_no_intent_is_granted_unasked() -> None:
 
 @pytest.mark.parametrize("seconds", [0, 29])
 async def test_what_replaces_a_lost_journal_waits(seconds: int) -> None:
-    """Until what the last process sent has settled; the time is kept over restarts."""
+    """Until the last process's requests have settled; the time is kept over restarts."""
     journal = await begun(doubt="lost")
     await listed(journal, "1", seconds=5)
     await begun(journal=journal, seconds=seconds)
@@ -134,7 +134,7 @@ async def test_an_order_that_is_held_is_looked_up_when_it_is_released() -> None:
 
 
 async def test_reports_of_a_restored_journal_are_read_back() -> None:
-    """The source may have been told after the backup was taken; telling again would show it twice."""
+    """The source may have been notified after the backup was taken; a second notice would show twice."""
     journal = await begun()
     assert await journal.reports.add("shop", "1", b"{}", at())
     await begun(doubt="restored", journal=journal)
@@ -143,7 +143,7 @@ async def test_reports_of_a_restored_journal_are_read_back() -> None:
 
 
 async def test_acknowledgements_of_earlier_terms_are_doubted_in_a_restored_journal() -> None:
-    """The source may take a repeat as it is told now, and not as it was told then."""
+    """The source may recognise a repeat in its present form, and not in its earlier form."""
     journal = await begun()
     await delivered(journal, await found(journal, "1"))
     await journal.ack_terms.keep({"shop": "moves"})
@@ -186,7 +186,7 @@ async def test_a_walk_that_ends_before_all_has_settled_ends_nothing(ended: int, 
 
 
 async def test_what_a_replay_lists_meanwhile_settles_first() -> None:
-    """It lists what was exported, and the last of that may have been created a moment ago."""
+    """It lists exported orders, and the last of them may have been created a moment ago."""
     journal = await begun(doubt="lost")
     await journal.endpoints.polled("shop", at(5), "", complete=True)
     await listed(journal, "1", replayed=True, seconds=6)
@@ -220,7 +220,7 @@ async def test_a_source_that_may_have_been_told_is_asked_first(
 
 
 async def test_what_comes_after_a_lost_journal_has_been_walked_is_told_at_once() -> None:
-    """Nobody can have told of it before."""
+    """Nobody can have acknowledged it before."""
     journal = await begun(LookupRule(source="shop", receiver="wms", settle=30, look_up_first="always"), doubt="lost")
     await journal.endpoints.polled("shop", at(31), "", complete=True)
     await listed(journal, "1", seconds=40)

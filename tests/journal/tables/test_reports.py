@@ -33,12 +33,12 @@ async def put(journal: SqliteJournal, order_id: str, *bodies: bytes) -> None:
 
 
 async def due(journal: SqliteJournal, now: float = 0, limit: int = 10) -> list[tuple[str, bytes, str]]:
-    """Return what is due: order, body, state."""
+    """Return the due reports: order, body, state."""
     return [(each.order_id, each.body, each.state) for each in await journal.reports.due("shop", at(now), limit)]
 
 
 async def sent(journal: SqliteJournal, outcome: ReportOutcome, now: float = 0) -> Report:
-    """Send the report that is due first, and record what became of it; return it."""
+    """Send the report that is due first, and record its outcome; return it."""
     report = (await journal.reports.due("shop", at(now), 1))[0]
     assert await journal.reports.claim([report.id], at(now)) == [True]
     await journal.reports.settle(report, outcome, at(now))
@@ -47,7 +47,7 @@ async def sent(journal: SqliteJournal, outcome: ReportOutcome, now: float = 0) -
 
 @pytest.mark.parametrize(("before", "after"), list(product(STATES, repeat=2)))
 def test_a_report_goes_the_ways_of_the_table_and_no_other(before: ReportState, after: ReportState) -> None:
-    """Every pair of states, tried: nothing leads away from what the source has."""
+    """Every pair of states, tried; nothing leads away from a report that the source has."""
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
         migrate(db)
         db.execute(
@@ -85,7 +85,7 @@ async def test_only_the_oldest_open_report_of_an_order_is_due() -> None:
 
 
 async def test_the_same_report_is_kept_once_for_each_order() -> None:
-    """Whatever became of it; and of its body only what was asked to be kept, when the source has it."""
+    """With any outcome; and of its body only the parts to be kept, when the source has it."""
     journal = MemoryJournal()
     await put(journal, "1", b"a")
     await put(journal, "2", b"a")
@@ -97,7 +97,7 @@ async def test_the_same_report_is_kept_once_for_each_order() -> None:
 
 
 async def test_a_claim_is_granted_once() -> None:
-    """Whoever comes second sends nothing; and only what was sent, or is in doubt, can be settled."""
+    """The second sender sends nothing; and only a report that was sent, or is in doubt, can be settled."""
     journal = MemoryJournal()
     await put(journal, "1", b"a")
     (report,) = await journal.reports.due("shop", at(), 9)
@@ -167,7 +167,7 @@ async def test_what_was_being_sent_is_in_doubt_after_a_restart(tmp_path: Path) -
 
 
 async def test_what_goes_wrong_is_in_the_orders_history() -> None:
-    """Of an order that the journal knows; and a person may release what is parked, by order or by cause."""
+    """Of an order that the journal has; and a person may release parked reports, by order or by cause."""
     journal = MemoryJournal()
     key = await found(journal, "1")
     await put(journal, "1", b"a", b"b")
@@ -187,13 +187,13 @@ async def test_what_goes_wrong_is_in_the_orders_history() -> None:
 async def followed(
     journal: SqliteJournal, *final: str, since: float = 0, after: int = 0, limit: int = 10
 ) -> list[tuple[str, str]]:
-    """Return what is followed: order and last status."""
+    """Return the followed orders: order and last status."""
     listed, _ = await journal.reports.followed("shop", "wms", final, at(since), after, limit)
     return [(each.order_id, each.progress) for each in listed]
 
 
 async def test_what_is_followed() -> None:
-    """Delivered, acknowledged, not at its end, not too old; not what its own source has cancelled."""
+    """Delivered, acknowledged, not at its end, not too old; not one that its own source has cancelled."""
     journal = MemoryJournal()
     keys = {order_id: await found(journal, order_id) for order_id in ("1", "2", "3", "4", "5")}
     for order_id in ("1", "3", "4", "5"):

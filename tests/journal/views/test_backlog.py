@@ -1,8 +1,8 @@
 """
-What is asked of the journal again and again does not go through all that waits in it.
+The journal's frequent queries do not go through all the orders that wait in it.
 
-Work is counted in steps of SQLite's machine, so that neither the clock nor a busy machine has a say: a question over
-ten times as many orders may not take ten times as many.
+Work is counted in steps of SQLite's machine, so that neither the clock nor a busy machine has a say: a query over ten
+times as many orders may not take ten times as many.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def filled() -> Iterator[tuple[Filled, Filled]]:
 async def test_a_question_costs_the_same_however_much_waits(
     what: str, filled: tuple[Filled, Filled], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A million orders that wait hold up neither a start, nor the writes between which the questions are asked."""
+    """A million orders that wait hold up neither a start, nor the writes between which the queries run."""
     monkeypatch.setattr(orders, "MOST", 200)
     monkeypatch.setattr(retention, "WINDOW", 100)
     monkeypatch.setattr(unfinished, "MANY", 100)
@@ -100,7 +100,7 @@ async def test_a_question_costs_the_same_however_much_waits(
 
 @pytest.mark.fault(123)
 async def test_what_is_in_doubt_is_found_among_much_that_is_not() -> None:
-    """The acknowledger asks for what is in doubt before each thousand that it tells."""
+    """The acknowledger looks up the acknowledgements in doubt before each thousand that it sends."""
     journal = Filled(MANY)
     await journal.read(lambda db: db.execute("UPDATE orders SET ack_state = 'pending' WHERE ack_state = 'in_doubt'"))
 
@@ -199,7 +199,7 @@ async def test_history_that_stays_does_not_hide_what_can_go(monkeypatch: pytest.
 
 @pytest.mark.fault(123)
 async def test_very_many_are_released_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A code that was missing may have held a million orders: what is delivered meanwhile is written in between."""
+    """A code that was missing may have held a million orders: deliveries made meanwhile are written in between."""
     monkeypatch.setattr(decisions, "PORTION", 40)
     journal = Filled(1000)
     before = journal.store.commits.commits

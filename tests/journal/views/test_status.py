@@ -38,7 +38,7 @@ async def filled() -> MemoryJournal:
 
 
 async def test_status() -> None:
-    """Every order counts in one state; what is under way counts as public states, and the times are those recorded."""
+    """Every order counts in one state; orders on their way count as public states, and the times are those recorded."""
     journal = await filled()
 
     found = await journal.read(status)
@@ -65,7 +65,7 @@ async def test_status_of_nothing() -> None:
 
 
 async def test_an_order_that_is_told_again_is_untold_since_then() -> None:
-    """What the source lists although it had confirmed it is untold since it was listed, not since it was delivered."""
+    """An order listed again after its confirmation is untold since that listing, not since the delivery."""
     journal = MemoryJournal()
     shop = Filler(journal, AT)
     await shop.list(shop.arrival("1"))
@@ -137,7 +137,7 @@ def test_the_states_are_those_of_the_rules(every_combination: sqlite3.Connection
 
 
 def test_the_counts_are_those_of_the_view(every_combination: sqlite3.Connection) -> None:
-    """Counting only what is out of the ordinary gives the same sums as looking at every order."""
+    """Counting only the unusual orders gives the same sums as looking at every order."""
     db = every_combination
     expected: dict[str, Counter[str]] = {}
     for source, state in db.execute("SELECT source, state FROM orders JOIN order_states USING (key)"):
@@ -174,12 +174,12 @@ def plan(db: sqlite3.Connection, question: str, *values: object) -> str:
 
 
 class Asked(sqlite3.Connection):
-    """A connection that keeps the questions that it is asked."""
+    """A connection that records its queries."""
 
     questions: list[str]
 
     def execute(self, question: str, values: Sequence[object] = (), /) -> sqlite3.Cursor:  # type: ignore[override]
-        """Ask, and keep the question."""
+        """Run the query, and record it."""
         if question.lstrip().startswith("SELECT"):
             self.questions.append(question)
         return super().execute(question, values)
@@ -232,7 +232,7 @@ def test_portions_are_the_whole() -> None:
 
 
 async def test_causes() -> None:
-    """Causes come with the number of orders that wait for each, the most frequent first, by source if asked."""
+    """Causes come with the number of orders that wait for each, the most frequent first, by source on request."""
     journal = await filled()
 
     found = [(each.orders, each.state, each.cause) for each in await journal.read(causes)]
@@ -256,7 +256,7 @@ async def test_a_cause_finds_its_orders(cause: str) -> None:
 
 
 async def lines(journal: MemoryJournal, order_id: str) -> list[tuple[float, str, str]]:
-    """Return an order's timeline: seconds since it was found, what, detail."""
+    """Return an order's timeline: seconds since it was found, event, detail."""
 
     def read(db: sqlite3.Connection) -> list[tuple[float, str, str]]:
         row = find(db, "shop", order_id)
@@ -267,7 +267,7 @@ async def lines(journal: MemoryJournal, order_id: str) -> list[tuple[float, str,
 
 
 async def test_the_timeline_of_an_order_that_went_through() -> None:
-    """Found, intended, delivered, told: in the order in which it happened, with the receipt."""
+    """Found, intended, delivered, acknowledged: in the order in which it happened, with the receipt."""
     assert [
         (0, "found", "listed by shop"),
         (1, "intent", "warehouse: to be created, attempt 1"),
@@ -308,7 +308,7 @@ async def test_the_timeline_ends_with_what_is_the_matter(order_id: str, last: tu
 
 
 async def test_the_timeline_of_a_corrected_order() -> None:
-    """A change at the source has its line, and a hold from before it is told no more than once."""
+    """A change at the source has its line, and a hold from before it is shown no more than once."""
     journal = MemoryJournal()
     shop = await fill(journal, AT)
     shop.at = AT + timedelta(hours=1)
@@ -320,7 +320,7 @@ async def test_the_timeline_of_a_corrected_order() -> None:
 
 
 async def test_near_misses() -> None:
-    """Who asks for an order that is not there is told which one may have been meant."""
+    """The error for an unknown order names the one that may have been meant."""
     journal = MemoryJournal()
     for source, ids in (("shop", ["10042", "10043", "77001"]), ("depot", ["D-9"])):
         filler = Filler(journal, AT, source)
@@ -338,7 +338,7 @@ async def test_near_misses() -> None:
 
 
 async def test_reading_beside_a_running_connector(tmp_path: Path) -> None:
-    """A journal that is in use can be read, shows what was committed, and cannot be written by its reader."""
+    """A journal that is in use can be read, shows the committed rows, and cannot be written by its reader."""
     path = tmp_path / "journal.db"
     journal = await SqliteJournal.open(path, SystemClock())
     try:
@@ -387,7 +387,7 @@ async def test_reading_leaves_a_journal_that_the_connector_takes_up_again(tmp_pa
 
 
 def test_a_failure_while_reading_is_told_as_ours(tmp_path: Path) -> None:
-    """What SQLite says half-way is a `JournalError`; what the caller's own code raises stays what it is."""
+    """An error of SQLite half-way is a `JournalError`; an error of the caller's own code is raised unchanged."""
     path = tmp_path / "journal.db"
     db = sqlite3.connect(path)
     migrate(db)

@@ -1,4 +1,4 @@
-"""Bugs in what a list says of an order that its source has confirmed, and in what counts as a confirmation."""
+"""Bugs in the listing of an order that its source has confirmed, and in the test for a confirmation."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ FROM["compares_across_a_step"] = 4330
 
 @bug
 def believes_a_list_at_once(stack: ExitStack) -> None:
-    """An order that is listed after it was confirmed is told again, however soon after."""
+    """An order that is listed after its confirmation is acknowledged again, however soon after."""
     put(stack, relisted, "believed", lambda _key, done_at, asked_at, _policy, _db: asked_at > done_at)
 
 
 @bug
 def tells_stock_again(stack: ExitStack) -> None:
-    """What is listed after it was confirmed is told again where that moves stock twice."""
+    """An order that is listed after its confirmation is acknowledged again where that moves stock twice."""
     put(stack, SourceTraits, "confirms_once", property(lambda _traits: False))
     put(stack, relisted, "believed", lambda _key, done_at, asked_at, _policy, _db: asked_at > done_at)
 

@@ -1,4 +1,4 @@
-"""Bugs in what a reading proves that may be older than what was sent: updates, changes back, documents."""
+"""Bugs in the use of a reading that may be older than the last call: updates, changes back, documents."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def believes_an_older_reading(stack: ExitStack) -> None:
 
 @bug
 def is_so_already(stack: ExitStack) -> None:
-    """An order is read for its next change at once, though what was sent for the one before may not show yet."""
+    """An order is read for its next change at once, though the change sent before it may not show yet."""
     real = changes.put
 
     def put_at_once(key: int, receiver: str, what: str, revision: str, db: Any) -> None:
@@ -35,7 +35,7 @@ def is_so_already(stack: ExitStack) -> None:
 
 @bug
 def attaches_again(stack: ExitStack) -> None:
-    """What a crash cut off is done again at once."""
+    """A change that a crash cut off is sent again at once."""
 
     async def claim(_self: Any, _receiver: str, _change: Any) -> bool:
         return True

@@ -1,4 +1,4 @@
-"""Bugs about what outlives a process: a volume that is put back, and what knows of it."""
+"""Bugs about the files that outlive a process: a volume that is put back, and the witnesses that recognise it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bugs in what is made of refusals that name no culprit, and of 429."""
+"""Bugs in the handling of 429, and of refusals that name no culprit."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def always_the_same_probe(stack: ExitStack) -> None:
 
 @bug
 def believes_a_page(stack: ExitStack) -> None:
-    """Takes 400 and 422 for the vendor's own refusal of an order, whoever answered."""
+    """Treats any 400 and 422 as the vendor's own rejection of an order, even from a host in between."""
     real = Transport._judge
 
     def judge(self: Any, answer: Any) -> None:

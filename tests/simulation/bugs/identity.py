@@ -1,4 +1,4 @@
-"""Bugs in what an order is sent as: under which identity, and in which of the forms that its source listed."""
+"""Bugs in the identity under which an order is sent, and in the choice among the forms that its source listed."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ def keeps_the_first_listing(stack: ExitStack) -> None:
 
 @bug
 def leaves_held_what_was_mended(stack: ExitStack) -> None:
-    """Does not look whether what waits for a person makes another request now."""
+    """Does not look if an order that waits for a person makes another request now."""
     real = records.Relisted
     put(stack, pages, "Relisted", lambda key, version, raw, _receivers: real(key, version, raw, ()))
 
 
 @bug
 def sends_what_was_in_hand(stack: ExitStack) -> None:
-    """Sends what was mapped before the order was listed differently."""
+    """Sends the request that was mapped before the order was listed differently."""
     real = records.Intent
     put(stack, consumer, "Intent", lambda *args: real(*args[:5]))

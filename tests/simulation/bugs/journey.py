@@ -1,4 +1,4 @@
-"""Bugs in the journey of an order: looked up, created, told (faults.md 6.3)."""
+"""Bugs in the journey of an order: looked up, created, acknowledged (faults.md 6.3)."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ FROM |= {
 
 
 class _Deaf:
-    """A connection that does not hear statements with certain words in them."""
+    """A connection that ignores statements with certain words in them."""
 
     def __init__(self, db: sqlite3.Connection, words: str) -> None:
         self._db = db
@@ -95,7 +95,7 @@ def nolookup(stack: ExitStack) -> None:
 
 @bug
 def nosettle(stack: ExitStack) -> None:
-    """Asks at once, when what was sent may yet be applied."""
+    """Looks up an order at once, when the create that was sent may yet be applied."""
     put(stack, attempt.Attempt, "_settled_at", lambda self: self._clock.now())
 
 
@@ -121,7 +121,7 @@ def mark_first(stack: ExitStack) -> None:
 
 @bug
 def early_ack(stack: ExitStack) -> None:
-    """Tells the source when an order is about to be sent."""
+    """Acknowledges an order when it is about to be sent."""
     real = deliveries.intend
 
     def intend(intents: Any, now: int, db: Any) -> Any:
@@ -162,13 +162,13 @@ def ack_drop(stack: ExitStack) -> None:
 
 @bug
 def failure_stays(stack: ExitStack) -> None:
-    """Tells that an order failed although it is tried again meanwhile."""
+    """Reports that an order failed although it is tried again meanwhile."""
     put(stack, acks, "withdraw_failures", lambda _keys, _now, _db: None)
 
 
 @bug
 def believes_a_failure(stack: ExitStack) -> None:
-    """Takes what failed in a journal that was put back for failed, although a newer one may have delivered it."""
+    """Trusts the failures in a journal that was put back, although a newer journal may have delivered those orders."""
     put(stack, lookup_first, "_FAILED", "SELECT 1 WHERE ?1 = '' AND ?2 = ''")
     real = lookup_first._doubt_what_waits
     put(stack, lookup_first, "_doubt_what_waits", lambda way, now, db: real(way, now, _Deaf(db, "unfit = 1")))  # type: ignore[arg-type]
@@ -186,7 +186,7 @@ def ack_blind(stack: ExitStack) -> None:
 
 @bug
 def ack_nosettle(stack: ExitStack) -> None:
-    """Asks about an acknowledgement whose answer was lost before it can have been applied."""
+    """Looks up an acknowledgement whose answer was lost before it can have been applied."""
     real = ack_calls.AckCalls.to_record
 
     def to_record(self: Any, ack: Any, outcome: Any, now: Any) -> Any:
@@ -246,7 +246,7 @@ def success_on_timeout(stack: ExitStack) -> None:
 
 @bug
 def breaker_fails_orders(stack: ExitStack) -> None:
-    """Takes what a pause kept from being sent for a refusal."""
+    """Treats an order that a pause kept from being sent as rejected."""
     _first(stack, TransientError, Rejected)
 
 
@@ -286,7 +286,7 @@ def dbloss(stack: ExitStack) -> None:
 
 @bug
 def no_namespace(stack: ExitStack) -> None:
-    """Knows orders at the receiver by their number alone, whichever source it is of."""
+    """Recognises orders at the receiver by their number alone, whichever source it is of."""
     for where in (order, intake):
         put(stack, where, "external_id", lambda _source, order_id: order_id)
 
@@ -340,7 +340,7 @@ def refused_on_401(stack: ExitStack) -> None:
 
 @bug
 def doubts_in_memory(stack: ExitStack) -> None:
-    """Keeps in memory only what went wrong with an attempt."""
+    """Keeps the error of an attempt in memory only."""
     real = deliveries.DeliveriesTable.settle
 
     async def settle(self: Any, settlements: Any, now: Any) -> Any:
@@ -371,7 +371,7 @@ def forget_intent(stack: ExitStack) -> None:
 
 @bug
 def intents_again(stack: ExitStack) -> None:
-    """Sends at once what was being sent at a crash."""
+    """Sends an order that was being sent at a crash again at once."""
     real = deliveries.recover
 
     def recover(now: Any, settle: Any, longest: Any, db: Any) -> Any:
@@ -428,14 +428,14 @@ def first_page_only(stack: ExitStack) -> None:
 
 @bug
 def stale_hash(stack: ExitStack) -> None:
-    """Keeps the hash of something else than what is sent."""
+    """Keeps the hash of something other than the request that is sent."""
     real = sha256
     put(stack, consumer, "sha256", lambda body: real(body + b" "))
 
 
 @bug
 def sleepy(stack: ExitStack) -> None:
-    """Does not wake for what came in while the receiver was paused."""
+    """Does not wake for orders that came in while the receiver was paused."""
 
     async def take_in(self: Any, inbox: Any) -> None:
         signal = self._signal
@@ -458,7 +458,7 @@ def no_pace(stack: ExitStack) -> None:
 
 @bug
 def no_payload(stack: ExitStack) -> None:
-    """Throws away what an order was before it is delivered everywhere."""
+    """Throws away the content of an order before it is delivered everywhere."""
     real = arrivals.ingest
 
     def ingest(source: Any, page: Any, listing: Any, now: Any, db: Any) -> Any:
@@ -471,7 +471,7 @@ def no_payload(stack: ExitStack) -> None:
 
 @bug
 def logs_headers(stack: ExitStack) -> None:
-    """Writes what it sends into the log, at the level that is for people who look for a fault."""
+    """Writes the requests that it sends into the log, at the level for people who look for a fault."""
     real = http.Endpoint._once
 
     async def once(self: Any, request: Any) -> Any:
@@ -483,7 +483,7 @@ def logs_headers(stack: ExitStack) -> None:
 
 @bug
 def repeats_errors(stack: ExitStack) -> None:
-    """Passes on what the other side says of an error, word for word."""
+    """Passes on the other side's error text word for word."""
 
     def judge(_self: Any, request: Any, reply: Any) -> Any:
         if request.takes(reply.status):
@@ -495,7 +495,7 @@ def repeats_errors(stack: ExitStack) -> None:
 
 @bug
 def repeats_exceptions(stack: ExitStack) -> None:
-    """Passes on what the HTTP client says of a lost answer, word for word."""
+    """Passes on the HTTP client's text about a lost answer word for word."""
     real = outcomes.from_exception
 
     def of_exception(exc: Any, effect: Any, what: str) -> Any:
@@ -518,7 +518,7 @@ def keeps_tokens(stack: ExitStack) -> None:
 
 @bug
 def failed_anyway(stack: ExitStack) -> None:
-    """Tells of a refusal, whatever the order's other receiver did."""
+    """Reports a rejection, whatever the order's other receiver did."""
 
     def due(db: Any, key: int, now: int, _by: str = "") -> Any:
         return acks.make_due(db, key, now, "failed", "refused")
@@ -540,7 +540,7 @@ def another_webhook_id(stack: ExitStack) -> None:
 
 @bug
 def repeats_unasked(stack: ExitStack) -> None:
-    """Takes every receiver for one that recognises what it is sent again."""
+    """Treats every receiver as one that recognises a repeated create."""
     real = attempt.Attempt.__init__
 
     def init(self: Any, *args: Any) -> None:
@@ -562,7 +562,7 @@ def duplicate_is_refused(stack: ExitStack) -> None:
 
 @bug
 def one_is_enough(stack: ExitStack) -> None:
-    """Tells the source when the first of its receivers has an order."""
+    """Acknowledges an order when the first of its receivers has it."""
     real = acks.exported_due
 
     def due(db: Any, key: int, now: int) -> Any:
@@ -574,7 +574,7 @@ def one_is_enough(stack: ExitStack) -> None:
 
 @bug
 def tells_again(stack: ExitStack) -> None:
-    """Tells a source what it may know from a journal that is lost, without asking."""
+    """Acknowledges without a look-up an order that a lost journal may have acknowledged at the source already."""
     real = acks.exported_due
 
     def due(db: Any, key: int, now: int) -> Any:
@@ -585,7 +585,7 @@ def tells_again(stack: ExitStack) -> None:
 
 @bug
 def believes_a_backup(stack: ExitStack) -> None:
-    """Takes what was settled when a backup was made for settled."""
+    """Trusts the deliveries that were settled when a backup was made."""
     real = lookup_first._doubt_what_waits
 
     def doubt(way: Any, now: int, db: Any) -> None:
@@ -596,7 +596,7 @@ def believes_a_backup(stack: ExitStack) -> None:
 
 @bug
 def lost_is_first(stack: ExitStack) -> None:
-    """Asks at once what a journal that is lost may have begun."""
+    """Looks up at once the orders that a lost journal may have begun."""
     real = lookup_first.begin
 
     def begin(ways: Any, now: int, db: Any) -> None:
@@ -608,7 +608,7 @@ def lost_is_first(stack: ExitStack) -> None:
 
 @bug
 def wall_deadlines(stack: ExitStack) -> None:
-    """Lets what waits go by the machine's clock, which is set now and then."""
+    """Schedules waiting orders by the machine's clock, which is set now and then."""
     put(stack, SteadyClock, "now", lambda self: self._machine.now())
 
 

@@ -1,4 +1,4 @@
-"""Bugs in what receivers are sent of an order: something of it is left out, merged, rounded or rewritten on the way."""
+"""Bugs in the mapping of an order for receivers: something is left out, merged, rounded or rewritten on the way."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.simulation.bugs.planting import bug, put
 
 @bug
 def drops_notes_of_lines(stack: ExitStack) -> None:
-    """What the customer wants of a line does not reach the warehouse."""
+    """The customer's wish for a line does not reach the warehouse."""
 
     def wrong(line: Line, **how: Any) -> dict[str, str]:
         return line_metadata(replace(line, notes=""), **how)
@@ -32,7 +32,7 @@ def drops_notes_of_lines(stack: ExitStack) -> None:
 
 @bug
 def drops_cash_on_delivery(stack: ExitStack) -> None:
-    """The driver does not hear what to ask for at the door."""
+    """The driver does not receive the amount to collect at the door."""
     right = ewarehousing.create_order
 
     def wrong(order: Order, **how: Any) -> CreateOrder:

@@ -1,4 +1,4 @@
-"""Bugs in what an order is read as: rows left out, values of one party put on another, digits lost."""
+"""Bugs in the reading of an order: rows left out, values of one party put on another, digits lost."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class _Everything(frozenset[str]):
 
 @bug
 def unknown_rows_are_costs(stack: ExitStack) -> None:
-    """A row of a class that nobody knows is no goods: the order goes out without it."""
+    """A row of an unknown class is no goods: the order goes out without it."""
     put(stack, propeller_rows, "COSTS", _Everything())
 
 

@@ -1,4 +1,4 @@
-"""How a bug is put into the connector for the time of a schedule, and looked for."""
+"""Puts a bug into the connector for the time of a schedule, and looks for its violation."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ MOST = 200
 """Schedules within which each has to be found."""
 
 FROM: dict[str, int] = {}
-"""Where to begin to look for what shows in one of a thousand schedules: near the seed that showed it first."""
+"""The first seed to try for a bug that shows in one of a thousand schedules: near the seed that showed it first."""
 
 Bug = Callable[[ExitStack], None]
 BUGS: dict[str, Bug] = {}
 
 
 class Caught(NamedTuple):
-    """The number of the schedule in which a bug showed, from 1, and as what; 0 if it did not."""
+    """The number of the schedule in which a bug showed, from 1, and the violation; 0 if it did not show."""
 
     at: int
     what: str

@@ -1,4 +1,4 @@
-"""Bugs in what is taken over from a plugin: a source or receiver of another package."""
+"""Bugs in the use of values that come from a plugin: a source or receiver of another package."""
 
 from __future__ import annotations
 

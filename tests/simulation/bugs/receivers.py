@@ -1,4 +1,4 @@
-"""Bugs in what an answer of a receiver is taken for."""
+"""Bugs in the reading of a receiver's answer."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FROM |= {"an_error_is_not_there": 185, "a_failed_look_up_is_an_empty_one": 80}
 
 @bug
 def any_2xx_is_a_delivery(stack: ExitStack) -> None:
-    """A webhook's 2xx is a success, whoever wrote it and whatever it says."""
+    """A webhook's 2xx is a success, from any host and with any content."""
     put(stack, webhook_success, "no_success", lambda _body, _status: "")
 
 

@@ -19,14 +19,14 @@ def the_newest_record_is_not_asked_for(stack: ExitStack) -> None:
     """A start goes by the files beside the journal alone, which were put back with it."""
 
     async def deaf(*_: Any) -> None:
-        """Ask nobody."""
+        """Query no receiver."""
 
     put(stack, app, "check_receivers", deaf)
 
 
 @bug
 def a_witness_that_is_down_is_taken_for_one_that_has_nothing(stack: ExitStack) -> None:
-    """A receiver that cannot be asked leaves the journal undoubted."""
+    """A receiver that cannot be read leaves the journal undoubted."""
 
     async def trusting(*_: Any) -> None:
         """Believe."""

@@ -1,1 +1,1 @@
-"""The scripted vendors: the stand-ins of `connector.sandbox`, asked without a socket, and what they may do wrong."""
+"""The scripted vendors: the stand-ins of `connector.sandbox`, called without a socket, and their possible faults."""

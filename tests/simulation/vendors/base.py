@@ -1,4 +1,4 @@
-"""What the simulation needs of a vendor: requests without a socket, and the truth about its orders."""
+"""The simulation's interface of a vendor: requests without a socket, and the truth about its orders."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ EVERY = "*"
 
 class Act(msgspec.Struct, frozen=True):
     """
-    What a request is: a kind of call (`crashes.CALLS`), whom it is about, and what it says of each.
+    The description of a request: a kind of call (`crashes.CALLS`), the orders it is about, and its content for each.
 
     `named` is the identity in the body of a create.
     """
@@ -69,10 +69,10 @@ class Act(msgspec.Struct, frozen=True):
 
 class Truth(msgspec.Struct):
     """
-    What the world knows of one order.
+    The world's record of one order.
 
-    `refused` says that the receiver will not have it, `broken` that its source has not filled it in, `skipped` that it
-    is none of ours. All of `changed`, `corrected` and `cancelled` are times.
+    `refused` means that the receiver rejects it, `broken` that its source has not filled it in, `skipped` that it is
+    none of ours. All of `changed`, `corrected` and `cancelled` are times.
     """
 
     source: str
@@ -85,24 +85,24 @@ class Truth(msgspec.Struct):
     corrected: list[float] = []
     cancelled: float | None = None
     given_up: bool = False
-    """Whether a person has skipped it."""
+    """True if a person has skipped it."""
     unreadable: bool = False
-    """Whether its row breaks every page that it is on, for good: nobody can know it who has not read it before."""
+    """True if its row breaks every page that it is on, for good: nobody can recognise it who has not read it before."""
     unwanted: bool = False
-    """Whether the second receiver will not have it."""
+    """True if the second receiver rejects it."""
     withdrawn: float | None = None
     """When people at the receiver cancelled it."""
     released: int = 0
-    """How often a person let it go again."""
+    """The number of times that a person released it again."""
     marks: list[tuple[float, str]] = []
-    """What the source was told, and applied."""
+    """The acknowledgements that the source received, and applied."""
     said: list[bytes] = []
     """The order in each form that its source ever had it in."""
     hints: list[tuple[float, str]] = []
-    """What a field says that only a mapping reads, and since when."""
+    """The values of a field that only a mapping reads, and the times since when."""
     was_cancelled: bool = False
     misnamed: bool = False
-    """Whether its source, a plugin with a fault, reads another order out of it: nobody may get it."""
+    """True if its source, a plugin with a fault, reads another order out of it: nobody may get it."""
 
     @property
     def external_id(self) -> str:
@@ -114,7 +114,7 @@ class Vendor(Protocol):
     """Somebody who is called."""
 
     def sort(self, request: Request) -> Act:
-        """Tell what a request is."""
+        """Return the description of a request."""
 
     def handle(self, request: Request) -> web.Response:
         """Carry a request out, in one step."""
@@ -128,7 +128,7 @@ class Vendor(Protocol):
 
 class SourceVendor(Vendor, Protocol):
     """
-    Somebody who has orders. Most methods are what people do over there.
+    Somebody who has orders. Most methods are actions of people over there.
 
     `partly` are orders that the next acknowledgement leaves out, though its call succeeds; `spared` those that the last
     one did leave out.
@@ -145,16 +145,16 @@ class SourceVendor(Vendor, Protocol):
         """Put an order into the feed."""
 
     def edit(self, truth: Truth) -> None:
-        """Change what is ordered."""
+        """Change the content of an order."""
 
     def hint(self, truth: Truth) -> None:
         """Let the order say the last of its hints, in a field of the vendor's own."""
 
     def correct(self, truth: Truth) -> None:
-        """Mend what was broken."""
+        """Mend a broken order."""
 
     def cancel(self, truth: Truth) -> bool:
-        """Cancel the order, if that can be done here; tell whether it was."""
+        """Cancel the order, if that can be done here; return True if it was."""
 
     def reinstate(self, truth: Truth) -> None:
         """Take its cancellation back."""
@@ -163,10 +163,10 @@ class SourceVendor(Vendor, Protocol):
         """Return the orders in the feed."""
 
     def knows(self, order_id: str) -> tuple[bool, int]:
-        """Tell whether the source knows the order as exported, and how often it was told of a failure."""
+        """Return True if the source has the order as exported, and the number of its failure notices."""
 
     def reports(self, order_id: str) -> Sequence[bytes]:
-        """Return what was reported of an order."""
+        """Return the reports of an order."""
 
     def moved(self, order_id: str) -> int:
-        """Return how often telling moved what must be moved once (stock)."""
+        """Return the number of times that an acknowledgement moved the stock, which must be moved once."""

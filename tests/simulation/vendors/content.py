@@ -8,13 +8,13 @@ from typing import Any
 __all__ = ["ODDITIES", "meant", "odd", "unfinished", "worded"]
 
 ODDITIES = ("plain", "reserved country code", "postal code as a number", "free gift", "EAN only", "dropshipment")
-"""What is odd about an order of the shop, by the remainder of its id."""
+"""The oddity of an order of the shop, by the remainder of its id."""
 
 CODES = {"UK": "GB", "Norway": "NO", "Norge": "NO", "Sweden": "SE", "Sverige": "SE", "Denmark": "DK", "Danmark": "DK"}
 
 
 def worded(number: int) -> str:
-    """Return what is odd about the order of that number."""
+    """Return the oddity of the order of that number."""
     return ODDITIES[number % len(ODDITIES)]
 
 
@@ -60,7 +60,7 @@ def odd(order: Mapping[str, Any], number: int) -> dict[str, Any]:
 
 
 def unfinished(order: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an order of the shop with a row of a class that nobody knows: it has to wait for a person."""
+    """Return an order of the shop with a row of an unknown class: it has to wait for a person."""
     row = {"id": 90_003, "class": "configuration", "sku": "CFG-9", "quantity": 1, "price": 500}
     return {**order, "items": [*order["items"], row]}
 

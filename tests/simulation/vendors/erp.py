@@ -17,9 +17,9 @@ __all__ = ["Erp", "Manners"]
 
 Manners = Literal["finds", "recognises", "refuses", "neither"]
 """
-How it is kept from doubling an order: it can be asked; it recognises a `webhook-id` that it has, and answers as the
-first time, or by 409; or neither, so that what is in doubt there is for a person to see to. Of those, a `strict` one
-answers 409 all the same, but may mean by that an order which somebody else has put there.
+The receiver's protection against a doubled order: it has a look-up; it recognises a `webhook-id` that it has, and
+answers as the first time, or by 409; or neither, so that a person has to see to an order in doubt there. Of those, a
+`strict` one answers 409 all the same, but may mean by that an order which somebody else has put there.
 """
 
 

@@ -27,7 +27,7 @@ ODD: tuple[Any, ...] = (
     [],
     None,
 )
-"""What its feed gives; each is the end of a walk, and of nothing else."""
+"""The errors of its feed; each is the end of a walk, and of nothing else."""
 
 
 class OddSettings(SourceSettings, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="odd"):

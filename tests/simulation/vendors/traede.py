@@ -84,7 +84,7 @@ class Traede(TraedeStandIn):
         order["lines"] = order["lines"] or [dict(line) for line in _templates()[int(truth.order_id) % 12]["lines"]]
 
     def cancel(self, truth: Truth) -> bool:
-        """A cancelled order stays in the feed, which is asked for those as well."""
+        """A cancelled order stays in the feed, which is read for those as well."""
         order = self.orders[int(truth.order_id)]
         order["status"], order["cancelled_at"] = "cancelled", "2026-03-24 09:00:00"
         return True

@@ -109,7 +109,7 @@ class Zendera(ZenderaStandIn):
             shipment["delivery"] = template["delivery"]
 
     def cancel(self, truth: Truth) -> bool:
-        """Nobody says what a cancellation does to the feed (vendors.md 3)."""
+        """Nobody documents the effect of a cancellation on the feed (vendors.md 3)."""
         return False
 
     def reinstate(self, truth: Truth) -> None:
