@@ -116,7 +116,7 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
     steady: tuple[datetime, datetime, datetime] | None = None
     """The times of the request, of the process's start and of the response, by its clock; set by the journal."""
     certain: bool = True
-    """Whether `asked_at` is comparable with records from before the process's start; set by the journal."""
+    """True if `asked_at` is comparable with records from before the start of the process; set by the journal."""
     comparable: int = 0
     """The machine's time, in milliseconds, from which on records are comparable; set by the journal."""
 
