@@ -25,12 +25,10 @@ WIRE = re.compile(r"\.(wire|requests|responses)$")
 
 
 def docstrings(module: Module) -> Iterator[tuple[str, str]]:
-    """Yield the place and text of each docstring."""
+    """Yield the place and text of each docstring, those of fields and constants included."""
     for node in ast.walk(module.tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            text = ast.get_docstring(node)
-            if text:
-                yield module.at(node), text
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            yield module.at(node), node.value.value.strip()
 
 
 def questions(modules: Mapping[str, Module]) -> Iterator[str]:
